@@ -2,11 +2,16 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
 
+from gitpip.cli.main import app
 from gitpip.config.publishing.policy import registry
+from tests.web.test_access import NEEDED
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -122,3 +127,44 @@ def test_the_table_of_publishing_settings_is_theirs() -> None:
         (one.name, one.variable, "" if "\n" in default else default)
         for one, default in ((one, one.declaration.default) for one in registry().values())
     ]
+
+
+def test_the_index_leads_to_every_document() -> None:
+    docs = ROOT / "docs"
+    linked = {path.partition("#")[0] for path in LINK.findall((docs / "README.md").read_text())}
+    assert {path.name for path in docs.glob("*.md")} - linked == {"README.md"}
+    assert "docs/README.md" in LINK.findall((ROOT / "README.md").read_text())
+
+
+def commands(command: object, *names: str) -> Iterator[str]:
+    if isinstance(command, TyperGroup):
+        for name, each in command.commands.items():
+            yield from commands(each, *names, name)
+    elif isinstance(command, TyperCommand):
+        yield " ".join(("gitpip", *names))
+
+
+def test_the_document_of_commands_has_each_of_them() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text()
+    # Words after a command are arguments, like github and pipedrive.
+    shown = set(re.findall(r"`(gitpip(?: [a-z][a-z-]*)+)", text))
+    there = set(commands(typer.main.get_command(app)))
+    found = {name: {each for each in there if f"{name} ".startswith(f"{each} ")} for name in shown}
+    assert [name for name in shown if not found[name]] == []
+    assert there - set().union(*found.values()) == set()
+
+
+def test_the_document_of_pages_has_each_of_them() -> None:
+    shown = set(re.findall(r"`(/[^`]*)`", (ROOT / "docs" / "pages.md").read_text()))
+    routes = {route.partition(" ")[2] for route in NEEDED if route.startswith("GET ")}
+    assert shown - routes == set()
+    others = re.compile(r".*\{|/api/|/(static|health|ready|metrics|status|users|openapi|feed\.)\b")
+    assert {path for path in routes if not others.match(path)} - shown == set()
+
+
+def test_the_document_of_the_api_names_every_noun_and_only_what_is_there() -> None:
+    text = (ROOT / "docs" / "http-api.md").read_text()
+    shown = set(re.findall(r"`([A-Z]+ /[^`?]*)", text))
+    assert shown - {route.replace("/{user_id}", "/{id}") for route in NEEDED} == set()
+    nouns = {noun for route in NEEDED for noun in re.findall(r" (/api/v1/\w[\w-]*)", route)}
+    assert {noun for noun in nouns if noun not in text} == set()

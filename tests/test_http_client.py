@@ -306,12 +306,20 @@ async def test_a_proxy_that_lets_nobody_in_is_named_without_its_password(
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1", "HTTPS_PROXY: not an HTTP proxy"),
-        ("ALL_PROXY", "http://", "ALL_PROXY: not an HTTP proxy"),
-        ("HTTPS_PROXY", "http://user:secret@host:port", "HTTPS_PROXY: not an HTTP proxy"),
-        ("SSL_CERT_FILE", "/nowhere/at/all.pem", "all.pem: can't be used (No such file"),
-        ("SSL_CERT_FILE", "/dev/null", "/dev/null: can't be used (no certificate is in it)"),
-        ("SSL_CERT_DIR", "/nowhere/at/all", "SSL_CERT_DIR=/nowhere/at/all: can't be used"),
+        ("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1", "HTTPS_PROXY: must be an HTTP proxy"),
+        ("ALL_PROXY", "http://", "ALL_PROXY: must be an HTTP proxy"),
+        ("HTTPS_PROXY", "http://user:secret@host:port", "HTTPS_PROXY: must be an HTTP proxy"),
+        (
+            "SSL_CERT_FILE",
+            "/nowhere/at/all.pem",
+            "must be certificates in PEM format (No such file",
+        ),
+        (
+            "SSL_CERT_FILE",
+            "/dev/null",
+            "PEM format (no certificate is in it)",
+        ),
+        ("SSL_CERT_DIR", "/nowhere/at/all", "SSL_CERT_DIR=/nowhere/at/all: must be"),
     ],
 )
 async def test_what_the_environment_has_wrong_is_told(
@@ -321,7 +329,7 @@ async def test_what_the_environment_has_wrong_is_told(
     with pytest.raises(EnvironmentUnusable) as raised:
         await account_at("https://localhost:1")
     assert told in str(raised.value)
-    assert "use " in str(raised.value)
+    assert "must be " in str(raised.value)
     assert "secret" not in str(raised.value)
 
 

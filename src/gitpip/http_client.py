@@ -126,8 +126,7 @@ def proxy_for(scheme: str) -> httpx2.URL | None:
         url = httpx2.URL()
     if url.scheme not in ("http", "https") or not url.host:
         raise EnvironmentUnusable(
-            f"{_PROXIES[scheme]}: not an HTTP proxy; use something like"
-            " http://proxy.example.com:3128"
+            f"{_PROXIES[scheme]}: must be an HTTP proxy, e.g. http://proxy.example.com:3128"
         )
     return url
 
@@ -171,5 +170,5 @@ def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         reason = "no certificate is in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise EnvironmentUnusable(
-            f"{name}={path}: can't be used ({reason}); use certificates in PEM format"
+            f"{name}={path}: must be certificates in PEM format ({reason})"
         ) from error

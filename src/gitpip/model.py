@@ -89,12 +89,13 @@ class Backfill:
                 try:
                     since = datetime.fromisoformat(argument)
                 except ValueError:
-                    raise ValueError(f"{argument!r} is not a date like 2026-01-31") from None
+                    raise ValueError("must be a date, e.g. since:2026-01-31") from None
                 in_utc = since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
                 return cls(BackfillKind.SINCE, since=in_utc)
             case _:
                 raise ValueError(
-                    f"{text!r} is none of all, none, latest:N (1 to 999999), since:YYYY-MM-DD"
+                    "must be all, none, latest:N (1 to 999999) or since:DATE, "
+                    "e.g. latest:3 or since:2026-01-31"
                 )
 
     def __str__(self) -> str:

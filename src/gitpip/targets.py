@@ -35,15 +35,15 @@ class Target:
         if kind is TargetKind.LEAD:
             if not _UUID.fullmatch(written.lower()):
                 raise ValueError(
-                    f"{text[:60]!r} is no id of a lead; that is a UUID like "
-                    "adf21080-0e10-11eb-879b-05d71fb426ec"
+                    "must be the UUID of a lead, e.g. adf21080-0e10-11eb-879b-05d71fb426ec, "
+                    f"not {text[:60]!r}"
                 )
             return cls(kind, written.lower())
         digits = written.isascii() and written.isdigit() and len(written) < len(f"{LARGEST_ID}") + 1
         if not (digits and 0 < int(written) <= LARGEST_ID):
             an = "an" if kind is TargetKind.ORGANIZATION else "a"
             raise ValueError(
-                f"{text[:40]!r} is no id of {an} {kind}; that is a whole number from 1 on"
+                f"must be the id of {an} {kind}, a whole number, e.g. 42, not {text[:40]!r}"
             )
         return cls(kind, str(int(written)))
 
@@ -53,8 +53,8 @@ class Target:
         kind, colon, number = text.strip().partition(":")
         if not colon or kind.lower() not in set(TargetKind):
             raise ValueError(
-                f"{text[:60]!r} is none of deal:ID, lead:UUID, person:ID, organization:ID and "
-                f"{DEAL_BY_TITLE}"
+                f"must be deal:ID, lead:UUID, person:ID, organization:ID or {DEAL_BY_TITLE}, "
+                f"e.g. deal:42, not {text[:60]!r}"
             )
         return cls.of(TargetKind(kind.lower()), number)
 

@@ -23,8 +23,8 @@ def check_login(login: str) -> None:
     if len(login) > LOGIN_LIMIT or not re.fullmatch("[A-Za-z0-9-]+(_[A-Za-z0-9]+)?", login):
         raise InvalidInput(
             "login",
-            f"{login[:60]!r} can't be a GitHub login; one has 1 to {LOGIN_LIMIT} letters, "
-            "digits and hyphens",
+            f"{login[:60]!r} isn't a valid GitHub username (letters, digits and hyphens, "
+            f"up to {LOGIN_LIMIT})",
         )
 
 
@@ -57,6 +57,12 @@ def possible_login(login: str) -> str:
     return login
 
 
+def any_of(words: Iterable[str]) -> str:
+    """The words as a choice, such as `on, off or auto`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def plain_fault(details: ErrorDetails) -> str:
     """What pydantic says of a value, in words that do not speak of validation."""
     match details["type"], details.get("ctx", {}).get("error"):
@@ -65,7 +71,7 @@ def plain_fault(details: ErrorDetails) -> str:
         case "value_error", Exception() as error:
             return str(error)
         case "int_parsing", _:
-            return "not a whole number"
+            return "must be a whole number"
     return re.sub("^Input should be ", "must be ", details["msg"])
 
 
@@ -80,8 +86,8 @@ def check_external_id(external_id: str) -> None:
     if not short_enough or not external_id.strip() or not external_id.isprintable():
         raise InvalidInput(
             "id",
-            f"{external_id[:60]!r} can't be an id; one has 1 to {EXTERNAL_ID_LIMIT} "
-            "printable characters, not only spaces",
+            f"must be 1 to {EXTERNAL_ID_LIMIT} printable characters and not only spaces, "
+            f"e.g. customer-1, not {external_id[:60]!r}",
         )
 
 
@@ -89,7 +95,7 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Tags, each once; raises InvalidInput where one can't be one, or there are too many."""
     different = tuple(dict.fromkeys(tags))
     if len(different) > MOST_TAGS:
-        raise InvalidInput("tags", f"{len(different)} tags; a user has at most {MOST_TAGS}")
+        raise InvalidInput("tags", f"must be at most {MOST_TAGS} tags, not {len(different)}")
     for tag in different:
         _check_tag(tag)
     return different
@@ -99,6 +105,6 @@ def _check_tag(tag: str) -> None:
     if len(tag) > TAG_LIMIT or not re.fullmatch(r"[^\s,;]+", tag) or not tag.isprintable():
         raise InvalidInput(
             "tags",
-            f"{tag[:60]!r} can't be a tag; one has 1 to {TAG_LIMIT} printable characters "
-            "without spaces, commas and semicolons",
+            f"must be 1 to {TAG_LIMIT} printable characters without spaces, commas and "
+            f"semicolons, e.g. vip, not {tag[:60]!r}",
         )

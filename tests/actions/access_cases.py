@@ -90,8 +90,7 @@ FEEDS = [
         refused=Refused(
             422,
             "invalid-input",
-            "name: '' can't name an address; it must be 1 to 60 printable characters, e.g. the "
-            "name of your feed reader",
+            "name: must be 1 to 60 printable characters, e.g. Feedly, not ''",
         ),
     ),
     Case(

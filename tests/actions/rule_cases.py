@@ -41,8 +41,8 @@ RULES = [
         refused=Refused(
             422,
             "invalid-input",
-            "conditions.content: not a regular expression of RE2, which knows no back-references "
-            "and no look-around: invalid perl operator: (?=",
+            "conditions.content: must be a regular expression of RE2, without back-references "
+            "and look-around, e.g. ^draft (invalid perl operator: (?=)",
         ),
     ),
     Case(

@@ -37,7 +37,9 @@ SETTINGS = [
         api("PATCH", API, settings={"activity_type": "meeting", "deal_value": "much"}),
         (*COMMAND, "set", "activity_type=meeting", "deal_value=much"),
         refused=Refused(
-            422, "invalid-input", "deal_value: 'much': use a number from 0, like 1200 or 99.50"
+            422,
+            "invalid-input",
+            "deal_value: 'much': must be none, or a number from 0 on, e.g. 1200 or 99.50",
         ),
     ),
     Case(

@@ -13,8 +13,8 @@ NO_LOGIN = Refused(
 TOO_LONG = Refused(
     422,
     "invalid-input",
-    f"tags: {'x' * 51!r} can't be a tag; one has 1 to 50 printable characters without spaces, "
-    "commas and semicolons",
+    "tags: must be 1 to 50 printable characters without spaces, commas and semicolons, e.g. vip, "
+    f"not {'x' * 51!r}",
 )
 
 USERS = [
@@ -49,7 +49,7 @@ USERS = [
         post("/people", login="zoe"),
         api("POST", "/users", login="zoe"),
         ("users", "add", "zoe"),
-        refused=Refused(404, "github-user-not-found", "GitHub shows no user zoe; check the login"),
+        refused=Refused(404, "github-user-not-found", "GitHub has no user zoe; check the spelling"),
     ),
     Case(
         "tags and an interval are changed",
@@ -95,7 +95,7 @@ USERS = [
         ("users", "change", "ada", "--deal", "x"),
         refused=Refused(
             *(422, "invalid-input"),
-            "target: 'x' is no id of a deal; that is a whole number from 1 on",
+            "target: must be the id of a deal, a whole number, e.g. 42, not 'x'",
         ),
     ),
     Case(

@@ -82,4 +82,4 @@ def test_quotes_within_quotes_are_no_part_of_a_token(tmp_path: Path) -> None:
         load_settings({}, env_file=env_file)
     [fault] = raised.value.faults
     assert fault.startswith(f"GITHUB_TOKEN=[secret] ({env_file}): ")
-    assert "remove the quotes" in fault
+    assert "without quotes" in fault

@@ -38,7 +38,7 @@ def test_without_anything_set_the_policy_is_the_default_one() -> None:
 def test_a_stored_text_that_no_version_reads_any_more_does_not_count_and_says_so() -> None:
     found = {one.setting.name: one for one in effective({}, {"activity_due_date": "easter"})}
     assert found["activity_due_date"].text == "gist"
-    assert "use one of gist" in str(found["activity_due_date"].fault)
+    assert "must be gist, today or none" in str(found["activity_due_date"].fault)
 
 
 def test_a_misspelled_variable_names_the_one_that_may_be_meant() -> None:

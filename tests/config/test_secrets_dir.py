@@ -68,12 +68,12 @@ def test_wrong_files_are_named_and_their_contents_are_not(folder: Path) -> None:
     assert sorted(told) == [
         "GITPIP_SECRETS_DIR, POSTGRES_CONNECTION_STRING: not the name of a secret;"
         " use postgres-connection-string",
-        "GITPIP_SECRETS_DIR, github-token: holds a space, a line break or a character outside"
-        " ASCII; a token is printable ASCII without spaces, as the vendor shows it",
-        "GITPIP_SECRETS_DIR, gitpip-database-url: can't be read (not UTF-8 text);"
-        " use a text file with only the secret",
-        "GITPIP_SECRETS_DIR, pipedrive-token: the file is empty;"
-        " use a text file with only the secret",
+        "GITPIP_SECRETS_DIR, github-token: must be printable ASCII without spaces, as the vendor"
+        " shows the token, e.g. 0123456789abcdef",
+        "GITPIP_SECRETS_DIR, gitpip-database-url: must be a text file with only the secret, but"
+        " can't be read (not UTF-8 text)",
+        "GITPIP_SECRETS_DIR, pipedrive-token: must be a text file with only the secret, but is"
+        " empty",
     ]
 
 
@@ -81,13 +81,13 @@ def test_a_folder_that_is_none_is_told_once(folder: Path) -> None:
     missing = folder / "missing"
     (told,) = faults(missing)
     assert told == (
-        f"GITPIP_SECRETS_DIR={missing} (environment): can't be read (No such file or directory);"
-        " use a folder with a file for each secret"
+        f"GITPIP_SECRETS_DIR={missing} (environment): must be a readable folder with a file for"
+        " each secret, e.g. /run/secrets (No such file or directory)"
     )
     file = folder / "file"
     file.write_text("")
     (told,) = faults(file)
-    assert "not a folder" in told
+    assert "must be a folder" in told
 
 
 @pytest.mark.parametrize("name", ["pipedrive-tokn", "pipedrive_tokne", "pipedrive-tokens.txt"])
@@ -105,5 +105,5 @@ def test_a_token_in_quotes_is_refused(folder: Path) -> None:
     (folder / "github-token").write_text('"hunter22"\n')
     [fault] = faults(folder)
     assert fault.startswith("GITPIP_SECRETS_DIR, github-token: ")
-    assert "remove the quotes" in fault
+    assert "without quotes" in fault
     assert "hunter22" not in fault

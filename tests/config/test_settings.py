@@ -18,6 +18,7 @@ from gitpip.config import (
     fields,
     load_settings,
 )
+from gitpip.config.publishing.policy import registry
 from gitpip.errors import SettingsError
 from gitpip.model import Anonymous, Backfill
 from tests.config.loading import faults, load
@@ -129,16 +130,16 @@ def test_every_secret_can_stand_in_a_file(name: str, tmp_path: Path) -> None:
     assert "hunter22" not in str(told)
 
 
-def test_the_readme_has_a_row_for_every_setting_with_its_meaning() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    rows = re.findall(r"^\| `([A-Z_]+)` \|[^|]*\| ([^|]+) \|$", readme, re.MULTILINE)
+def test_the_document_has_a_row_for_every_setting_with_its_meaning() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \|[^|]*\| ([^|]+) \|$", document, re.MULTILINE)
     assert dict(rows) == {name: declared.meaning for name, declared in fields().items()}
 
 
 def test_every_setting_has_a_meaning_without_marks() -> None:
     told = {row.name: row.meaning for row in describe(load())}
     assert all(told.values())
-    assert told["GITPIP_HOLD_ABOVE"].endswith("before you decide; 0 never asks")
+    assert told["GITPIP_HOLD_ABOVE"].endswith("until you decide; 0 = never ask")
     assert not any(mark in meaning for meaning in told.values() for mark in ("`", "]("))
 
 
@@ -148,10 +149,10 @@ BAD = [
     ("GITPIP_PORT", "-1", "1 to 65535"),
     ("GITPIP_PORT", "٣", "1 to 65535"),
     ("GITPIP_HOST", "http://x", "127.0.0.1"),
-    ("GITPIP_HOLD_ABOVE", "-1", "0 never asks"),
-    ("GITPIP_HOLD_ABOVE", "many", "0 never asks"),
-    ("GITPIP_CHECK_INTERVAL", "0", "not longer than zero"),
-    ("GITPIP_CHECK_INTERVAL", "-PT1H", "not longer than zero"),
+    ("GITPIP_HOLD_ABOVE", "-1", "0 = never ask"),
+    ("GITPIP_HOLD_ABOVE", "many", "0 = never ask"),
+    ("GITPIP_CHECK_INTERVAL", "0", "must be longer than zero"),
+    ("GITPIP_CHECK_INTERVAL", "-PT1H", "must be longer than zero"),
     ("GITPIP_CHECK_INTERVAL", "soon", "3h"),
     ("GITPIP_CHECK_INTERVAL", "nan", "3h"),
     ("GITPIP_CHECK_INTERVAL", "400d", "366 days"),
@@ -160,47 +161,47 @@ BAD = [
     ("GITPIP_HTTP_TIMEOUT", "fast", "45s"),
     ("GITPIP_HEALTH_PATIENCE", "2s", "5s"),
     ("GITPIP_DATABASE_WAIT", "0s", "45s"),
-    ("GITPIP_DATABASE_CONNECTIONS", "2", "3 or more"),
-    ("GITPIP_DATABASE_CONNECTIONS", "many", "3 or more"),
+    ("GITPIP_DATABASE_CONNECTIONS", "2", "from 3 to 9999"),
+    ("GITPIP_DATABASE_CONNECTIONS", "many", "from 3 to 9999"),
     ("GITPIP_BACKFILL", "some", "latest:N"),
-    ("GITPIP_ACTIVITY_DONE", "maybe", "use yes or no"),
-    ("GITPIP_ACTIVITY_DUE_DATE", "tomorrow", "use one of gist, today, none"),
+    ("GITPIP_ACTIVITY_DONE", "maybe", "must be yes or no"),
+    ("GITPIP_ACTIVITY_DUE_DATE", "tomorrow", "must be gist, today or none"),
     ("GITPIP_ACTIVITY_TYPE", "x" * 256, "1 to 255 printable characters"),
     ("GITPIP_DEAL_VALUE", "-1", "a number from 0"),
     ("GITPIP_DEAL_VALUE", "inf", "a number from 0"),
     ("GITPIP_DEAL_CURRENCY", "euro", "three letters"),
-    ("GITPIP_DEAL_VISIBLE_TO", "2", "one of 1, 3, 5, 7"),
-    ("GITPIP_DEAL_LABELS", ",,", "1 to 20 labels"),
-    ("GITPIP_DEAL_CUSTOM_FIELDS", "Source", "a line like Source=GitHub"),
+    ("GITPIP_DEAL_VISIBLE_TO", "2", "must be 1, 3, 5, 7 or none"),
+    ("GITPIP_DEAL_LABELS", ",,", "up to 20 labels"),
+    ("GITPIP_DEAL_CUSTOM_FIELDS", "Source", "NAME=VALUE on a line"),
     ("GITPIP_DEAL_CUSTOM_FIELDS", '{"Source": null}', "a text, a number or a list"),
-    ("GITPIP_DEAL_CUSTOM_FIELDS", "{", "no JSON"),
-    ("GITPIP_DEAL_CUSTOM_FIELDS", '{"a": 1, "A": 2}', "named twice"),
+    ("GITPIP_DEAL_CUSTOM_FIELDS", "{", "a JSON object"),
+    ("GITPIP_DEAL_CUSTOM_FIELDS", '{"a": 1, "A": 2}', "each field once"),
     ("GITPIP_BACKFILL", "latest:-3", "latest:N"),
     ("GITPIP_BACKFILL", "since:yesterday", "2026-01-31"),
-    ("GITPIP_BACKFILL", "since:9998-01-01", "future"),
+    ("GITPIP_BACKFILL", "since:9998-01-01", "in the past"),
     ("GITPIP_LOG_LEVEL", "LOUD", "DEBUG, INFO"),
     ("GITPIP_LOG_FORMAT", "xml", "console or json"),
     ("GITPIP_DATA_DIR", "/dev/null", "folder"),
     ("PIPEDRIVE_ORG", "https://evil/", "before .pipedrive.com"),
     ("PIPEDRIVE_ORG", "evil.example.com#", "before .pipedrive.com"),
     ("PIPEDRIVE_API_URL", "api.pipedrive.com", "https://"),
-    ("PIPEDRIVE_API_URL", "http://api.pipedrive.com/api", "token in clear"),
-    ("GITHUB_API_URL", "http://localhost.evil.com", "token in clear"),
-    ("GITHUB_API_URL", "https://", "without a host"),
+    ("PIPEDRIVE_API_URL", "http://api.pipedrive.com/api", "the token in clear text"),
+    ("GITHUB_API_URL", "http://localhost.evil.com", "the token in clear text"),
+    ("GITHUB_API_URL", "https://", "with a host"),
     ("GITHUB_API_URL", "https://host:port/", "https://api.example.com"),
     ("GITHUB_API_URL", "https://a b/", "https://api.example.com"),
-    ("GITHUB_API_URL", "https://user:hunter22@host/", "with a user"),
+    ("GITHUB_API_URL", "https://user:hunter22@host/", "without user"),
     ("GITHUB_GRAPHQL_URL", "ftp://host/", "https://"),
     ("GITHUB_TOKEN", "hunter22 hunter22", "without spaces"),
     ("GITHUB_TOKEN", "hunter22\nhunter22", "without spaces"),
     ("PIPEDRIVE_TOKEN", "hunter22é", "ASCII"),
-    ("PIPEDRIVE_TOKEN", '"hunter22"', "remove the quotes"),
-    ("PIPEDRIVE_TOKEN", "hunter22'", "remove the quotes"),
-    ("GITHUB_TOKEN", "'hunter22'", "remove the quotes"),
-    ("GITHUB_TOKEN", '" hunter22"', "remove the quotes"),
+    ("PIPEDRIVE_TOKEN", '"hunter22"', "without quotes"),
+    ("PIPEDRIVE_TOKEN", "hunter22'", "without quotes"),
+    ("GITHUB_TOKEN", "'hunter22'", "without quotes"),
+    ("GITHUB_TOKEN", '" hunter22"', "without quotes"),
     ("GITPIP_DATABASE_URL", "mysql://root:hunter22@host/db", "postgresql://"),
-    ("GITPIP_DATABASE_URL", "sqlite://", "forgotten"),
-    ("GITPIP_DATABASE_URL", "sqlite:///:memory:", "forgotten"),
+    ("GITPIP_DATABASE_URL", "sqlite://", "lost at each stop"),
+    ("GITPIP_DATABASE_URL", "sqlite:///:memory:", "lost at each stop"),
     ("GITPIP_DATABASE_URL", "/var/lib/hunter22.db", "sqlite:///PATH"),
     ("POSTGRES_CONNECTION_STRING", "sqlite:///x", "postgresql://"),
     ("POSTGRES_CONNECTION_STRING", "postgres://u:hunter22@h:port/d", "port"),
@@ -210,8 +211,77 @@ BAD = [
     ("POSTGRES_CONNECTION_STRING", "host=h target_session_attrs=hunter22", "read-write"),
     ("POSTGRES_CONNECTION_STRING", "host=h ssl_min_protocol_version=hunter22", "TLSv1.2"),
     ("POSTGRES_CONNECTION_STRING", "host=h password='hunter22", "host=HOST"),
-    ("POSTGRES_CONNECTION_STRING", "host=a,b port=1,2,3 password=hunter22", "ports"),
+    (
+        "POSTGRES_CONNECTION_STRING",
+        "host=a,b port=1,2,3 password=hunter22",
+        "one port, or one for each host",
+    ),
 ]
+
+
+WRONG = {name: value for name, value, _ in BAD} | {
+    "GITHUB_GRAPHQL_URL": "ftp://host/",
+    "GITPIP_ABSENT_AFTER": "never",
+    "GITPIP_ACTIVITY_OWNER": "x" * 256,
+    "GITPIP_ACTIVITY_PER": "user",
+    "GITPIP_ACTIVITY_PRIORITY": "x" * 256,
+    "GITPIP_ADMIN_KEY": "short",
+    "GITPIP_ALLOW_ANONYMOUS": "yes",
+    "GITPIP_CREDENTIALS": "show",
+    "GITPIP_DEAL_OWNER": "x" * 256,
+    "GITPIP_DEAL_PIPELINE": "x" * 256,
+    "GITPIP_DEAL_STAGE": "x" * 256,
+    "GITPIP_DEAL_TITLE_TEMPLATE": "{{ nothing }}",
+    "GITPIP_FEED": "yes",
+    "GITPIP_FLOOD_PER_DAY": "many",
+    "GITPIP_GITHUB_SHARE": "2",
+    "GITPIP_NOTE_TEMPLATE": "{{ nothing }}",
+    "GITPIP_ON_DELETE": "delete",
+    "GITPIP_ON_EDIT": "rewrite",
+    "GITPIP_PUBLIC_URL": "gitpip.example.com",
+    "GITPIP_PUBLISHING_MODE": "manual",
+    "GITPIP_PUBLISH_DELETED": "yes",
+    "GITPIP_REQUEST_LIMIT": "many",
+    "GITPIP_SECRETS_DIR": "/dev/null",
+    "GITPIP_SUBJECT_TEMPLATE": "{{ nothing }}",
+    "GITPIP_TRUSTED_PROXIES": "proxy.example",
+}
+"""A wrong value of every setting."""
+OF_A_COMMAND = {"GITPIP_ADMIN_KEY"}
+"""Its example is a command, as nobody should use a key that a document shows."""
+OF_THE_MACHINE = {"GITPIP_SECRETS_DIR"}
+"""Its example is a folder that this machine may not have."""
+
+
+def accepted(name: str, example: str) -> bool:
+    with contextlib.suppress(SettingsError):
+        return bool(load(**{name: example}))
+    return False
+
+
+def examples_in(message: str) -> list[list[str]]:
+    """The values that a message shows, each with its possible readings."""
+    if found := re.search(r", e\.g\. (.+?)(?: or | \(|; |$)", message):
+        return [[found[1], found[1].partition(",")[0]]]
+    if "; use " in message:  # templates: the names of variables
+        return [["{{ user.login }}"]]
+    choices = re.fullmatch(r"must be (\S+(?:, \S+)*) or (\S+)", message)
+    return [[choice] for choice in (*choices[1].split(", "), choices[2])] if choices else []
+
+
+def test_every_setting_has_a_wrong_value_here() -> None:
+    assert WRONG.keys() == fields().keys() | {one.variable for one in registry().values()}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_an_error_says_what_a_setting_must_be_and_shows_what_is_accepted(name: str) -> None:
+    (fault,) = faults(**{name: WRONG[name]})
+    assert fault.startswith(f"{name}=")
+    message = fault.partition(" (environment): ")[2]
+    shown = examples_in(message)
+    assert shown, message
+    if name not in OF_A_COMMAND | OF_THE_MACHINE:
+        assert all(any(accepted(name, one) for one in readings) for readings in shown), message
 
 
 @pytest.mark.parametrize(("name", "value", "right"), BAD)
@@ -248,7 +318,7 @@ def test_an_unusable_secret_file_is_a_fault(content: bytes | None, tmp_path: Pat
         file.write_bytes(content)
     (fault,) = faults(GITHUB_TOKEN_FILE=str(file))
     assert fault.startswith(f"GITHUB_TOKEN_FILE={file}: ")
-    assert "use a text file with only the secret" in fault
+    assert "must be a text file with only the secret" in fault
 
 
 def test_a_folder_is_no_secret_file(tmp_path: Path) -> None:
@@ -308,9 +378,9 @@ def test_who_may_ask_is_decided_by_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("GITPIP_ADMIN_KEY", "k" * 31, "32 characters"),
+        ("GITPIP_ADMIN_KEY", "k" * 31, "at least 32"),
         ("GITPIP_ADMIN_KEY", "k" * 32 + " k", "openssl rand"),
-        ("GITPIP_ALLOW_ANONYMOUS", "yes", "read, all"),
+        ("GITPIP_ALLOW_ANONYMOUS", "yes", "must be read or all"),
         ("GITPIP_TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
         ("GITPIP_TRUSTED_PROXIES", "proxy.example", "networks"),
         ("GITPIP_REQUEST_LIMIT", "many", "3000/minute"),

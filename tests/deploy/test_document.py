@@ -12,7 +12,7 @@ import yaml
 from gitpip.config import load_settings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "README.md").read_text() + (ROOT / "docs" / "deployment.md").read_text()
+DOCUMENTS = "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 BIN = Path(sys.executable).parent
 
 HELM = """#!/bin/sh
@@ -32,8 +32,8 @@ printf '%s\\n' "$*" >> "$OUT/$(basename "$0")"
 
 
 def snippet(holding: str) -> str:
-    """The one block of commands in the README and the document that holds a text."""
-    blocks: list[str] = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+    """The one block of commands in the documents that holds a text."""
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", DOCUMENTS, re.DOTALL)
     found = [block for block in blocks if holding in block]
     assert len(found) == 1, holding
     return found[0]

@@ -118,11 +118,11 @@ def test_one_that_does_not_look_before_it_sends_again_is_found_out(tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "environment", "said"),
     [
-        (["--files", "0"], {}, "--files: 0 is out of range; use 1 to 1000000"),
-        (["--users", "-1"], {}, "--users: -1 is out of range; use 1 to 10000"),
-        (["--faults", "61"], {}, "--faults: 61 is out of range; use 0 to 60 percent"),
-        (["--faults", "nan"], {}, "--faults: nan is out of range"),
-        (["--kill-every", "soon"], {}, "--kill-every: not a duration"),
+        (["--files", "0"], {}, "--files: must be from 1 to 1000000, not 0"),
+        (["--users", "-1"], {}, "--users: must be from 1 to 10000, not -1"),
+        (["--faults", "61"], {}, "--faults: must be from 0 to 60 percent, not 61"),
+        (["--faults", "nan"], {}, "--faults: must be from 0 to 60 percent, not nan"),
+        (["--kill-every", "soon"], {}, "--kill-every: must be a duration"),
         (["--time-limit", "-5s"], {}, "--time-limit: "),
         (["--replicas", "3"], {}, "--replicas: 3 processes need PostgreSQL"),
         (["--database", "sqlite:///here.db"], {}, "--database: an SQLite file is made by"),

@@ -59,7 +59,7 @@ def test_an_unknown_user_an_impossible_id_and_a_wrong_rule(world: World) -> None
     latest = world.gitpip.command("latest", "octocat")
 
     assert (unknown.returncode, empty_id.returncode, long_id.returncode) == (1, 1, 1)
-    assert unknown.stderr == "gitpip: GitHub shows no user nobody; check the login\n"
+    assert unknown.stderr == "gitpip: GitHub has no user nobody; check the spelling\n"
     assert "id" in empty_id.stderr
     assert "1 to 200" in long_id.stderr
     assert rule.returncode == 2
@@ -129,7 +129,7 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert json.loads(second.stdout)["added"] == 2
     assert len(json.loads(second.stdout)["faults"]) == 2
     assert third.returncode == 1
-    assert "header: 'tag' is no column; " in third.stderr
+    assert "header: 'tag' is not a column; " in third.stderr
     again = world.gitpip.command("users", "import", str(table)).stdout
     assert "Added 0 users. Already tracked: 1 (unchanged)." in again
     assert "on GitHub" not in again
@@ -253,7 +253,7 @@ def test_a_wrong_word_is_told_without_the_words_of_a_library(world: World) -> No
     assert (state.returncode, number.returncode, kind.returncode) == (2, 2, 2)
     assert "Invalid value for '--kind': 'foo' is not one of 'gist.found'" in kind.stderr
     assert "Invalid value for '--state': 'foo' is not one of 'pending'" in state.stderr
-    assert "not a whole number" in number.stderr
+    assert "must be a whole number" in number.stderr
 
 
 @SQLITE
@@ -443,4 +443,4 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
 
     refused = world.gitpip.command("plan", "--users", "0", "--gists-per-day", "1")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "gitpip: users: 0 is out of range; use 1 to 1000000000\n"
+    assert refused.stderr == "gitpip: users: must be from 1 to 1000000000, not 0\n"

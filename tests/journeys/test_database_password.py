@@ -151,7 +151,7 @@ def test_a_file_that_is_no_address_leaves_the_last_login_and_another_database_wa
     replica = cluster.add()
     assert replica.post("/users/ada/1").status_code == 201
     good = address(cluster, OLD)
-    wrong = {"is empty": "", "not a connection string": OTHER, "can't be read": None}
+    wrong = {"is empty": "", "must be a connection string": OTHER, "can't be read": None}
     for number, (told, text) in enumerate(wrong.items(), start=1):
         if text is None:
             (mounted.folder / "postgres-connection-string").unlink()

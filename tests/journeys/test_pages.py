@@ -30,8 +30,8 @@ COLOURS = {
 
 def _add(page: Page, login: str) -> None:
     page.get_by_role("link", name="People").click()
-    page.get_by_label("GitHub login").fill(login)
-    page.get_by_role("button", name="Add user").click()
+    page.get_by_label("GitHub username or profile URL").fill(login)
+    page.get_by_role("button", name="Add person").click()
 
 
 def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
@@ -44,7 +44,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     page.goto(world.gitpip.url)
     expect(page.get_by_text("You're not following anyone yet. Add people")).to_be_visible()
     _add(page, "no such login")
-    expect(page.get_by_role("alert")).to_contain_text("can't be a GitHub login")
+    expect(page.get_by_role("alert")).to_contain_text("isn't a valid GitHub username")
     _add(page, "octocat")
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
 
@@ -205,7 +205,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
 
     page.get_by_role("link", name="People").click()
-    page.get_by_role("link", name="import a file").click()
+    page.get_by_role("link", name="Import a list").click()
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
     page.get_by_label("File").set_input_files(bad)  # type: ignore[arg-type]

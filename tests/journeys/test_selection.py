@@ -59,7 +59,7 @@ def test_two_are_paused_tagged_and_removed(tracked: World, browser: Browser, scr
     _box(page, "ada").check()
     _box(page, "cleo").check()
     _press(page, "Pause")
-    expect(page.get_by_text("2 users are paused.")).to_be_in_viewport()
+    expect(page.get_by_text("Paused 2 people.")).to_be_in_viewport()
     for login, state in (("ada", "paused"), ("bob", "active"), ("cleo", "paused")):
         expect(_row(page, login)).to_contain_text(state)
         expect(_box(page, login)).not_to_be_checked()
@@ -67,27 +67,29 @@ def test_two_are_paused_tagged_and_removed(tracked: World, browser: Browser, scr
     _box(page, "bob").check()
     page.locator("#selection").get_by_label("Tags").fill("vip")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("1 user has the tag vip.")).to_be_in_viewport()
+    expect(page.get_by_text("Added the tag vip to 1 person.")).to_be_in_viewport()
     expect(_row(page, "bob").get_by_role("link", name="vip")).to_be_visible()
 
     _box(page, "ada").check()
     _box(page, "bob").check()
-    _press(page, "Remove …")
-    expect(page.get_by_role("heading", name="Remove 2 users?")).to_be_visible()
-    expect(page.get_by_text("What was found (2 gists, 2 files) stays stored")).to_be_visible()
-    page.get_by_role("link", name="Keep").click()
+    _press(page, "Stop tracking …")
+    expect(page.get_by_role("heading", name="Stop tracking 2 people?")).to_be_visible()
+    expect(page.get_by_text("Their 2 gists (2 files) are hidden")).to_be_visible()
+    page.get_by_role("link", name="Cancel").click()
     expect(_row(page, "ada")).to_be_visible()
     _box(page, "ada").check()
     _box(page, "bob").check()
-    _press(page, "Remove …")
-    _press(page, "Remove 2 users")
+    _press(page, "Stop tracking …")
+    _press(page, "Stop tracking 2 people")
 
-    expect(page.get_by_text("2 users are removed")).to_be_in_viewport()
+    expect(page.get_by_text("Stopped tracking 2 people")).to_be_in_viewport()
     expect(_row(page, "cleo")).to_be_visible()
     expect(_row(page, "ada")).to_have_count(0)
     assert "sort=found" in page.url
     _press(page, "Check now")
-    expect(page.get_by_role("alert").filter(has_text="nobody is selected")).to_be_in_viewport()
+    expect(
+        page.get_by_role("alert").filter(has_text="select at least one person")
+    ).to_be_in_viewport()
     assert [text for text in complaints if "422" not in text] == []
     expect(page.get_by_role("checkbox", name="All on this page")).to_be_visible(visible=scripts)
 
@@ -115,7 +117,7 @@ def test_a_selection_made_by_keyboard_outlasts_updates(tracked: World, browser: 
     _change(tracked, "bob", tags=["new"])
     page.clock.fast_forward(16_000)
     expect(_row(page, "ada")).to_have_count(0, timeout=SOON)
-    expect(page.locator("#total")).to_have_text("2 users.")
+    expect(page.locator("#total")).to_have_text("2 people.")
     expect(_row(page, "bob").get_by_role("link", name="new")).to_be_visible()
     expect(_box(page, "bob")).to_be_checked()
     expect(_box(page, "bob")).to_be_focused()
@@ -151,12 +153,12 @@ def test_nothing_keeps_anybody_from_selecting(tracked: World, browser: Browser, 
         expect(_box(page, "bob")).to_be_checked()
         findings += serious_findings(page, axe)
         _press(page, "Check now")
-        expect(page.get_by_text("1 user is checked now")).to_be_visible()
+        expect(page.get_by_text("Checking 1 person")).to_be_visible()
         findings += serious_findings(page, axe)
         page.get_by_role("checkbox", name="All on this page").check()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        _press(page, "Remove …")
-        expect(page.get_by_role("heading", name="Remove 3 users?")).to_be_visible()
+        _press(page, "Stop tracking …")
+        expect(page.get_by_role("heading", name="Stop tracking 3 people?")).to_be_visible()
         findings += serious_findings(page, axe)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert findings == []

@@ -115,10 +115,10 @@ async def test_the_latest_gists_count_and_not_the_latest_files(scene: Scene) -> 
 
 async def test_a_bad_answer_says_what_is_wrong_and_changes_nothing(scene: Scene) -> None:
     await hold(scene, "ada", "1.py", "2.py")
-    with pytest.raises(InvalidInput, match="approve: 'since:2026-01-01' is none of all, latest:N"):
+    with pytest.raises(InvalidInput, match="approve: must be all, latest:N"):
         await answer(scene, "ada", "since:2026-01-01")
     for wrong in ("", "latest:0", "latest:-3", "latest:1e9", "ALL!", "yes", "latest"):
-        with pytest.raises(InvalidInput, match="none of all, latest:N"):
+        with pytest.raises(InvalidInput, match="must be all, latest:N"):
             held.parse_answer(wrong)
     with pytest.raises(HeldChanged, match="2 files of ada are held now, and not 1;"):
         await answer(scene, "ada", "all", shown=1)

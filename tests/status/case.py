@@ -56,7 +56,7 @@ WELL = (
     )
 )
 SENT = publications.update().values(state="published", attempts=1, due_at=LONG_AGO, reason=None)
-NOT_THERE = {"failure": "GitHub shows no user ada", "failures": 3}
+NOT_THERE = {"failure": "GitHub has no user ada", "failures": 3}
 FAILED = {"failure": "Not Found (SAML)", "failures": 3}
 UNREACHABLE = {"failure": "no route", "failures": 1, "failure_kind": FailureKind.UNREACHABLE}
 NOT_LOOKED_FOR = {"reason": "could not look: answered 500", "not_looked_for": True}

@@ -114,7 +114,7 @@ CASES = (
         (users.update().where(ADA).values(state="unavailable", **NOT_THERE),),
         (WELL,),
         (
-            "New gists of ada are not found: GitHub shows no user ada. gitpip asks again once a "
+            "New gists of ada are not found: GitHub has no user ada. gitpip asks again once a "
             "day; check the login, or remove the user.",
         ),
     ),
@@ -422,7 +422,7 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
     [
         (
             [users.update().where(ADA).values(state="unavailable", **NOT_THERE)],
-            "GitHub shows no user ada",
+            "GitHub has no user ada",
         ),
         ([unread("a.txt")], "file a.txt of gist a1b2: blocked by GitHub (451)"),
     ],

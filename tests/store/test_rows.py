@@ -64,7 +64,7 @@ FILLED = (
         added_by_our_clock=True,
         check_interval=timedelta(hours=6),
         next_check_at=NOW,
-        failure="GitHub shows no user ada",
+        failure="GitHub has no user ada",
         failure_kind=FailureKind.NOT_SHOWN,
     ),
     insert(schema.user_tags).values([{"user_key": 1, "tag": tag} for tag in ("b", "a")]),

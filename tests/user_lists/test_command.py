@@ -30,8 +30,8 @@ def test_a_guess_is_shown_and_not_taken(gitpip: Installation) -> None:
         "users": ["ada", "bob"],
         "tracked": 0,
         "faults": [
-            "row 4: login: 'no login' can't be a GitHub login; one has 1 to 39 letters, digits and "
-            "hyphens"
+            "row 4: login: 'no login' isn't a valid GitHub username (letters, digits and hyphens, "
+            "up to 39)"
         ],
         "more": False,
     }
@@ -63,7 +63,7 @@ def test_what_a_person_says_is_taken(
     [
         (("--column", "Konto"), "is not HEADING=COLUMN"),
         (("--column", "Account=login"), "no column 'Account'; there are 'Kunde', 'Konto'"),
-        (("--column", "Konto=name"), "'name' is no column"),
+        (("--column", "Konto=name"), "'name' is not a column"),
         (("--column", "Konto=login", "--sheet", "kunden"), "no sheet 'kunden'"),
         (("--no-header",), "with --column alone"),
     ],

@@ -195,9 +195,9 @@ def test_a_choice_can_take_the_first_row_for_a_user() -> None:
             "no column 'Town'; there are 'Kunde', 'GitHub'",
         ),
         (Choice({"3": "login"}), "no column '3'"),
-        (Choice({"GitHub": "name"}), f"'name' is no column; there are {', '.join(COLUMNS)}"),
+        (Choice({"GitHub": "name"}), f"'name' is not a column; there are {', '.join(COLUMNS)}"),
         (Choice({"GitHub": "login", "Kunde": "login"}), "two columns are chosen as login"),
-        (Choice({"Kunde": "id"}), "no column is chosen as login"),
+        (Choice({"Kunde": "id"}), "must have one column that is chosen as login"),
         (Choice({"GitHub": "login"}, header=False), "no column 'GitHub'"),
     ],
 )

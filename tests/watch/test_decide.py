@@ -266,7 +266,7 @@ def test_a_user_is_unavailable_only_after_three_looks_in_vain_in_a_row(
         )
 
 
-@pytest.mark.parametrize("failure", ["GitHub shows no user ada", "any other words"])
+@pytest.mark.parametrize("failure", ["GitHub has no user ada", "any other words"])
 def test_the_kind_counts_whatever_the_sentence_says(failure: str) -> None:
     def failures(error: Exception, kind: FailureKind) -> int:
         ada = user(failures=2, failure=failure, failure_kind=kind)

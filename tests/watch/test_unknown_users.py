@@ -23,5 +23,5 @@ async def test_the_reason_gives_no_advice_since_the_status_does(
 
     async with database.read() as transaction:
         user = await users.find(transaction, "nobody")
-    assert user.failure == "GitHub shows no user nobody"
+    assert user.failure == "GitHub has no user nobody"
     assert user.failure_kind is FailureKind.NOT_SHOWN

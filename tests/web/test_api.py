@@ -127,8 +127,7 @@ def test_the_capacity_is_that_of_the_present_users_unless_others_are_given(serve
         [
             {
                 "field": "pipedrive_plan",
-                "message": "pipedrive_plan: there is no plan 'gold'; use lite, growth, premium or "
-                "ultimate",
+                "message": "pipedrive_plan: must be lite, growth, premium or ultimate, not 'gold'",
             }
         ],
     )

@@ -60,7 +60,7 @@ def test_addresses(url: str, method: str, path: str, status: int, field: str) ->
     [
         ("POST", "/users/ada", "a user is tracked by POST /users/{login}/{id}"),
         ("GET", "/latestgists/ada", "GET /latestgists/ada: use POST"),
-        ("GET", "/api/v1/users?limit=many", "limit: not a whole number"),
+        ("GET", "/api/v1/users?limit=many", "limit: must be a whole number"),
         ("GET", "/api/v1/users?limit=0", "limit: must be greater than or equal to 1"),
     ],
 )

@@ -20,12 +20,15 @@ def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("users=many", "users: &#39;many&#39; is no number; use one such as 250"),
-        ("users=0", "users: 0 is out of range"),
-        ("gists_per_day=-1", "gists_per_day: &#39;-1&#39; is no number"),
-        ("pipedrive_plan=huge", "pipedrive_plan: there is no plan &#39;huge&#39;"),
+        ("users=many", "users: must be a number, e.g. 250, not &#39;many&#39;"),
+        ("users=0", "users: must be from 1 to"),
+        ("gists_per_day=-1", "gists_per_day: must be a number"),
+        (
+            "pipedrive_plan=huge",
+            "pipedrive_plan: must be lite, growth, premium or ultimate, not &#39;huge&#39;",
+        ),
         ("check_interval=soon", "check_interval: "),
-        ("seats=inf", "seats: &#39;inf&#39; is no number"),
+        ("seats=inf", "seats: must be a number"),
     ],
 )
 def test_what_makes_no_sense_is_named(served_to_all: Served, query: str, words: str) -> None:

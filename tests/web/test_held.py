@@ -130,9 +130,9 @@ async def test_the_api_lists_what_is_held_and_takes_the_answer_once(shown: Shown
 async def test_a_bad_answer_names_what_is_wrong_and_changes_nothing(shown: Shown) -> None:
     await shown.hold("ada", 3)
     for body, status, words in (
-        ({"approve": "since:2026-01-01"}, 422, "is none of all, latest:N (1 to 999999) and none"),
-        ({"approve": "latest:0"}, 422, "is none of all"),
-        ({"approve": "everything"}, 422, "'everything' is none of all"),
+        ({"approve": "since:2026-01-01"}, 422, "must be all, latest:N (1 to 999999) or none"),
+        ({"approve": "latest:0"}, 422, "must be all, latest:N"),
+        ({"approve": "everything"}, 422, "must be all, latest:N"),
         ({}, 422, "approve"),
         ({"approve": "all", "shown": 2}, 409, "3 files of ada are held now, and not 2"),
         ({"approve": "all", "more": 1}, 422, "more"),
@@ -186,7 +186,7 @@ async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -
     assert (await shown.client.post(f"/api/v1/publications/{second}/skip")).status_code == 200
     assert await shown.states("ada") == {PENDING: 1, SKIPPED: 1, HELD: 1}
     removal = (await shown.client.get("/people/ada/remove")).text
-    assert "2 publications that wait are not sent" in removal
+    assert "2 queued files are not sent" in on_one_line(removal)
 
 
 async def test_the_command_shows_and_decides(
@@ -197,7 +197,7 @@ async def test_the_command_shows_and_decides(
     assert json.loads(gitpip.command("held", "--json").stdout)[0]["files"] == 5
     assert gitpip.command("held", "--approve", "all").returncode == 2
     wrong = gitpip.command("held", "ada", "--approve", "some")
-    assert (wrong.returncode, "'some' is none of all" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "must be all, latest:N" in wrong.stderr) == (1, True)
     assert await shown.states("ada") == {HELD: 5}
     done = gitpip.command("held", "ada", "--approve", "latest:2")
     assert done.stdout == "ada: 2 files to be published now, 3 skipped.\n"

@@ -105,9 +105,9 @@ def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2
     page = upload(people, FOREIGN.encode())
     for fields, words in (
         ({"column-1": "login", "column-3": "login"}, "two columns are chosen as login"),
-        ({"column-1": "id"}, "no column is chosen as login"),
+        ({"column-1": "id"}, "must have one column that is chosen as login"),
         ({"column-9": "login"}, "no column"),
-        ({"column-1": "name"}, "is no column"),
+        ({"column-1": "name"}, "is not a column"),
     ):
         refused = confirm(served, people, page, **fields)
         assert (refused.status_code, words in on_one_line(refused.text)) == (422, True), words

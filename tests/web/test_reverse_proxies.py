@@ -1,4 +1,4 @@
-"""Real proxies with the configurations of docs/deployment.md, and one that nobody configured."""
+"""Real proxies with the configurations of docs/reverse-proxy.md, and one that nobody configured."""
 
 import random
 import re
@@ -22,7 +22,7 @@ from tests.support.running import Installation
 from tests.web.conftest import Served, serving
 
 NOTHING: Mapping[str, str] = {}
-DEPLOYMENT = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reverse-proxy.md").read_text()
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16
 
 NGINX = """
@@ -45,7 +45,7 @@ http {{
 
 def documented(language: str, containing: str) -> str:
     """The configuration in the documentation that contains a text."""
-    blocks = re.findall(rf"^```{language}\n(.+?)^```", DEPLOYMENT, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(rf"^```{language}\n(.+?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
     (block,) = (block for block in blocks if containing in block)
     return str(block)
 

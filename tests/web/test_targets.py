@@ -51,7 +51,7 @@ def test_what_can_not_be_a_target_is_refused_with_the_reason(
         (f"deal:{lost}", f"deal {lost} is lost in Pipedrive"),
         ("person:8", "there is no person 8 in this Pipedrive account"),
         ("lead:adf21080-0e10-11eb-879b-05d71fb426ec", "there is no lead adf21080"),
-        ("company:8", "is none of deal:ID, lead:UUID"),
+        ("company:8", "must be deal:ID, lead:UUID"),
     ):
         answer = served.api("PATCH", "/users/ada", {"target": target})
         assert answer.status_code == 422

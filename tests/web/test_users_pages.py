@@ -66,7 +66,7 @@ def test_a_user_who_is_called_like_a_page_has_one_too(
     removed = people.post(f"/people/{login}/remove")
 
     assert re.search(rf"<h1>.*</span> {login}</h1>", added.text)
-    assert f"Remove {login}" in asked.text
+    assert f"Stop tracking {login}" in asked.text
     assert "paused" in paused.text
     assert removed.status_code == 200
     assert served.gitpip.get("/users").json() == []
@@ -77,10 +77,14 @@ def test_a_forecast_adds_nobody(served: Served, people: httpx2.Client) -> None:
     served.github.add_gist("ada", {"one.py": "1", "two.py": "2"})
 
     forecast = people.post("/people", data={"login": "ada", "backfill": "all", "forecast": "1"})
-    none = people.post("/people", data={"login": "ada", "backfill": "none", "forecast": "1"})
+    none = people.post(
+        "/people", data={"login": "https://github.com/ada", "backfill": "none", "forecast": "1"}
+    )
 
-    assert "Added like this, 2 files would become activities" in forecast.text
-    assert "0 files would become" in none.text
+    assert "Adding ada will create 2 activities in Pipedrive, in 1 s or more." in on_one_line(
+        forecast.text
+    )
+    assert "Adding ada will create 0 activities in Pipedrive." in on_one_line(none.text)
     assert served.gitpip.get("/users").json() == []
 
 
@@ -92,9 +96,11 @@ def test_a_forecast_says_that_the_user_is_tracked_already(
     page = people.post("/people", data={"login": "Ada", "backfill": "all", "forecast": "1"})
     body = served.api("POST", "/forecast", {"login": "ada", "backfill": "all"}).json()
 
-    known = "ada is tracked already: adding the user again changes nothing and publishes nothing."
+    known = (
+        "ada is already tracked. Adding the same person again changes nothing and sends nothing."
+    )
     assert known in on_one_line(page.text)
-    assert "would become" not in page.text
+    assert "will create" not in page.text
     assert (body["tracked_as"], body["activities"], body["seconds"]) == ("ada", 0, 0)
 
 
@@ -103,7 +109,7 @@ def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: htt
 
     answer = people.post("/people", data={"login": "ada", "forecast": "1"})
 
-    assert "No forecast now, as GitHub can&#39;t be asked" in answer.text
+    assert "Can&#39;t preview right now: GitHub isn&#39;t responding." in answer.text
 
 
 def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.Client) -> None:
@@ -112,7 +118,7 @@ def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.C
     served.gitpip.wait_for(lambda: served.gitpip.get(published).json()["total"], "the activity")
 
     asked = people.get("/people/ada/remove").text
-    assert "1 gist, 1 file" in asked
+    assert "Their 1 gist (1 file) is hidden" in on_one_line(asked)
     assert "1 activity" in asked
     assert served.gitpip.get("/api/v1/users/ada").status_code == 200
 
@@ -149,10 +155,10 @@ def test_who_is_removed_with_news_and_added_again_has_them_still(
 def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Served) -> None:
     served.track("ada", {"one.py": "1"})
     served.gitpip.wait_for(
-        lambda: "1 of 1 publication in Pipedrive" in served.gitpip.get("/people/ada").text,
+        lambda: "1 of 1 file in Pipedrive" in served.gitpip.get("/people/ada").text,
         "the activity",
     )
-    assert "Publishing:" not in served.gitpip.get("/people/ada").text
+    assert "Syncing:" not in served.gitpip.get("/people/ada").text
     served.gitpip.stop()
     served.gitpip.environment = {**served.gitpip.environment, "PIPEDRIVE_TOKEN": ""}
     served.gitpip.start()
@@ -160,8 +166,8 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     served.publish_another("ada", {"two.py": "2", "three.py": "3"})
 
     waiting = served.gitpip.get("/people/ada").text
-    assert "1 of 3 publications in Pipedrive" in waiting
-    assert re.search(r"Publishing: 2 wait, about \d+ \w+ left", waiting)
+    assert "1 of 3 files in Pipedrive" in waiting
+    assert re.search(r"Syncing: 2 to go, about \d+ \w+ left", waiting)
     assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in waiting
     listed = served.gitpip.get("/publications?state=pending").text
     assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in listed

@@ -46,7 +46,7 @@ def _end(until: str, lasts: str, now: datetime) -> datetime | None:
         try:
             return now + parse_duration(lasts)
         except ValueError as error:
-            raise InvalidInput("for", f"{lasts[:40]!r} is {error}") from None
+            raise InvalidInput("for", str(error)) from None
     return _time(until, now) if until else None
 
 
@@ -56,7 +56,7 @@ def _time(text: str, now: datetime) -> datetime:
         time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise InvalidInput(
-            "until", f"{text[:40]!r} is not a time like 2026-01-31T08:00 (UTC)"
+            "until", f"must be a time, e.g. 2026-01-31T08:00 (UTC), not {text[:40]!r}"
         ) from None
     if not now < time <= now + LONGEST_DURATION:
         raise InvalidInput(

@@ -214,7 +214,7 @@ def _other_tags(user: User, order: Order) -> tuple[str, ...]:
     try:
         return checked_tags((*user.tags, *order.tags))
     except InvalidInput as error:
-        raise InvalidInput("tags", f"with these, {user.login} would have {error.message}") from None
+        raise InvalidInput("tags", f"for {user.login}: {error.message}") from None
 
 
 def _valid(changes: Changes) -> Changes:

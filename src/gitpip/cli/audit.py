@@ -102,7 +102,7 @@ def _moment(text: str | None) -> datetime | None:
         return datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
         raise typer.BadParameter(
-            f"{text[:40]!r} is no date; write one like 2026-10-01", param_hint="--since"
+            f"must be a date, e.g. 2026-10-01, not {text[:40]!r}", param_hint="--since"
         ) from None
 
 

@@ -40,7 +40,9 @@ def set_settings(
     """Change one or more settings. They apply to everything sent from now on."""
     pairs = [one.partition("=") for one in changes]
     if missing := [name for name, equals, _ in pairs if not equals]:
-        raise typer.BadParameter(f"{missing[0]!r} has no value; write NAME=VALUE")
+        raise typer.BadParameter(
+            f"must be NAME=VALUE, e.g. activity_type=meeting, not {missing[0]!r}"
+        )
     _change({name.strip(): value for name, _, value in pairs}, as_json=as_json)
 
 

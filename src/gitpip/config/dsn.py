@@ -11,23 +11,25 @@ from psycopg.pq import Conninfo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from gitpip.validation import any_of
+
 SQLITE = re.compile(r"sqlite(\+\w+)?:", re.IGNORECASE)
 
 
 def sqlite_url(text: str) -> URL:
-    example = "use something like sqlite:////var/lib/gitpip/gitpip.db"
+    example = "e.g. sqlite:////var/lib/gitpip/gitpip.db"
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise ValueError(f"not an SQLite address; {example}") from None
+        raise ValueError(f"must be an SQLite address, {example}") from None
     if url.drivername not in ("sqlite", "sqlite+aiosqlite") or url.host:
-        raise ValueError(f"not an SQLite address; {example}")
+        raise ValueError(f"must be an SQLite address, {example}")
     if not url.database or url.database == ":memory:":
-        raise ValueError(f"a database in memory would be forgotten at each stop; {example}")
+        raise ValueError(f"must name a file, {example} (a database in memory is lost at each stop)")
     return url.set(drivername="sqlite+aiosqlite")
 
 
-_SPELLINGS = "use sqlite:///PATH, postgresql://USER:PASSWORD@HOST/NAME or host=HOST dbname=NAME"
+_SPELLINGS = "e.g. postgresql://USER:PASSWORD@HOST/NAME, host=HOST dbname=NAME or sqlite:///PATH"
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SERVERS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 # Not the options with their defaults: for these libpq reads the environment and the service file.
@@ -67,25 +69,27 @@ def parse_postgres(text: str) -> dict[str, str]:
         raise ValueError(_fault(str(error))) from None
     for keyword, choices in _CHOICES.items():
         if keywords.get(keyword) and keywords[keyword] not in choices:
-            raise ValueError(f"has a wrong {keyword}; use one of {', '.join(choices)}")
+            raise ValueError(
+                f"must have {any_of(choices)} as {keyword}, e.g. host=HOST {keyword}={choices[-1]}"
+            )
     ports = keywords.get("port", "").split(",")
     hosts = keywords.get("host", "").split(",")
     if any(port and not re.fullmatch(r"\d{1,5}", port, re.ASCII) for port in ports):
-        raise ValueError("has a port that is not a number")
+        raise ValueError("must have a number as port, e.g. postgresql://HOST:5432/NAME")
     if len(ports) not in (1, len(hosts)):
-        raise ValueError("has another number of ports than of hosts")
+        raise ValueError("must have one port, or one for each host, e.g. host=A,B port=5432,5433")
     return {name: value for name, value in keywords.items() if value}
 
 
 def _checked_url(text: str) -> str:
     """The same with each @ in its password encoded: libpq's host would begin at the first one."""
     if not text.startswith(("postgres://", "postgresql://")):
-        raise ValueError(f"not a database that gitpip knows; {_SPELLINGS}")
+        raise ValueError(f"must be a PostgreSQL or SQLite address, {_SPELLINGS}")
     match = _URL.fullmatch(text)
     if not match:
         raise ValueError(
-            "not a PostgreSQL address; use postgresql://USER:PASSWORD@HOST/NAME,"
-            " with each of / ? # @ : in a password percent-encoded"
+            "must be a PostgreSQL address with each of / ? # @ : in a password percent-encoded,"
+            " e.g. postgresql://USER:PASSWORD@HOST/NAME"
         )
     start, end = match.span("password")
     return text[:start] + text[start:end].replace("@", "%40") + text[end:] if start > 0 else text
@@ -95,10 +99,10 @@ def _fault(error: str) -> str:
     """What is wrong, without libpq's quotations: they may be pieces of a password."""
     if unknown := re.search(r'invalid (?:URI query parameter|connection option)[^"]*"(.*)"', error):
         known = [option.keyword.decode() for option in _OPTIONS]
-        return f"has an unknown parameter{closest(unknown[1], known)}; {_SPELLINGS}"
+        return f"must have only known parameters{_closest(unknown[1], known)}, {_SPELLINGS}"
     if "IPv6" in error or "]" in error:
-        return "has a wrong host; an IPv6 address stands in [brackets]"
-    return f"not a connection string; {_SPELLINGS}"
+        return "must have an IPv6 address in brackets, e.g. postgresql://[::1]/NAME"
+    return f"must be a connection string, {_SPELLINGS}"
 
 
 def _is_single_tcp_host(keywords: Mapping[str, str]) -> bool:
@@ -133,6 +137,6 @@ def place_of(keywords: Mapping[str, str]) -> dict[str, str]:
     return by_default | {name: value for name, value in keywords.items() if name not in login}
 
 
-def closest(name: str, known: Iterable[str]) -> str:
+def _closest(name: str, known: Iterable[str]) -> str:
     matches = get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
+    return f" (did you mean {matches[0]}?)" if matches else ""

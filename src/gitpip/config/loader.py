@@ -80,10 +80,10 @@ def read_secret(name: str, file: Path) -> SecretStr:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"can't be read ({reason(error)}); use a text file with only the secret"
+            f"must be a text file with only the secret, but can't be read ({reason(error)})"
         ) from None
     if not text:
-        raise ValueError("the file is empty; use a text file with only the secret")
+        raise ValueError("must be a text file with only the secret, but is empty")
     kind = Settings.model_fields[fields()[name].attribute].rebuild_annotation()
     try:
         secret: SecretStr = TypeAdapter(kind).validate_python(text)

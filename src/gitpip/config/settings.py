@@ -1,4 +1,4 @@
-"""Every setting, declared once: name, type, default, and its meaning as the README has it."""
+"""Every setting, declared once: name, type, default and meaning, as in `docs/settings.md`."""
 
 import sys
 from collections.abc import Mapping
@@ -50,50 +50,50 @@ class Settings(BaseSettings):
     pipedrive_token: Annotated[SecretStr | None, AfterValidator(validators.token)] = Field(
         None,
         alias="PIPEDRIVE_TOKEN",
-        description="Pipedrive's API token; publishing waits without it",
+        description="API token of Pipedrive; publishing waits without it",
     )
     pipedrive_org: Annotated[str | None, BeforeValidator(validators.organization)] = Field(
         None,
         alias="PIPEDRIVE_ORG",
-        description="your company's subdomain at Pipedrive, which links to deals need",
+        description="your company's subdomain at Pipedrive, used in links to deals",
     )
     pipedrive_api_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
         default_factory=lambda earlier: (
             f"https://{earlier.get('pipedrive_org') or 'api'}.pipedrive.com/api"
         ),
         alias="PIPEDRIVE_API_URL",
-        description="where Pipedrive's API is; `/v1/...` and `/v2/...` are appended",
+        description="address of Pipedrive's API; `/v1/...` and `/v2/...` are appended",
     )
     github_token: Annotated[SecretStr | None, AfterValidator(validators.token)] = Field(
         None,
         alias="GITHUB_TOKEN",
-        description="5,000 requests an hour instead of 60; free 304s. A classic token without "
-        "any scope: to a fine-grained one GraphQL shows no gists, so users are "
-        "checked one by one",
+        description="token of GitHub: 5,000 requests an hour instead of 60, and unchanged "
+        "lists cost nothing. Use a classic token without any scope: with a "
+        "fine-grained one GraphQL shows no gists, so users are checked one by "
+        "one",
     )
     github_api_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
         "https://api.github.com",
         alias="GITHUB_API_URL",
-        description="GitHub's REST API, or your Enterprise Server's `/api/v3`",
+        description="address of GitHub's REST API, or of your Enterprise Server's `/api/v3`",
     )
     github_graphql_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
         default_factory=lambda earlier: _graphql_url(earlier.get("github_api_url", "")),
         alias="GITHUB_GRAPHQL_URL",
-        description="GitHub's GraphQL API",
+        description="address of GitHub's GraphQL API",
     )
     postgres_connection_string: Annotated[
         SecretStr | None, AfterValidator(validators.connection_string)
     ] = Field(
         None,
         alias="POSTGRES_CONNECTION_STRING",
-        description="the PostgreSQL to use, in any of its own spellings; wins over "
-        "`GITPIP_DATABASE_URL`",
+        description="the PostgreSQL database to use, in any of PostgreSQL's own spellings; "
+        "wins over `GITPIP_DATABASE_URL`",
     )
     secrets_dir: Annotated[Path | None, BeforeValidator(validators.secrets_dir)] = Field(
         None,
         alias="GITPIP_SECRETS_DIR",
-        description="a folder with a file for each [secret](#secrets), named like "
-        "`pipedrive-token`",
+        description="a folder with a file for each [secret](#secrets), such as `pipedrive-token`",
     )
     data_dir: Annotated[Path | None, BeforeValidator(validators.folder)] = Field(
         default_factory=_user_data_dir,
@@ -103,7 +103,8 @@ class Settings(BaseSettings):
     chosen_database: Annotated[SecretStr | None, AfterValidator(validators.database)] = Field(
         None,
         alias="GITPIP_DATABASE_URL",
-        description="the database, SQLite or PostgreSQL; used unless the above is set",
+        description="the database, SQLite or PostgreSQL; used unless "
+        "`POSTGRES_CONNECTION_STRING` is set",
     )
     database_wait: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         timedelta(seconds=60),
@@ -113,125 +114,126 @@ class Settings(BaseSettings):
     database_connections: Annotated[int, BeforeValidator(validators.connections)] = Field(
         10,
         alias="GITPIP_DATABASE_CONNECTIONS",
-        description="how many connections to PostgreSQL one process opens at most; 3 or more",
+        description="maximum number of connections of one process to PostgreSQL; 3 or more",
     )
     host: Annotated[str, BeforeValidator(validators.host)] = Field(
         "127.0.0.1",
         alias="GITPIP_HOST",
-        description="the address to listen on; `0.0.0.0` is every IPv4 address, `::` every address",
+        description="address to listen on; `0.0.0.0` is every IPv4 address, `::` every address",
     )
     port: Annotated[int, BeforeValidator(validators.port)] = Field(
-        8080, alias="GITPIP_PORT", description="the port to listen on; 0 takes any free one"
+        8080, alias="GITPIP_PORT", description="port to listen on; `0` = any free port"
     )
     public_url: Annotated[PublicUrl | None, BeforeValidator(parse_public_url)] = Field(
         None,
         alias="GITPIP_PUBLIC_URL",
-        description="the address at which [a reverse "
-        "proxy](docs/deployment.md#behind-a-reverse-proxy) serves it, like "
-        "`https://example.com/gitpip`; used in links, feeds, redirects and cookies",
+        description="the address at which [a reverse proxy](reverse-proxy.md) serves "
+        "gitpip, such as `https://example.com/gitpip`; used in links, feeds, "
+        "redirects and cookies",
     )
     admin_key: Annotated[SecretStr | None, AfterValidator(validators.admin_key)] = Field(
         None,
         alias="GITPIP_ADMIN_KEY",
-        description="an access key with the role `admin`, beside those that are made by "
-        "commands; at least 32 characters",
+        description="an access key with the role `admin`, beside the keys that are created "
+        "by commands; at least 32 characters",
     )
     allow_anonymous: Annotated[Anonymous | None, BeforeValidator(validators.anonymous)] = Field(
         None,
         alias="GITPIP_ALLOW_ANONYMOUS",
-        description="what may be done without an access key: `read`, or `all`; nothing if not "
-        "set, but that programs of this machine on loopback are operators until the "
-        "first key is made",
+        description="what is allowed without an access key: `read` or `all`. If not set, "
+        "nothing, except that programs on this machine are operators on "
+        "loopback until the first key is created",
     )
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(validators.proxies)] = Field(
         ("127.0.0.1", "::1"),
         alias="GITPIP_TRUSTED_PROXIES",
-        description="proxies whose `X-Forwarded-For` and `-Proto` count: addresses and "
-        "networks, separated by commas",
+        description="proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are "
+        "trusted: addresses and networks, separated by commas",
     )
     request_limit: Annotated[
         RateLimitItem | Literal["off"], BeforeValidator(validators.request_limit)
     ] = Field(
         default_factory=lambda: parse("3000/minute"),
         alias="GITPIP_REQUEST_LIMIT",
-        description="how often one caller may ask a process, or `off`",
+        description="how many requests one caller may send to one process, or `off`",
     )
     check_interval: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         timedelta(hours=3),
         alias="GITPIP_CHECK_INTERVAL",
-        description="how often every user is looked at: `45s`, `10m`, seconds, ISO 8601",
+        description="how often each user is checked: `45s`, `10m`, seconds, ISO 8601",
     )
     feed: Annotated[bool, BeforeValidator(validators.on_or_off)] = Field(
         True,
         alias="GITPIP_FEED",
-        description="whether GitHub's public feed is read every minute, `on` or `off`; needs a "
-        "token",
+        description="whether GitHub's public feed is read every minute, `on` or `off`; "
+        "needs a token",
     )
     github_share: Annotated[float, BeforeValidator(validators.share)] = Field(
         0.8,
         alias="GITPIP_GITHUB_SHARE",
-        description="how much of GitHub's limits is used, above 0 and up to 1; the token's "
-        "owner keeps the rest",
+        description="the share of GitHub's limits that gitpip uses, above 0 and up to 1; "
+        "the rest is left to the token's owner",
     )
     on_edit: Annotated[OnEdit, BeforeValidator(validators.on_edit)] = Field(
         OnEdit.IGNORE,
         alias="GITPIP_ON_EDIT",
-        description="what an edited file does in Pipedrive: `ignore`, `update` (its note is "
-        "written anew, with the date), `new` (another activity)",
+        description="what happens in Pipedrive when a file is edited: `ignore`, `update` "
+        "(its note is rewritten, with the date) or `new` (another activity)",
     )
     on_delete: Annotated[OnDelete, BeforeValidator(validators.on_delete)] = Field(
         OnDelete.IGNORE,
         alias="GITPIP_ON_DELETE",
-        description="what a deleted file does in Pipedrive: `ignore`, `note` (its note says so)",
+        description="what happens in Pipedrive when a file is deleted: `ignore` or `note` "
+        "(its note says so)",
     )
     publish_deleted: Annotated[bool, BeforeValidator(validators.on_or_off)] = Field(
         True,
         alias="GITPIP_PUBLISH_DELETED",
-        description="whether a file is published that was deleted, or made secret, after it was "
-        "found and before it was sent: it was public. `off` skips it, if a check "
-        "notices in time, and sends it, or holds it again, once GitHub shows it "
-        "again",
+        description="whether a file is published that was deleted, or made secret, after it "
+        "was found and before it was sent: it was public. `off` skips it, if a "
+        "check notices in time, and sends it, or holds it again, once GitHub "
+        "shows it again",
     )
     hold_above: Annotated[int, BeforeValidator(validators.hold_above)] = Field(
         300,
         alias="GITPIP_HOLD_ABOVE",
-        description="with more files of one user at once than that, if they are far more than "
-        "expected, nothing is published before you [decide](docs/held.md); `0` "
-        "never asks",
+        description="if more files of one user than this come at once, and far more than "
+        "expected, nothing is published until you [decide](held.md); `0` = "
+        "never ask",
     )
     backfill: Annotated[Backfill, BeforeValidator(validators.backfill)] = Field(
         Backfill(BackfillKind.ALL),
         alias="GITPIP_BACKFILL",
         description="which existing gists of a new user are published: `all`, `none`, "
-        "`latest:N`, `since:DATE`; a gist older than the adding, by GitHub's clock, "
-        "falls under it whenever it is found",
+        "`latest:N` or `since:DATE`. A gist that was created before the user "
+        "was added, by GitHub's clock, falls under this rule whenever it is "
+        "found",
     )
     http_timeout: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         timedelta(seconds=20),
         alias="GITPIP_HTTP_TIMEOUT",
-        description="the longest any one outgoing request may take",
+        description="maximum time for one outgoing request",
     )
     absent_after: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         default_factory=lambda earlier: validators.absence(
             earlier.get("http_timeout", timedelta(0))
         ),
         alias="GITPIP_ABSENT_AFTER",
-        description="how long after the first look in vain a file whose answer was lost is sent "
-        "again; never less than your network may hold up a request",
+        description="how long after the first look in vain a file whose answer was lost is "
+        "sent again; never less than your network may hold up a request",
     )
     health_patience: Annotated[timedelta, BeforeValidator(validators.patience)] = Field(
         default_factory=lambda earlier: max(
             timedelta(minutes=3), 6 * earlier.get("http_timeout", timedelta(0))
         ),
         alias="GITPIP_HEALTH_PATIENCE",
-        description="how long no work may come further before `/health` fails; a full disk, a "
-        "lost database or a standstill counts, a pause that a vendor causes does "
-        "not",
+        description="`/health` fails after this long without progress; a full disk, a lost "
+        "database or a standstill counts, a pause that a vendor causes does not",
     )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
         BeforeValidator(validators.log_level),
-    ] = Field("INFO", alias="GITPIP_LOG_LEVEL", description="the least severity that is logged")
+    ] = Field("INFO", alias="GITPIP_LOG_LEVEL", description="minimum log level")
     log_format: Annotated[Literal["console", "json"], BeforeValidator(validators.log_format)] = (
         Field(
             default_factory=lambda: "console" if sys.stderr and sys.stderr.isatty() else "json",
@@ -360,7 +362,7 @@ class Declared(NamedTuple):
 
     attribute: str
     meaning: str
-    """In Markdown, as the table of the README has it."""
+    """In Markdown, as the table in `docs/settings.md` has it."""
 
 
 def fields() -> dict[str, Declared]:

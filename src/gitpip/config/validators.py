@@ -1,4 +1,4 @@
-"""What each kind of value may be; a ValueError says what is wrong, and what to use."""
+"""What each kind of value may be; a ValueError says what it must be, with an example."""
 
 import re
 from collections.abc import Iterable
@@ -14,14 +14,15 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from gitpip.clock import utc_now
 from gitpip.config.dsn import SQLITE, parse_postgres, sqlite_url
 from gitpip.model import Anonymous, Backfill, OnDelete, OnEdit
+from gitpip.validation import any_of
 
 LONGEST_DURATION = timedelta(days=366)
 SHORTEST_PATIENCE = timedelta(seconds=5)
 FEWEST_CONNECTIONS = 3
 """One is the scheduler's, one shows life while another is busy."""
 
-_DURATIONS = "use something like 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H"
-_TOKEN_RULE = "a token is printable ASCII without spaces, as the vendor shows it"  # noqa: S105
+_DURATIONS = "e.g. 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H"
+_FOLDER = "e.g. /var/lib/gitpip"
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -44,11 +45,11 @@ def parse_duration(text: str) -> timedelta:
         else:
             duration = TypeAdapter(timedelta).validate_python(text)
     except (ValidationError, OverflowError):
-        raise ValueError(f"not a duration; {_DURATIONS}") from None
+        raise ValueError(f"must be a duration, {_DURATIONS}") from None
     if duration <= timedelta(0):
-        raise ValueError(f"not longer than zero; {_DURATIONS}")
+        raise ValueError(f"must be longer than zero, {_DURATIONS}")
     if duration > LONGEST_DURATION:
-        raise ValueError(f"longer than {LONGEST_DURATION.days} days; {_DURATIONS}")
+        raise ValueError(f"must be at most {LONGEST_DURATION.days} days, {_DURATIONS}")
     return duration
 
 
@@ -69,17 +70,20 @@ def token(secret: SecretStr | None) -> SecretStr | None:
     text = secret.get_secret_value() if secret else ""
     # Unlike a shell, `docker run --env-file` and a secret's own file leave quotes in the value.
     if text.startswith(("'", '"')) or text.endswith(("'", '"')):
-        raise ValueError("stands in quotes, which no token has; remove the quotes")
+        raise ValueError("must be a token without quotes around it, e.g. 0123456789abcdef")
     if secret and not re.fullmatch(r"[!-~]+", text):
-        raise ValueError(f"holds a space, a line break or a character outside ASCII; {_TOKEN_RULE}")
+        raise ValueError(
+            "must be printable ASCII without spaces, as the vendor shows the token,"
+            " e.g. 0123456789abcdef"
+        )
     return secret
 
 
 def admin_key(secret: SecretStr | None) -> SecretStr | None:
     if secret and not re.fullmatch(r"[!-~]{32,}", secret.get_secret_value()):
         raise ValueError(
-            "shorter than 32 characters, or with a space or a character outside ASCII;"
-            " use what `openssl rand -hex 24` prints"
+            "must be at least 32 printable ASCII characters without spaces, e.g. what"
+            " `openssl rand -hex 24` prints"
         )
     return secret
 
@@ -95,7 +99,7 @@ def proxies(text: str) -> tuple[str, ...]:
             ip_network(name)
         except ValueError as error:
             raise ValueError(
-                f"{error}; use addresses or networks like 10.0.0.0/8, separated by commas"
+                f"must be addresses or networks separated by commas, e.g. 10.0.0.0/8 ({error})"
             ) from None
     return names
 
@@ -108,35 +112,37 @@ def request_limit(text: str) -> RateLimitItem | Literal["off"]:
     except ValueError:
         limit = None
     if limit is None or limit.amount < 1 or limit.multiples < 1:
-        raise ValueError("not a limit; use something like 3000/minute or 50/second, or off")
+        raise ValueError(
+            "must be off or a number of requests in a time, e.g. 3000/minute or 50/second"
+        )
     return limit
 
 
 def organization(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", text):
         raise ValueError(
-            "not a company domain; use the part before .pipedrive.com: letters, digits and hyphens"
+            "must be the part before .pipedrive.com in your company's address, e.g. acme"
         )
     return text.lower()
 
 
 def api_url(text: str) -> str:
     """An http(s) address without a trailing slash, to which no one in between can listen."""
-    example = "use something like https://api.example.com"
+    example = "e.g. https://api.example.com"
     try:
         parts = urlsplit(text)
         port_given = parts.port is not None
     except ValueError as error:
-        raise ValueError(f"not an address ({error}); {example}") from None
+        raise ValueError(f"must be an address, {example} ({error})") from None
     if not re.fullmatch(r"[!-~]+", text) or parts.scheme not in ("https", "http"):
-        raise ValueError(f"not an address that starts with https://; {example}")
+        raise ValueError(f"must be an address that begins with https://, {example}")
     if not parts.hostname or (parts.netloc.endswith(":") and not port_given):
-        raise ValueError(f"an address without a host; {example}")
+        raise ValueError(f"must be an address with a host, {example}")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(f"an address with a user, a query or a fragment; {example}")
+        raise ValueError(f"must be an address without user, query and fragment, {example}")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
-            "http would send a token in clear; use https://, or http:// on this machine"
+            f"must begin with https://, {example} (http would send the token in clear text)"
         )
     return text.rstrip("/")
 
@@ -152,28 +158,25 @@ def is_loopback(host: str) -> bool:
 
 def host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.:_%-]+", text):
-        raise ValueError("not a host; use an address like 127.0.0.1, ::1 or 0.0.0.0")
+        raise ValueError("must be an address to listen on, e.g. 127.0.0.1, ::1 or 0.0.0.0")
     return text
 
 
 def port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or int(text) > 65535:  # noqa: PLR2004
-        raise ValueError("not a port; use a number from 1 to 65535 (0 for any free one)")
+        raise ValueError("must be a port number from 1 to 65535, e.g. 8080 (0 = any free port)")
     return int(text)
 
 
 def connections(text: str) -> int:
     if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or int(text) < FEWEST_CONNECTIONS:
-        raise ValueError(
-            f"not a number of connections; {FEWEST_CONNECTIONS} or more, at most 9999, would be"
-            " right"
-        )
+        raise ValueError(f"must be a number from {FEWEST_CONNECTIONS} to 9999, e.g. 10")
     return int(text)
 
 
 def hold_above(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        raise ValueError("not a number of files, like 300; 0 never asks")
+        raise ValueError("must be a number of files, e.g. 300 (0 = never ask)")
     return int(text)
 
 
@@ -181,7 +184,7 @@ def patience(text: str) -> timedelta:
     chosen = parse_duration(text)
     if chosen < SHORTEST_PATIENCE:
         shortest = format_duration(SHORTEST_PATIENCE)
-        raise ValueError(f"too short to tell anything; use {shortest} or more")
+        raise ValueError(f"must be at least {shortest}, e.g. 3m")
     return chosen
 
 
@@ -189,9 +192,9 @@ def folder(text: str) -> Path:
     try:
         chosen = Path(text).expanduser().absolute()
         if chosen.exists() and not chosen.is_dir():
-            raise ValueError("not a folder; use a folder that exists or can be made")
+            raise ValueError(f"must be a folder that exists or can be created, {_FOLDER}")
     except (RuntimeError, OSError) as error:
-        raise ValueError(f"not a usable folder ({reason(error)}); name another") from None
+        raise ValueError(f"must be a usable folder, {_FOLDER} ({reason(error)})") from None
     return chosen
 
 
@@ -201,7 +204,8 @@ def secrets_dir(text: str) -> Path:
         next(chosen.iterdir(), None)
     except OSError as error:
         raise ValueError(
-            f"can't be read ({reason(error)}); use a folder with a file for each secret"
+            "must be a readable folder with a file for each secret, e.g. /run/secrets"
+            f" ({reason(error)})"
         ) from None
     return chosen
 
@@ -209,14 +213,14 @@ def secrets_dir(text: str) -> Path:
 def backfill(text: str) -> Backfill:
     chosen = Backfill.parse(text)
     if chosen.since and chosen.since > utc_now():
-        raise ValueError("a date in the future; use a past date like since:2026-01-31")
+        raise ValueError("must be a date in the past, e.g. since:2026-01-31")
     return chosen
 
 
 def on_or_off(text: str) -> bool:
     chosen = {"on": True, "off": False}.get(text.lower())
     if chosen is None:
-        raise ValueError("neither; use on or off")
+        raise ValueError("must be on or off")
     return chosen
 
 
@@ -226,7 +230,7 @@ def share(text: str) -> float:
     except ValueError:
         chosen = 0.0
     if not 0 < chosen <= 1:
-        raise ValueError("not a share; use a number above 0 and up to 1, like 0.8")
+        raise ValueError("must be a number above 0 and up to 1, e.g. 0.8")
     return chosen
 
 
@@ -240,25 +244,31 @@ def on_delete(text: str) -> OnDelete:
 
 def _one_of(text: str, choices: Iterable[str]) -> str:
     if text.lower() not in list(choices):
-        raise ValueError(f"none of the choices; use one of {', '.join(choices)}")
+        raise ValueError(f"must be {any_of(choices)}")
     return text.lower()
 
 
 def log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
-        raise ValueError(f"not a level; use one of {', '.join(_LOG_LEVELS)}")
+        raise ValueError(f"must be {any_of(_LOG_LEVELS)}")
     return text.upper()
 
 
 def log_format(text: str) -> str:
     if text.lower() not in ("console", "json"):
-        raise ValueError("not a format; use console or json")
+        raise ValueError("must be console or json")
     return text.lower()
 
 
 def connection_string(secret: SecretStr | None) -> SecretStr | None:
+    text = secret.get_secret_value() if secret else ""
+    if SQLITE.match(text):
+        raise ValueError(
+            "must be a PostgreSQL address, e.g. postgresql://USER:PASSWORD@HOST/NAME (an SQLite"
+            " address belongs in GITPIP_DATABASE_URL)"
+        )
     if secret:
-        parse_postgres(secret.get_secret_value())
+        parse_postgres(text)
     return secret
 
 

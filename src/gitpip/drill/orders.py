@@ -48,10 +48,10 @@ def check(orders: Orders, environ: Mapping[str, str] | None = None) -> None:
         ("--replicas", orders.replicas, MOST_REPLICAS),
     ):
         if not 1 <= value <= most:
-            raise InvalidInput(option, f"{value} is out of range; use 1 to {most}")
+            raise InvalidInput(option, f"must be from 1 to {most}, not {value}")
     if not 0 <= orders.faults <= MOST_FAULTS:
         raise InvalidInput(
-            "--faults", f"{orders.faults:g} is out of range; use 0 to {MOST_FAULTS} percent"
+            "--faults", f"must be from 0 to {MOST_FAULTS} percent, not {orders.faults:g}"
         )
     if orders.database is not None:
         _check_database(orders.database)

@@ -83,8 +83,8 @@ def _compiled(expression: str, most: int = MOST_STEPS) -> Pattern:
         told = error.args[0] if error.args else error
         why = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
         raise PatternRefused(
-            f"not a regular expression of RE2, which knows no back-references and no look-around: "
-            f"{why}"
+            "must be a regular expression of RE2, without back-references and look-around, "
+            f"e.g. ^draft ({why})"
         ) from None
     except UnicodeEncodeError:
         raise PatternRefused("holds half a character") from None

@@ -216,7 +216,7 @@ def _field_value(of: Field, text: str) -> object:
         try:
             return int(text) if of.kind == "int" else float(text)
         except ValueError:
-            raise Lacking(f"{text!r} is no number") from None
+            raise Lacking(f"must be a number, e.g. 42, not {text!r}") from None
     if of.kind == "enum":
         return _chosen(text, of.options, "option")
     if of.kind == "set":
@@ -226,7 +226,7 @@ def _field_value(of: Field, text: str) -> object:
         try:
             return date.fromisoformat(text).isoformat()
         except ValueError:
-            raise Lacking(f"{text!r} is no date like 2026-01-31") from None
+            raise Lacking(f"must be a date, e.g. 2026-01-31, not {text!r}") from None
     raise Lacking(f"gitpip can't fill a field of the kind {of.kind}")
 
 

@@ -161,7 +161,9 @@ def read(text: str) -> Conditions:
         field = ".".join(map(str, ("conditions", *fault["loc"])))
         raise InvalidInput(field, plain_fault(fault)) from None
     except ValueError:
-        raise InvalidInput("conditions", "not a JSON object") from None
+        raise InvalidInput(
+            "conditions", 'must be a JSON object, e.g. {"names": ["*.log"]}'
+        ) from None
 
 
 def fits(conditions: Conditions, facts: Facts) -> bool:

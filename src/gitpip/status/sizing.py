@@ -12,6 +12,7 @@ from typing import Final
 from gitpip.capacity import MOST_USERS_A_POINT, POINTS, REQUESTS_WITH_TOKEN
 from gitpip.config import LONGEST_DURATION, format_duration
 from gitpip.errors import InvalidInput
+from gitpip.validation import any_of
 
 PLANS: Final[Mapping[str, int]] = {"lite": 1, "growth": 2, "premium": 5, "ultimate": 7}
 """Pipedrive's plans, with the factor of the daily budget."""
@@ -61,13 +62,13 @@ class Wanted:
             ("backlog", self.backlog, 0, MOST),
         ):
             if not least <= value <= most:
-                raise InvalidInput(field, f"{value:g} is out of range; use {least} to {most}")
+                raise InvalidInput(field, f"must be from {least} to {most}, not {value:g}")
         if self.pipedrive_plan not in PLANS:
             raise InvalidInput(
-                "pipedrive_plan", f"there is no plan {self.pipedrive_plan!r}; use {_or(PLANS)}"
+                "pipedrive_plan", f"must be {any_of(PLANS)}, not {self.pipedrive_plan!r}"
             )
         if not timedelta(seconds=1) <= self.check_interval <= LONGEST_DURATION:
-            raise InvalidInput("check_interval", "use 1s or more, such as 3h")
+            raise InvalidInput("check_interval", "must be 1s or more, e.g. 3h")
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,3 @@ def _larger(wanted: Wanted, tokens: float) -> str:
         if tokens <= DAILY_TOKENS * factor * wanted.seats:
             return f", or the plan {plan},"
     return ""
-
-
-def _or(names: Mapping[str, object]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} or {last}"

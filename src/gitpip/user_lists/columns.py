@@ -115,14 +115,14 @@ def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
             )
         if meaning and meaning not in COLUMNS:
             raise InvalidInput(
-                "columns", f"{meaning[:60]!r} is no column; there are {', '.join(COLUMNS)}"
+                "columns", f"{meaning[:60]!r} is not a column; there are {', '.join(COLUMNS)}"
             )
         meanings[place] = meaning or None
     given = [meaning for meaning in meanings if meaning]
     if twice := [meaning for meaning in COLUMNS if given.count(meaning) > 1]:
         raise InvalidInput("columns", f"two columns are chosen as {twice[0]}; choose one")
     if "login" not in given:
-        raise InvalidInput("columns", "no column is chosen as login; one must be")
+        raise InvalidInput("columns", "must have one column that is chosen as login")
     return Columns(header, tuple(meanings), certain=True)
 
 

@@ -66,9 +66,11 @@ def _json_entry(place: str, item: object) -> ImportRow | RowError:
     if isinstance(item, str):
         return row_of(place, {"login": item})
     if not isinstance(item, dict):
-        return RowError(place, "neither a login nor an object with one")
+        return RowError(
+            place, 'must be a username or an object with a login, e.g. {"login": "octocat"}'
+        )
     if unknown := sorted(str(name) for name in item if name not in COLUMNS):
-        return RowError(place, f"{unknown[0]!r} is no field; there are {', '.join(COLUMNS)}")
+        return RowError(place, f"{unknown[0]!r} is not a field; there are {', '.join(COLUMNS)}")
     fields: dict[str, str] = {}
     for name, value in item.items():
         if name == "tags" and isinstance(value, list):
@@ -76,5 +78,5 @@ def _json_entry(place: str, item: object) -> ImportRow | RowError:
         elif isinstance(value, str | int) and not isinstance(value, bool):
             fields[name] = str(value).strip()
         elif value is not None:
-            return RowError(place, f"{name}: neither text nor a number")
+            return RowError(place, f"{name}: must be a text or a number")
     return row_of(place, fields)

@@ -356,7 +356,7 @@ def _age(gist: SeenGist) -> tuple[datetime, GistId]:
 
 def _reason(user: User, error: Exception) -> str:
     if isinstance(error, GitHubNotFound) and error.names_address:
-        return f"GitHub shows no user {user.login}"
+        return f"GitHub has no user {user.login}"
     if isinstance(error, GitpipError):
         return str(error)
     return own_fault(error)

@@ -120,8 +120,8 @@ class UserChecker:
         try:
             account = await self._github.account(user.login)
         except GitHubNotFound:
-            # Without the client's advice to check the login: the status says that in its sentence.
-            raise GitHubNotFound(f"GitHub shows no user {user.login}") from None
+            # Without the client's advice: the status says what to do in its own sentence.
+            raise GitHubNotFound(f"GitHub has no user {user.login}") from None
         async with self._database.begin() as transaction:
             return await users.resolve(transaction, user.key, account)
 

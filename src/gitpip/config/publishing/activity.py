@@ -1,9 +1,9 @@
 """What an activity is: its type, whether it is done, its owner, due date and priority."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from gitpip.config.publishing.declaration import (
-    LINE,
     YES_OR_NO,
     Group,
     Kind,
@@ -23,7 +23,7 @@ DEFAULT_TYPE = "task"
 
 
 def _owner(text: str) -> str:
-    line = one_line(text)
+    line = one_line(text, example="Sam Sales")
     return line.lower() if line.lower() in (TOKEN_OWNER, DEAL_OWNER) else line
 
 
@@ -33,7 +33,7 @@ class ActivitySettings:
 
     activity_type: str = setting(
         DEFAULT_TYPE,
-        LINE,
+        Kind(partial(one_line, example=DEFAULT_TYPE)),
         group=Group.ACTIVITY,
         description="the type of an activity, by its key or name in Pipedrive",
     )
@@ -58,7 +58,7 @@ class ActivitySettings:
     )
     activity_priority: str | None = setting(
         None,
-        optional(one_line),
+        optional(partial(one_line, example="High")),
         group=Group.ACTIVITY,
         description="the priority of an activity, by its name or id in Pipedrive, or none",
     )

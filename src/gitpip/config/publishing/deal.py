@@ -14,6 +14,7 @@ from gitpip.config.publishing.declaration import (
     optional,
     setting,
 )
+from gitpip.validation import any_of
 
 Pairs = tuple[tuple[str, str], ...]
 """Names or keys of fields, each with its value."""
@@ -21,10 +22,11 @@ VISIBLE_TO = ("1", "3", "5", "7")
 MOST_FIELDS = 50
 MOST_LABELS = 20
 VALUE_LIMIT = 10**15
+_EXAMPLE = 'e.g. {"Source": "GitHub"}'
 
 
 def _owner(text: str) -> str:
-    line = one_line(text)
+    line = one_line(text, example="Sam Sales")
     return line.lower() if line.lower() == TOKEN_OWNER else line
 
 
@@ -33,7 +35,9 @@ def _labels(text: str) -> tuple[str, ...]:
         return ()
     labels = tuple(dict.fromkeys(one_line(part) for part in text.split(",") if part.strip()))
     if not labels or len(labels) > MOST_LABELS:
-        raise ValueError(f"use 1 to {MOST_LABELS} labels with commas between them, or none")
+        raise ValueError(
+            f"must be none, or up to {MOST_LABELS} labels separated by commas, e.g. Hot, Beta"
+        )
     return labels
 
 
@@ -47,20 +51,20 @@ def _value(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= VALUE_LIMIT:
-        raise ValueError("use a number from 0, like 1200 or 99.50")
+        raise ValueError("must be none, or a number from 0 on, e.g. 1200 or 99.50")
     return value
 
 
 def _currency(text: str) -> str:
     code = text.strip().upper()
     if not re.fullmatch("[A-Z]{3}", code):
-        raise ValueError("use a code of three letters, like EUR")
+        raise ValueError("must be none, or a code of three letters, e.g. EUR")
     return code
 
 
 def _visible_to(text: str) -> str:
     if text.strip() not in VISIBLE_TO:
-        raise ValueError(f"use one of {', '.join(VISIBLE_TO)}, or none")
+        raise ValueError(f"must be {any_of((*VISIBLE_TO, NONE))}")
     return text.strip()
 
 
@@ -70,9 +74,9 @@ def _custom_fields(text: str) -> Pairs:
         return ()
     pairs = _of_json(text) if text.lstrip().startswith("{") else _of_lines(text)
     if len(pairs) > MOST_FIELDS:
-        raise ValueError(f"use at most {MOST_FIELDS} fields")
+        raise ValueError(f"must be at most {MOST_FIELDS} fields, {_EXAMPLE}")
     if len({name.lower() for name, _ in pairs}) < len(pairs):
-        raise ValueError("a field is named twice; give it one value")
+        raise ValueError(f"must name each field once, {_EXAMPLE}")
     return pairs
 
 
@@ -80,14 +84,16 @@ def _of_json(text: str) -> Pairs:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError('no JSON; use an object like {"Source": "GitHub"}') from None
+        raise ValueError(f"must be a JSON object, {_EXAMPLE}") from None
     return tuple((one_line(name), _field_value(value)) for name, value in content.items())
 
 
 def _field_value(value: object) -> str:
     match value:
         case bool() | dict() | None:
-            raise ValueError("the value of a field must be a text, a number or a list of texts")
+            raise ValueError(
+                f"must have a text, a number or a list of texts for each field, {_EXAMPLE}"
+            )
         case list():
             return ", ".join(_field_value(each) for each in value)
         case _:
@@ -99,7 +105,9 @@ def _of_lines(text: str) -> Pairs:
     for line in filter(None, map(str.strip, text.splitlines())):
         name, equals, value = line.partition("=")
         if not (equals and name.strip() and value.strip()):
-            raise ValueError("use a line like Source=GitHub for each field, a JSON object, or none")
+            raise ValueError(
+                f"must be none, NAME=VALUE on a line for each field, or a JSON object, {_EXAMPLE}"
+            )
         pairs.append((one_line(name), one_line(value)))
     return tuple(pairs)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from gitpip.validation import any_of
+
 KEY = "publishing setting"
 """Where a dataclass's field keeps its declaration, in its metadata."""
 NONE = "none"
@@ -79,26 +81,29 @@ def one_of(*allowed: str) -> Kind[str]:
     def parse(text: str) -> str:
         chosen = text.strip().lower()
         if chosen not in allowed:
-            raise ValueError(f"unknown; use one of {', '.join(allowed)}")
+            raise ValueError(f"must be {any_of(allowed)}")
         return chosen
 
     return Kind(parse, allowed=allowed)
 
 
-def one_line(text: str) -> str:
-    """A text of one line that is not empty: the name or number of something in the CRM."""
+def one_line(text: str, *, example: str = "Sales") -> str:
+    """A text of one line that is not empty: the name or number of something in the CRM.
+
+    Raises ValueError, which gives the example.
+    """
     line = " ".join(text.split())
     if not line or len(line) > LINE_LIMIT or not line.isprintable():
-        raise ValueError(f"use 1 to {LINE_LIMIT} printable characters")
+        raise ValueError(f"must be 1 to {LINE_LIMIT} printable characters, e.g. {example}")
     return line
 
 
-def whole_number(lowest: int, highest: int) -> Kind[int]:
+def whole_number(lowest: int, highest: int, *, example: int) -> Kind[int]:
     """A whole number between these two, both included."""
 
     def parse(text: str) -> int:
         if not re.fullmatch("[0-9]{1,18}", text.strip()) or not lowest <= int(text) <= highest:
-            raise ValueError(f"use a whole number from {lowest} to {highest}")
+            raise ValueError(f"must be a whole number from {lowest} to {highest}, e.g. {example}")
         return int(text)
 
     return Kind(parse)
@@ -118,9 +123,8 @@ def _yes_or_no(text: str) -> bool:
     words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
     chosen = words.get(text.strip().lower())
     if chosen is None:
-        raise ValueError("neither; use yes or no")
+        raise ValueError("must be yes or no")
     return chosen
 
 
 YES_OR_NO = Kind(_yes_or_no, lambda value: "yes" if value else "no", allowed=("yes", "no"))
-LINE = Kind(one_line)

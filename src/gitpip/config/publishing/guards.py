@@ -21,7 +21,7 @@ class GuardSettings:
     )
     flood_per_day: int = setting(
         1_000,
-        whole_number(0, 10**9),
+        whole_number(0, 10**9, example=1000),
         group=Group.GUARDS,
         description="how many new files of all users are published within a day without a"
         " question; 0 never asks",

@@ -79,8 +79,8 @@ async def create(
     if not name or len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput(
             "name",
-            f"{name[: NAME_LIMIT + 20]!r} can't name an address; it must be 1 to {NAME_LIMIT} "
-            "printable characters, e.g. the name of your feed reader",
+            f"must be 1 to {NAME_LIMIT} printable characters, e.g. Feedly, not "
+            f"{name[: NAME_LIMIT + 20]!r}",
         )
     await commit_order.one_at_a_time(transaction, f"feed addresses of {parent.label}")
     await transaction.execute(delete(feed_addresses).where(_has_ended(now)))

@@ -233,8 +233,8 @@ def check_key_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise InvalidInput(
             "name",
-            f"{name[:80]!r} can't name a key; use at most 60 letters, digits and . _ @ -, "
-            "starting with a letter or digit",
+            "must be at most 60 letters, digits and . _ @ -, beginning with a letter or digit, "
+            f"e.g. ada, not {name[:80]!r}",
         )
 
 

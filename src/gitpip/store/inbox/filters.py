@@ -12,7 +12,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.inbox.pages import GistsWanted
 from gitpip.store.listing import FileWanted
 from gitpip.store.users import users
-from gitpip.validation import possible_login, without_nul
+from gitpip.validation import any_of, possible_login, without_nul
 
 FIRST_DAY, LAST_DAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Beyond these there is no gist, and not always a day before or after."""
@@ -58,7 +58,7 @@ class Filter:
         asked = cls(**values)
         for name, kinds in (("state", PublicationState), ("by", By), ("show", Show)):
             if values[name] and values[name] not in list(kinds):
-                raise InvalidInput(name, f"{values[name][:40]!r} is none of {', '.join(kinds)}")
+                raise InvalidInput(name, f"must be {any_of(kinds)}, not {values[name][:40]!r}")
         for name in ("since", "until"):
             _day(name, values[name])
         if asked.user:
@@ -122,5 +122,5 @@ def _day(field: str, text: str) -> datetime | None:
     try:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        raise InvalidInput(field, f"{text[:40]!r} is not a day like 2026-01-31") from None
+        raise InvalidInput(field, f"must be a date, e.g. 2026-01-31, not {text[:40]!r}") from None
     return min(max(day, FIRST_DAY), LAST_DAY)

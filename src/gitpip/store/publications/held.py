@@ -71,9 +71,7 @@ def parse_answer(text: str) -> Backfill:
     except ValueError:
         approved = None
     if approved is None or approved.kind is BackfillKind.SINCE:
-        raise InvalidInput(
-            "approve", f"{text[:40]!r} is none of all, latest:N (1 to 999999) and none"
-        )
+        raise InvalidInput("approve", "must be all, latest:N (1 to 999999) or none, e.g. latest:3")
     return approved
 
 

@@ -158,7 +158,7 @@ async def _alone(transaction: Transaction) -> None:
 async def _place(transaction: Transaction, rule_id: RuleId, position: int) -> None:
     others = [each.id for each in await everything(transaction) if each.id != rule_id]
     if not 1 <= position <= len(others) + 1:
-        raise InvalidInput("position", f"{position} is none of 1 to {len(others) + 1}")
+        raise InvalidInput("position", f"must be from 1 to {len(others) + 1}, not {position}")
     others.insert(position - 1, rule_id)
     await _number(transaction, others)
 
@@ -176,6 +176,6 @@ def _checked_name(name: str) -> str:
     text = " ".join(name.split())
     if not text or len(text) > NAME_LIMIT or not text.isprintable():
         raise InvalidInput(
-            "name", f"{name[:60]!r} is no name; one has 1 to {NAME_LIMIT} printable characters"
+            "name", f"must be 1 to {NAME_LIMIT} printable characters, e.g. Logs, not {name[:60]!r}"
         )
     return text

@@ -19,6 +19,7 @@ from gitpip.store.users import former_logins, targets
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import is_tracked, removed, tracked
 from gitpip.targets import Target, TargetChoice
+from gitpip.validation import any_of
 
 GENERAL: Final = "general"
 """In the place of a user's own interval: the one of the settings."""
@@ -35,8 +36,8 @@ def parsed_mode(text: str) -> Mode:
     try:
         return PublishingMode(word)
     except ValueError:
-        words = ", ".join(PublishingMode)
-        raise ValueError(f"{text[:40]!r} is none of {words} and {GENERAL}") from None
+        words = any_of((*PublishingMode, GENERAL))
+        raise ValueError(f"must be {words}, not {text[:40]!r}") from None
 
 
 @dataclass(frozen=True)

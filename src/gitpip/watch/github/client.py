@@ -306,7 +306,7 @@ class GitHub:
         try:
             answer = await self._get(f"{self._api_url}/users/{quote(login, safe='')}")
         except GitHubNotFound:
-            raise GitHubNotFound(f"GitHub shows no user {login}; check the login") from None
+            raise GitHubNotFound(f"GitHub has no user {login}; check the spelling") from None
         owner = parse(OWNER, answer)
         # Finer than the whole seconds of the answer's date, where the clocks agree.
         seen_at = self._now() - self.clock_ahead if self.knows_the_time else None

@@ -51,10 +51,11 @@ async def act_on_selected_users(
             return HTMLResponse(page)
         chosen = await act_on_selected(acting, order)
     except InvalidInput as error:
-        wrong = replace(selection, field=error.field, fault=str(error))
+        fault = error.message if error.field == "login" else str(error)
+        wrong = replace(selection, field=error.field, fault=fault)
         return await show_users(request, context, asked, selection=wrong)
     except UserNotTracked as error:
-        wrong = replace(selection, field="login", fault=f"login: {error}")
+        wrong = replace(selection, field="login", fault=str(error))
         return await show_users(request, context, asked, selection=wrong)
     paused = sum(user.state is UserState.PAUSED for user in chosen)
     told = asked.address(

@@ -92,5 +92,5 @@ def _number(field: str, text: str, otherwise: float) -> float:
     except ValueError:
         number = float("nan")
     if not 0 <= number <= 10**12:
-        raise InvalidInput(field, f"{text[:40]!r} is no number; use one such as 250")
+        raise InvalidInput(field, f"must be a number, e.g. 250, not {text[:40]!r}")
     return number

@@ -37,5 +37,5 @@ def answer_of(approve: str, latest: str) -> Backfill:
 def number_of_files(text: str) -> int:
     """A number of files that a form gives; raises ValueError."""
     if not re.fullmatch(r" *[0-9]{1,9} *", text):
-        raise ValueError(f"{text[:40]!r} is no number of files")
+        raise ValueError(f"must be a number of files, e.g. 300, not {text[:40]!r}")
     return int(text)

@@ -235,7 +235,7 @@ def _chosen(form: FormData) -> dict[GistId, int | None]:
         gist_id, _, key = text.partition(":")
         if not gist_id.isalnum() or not gist_id.isascii() or len(gist_id) > ID_LENGTH:
             raise InvalidInput(
-                name, f"{text[:40]!r} is not like aa5a315d61ae:34, a gist and its key"
+                name, f"must be a gist and its key, e.g. aa5a315d61ae:34, not {text[:40]!r}"
             )
         chosen[GistId(gist_id)] = _number(name, key) if key else None
     return chosen

@@ -8,7 +8,7 @@ from fastapi import Query
 
 from gitpip.actions.users import Order, Tagging, UserAct
 from gitpip.errors import InvalidInput
-from gitpip.validation import possible_login
+from gitpip.validation import any_of, possible_login
 from gitpip.web.pages.forms import tags_of
 
 ROWS = 50
@@ -30,16 +30,16 @@ def order_of(selection: Selection, act: str) -> Order:
     """The order that a form gives; raises InvalidInput, UserNotTracked."""
     acts: dict[str, UserAct | Tagging] = {known.value: known for known in (*UserAct, *Tagging)}
     if act not in acts:
-        raise InvalidInput("act", f"{act[:40]!r} is none of {', '.join(acts)}")
+        raise InvalidInput("act", f"must be {any_of(acts)}, not {act[:40]!r}")
     if not selection.logins:
-        raise InvalidInput("login", "nobody is selected; tick the box of at least one user")
+        raise InvalidInput("login", "select at least one person")
     logins = {login.lower(): possible_login(login) for login in selection.logins}
     if len(logins) > ROWS:
         raise InvalidInput("login", f"{len(logins)} are selected; at most {ROWS} at once")
     chosen = acts[act]
     tags: tuple[str, ...] = ()
     if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):
-        raise InvalidInput("tags", "there is none; write one or more, with spaces between them")
+        raise InvalidInput("tags", "must be one or more tags, separated by spaces, e.g. vip")
     return Order(chosen, tuple(logins.values()), tags)
 
 

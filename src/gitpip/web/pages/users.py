@@ -14,7 +14,7 @@ from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflic
 from gitpip.model import Backfill, Role, UserState
 from gitpip.store import listing
 from gitpip.store.users import users
-from gitpip.validation import check_login, without_nul
+from gitpip.validation import without_nul, written_login
 from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
@@ -121,9 +121,8 @@ async def add(
 ) -> Response:
     """Track a user, or say first what that would publish."""
     new = {"login": login, "id": id, "tags": tags, "backfill": backfill}
-    login = login.strip()
     try:
-        check_login(login)
+        login = written_login(login)
         rule = read_field("backfill", Backfill.parse, backfill) or context.settings.backfill
         if forecast:
             foreseen = await context.forecast(login, rule)
@@ -139,7 +138,10 @@ async def add(
     except GitHubNotFound as error:
         return await show_users(request, context, fault=str(error), new=new)
     except GitHubError as error:
-        fault = f"No forecast now, as GitHub can't be asked: {error}"
+        fault = (
+            "Can't preview right now: GitHub isn't responding. Try again, or add without a "
+            f"preview. ({error})"
+        )
         return await show_users(request, context, fault=fault, new=new)
     except (InvalidInput, UserConflict) as error:
         return await show_users(request, context, fault=str(error), new=new)
