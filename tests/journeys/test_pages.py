@@ -195,7 +195,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("link", name="import a file").click()
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
-    page.get_by_label("File").set_input_files(bad)  # type: ignore[arg-type]
+    page.get_by_label("File", exact=True).set_input_files(bad)  # type: ignore[arg-type]
     page.get_by_role("button", name="Preview import").click()
     page.get_by_role("button", name="Add 1 person").click()
     expect(page.get_by_text("1 person added, 1 row with")).to_be_visible()
@@ -318,6 +318,7 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     page.goto(world.gitpip.url)
     page.get_by_role("button", name="as seen").first.click()
     expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
+    page.get_by_label("More", exact=True).click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.go_back()
@@ -347,7 +348,7 @@ def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
     page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
     page.goto(world.gitpip.url + path)
     expect(page.get_by_role("link", name="read.txt", exact=True)).to_be_visible()
-    page.evaluate("scrollTo(0, 150)")
+    page.evaluate("scrollTo(0, 250)")
     before = _top(page, "read.txt")
 
     for number in range(2):
