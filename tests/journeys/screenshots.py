@@ -150,7 +150,7 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
     page.goto(f"{gitpip.url}/imports")
     lines = "login,tags\nada-lovelace,customer\nno such login,\nkatherine-johnson,customer\n"
     file = {"name": "customers.csv", "mimeType": "text/csv", "buffer": lines.encode()}
-    page.get_by_label("File").set_input_files(file)  # type: ignore[arg-type]
+    page.get_by_label("File", exact=True).set_input_files(file)  # type: ignore[arg-type]
     page.get_by_role("button", name="Import").click()
     page.get_by_text("Done.").wait_for(timeout=timedelta(seconds=20).total_seconds() * 1000)
     page.screenshot(path=folder / "import.png")

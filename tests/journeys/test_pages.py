@@ -208,7 +208,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("link", name="Import a list").click()
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
-    page.get_by_label("File").set_input_files(bad)  # type: ignore[arg-type]
+    page.get_by_label("File", exact=True).set_input_files(bad)  # type: ignore[arg-type]
     page.get_by_role("button", name="Preview import").click()
     page.get_by_role("button", name="Add 1 person").click()
     expect(page.get_by_text("1 person added, 1 row with")).to_be_visible()
@@ -330,6 +330,7 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     page.goto(world.gitpip.url)
     page.get_by_role("button", name="Mark all as read").click()
     expect(page.get_by_text("You're all caught up.")).to_be_visible()
+    page.get_by_label("More", exact=True).click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.go_back()

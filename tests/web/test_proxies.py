@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from gitpip.config.public_url import OWN_SEGMENTS
-from gitpip.web.app import PAGES
+from gitpip.web.app import API, PAGES
 from gitpip.web.ops import health, metrics
 from gitpip.web.proxies import Proxies
 from tests.support.running import Installation
@@ -348,7 +348,7 @@ def test_forms_are_of_our_pages_whatever_a_proxy_makes_of_host(
 
 
 def test_no_prefix_can_be_taken_for_a_path_of_ours() -> None:
-    routers = (*PAGES, health.router, metrics.router)
+    routers = (*API, *PAGES, health.router, metrics.router)
     routes = [route for router in routers for route in iter_route_contexts(router.routes)]
     first = {str(route.path).split("/")[1] for route in routes}
     assert first - {""} | {"static", "openapi.json"} == OWN_SEGMENTS

@@ -65,6 +65,10 @@ def _moment(time: datetime) -> Markup:
     return times.moment(time, utc_now())
 
 
+def _in_sentence(sentence: str) -> Markup:
+    return times.in_sentence(sentence, utc_now())
+
+
 def _state(state: str | None) -> Markup:
     title = Markup(' title="{}"').format(VERIFYING) if state == "uncertain" else ""
     return Markup('<span class="state {}"{}>{}</span>').format(
@@ -126,6 +130,7 @@ def templates() -> Environment:
         size=size,
         age=_age,
         moment=_moment,
+        in_sentence=_in_sentence,
         state=_state,
         state_words=_state_words,
         count=_count,

@@ -1,8 +1,12 @@
 """Times for people: in UTC, which times.js turns into the reader's own zone and format."""
 
+import contextlib
+import re
 from datetime import datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+_IN_SENTENCE = re.compile(r"\b(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d) UTC\b")
 
 
 def exact(time: datetime, now: datetime) -> str:
@@ -19,6 +23,22 @@ def age(time: datetime, now: datetime) -> Markup:
 def moment(time: datetime, now: datetime) -> Markup:
     """A time that readers see as a day and a time of day."""
     return Markup('<time datetime="{}">{}</time>').format(_precise(time), exact(time, now))
+
+
+def in_sentence(sentence: str, now: datetime) -> Markup:
+    """A sentence of ours in which each time is one that readers see in their own zone.
+
+    Sentences are also for programs and terminals, so they hold times in UTC, as `clock` and
+    `day_and_clock` of `gitpip.status.problem` write them: without a day where it is that of `now`.
+    """
+    parts, end = [], 0
+    for found in _IN_SENTENCE.finditer(sentence):
+        day, clock = found.groups()
+        with contextlib.suppress(ValueError):
+            time = datetime.fromisoformat(f"{day or now.date()} {clock}+00:00")
+            parts += [escape(sentence[end : found.start()]), moment(time, now)]
+            end = found.end()
+    return Markup("").join([*parts, escape(sentence[end:])])
 
 
 def _precise(time: datetime) -> str:

@@ -3,6 +3,7 @@
 const OFF = "gitpip.keys-off";
 const SEQUENCE_ENDS = 1_500; // milliseconds after the first key of two
 const dialog = document.getElementById("keys");
+const menu = document.querySelector(".menu");
 const isOn = document.getElementById("keys-on");
 let current = { id: "", index: -1 }; // the item that was chosen last, which may be gone
 let prefixEnds = 0;
@@ -56,7 +57,10 @@ if (dialog) {
   });
   const button = document.getElementById("show-keys");
   button.hidden = false;
-  button.addEventListener("click", () => dialog.showModal());
+  button.addEventListener("click", () => {
+    menu.open = false;
+    dialog.showModal();
+  });
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -73,7 +77,6 @@ if (dialog) {
 }
 
 // A menu closes as people expect it: on Escape, and by a click elsewhere.
-const menu = document.querySelector(".menu");
 document.addEventListener("click", (event) => {
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
