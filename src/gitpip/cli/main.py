@@ -59,7 +59,6 @@ from gitpip.observability.logging import configure_logging, get_logger, log_unca
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.runtime.opening import opened
-from gitpip.runtime.serve import serve as run_service
 from gitpip.status.problem import count
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses
@@ -234,6 +233,8 @@ def serve(
     ] = None,
 ) -> None:
     """Start the server (Ctrl-C to stop)."""
+    from gitpip.runtime.serve import serve as run_service  # noqa: PLC0415 - loads every page
+
     settings = prepared_settings(quiet=False)
     part = Part(only or "all")
     asyncio.run(run_service(settings, part=part, ready=partial(greet, settings, part)))
