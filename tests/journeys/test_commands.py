@@ -332,9 +332,9 @@ def test_a_check_in_which_a_look_fails_exits_with_1_and_says_why(world: World) -
     checked = world.gitpip.command("check")
 
     assert checked.returncode == 1
-    assert "failed 1" in checked.stdout
+    assert "1 failed" in checked.stdout
     assert "hubot" in checked.stdout
-    assert "new files 1" in checked.stdout
+    assert "1 new file," in checked.stdout
 
 
 @SQLITE
@@ -371,7 +371,7 @@ def test_publish_tells_of_what_was_refused_until_a_person_settles_it(world: Worl
 
     assert again.returncode == 1
     assert json.loads(again.stdout)["failed"] == 1
-    assert "failed: 1 until you retry or skip them" in world.gitpip.command("publish").stdout
+    assert "failed: 1 file to retry or skip." in world.gitpip.command("publish").stdout
     assert world.gitpip.command("publications", "skip", "1").returncode == 0
     assert world.gitpip.command("publish").returncode == 0
 

@@ -8,11 +8,12 @@ import asyncio
 from gitpip.cli.main import main
 from gitpip.http_client import client
 from gitpip.model import Part
+from gitpip.runtime.serve import serve
 from gitpip.store.database import open_database
 from gitpip.web.app import routes_of
 from gitpip.web.render.jinja import templates
 
-__all__ = ["main"]
+__all__ = ["main", "serve"]
 
 
 async def _read_migrations() -> None:

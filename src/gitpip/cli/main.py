@@ -60,7 +60,7 @@ from gitpip.observability.logging import configure_logging, get_logger, log_unca
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.runtime.opening import opened
-from gitpip.runtime.serve import serve as run_service
+from gitpip.status.problem import count
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses
 from gitpip.store.users import users
@@ -236,6 +236,8 @@ def serve(
     ] = None,
 ) -> None:
     """Start the server (Ctrl-C to stop)."""
+    from gitpip.runtime.serve import serve as run_service  # noqa: PLC0415 - loads every page
+
     settings = prepared_settings(quiet=False)
     part = Part(only or "all")
     asyncio.run(run_service(settings, part=part, ready=partial(greet, settings, part)))
@@ -263,7 +265,7 @@ def check(as_json: Json = False) -> None:
     if as_json:
         print_json(result)
     else:
-        console.say(summary_of(result))
+        console.say(summary_of(result).capitalize())
         for failure in result.failures:
             console.say(f"  {failure}")
     if result.failed:
@@ -303,17 +305,17 @@ def publish(
         print_json(asdict(result))
     else:
         console.say(
-            f"published {result.published}, failed {result.failed}, still waiting {result.waiting}"
+            f"Sent: {result.published}. Failed: {result.failed}. Still queued: {result.waiting}."
         )
         if result.reason:
-            console.say(f"  waiting: {result.reason}")
+            console.say(f"  queued: {result.reason}")
         if result.failed:
             console.say(
-                f"  failed: {result.failed} until you retry or skip them; "
-                "see gitpip publications list --state failed"
+                f"  failed: {count(result.failed, 'file')} to retry or skip. "
+                "See gitpip publications list --state failed"
             )
         if result.held:
-            console.say(f"  held: {result.held} for your decision; see gitpip held")
+            console.say(f"  held: {count(result.held, 'file')} to approve or skip. See gitpip held")
     if result.failed or result.reason:
         raise typer.Exit(1)
 

@@ -21,6 +21,7 @@ from gitpip.observability.logging import configure_logging
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.acting import acting
 from gitpip.runtime.opening import opened
+from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 from gitpip.web.api.schemas import CheckBody
@@ -154,7 +155,6 @@ def tell_finding(finding: Finding) -> None:
 
 def summary_of(check: Check) -> str:
     """What a check did, in one line."""
-    return (
-        f"users looked at {check.users}, unchanged {check.unchanged}, failed {check.failed}; "
-        f"new gists {check.gists}, new files {check.files}"
-    )
+    new = f"{count(check.gists, 'new gist')}, {count(check.files, 'new file')}"
+    failed = f", {check.failed:,} failed" if check.failed else ""
+    return f"checked {count(check.users, 'user')}: {new}{failed}"

@@ -38,7 +38,22 @@ def status(as_json: Json = False) -> None:
                 text = f"{shown(value.ended_at) or 'under way'}; {summary_of(value)}"
             case _:
                 text = shown(value)
-        console.say(f"{name.replace('_', ' ')}: {text or 'none'}")
+        console.say(f"{LABELS.get(name, name.replace('_', ' '))}: {text or 'none'}")
+
+
+LABELS = {
+    "running_services": "services",
+    "next_publication_due": "next file due",
+    "nothing_missed_before": "up to date as of",
+    "held_back_by": "furthest behind",
+    "not_looked_at_yet": "never checked",
+    "lists_read_in_a_day": "lists read per day",
+    "days_for_a_round_of_lists": "days to read all lists",
+    "known_up_to_p50": "median up to date as of",
+    "known_up_to_p95": "95% up to date as of",
+    "users_that_can_be_kept_fresh": "capacity (users)",
+}
+"""What people read in place of the names that JSON has."""
 
 
 async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]]:
