@@ -12,8 +12,8 @@ from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import PREVIEW, file_of, select_files
-from gitpip.store.inbox.reading import is_unread, line_of
 from gitpip.store.publications.publication_rows import alone_in, is_in, part_in
+from gitpip.store.read_state import is_unread, line_of
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
 from gitpip.store.schema_inbox import inbox
 from gitpip.store.schema_visits import visits

@@ -17,9 +17,9 @@ from gitpip.clock import EPOCH
 from gitpip.model import FileKey, GistId
 from gitpip.store import listing
 from gitpip.store.database import Transaction
-from gitpip.store.inbox.reading import is_unread, line_of, of_few, of_tracked_users
 from gitpip.store.listing import FileWanted
 from gitpip.store.publications.publication_rows import is_in
+from gitpip.store.read_state import is_unread, line_of, of_few, of_tracked_users
 from gitpip.store.schema import gist_files, publications
 from gitpip.store.schema_inbox import inbox
 
