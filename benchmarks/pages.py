@@ -4,7 +4,7 @@
 runs the real service over it, and asks for pages one after the other as three viewers would: one
 who was never there, one who saw all but the newest, one who saw everything. It prints the median
 and the 95th percentile of each, and the ratio of that to `/health` in the same run; it ends with 1
-where Home or Users takes longer than 100 ms at the 95th percentile.
+where the inbox or Users takes longer than 100 ms at the 95th percentile.
 """
 
 import asyncio
@@ -62,6 +62,8 @@ FILL = (
     "INSERT INTO home_visits (id, viewer, at, complete_up_to, users, files) VALUES "
     "(1, 'browser:' || :lately, {ago_60}, :gists - :newest, :users, :gists - :newest), "
     "(2, 'browser:' || :all, {ago_60}, :gists, :users, :gists)",
+    "INSERT INTO inbox_lines (viewer, up_to, visit_id) VALUES "
+    "('browser:' || :lately, :gists - :newest, 1), ('browser:' || :all, :gists, 2)",
     "INSERT INTO visits (user_key, viewer, after, up_to, at, home_visit_id) "
     "SELECT i, 'browser:' || :lately, 0, :each - CASE WHEN i > :users - :newest THEN 1 ELSE 0 END, "
     "{ago_60}, 1 FROM numbers_users",
@@ -108,30 +110,41 @@ def _measure(name: str, database_url: str, users: int, gists: int) -> bool:
         )
         gitpip.start()
         try:
-            return _ask(gitpip.url, users)
+            return _ask(gitpip.url, users, gists)
         finally:
             gitpip.stop()
 
 
-def _ask(url: str, users: int) -> bool:
+def _ask(url: str, users: int, gists: int) -> bool:
     day = (datetime.now(UTC) - timedelta(days=30)).date()
     limited = {
-        "Home, never there": ("/", NEVER),
-        "Home, news of some": ("/", LATELY),
-        "Home, nothing new": ("/", ALL),
-        "Home, a rare word": ("/?q=rare4711", LATELY),
-        "Home, a word in every file": ("/?q=common", LATELY),
-        "Home, far back": (f"/?q=common&before={users}", LATELY),
-        "Home, a word and a tag": ("/?q=common&tag=tag-7", LATELY),
-        "Home, a word and a state": ("/?q=common&state=failed", LATELY),
-        "Home, of a language": ("/?language=Language+7", LATELY),
-        "Home, of a tag": ("/?tag=tag-7", LATELY),
-        "Home, of a state": ("/?state=published", LATELY),
-        "Home, until a day": (f"/?until={day}", LATELY),
-        "Home, all at once": (
+        "Inbox, never there": ("/", NEVER),
+        "Inbox, some unread": ("/", LATELY),
+        "Inbox, nothing unread": ("/", ALL),
+        "Inbox, all": ("/?show=all", LATELY),
+        "Inbox, all, far back": (f"/?show=all&before={users}", LATELY),
+        "Inbox, unread of a tag": ("/?tag=tag-7&show=unread", NEVER),
+        "Inbox, unread of a language": ("/?language=Language+7&show=unread", LATELY),
+        "Inbox, unread of a state": ("/?state=failed&show=unread", NEVER),
+        "Inbox, unread with a word": ("/?q=common&show=unread", ALL),
+        "Inbox, unread, a rare word": ("/?q=rare4711&show=unread", NEVER),
+        "Inbox, a week": ("/?show=week", LATELY),
+        "Inbox, published until a day": (f"/?until={day}", LATELY),
+        "Inbox, found until a day": (f"/?until={day}&by=found", LATELY),
+        "Inbox, of a person": ("/?user=user-77", LATELY),
+        "Inbox, a rare word": ("/?q=rare4711", LATELY),
+        "Inbox, a word in every file": ("/?q=common", LATELY),
+        "Inbox, words, far back": (f"/?q=common&before={users}", LATELY),
+        "Inbox, a word and a tag": ("/?q=common&tag=tag-7", LATELY),
+        "Inbox, a word and a state": ("/?q=common&state=failed", LATELY),
+        "Inbox, of a language": ("/?language=Language+7", LATELY),
+        "Inbox, of a tag": ("/?tag=tag-7", LATELY),
+        "Inbox, of a state": ("/?state=published", LATELY),
+        "Inbox, all at once": (
             f"/?q=numpy&language=Language+7&tag=tag-7&state=published&since={day}&until={day}",
             LATELY,
         ),
+        "Inbox, arrivals": (f"/inbox/new?after={gists - 20}", LATELY),
         "Users": ("/people", LATELY),
         "Users, last found first": ("/people?sort=found", LATELY),
         "Users, last checked first": ("/people?sort=checked", LATELY),

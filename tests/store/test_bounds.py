@@ -18,12 +18,12 @@ from gitpip.model import (
     SeenGist,
     UserKey,
 )
-from gitpip.store import commit_order
+from gitpip.store import commit_order, read_state
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
-from gitpip.store.inbox import marks, reading
+from gitpip.store.inbox import marks
 from gitpip.store.schema import gist_files as gist_files_table
 from gitpip.store.schema_access import feed_addresses as address_table
 from gitpip.store.schema_access import sessions as sessions_table
@@ -107,7 +107,7 @@ async def test_old_marks_are_deleted_and_nothing_is_unread_again(database: Datab
         await _mark_all(database, viewer)
 
     async with database.read() as transaction:
-        assert (await reading.unread(transaction, viewer)).gists == 0
+        assert (await read_state.unread(transaction, viewer)).gists == 0
         # Bob's is the last.
         assert await _count(transaction, visits_table) == old_visits.VISITS_KEPT + 1
         assert await _count(transaction, home_visits_table) == old_visits.VISITS_KEPT + 1
@@ -115,7 +115,7 @@ async def test_old_marks_are_deleted_and_nothing_is_unread_again(database: Datab
         assert [visit.files for visit in latest] == [1, 1, 1, 2]
     async with database.begin() as transaction:
         await _find(transaction, bob, 1)
-        assert (await reading.unread(transaction, viewer)).gists == 1
+        assert (await read_state.unread(transaction, viewer)).gists == 1
         for _ in range(5):
             await marks.mark(transaction, viewer, {}, NOW, read=True)
         assert await _count(transaction, home_visits_table) == old_visits.VISITS_KEPT + 3

@@ -8,10 +8,10 @@ import pytest
 
 from gitpip.errors import MarkedSince
 from gitpip.model import GistId, GitHubId, HomeVisit, SeenFile, SeenGist, UserKey
-from gitpip.store import commit_order
+from gitpip.store import commit_order, read_state
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
-from gitpip.store.inbox import entries, marks, pages, reading
+from gitpip.store.inbox import entries, marks, pages
 from gitpip.store.inbox.filters import Filter, wanted
 from gitpip.store.listing import FileWanted
 from gitpip.store.users import users
@@ -81,9 +81,9 @@ class Inbox:
         async with self.database.begin() as transaction:
             await marks.undo(transaction, viewer, visit.id, NOW)
 
-    async def count(self, viewer: str) -> reading.Amount:
+    async def count(self, viewer: str) -> read_state.Amount:
         async with self.database.read() as transaction:
-            return await reading.unread(transaction, viewer)
+            return await read_state.unread(transaction, viewer)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_each_reader_has_marks_of_their_own(inbox: Inbox) -> None:
 
     assert await inbox.shows(ANNA) == ["g5", "g3", "g1"]
     assert await inbox.shows(BEN) == ["g5", "g4", "g3", "g2", "g1"]
-    assert await inbox.count(ANNA) == reading.Amount(3, 1, more=False)
+    assert await inbox.count(ANNA) == read_state.Amount(3, 1, more=False)
     assert await inbox.shows(ANNA, pages.GistsWanted()) == ["g5", "g4", "g3", "g2", "g1"]
 
 
@@ -198,7 +198,7 @@ async def test_marks_are_bounded_and_say_the_same(
     await inbox.mark(ANNA, "none")
     assert await inbox.shows(ANNA) == ["g3", "g1"]
     async with inbox.database.read() as transaction:
-        assert await reading.line_of(transaction, ANNA) > 0
+        assert await read_state.line_of(transaction, ANNA) > 0
 
 
 @pytest.mark.parametrize(

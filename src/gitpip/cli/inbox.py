@@ -31,7 +31,7 @@ Show = Annotated[str, typer.Option(help="unread, today, week or all.")]
 
 
 @inbox_app.command("list")
-def list_gists(
+def list_gists(  # noqa: PLR0913 - the options of the command
     *,
     search: Words = "",
     tag: Tag = "",
@@ -133,7 +133,7 @@ def list_filters(key: Key = None, as_json: Json = False) -> None:
 
 
 @inbox_app.command("save")
-def save_filter(
+def save_filter(  # noqa: PLR0913 - the options of the command
     *,
     name: Annotated[str, typer.Argument(help="What the filter is called.")],
     search: Words = "",

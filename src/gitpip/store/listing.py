@@ -5,19 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Column, ColumnElement, Select, func, select
+from sqlalchemy import Column, ColumnElement, Select, func, select, union_all
 
-from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
+from gitpip.model import FileKey, GistFile, GistId, Page, PublicationState, User, UserKey, UserState
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import PREVIEW, file_of, select_files
-from gitpip.store.publications.publication_rows import is_in
+from gitpip.store.publications.publication_rows import alone_in, is_in, part_in
+from gitpip.store.read_state import is_unread, line_of
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
+from gitpip.store.schema_inbox import inbox
 from gitpip.store.schema_visits import visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
-from gitpip.store.visits.visits import seen_by
 
 
 class UserSort(StrEnum):
@@ -48,7 +49,7 @@ class UserWanted:
 
 @dataclass(frozen=True)
 class ListedUser:
-    """A user in the list, and how many files of theirs the viewer has not seen."""
+    """A user in the list, and how many gists of theirs the viewer has not read."""
 
     user: User
     new: int
@@ -72,6 +73,14 @@ async def list_users(
     if wanted.tag:
         conditions.append(users.c.key.in_(tagged(wanted.tag)))
     total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
+    line = await line_of(transaction, viewer)
+    unread = (
+        select(func.count())
+        .select_from(inbox)
+        .where(inbox.c.user_key == users.c.key, is_unread(viewer, line))
+        .correlate(users)
+        .scalar_subquery()
+    )
     # First the keys alone: what is looked up for each row would be looked up for those left out.
     keys = (
         select(users.c.key)
@@ -83,11 +92,11 @@ async def list_users(
     )
     found = await transaction.execute(
         rows()
-        .add_columns(seen_by(viewer).label("seen"))
+        .add_columns(unread.label("unread"))
         .where(users.c.key.in_(select(keys.c.key)))
         .order_by(*ORDERS[sort])
     )
-    items = [ListedUser(user_of(row), max(row.last_sequence - row.seen, 0)) for row in found]
+    items = [ListedUser(user_of(row), row.unread) for row in found]
     return Page(tuple(items), total or 0)
 
 
@@ -141,15 +150,8 @@ async def file_keys(
     lowest, highest = await _keys_of_days(transaction, wanted, before)
     if wanted.text and transaction.dialect.name == "sqlite":
         return await _keys_of_words_on_sqlite(transaction, wanted, lowest, highest, number)
-    if wanted.narrows_only_by_state:
-        ordered = publications.c.id
-        of_before = select(ordered).where(
-            publications.c.file_key == before, publications.c.revision == 1
-        )
-        chosen = _fitting(wanted).order_by(ordered.desc())
-        if before is not None:
-            chosen = chosen.where(ordered < of_before.scalar_subquery())
-        return await _first(transaction, chosen, number)
+    if wanted.state and wanted.narrows_only_by_state:
+        return await _keys_of_state(transaction, wanted.state, before, number)
     if wanted.user_keys is not None and not wanted.text:
         return await _first(transaction, _between(_fitting(wanted), lowest, highest), number)
     # Most often enough of the newest fit; then it does not matter how many there are in all.
@@ -164,6 +166,34 @@ async def file_keys(
     if words is not None and not await _are_common(transaction, words, recent, highest):
         return await _keys_of_words(transaction, wanted, words, (lowest, highest), number)
     return await _first(transaction, _between(_fitting(wanted, words), lowest, highest), number)
+
+
+async def _keys_of_state(
+    transaction: Transaction, state: PublicationState, before: FileKey | None, number: int
+) -> list[FileKey]:
+    """The files of the newest publications in a state, alone or by that of their holder.
+
+    Each kind has its own query, which the index of states answers in order: for both at once,
+    SQLite would sort all of them, in 0.4 seconds for 200,000.
+    """
+    ordered = publications.c.id
+    of_before = select(ordered).where(
+        publications.c.file_key == before, publications.c.revision == 1
+    )
+    newest = (
+        select(ordered, publications.c.file_key)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(tracked, publications.c.revision == 1)
+        .order_by(ordered.desc())
+        .limit(number)
+    )
+    if before is not None:
+        newest = newest.where(ordered < of_before.scalar_subquery())
+    each = [select(newest.where(part).subquery()) for part in (alone_in(state), part_in(state))]
+    together = union_all(*each).subquery()
+    return await _first(
+        transaction, select(together.c.file_key).order_by(together.c.id.desc()), number
+    )
 
 
 async def fitting(
@@ -367,10 +397,17 @@ def tagged(tag: str) -> Select[int]:
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
 
 
-async def seen_of(transaction: Transaction, user_key: UserKey, viewer: str) -> int:
-    """The sequence up to which a viewer has seen a user's files, on whichever page."""
-    seen = await transaction.scalar(select(seen_by(viewer)).where(users.c.key == user_key))
-    return seen or 0
+async def unread_gists(
+    transaction: Transaction, viewer: str, files: Sequence[GistFile]
+) -> frozenset[GistId]:
+    """The gists of these files that a viewer has not read."""
+    line = await line_of(transaction, viewer)
+    found = await transaction.execute(
+        select(inbox.c.gist_id)
+        .join(users, users.c.key == inbox.c.user_key)
+        .where(inbox.c.gist_id.in_({file.gist_id for file in files}), is_unread(viewer, line))
+    )
+    return frozenset(map(GistId, found.scalars()))
 
 
 async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from gitpip.errors import DatabaseUnavailable
+from gitpip.store import read_state
 from gitpip.store.publications import publications
-from gitpip.store.visits import unseen
 from gitpip.web.auth.identity import STATE
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import Context
@@ -21,7 +21,7 @@ class Numbers:
     """What the navigation shows beside its entries, as people read it; empty for none."""
 
     unread: str = ""
-    """Files that are new to the viewer."""
+    """Gists that the viewer has not read."""
     attention: str = ""
     """Publications that failed or are held."""
 
@@ -38,11 +38,11 @@ async def count_for_navigation(request: Request, context: Context) -> None:
         return
     try:
         async with context.database.read() as transaction:
-            unread = await unseen.count(transaction, viewer_of(request))
+            unread = await read_state.unread(transaction, viewer_of(request), at_most=MOST)
             attention = await publications.count_unsettled(transaction, MOST + 1)
     except DatabaseUnavailable:
         return
-    numbers.set(Numbers(_shown(unread.files, more=unread.more), _shown(attention)))
+    numbers.set(Numbers(_shown(unread.gists, more=unread.more), _shown(attention)))
 
 
 def _shown(number: int, *, more: bool = False) -> str:

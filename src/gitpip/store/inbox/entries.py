@@ -19,7 +19,7 @@ from gitpip.model import (
 )
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists as gist_rows
-from gitpip.store.inbox.reading import is_unread, line_of, of_tracked_users
+from gitpip.store.read_state import is_unread, line_of, of_tracked_users
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, revisions, user_tags, users
 from gitpip.store.schema_inbox import inbox

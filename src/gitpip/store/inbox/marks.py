@@ -12,10 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.errors import MarkedSince
 from gitpip.model import GistId, HomeVisit, VisitId
-from gitpip.store import commit_order
+from gitpip.store import commit_order, read_state
 from gitpip.store.database import Transaction
-from gitpip.store.inbox import reading
-from gitpip.store.inbox.reading import is_unread, of_tracked_users
+from gitpip.store.read_state import is_unread, of_tracked_users
 from gitpip.store.rows import in_pieces
 from gitpip.store.schema import gist_files, users
 from gitpip.store.schema_inbox import inbox, inbox_lines, inbox_marks
@@ -87,9 +86,9 @@ async def mark_all(
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await old_visits.delete_superseded(transaction, viewer)
-    line = await reading.line_of(transaction, viewer)
+    line = await read_state.line_of(transaction, viewer)
     up_to = max(up_to, line)
-    read = await reading.unread_of(transaction, viewer, line, up_to=up_to)
+    read = await read_state.unread_of(transaction, viewer, line, up_to=up_to)
     visit_id = await home.add(transaction, viewer, now)
     await _visit_users(transaction, viewer, visit_id, now, (up_to, most))
     await _read_marked_as_unread(transaction, viewer, visit_id, up_to)
@@ -247,7 +246,7 @@ async def _move_line(transaction: Transaction, viewer: str) -> None:
     read = read.order_by(inbox_marks.c.up_to.desc()).limit(1)
     if await transaction.scalar(read.offset(MARKS_KEPT)) is None:
         return
-    line = await reading.line_of(transaction, viewer)
+    line = await read_state.line_of(transaction, viewer)
     moved = max(line, await transaction.scalar(read.offset(MARKS_KEPT // 2)) or 0)
     left = await transaction.execute(
         of_tracked_users(inbox.c.gist_id)

@@ -16,14 +16,23 @@ publication_of = reader(Publication)
 
 def is_in(state: PublicationState) -> ColumnElement[bool]:
     """Whether a publication is in a state, by that of its holder where it has one."""
-    alone = and_(publications.c.state == state.value, publications.c.part_of.is_(None))
+    return or_(alone_in(state), part_in(state))
+
+
+def alone_in(state: PublicationState) -> ColumnElement[bool]:
+    """Whether a publication without a holder is in a state."""
+    return and_(publications.c.state == state.value, publications.c.part_of.is_(None))
+
+
+def part_in(state: PublicationState) -> ColumnElement[bool]:
+    """Whether a publication has a holder that is in a state."""
     others = publications.alias()
     parts = (
         select(others.c.id)
         .join(holder, holder.c.id == others.c.part_of)
         .where(others.c.part_of.is_not(None), holder.c.state == state.value)
     )
-    return or_(alone, publications.c.id.in_(parts))
+    return publications.c.id.in_(parts)
 
 
 def selected() -> Select[Any]:

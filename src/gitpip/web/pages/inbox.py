@@ -16,9 +16,9 @@ from gitpip.actions import inbox as actions
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import GistId, HomeVisit, PublicationState, Role, VisitId
-from gitpip.store import commit_order, listing
+from gitpip.store import commit_order, listing, read_state
 from gitpip.store.database import Transaction
-from gitpip.store.inbox import entries, filters, pages, reading, saved
+from gitpip.store.inbox import entries, filters, pages, saved
 from gitpip.store.inbox.entries import Entry
 from gitpip.store.inbox.filters import By, Filter, Show
 from gitpip.store.inbox.saved import FilterId
@@ -87,8 +87,8 @@ async def inbox(
             "nobody": not await users.any_tracked(transaction),
             "languages": await listing.languages(transaction),
             "tags": await listing.tags(transaction),
-            "unread": await reading.unread(transaction, viewer),
-            "read_at": await reading.read_at(transaction, viewer),
+            "unread": await read_state.unread(transaction, viewer),
+            "read_at": await read_state.read_at(transaction, viewer),
             "saved": await saved.of_viewer(transaction, viewer),
             "visits": await home.visits_of(transaction, viewer, limit=10),
             "marked": await _marked(transaction, seen, viewer),

@@ -82,10 +82,10 @@ async def _person(
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
         unread = await unreadable.of_user(transaction, user.key)
-        seen = await listing.seen_of(transaction, user.key, viewer_of(request))
         wanted = listing.FileWanted(user_keys=[user.key])
         key = None if before is None else FileKey(before)
         files = await listing.list_files(transaction, wanted, before=key, limit=ROWS)
+        fresh = await listing.unread_gists(transaction, viewer_of(request), files)
         number = await listing.count_gists(transaction, [user.key])
         times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
         visited = await listing.last_visit(transaction, user.key, viewer_of(request))
@@ -106,7 +106,7 @@ async def _person(
         tags=tags,
         interval=interval,
         general=format_duration(context.settings.check_interval),
-        seen=seen,
+        fresh=fresh,
         visited=visited,
         gists=number,
         progress=progress,
