@@ -19,7 +19,9 @@ async def examine() -> AsyncIterator[Finding]:
         settings = load_settings()
     except SettingsError as error:
         for fault in error.faults:
-            yield failure("settings", fault, "fix this setting; docs/settings.md lists all settings")
+            yield failure(
+                "settings", fault, "fix this setting; docs/settings.md lists all settings"
+            )
         return
     hide(settings.secrets)
     with suppress(EnvironmentUnusable):  # what is found of the way to the vendors tells of it
