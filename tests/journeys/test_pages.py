@@ -342,8 +342,7 @@ def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
     )
     page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
     page.goto(world.gitpip.url + path)
-    expect(page.get_by_role("link", name="read.txt", exact=True)).to_be_visible()
-    page.evaluate("scrollTo(0, 150)")
+    page.get_by_role("link", name="read.txt", exact=True).evaluate("link => link.scrollIntoView()")
     before = _top(page, "read.txt")
 
     for number in range(2):
