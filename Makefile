@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run demo test test-fast coverage screenshots lint lock dist manifests clean
+.PHONY: run demo test test-both test-fast coverage screenshots lint lock dist manifests clean
 
 run: .venv/ready ## serve on http://127.0.0.1:8080
 	@$(BIN)/gitpip serve
@@ -12,7 +12,10 @@ run: .venv/ready ## serve on http://127.0.0.1:8080
 demo: .venv/ready ## the whole loop against built-in stand-ins, without any account
 	@$(BIN)/gitpip demo
 
-test: .venv/ready-dev ## every test
+test: .venv/ready-dev ## every test, most cases on SQLite or PostgreSQL in turn
+	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal --one-database
+
+test-both: .venv/ready-dev ## every test, every case on both databases
 	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal
 
 test-fast: .venv/ready-dev ## tests without processes, browsers and long trials, in two minutes

@@ -23,10 +23,11 @@ from hypothesis import settings
 
 from gitpip.store.database import Database, open_database
 from tests.support.limits import pytest_exception_interact, pytest_timeout_set_timer
+from tests.support.one_database import leave_to_one_database, pytest_addoption
 from tests.support.running import Installation
 from tests.support.statements import compile_once
 
-__all__ = ["pytest_exception_interact", "pytest_timeout_set_timer"]
+__all__ = ["pytest_addoption", "pytest_exception_interact", "pytest_timeout_set_timer"]
 
 Verified = SSLContext | str | bool
 
@@ -64,12 +65,14 @@ def pytest_configure() -> None:
     structlog.configure([*structlog.get_config()["processors"][:-1], plain])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that start processes, be it gitpip's, a browser's or PostgreSQL's.
 
     Those that need more time than a test may take otherwise begin first: one that began last would
     run alone.
     """
+    if config.getoption("--one-database"):
+        leave_to_one_database(config, items)
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     for item in items:
         if isinstance(item, pytest.Function) and _starts_processes(item):
