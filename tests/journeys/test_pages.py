@@ -342,7 +342,9 @@ def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
     )
     page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
     page.goto(world.gitpip.url + path)
-    page.get_by_role("link", name="read.txt", exact=True).evaluate("link => link.scrollIntoView()")
+    being_read = page.get_by_role("link", name="read.txt", exact=True)
+    expect(being_read).to_be_visible()
+    being_read.evaluate("link => link.scrollIntoView()")
     before = _top(page, "read.txt")
 
     for number in range(2):
