@@ -4,14 +4,13 @@ import asyncio
 import hashlib
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias, cast
 
 import aiosqlite
 
 _Rows: TypeAlias = list[sqlite3.Row]
-_Execute: TypeAlias = Callable[[str, Sequence[Any]], _Rows]
 
 ROWS_AT_ONCE = 64
 """As many as aiosqlite hands over at a time unless told otherwise."""
@@ -88,12 +87,12 @@ class Cursor(aiosqlite.Cursor):
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> "Cursor":  # type: ignore[override]
         """Execute, and keep all rows for `fetchall`."""
-        self._rows = await self._within_thread(self._execute_whole, sql, parameters)
+        self._rows = await self._execute(self._execute_whole, sql, parameters)  # type: ignore[no-untyped-call]
         return self
 
     async def executemany(self, sql: str, parameters: Sequence[Any]) -> "Cursor":  # type: ignore[override]
         """Execute once for each of the parameters; there are no rows."""
-        self._rows = await self._within_thread(self._execute_many, sql, parameters)
+        self._rows = await self._execute(self._execute_many, sql, parameters)  # type: ignore[no-untyped-call]
         return self
 
     async def fetchall(self) -> _Rows:
@@ -102,11 +101,6 @@ class Cursor(aiosqlite.Cursor):
 
     async def close(self) -> None:
         """Nothing is left to be done: a statement ends with its last row."""
-
-    async def _within_thread(self, execute: _Execute, sql: str, parameters: Sequence[Any]) -> _Rows:
-        whole = partial(execute, sql, parameters)
-        rows: _Rows = await self._execute(whole)  # type: ignore[no-untyped-call]
-        return rows
 
     def _execute_whole(self, sql: str, parameters: Sequence[Any]) -> _Rows:
         self._cursor = self._conn._conn.execute(sql, parameters)
