@@ -36,13 +36,14 @@ def leave_to_one_database(config: pytest.Config, items: list[pytest.Item]) -> No
         for place, key in enumerate(keys)
         if not test.startswith(ON_BOTH) or (len(keys) > 1 and not test.startswith("tests/store/"))
     }
-    left = [
-        item
-        for item in items
-        if chosen.get(_without_database(item), "") not in item.nodeid.partition("[")[2]
-    ]
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        database = chosen.get(_without_database(item))
+        on_it = database is None or database in item.nodeid.partition("[")[2]
+        (kept if on_it else left).append(item)
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in set(left)]
+    items[:] = kept
 
 
 def _without_database(item: pytest.Item) -> str:

@@ -6,9 +6,11 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import aiosqlite
+
+_Rows: TypeAlias = list[sqlite3.Row]
 
 ROWS_AT_ONCE = 64
 """As many as aiosqlite hands over at a time unless told otherwise."""
@@ -61,12 +63,7 @@ class Connection(aiosqlite.Connection):
         return self._end
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # SQLAlchemy only enters it
-        return Cursor(self, self._conn.cursor())
-
-    async def rollback(self) -> None:
-        """Roll back, unless no transaction is open."""
-        if self._conn.in_transaction:
-            await super().rollback()
+        return Cursor(self)
 
     async def close(self) -> None:
         """Close, unless it is closed or was never opened."""
@@ -83,20 +80,32 @@ class Cursor(aiosqlite.Cursor):
     which takes longer than most of our statements.
     """
 
-    _rows: list[sqlite3.Row]
+    def __init__(self, connection: Connection) -> None:
+        # Replaced by the first statement: what is made in another thread can't be used in its own.
+        super().__init__(connection, cast("sqlite3.Cursor", None))
+        self._rows: _Rows = []
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> "Cursor":  # type: ignore[override]
         """Execute, and keep all rows for `fetchall`."""
-        whole = partial(self._execute_whole, sql, parameters)
-        self._rows = await self._execute(whole)  # type: ignore[no-untyped-call]
+        self._rows = await self._execute(self._execute_whole, sql, parameters)  # type: ignore[no-untyped-call]
         return self
 
-    def _execute_whole(self, sql: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
-        return self._cursor.execute(sql, parameters).fetchall()
+    async def executemany(self, sql: str, parameters: Sequence[Any]) -> "Cursor":  # type: ignore[override]
+        """Execute once for each of the parameters; there are no rows."""
+        self._rows = await self._execute(self._execute_many, sql, parameters)  # type: ignore[no-untyped-call]
+        return self
 
-    async def fetchall(self) -> list[sqlite3.Row]:
+    async def fetchall(self) -> _Rows:
         """All rows of the statement that was executed last."""
         return self._rows
 
     async def close(self) -> None:
         """Nothing is left to be done: a statement ends with its last row."""
+
+    def _execute_whole(self, sql: str, parameters: Sequence[Any]) -> _Rows:
+        self._cursor = self._conn._conn.execute(sql, parameters)
+        return self._cursor.fetchall()
+
+    def _execute_many(self, sql: str, parameters: Sequence[Any]) -> _Rows:
+        self._cursor = self._conn._conn.executemany(sql, parameters)
+        return []
