@@ -357,7 +357,7 @@ def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
         lambda: "read.txt" in world.gitpip.get("/people/octocat").text, "the first gist"
     )
     page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
-    page.goto(world.gitpip.url + path)
+    page.goto(f"{world.gitpip.url}/people/octocat")
     being_read = page.get_by_role("link", name="read.txt", exact=True)
     expect(being_read).to_be_visible()
     being_read.evaluate("link => link.scrollIntoView()")
