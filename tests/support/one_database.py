@@ -5,8 +5,8 @@ from zlib import crc32
 
 import pytest
 
-ON_BOTH = ("tests/publish/", "tests/store/", "tests/watch/")
-"""Here a test with a single case runs on both: the order of statements and locks is the matter."""
+ON_BOTH = "tests/store/"
+"""Here every case runs on both: statements and locks are the matter."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,7 +34,7 @@ def leave_to_one_database(config: pytest.Config, items: list[pytest.Item]) -> No
         key: "postgres" if (crc32(test.encode()) + place) % 2 else "sqlite"
         for test, keys in cases.items()
         for place, key in enumerate(keys)
-        if not test.startswith(ON_BOTH) or (len(keys) > 1 and not test.startswith("tests/store/"))
+        if not test.startswith(ON_BOTH)
     }
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []

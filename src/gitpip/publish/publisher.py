@@ -19,7 +19,7 @@ from gitpip.publish.account import Clearance
 from gitpip.publish.claims import kept
 from gitpip.publish.deals import SENDER_DIED, Deals
 from gitpip.publish.delivery import Waits
-from gitpip.publish.destination import Destination
+from gitpip.publish.destination import DAILY_RESERVE, Destination
 from gitpip.publish.doubles import Doubles
 from gitpip.publish.flight import Flight
 from gitpip.publish.gists import together
@@ -320,8 +320,13 @@ class Publisher:
         await self._undoer.run(lambda: not self._stop_asked.is_set())
         step()
 
+    def _most_at_once(self) -> int:
+        """As many as the burst limit allows and the rest of the daily budget can pay for."""
+        burst, remaining = self._destination.burst, self._destination.daily_remaining
+        return burst if remaining is None else max(min(burst, remaining // DAILY_RESERVE), 1)
+
     def _start_sends(self, run: _Run) -> None:
-        limit = self._destination.burst
+        limit = self._most_at_once()
         crowded = run.flight.crowded(limit)
         for _ in range(len(run.waiting)):
             if not run.flight.room(1 if self._pauses.probing else limit):
@@ -389,7 +394,7 @@ class Publisher:
 
     async def _claim_sends(self, run: _Run) -> Sequence[Publication]:
         """Claim another batch where those claimed do not fill the room."""
-        limit = self._destination.burst
+        limit = self._most_at_once()
         waiting = [claim.user_key for claim, _ in run.waiting]
         room = run.flight.room(limit)
         if run.flight.fitting(waiting, limit) >= room or not room:
