@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Six tests at a time can be too much for two processors: what failed runs once more, alone.
+ALONE := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -rA
 
 .PHONY: run demo test test-both test-fast coverage screenshots lint lock dist manifests clean
 
@@ -13,10 +15,10 @@ demo: .venv/ready ## the whole loop against built-in stand-ins, without any acco
 	@$(BIN)/gitpip demo
 
 test: .venv/ready-dev ## every test, most cases on SQLite or PostgreSQL in turn
-	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal --one-database
+	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal --one-database || $(ALONE)
 
 test-both: .venv/ready-dev ## every test, every case on both databases
-	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal || $(ALONE)
 
 test-fast: .venv/ready-dev ## tests without processes, browsers and long trials, in two minutes
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal -m "not processes and not long"
