@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gitpip.http_client import http_date
+from gitpip.publish.token_costs import ACTIVITY_TOKENS, DAILY_TOKENS
 from gitpip.vendor_values import header_number
 
 WINDOW = timedelta(seconds=2)
@@ -27,9 +28,6 @@ LONGEST_WAIT = timedelta(minutes=1)
 """What is announced beyond that is no burst limit; a refusal will name the pause."""
 EARLIEST_EPOCH = 1_000_000_000
 """A larger number of seconds is no wait but a time (2001 or later), as other APIs announce it."""
-DAILY_TOKENS = 30_000
-"""The daily budget of the smallest plan with one seat."""
-ACTIVITY_TOKENS = 5
 
 
 def shortest_time(activities: int) -> timedelta:
