@@ -333,7 +333,7 @@ class Publication:
     due_at: datetime
     attempts: int
     looks: int
-    """How many complete looks were in vain since it became uncertain."""
+    """How many complete looks have not found it since it became uncertain."""
     token: str | None
     """The fencing token of the process that claimed the row."""
     lease_until: datetime | None

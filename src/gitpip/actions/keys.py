@@ -37,7 +37,7 @@ async def create(
 
 
 async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> IssuedKey:
-    """Give a key another secret; the former opens nothing from now on.
+    """Give a key another secret; the old one opens nothing from now on.
 
     Without a lifetime it holds as long as before, counted from now. Raises KeyNotFound.
     """

@@ -34,7 +34,7 @@ _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SERVERS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 # Not the options with their defaults: for these libpq reads the environment and the service file.
 _OPTIONS = Conninfo.parse(b"")
-# libpq marks what a person should type unseen, and knows of keys that do as a password does.
+# libpq marks what should not be shown while it is typed. Its keys open as much as a password.
 SECRET_KEYWORDS = frozenset(
     option.keyword.decode() for option in _OPTIONS if option.dispchar == b"*"
 ) | {"scram_client_key", "scram_server_key"}

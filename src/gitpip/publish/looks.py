@@ -383,7 +383,7 @@ class _Search:
                 del self.missing[claim.id]
 
     def would_conclude(self, waits: Waits, at: datetime | None) -> bool:
-        """Whether a list in vain, read at this time by Pipedrive's clock, shows absence.
+        """Whether a list without it, read at this time by Pipedrive's clock, shows absence.
 
         Before a second send, a list without a time is enough: it was read after the one that has
         shown absence.

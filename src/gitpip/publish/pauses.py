@@ -152,7 +152,7 @@ class Pauses:
         remaining = self._destination.daily_remaining
         if isinstance(outcome, NotProcessed) or remaining is None or remaining >= DAILY_RESERVE:
             return None
-        reason = f"Pipedrive's daily budget is used up but for {remaining} tokens"
+        reason = f"Pipedrive's daily budget is used up except {remaining} tokens"
         return Pause(self._now() + DAILY_PAUSE, reason)
 
 

@@ -15,7 +15,7 @@ def acting_on(database: Database) -> Acting:
     """The user of this machine, who acts by a command."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # in a container, a user can be a mere number
+    except (OSError, KeyError):  # in a container, a user can be a number without a name
         name = "unknown"
     return Acting(database, Actor(name, Via.COMMAND), _left_to_the_sweep)
 

@@ -47,7 +47,7 @@ Work = Literal["check", "publish", "survey"]
 
 @dataclass(frozen=True)
 class Worker:
-    """The way to the scheduler, be it run in this process or by others, and to GitHub."""
+    """The way to GitHub, and to the scheduler, which runs in this process or in others."""
 
     scheduler: Scheduler
     github: GitHub

@@ -287,7 +287,7 @@ def _between(chosen: Select[int], lowest: int, highest: int) -> Select[int]:
 
 
 def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[int]:
-    """The keys of all files that fit but for the days."""
+    """The keys of all files that fit, of any day."""
     source = gist_files.join(users, users.c.key == gist_files.c.user_key)
     conditions: list[ColumnElement[bool]] = [tracked]
     if words is not None:
@@ -312,7 +312,7 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
 async def _keys_of_days(
     transaction: Transaction, wanted: FileWanted, before: FileKey | None
 ) -> tuple[int, int]:
-    """Between which keys the wanted files lie: keys grow with time, but for a little disorder."""
+    """Between which keys the wanted files lie: keys grow with time, with a little disorder."""
     lowest, highest = 1, await commit_order.newest(transaction) if before is None else before - 1
     when = gist_files.c.found_at
     if wanted.since:

@@ -52,7 +52,7 @@ class Polled:
     """Those that are asked about."""
     answers: list[tuple[User, Snapshot | GitHubError]] = field(default_factory=list)
     """A GraphQLFailed means that GraphQL failed when it was asked about this user alone."""
-    unasked: list[User] = field(default_factory=list)
+    not_asked: list[User] = field(default_factory=list)
     queries: int = 0
     stopped_by: GitHubLimited | GitHubUnauthorized | GraphQLUnusable | None = None
     """None when everybody was asked."""
@@ -131,7 +131,7 @@ class BatchPoller:
         else:
             self._pauses = 0
         done = {user.key for user, _ in run.answers}
-        run.unasked = [user for user in users if user.key not in done]
+        run.not_asked = [user for user in users if user.key not in done]
         return run
 
     def pause_after(self, error: GraphQLUnusable) -> timedelta:

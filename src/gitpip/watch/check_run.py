@@ -144,7 +144,7 @@ class CheckRun:
             await self._put_back(waiting, due_at=None)
 
     async def _read_unlisted(self) -> None:
-        """Have REST show lists that it did not show for long, as far as requests are to spare.
+        """Read lists by REST that it has not shown for long, with the requests that are not needed.
 
         Users that are due come first: this is done once none is left, and ends when one is due.
         """
@@ -275,9 +275,9 @@ class CheckRun:
                 await self._lanes.put(user, known)
         await self._record_unchanged(unchanged, asked_at)
         if isinstance(polled.stopped_by, GitHubUnauthorized):
-            await self._put_back(polled.unasked, due_at=None)
+            await self._put_back(polled.not_asked, due_at=None)
             return
-        for user in polled.unasked:
+        for user in polled.not_asked:
             await self._lanes.put(user, None)
 
     async def _note_how_it_went(self, polled: Polled) -> None:

@@ -26,7 +26,7 @@ class Task:
     unread: Sequence[Unreadable] = ()
     """What could not be read of the user before."""
     planned: Mapping[GistId, int] = field(default_factory=dict)
-    """How many files of the listed gists are to be published, but for what was asked for."""
+    """How many files of each listed gist are to be published, without those that a person chose."""
     again: Collection[GistId] = ()
     """Those of the wanted that failed before: they are read once the others were tried."""
 

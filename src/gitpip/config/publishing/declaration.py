@@ -40,7 +40,7 @@ class Declaration:
     parse: Callable[[str], object]
     """The value that a text stands for. Raises ValueError with what is wrong, and what to use."""
     canonical: Callable[[str], str]
-    """The one spelling of what a text stands for. Raises ValueError likewise."""
+    """The one spelling of what a text stands for. Raises ValueError as `parse`."""
     default: str
     """The default as a text."""
     allowed: tuple[str, ...]

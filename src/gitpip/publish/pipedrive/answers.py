@@ -41,7 +41,7 @@ MADE_AS_DONE = timedelta(seconds=1)
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
 LONGEST_CURSOR = 2_000
-"""Characters: it stands in an address, and a longer one is asked for in vain."""
+"""Characters: it stands in an address, and a longer one is refused."""
 LONGEST_NAME = 200
 LONGEST_CODE = 64
 """Pipedrive's own have 40 characters."""

@@ -91,7 +91,7 @@ class RateLimiter:
         self._changed = asyncio.Event()
 
     async def turn(self) -> Turn:
-        """Return when a request may start; who came first is first."""
+        """Wait until a request may start, and count it. The first caller gets the first turn."""
         async with self._line:
             while delay := self.delay():
                 self._changed.clear()

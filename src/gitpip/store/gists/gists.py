@@ -109,7 +109,7 @@ async def store(
 ) -> Stored:
     """Store the files of `found` that are not known as they are, oldest gist first.
 
-    New files are numbered; of an edited one the former content is kept as a revision. The caller
+    New files are numbered; of an edited one the old content is kept as a revision. The caller
     holds the user's row lock (`users.lock`), so the sequence is in commit order. A gist that
     belongs to another user already is left alone: an id has one owner.
     """

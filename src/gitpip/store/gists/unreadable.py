@@ -112,7 +112,7 @@ async def resolve(
     *,
     still_unread: Collection[str] = (),
 ) -> None:
-    """Forget what was noted of a gist, but for the files that are `still_unread` ("" for all)."""
+    """Forget what was noted of a gist, except of the files that are `still_unread` ("" for all)."""
     await transaction.execute(
         delete(unreadable).where(
             unreadable.c.user_key == user_key,

@@ -72,7 +72,7 @@ class TakenIn:
     """Activities with the marker of another one."""
     known: int = 0
     unknown: tuple[Sighting, ...] = ()
-    """Those that the ledger did not expect: what it sent in vain may well have landed late."""
+    """Those that the ledger did not expect: a request that seemed lost may have arrived late."""
 
     landed: int = 0
     """Those adopted that were withdrawn: a request that was taken for lost has landed."""

@@ -276,7 +276,7 @@ async def _take_from_another(
 ) -> None:
     """Let another publication give up an activity's id that Pipedrive has given anew.
 
-    Ids begin anew where an account was reset or restored: the former activity is gone.
+    Ids begin anew where an account was reset or restored: the old activity is gone.
     """
     another = and_(publications.c.activity_id == activity_id, publications.c.id != claim.id)
     if await transaction.scalar(select(publications.c.id).where(another)) is None:

@@ -309,7 +309,7 @@ async def retry(
 
     That is one that failed, was skipped, is held, or was undone.
 
-    It is approved thereby; `by` is the name of who does so. A deal that was refused, or waits, is
+    That approves it; `by` is the name of who does so. A deal that was refused, or waits, is
     tried again too. Attempts are counted anew.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.

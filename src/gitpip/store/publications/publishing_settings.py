@@ -102,6 +102,6 @@ async def note_faults(
 
 
 async def forget_faults(transaction: Transaction, *, keep: Collection[str] = ()) -> None:
-    """Forget what the account lacked, but for those named: other settings may fit it."""
+    """Forget what the account lacked, except of those named: other settings may fit it."""
     others = publishing_faults.c.name.not_in(keep)
     await transaction.execute(delete(publishing_faults).where(others))

@@ -85,7 +85,7 @@ async def add(
 ) -> Added:
     """Track a user, due at once. A user who was removed comes back with all that is known of them.
 
-    Without an `external_id` a user who was removed has the former one, if it is free, and others
+    Without an `external_id` a user who was removed keeps the old one, if it is free, and others
     have GitHub's, or the login while the account is not known. Raises UserConflict when the login
     or the id belongs to another tracked user.
     """

@@ -282,7 +282,7 @@ class Limits:
         reset = header_number(headers.get("x-ratelimit-reset"))
         if reset is None:
             return SECONDARY_WAIT
-        # Both times are cut to whole seconds, hence one second more.
+        # One second more, because both times are cut to whole seconds.
         left = reset - (server_now or self._now_there).timestamp()
         wait = timedelta(seconds=left) + SHORTEST_WAIT
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)

@@ -127,7 +127,8 @@ def _of_watching(stats: Stats) -> Iterator[Metric]:
         _timestamp(stats.public_feed.read_at if stats.public_feed else None),
     )
     gaps = CounterMetricFamily(
-        "gitpip_feed_gaps", "How often gists may have passed through the public feed unseen."
+        "gitpip_feed_gaps",
+        "How often gists may have passed through the public feed between two readings.",
     )
     hints = CounterMetricFamily("gitpip_feed_hints", "Looks that the public feed has called for.")
     gaps.add_metric([], stats.public_feed.gaps if stats.public_feed else 0)
