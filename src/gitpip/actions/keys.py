@@ -48,7 +48,7 @@ async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> Is
 
 
 async def revoke(acting: Acting, name: str) -> AccessKey:
-    """Let a key open nothing any more, from this moment on. Raises KeyNotFound."""
+    """Revoke a key, from this moment on. Raises KeyNotFound."""
     async with acting.begin() as act:
         key = await keys.revoke(act.transaction, name, act.now)
         await act.record("key.revoked", key.name)

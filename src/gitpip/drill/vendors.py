@@ -61,7 +61,7 @@ class OfGitHub:
                 return {"files": self._published} | counted(self.api.journal, self.api.faults)
 
     def _publish(self, *, users: int, files: int, seed: int, question: object) -> None:
-        """Let users publish one gist after another, until there are so many files."""
+        """Make users publish one gist after another, until there are this many files."""
         chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
         began = time.monotonic()
         while (number := len(self._published)) < files:

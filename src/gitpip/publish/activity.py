@@ -23,7 +23,7 @@ SUBJECT_LIMIT = 255
 # More than the footer takes, even where Pipedrive has added something to it.
 FOOTER_REACH = 4_000
 NAME_LIMIT = 100
-"""So many characters of a name head the content of a file, where an activity holds several."""
+"""How many characters of a name head the content of a file, where an activity holds several."""
 
 
 @dataclass(frozen=True)

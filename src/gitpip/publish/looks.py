@@ -349,7 +349,7 @@ class Seen:
     found: Mapping[int, int]
     """The ids of activities by those of publications."""
     at: datetime | None
-    """By Pipedrive's clock; None if it does not tell."""
+    """The time by Pipedrive's clock; None if it does not tell."""
     failure: str | None
     """Why the list was not read to its end."""
     began: datetime | None = None

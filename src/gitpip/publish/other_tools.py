@@ -33,9 +33,9 @@ class Link:
 
     gist_id: str
     filename: str | None = None
-    """As a raw address names it."""
+    """The name in an address of raw content."""
     anchor: str | None = None
-    """As the gist's page names a file."""
+    """The anchor of a file on the gist's page."""
 
 
 @dataclass(frozen=True)

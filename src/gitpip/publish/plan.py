@@ -74,7 +74,7 @@ class Plan:
     items: tuple[Planned, ...]
     activities: int
     deals: int
-    """So many deals are to be found or made."""
+    """How many deals are to be found or made."""
     tokens: int
     """Of Pipedrive's daily budget, at the most."""
     held: Mapping[HeldBecause, int]

@@ -97,7 +97,7 @@ class Conditions(BaseModel):
         }
 
     def as_json(self) -> str:
-        """As it is stored: what is not asked for is left out."""
+        """The rule as it is stored, without the conditions that it does not have."""
         return self.model_dump_json(exclude_defaults=True)
 
     def sentence(self) -> str:

@@ -70,7 +70,7 @@ class Condition:
 
     @property
     def severity(self) -> Severity | None:
-        """That of the worst problem; None if there is none."""
+        """The severity of the worst problem; None if there is none."""
         return self.problems[0].severity if self.problems else None
 
     @property

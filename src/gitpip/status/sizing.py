@@ -77,7 +77,7 @@ class Sizing:
     """What follows from what is planned."""
 
     github_points_per_hour: float
-    """By GraphQL, with a token."""
+    """Points of GraphQL, with a token."""
     github_points_percent: float
     """Of the limit of an ordinary token."""
     github_requests_per_hour: float

@@ -63,7 +63,7 @@ class Event:
     happened_at: datetime
     kind: EventKind
     login: str | None
-    """As the user is called now; None where it is about no user."""
+    """The user's present login; None where it is about no user."""
     gist_id: GistId | None
     publication_id: PublicationId | None
     detail: str | None
@@ -154,7 +154,7 @@ async def latest(
 
 
 async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
-    """Let what happened to one row of a user belong to another one."""
+    """Move what happened to one row of a user to another one."""
     await transaction.execute(
         update(events).where(events.c.user_key == user_key).values(user_key=to)
     )

@@ -22,7 +22,7 @@ from gitpip.store.visibility import of_tracked, tracked
 
 
 class UserSort(StrEnum):
-    """By what the users are sorted."""
+    """What the users are sorted by."""
 
     LOGIN = "login"
     FOUND = "found"

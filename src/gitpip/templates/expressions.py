@@ -10,7 +10,7 @@ from gitpip.templates.safe_text import UNSAFE, UNSEEN
 from gitpip.templates.variables import VARIABLES, Kind, Type
 
 FILTER_STEPS = 20
-"""So many steps a filter or a concatenation counts: it goes over a whole text."""
+"""How many steps a filter or a concatenation counts: it goes over a whole text."""
 _DEEPEST = 30
 _MOST_OPERANDS = 20
 _LARGEST_NUMBER = 10**9

@@ -409,7 +409,7 @@ class BatchPoller:
 
 
 def _unusable(error: GraphQLFailed, *, failed: int) -> GraphQLUnusable:
-    """That GraphQL fails about so many users; names none of them, who may be removed later."""
+    """Log how many users GraphQL fails about. None is named, since users can be removed later."""
     if isinstance(error, GistsHidden):
         return GraphQLHidesGists(
             "GraphQL shows no gists to this token, as to every fine-grained one; everybody is "

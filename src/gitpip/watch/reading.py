@@ -430,7 +430,7 @@ def _events(
 
 
 def unreadable_events(user: User, failures: Sequence[Failure]) -> list[NewEvent]:
-    """That these could not be read, for the first time; about no gist where it is the list."""
+    """Log that these could not be read, once; where it is the list, no gist is named."""
     return [
         NewEvent(EventKind.GIST_UNREADABLE, user.key, one.gist_id or None, detail=_told(one))
         for one in failures

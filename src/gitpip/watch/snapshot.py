@@ -132,7 +132,7 @@ class Doubts:
 
     @property
     def settled(self) -> Collection[GistId]:
-        """Those of which there is nothing to be read now."""
+        """The ids of gists that are not to be read now."""
         return {*self.gone, *self.unclear}
 
 

@@ -16,7 +16,7 @@ class Task:
     """What is to be read of a user in one look."""
 
     user: User
-    """As claimed."""
+    """The row as it was when it was claimed."""
     check_id: CheckId
     wanted: Sequence[Wanted]
     skipped: Mapping[GistId, str] = field(default_factory=dict)

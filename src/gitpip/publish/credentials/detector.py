@@ -26,9 +26,9 @@ from gitpip.publish.credentials.findings import (
 )
 
 LIMIT = 5.0
-"""So many seconds one file may take. The worst content that was found takes 0.7 s on one core."""
+"""How many seconds one file may take. The worst content found takes 0.7 s on one core."""
 START_LIMIT = 60.0
-"""So many seconds the process may take to start; it takes a tenth of one."""
+"""How many seconds the process may take to start; it takes a tenth of one."""
 KEPT = 512
 """The findings of so many files are remembered: a file is examined, and rendered right after."""
 
@@ -173,7 +173,7 @@ class Detector:
 
 
 DETECTOR = Detector()
-"""That of this process: one is enough, as each answer takes less than a millisecond."""
+"""The detector of this process. One is enough: an answer takes less than a millisecond."""
 atexit.register(DETECTOR.close)
 
 

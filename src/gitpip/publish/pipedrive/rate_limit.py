@@ -56,7 +56,7 @@ class Turn:
 
     @property
     def leaves(self) -> float:
-        """When it can't be in any window of the server's any more, as far as is known now."""
+        """The time, by the limiter's clock, when it has left every window of the server."""
         ended = self.started + HUNG.total_seconds() if self.ended is None else self.ended
         return ended + WINDOW.total_seconds()
 

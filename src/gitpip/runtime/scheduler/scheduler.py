@@ -327,7 +327,7 @@ class Scheduler:
         await self._stop_asked.wait()
 
     async def _wind_down(self, loop: Loop, turning: asyncio.Task[None], grace: timedelta) -> None:
-        """Let the runs under way finish, then hand them back, then leave them to a take-over."""
+        """Wait for runs under way, then hand back those left, then leave them to a take-over."""
         loop.shutdown.set()
         reserve = min(HANDING_BACK, self._timing.grace / 3)
         if grace and (self._runs or self._connected):

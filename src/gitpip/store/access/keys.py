@@ -129,7 +129,7 @@ async def rotate(
 
 
 async def revoke(transaction: Transaction, name: str, now: datetime) -> AccessKey:
-    """Let a key open nothing any more; its name is free again. Raises KeyNotFound."""
+    """Revoke a key; its name is free again. Raises KeyNotFound."""
     key = await find(transaction, name)
     await transaction.execute(
         update(access_keys).where(access_keys.c.id == key.id).values(revoked_at=now)

@@ -41,7 +41,7 @@ class GistsWanted:
     unread: bool = False
     created_since: datetime | None = None
     created_before: datetime | None = None
-    """By GitHub's clock."""
+    """The time by GitHub's clock."""
 
     @property
     def narrows(self) -> bool:

@@ -128,7 +128,7 @@ async def held_for_credentials(transaction: Transaction) -> HeldForCredentials |
 
 
 async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by: str) -> Moved:
-    """Let what is held be sent; nothing holds it again but credentials that are found in it.
+    """Approve what is held: it is sent, and held again only if credentials are found in it.
 
     What is held for credentials is approved only by its id.
 

@@ -23,7 +23,7 @@ WHAT_TO_DO = {
     ),
 }
 SHOWN = 100
-"""So many causes are shown, those of most publications first."""
+"""How many causes are shown, those of most publications first."""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ async def attach_parts(
     now: datetime,
     on_edit: OnEdit,
 ) -> None:
-    """Let publications with these markers be published as what activities of others hold.
+    """Mark publications with these markers as published in the activities of others.
 
     Those of which Pipedrive has a former content are sent as edits, where edits are published.
     """

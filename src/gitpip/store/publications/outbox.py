@@ -274,7 +274,7 @@ async def _take_from_another(
     activity_id: int,
     now: datetime,
 ) -> None:
-    """Let another publication give up an activity's id that Pipedrive has given anew.
+    """Take an activity's id, which Pipedrive has given again, from another publication.
 
     Ids begin anew where an account was reset or restored: the old activity is gone.
     """

@@ -34,7 +34,7 @@ class Present:
     """What a question about the present is answered by."""
 
     now: datetime
-    """By our own clock."""
+    """The time by our own clock."""
     mode: PublishingMode
     """The mode of everybody."""
     per_gist: bool = False

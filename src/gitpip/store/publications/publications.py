@@ -305,7 +305,7 @@ async def retry(
     *,
     by: str | None = None,
 ) -> Publication:
-    """Let a publication that is not sent be sent after all, and one that waits at `now`.
+    """Send a publication after all that would not be sent, or at `now` one that waits.
 
     That is one that failed, was skipped, is held, or was undone.
 
@@ -396,7 +396,7 @@ async def skip_deleted(
 async def take_back_skips_of_deleted(
     transaction: Transaction, file_keys: Sequence[FileKey], now: datetime
 ) -> None:
-    """Let what was skipped only because GitHub did not show it be sent: GitHub shows it again.
+    """Send what was skipped only because GitHub did not show it: GitHub shows it again.
 
     What was held is held again: a person still decides about it.
     """

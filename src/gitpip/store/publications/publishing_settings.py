@@ -53,7 +53,7 @@ async def values(transaction: Transaction) -> dict[str, str]:
 
 
 async def lock(transaction: Transaction) -> None:
-    """Let one transaction at a time change settings, until this one ends."""
+    """Take the lock of settings until this transaction ends: one at a time changes them."""
     await commit_order.one_at_a_time(transaction, "publishing settings")
 
 

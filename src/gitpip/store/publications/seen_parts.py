@@ -133,7 +133,7 @@ async def attach(
     *,
     on_edit: OnEdit,
 ) -> tuple[int, ...]:
-    """Let the publications with these markers be parts of the activities that hold their files.
+    """Make the publications with these markers parts of the activities that hold their files.
 
     Gives those that are to be sent as edits, since Pipedrive has a former content of their file.
     """
@@ -220,7 +220,7 @@ def _holds_a_former_content(row: Row[Any], on_edit: OnEdit) -> bool:
 
 
 async def _attach(transaction: Transaction, account_key: int, row: Row[Any], now: datetime) -> bool:
-    """Let a publication be a part of an activity, or its holder if it has none."""
+    """Make a publication a part of an activity, or its holder if it has none."""
     found = await transaction.execute(
         select(publications.c.id, gist_files.c.gist_id)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
@@ -244,7 +244,7 @@ async def _attach(transaction: Transaction, account_key: int, row: Row[Any], now
 
 
 async def join(transaction: Transaction, publication_id: int, held_by: int) -> None:
-    """Let a publication, and the parts that it has, be parts of the activity of another one."""
+    """Make a publication and its parts parts of the activity of another one, `held_by`."""
     await transaction.execute(
         update(publications)
         .where(publications.c.id == publication_id)

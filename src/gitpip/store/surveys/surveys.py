@@ -207,7 +207,7 @@ async def note(
 
 
 async def release(transaction: Transaction, survey: Survey, **values: Any) -> None:
-    """Let others claim it, if the claim on it still holds."""
+    """Release the claim on it, if it still holds."""
     await transaction.execute(
         update(surveys)
         .where(surveys.c.id == survey.id, surveys.c.token == survey.token)

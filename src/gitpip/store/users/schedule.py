@@ -136,7 +136,7 @@ class Looked:
     """How a look at a user ended well. Times are UTC."""
 
     user: User
-    """As claimed."""
+    """The row as it was when it was claimed."""
     asked_at: datetime
     """When the look began."""
     next_check_at: datetime

@@ -422,7 +422,7 @@ async def resolve(transaction: Transaction, key: UserKey, account: Account) -> U
 async def _bring_back(
     transaction: Transaction, removed: UserKey, user: User, account: Account
 ) -> User:
-    """Let the row of a removed user take the place of the one under which they were added again."""
+    """Replace the row of a user who was added again by the row from before the removal."""
     kept = (users.c.claimed_by, users.c.claimed_until, users.c.added_at, users.c.added_by_our_clock)
     new = (
         await transaction.execute(
@@ -490,7 +490,7 @@ async def _one(transaction: Transaction, *wanted: Any) -> User | None:
 
 
 async def make_due(transaction: Transaction, key: UserKey, now: datetime) -> None:
-    """Let a tracked user be looked at as soon as possible, and what could not be read, too."""
+    """Make a tracked user due now, with the gists that could not be read."""
     await transaction.execute(
         update(users).where(users.c.key == key, tracked).values(next_check_at=now, hinted_at=now)
     )

@@ -96,7 +96,7 @@ class Standing:
     budgets: tuple[Budget, ...]
     """Empty where there is no limit."""
     now: datetime | None
-    """By GitHub's clock; None where it does not say."""
+    """The time by GitHub's clock; None where it does not say."""
 
 
 class GitHub:

@@ -199,7 +199,7 @@ class Limits:
         self._freed.set()
 
     async def tell(self) -> None:
-        """Let other processes know of a wait, or that it is over. Raises DatabaseUnavailable."""
+        """Tell other processes of a wait, or that it is over. Raises DatabaseUnavailable."""
         if self._shared is not None and self._untold:
             self._untold = False
             await self._shared.note_wait(

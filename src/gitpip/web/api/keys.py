@@ -140,7 +140,7 @@ async def rotate_key(
 @router.delete("/keys/{name}", tags=["keys"])
 @needs(Role.ADMIN)
 async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
-    """Let a key open nothing any more, from this moment on."""
+    """Revoke a key, from this moment on."""
     return KeyBody.of(await actions.revoke(acting, name), utc_now())
 
 

@@ -151,7 +151,7 @@ class StatusBody(BaseModel):
     next_publication_due: datetime | None
     """Not before the end of a pause; null where a person's pause has no end."""
     publishing_mode: PublishingMode
-    """That of everybody who has no other."""
+    """The mode of every user who has none of their own."""
     nothing_missed_before: datetime | None
     """No gist that was public before can have been missed; null while somebody is unread."""
     held_back_by: HeldBackBody | None
