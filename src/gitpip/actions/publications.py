@@ -75,7 +75,7 @@ async def decide_held(
 async def decide_held_of_all(
     acting: Acting, approved: Backfill, *, shown: int | None = None
 ) -> Answered:
-    """The same about what is held of everybody, with one answer.
+    """Decide about what is held of all users, with one answer: see `decide_held`.
 
     The latest N gists are those of all users together. Raises InvalidInput, HeldChanged.
     """

@@ -17,6 +17,7 @@ SQLITE = re.compile(r"sqlite(\+\w+)?:", re.IGNORECASE)
 
 
 def sqlite_url(text: str) -> URL:
+    """The address of an SQLite file; raises ValueError, with an example, for any other text."""
     example = "e.g. sqlite:////var/lib/gitpip/gitpip.db"
     try:
         url = make_url(text)
@@ -82,7 +83,7 @@ def parse_postgres(text: str) -> dict[str, str]:
 
 
 def _checked_url(text: str) -> str:
-    """The same with each @ in its password encoded: libpq's host would begin at the first one."""
+    """A URL with each @ in its password encoded: libpq's host would begin at the first one."""
     if not text.startswith(("postgres://", "postgresql://")):
         raise ValueError(f"must be a PostgreSQL or SQLite address, {_SPELLINGS}")
     match = _URL.fullmatch(text)

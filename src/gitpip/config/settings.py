@@ -279,7 +279,7 @@ class Settings(BaseSettings):
 
     @property
     def postgres_dsn(self) -> str | None:
-        """The same database for libpq, with its password; None for SQLite."""
+        """The address of the database for libpq, with its password; None for SQLite."""
         return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)
 
     @property

@@ -223,7 +223,7 @@ def _note(template: Template, values: Values, file: GistFile, marker: str) -> tu
 def _note_of_several(
     template: Template, values: Values, shown: Sequence[Shown]
 ) -> tuple[str, bool]:
-    """The same for several files: short ones are shown whole, the long ones share what is left."""
+    """The note of several files: short ones are shown whole, long ones share what is left."""
     pieces = template.fill(values, NOTE_LIMIT)
     first, *others = shown
     tags = "".join(f"with {one.marker} {content_tag_of(one.file.blob_hash)} " for one in others)

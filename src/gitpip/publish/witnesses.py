@@ -34,7 +34,7 @@ class Witnesses:
         self._own = Witness(marker, at)
 
     def note_deal_sent(self, user_key: UserKey, title: str, at: datetime) -> None:
-        """The same of a user's deal."""
+        """Remember that a user's deal was marked as being sent, once that is committed."""
         self._deal = DealWitness(user_key, title, at)
 
     @property

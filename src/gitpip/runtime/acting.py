@@ -30,6 +30,6 @@ async def _left_to_the_sweep(_: Work) -> None:
 
 @asynccontextmanager
 async def acting(settings: Settings, *, makes: bool = False) -> AsyncIterator[Acting]:
-    """The same, with the database of these settings opened; see `opened`."""
+    """The user of this machine, with the database of these settings opened; see `opened`."""
     async with opened(settings, makes=makes) as database:
         yield acting_on(database)

@@ -21,7 +21,7 @@ async def is_served(database: Database) -> bool:
 
 
 async def is_served_now(transaction: Transaction) -> bool:
-    """The same within a transaction."""
+    """What `is_served` says, within a transaction."""
     return any(service.works for service in await instances.running(transaction, utc_now()))
 
 

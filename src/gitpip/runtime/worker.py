@@ -56,7 +56,7 @@ class Worker:
     pipedrive: Pipedrive | None
     """None where others do the work."""
     survey_client: Pipedrive | None
-    """The same account for surveys: they ask beside publishing, and before it is cleared."""
+    """The client of surveys: they ask beside publishing, and before it is cleared."""
     task: asyncio.Task[None] | None
     """None where others do the work."""
 

@@ -219,7 +219,7 @@ def _first(chosen: Select[Any], wanted: EventsWanted, *, newest: bool, limit: in
 
 
 async def _shown(transaction: Transaction, found: Sequence[Event]) -> tuple[Event, ...]:
-    """The same, where no reason names a removed user: it may be another user's account."""
+    """The events without reasons that name a removed user, as one of another user may."""
     reasons = {one.detail for one in found if one.kind is EventKind.USER_UNAVAILABLE and one.detail}
     if not reasons:
         return tuple(found)

@@ -210,7 +210,7 @@ async def fitting(
 
 
 async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
-    """The same with the users instead of their tag, where they are few."""
+    """The filter with the users of its tag instead of the tag, where they are few."""
     if not wanted.tag:
         return wanted
     some = (await transaction.execute(tagged(wanted.tag).limit(FEW + 1))).scalars().all()

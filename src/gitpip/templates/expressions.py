@@ -58,7 +58,7 @@ class Scope:
     depth: int = 0
 
     def deeper(self, line: int) -> "Scope":
-        """The same for what is in it. Raises Refused where that is too deep."""
+        """The scope of an inner expression. Raises Refused, with the `line`, if it is too deep."""
         if self.depth == _DEEPEST:
             raise Refused(line, f"more than {_DEEPEST} things are in one another")
         return replace(self, depth=self.depth + 1)

@@ -86,7 +86,7 @@ class BatchPoller:
         self._answered: User | None = None
         """A user with gists that GraphQL gave an answer about."""
         self._answered_last: User | None = None
-        """The same, with or without gists."""
+        """A user, with or without gists, that GraphQL gave an answer about."""
         self._answered_at = 0.0
         """When an answer came last, by the event loop's clock."""
         self._silent_at = 0.0

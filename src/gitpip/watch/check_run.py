@@ -57,7 +57,7 @@ class _Mode(Enum):
     BATCH_POLL = auto()
     """GraphQL, about many at once."""
     PROBE = auto()
-    """The same, but first about one user: it was in trouble."""
+    """GraphQL, first about one user alone: it failed lately."""
     REST = auto()
     """REST, about one user after the other."""
 
@@ -333,7 +333,7 @@ class CheckRun:
     async def _identified(
         self, seen: Sequence[tuple[User, Snapshot | GitHubError]]
     ) -> list[tuple[User, Snapshot | GitHubError]]:
-        """The same, with the accounts noted of those who were known by their login alone."""
+        """What was `seen`, with the accounts noted of users who were known by their login alone."""
         if all(user.github_id for user, _ in seen):
             return list(seen)
         identified: list[tuple[User, Snapshot | GitHubError]] = []

@@ -194,7 +194,7 @@ def unexplained(
 
 
 def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
-    """Whether what a batch poll saw of a user calls for no further look."""
+    """Whether a batch poll saw nothing new: as many gists and the same mark as last time."""
     if user.unreadable:
         return False
     if user.checked_at is None:

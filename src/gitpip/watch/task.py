@@ -44,7 +44,7 @@ class Task:
         return decide.is_past(self.user, gist, self.known)
 
     def counts(self, locked: User, publication: NewPublication) -> bool:
-        """Whether this is to be published although nobody asked for it however much it is."""
+        """Whether it counts towards a flood: it is to be published, and nobody asked for it."""
         return publication.skipped_because is None and not flood.is_asked_for(
             locked, old=publication.backfill
         )
@@ -52,7 +52,7 @@ class Task:
     def held(
         self, locked: User, new: Sequence[NewPublication], because: str | None
     ) -> list[NewPublication]:
-        """The same, held for this reason, or since it was part of a flood that waits already."""
+        """The `new` ones, held `because` of a flood, or as their gist is held already."""
         before = {row.gist_id: row.held_because for row in self.unread if row.held_because}
         reasons = [before.get(one.gist_id, because) for one in new]
         return [
@@ -61,7 +61,7 @@ class Task:
         ]
 
     def held_failures(self, failures: Sequence[Failure], because: str | None) -> list[Failure]:
-        """The same; what belongs to a flood is held once it can be read."""
+        """The `failures`, marked to be held once they can be read, as part of a flood."""
         return [
             replace(one, held_because=because) if one.gist_id in self.planned else one
             for one in failures

@@ -62,7 +62,7 @@ class Detector:
         return await self.examined(parts_of(file))
 
     async def examined(self, parts: Parts) -> Examined:
-        """The same of these texts."""
+        """What in these texts looks like credentials, found in a thread. Never raises."""
         if not any(parts):
             return NOTHING
         if (known := self._known.get(_key(parts))) is not None:
@@ -70,7 +70,7 @@ class Detector:
         return await asyncio.to_thread(self.find, parts)
 
     def find(self, parts: Parts) -> Examined:
-        """The same at once, while the caller waits."""
+        """What in these texts looks like credentials; blocks the caller meanwhile."""
         key = _key(parts)
         found = self._known.get(key) or self._found(parts)
         with self._lock:

@@ -132,7 +132,7 @@ class RateLimiter:
             self._changed.set()
 
     def note_end(self, turn: Turn, headers: Mapping[str, str] | None) -> None:
-        """See `Turn.end`."""
+        """End a turn, and learn from the answer's headers what others use; see `Turn.end`."""
         now = turn.ended = self._clock()
         self._changed.set()
         oldest = now - 2 * WINDOW.total_seconds()

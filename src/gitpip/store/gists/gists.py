@@ -191,7 +191,7 @@ async def between(
 async def in_pages(
     transaction: Transaction, user_key: UserKey, *, after: int, up_to: int, size: int = 500
 ) -> AsyncIterator[tuple[GistFile, ...]]:
-    """The same some at a time, without their contents."""
+    """A user's files with `after` < sequence <= `up_to`, `size` at a time, without contents."""
     # A user's sequence has no gaps.
     for start in range(after, up_to, size):
         end = min(start + size, up_to)

@@ -69,7 +69,7 @@ class Chosen:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """The same as a condition on publications."""
+        """The chosen ones as a condition on publications."""
         wanted = [of_tracked(publications.c.user_key)]
         if self.ids:
             wanted.append(publications.c.id.in_(self.ids))
@@ -218,7 +218,7 @@ async def _moved(
 
 
 async def _approve_unread(transaction: Transaction, user_key: UserKey | None) -> None:
-    """The same for what belongs to a flood and could not be read yet."""
+    """Approve what belongs to a flood and could not be read yet."""
     wanted = [unreadable.c.held_because.is_not(None), of_tracked(unreadable.c.user_key)]
     if user_key is not None:
         wanted.append(unreadable.c.user_key == user_key)

@@ -244,7 +244,7 @@ async def count_of(transaction: Transaction, wanted: Selection) -> int:
 async def listed(
     transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
 ) -> tuple[Publication, ...]:
-    """The same without counting all."""
+    """What `page` gives, without counting all."""
     # First the ids alone: what is looked up for each row would be looked up for those left out.
     ids = (
         select(publications.c.id)

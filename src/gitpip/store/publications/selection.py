@@ -75,7 +75,7 @@ class Selection:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """The same as a condition on publications."""
+        """The selection as a condition on publications."""
         of = publications.c
         wanted: list[ColumnElement[bool]] = [~of_removed(of.user_key)]
         if self.ids:

@@ -168,7 +168,7 @@ async def any_due(transaction: Transaction, now: datetime) -> bool:
 
 
 async def claim(transaction: Transaction, now: datetime, only: int | None = None) -> Survey | None:
-    """Take the oldest survey that waits, or this one; None where there is none."""
+    """Claim the oldest survey that waits, or the one with the id `only`; None if none waits."""
     wanted = _claimable(now)
     if only is not None:
         wanted = and_(wanted, surveys.c.id == only)

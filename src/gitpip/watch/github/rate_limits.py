@@ -99,7 +99,8 @@ class Limits:
     def begin(self, *, credential: str, reserve: int) -> None:
         """Forget what is known: the limit is that of another token from now on.
 
-        `credential` is the token's fingerprint.
+        `credential` is the token's fingerprint, `reserve` the number of requests kept for what is
+        urgent.
         """
         self._credential = credential
         self._reserve = reserve

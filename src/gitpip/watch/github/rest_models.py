@@ -77,7 +77,7 @@ class FileShape(BaseModel):
             return None
 
     def seen(self) -> SeenFile:
-        """The same as a noun of ours, without content."""
+        """The file as a noun of ours, without content."""
         found = re.search(r"/raw/([0-9a-f]{40}|[0-9a-f]{64})(?:/|$)", self.raw_url)
         return SeenFile(
             filename=self.filename,
@@ -121,7 +121,7 @@ class GistShape(BaseModel):
                 yield OddFile(_usable(name), fault_of(error))
 
     def seen(self, listed_for: GitHubId) -> SeenGist:
-        """The same as a noun of ours, without contents.
+        """The gist as a noun of ours, without contents.
 
         An odd file is there with its name alone: reading the gist tells more of it.
         """

@@ -110,7 +110,7 @@ class WhichBody(BaseModel):
 
     @property
     def which(self) -> actions.Which:
-        """The same for an act."""
+        """The publications that an act is about."""
         return actions.Which([PublicationId(each) for each in self.ids], self.login, self.all)
 
 
