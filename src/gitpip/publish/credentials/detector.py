@@ -29,8 +29,8 @@ LIMIT = 5.0
 """How many seconds one file may take. The worst content found takes 0.7 s on one core."""
 START_LIMIT = 60.0
 """How many seconds the process may take to start; it takes a tenth of one."""
-KEPT = 512
-"""The findings of so many files are remembered: a file is examined, and rendered right after."""
+REMEMBERED_FILES = 512
+"""How many files' findings are remembered: a file is examined, and rendered right after."""
 
 _HERE = Path(__file__).parent
 _ALLOWED = re.compile(r"(gitleaks|betterleaks):(?=allow)", re.IGNORECASE)
@@ -76,7 +76,7 @@ class Detector:
         with self._lock:
             if found.not_judged is None:
                 self._known[key] = found
-            while len(self._known) > KEPT:
+            while len(self._known) > REMEMBERED_FILES:
                 self._known.popitem(last=False)
         return found
 
