@@ -40,6 +40,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import note_updates, recognition, seen_parts, undone
+from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
@@ -291,13 +292,7 @@ async def _publications(
         .outerjoin(holder, holder.c.id == publications.c.part_of)
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .outerjoin(
-            revisions,
-            and_(
-                revisions.c.file_key == publications.c.file_key,
-                revisions.c.revision == publications.c.revision,
-            ),
-        )
+        .outerjoin(revisions, is_its_revision)
         .where(wanted)
         .order_by(publications.c.id)
         .limit(AT_A_TIME)

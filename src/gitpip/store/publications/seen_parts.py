@@ -17,6 +17,7 @@ from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import note_updates, parts, recognition
+from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import in_pieces
 from gitpip.store.schema import gist_files, publications, revisions
@@ -194,13 +195,7 @@ async def _waiting(
             ),
         )
         .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .outerjoin(
-            revisions,
-            and_(
-                revisions.c.file_key == publications.c.file_key,
-                revisions.c.revision == publications.c.revision,
-            ),
-        )
+        .outerjoin(revisions, is_its_revision)
         .where(publications.c.marker.in_(wanted), or_(alone, given_up))
         .order_by(publications.c.id)
         .with_for_update(of=publications)
