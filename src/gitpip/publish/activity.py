@@ -110,7 +110,7 @@ class FoundMarkers:
     parts: tuple[tuple[str, str], ...] = ()
     """The markers of the other files in the footer, each with its content tag."""
     unnamed: int = 0
-    """How many other files the subject tells of, where the footer is gone."""
+    """How many other files the subject counts, where the footer is gone."""
 
     def marker(self, *, created_by_us: bool) -> str | None:
         """Which file's activity this is; None where it is none of ours.

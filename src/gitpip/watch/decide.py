@@ -119,7 +119,7 @@ def compare(
     to_read, touched, removed = [], [], []
     for gist in listed:
         known = known_gists.get(gist.id)
-        # Of a gist with more files than are listed, only the time of its update tells of an edit.
+        # Of a gist with more files than are listed, only the time of its update shows an edit.
         partly_listed = len(gist.files) >= MOST_FILES_LISTED
         if known is None:
             if gist.id not in retries.waiting_gists:

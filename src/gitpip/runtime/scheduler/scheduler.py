@@ -61,7 +61,7 @@ class Timing:
     take_over_after: timedelta = timedelta(seconds=15)
     """Silence after which a process counts as dead and its works as free."""
     look_every: timedelta = timedelta(seconds=5)
-    """Between two looks for such works, and for what no notification told of."""
+    """Between two looks for such works, and for works whose notification was lost."""
     retry_after: timedelta = timedelta(seconds=1)
     """The first wait after a failure; it doubles."""
     retry_at_most: timedelta = timedelta(minutes=1)

@@ -70,7 +70,7 @@ class Trouble:
 
     count: int
     since: datetime | None = None
-    """The earliest time that the rows tell of."""
+    """The earliest time in the rows."""
     example: str | None = None
     """A login, or a file's name."""
     reason: str | None = None

@@ -68,7 +68,7 @@ class Added:
 
 
 class LoginAndId(NamedTuple):
-    """What the list of all users tells of each."""
+    """What the list of all users shows of each."""
 
     login: str
     external_id: str

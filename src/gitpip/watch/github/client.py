@@ -84,7 +84,7 @@ class PublicFeedPage:
     etag: str | None
     next_page: str | None
     odd: tuple[OddItem, ...] = ()
-    """Items that no owner could be told of."""
+    """Items that can't be read, so that their owner is unknown."""
 
 
 @dataclass(frozen=True)

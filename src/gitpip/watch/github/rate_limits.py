@@ -150,7 +150,7 @@ class Limits:
         remaining = header_number(headers.get("x-ratelimit-remaining"))
         window = headers.get("x-ratelimit-reset")
         if remaining is None:
-            # Where GitHub told of limits before, this is an edge's answer, which knows of none.
+            # GitHub sent limits before, so this answer is of an edge server, which knows none.
             if self._resets_at is None and self._until is None:
                 self._left = float("inf")
             return

@@ -222,7 +222,7 @@ def parse_gists(answer: Answer) -> tuple[list[GistShape], list[OddItem]]:
 
 
 def parse_public_feed(answer: Answer) -> tuple[list[PublicFeedShape], list[OddItem]]:
-    """The gists of the public feed, and the items that no owner could be told of."""
+    """The gists of the public feed, and the items that can't be read, whose owner is unknown."""
     return _item_by_item(_FEED_ITEM, answer)
 
 

@@ -113,7 +113,7 @@ class ListsBody(BaseModel):
 
 
 class BudgetBody(BaseModel):
-    """What is left of one of the vendors' limits, as far as was heard. Times are UTC."""
+    """What is left of one of the vendors' limits, as far as is known. Times are UTC."""
 
     name: str
     total: int
@@ -247,7 +247,7 @@ async def status_of(context: AppContext) -> StatusBody:
 
 
 async def condition_of(transaction: Transaction, context: AppContext) -> Condition:
-    """How it is doing, without counting what no problem tells of."""
+    """Every problem there is now; nothing else is counted."""
     return await read(transaction, context.surroundings, utc_now())
 
 

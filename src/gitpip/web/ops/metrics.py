@@ -160,7 +160,7 @@ def _of_budgets(stats: Stats) -> Iterator[Metric]:
 
     yield _gauge(
         "gitpip_budget_remaining",
-        "What is left of a vendor's limit, as far as was heard.",
+        "What is left of a vendor's limit, as far as is known.",
         {name(budget): budget.remaining for budget in known},
         "budget",
     )
