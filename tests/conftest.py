@@ -66,7 +66,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes, be it gitpip's, a browser's or PostgreSQL's.
+    """Mark the tests that start processes, of gitpip, a browser or PostgreSQL.
 
     Those that need more time than a test may take otherwise begin first: one that began last would
     run alone.

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ODD = re.compile(
     r"\b(?:would be right|whom|whomever|whoever|by itself|for ever|of late|gone on with|"
-    r"nobody else|bears?|heard just now|as a whole|not here any more|glimpses?)\b",
+    r"nobody else|bears?|heard just now|as a whole|not here any more|glimpses?|in vain|"
+    r"thereby|for want of|be it (?:of|over|under|as|run|sent|known))\b",
     re.IGNORECASE,
 )
 """Turns of phrase that readers stumbled over. Say who does what to what instead."""

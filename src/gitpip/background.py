@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Task[None]]:
     """Do this work until the block ends, then cancel it. What it raised, the end of the block does.
 
-    An awaited cancelled task would hide that the block itself is being cancelled, hence `wait`.
+    An awaited cancelled task would hide that the block itself is being cancelled, so we `wait`.
     """
     task = asyncio.create_task(work)
     try:

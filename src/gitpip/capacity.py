@@ -7,7 +7,7 @@ REQUESTS_WITHOUT_TOKEN = 60
 REQUESTS_WITH_TOKEN = 5_000
 POINTS = 5_000
 USERS_A_POINT = 50.0
-"""As long as nothing is measured: about so many users one query asks, for a point."""
+"""How many users one query is assumed to ask about, for a point, until that is measured."""
 MOST_USERS_A_POINT = 100.0
 """GraphQL takes no more ids in a query."""
 MOST_REQUESTS = 900 * 60

@@ -44,7 +44,7 @@ class Clocks:
     """Three clocks: none of them alone tells how much time has passed.
 
     The wall clock can be set, the monotonic one stands still while the machine is suspended, and
-    the one since boot stands still where a host suspends a virtual machine unseen.
+    the one since boot stands still while a host suspends the virtual machine without telling it.
     """
 
     wall: Callable[[], datetime] = utc_now

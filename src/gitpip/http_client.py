@@ -47,6 +47,8 @@ def origin_of(url: str) -> Origin:
 def client(*, timeout: float) -> httpx2.AsyncClient:
     """A client that follows no redirect, with the proxies and authorities of the environment.
 
+    `timeout` is in seconds, for each read and write; connecting has nine tenths of it.
+
     HTTPS_PROXY, ALL_PROXY and NO_PROXY name the proxies; SSL_CERT_FILE or SSL_CERT_DIR name who is
     trusted instead of the system's own authorities. Raises EnvironmentUnusable.
     """

@@ -152,7 +152,7 @@ class Account:
     login: str
     github_id: GitHubId
     node_id: str | None = None
-    """The same account's id in GraphQL."""
+    """The id of the account in GraphQL."""
     seen_at: datetime | None = field(default=None, compare=False)
     """When GitHub showed it, by GitHub's clock."""
 
@@ -333,7 +333,7 @@ class Publication:
     due_at: datetime
     attempts: int
     looks: int
-    """How many complete looks were in vain since it became uncertain."""
+    """How many complete looks have not found it since it became uncertain."""
     token: str | None
     """The fencing token of the process that claimed the row."""
     lease_until: datetime | None
@@ -450,10 +450,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class HomeVisit:
-    """What a viewer marked in the inbox at once.
-
-    Everything was marked as read if it covers files: it is a visit to their users, too.
-    """
+    """What a viewer marked at once; if it covers files, everything, as a visit to their users."""
 
     id: VisitId
     viewer: str

@@ -68,7 +68,7 @@ class Target:
 
     @property
     def words(self) -> str:
-        """The same for people."""
+        """The target for people, like `deal 42`."""
         return f"{self.kind} {self.id}"
 
 

@@ -39,7 +39,7 @@ class Request:
     body: bytes
     at: datetime
     in_flight: int
-    """How many requests are being dealt with, this one included."""
+    """How many requests are under way, this one included."""
 
     @property
     def origin(self) -> str:

@@ -203,7 +203,7 @@ def _application(
 
     async def wake(work: str) -> None:
         async with database.read() as transaction:  # what wakes before the commit finds nothing
-            woken.append(work if work in await _due(transaction) else f"{work} in vain")
+            woken.append(work if work in await _due(transaction) else f"{work} for nothing")
 
     context: AppContext = app.state.context
     app.state.context = replace(

@@ -13,7 +13,7 @@ LATEST = range(GISTS - 3, GISTS)
 """The latest gists, of one file each, so that `latest:3` means three files."""
 
 
-async def test_of_a_thousand_files_none_is_sent_unasked_and_three_after_the_answer(
+async def test_of_a_thousand_files_none_is_sent_without_an_answer_and_three_after_the_answer(
     scene: Scene,
 ) -> None:
     scene.given = {"flood_per_day": "200"}

@@ -30,7 +30,7 @@ async def test_what_can_not_be_looked_for_is_asked_for_ever_less_often(
     await process.run()
     long_ago = scene.clock() - timedelta(minutes=10)
     async with scene.database.begin() as transaction:
-        # As after a look in vain, and a stop of the process right after it.
+        # As after a look that found nothing, and a stop of the process right after it.
         await transaction.execute(
             update(rows).values(state="pending", looked_at=long_ago, due_at=scene.clock())
         )

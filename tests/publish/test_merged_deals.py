@@ -72,7 +72,7 @@ async def assert_each_was_sent_once(scene: Scene) -> None:
 
 
 async def until_absence_can_be_concluded(scene: Scene, process: Process) -> None:
-    """Let time pass until the next look in vain is the last one."""
+    """Let time pass until the next look that finds nothing is the last one."""
     while True:
         await scene.wake()
         row = (await scene.rows())[-1]
@@ -120,7 +120,7 @@ async def test_it_is_found_where_the_list_of_the_deal_that_is_gone_is_refused(
 async def test_it_is_looked_for_right_before_it_is_sent_again(
     scene: Scene, process: Process
 ) -> None:
-    """The deals merge after a look in vain; the process that looked has stopped."""
+    """The deals merge after a look that found nothing; the process that looked has stopped."""
     other = await scene.process()
     deal = await lose_an_answer(scene, other, Fault.lands(ABSENCE + timedelta(minutes=3)))
     await until_absence_can_be_concluded(scene, other)

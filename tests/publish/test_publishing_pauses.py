@@ -115,7 +115,7 @@ async def test_a_used_up_budget_pauses_until_it_resets(scene: Scene) -> None:
     assert not scene.crm.abuse
 
 
-async def test_looks_do_not_eat_up_the_budget_unseen(scene: Scene) -> None:
+async def test_looks_do_not_eat_up_the_budget_unnoticed(scene: Scene) -> None:
     scene.crm.limits.daily_tokens = 150
     scene.crm.faults.script(Fault.broken_json(), method="POST", path="activities$", times=9)
     for number in range(9):

@@ -191,7 +191,7 @@ async def test_a_file_that_a_rule_skips_asks_nobody_about_credentials(scene: Sce
     assert await scene.states() == ["skipped"]
 
 
-async def test_a_day_with_too_many_files_sends_nothing_unasked(scene: Scene) -> None:
+async def test_a_day_with_too_many_files_sends_nothing_without_a_decision(scene: Scene) -> None:
     scene.given = {"flood_per_day": "15"}
     for number in range(24):
         scene.clock.advance(timedelta(seconds=1))

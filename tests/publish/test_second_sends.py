@@ -29,7 +29,7 @@ async def held(scene: Scene, number: int) -> None:
 
 
 async def until_absence_can_be_concluded(scene: Scene, process: Process) -> None:
-    """Publish, and let time pass, until the next look in vain is the last one."""
+    """Publish, and let time pass, until the next look that finds nothing is the last one."""
     while True:
         await process.run()
         await scene.wake()

@@ -1,17 +1,14 @@
 """Sentences of before 0040 get the kinds that gitpip read out of them, and keep their words."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import Connection, insert, select
 
 from gitpip.model import FailureKind
 from gitpip.store.database import open_database
 from gitpip.store.schema import deals, gist_files, gists, publications, users
 from gitpip.store.schema_status import pauses
-from tests.support.migrations import upgrade_to
+from tests.support.migrations import LONG_AGO, gist, gist_file, upgrade_to, user
 
 BEFORE = "0039"
-LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
 FAILURES = {
     "ada": (None, None, None, None),
     "bob_acme": (
@@ -61,36 +58,10 @@ PAUSED = {"publishing": "Pipedrive can't be reached: no route", "watching": "Git
 def _before(connection: Connection) -> None:
     upgrade_to(connection, BEFORE)
     for key, (login, (failure, *_)) in enumerate(FAILURES.items(), start=1):
-        connection.execute(
-            insert(users).values(
-                key=key,
-                login=login,
-                external_id=login,
-                backfill="all",
-                state="active",
-                created_at=LONG_AGO,
-                next_check_at=LONG_AGO,
-                failure=failure,
-            )
-        )
-    gist = {"id": "aa", "user_key": 1, "html_url": "https://"}
-    times = dict.fromkeys(("created_at", "updated_at", "found_at"), LONG_AGO)
-    connection.execute(insert(gists).values(**gist, **times))
+        connection.execute(insert(users).values(**user(key, login), failure=failure))
+    connection.execute(insert(gists).values(**gist("aa")))
     for key, (marker, (state, looked_at, reason, _)) in enumerate(WAITING.items(), start=1):
-        connection.execute(
-            insert(gist_files).values(
-                key=key,
-                gist_id="aa",
-                user_key=1,
-                filename=marker,
-                sequence=key,
-                blob_hash="0",
-                size=1,
-                truncated=False,
-                raw_url="https://",
-                found_at=LONG_AGO,
-            )
-        )
+        connection.execute(insert(gist_files).values(**gist_file(key, "aa", marker)))
         row = {"state": state, "due_at": LONG_AGO, "looked_at": looked_at, "reason": reason}
         connection.execute(
             insert(publications).values(file_key=key, user_key=1, marker=marker, **row)

@@ -1,7 +1,5 @@
 """Reasons of before 0051 get the kinds that gitpip read out of them, and keep their words."""
 
-from datetime import UTC, datetime
-
 import pytest
 from sqlalchemy import Connection, insert, select
 
@@ -10,10 +8,9 @@ from gitpip.modes import LeftBecause
 from gitpip.store.database import Database, open_database
 from gitpip.store.publications import second_sends
 from gitpip.store.schema import doubles, gist_files, gists, publications, users
-from tests.support.migrations import upgrade_to
+from tests.support.migrations import LONG_AGO, gist, gist_file, upgrade_to, user
 
 BEFORE = "0049"
-LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
 WHILE_HELD = "deleted or made secret while it was held"
 BEFORE_SENT = "deleted or made secret before it was sent"
 SKIPPED = {
@@ -35,34 +32,10 @@ LEFT = {
 
 def _before(connection: Connection) -> None:
     upgrade_to(connection, BEFORE)
-    connection.execute(
-        insert(users).values(
-            key=1,
-            login="ada",
-            external_id="ada",
-            backfill="all",
-            state="active",
-            created_at=LONG_AGO,
-            next_check_at=LONG_AGO,
-        )
-    )
-    times = dict.fromkeys(("created_at", "updated_at", "found_at"), LONG_AGO)
-    connection.execute(insert(gists).values(id="aa", user_key=1, html_url="https://", **times))
+    connection.execute(insert(users).values(**user(1, "ada")))
+    connection.execute(insert(gists).values(**gist("aa")))
     for key, (marker, (state, reason, _)) in enumerate(SKIPPED.items(), start=1):
-        connection.execute(
-            insert(gist_files).values(
-                key=key,
-                gist_id="aa",
-                user_key=1,
-                filename=marker,
-                sequence=key,
-                blob_hash="0",
-                size=1,
-                truncated=False,
-                raw_url="https://",
-                found_at=LONG_AGO,
-            )
-        )
+        connection.execute(insert(gist_files).values(**gist_file(key, "aa", marker)))
         row = {"state": state, "due_at": LONG_AGO, "reason": reason}
         connection.execute(
             insert(publications).values(id=key, file_key=key, user_key=1, marker=marker, **row)

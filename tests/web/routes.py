@@ -78,7 +78,7 @@ def application(database: Database, settings: Settings) -> FastAPI:
 
 
 async def every_route(folder: Path) -> list[Route]:
-    """Every route of the application, but for the folder of its style sheets and scripts."""
+    """Every route of the application, except the folder of its style sheets and scripts."""
     settings = load_settings({"GITPIP_DATA_DIR": str(folder)}, env_file=None)
     database = open_database(settings.database_url)
     app = application(database, settings)

@@ -114,7 +114,7 @@ def _a_gist(served: Served) -> str:
 
 
 def _asked(served: Served) -> int:
-    """How many requests arrived at the vendors, but for the readings of GitHub's public feed."""
+    """How many requests arrived at the vendors, except the readings of GitHub's public feed."""
     github = [made for made in served.github.journal.requests if made.path != "/gists/public"]
     return len(github) + served.pipedrive.journal.count
 

@@ -7,7 +7,7 @@ from gitpip.store.accounts.accounts import AccountChange, Vendor
 
 
 async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> AccountChange:
-    """Let the rows belong to the account that is set; those of the former one are kept apart.
+    """Let the rows belong to the account that is set; those of the previous one are kept apart.
 
     `same` says that it is the same GitHub under another address. Raises InvalidInput,
     AccountUnchanged.

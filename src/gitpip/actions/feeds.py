@@ -44,7 +44,7 @@ async def create(acting: Acting, name: str, owner: Owner) -> IssuedAddress:
 
 
 async def revoke(acting: Acting, address_id: FeedAddressId, *, viewer: str | None) -> FeedAddress:
-    """Let an address lead nowhere any more; one of this viewer, or anybody's if None.
+    """Revoke an address; one of this viewer, or anybody's if None.
 
     Raises FeedAddressNotFound.
     """

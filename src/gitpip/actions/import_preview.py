@@ -14,7 +14,7 @@ from gitpip.user_lists.reading import Understood, open_list, understood
 from gitpip.user_lists.rows import ImportRow, RowError
 
 LOOKED_AT = 1000
-"""So many rows are read for a preview."""
+"""How many rows are read for a preview at most."""
 SHOWN = 10
 
 FindUnknown = Callable[[Sequence[str]], Awaitable[frozenset[str]]]

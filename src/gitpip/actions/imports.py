@@ -27,7 +27,7 @@ from gitpip.user_lists.rows import ImportRow, RowError
 AT_A_TIME = 1000
 NAME_LIMIT = 100
 LOOK_UP_LIMIT = timedelta(seconds=10)
-"""So long the answer to an upload waits for what GitHub says of its usernames."""
+"""How long the answer to an upload waits for what GitHub says of its usernames."""
 PIECE = 1024 * 1024
 """A kept file lies in the database in pieces of so many bytes."""
 
@@ -82,7 +82,7 @@ async def upload(
 
 
 async def confirm(acting: Acting, import_id: ImportId, choice: Choice | None) -> None:
-    """Let a kept file be imported; `carry_out` is to follow.
+    """Begin the import of a kept file; call `carry_out` next.
 
     What was chosen is proposed for the next file with the same headings. Raises ImportNotFound,
     InvalidInput where the choice can't be, and ImportNotWaiting.

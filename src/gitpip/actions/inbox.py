@@ -27,7 +27,7 @@ async def mark(
 async def mark_all(
     acting: Acting, viewer: str, *, up_to: int | None = None, most: int | None = None
 ) -> HomeVisit:
-    """Mark everything as read that came up to this key, or up to now.
+    """Mark everything as read up to the key `up_to` of the inbox, or up to now.
 
     It is a visit to `most` users at most.
     """

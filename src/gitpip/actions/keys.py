@@ -37,7 +37,7 @@ async def create(
 
 
 async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> IssuedKey:
-    """Give a key another secret; the former opens nothing from now on.
+    """Give a key another secret; the old one opens nothing from now on.
 
     Without a lifetime it holds as long as before, counted from now. Raises KeyNotFound.
     """
@@ -48,7 +48,7 @@ async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> Is
 
 
 async def revoke(acting: Acting, name: str) -> AccessKey:
-    """Let a key open nothing any more, from this moment on. Raises KeyNotFound."""
+    """Revoke a key, from this moment on. Raises KeyNotFound."""
     async with acting.begin() as act:
         key = await keys.revoke(act.transaction, name, act.now)
         await act.record("key.revoked", key.name)

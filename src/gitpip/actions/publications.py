@@ -14,7 +14,7 @@ from gitpip.validation import possible_login
 
 MOST_NAMED = 1_000
 TOLD = 20
-"""So many ids stand in the audit."""
+"""How many ids an audit entry names at most."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ async def decide_held(
 async def decide_held_of_all(
     acting: Acting, approved: Backfill, *, shown: int | None = None
 ) -> Answered:
-    """The same about what is held of everybody, with one answer.
+    """Decide about what is held of all users, with one answer: see `decide_held`.
 
     The latest N gists are those of all users together. Raises InvalidInput, HeldChanged.
     """
@@ -96,7 +96,7 @@ async def _tell_decided(act: Act, subject: str, approved: Backfill, answered: An
 
 
 async def approve(acting: Acting, which: Which) -> Moved:
-    """Let held publications be sent: those named, those of a user, or all.
+    """Approve held publications, so that they are sent: those named, those of a user, or all.
 
     Raises InvalidInput, PublicationNotFound, UserNotTracked, and PublicationStateError where none
     of those named is held, as after they were skipped.

@@ -15,7 +15,7 @@ REASON_LIMIT = 200
 async def pause_publishing(
     acting: Acting, *, until: str = "", lasts: str = "", reason: str = ""
 ) -> PersonsPause:
-    """Let nothing be sent until a time, for so long as it `lasts`, or until it is resumed.
+    """Pause publishing until a time, for as long as it `lasts`, or until it is resumed.
 
     The texts are a time like 2026-01-31T08:00 (UTC, if it names no zone) and a duration like 3h;
     both empty, it has no end. Given again, it counts as it was given last. Raises InvalidInput.

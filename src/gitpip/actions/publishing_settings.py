@@ -38,7 +38,7 @@ class Checked:
 Check = Callable[[PublishingPolicy, frozenset[str]], Awaitable[Checked]]
 """Compares those settings of a policy with the account's own lists."""
 SHOWN = 80
-"""So many characters of a value stand in the audit."""
+"""How many characters of a value an audit entry holds at most."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ async def _check(
 
 
 async def _release(act: Act) -> bool:
-    """Let be tried again what waits since the account lacks what a setting named."""
+    """Retry what waits because the account lacks what a setting named."""
     pause = await pauses.paused(act.transaction, pauses.PUBLISHING, act.now)
     if pause is not None and pause.cause is PauseCause.SETTING:
         await pauses.end_pauses(act.transaction, (pauses.PUBLISHING,), act.now)

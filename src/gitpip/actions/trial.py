@@ -19,7 +19,7 @@ from gitpip.templates.samples import SAMPLES
 from gitpip.templates.template import NOTE_LIMIT
 
 MOST = 20
-"""So many files are shown at most."""
+"""How many files are shown at most."""
 _AT_A_TIME = 200
 _GIST_ID = re.compile("[0-9a-f]{20,32}")
 

@@ -1,14 +1,23 @@
 """The commands about the inbox: list gists, mark them, undo that, and save filters."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from gitpip.actions import inbox as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.feeds import owner_named
-from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows
+from gitpip.cli.output import (
+    Json,
+    Result,
+    act,
+    console,
+    prepared_settings,
+    print_json,
+    print_rows,
+)
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import GistId, HomeVisit, VisitId
@@ -44,17 +53,15 @@ def list_gists(  # noqa: PLR0913 - the options of the command
     as_json: Json = False,
 ) -> None:
     """List unread gists, or those that a filter finds."""
-    settings = prepared_settings()
     asked = _filter(search, tag, language, state, user, show)
 
-    async def listed(acting: Acting) -> Sequence[Entry]:
-        viewer = (await owner_named(acting.database, settings, key)).viewer
+    async def listed(acting: Acting, viewer: str) -> Sequence[Entry]:
         async with acting.database.read() as transaction:
             wanted = await filters.wanted(transaction, asked, utc_now())
             found = await pages.page(transaction, viewer, wanted, before=None, limit=limit)
             return await entries.entries(transaction, viewer, found.ids, content_limit=0)
 
-    bodies = [InboxGistBody.of(entry) for entry in act(settings, listed)]
+    bodies = [InboxGistBody.of(entry) for entry in _as_reader(key, listed)]
     if as_json:
         print_json([body.model_dump() for body in bodies])
         return
@@ -103,31 +110,20 @@ def undo(
     as_json: Json = False,
 ) -> None:
     """Undo what was marked last."""
-    settings = prepared_settings()
-
-    async def undone(acting: Acting) -> HomeVisit:
-        viewer = (await owner_named(acting.database, settings, key)).viewer
-        return await actions.undo(acting, viewer, VisitId(number))
-
-    body = MarkBody.of(act(settings, undone))
-    if as_json:
-        print_json(body.model_dump())
-    else:
-        console.say("Undone.")
+    undone = _as_reader(key, lambda acting, viewer: actions.undo(acting, viewer, VisitId(number)))
+    _report(MarkBody.of(undone), as_json, "Undone.")
 
 
 @inbox_app.command("filters")
 def list_filters(key: Key = None, as_json: Json = False) -> None:
     """List saved filters."""
-    settings = prepared_settings()
 
-    async def kept(acting: Acting) -> Sequence[SavedFilter]:
-        viewer = (await owner_named(acting.database, settings, key)).viewer
+    async def kept(acting: Acting, viewer: str) -> Sequence[SavedFilter]:
         async with acting.database.read() as transaction:
             return await saved.of_viewer(transaction, viewer)
 
     rows: list[dict[str, object]] = [
-        SavedFilterBody.of(one).model_dump() for one in act(settings, kept)
+        SavedFilterBody.of(one).model_dump() for one in _as_reader(key, kept)
     ]
     print_rows(rows, as_json, "No saved filters. Save one with: gitpip inbox save NAME --tag vip")
 
@@ -146,18 +142,9 @@ def save_filter(  # noqa: PLR0913 - the options of the command
     as_json: Json = False,
 ) -> None:
     """Save a filter; one of this name is replaced."""
-    settings = prepared_settings()
     asked = _filter(search, tag, language, state, user, show)
-
-    async def kept(acting: Acting) -> SavedFilter:
-        viewer = (await owner_named(acting.database, settings, key)).viewer
-        return await actions.save_filter(acting, viewer, name, asked)
-
-    body = SavedFilterBody.of(act(settings, kept))
-    if as_json:
-        print_json(body.model_dump())
-    else:
-        console.say(f"Saved filter {body.name}.")
+    kept = _as_reader(key, lambda acting, viewer: actions.save_filter(acting, viewer, name, asked))
+    _report(SavedFilterBody.of(kept), as_json, f"Saved filter {kept.name}.")
 
 
 @inbox_app.command("delete")
@@ -167,25 +154,16 @@ def delete_filter(
     as_json: Json = False,
 ) -> None:
     """Delete a saved filter."""
-    settings = prepared_settings()
-
-    async def gone(acting: Acting) -> SavedFilter:
-        viewer = (await owner_named(acting.database, settings, key)).viewer
-        return await actions.delete_filter(acting, viewer, FilterId(number))
-
-    body = SavedFilterBody.of(act(settings, gone))
-    if as_json:
-        print_json(body.model_dump())
-    else:
-        console.say(f"Deleted filter {body.name}.")
+    gone = _as_reader(
+        key, lambda acting, viewer: actions.delete_filter(acting, viewer, FilterId(number))
+    )
+    _report(SavedFilterBody.of(gone), as_json, f"Deleted filter {gone.name}.")
 
 
 def _mark(gists: Sequence[str] | None, key: str | None, as_json: bool, *, read: bool) -> None:
     """Mark these gists, or everything if None."""
-    settings = prepared_settings()
 
-    async def marked(acting: Acting) -> HomeVisit:
-        viewer = (await owner_named(acting.database, settings, key)).viewer
+    async def marked(acting: Acting, viewer: str) -> HomeVisit:
         if gists is None:
             return await actions.mark_all(acting, viewer)
         if not gists:
@@ -193,13 +171,27 @@ def _mark(gists: Sequence[str] | None, key: str | None, as_json: bool, *, read: 
         chosen = {GistId(one): None for one in gists}
         return await actions.mark(acting, viewer, chosen, read=read)
 
-    body = MarkBody.of(act(settings, marked))
-    if as_json:
-        print_json(body.model_dump())
-        return
+    body = MarkBody.of(_as_reader(key, marked))
     number = f"{body.gists:,} gist{'' if body.gists == 1 else 's'}"
     state = "read" if read else "unread"
-    console.say(f"Marked {number} as {state}. Undo with: gitpip inbox undo {body.id}")
+    _report(body, as_json, f"Marked {number} as {state}. Undo with: gitpip inbox undo {body.id}")
+
+
+def _as_reader(key: str | None, what: Callable[[Acting, str], Awaitable[Result]]) -> Result:
+    """Do an act for the viewer that this access key is; gives what the act gives."""
+    settings = prepared_settings()
+
+    async def done(acting: Acting) -> Result:
+        return await what(acting, (await owner_named(acting.database, settings, key)).viewer)
+
+    return act(settings, done)
+
+
+def _report(body: BaseModel, as_json: bool, sentence: str) -> None:
+    if as_json:
+        print_json(body.model_dump())
+    else:
+        console.say(sentence)
 
 
 def _filter(search: str, tag: str, language: str, state: str, user: str, show: str) -> Filter:

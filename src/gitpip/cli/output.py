@@ -56,9 +56,9 @@ def run(work: Coroutine[object, object, Result]) -> Result:
 def act(
     settings: Settings, what: Callable[[Acting], Awaitable[Result]], *, makes: bool = False
 ) -> Result:
-    """Let the user of this machine act; gives what the act gives.
+    """Do an act as the user of this machine; gives what the act gives.
 
-    One that `makes` an SQLite file where none is can be the first thing that is done.
+    With `makes`, an SQLite file is made if there is none, so it can be the first command.
     """
 
     async def inside() -> Result:

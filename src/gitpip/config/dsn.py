@@ -17,6 +17,7 @@ SQLITE = re.compile(r"sqlite(\+\w+)?:", re.IGNORECASE)
 
 
 def sqlite_url(text: str) -> URL:
+    """The address of an SQLite file; raises ValueError, with an example, for any other text."""
     example = "e.g. sqlite:////var/lib/gitpip/gitpip.db"
     try:
         url = make_url(text)
@@ -34,7 +35,7 @@ _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SERVERS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 # Not the options with their defaults: for these libpq reads the environment and the service file.
 _OPTIONS = Conninfo.parse(b"")
-# libpq marks what a person should type unseen, and knows of keys that do as a password does.
+# libpq marks what should not be shown while it is typed. Its keys open as much as a password.
 SECRET_KEYWORDS = frozenset(
     option.keyword.decode() for option in _OPTIONS if option.dispchar == b"*"
 ) | {"scram_client_key", "scram_server_key"}
@@ -82,7 +83,7 @@ def parse_postgres(text: str) -> dict[str, str]:
 
 
 def _checked_url(text: str) -> str:
-    """The same with each @ in its password encoded: libpq's host would begin at the first one."""
+    """A URL with each @ in its password encoded: libpq's host would begin at the first one."""
     if not text.startswith(("postgres://", "postgresql://")):
         raise ValueError(f"must be a PostgreSQL or SQLite address, {_SPELLINGS}")
     match = _URL.fullmatch(text)

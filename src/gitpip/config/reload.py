@@ -66,7 +66,7 @@ class Credentials:
             secret = read_secret(name, file)
         except ValueError as error:
             if known is None and not os.access(file, os.F_OK):
-                return False  # it was never there
+                return False  # there never was one
             if name not in self._faults:
                 stays = "the last value stays in use" if known else "it stays unset"
                 reason = f"{name} in {file}: {error}; {stays}"

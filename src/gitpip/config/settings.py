@@ -219,8 +219,8 @@ class Settings(BaseSettings):
             earlier.get("http_timeout", timedelta(0))
         ),
         alias="GITPIP_ABSENT_AFTER",
-        description="how long after the first look in vain a file whose answer was lost is "
-        "sent again; never less than your network may hold up a request",
+        description="how long after the first look that did not find it a file whose answer was "
+        "lost is sent again; never less than your network may hold up a request",
     )
     health_patience: Annotated[timedelta, BeforeValidator(validators.patience)] = Field(
         default_factory=lambda earlier: max(
@@ -279,7 +279,7 @@ class Settings(BaseSettings):
 
     @property
     def postgres_dsn(self) -> str | None:
-        """The same database for libpq, with its password; None for SQLite."""
+        """The address of the database for libpq, with its password; None for SQLite."""
         return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)
 
     @property
@@ -326,7 +326,7 @@ class Settings(BaseSettings):
         return self._database_text is None and self.data_dir is None
 
     def has_database_of(self, other: "Settings") -> bool:
-        """Whether both lead to the same database, be it under another user or password."""
+        """Whether both lead to the same database; the user and the password may differ."""
         return self._place == other._place
 
     @property

@@ -1,4 +1,9 @@
-"""What each kind of value may be; a ValueError says what it must be, with an example."""
+"""What each kind of value may be.
+
+Each function without a docstring takes the value of the setting with its name, as a text or a
+secret, and returns it as gitpip uses it; None means not set. It raises a ValueError that says what
+the value must be, with an example.
+"""
 
 import re
 from collections.abc import Iterable

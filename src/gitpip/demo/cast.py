@@ -41,7 +41,10 @@ GUEST: Final = Actor("katherine-johnson", 1918)
 
 
 def settle(world: World, now: datetime, *, seed: int = 0) -> None:
-    """Let the cast and the guest arrive with one to three gists each, of the weeks before `now`."""
+    """Add the cast and the guest, with one to three gists each, of the weeks before `now`.
+
+    The same `seed` gives the same gists.
+    """
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     for actor in (*CAST, GUEST):
         world.add_user(actor.login, actor.id)

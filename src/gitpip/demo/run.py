@@ -80,7 +80,7 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
     settings = load_settings(environment, env_file=None)
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
     with serve.listening(settings.host, settings.port):
-        pass  # a port that is taken is told of before anything is done
+        pass  # a port in use is reported before anything is done
     settle(github, utc_now())
     for actor in CAST:
         await oneshot.add_user(settings, actor.login, external_id=None, backfill=None)

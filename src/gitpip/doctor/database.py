@@ -172,7 +172,7 @@ async def _access(settings: Settings, database: Database) -> Finding:
 
 
 async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
-    """Whether a service runs, and each problem that it or the rows tell of."""
+    """Whether a service runs, and each problem that it or the rows show."""
     if not await database.is_migrated():
         return (warning("service", "not running", "start gitpip serve"),)
     surroundings = Surroundings(settings)

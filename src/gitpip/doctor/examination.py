@@ -24,7 +24,7 @@ async def examine() -> AsyncIterator[Finding]:
             )
         return
     hide(settings.secrets)
-    with suppress(EnvironmentUnusable):  # what is found of the way to the vendors tells of it
+    with suppress(EnvironmentUnusable):  # the findings about the vendors say so
         hide(proxy_passwords())
     sources = sorted(set(settings.sources.values()))
     given = ", ".join("the environment" if one == "environment" else one for one in sources)

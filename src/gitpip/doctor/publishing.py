@@ -28,7 +28,7 @@ UNTIL_THEN = "install gitpip's dependencies again, or run its image; until then 
 async def look_at_detector(
     settings: Settings, stored: Mapping[str, str], detector: Detector | None = None
 ) -> Finding:
-    """Let it examine a planted sample, within its limit for one file; asks no host."""
+    """Make it examine a planted sample, within its limit for one file; asks no host."""
     policy = policy_of(effective(settings.publishing, stored))
     if policy.credentials is CredentialsGuard.PUBLISH:
         return ok(DETECTOR, "off, because the setting credentials is publish")

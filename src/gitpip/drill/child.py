@@ -46,7 +46,7 @@ class Child:
             await writer.drain()
         line = await reader.readline()
         if not line:
-            raise ServiceFailed(f"the {self._name} of the drill ended unasked")
+            raise ServiceFailed(f"the {self._name} of the drill ended before it was stopped")
         return json.loads(line)
 
 

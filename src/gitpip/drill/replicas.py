@@ -94,7 +94,7 @@ class Replicas:
         self.running[index] = self._started(index + 1)
 
     async def stop(self) -> None:
-        """Let all of them end what they do, as a supervisor would."""
+        """Stop all of them as a supervisor would: they finish what they do."""
         for process in self.running:
             process.terminate()
         for process in self.running:

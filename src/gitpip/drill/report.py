@@ -75,7 +75,7 @@ class Report:
         )
         yield f"limits: {self.limits}"
         yield f"went wrong: {sum(self.faults.values()):,} requests ({_listed(self.faults)})"
-        yield f"killed: {self.kills:,} processes; ended unasked: {self.ended:,}"
+        yield f"killed: {self.kills:,} processes; crashed: {self.ended:,}"
         yield (
             f"requests: GitHub {self.requests['github']:,}, Pipedrive "
             f"{self.requests['pipedrive']:,} ({self.tokens:,} tokens); answers with 429: "

@@ -152,7 +152,7 @@ async def _track(settings: Settings, database: Database, logins: list[str]) -> N
 
 
 async def _perform(scene: _Scene, follow: Callable[[Progress], None], began: float) -> bool:
-    """Let users publish while everything goes wrong; whether gitpip has settled all in time."""
+    """Make users publish while everything goes wrong; give whether all was settled in time."""
     orders, chance = scene.orders, random.Random(scene.orders.seed)  # noqa: S311 - repeatable
     for vendor in (scene.github, scene.pipedrive):
         await vendor.ask("faults", percent=orders.faults, seed=orders.seed)

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gitpip.drill.faults import GITHUB, PIPEDRIVE
+from gitpip.publish.token_costs import DAILY_TOKENS
+from gitpip.status.sizing import PLANS
 from gitpip_standins import FaultPlan, GitHub, Pipedrive, Server
 from gitpip_standins.exchange import Journal
 
@@ -22,11 +24,11 @@ FILES_A_SECOND: Final = 50
 MOST_FILES_OF_A_GIST: Final = 5
 ULTIMATE_BURST: Final = 120
 """Requests within two seconds, on the plan Ultimate."""
-DAILY_TOKENS: Final = 30_000 * 7 * 20
+ULTIMATE_TOKENS: Final = DAILY_TOKENS * PLANS["ultimate"] * 20
 """Of the plan Ultimate with twenty seats: 10,000 files at 30 % faults spend a twentieth of it."""
 LIMITS: Final = (
     "GitHub: no hourly limit, 900 requests in 6 s, waits of 1 s; Pipedrive: as on Ultimate with "
-    f"20 seats ({ULTIMATE_BURST} requests in 2 s, {DAILY_TOKENS:,} tokens a day)"
+    f"20 seats ({ULTIMATE_BURST} requests in 2 s, {ULTIMATE_TOKENS:,} tokens a day)"
 )
 
 
@@ -59,7 +61,7 @@ class OfGitHub:
                 return {"files": self._published} | counted(self.api.journal, self.api.faults)
 
     def _publish(self, *, users: int, files: int, seed: int, question: object) -> None:
-        """Let users publish one gist after another, until there are so many files."""
+        """Make users publish one gist after another, until there are this many files."""
         chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
         began = time.monotonic()
         while (number := len(self._published)) < files:
@@ -79,7 +81,7 @@ class OfPipedrive:
     faults = PIPEDRIVE
 
     def __init__(self) -> None:
-        self.api = Pipedrive(token=TOKEN, daily_tokens=DAILY_TOKENS, burst=ULTIMATE_BURST)
+        self.api = Pipedrive(token=TOKEN, daily_tokens=ULTIMATE_TOKENS, burst=ULTIMATE_BURST)
 
     def answer(self, question: dict[str, Any]) -> object:
         if question["question"] == "held":

@@ -104,14 +104,14 @@ for _result in ("deleted", "left"):
 
 
 def http_answered(method: str, route: str, status: int, seconds: float) -> None:
-    """Count an answer to a request; `route` is the template, not the path."""
+    """Count an answer to a request, and how long it took; `route` is the template, not the path."""
     known = method if method in METHODS else "other"
     http_requests.labels(known, route, str(status)).inc()
     http_request_seconds.labels(known, route).observe(seconds)
 
 
 def vendor_answered(vendor: str, status: int | None, seconds: float) -> None:
-    """Count a request of ours that has ended; None stands for no answer."""
+    """Count a request of ours that has ended, and how long it took; None is no answer."""
     shown = "none" if status is None else str(status)
     outgoing_request_seconds.labels(vendor, shown).observe(seconds)
 

@@ -64,7 +64,7 @@ class Clearance:
         self._met_under: str | None = None
         """The fingerprint of the token whose account was noted as the one that is set."""
         self._identity: str | None = None
-        """That account. Another process with another user's token may note its own token there."""
+        """The account of the rows. A process with another user's token may note its token there."""
         self._compared_in: tuple[str, str] | None = None
         """The life of the database, and the account, that the ledger was compared in."""
         self._held_in: tuple[str, str] | None = None

@@ -23,7 +23,7 @@ SUBJECT_LIMIT = 255
 # More than the footer takes, even where Pipedrive has added something to it.
 FOOTER_REACH = 4_000
 NAME_LIMIT = 100
-"""So many characters of a name head the content of a file, where an activity holds several."""
+"""How many characters of a name head the content of a file, where an activity holds several."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class FoundMarkers:
     parts: tuple[tuple[str, str], ...] = ()
     """The markers of the other files in the footer, each with its content tag."""
     unnamed: int = 0
-    """How many other files the subject tells of, where the footer is gone."""
+    """How many other files the subject counts, where the footer is gone."""
 
     def marker(self, *, created_by_us: bool) -> str | None:
         """Which file's activity this is; None where it is none of ours.
@@ -223,7 +223,7 @@ def _note(template: Template, values: Values, file: GistFile, marker: str) -> tu
 def _note_of_several(
     template: Template, values: Values, shown: Sequence[Shown]
 ) -> tuple[str, bool]:
-    """The same for several files: short ones are shown whole, the long ones share what is left."""
+    """The note of several files: short ones are shown whole, long ones share what is left."""
     pieces = template.fill(values, NOTE_LIMIT)
     first, *others = shown
     tags = "".join(f"with {one.marker} {content_tag_of(one.file.blob_hash)} " for one in others)

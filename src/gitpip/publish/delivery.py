@@ -150,7 +150,7 @@ class Waits:
 
     timeout: timedelta
     absence: timedelta = ABSENCE
-    """How long after the first look one in vain shows that the write did not happen."""
+    """How long after the first look one that finds nothing shows that the write did not happen."""
 
     @property
     def lease(self) -> timedelta:
@@ -178,9 +178,12 @@ class Attempt:
     number: int
     """Counts the attempts from 1."""
     looks: int
-    """How many complete looks were in vain since the outcome."""
+    """How many complete looks have found nothing since the outcome."""
     in_flight_until: datetime | None
-    """Until then, by Pipedrive's time, a look in vain proves nothing; None before the first."""
+    """Until then, by Pipedrive's time, a look that finds nothing proves nothing.
+
+    None before the first look.
+    """
     reason: str | None
     sent_at: datetime | None = None
     """When it was last sent, by our clock."""
@@ -242,7 +245,7 @@ def after_looking(
     """The change of an uncertain row that was due for a look, after a complete one.
 
     `seen_at` is the time of the look by Pipedrive's clock. Where Pipedrive does not tell it, a look
-    in vain shows nothing: our own clock can be wrong by hours, so it never takes that place.
+    that finds nothing proves nothing: our own clock can be wrong by hours, so it is never used.
     """
     if found is not None:
         return Change(PublicationState.PUBLISHED, now, accepted_id=found)
@@ -274,7 +277,7 @@ def _patience(attempt: int) -> timedelta:
 
 
 def is_absent(in_flight_until: datetime | None, *, seen_at: datetime, waits: Waits) -> bool:
-    """Whether a look in vain at this time, by Pipedrive's clock, shows that nothing arrived."""
+    """Whether a look that finds nothing at this time of Pipedrive's shows that nothing arrived."""
     return seen_at >= (in_flight_until or seen_at + waits.absence)
 
 
@@ -335,7 +338,7 @@ def retried(
 
 
 def retry_wait(attempts: int, first: timedelta = FIRST_RETRY) -> timedelta:
-    """How long to wait after so many attempts in vain: `first`, then four times as long each."""
+    """How long to wait after so many failed attempts: `first`, then four times as long each."""
     if attempts < 1:
         return timedelta(0)
     return backoff(attempts, first, LONGEST_RETRY, factor=4)

@@ -34,7 +34,7 @@ class Written(Accepted):
     """A note was written anew."""
 
     at: datetime | None
-    """By the CRM's clock; None where that is not told."""
+    """The time by the CRM's clock; None where it is not told."""
 
 
 class LookFailed(Exception):
@@ -59,7 +59,7 @@ class Item:
     """The deal that an activity is under."""
     creator_id: int | None = None
     added_at: datetime | None = None
-    """By the CRM's clock."""
+    """The time by the CRM's clock."""
     custom_fields: Mapping[str, object] = field(default_factory=dict)
     owner_id: int | None = None
     person_id: int | None = None
@@ -111,7 +111,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose token it is, and of which company."""
+    """The user and the company that the token belongs to."""
 
     user_id: int
     name: str
@@ -230,7 +230,7 @@ class Destination(Protocol):
         """Leave to make one request, once the pace allows it: take it before a lease."""
 
     async def owner(self) -> Owner:
-        """Whose token this is, and of which company."""
+        """The user and the company that the token belongs to."""
 
     def expect_admission(self) -> None:
         """From now on ask nothing but whose token it is, until that token is admitted."""

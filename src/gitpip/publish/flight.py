@@ -102,7 +102,7 @@ class Flight:
             task.result()
 
     async def land(self) -> None:
-        """Let what is under way end; cancelled, cancel it."""
+        """Wait for what is under way; if this is cancelled, cancel it."""
         tasks = {*self._sends, *self._looks}
         if not tasks:
             return

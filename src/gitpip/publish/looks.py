@@ -349,7 +349,7 @@ class Seen:
     found: Mapping[int, int]
     """The ids of activities by those of publications."""
     at: datetime | None
-    """By Pipedrive's clock; None if it does not tell."""
+    """The time by Pipedrive's clock; None if it does not tell."""
     failure: str | None
     """Why the list was not read to its end."""
     began: datetime | None = None
@@ -383,7 +383,7 @@ class _Search:
                 del self.missing[claim.id]
 
     def would_conclude(self, waits: Waits, at: datetime | None) -> bool:
-        """Whether a list in vain, read at this time by Pipedrive's clock, shows absence.
+        """Whether a list without it, read at this time by Pipedrive's clock, shows absence.
 
         Before a second send, a list without a time is enough: it was read after the one that has
         shown absence.

@@ -33,9 +33,9 @@ class Link:
 
     gist_id: str
     filename: str | None = None
-    """As a raw address names it."""
+    """The name in an address of raw content."""
     anchor: str | None = None
-    """As the gist's page names a file."""
+    """The anchor of a file on the gist's page."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
 
 
 def is_content(written: Written, one: Candidate) -> bool:
-    """Whether a note is a file's content, but for spaces and what Pipedrive makes of HTML."""
+    """Whether a note is a file's content, apart from spaces and what Pipedrive makes of HTML."""
     content = _spaced(one.content or "")
     if not content:
         return False

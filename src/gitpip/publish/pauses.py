@@ -24,12 +24,16 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class Channel:
-    """The way from the rows to Pipedrive: both ends, what is sent, and the pauses that close it."""
+    """What every part that sends to Pipedrive, or looks there, needs."""
 
     database: Database
+    """Has the rows that are sent, and keeps what became of them."""
     destination: Destination
+    """The client of Pipedrive."""
     pauses: "Pauses"
+    """Says before a request whether publishing is paused, and is told each outcome."""
     terms: Terms
+    """The fields that the publishing settings add to an activity or a deal."""
 
 
 class Pauses:
@@ -49,7 +53,7 @@ class Pauses:
         self._until: datetime | None = None
         """Until when, as far as that is known here."""
         self._stored: bool | None = None
-        """Whether there is a row of a pause, be it over or not; None before the first look."""
+        """Whether there is a row of a pause, even one that is over; None before the first look."""
 
     async def current(self) -> Pause | None:
         """The pause that holds now, if any: gitpip's own, or a person's."""
@@ -148,12 +152,12 @@ class Pauses:
         remaining = self._destination.daily_remaining
         if isinstance(outcome, NotProcessed) or remaining is None or remaining >= DAILY_RESERVE:
             return None
-        reason = f"Pipedrive's daily budget is used up but for {remaining} tokens"
+        reason = f"Pipedrive's daily budget is used up except {remaining} tokens"
         return Pause(self._now() + DAILY_PAUSE, reason)
 
 
 def cause_of(outcome: Outcome | None) -> PauseCause:
-    """Who or what makes publishing pause after an outcome."""
+    """The cause of the pause that follows an outcome."""
     match outcome:
         case NotProcessed(access=True):
             return PauseCause.CREDENTIAL

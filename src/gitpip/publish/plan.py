@@ -22,15 +22,12 @@ from gitpip.publish.screening import (
     decide,
     is_screened,
 )
+from gitpip.publish.token_costs import ACTIVITY_TOKENS, FIRST_DEAL_TOKENS
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, held, planned
 from gitpip.store.users import targets
 from gitpip.targets import TargetKind
-
-ACTIVITY_TOKENS = 5
-DEAL_TOKENS = 35
-"""At the most: a search, a list and the deal; see `DealIndex.find`."""
 
 
 class Activity(Protocol):
@@ -77,7 +74,7 @@ class Plan:
     items: tuple[Planned, ...]
     activities: int
     deals: int
-    """So many deals are to be found or made."""
+    """How many deals are to be found or made."""
     tokens: int
     """Of Pipedrive's daily budget, at the most."""
     held: Mapping[HeldBecause, int]
@@ -126,7 +123,7 @@ async def plan(
             tokens = 0 if row.id in goes_with else ACTIVITY_TOKENS
             if deal_id is None and target is None and row.user_key not in paid_for:
                 paid_for.add(row.user_key)
-                tokens += DEAL_TOKENS
+                tokens += FIRST_DEAL_TOKENS
         one = _planned(row, deal_id, activity, tokens, decision)
         items.append(
             replace(
@@ -136,7 +133,7 @@ async def plan(
             )
         )
     totals = await planned.totals(transaction, per_gist=per_gist)
-    tokens = totals.activities * ACTIVITY_TOKENS + totals.deals * DEAL_TOKENS
+    tokens = totals.activities * ACTIVITY_TOKENS + totals.deals * FIRST_DEAL_TOKENS
     reasons = await held.reasons(transaction)
     return Plan(tuple(items), totals.activities, totals.deals, tokens, reasons)
 

@@ -14,7 +14,7 @@ class Policies:
         self._given = given or {}
         self._stored: Mapping[str, str] = {}
         self.current = self._made()
-        """As it was when it was last read."""
+        """The policy as it was when it was last read."""
 
     async def read(self, transaction: Transaction) -> PublishingPolicy:
         """The policy of this moment: a change by any process counts from its commit on."""

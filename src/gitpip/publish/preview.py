@@ -166,7 +166,7 @@ async def _is_guarded(
 async def _without_credentials(
     file: GistFile, found: Examined, wording: Wording
 ) -> tuple[GistFile, Wording]:
-    """The same with each credential replaced by what it is."""
+    """The file and its wording with each credential replaced by the kind of it."""
     left = masked(file, found)
     names = wording.around.filenames
     in_names = await DETECTOR.examined(Parts("", "", "\n".join(names)))

@@ -138,7 +138,7 @@ class Publisher:
         return (await self._policies.read(transaction)).publishing_mode
 
     def stop(self) -> None:
-        """Let `run` return after what is under way."""
+        """Make `run` return once the requests under way have ended."""
         self._stop_asked.set()
 
     async def due(self) -> bool:
@@ -321,7 +321,7 @@ class Publisher:
         step()
 
     def _most_at_once(self) -> int:
-        """As many as the burst limit allows and the rest of the daily budget can pay for."""
+        """How many requests may be under way, by the burst limit and what is left of the day."""
         burst, remaining = self._destination.burst, self._destination.daily_remaining
         return burst if remaining is None else max(min(burst, remaining // DAILY_RESERVE), 1)
 

@@ -16,7 +16,7 @@ from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Entry, Field, Listed
 
 SHOWN = 20
-"""So many of what exists are named."""
+"""How many of what exists an error names."""
 LABELS = frozenset({"label", "label_ids"})
 PRIORITY = "priority"
 TEXTS = frozenset({"varchar", "varchar_auto", "text", "phone"})

@@ -97,11 +97,11 @@ class Conditions(BaseModel):
         }
 
     def as_json(self) -> str:
-        """As it is stored: what is not asked for is left out."""
+        """The rule as it is stored, without the conditions that it does not have."""
         return self.model_dump_json(exclude_defaults=True)
 
     def sentence(self) -> str:
-        """The same for people."""
+        """The conditions for people, like `language is Python and larger than 1000 bytes`."""
         asked: dict[str, object] = self.model_dump(exclude_defaults=True)
         return " and ".join(_phrase(name, value) for name, value in asked.items()) or "every file"
 

@@ -40,7 +40,7 @@ class Candidate:
     file: GistFile
     """With the content that would be sent."""
     mode: PublishingMode
-    """That of its user."""
+    """The publishing mode of its user."""
 
 
 Check = Callable[[Candidate], Decision]

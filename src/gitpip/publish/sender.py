@@ -117,12 +117,12 @@ class Sender:
         """
         sent_along = OTHERS.set(others)
         try:
-            known = await self._known(claim)
-            if known is None and (place := await self._place_of(claim, postponed)) is not None:
+            found = await self._read_place_and_activity(claim)
+            if found is None and (place := await self._ask_for_place(claim, postponed)) is not None:
                 async with self._database.read() as transaction:
-                    known = place, await self._activity(transaction, claim)
-            if known is not None:
-                await self._send(claim, *known, flight)
+                    found = place, await self._activity(transaction, claim)
+            if found is not None:
+                await self._send(claim, *found, flight)
         except DatabaseUnavailable:
             raise
         except Exception as error:
@@ -131,8 +131,8 @@ class Sender:
         finally:
             OTHERS.reset(sent_along)
 
-    async def _known(self, claim: Publication) -> tuple[Place, Rendered] | None:
-        """The place and what is sent, read at once; None where the place is not known yet."""
+    async def _read_place_and_activity(self, claim: Publication) -> tuple[Place, Rendered] | None:
+        """Read both in one transaction; None where Pipedrive must be asked for the place first."""
         async with self._database.read() as transaction:
             place = await self._places.known(transaction, claim)
             if place is None:
@@ -151,8 +151,11 @@ class Sender:
             policies=self._policies,
         )
 
-    async def _place_of(self, claim: Publication, postponed: set[UserKey]) -> Place | None:
-        """Ask for the user's target, or find or make the deal; None while there is none."""
+    async def _ask_for_place(self, claim: Publication, postponed: set[UserKey]) -> Place | None:
+        """Check the user's target in Pipedrive, or find or make the deal.
+
+        None where its user's files wait for that, and so are `postponed`.
+        """
         async with self._deal_turns[claim.user_key]:
             if claim.user_key in postponed:
                 return None

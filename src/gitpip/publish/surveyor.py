@@ -92,7 +92,10 @@ class Surveyor:
             return await surveys.any_due(transaction, self._now())
 
     async def run(self, only: int | None = None) -> bool:
-        """Bring one survey forward to its end, or to a limit; whether there was one."""
+        """Bring a survey forward, the one with the id `only` or the oldest; False if none waits.
+
+        It goes on to its end, or to a limit.
+        """
         async with self._database.begin() as transaction:
             survey = await surveys.claim(transaction, self._now(), only)
         if survey is None:

@@ -69,7 +69,7 @@ class Terms:
         self._made_of: tuple[PublishingPolicy, str, tuple[Field, ...] | None] | None = None
         """The policy, the token and the fields of deals that `_resolved` was made of."""
         self._refused_for: tuple[Field, ...] = ()
-        """The required fields for want of which a deal was refused."""
+        """The required fields without which a deal was refused."""
         self._resolved = Resolved()
         self._noted: dict[str, str] | None = None
         """The faults as they were last written down; None where that is not known."""

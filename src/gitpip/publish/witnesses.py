@@ -1,8 +1,8 @@
 """What a process knows to be in the database: a database that was set back does not hold it.
 
 A restore can take place under a running process: SQLite's `.restore`, or `pg_restore --clean` into
-the same database. No name, file or connection changes then. But what was sent last is gone, be it
-sent by this process or seen to be published by another one.
+the same database. No name, file or connection changes then. But the rows of what was
+sent last are gone, whether this process sent it or saw that another one did.
 """
 
 from datetime import datetime
@@ -34,7 +34,7 @@ class Witnesses:
         self._own = Witness(marker, at)
 
     def note_deal_sent(self, user_key: UserKey, title: str, at: datetime) -> None:
-        """The same of a user's deal."""
+        """Remember that a user's deal was marked as being sent, once that is committed."""
         self._deal = DealWitness(user_key, title, at)
 
     @property

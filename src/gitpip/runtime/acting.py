@@ -15,7 +15,7 @@ def acting_on(database: Database) -> Acting:
     """The user of this machine, who acts by a command."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # in a container, a user can be a mere number
+    except (OSError, KeyError):  # in a container, a user can be a number without a name
         name = "unknown"
     return Acting(database, Actor(name, Via.COMMAND), _left_to_the_sweep)
 
@@ -30,6 +30,6 @@ async def _left_to_the_sweep(_: Work) -> None:
 
 @asynccontextmanager
 async def acting(settings: Settings, *, makes: bool = False) -> AsyncIterator[Acting]:
-    """The same, with the database of these settings opened; see `opened`."""
+    """The user of this machine, with the database of these settings opened; see `opened`."""
     async with opened(settings, makes=makes) as database:
         yield acting_on(database)

@@ -73,7 +73,10 @@ class Limits:
 
 
 def connection_limit(database_connections: int) -> int:
-    """How many clients may be connected, so that the process does not run out of file handles."""
+    """How many clients may be connected beside so many connections to the database.
+
+    More would use up the file handles of the process.
+    """
     handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if handles == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
@@ -181,7 +184,10 @@ class _Occurrences:
         self._counts[reason] += 1
 
     def due(self, now: float) -> Counter[str]:
-        """The counts since the last time; empty as long as a minute is not over."""
+        """The counts since they were last given; empty within LOG_INTERVAL of that.
+
+        `now` is in seconds, by the event loop's clock.
+        """
         if not self._counts or now - self._handed_over_at < LOG_INTERVAL.total_seconds():
             return Counter()
         self._handed_over_at = now
@@ -257,7 +263,10 @@ class _Clients:
         return next(waiting, None)
 
     def review(self, now: float) -> None:
-        """Close what is too slow, and the largest unread answers above the limit on all of them."""
+        """Close what is too slow, and the largest unread answers above the limit on all of them.
+
+        `now` is in seconds, by the event loop's clock.
+        """
         for connection in list(self._open):
             connection.review(now)
         unread = sum(one.unread for one in self._open)
@@ -340,7 +349,7 @@ class _Connection(H11Protocol):
         super().resume_writing()
 
     def review(self, now: float) -> None:
-        """Close the connection if its client is too slow."""
+        """Close the connection if its client is too slow at `now`, by the event loop's clock."""
         if self.unread:
             if not self._reads(now):
                 self._clients.disconnect(self, "slow_reader")

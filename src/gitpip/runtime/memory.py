@@ -16,7 +16,7 @@ M_MMAP_THRESHOLD = -3
 
 
 def keep_large_blocks_apart() -> bool:
-    """Let large blocks have mappings of their own; False where the C library is not glibc."""
+    """Give large blocks mappings of their own; False where the C library is not glibc."""
     try:
         libc = ctypes.CDLL(None)
         libc.gnu_get_libc_version  # noqa: B018 - another C library has no such name

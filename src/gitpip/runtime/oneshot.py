@@ -155,7 +155,7 @@ async def publish_now(
 
 
 async def _check_token(transaction: Transaction, settings: Settings) -> None:
-    """Raise GitpipError where publishing can't go on for want of a token."""
+    """Raise GitpipError where there is no token to publish with."""
     if settings.pipedrive_token is not None:
         return
     tokens = await tokens_of_service(transaction)

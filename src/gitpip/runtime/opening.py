@@ -40,7 +40,7 @@ def _is_missing(file: Path) -> bool:
 
 @asynccontextmanager
 async def opened_with(credentials: Credentials) -> AsyncIterator[Database]:
-    """The same, with secrets that follow their files; made where it is missing."""
+    """The database of a service: made where it is missing, and it follows its secret files."""
     settings = credentials.settings
     # One of them is the scheduler's.
     database = open_database(settings.database_url, connections=settings.database_connections - 1)

@@ -21,19 +21,19 @@ async def is_served(database: Database) -> bool:
 
 
 async def is_served_now(transaction: Transaction) -> bool:
-    """The same within a transaction."""
+    """What `is_served` says, within a transaction."""
     return any(service.works for service in await instances.running(transaction, utc_now()))
 
 
 def tokens_of(settings: Settings) -> instances.Tokens:
-    """Of which vendors these settings have a token."""
+    """The vendors that these settings have a token of."""
     return instances.Tokens(
         github=settings.github_token is not None, pipedrive=settings.pipedrive_token is not None
     )
 
 
 async def tokens_of_service(transaction: Transaction) -> instances.Tokens | None:
-    """Of which vendors the running service has a token; None where none runs that says so."""
+    """The vendors that the running service has a token of; None where none runs that says so."""
     return instances.tokens_at_work(await instances.running(transaction, utc_now()))
 
 

@@ -141,7 +141,7 @@ async def _serve(
 
 
 def _keep_what_is_loaded() -> None:
-    """Let the collector of garbage pass over the 170,000 objects that stay until the end.
+    """Make the garbage collector skip the 170,000 objects that stay until the end.
 
     A full collection would look at them each time for 110 ms, five times while 100,000 users are
     listed; and CPython waits with it until a quarter as many new ones have aged, so that memory

@@ -91,7 +91,7 @@ class Stalls:
                     present = Present(now, await self._mode(transaction))
                     publishing = await workload.of_publishing(transaction, present)
         except DatabaseUnavailable:
-            pass  # the signs of life tell of it
+            pass  # the heartbeat reports it
         at = self._monotonic()
         self._watching.see(watching, at)
         self._publishing.see(publishing, at)

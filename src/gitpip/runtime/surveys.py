@@ -17,8 +17,8 @@ from gitpip.store.database import Database
 from gitpip.store.surveys import surveys
 from gitpip.store.surveys.surveys import Survey
 
-PATIENCE = timedelta(minutes=2)
-"""A command waits so long for a limit to pass; then it ends, and goes on when called again."""
+LONGEST_WAIT = timedelta(minutes=2)
+"""How long a command waits for a limit to pass; called again, it goes on from there."""
 Request = Callable[[Acting], Awaitable[Survey]]
 Follow = Callable[[Survey], None]
 
@@ -76,7 +76,7 @@ def _has_ended(survey: Survey) -> bool:
     """Whether it has; raises GitpipError where it failed, or waits for long."""
     if survey.failure is not None:
         raise GitpipError(survey.failure)
-    if survey.waits_until is not None and survey.waits_until > utc_now() + PATIENCE:
+    if survey.waits_until is not None and survey.waits_until > utc_now() + LONGEST_WAIT:
         raise GitpipError(
             f"stopped after {survey.activities} activities: {survey.waits_because}; called again, "
             f"it goes on there, from {survey.waits_until:%Y-%m-%d %H:%M} UTC on"

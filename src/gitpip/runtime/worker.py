@@ -47,7 +47,7 @@ Work = Literal["check", "publish", "survey"]
 
 @dataclass(frozen=True)
 class Worker:
-    """The way to the scheduler, be it run in this process or by others, and to GitHub."""
+    """The way to GitHub, and to the scheduler, which runs in this process or in others."""
 
     scheduler: Scheduler
     github: GitHub
@@ -56,7 +56,7 @@ class Worker:
     pipedrive: Pipedrive | None
     """None where others do the work."""
     survey_client: Pipedrive | None
-    """The same account for surveys: they ask beside publishing, and before it is cleared."""
+    """The client of surveys: they ask beside publishing, and before it is cleared."""
     task: asyncio.Task[None] | None
     """None where others do the work."""
 

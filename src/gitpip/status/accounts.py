@@ -107,7 +107,7 @@ def _set_back(state: LedgerState, now: datetime) -> Problem | None:
 
 
 async def clocks(transaction: Transaction, now: datetime) -> Sequence[Problem]:
-    """That a clock was ahead and is right again."""
+    """The problem that a clock was ahead and is right again."""
     at = (await ledger.read(transaction)).times_set_back_at
     if at is None or now - at >= TOLD_FOR:
         return ()

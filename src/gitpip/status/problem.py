@@ -160,7 +160,7 @@ class Problem:
 
     @property
     def vendor(self) -> Vendor | None:
-        """Whose account was changed, where the problem is that."""
+        """The vendor whose account was changed, where the problem is that."""
         return ACCOUNTS.get(self.kind)
 
     @property

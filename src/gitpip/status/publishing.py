@@ -11,6 +11,7 @@ from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, co
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, held, publishing_settings, undos
 from gitpip.store.publications.approvals import HeldForCredentials
+from gitpip.store.publications.held import Summary
 from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.publications.undos import Undo
 from gitpip.store.schema_undo import UndoneState
@@ -171,14 +172,14 @@ async def problems(
     if waiting:
         put_off = await troubles.publications_put_off(transaction, mode)
         told.append(_waiting(waiting, put_off, goes_on=goes_on))
-    alone = (
-        _settings_refused(await publishing_settings.faults(transaction)),
-        await _held(transaction),
-        *_undos(await undos.unfinished(transaction)),
-        _credentials_held(await approvals.held_for_credentials(transaction)),
-    )
-    modes_told = await modes.problems(transaction, mode)
-    return [*told, *modes_told, *(problem for problem in alone if problem)]
+    if faults := await publishing_settings.faults(transaction):
+        told.append(_settings_refused(faults))
+    if summary := await held.summary(transaction):
+        told.append(_held(summary))
+    if with_credentials := await approvals.held_for_credentials(transaction):
+        told.append(_credentials_held(with_credentials))
+    told += _undos(await undos.unfinished(transaction))
+    return [*told, *await modes.problems(transaction, mode)]
 
 
 async def _delayed(
@@ -309,10 +310,8 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
 
 
-def _settings_refused(faults: Sequence[Fault]) -> Problem | None:
+def _settings_refused(faults: Sequence[Fault]) -> Problem:
     """What the account lacks of what publishing settings name."""
-    if not faults:
-        return None
     waiting = [one for one in faults if one.name not in GOES_ON]
     first = (waiting or faults)[0]
     meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
@@ -327,10 +326,7 @@ def _settings_refused(faults: Sequence[Fault]) -> Problem | None:
     )
 
 
-async def _held(transaction: Transaction) -> Problem | None:
-    waiting = await held.summary(transaction)
-    if waiting is None:
-        return None
+def _held(waiting: Summary) -> Problem:
     first = waiting.first
     wait = "waits" if waiting.files == 1 else "wait"
     files = count(waiting.files, "file")
@@ -353,9 +349,7 @@ async def _held(transaction: Transaction) -> Problem | None:
     )
 
 
-def _credentials_held(held: HeldForCredentials | None) -> Problem | None:
-    if held is None:
-        return None
+def _credentials_held(held: HeldForCredentials) -> Problem:
     one = held.files == 1
     look, they, them, are = ("looks", "it", "it", "is") if one else ("look", "they", "them", "are")
     return Problem(

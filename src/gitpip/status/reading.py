@@ -70,7 +70,7 @@ class Condition:
 
     @property
     def severity(self) -> Severity | None:
-        """That of the worst problem; None if there is none."""
+        """The severity of the worst problem; None if there is none."""
         return self.problems[0].severity if self.problems else None
 
     @property
@@ -86,9 +86,9 @@ class Condition:
         return f"{first.sentence} And {more} more." if more else first.sentence
 
     def publishing_due(self, due: datetime | None) -> datetime | None:
-        """When what is due at `due` can be sent at the earliest; None where nobody can tell.
+        """The earliest time at which what is due at `due` can be sent; None where nobody can tell.
 
-        That is not before the end of any pause, be it a person's or our own.
+        That is not before the end of any pause, a person's or our own.
         """
         if due is None or (self.persons_pause and self.persons_pause.until is None):
             return None

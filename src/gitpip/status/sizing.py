@@ -12,15 +12,16 @@ from typing import Final
 from gitpip.capacity import MOST_USERS_A_POINT, POINTS, REQUESTS_WITH_TOKEN
 from gitpip.config import LONGEST_DURATION, format_duration
 from gitpip.errors import InvalidInput
+from gitpip.publish.token_costs import (
+    ACTIVITY_TOKENS,
+    DAILY_TOKENS,
+    DEAL_TOKENS,
+    LIST_TOKENS,
+)
 from gitpip.validation import any_of
 
 PLANS: Final[Mapping[str, int]] = {"lite": 1, "growth": 2, "premium": 5, "ultimate": 7}
 """Pipedrive's plans, with the factor of the daily budget."""
-DAILY_TOKENS: Final = 30_000
-"""For each seat on the smallest plan."""
-ACTIVITY_TOKENS: Final = 5
-DEAL_TOKENS: Final = 5
-LIST_TOKENS: Final = 10
 UNCERTAIN: Final = 0.01
 """The part of the files that are assumed to be looked for, a list for each."""
 HOUR: Final = timedelta(hours=1)
@@ -76,7 +77,7 @@ class Sizing:
     """What follows from what is planned."""
 
     github_points_per_hour: float
-    """By GraphQL, with a token."""
+    """Points of GraphQL, with a token."""
     github_points_percent: float
     """Of the limit of an ordinary token."""
     github_requests_per_hour: float

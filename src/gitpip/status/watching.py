@@ -1,8 +1,9 @@
 """What is wrong with watching: users who can't be read, are late, or are too many."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from gitpip.config import format_duration
 from gitpip.model import Pause, PauseCause, UserState
@@ -77,23 +78,26 @@ def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
 
 async def problems(watching: Watching, known: Completeness, *, capacity: int) -> Sequence[Problem]:
     """Every problem of watching; somebody must be tracked."""
-    found: list[Problem | None] = [
-        _unavailable(await troubles.users_unavailable(watching.transaction)),
-        _failing(await troubles.users_failing(watching.transaction)),
-        await _late(watching),
-        _unread(watching, known, await troubles.users_unread(watching.transaction)),
-        _not_compared(await troubles.users_not_compared(watching.transaction)),
-        await _abandoned(watching),
-        _over_capacity(watching, known, capacity),
-        *await _of_feed(watching, known),
-        await _all_paused(watching),
+    rows = watching.transaction
+    found: list[tuple[Trouble, Callable[[Trouble], Problem]]] = [
+        (await troubles.users_unavailable(rows), _unavailable),
+        (await troubles.users_failing(rows), _failing),
+        (await _users_late(watching), partial(_late, watching)),
+        (await troubles.users_unread(rows), partial(_unread, watching, known)),
+        (await troubles.users_not_compared(rows), _not_compared),
     ]
-    return [problem for problem in found if problem]
+    if watching.goes_on:
+        found.append((await _checks_abandoned(watching), partial(_abandoned, watching)))
+    problems = [describe(trouble) for trouble, describe in found if trouble.count]
+    if known.users > capacity:
+        problems.append(_over_capacity(watching, known, capacity))
+    problems += await _of_feed(watching, known)
+    if not await troubles.any_checkable(rows):
+        problems.append(await _all_paused(rows))
+    return problems
 
 
-def _unavailable(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
+def _unavailable(trouble: Trouble) -> Problem:
     if trouble.count == 1:
         sentence = (
             f"New gists of {trouble.example} are not found: {said(trouble.reason)} gitpip asks "
@@ -115,9 +119,7 @@ def _unavailable(trouble: Trouble) -> Problem | None:
     )
 
 
-def _failing(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
+def _failing(trouble: Trouble) -> Problem:
     if trouble.count == 1:
         subject, example = trouble.example, f": {said(trouble.reason)}"
         again = f"{trouble.example} is checked again soon."
@@ -136,22 +138,23 @@ def _failing(trouble: Trouble) -> Problem | None:
     )
 
 
-async def _late(watching: Watching) -> Problem | None:
+async def _users_late(watching: Watching) -> Trouble:
     now, interval, delay = watching.now, watching.interval, watching.delay
-    trouble = await troubles.users_late(
+    return await troubles.users_late(
         watching.transaction,
         due_before=now - delay,
         complete_before=now - 2 * interval - delay,
         interval=interval,
     )
-    if not trouble.count:
-        return None
+
+
+def _late(watching: Watching, trouble: Trouble) -> Problem:
     subject = (
         f"{trouble.example} was"
         if trouble.count == 1
         else f"{count(trouble.count, 'user')}, e.g. {trouble.example}, were"
     )
-    until = f" {clock(trouble.since, now)}" if trouble.since else " some time ago"
+    until = f" {clock(trouble.since, watching.now)}" if trouble.since else " some time ago"
     return Problem(
         ProblemKind.USERS_LATE,
         Severity.WARNING,
@@ -163,9 +166,7 @@ async def _late(watching: Watching) -> Problem | None:
     )
 
 
-def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
+def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Problem:
     patience = max(LONGEST_FIRST_CHECK, 2 * watching.interval)
     late = trouble.since is not None and watching.now - trouble.since > patience
     return Problem(
@@ -180,9 +181,7 @@ def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Proble
     )
 
 
-def _not_compared(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
+def _not_compared(trouble: Trouble) -> Problem:
     such_as = ": " if trouble.count == 1 else ", e.g. "
     return Problem(
         ProblemKind.LISTS_NOT_COMPARED,
@@ -194,16 +193,15 @@ def _not_compared(trouble: Trouble) -> Problem | None:
     )
 
 
-async def _abandoned(watching: Watching) -> Problem | None:
-    if not watching.goes_on:
-        return None
-    trouble = await troubles.checks_abandoned(
+async def _checks_abandoned(watching: Watching) -> Trouble:
+    return await troubles.checks_abandoned(
         watching.transaction,
         now=watching.now,
         requested_before=watching.now - CHECK_BEGINS_WITHIN,
     )
-    if not trouble.count:
-        return None
+
+
+def _abandoned(watching: Watching, trouble: Trouble) -> Problem:
     when = f" of {clock(trouble.since, watching.now)}" if trouble.since else ""
     return Problem(
         ProblemKind.CHECK_ABANDONED,
@@ -216,9 +214,7 @@ async def _abandoned(watching: Watching) -> Problem | None:
     )
 
 
-def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Problem | None:
-    if known.users <= capacity:
-        return None
+def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Problem:
     other_advice = ""
     if not watching.has_token:
         other_advice = "GITHUB_TOKEN, or "
@@ -235,12 +231,12 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
     )
 
 
-async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem | None]:
+async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem]:
     """Problems of the public feed, which only makes things faster: the checks find everything."""
     state = await public_feed.status(watching.transaction) if watching.reads_feed else None
     if state is None:
         return ()
-    problems: list[Problem | None] = []
+    problems = []
     failing = state.failing_since
     if failing and watching.now - failing > FEED_FAILS_FOR:
         problems.append(
@@ -268,10 +264,8 @@ async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem 
     return problems
 
 
-async def _all_paused(watching: Watching) -> Problem | None:
-    if await troubles.any_checkable(watching.transaction):
-        return None
-    number = (await users.count(watching.transaction)).get(UserState.PAUSED, 0)
+async def _all_paused(transaction: Transaction) -> Problem:
+    number = (await users.count(transaction)).get(UserState.PAUSED, 0)
     subject = "The only user is" if number == 1 else f"All {number:,} users are"
     return Problem(
         ProblemKind.USERS_PAUSED,

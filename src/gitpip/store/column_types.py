@@ -47,7 +47,7 @@ class Seconds(TypeDecorator[timedelta]):
 
 
 class LongSeconds(Seconds):
-    """The same beyond 68 years: a wrong clock can be ahead by more."""
+    """A duration beyond 68 years: a wrong clock can be ahead by more."""
 
     impl = BigInteger
     cache_ok = True

@@ -63,7 +63,7 @@ class Event:
     happened_at: datetime
     kind: EventKind
     login: str | None
-    """As the user is called now; None where it is about no user."""
+    """The user's present login; None where it is about no user."""
     gist_id: GistId | None
     publication_id: PublicationId | None
     detail: str | None
@@ -154,7 +154,7 @@ async def latest(
 
 
 async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
-    """Let what happened to one row of a user belong to another one."""
+    """Move what happened to one row of a user to another one."""
     await transaction.execute(
         update(events).where(events.c.user_key == user_key).values(user_key=to)
     )
@@ -219,7 +219,7 @@ def _first(chosen: Select[Any], wanted: EventsWanted, *, newest: bool, limit: in
 
 
 async def _shown(transaction: Transaction, found: Sequence[Event]) -> tuple[Event, ...]:
-    """The same, where no reason names a removed user: it may be another user's account."""
+    """The events without reasons that name a removed user, as one of another user may."""
     reasons = {one.detail for one in found if one.kind is EventKind.USER_UNAVAILABLE and one.detail}
     if not reasons:
         return tuple(found)

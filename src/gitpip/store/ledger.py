@@ -72,14 +72,14 @@ async def read(transaction: Transaction) -> LedgerState:
 
 
 async def share(transaction: Transaction) -> None:
-    """Let nobody adopt or switch before the end of this transaction, which adds publications."""
+    """Keep others from adopting or switching until this transaction ends; it adds publications."""
     await transaction.execute(
         select(ledger.c.id).where(ledger.c.id == ROW).with_for_update(read=True)
     )
 
 
 async def lock(transaction: Transaction) -> None:
-    """Let nobody add, adopt, retry or switch before the end of this transaction."""
+    """Keep others from adding, adopting, retrying or switching until this transaction ends."""
     locked = await transaction.scalar(
         select(ledger.c.id).where(ledger.c.id == ROW).with_for_update()
     )

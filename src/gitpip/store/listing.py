@@ -22,7 +22,7 @@ from gitpip.store.visibility import of_tracked, tracked
 
 
 class UserSort(StrEnum):
-    """By what the users are sorted."""
+    """What the users are sorted by."""
 
     LOGIN = "login"
     FOUND = "found"
@@ -210,7 +210,7 @@ async def fitting(
 
 
 async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
-    """The same with the users instead of their tag, where they are few."""
+    """The filter with the users of its tag instead of the tag, where they are few."""
     if not wanted.tag:
         return wanted
     some = (await transaction.execute(tagged(wanted.tag).limit(FEW + 1))).scalars().all()
@@ -287,7 +287,7 @@ def _between(chosen: Select[int], lowest: int, highest: int) -> Select[int]:
 
 
 def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[int]:
-    """The keys of all files that fit but for the days."""
+    """The keys of all files that fit, of any day."""
     source = gist_files.join(users, users.c.key == gist_files.c.user_key)
     conditions: list[ColumnElement[bool]] = [tracked]
     if words is not None:
@@ -312,7 +312,7 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
 async def _keys_of_days(
     transaction: Transaction, wanted: FileWanted, before: FileKey | None
 ) -> tuple[int, int]:
-    """Between which keys the wanted files lie: keys grow with time, but for a little disorder."""
+    """Between which keys the wanted files lie: keys grow with time, with a little disorder."""
     lowest, highest = 1, await commit_order.newest(transaction) if before is None else before - 1
     when = gist_files.c.found_at
     if wanted.since:

@@ -12,7 +12,7 @@ from gitpip.store.schema import publications
 
 
 def in_order(*wanted: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The same condition for an update of many publications, which locks them in their order."""
+    """A condition for an update of many publications that locks them in their order."""
     rows = select(publications.c.id).where(*wanted).order_by(publications.c.id)
     return publications.c.id.in_(rows.with_for_update())
 

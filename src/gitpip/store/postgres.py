@@ -23,7 +23,7 @@ from gitpip.errors import DatabaseUnsuitable
 
 Answer = TypeVar("Answer")
 
-SILENCE = timedelta(seconds=10)
+ANSWER_TIMEOUT = timedelta(seconds=10)
 """What is sent must be acknowledged this soon, and so must a sign of life on an idle connection."""
 
 FAREWELL = timedelta(seconds=1)
@@ -60,7 +60,7 @@ POOLING_ADVICE = (
 
 # Left alone, TCP sends for a quarter of an hour to a peer that is gone, and listens without end.
 # What an address says of these itself counts.
-_SECONDS = int(SILENCE.total_seconds())
+_SECONDS = int(ANSWER_TIMEOUT.total_seconds())
 TIMES = {
     "connect_timeout": str(_SECONDS),
     "keepalives_idle": str(_SECONDS),
@@ -73,7 +73,7 @@ TIMES = {
 class Watched(AsyncConnection[TupleRow]):
     """A connection that is closed where the server does not answer in time."""
 
-    patience: timedelta | None = SILENCE
+    patience: timedelta | None = ANSWER_TIMEOUT
     """How long a statement may take; None where it may take as long as it needs."""
 
     async def wait(
@@ -148,7 +148,9 @@ async def _end(request: PGcancelConn) -> None:
     try:
         with suppress(OperationalError):
             request.start()
-            await wait_conn_async(cancel(request), interval=0.1, timeout=SILENCE.total_seconds())
+            await wait_conn_async(
+                cancel(request), interval=0.1, timeout=ANSWER_TIMEOUT.total_seconds()
+            )
     finally:
         request.finish()
 
@@ -232,7 +234,7 @@ async def _backend(connection: Watched) -> object:
 
 @asynccontextmanager
 async def _connected(address: str) -> AsyncIterator[Watched]:
-    connection = await connect(address, patience=SILENCE)
+    connection = await connect(address, patience=ANSWER_TIMEOUT)
     # Prepared statements outlast transactions, so behind a pooler they can fail.
     connection.prepare_threshold = None
     try:

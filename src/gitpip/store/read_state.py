@@ -98,7 +98,7 @@ async def unread_of(
     at_most: int = COUNTED,
     up_to: int | None = None,
 ) -> Amount:
-    """The same for a line that is known, of gists up to a key."""
+    """How much is unread above a `line`, and not above the key `up_to`; see `unread`."""
     newest = select(inbox.c.key).where(inbox.c.key > line)
     if up_to is not None:
         newest = newest.where(inbox.c.key <= up_to)

@@ -22,7 +22,7 @@ _TABLES = text(
 
 
 async def tables(transaction: Transaction) -> Sequence[str]:
-    """Every table and view of a PostgreSQL database with its schema, but for those of extensions.
+    """Every table and view of a PostgreSQL database with its schema, except those of extensions.
 
     Those of all schemas count, not only gitpip's.
     """

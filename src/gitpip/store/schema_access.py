@@ -10,7 +10,7 @@ from gitpip.store.schema import metadata
 
 
 class Via(StrEnum):
-    """By which door somebody came."""
+    """The door by which somebody came: page, API or command."""
 
     PAGE = "page"
     API = "api"

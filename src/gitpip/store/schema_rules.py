@@ -54,7 +54,7 @@ opt_outs = Table(
     Column("created_by", String(120), nullable=False),
 )
 
-# How many were queued within a day, but for those from before their user was added.
+# How many were queued within a day, except those from before their user was added.
 fresh = and_(publications.c.queued_at.is_not(None), publications.c.backfill == literal_column("0"))
 Index(
     "ix_publications_queued_at",

@@ -13,7 +13,7 @@ import aiosqlite
 _Rows: TypeAlias = list[sqlite3.Row]
 
 ROWS_AT_ONCE = 64
-"""As many as aiosqlite hands over at a time unless told otherwise."""
+"""How many rows aiosqlite hands over at a time by default."""
 
 
 def connect(database: str, *, timeout: float, check_same_thread: bool) -> "Connection":

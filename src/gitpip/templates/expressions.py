@@ -10,7 +10,7 @@ from gitpip.templates.safe_text import UNSAFE, UNSEEN
 from gitpip.templates.variables import VARIABLES, Kind, Type
 
 FILTER_STEPS = 20
-"""So many steps a filter or a concatenation counts: it goes over a whole text."""
+"""How many steps a filter or a concatenation counts: it goes over a whole text."""
 _DEEPEST = 30
 _MOST_OPERANDS = 20
 _LARGEST_NUMBER = 10**9
@@ -58,7 +58,7 @@ class Scope:
     depth: int = 0
 
     def deeper(self, line: int) -> "Scope":
-        """The same for what is in it. Raises Refused where that is too deep."""
+        """The scope of an inner expression. Raises Refused, with the `line`, if it is too deep."""
         if self.depth == _DEEPEST:
             raise Refused(line, f"more than {_DEEPEST} things are in one another")
         return replace(self, depth=self.depth + 1)

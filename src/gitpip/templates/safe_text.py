@@ -4,7 +4,7 @@ import html
 import re
 
 LINK_LIMIT = 2_000
-"""So many characters of an address are shown; browsers and mail programs refuse longer ones."""
+"""How many characters of an address are shown: browsers and mail refuse longer ones."""
 
 # Characters that HTML forbids, and those that change the direction of text around them.
 UNSAFE = re.compile(

@@ -10,7 +10,7 @@ from gitpip.model import GistFile
 from gitpip.templates.safe_text import in_a_line
 
 TEXT_LIMIT = 5_000
-"""So many characters of one value are shown."""
+"""How many characters of one value are shown."""
 MOST_ITEMS = {
     "gist.files": 300,
     "activity.files": 50,

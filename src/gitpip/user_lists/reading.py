@@ -17,7 +17,7 @@ from gitpip.user_lists.text import NAMES, PIECE, Text, content, is_json, open_te
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 LOOKED_AT = 20
-"""So many rows tell what a column holds, where its heading does not."""
+"""How many rows are read to learn what a column holds, where its heading does not say it."""
 EXPECTED = (
     "the first line must be a header with the column login and, where wanted, "
     f"{', '.join(COLUMNS[1:])}, e.g. login,id,tags; or say which column holds what"

@@ -69,7 +69,7 @@ def text_of(cell: object) -> str:
 
 
 def limit(what: int, value: int) -> None:
-    """Take no more of this than so much, where the system knows such a limit."""
+    """Limit a resource of this process, one of `resource.RLIMIT_*`, where the system has it."""
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(what, (value, value))
 

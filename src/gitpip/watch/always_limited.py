@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from gitpip.model import User, UserKey
 
 REFUSED_AS_A_WHOLE = 2
-"""So often a batch is asked about after a wait before it is taken apart."""
+"""How often a batch is asked about after a wait before it is taken apart."""
 
 
 class AlwaysLimited:

@@ -52,7 +52,7 @@ class Polled:
     """Those that are asked about."""
     answers: list[tuple[User, Snapshot | GitHubError]] = field(default_factory=list)
     """A GraphQLFailed means that GraphQL failed when it was asked about this user alone."""
-    unasked: list[User] = field(default_factory=list)
+    not_asked: list[User] = field(default_factory=list)
     queries: int = 0
     stopped_by: GitHubLimited | GitHubUnauthorized | GraphQLUnusable | None = None
     """None when everybody was asked."""
@@ -86,7 +86,7 @@ class BatchPoller:
         self._answered: User | None = None
         """A user with gists that GraphQL gave an answer about."""
         self._answered_last: User | None = None
-        """The same, with or without gists."""
+        """A user, with or without gists, that GraphQL gave an answer about."""
         self._answered_at = 0.0
         """When an answer came last, by the event loop's clock."""
         self._silent_at = 0.0
@@ -131,7 +131,7 @@ class BatchPoller:
         else:
             self._pauses = 0
         done = {user.key for user, _ in run.answers}
-        run.unasked = [user for user in users if user.key not in done]
+        run.not_asked = [user for user in users if user.key not in done]
         return run
 
     def pause_after(self, error: GraphQLUnusable) -> timedelta:
@@ -409,7 +409,7 @@ class BatchPoller:
 
 
 def _unusable(error: GraphQLFailed, *, failed: int) -> GraphQLUnusable:
-    """That GraphQL fails about so many users; names none of them, who may be removed later."""
+    """Log how many users GraphQL fails about. None is named, since users can be removed later."""
     if isinstance(error, GistsHidden):
         return GraphQLHidesGists(
             "GraphQL shows no gists to this token, as to every fine-grained one; everybody is "

@@ -30,7 +30,7 @@ class BatchSize:
         self._refusals = self._refusals + 1 if refused_again else 1
         self._ceiling = size
         self._ceiling_until = now + backoff(self._refusals, FIRST_PATIENCE, LONGEST_PATIENCE)
-        # A ceiling that was tried again in vain leaves the size below it, which is known to work.
+        # A ceiling that failed again leaves the size below it, which is known to work.
         self.users = max(size - 1 if refused_again else size // 2, 1)
 
     def went_well(self, size: int, now: datetime) -> None:

@@ -57,7 +57,7 @@ class _Mode(Enum):
     BATCH_POLL = auto()
     """GraphQL, about many at once."""
     PROBE = auto()
-    """The same, but first about one user: it was in trouble."""
+    """GraphQL, first about one user alone: it failed lately."""
     REST = auto()
     """REST, about one user after the other."""
 
@@ -144,7 +144,7 @@ class CheckRun:
             await self._put_back(waiting, due_at=None)
 
     async def _read_unlisted(self) -> None:
-        """Have REST show lists that it did not show for long, as far as requests are to spare.
+        """Read lists by REST that it has not shown for long, with the requests that are not needed.
 
         Users that are due come first: this is done once none is left, and ends when one is due.
         """
@@ -275,9 +275,9 @@ class CheckRun:
                 await self._lanes.put(user, known)
         await self._record_unchanged(unchanged, asked_at)
         if isinstance(polled.stopped_by, GitHubUnauthorized):
-            await self._put_back(polled.unasked, due_at=None)
+            await self._put_back(polled.not_asked, due_at=None)
             return
-        for user in polled.unasked:
+        for user in polled.not_asked:
             await self._lanes.put(user, None)
 
     async def _note_how_it_went(self, polled: Polled) -> None:
@@ -333,7 +333,7 @@ class CheckRun:
     async def _identified(
         self, seen: Sequence[tuple[User, Snapshot | GitHubError]]
     ) -> list[tuple[User, Snapshot | GitHubError]]:
-        """The same, with the accounts noted of those who were known by their login alone."""
+        """What was `seen`, with the accounts noted of users who were known by their login alone."""
         if all(user.github_id for user, _ in seen):
             return list(seen)
         identified: list[tuple[User, Snapshot | GitHubError]] = []

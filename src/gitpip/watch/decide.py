@@ -44,8 +44,9 @@ ADJACENT = 50
 """Users who were added next to each other stay together in the schedule, and so in batches."""
 WHOLE_MINUTES_FROM = timedelta(minutes=10)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LATELY = timedelta(days=1)
-NOT_LONG_AGO = timedelta(days=7)
+VERY_ACTIVE_WITHIN = timedelta(days=1)
+ACTIVE_WITHIN = timedelta(days=7)
+"""Users with something new within these times are checked six or three times as often."""
 SHORTEST_ACTIVE_INTERVAL = timedelta(minutes=5)
 BATCH_BYTES = 32 * 1024 * 1024
 
@@ -118,7 +119,7 @@ def compare(
     to_read, touched, removed = [], [], []
     for gist in listed:
         known = known_gists.get(gist.id)
-        # Of a gist with more files than are listed, only the time of its update tells of an edit.
+        # Of a gist with more files than are listed, only the time of its update shows an edit.
         partly_listed = len(gist.files) >= MOST_FILES_LISTED
         if known is None:
             if gist.id not in retries.waiting_gists:
@@ -194,7 +195,7 @@ def unexplained(
 
 
 def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
-    """Whether what a batch poll saw of a user calls for no further look."""
+    """Whether a batch poll saw nothing new: as many gists and the same mark as last time."""
     if user.unreadable:
         return False
     if user.checked_at is None:
@@ -293,17 +294,18 @@ def in_batches(
 def interval_of(user: User, *, general: timedelta, now: datetime, eager: bool) -> timedelta:
     """How long after a look this user is due again.
 
-    A user with something new lately is looked at more often, as long as `eager` says that the
-    budget allows it; an interval of the user's own is kept as it is.
+    A user with something new in the last days is checked more often, as long as `eager` says that
+    the budget allows it; an interval of the user's own is kept as it is.
     """
     if user.check_interval is not None:
         return user.check_interval
     if not eager or user.found_at is None:
         return general
     quiet_for = now - user.found_at
-    if quiet_for > NOT_LONG_AGO:
+    if quiet_for > ACTIVE_WITHIN:
         return general
-    return min(general, max(general / (6 if quiet_for <= LATELY else 3), SHORTEST_ACTIVE_INTERVAL))
+    often = 6 if quiet_for <= VERY_ACTIVE_WITHIN else 3
+    return min(general, max(general / often, SHORTEST_ACTIVE_INTERVAL))
 
 
 def next_look(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:

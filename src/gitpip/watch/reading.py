@@ -133,7 +133,7 @@ class Reader:
         """
         first = [one for one in task.wanted if one.gist_id not in task.again]
         left = len(first)
-        in_vain: list[GitHubError] = []
+        failures: list[GitHubError] = []
         doubted = False
         for wanted in decide.in_batches(first, size_of=_size):
             waiting = deque(wanted)
@@ -142,10 +142,10 @@ class Reader:
                     return False
                 batch = await self._read_batch(task, waiting, in_doubt=doubted)
                 left -= batch.tried
-                in_vain = [] if batch.read else [*in_vain, *batch.broken]
-                if len(in_vain) >= DOUBTED_AFTER and not doubted:
+                failures = [] if batch.read else [*failures, *batch.broken]
+                if len(failures) >= DOUBTED_AFTER and not doubted:
                     doubted = True
-                    await self._doubt(task, in_vain[0])
+                    await self._doubt(task, failures[0])
         await self._read_again(task, since)
         return True
 
@@ -430,7 +430,7 @@ def _events(
 
 
 def unreadable_events(user: User, failures: Sequence[Failure]) -> list[NewEvent]:
-    """That these could not be read, for the first time; about no gist where it is the list."""
+    """Log that these could not be read, once; where it is the list, no gist is named."""
     return [
         NewEvent(EventKind.GIST_UNREADABLE, user.key, one.gist_id or None, detail=_told(one))
         for one in failures

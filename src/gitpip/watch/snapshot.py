@@ -132,7 +132,7 @@ class Doubts:
 
     @property
     def settled(self) -> Collection[GistId]:
-        """Those of which there is nothing to be read now."""
+        """The ids of gists that are not to be read now."""
         return {*self.gone, *self.unclear}
 
 
@@ -150,7 +150,7 @@ class Seen:
 
     @property
     def list_told(self) -> bool:
-        """Whether REST showed the list, be it as it was, or what of it changed lately."""
+        """Whether REST showed the list: as unchanged, or with what changed lately."""
         return self.listed.unchanged or self.listed.whole or not self.listed.fault
 
     @property

@@ -16,7 +16,7 @@ class Task:
     """What is to be read of a user in one look."""
 
     user: User
-    """As claimed."""
+    """The row as it was when it was claimed."""
     check_id: CheckId
     wanted: Sequence[Wanted]
     skipped: Mapping[GistId, str] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Task:
     unread: Sequence[Unreadable] = ()
     """What could not be read of the user before."""
     planned: Mapping[GistId, int] = field(default_factory=dict)
-    """How many files of the listed gists are to be published, but for what was asked for."""
+    """How many files of each listed gist are to be published, without those that a person chose."""
     again: Collection[GistId] = ()
     """Those of the wanted that failed before: they are read once the others were tried."""
 
@@ -44,7 +44,7 @@ class Task:
         return decide.is_past(self.user, gist, self.known)
 
     def counts(self, locked: User, publication: NewPublication) -> bool:
-        """Whether this is to be published although nobody asked for it however much it is."""
+        """Whether it counts towards a flood: it is to be published, and nobody asked for it."""
         return publication.skipped_because is None and not flood.is_asked_for(
             locked, old=publication.backfill
         )
@@ -52,7 +52,7 @@ class Task:
     def held(
         self, locked: User, new: Sequence[NewPublication], because: str | None
     ) -> list[NewPublication]:
-        """The same, held for this reason, or since it was part of a flood that waits already."""
+        """The `new` ones, held `because` of a flood, or as their gist is held already."""
         before = {row.gist_id: row.held_because for row in self.unread if row.held_because}
         reasons = [before.get(one.gist_id, because) for one in new]
         return [
@@ -61,7 +61,7 @@ class Task:
         ]
 
     def held_failures(self, failures: Sequence[Failure], because: str | None) -> list[Failure]:
-        """The same; what belongs to a flood is held once it can be read."""
+        """The `failures`, marked to be held once they can be read, as part of a flood."""
         return [
             replace(one, held_because=because) if one.gist_id in self.planned else one
             for one in failures

@@ -425,9 +425,9 @@ class UserChecker:
             log_rename(user, account)
 
     def _retry_of_lagging_list(self, user: User, seen: Seen) -> Sequence[datetime]:
-        """When GraphQL is asked about a user when the list lacks what was said to be new."""
-        in_vain = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
-        if not (in_vain and self._github.polls_batches):
+        """When to ask GraphQL about a user whose list does not show what a hint said is new."""
+        unconfirmed = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
+        if not (unconfirmed and self._github.polls_batches):
             return ()
         return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)
 

@@ -176,7 +176,7 @@ def told_path(path: str) -> str:
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Let the application answer every error with a problem document."""
+    """Make the application answer every error with a problem document."""
     app.add_exception_handler(GitpipError, answer_foreseen)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -95,7 +95,7 @@ def _without(prefix: str, path: str) -> str:
 
 
 def _add_prefix(headers: MutableHeaders, prefix: str, own: str) -> None:
-    """Let redirects and cookies of an answer hold under the prefix, and behind a proxy."""
+    """Make redirects and cookies of an answer work under the prefix, and behind a proxy."""
     for name in ("location", "hx-redirect"):
         if (target := headers.get(name)) is not None:
             # The framework redirects to addresses with the host that the proxy asked for.

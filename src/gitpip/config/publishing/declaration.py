@@ -40,7 +40,7 @@ class Declaration:
     parse: Callable[[str], object]
     """The value that a text stands for. Raises ValueError with what is wrong, and what to use."""
     canonical: Callable[[str], str]
-    """The one spelling of what a text stands for. Raises ValueError likewise."""
+    """The one spelling of what a text stands for. Raises ValueError as `parse`."""
     default: str
     """The default as a text."""
     allowed: tuple[str, ...]
@@ -99,7 +99,7 @@ def one_line(text: str, *, example: str = "Sales") -> str:
 
 
 def whole_number(lowest: int, highest: int, *, example: int) -> Kind[int]:
-    """A whole number between these two, both included."""
+    """A whole number from `lowest` to `highest`; an error names the `example`."""
 
     def parse(text: str) -> int:
         if not re.fullmatch("[0-9]{1,18}", text.strip()) or not lowest <= int(text) <= highest:
@@ -112,7 +112,7 @@ def whole_number(lowest: int, highest: int, *, example: int) -> Kind[int]:
 def optional(
     parse: Callable[[str], Value], show: Callable[[Value], str] = str
 ) -> Kind[Value | None]:
-    """The same, or None for the word `none`."""
+    """What `parse` reads, or None for the word `none`; `show` writes what `parse` reads."""
     return Kind(
         lambda text: None if text.strip().lower() == NONE else parse(text),
         lambda value: NONE if value is None else show(value),

@@ -26,11 +26,11 @@ from gitpip.publish.credentials.findings import (
 )
 
 LIMIT = 5.0
-"""So many seconds one file may take. The worst content that was found takes 0.7 s on one core."""
+"""How many seconds one file may take. The worst content found takes 0.7 s on one core."""
 START_LIMIT = 60.0
-"""So many seconds the process may take to start; it takes a tenth of one."""
-KEPT = 512
-"""The findings of so many files are remembered: a file is examined, and rendered right after."""
+"""How many seconds the process may take to start; it takes a tenth of one."""
+REMEMBERED_FILES = 512
+"""How many files' findings are remembered: a file is examined, and rendered right after."""
 
 _HERE = Path(__file__).parent
 _ALLOWED = re.compile(r"(gitleaks|betterleaks):(?=allow)", re.IGNORECASE)
@@ -62,7 +62,7 @@ class Detector:
         return await self.examined(parts_of(file))
 
     async def examined(self, parts: Parts) -> Examined:
-        """The same of these texts."""
+        """What in these texts looks like credentials, found in a thread. Never raises."""
         if not any(parts):
             return NOTHING
         if (known := self._known.get(_key(parts))) is not None:
@@ -70,13 +70,13 @@ class Detector:
         return await asyncio.to_thread(self.find, parts)
 
     def find(self, parts: Parts) -> Examined:
-        """The same at once, while the caller waits."""
+        """What in these texts looks like credentials; blocks the caller meanwhile."""
         key = _key(parts)
         found = self._known.get(key) or self._found(parts)
         with self._lock:
             if found.not_judged is None:
                 self._known[key] = found
-            while len(self._known) > KEPT:
+            while len(self._known) > REMEMBERED_FILES:
                 self._known.popitem(last=False)
         return found
 
@@ -173,7 +173,7 @@ class Detector:
 
 
 DETECTOR = Detector()
-"""That of this process: one is enough, as each answer takes less than a millisecond."""
+"""The detector of this process. One is enough: an answer takes less than a millisecond."""
 atexit.register(DETECTOR.close)
 
 

@@ -8,11 +8,11 @@ from gitpip.model import GistFile
 from gitpip.templates.template import NOTE_LIMIT
 
 READ = NOTE_LIMIT + 4_000
-"""So many characters of a content are examined: a note never holds as many."""
+"""How many characters of a content are examined: a note never holds as many."""
 SHORTEST = 6
 """A shorter value is no credential wherever it stands: its whole line is taken instead."""
 NAMED = 5
-"""So many findings are named; the others are counted."""
+"""How many findings are named; the others are counted."""
 NOT_EXAMINED = "[removed: not examined]"
 
 

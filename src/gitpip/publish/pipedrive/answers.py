@@ -37,11 +37,11 @@ ADVICE = {
 """What to do about an answer that no request of this token gets round, by its status."""
 ACCESS_PAUSE = timedelta(minutes=5)
 MADE_AS_DONE = timedelta(seconds=1)
-"""By so much the two times of an activity that is made as done may differ: they are rounded."""
+"""How much the two times of an activity that is made as done may differ: they are rounded."""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
 LONGEST_CURSOR = 2_000
-"""Characters: it stands in an address, and a longer one is asked for in vain."""
+"""Characters: it stands in an address, and a longer one is refused."""
 LONGEST_NAME = 200
 LONGEST_CODE = 64
 """Pipedrive's own have 40 characters."""
@@ -180,7 +180,7 @@ def field_code(field: object) -> str | None:
 
 
 def owner(answer: Answer | Outcome) -> Owner:
-    """Whose token it is, as `users/me` says. Raises LookFailed."""
+    """The user and company that a token belongs to, as `users/me` says. Raises LookFailed."""
     user = data(answer)
     if not isinstance(user, dict):
         raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))

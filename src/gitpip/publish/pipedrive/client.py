@@ -139,7 +139,7 @@ class Pipedrive:
             turn.give_back()
 
     async def owner(self) -> Owner:
-        """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
+        """The user and company the token belongs to; costs two tokens. Raises LookFailed."""
         return answers.owner(await self._current_user())
 
     def expect_admission(self) -> None:

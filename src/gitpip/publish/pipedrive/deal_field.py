@@ -66,7 +66,7 @@ class DealField:
         return replace(deal, custom_fields=ours)
 
     async def prepare(self) -> None:
-        """Let the client use the field. Raises LookFailed where Pipedrive asked to wait."""
+        """Make the client use the field. Raises LookFailed where Pipedrive asked to wait."""
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
             github = await accounts.bound(transaction, Vendor.GITHUB)

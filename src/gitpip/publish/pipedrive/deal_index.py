@@ -37,7 +37,7 @@ class _Reading:
 
     since: datetime | None
     started_at: datetime | None
-    """By Pipedrive's clock; None before the first page."""
+    """The time by Pipedrive's clock; None before the first page."""
     cursor: str | None
 
 

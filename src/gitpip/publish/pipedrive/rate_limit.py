@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gitpip.http_client import http_date
+from gitpip.publish.token_costs import ACTIVITY_TOKENS, DAILY_TOKENS
 from gitpip.vendor_values import header_number
 
 WINDOW = timedelta(seconds=2)
@@ -27,9 +28,6 @@ LONGEST_WAIT = timedelta(minutes=1)
 """What is announced beyond that is no burst limit; a refusal will name the pause."""
 EARLIEST_EPOCH = 1_000_000_000
 """A larger number of seconds is no wait but a time (2001 or later), as other APIs announce it."""
-DAILY_TOKENS = 30_000
-"""The daily budget of the smallest plan with one seat."""
-ACTIVITY_TOKENS = 5
 
 
 def shortest_time(activities: int) -> timedelta:
@@ -58,7 +56,7 @@ class Turn:
 
     @property
     def leaves(self) -> float:
-        """When it can't be in any window of the server's any more, as far as is known now."""
+        """The time, by the limiter's clock, when it has left every window of the server."""
         ended = self.started + HUNG.total_seconds() if self.ended is None else self.ended
         return ended + WINDOW.total_seconds()
 
@@ -93,7 +91,7 @@ class RateLimiter:
         self._changed = asyncio.Event()
 
     async def turn(self) -> Turn:
-        """Return when a request may start; who came first is first."""
+        """Wait until a request may start, and count it. The first caller gets the first turn."""
         async with self._line:
             while delay := self.delay():
                 self._changed.clear()
@@ -134,7 +132,7 @@ class RateLimiter:
             self._changed.set()
 
     def note_end(self, turn: Turn, headers: Mapping[str, str] | None) -> None:
-        """See `Turn.end`."""
+        """End a turn, and learn from the answer's headers what others use; see `Turn.end`."""
         now = turn.ended = self._clock()
         self._changed.set()
         oldest = now - 2 * WINDOW.total_seconds()

@@ -22,7 +22,8 @@ from gitpip.store.postgres import Watched, connect
 log = get_logger()
 Answer = TypeVar("Answer")
 
-PATIENCE = timedelta(seconds=5)
+ANSWER_TIMEOUT = timedelta(seconds=5)
+"""A server that does not answer a statement for so long counts as gone."""
 FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=5)
 
@@ -38,7 +39,7 @@ class Connection(Driver):
     Opened by its first user and closed by its last; PgQueuer's loop is one of them.
 
     A statement whose answer was lost is sent again: all of PgQueuer's allow that (what is enqueued
-    twice meets its dedupe key; what was picked unseen goes stale and is picked again).
+    twice meets its dedupe key; what was picked by a lost answer goes stale and is picked again).
     LISTEN needs a connection of its own: a pooler in between must pool by session.
 
     PgQueuer's own driver holds the connection's lock while it listens, up to a second at a time
@@ -47,7 +48,7 @@ class Connection(Driver):
     """
 
     def __init__(self, dsn: str) -> None:
-        """`dsn` is an address for libpq; a server silent for PATIENCE counts as gone."""
+        """`dsn` is an address for libpq; see ANSWER_TIMEOUT."""
         self._dsn = dsn
         self._connection: Watched | None = None
         self._turn = asyncio.Lock()
@@ -162,7 +163,7 @@ class Connection(Driver):
             self._connection = None  # with a statement that was cancelled
         if self._connection is None:
             connection = await connect(
-                self._dsn, patience=PATIENCE, application_name="gitpip engine"
+                self._dsn, patience=ANSWER_TIMEOUT, application_name="gitpip engine"
             )
             try:
                 connection.add_notify_handler(self._tell)

@@ -27,8 +27,8 @@ from gitpip.clock import utc_now
 from gitpip.observability.logging import get_logger
 from gitpip.runtime.scheduler.connection import Connection
 
-TURN = timedelta(seconds=0.5)
-"""How often somebody who waits for his turn to make the tables asks for it."""
+SCHEMA_LOCK_POLL = timedelta(seconds=0.5)
+"""How often a process that waits to make the tables asks whether it is its turn."""
 
 log = get_logger()
 
@@ -128,7 +128,7 @@ class FencedQueries(Queries):
                     reason="another process makes or upgrades the queue's tables; if it is frozen, "
                     "PostgreSQL ends its session after 10 s",
                 )
-            await asyncio.sleep(TURN.total_seconds())
+            await asyncio.sleep(SCHEMA_LOCK_POLL.total_seconds())
         try:
             yield
         finally:

@@ -19,7 +19,12 @@ from gitpip.errors import SchedulerError
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import listen
-from gitpip.runtime.scheduler.connection import PATIENCE, Connection, describe, refusals_explained
+from gitpip.runtime.scheduler.connection import (
+    ANSWER_TIMEOUT,
+    Connection,
+    describe,
+    refusals_explained,
+)
 from gitpip.runtime.scheduler.health import Vitals
 from gitpip.runtime.scheduler.queue import (
     NAMES,
@@ -34,8 +39,8 @@ log = get_logger()
 
 Handler = Callable[[], Awaitable[None]]
 
-SOON = timedelta(seconds=0.5)
-HANDING_BACK = timedelta(seconds=2)
+SHORTEST_POLL = timedelta(seconds=0.5)
+HAND_BACK_TIMEOUT = timedelta(seconds=2)
 
 
 @dataclass
@@ -56,7 +61,7 @@ class Timing:
     take_over_after: timedelta = timedelta(seconds=15)
     """Silence after which a process counts as dead and its works as free."""
     look_every: timedelta = timedelta(seconds=5)
-    """Between two looks for such works, and for what no notification told of."""
+    """Between two looks for such works, and for works whose notification was lost."""
     retry_after: timedelta = timedelta(seconds=1)
     """The first wait after a failure; it doubles."""
     retry_at_most: timedelta = timedelta(minutes=1)
@@ -137,7 +142,7 @@ class Scheduler:
             second = ceil(at.timestamp())
             key, wait = f"{name}@{second}", timedelta(seconds=second - time.time())
         try:
-            async with asyncio.timeout(PATIENCE.total_seconds()), self._queries.driver:
+            async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()), self._queries.driver:
                 with refusals_explained(f"{name} could not be told"):
                     # The run under way holds its key, but may have begun too early for us.
                     if not await self._enqueue(name, key, wait):
@@ -235,7 +240,7 @@ class Scheduler:
     def _assemble(self) -> Loop:
         loop = Loop(self._queries, Channel(NAMES.channel))
         # How often PgQueuer looks while told work waits for its own run to end.
-        loop.min_dequeue_poll_interval = min(SOON, self._timing.look_every)
+        loop.min_dequeue_poll_interval = min(SHORTEST_POLL, self._timing.look_every)
         for name, handler in self._handlers.items():
             loop.entrypoint(name, concurrency_limit=1, accepts_context=False, on_failure="hold")(
                 partial(self._perform, handler)
@@ -327,9 +332,9 @@ class Scheduler:
         await self._stop_asked.wait()
 
     async def _wind_down(self, loop: Loop, turning: asyncio.Task[None], grace: timedelta) -> None:
-        """Let the runs under way finish, then hand them back, then leave them to a take-over."""
+        """Wait for runs under way, then hand back those left, then leave them to a take-over."""
         loop.shutdown.set()
-        reserve = min(HANDING_BACK, self._timing.grace / 3)
+        reserve = min(HAND_BACK_TIMEOUT, self._timing.grace / 3)
         if grace and (self._runs or self._connected):
             await asyncio.wait({turning}, timeout=(grace - reserve).total_seconds())
         if turning.done():

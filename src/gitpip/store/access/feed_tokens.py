@@ -152,7 +152,7 @@ async def revoke(
     *,
     viewer: str | None,
 ) -> FeedAddress:
-    """Let an address lead nowhere any more; one of this viewer, or anybody's if None.
+    """Revoke an address; one of this viewer, or anybody's if None.
 
     Raises FeedAddressNotFound.
     """

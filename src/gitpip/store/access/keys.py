@@ -112,7 +112,7 @@ async def create(
 async def rotate(
     transaction: Transaction, name: str, *, lifetime: timedelta | None, now: datetime
 ) -> IssuedKey:
-    """Give a key another secret; the former opens nothing from now on.
+    """Give a key another secret; the old one opens nothing from now on.
 
     Without a lifetime it holds as long as before, counted from now. Raises KeyNotFound.
     """
@@ -129,7 +129,7 @@ async def rotate(
 
 
 async def revoke(transaction: Transaction, name: str, now: datetime) -> AccessKey:
-    """Let a key open nothing any more; its name is free again. Raises KeyNotFound."""
+    """Revoke a key; its name is free again. Raises KeyNotFound."""
     key = await find(transaction, name)
     await transaction.execute(
         update(access_keys).where(access_keys.c.id == key.id).values(revoked_at=now)

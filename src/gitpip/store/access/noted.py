@@ -32,7 +32,7 @@ async def note_settings_key(transaction: Transaction, admin_key: str | None) -> 
 
 
 async def note_without_key(transaction: Transaction, why: str) -> None:
-    """Note why one can read without a key, or "" where one can't; likewise."""
+    """Note why one can read without a key, or "" where one can't. Feeds end as above."""
     if await _changes(transaction, Right.WITHOUT_KEY, why) and why:
         of_anybody = feed_addresses.c.parent == ANONYMOUS
         await transaction.execute(delete(feed_addresses).where(of_anybody))

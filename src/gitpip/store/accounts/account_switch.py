@@ -1,4 +1,4 @@
-"""Switching the rows to another account: what the former one's ids say is kept apart.
+"""Switching the rows to another account: what the ids of the previous one say is kept apart.
 
 Nothing is deleted: switching back finds everything as it was.
 """
@@ -101,13 +101,13 @@ async def _keep_publications(
     await transaction.execute(
         update(publications).where(activity_lost).values(activity_lost_at=None)
     )
-    # Claims end: the process that holds one may be about to send to the former account.
+    # Claims end: the process that holds one may be about to send to the previous account.
     held = or_(
         publications.c.deal_id.is_not(None),
         publications.c.sent_to.is_not(None),
         publications.c.token.is_not(None),
     )
-    # A target that was set before any account was known is one of the former account.
+    # A target that was set before any account was known is one of the previous account.
     await transaction.execute(
         update(targets).where(targets.c.account_key.is_(None)).values(account_key=former.key)
     )

@@ -109,7 +109,7 @@ async def store(
 ) -> Stored:
     """Store the files of `found` that are not known as they are, oldest gist first.
 
-    New files are numbered; of an edited one the former content is kept as a revision. The caller
+    New files are numbered; of an edited one the old content is kept as a revision. The caller
     holds the user's row lock (`users.lock`), so the sequence is in commit order. A gist that
     belongs to another user already is left alone: an id has one owner.
     """
@@ -191,7 +191,7 @@ async def between(
 async def in_pages(
     transaction: Transaction, user_key: UserKey, *, after: int, up_to: int, size: int = 500
 ) -> AsyncIterator[tuple[GistFile, ...]]:
-    """The same some at a time, without their contents."""
+    """A user's files with `after` < sequence <= `up_to`, `size` at a time, without contents."""
     # A user's sequence has no gaps.
     for start in range(after, up_to, size):
         end = min(start + size, up_to)

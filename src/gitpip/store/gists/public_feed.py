@@ -24,7 +24,7 @@ class PublicFeedState:
     """The gists of the first page as last read, and when each was last updated."""
     read_at: datetime
     gaps: int = 0
-    """How often something may have passed between two readings unseen."""
+    """How often something may have passed between two readings."""
     gap_at: datetime | None = None
     hints: int = 0
     """How many looks at a tracked user the feed has called for."""

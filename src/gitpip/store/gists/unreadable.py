@@ -112,7 +112,7 @@ async def resolve(
     *,
     still_unread: Collection[str] = (),
 ) -> None:
-    """Forget what was noted of a gist, but for the files that are `still_unread` ("" for all)."""
+    """Forget what was noted of a gist, except of the files that are `still_unread` ("" for all)."""
     await transaction.execute(
         delete(unreadable).where(
             unreadable.c.user_key == user_key,
@@ -123,7 +123,7 @@ async def resolve(
 
 
 async def make_due(transaction: Transaction, now: datetime) -> None:
-    """Let everything that could not be read be tried again in the next look at its user."""
+    """Try everything again that could not be read, in the next look at its user."""
     await transaction.execute(
         update(unreadable).where(unreadable.c.next_try_at > now).values(next_try_at=now)
     )

@@ -108,7 +108,7 @@ async def entries(
     searched: Mapping[GistId, FileKey] | None = None,
     content_limit: int = gist_rows.PREVIEW,
 ) -> tuple[Entry, ...]:
-    """These gists of tracked users in the given order, with so much of a content for each.
+    """These gists of tracked users in the given order, each with `content_limit` characters.
 
     `searched` names the file of each gist that a search has found.
     """

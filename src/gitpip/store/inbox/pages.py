@@ -41,7 +41,7 @@ class GistsWanted:
     unread: bool = False
     created_since: datetime | None = None
     created_before: datetime | None = None
-    """By GitHub's clock."""
+    """The time by GitHub's clock."""
 
     @property
     def narrows(self) -> bool:
@@ -128,7 +128,7 @@ async def count_after(
 
 
 def _conditions(viewer: str, wanted: GistsWanted, line: int) -> list[ColumnElement[bool]]:
-    """What a row of `inbox` must be, but for words."""
+    """What a row of `inbox` must be, without the words."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.unread:
         conditions.append(is_unread(viewer, line))
@@ -140,7 +140,7 @@ def _conditions(viewer: str, wanted: GistsWanted, line: int) -> list[ColumnEleme
 
 
 def _of_files(files: FileWanted) -> list[ColumnElement[bool]]:
-    """What the user and a file of the gist in a row of `inbox` must be, but for words."""
+    """What the user and a file of the gist in a row of `inbox` must be, without the words."""
     conditions: list[ColumnElement[bool]] = []
     if files.user_keys is not None:
         conditions.append(inbox.c.user_key.in_(files.user_keys))

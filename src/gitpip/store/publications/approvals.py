@@ -69,7 +69,7 @@ class Chosen:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """The same as a condition on publications."""
+        """The chosen ones as a condition on publications."""
         wanted = [of_tracked(publications.c.user_key)]
         if self.ids:
             wanted.append(publications.c.id.in_(self.ids))
@@ -128,7 +128,7 @@ async def held_for_credentials(transaction: Transaction) -> HeldForCredentials |
 
 
 async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by: str) -> Moved:
-    """Let what is held be sent; nothing holds it again but credentials that are found in it.
+    """Approve what is held: it is sent, and held again only if credentials are found in it.
 
     What is held for credentials is approved only by its id.
 
@@ -218,7 +218,7 @@ async def _moved(
 
 
 async def _approve_unread(transaction: Transaction, user_key: UserKey | None) -> None:
-    """The same for what belongs to a flood and could not be read yet."""
+    """Approve what belongs to a flood and could not be read yet."""
     wanted = [unreadable.c.held_because.is_not(None), of_tracked(unreadable.c.user_key)]
     if user_key is not None:
         wanted.append(unreadable.c.user_key == user_key)

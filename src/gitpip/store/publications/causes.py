@@ -23,7 +23,7 @@ WHAT_TO_DO = {
     ),
 }
 SHOWN = 100
-"""So many causes are shown, those of most publications first."""
+"""How many causes are shown, those of most publications first."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Cause:
     first_at: datetime
     """When the first of them came into the state, or is due where it waits."""
     last_at: datetime
-    """The same of the last one."""
+    """When the last of them came into the state, or is due where it waits."""
 
     @property
     def what_to_do(self) -> str:
@@ -54,7 +54,7 @@ async def of(transaction: Transaction, wanted: Selection) -> tuple[Cause, ...]:
 
 
 async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Cause, ...]:
-    """The same for a condition on publications."""
+    """The causes of publications that a condition finds, those of most publications first."""
     due = publications.c.due_at
     number = func.count()
     grouped = (

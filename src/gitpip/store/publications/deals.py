@@ -169,7 +169,7 @@ async def is_expected(transaction: Transaction, title: str, *, besides: UserKey)
 
 
 async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
-    """Let a deal that was refused be made after all, and end the wait of one that waits.
+    """Try again to make a deal that was refused, and end the wait of one that waits.
 
     The user's publications that wait for the same time as the deal are due at `now` too. Call
     `ledger.lock` first.
@@ -205,7 +205,7 @@ async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> N
 
 
 async def end_waits(transaction: Transaction, now: datetime) -> bool:
-    """Let every deal that waits be tried at `now`, and its user's files be sent; False if none.
+    """Make every deal that waits due at `now`, with its user's files; False if none waits.
 
     Call `ledger.lock` first.
     """

@@ -51,7 +51,7 @@ class Delivered:
     async def renew(
         self, transaction: Transaction, token: str, now: datetime, claim: timedelta
     ) -> None:
-        """Let the claims of this token on what is to be sent last for another `claim`.
+        """Prolong the claims of this token on what is to be sent by another `claim`.
 
         One that is over stays so: its holder stood still, and others may have acted meanwhile.
         """

@@ -228,7 +228,7 @@ async def answer_for_all(
     shown: int | None = None,
     by: str | None = None,
 ) -> Answered:
-    """The same of everybody with one answer: the latest N gists are those of all users together."""
+    """Answer for all users at once; see `answer`. The latest N gists are those of all together."""
     parse_answer(str(approved))
     await ledger.lock(transaction)
     held = await summary(transaction)
@@ -306,7 +306,7 @@ async def _publish(
 async def _answer_for_unread(
     transaction: Transaction, user_key: UserKey | None, approved: Backfill
 ) -> None:
-    """The same for what belongs to the flood and could not be read yet."""
+    """Apply the answer to what belongs to the flood and could not be read yet."""
     publish = approved.kind is BackfillKind.ALL
     skipped = {} if publish else {"skipped_because": SKIPPED_BY_A_PERSON}
     of = unreadable.c

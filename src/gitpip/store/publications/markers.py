@@ -40,6 +40,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import note_updates, recognition, seen_parts, undone
+from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
@@ -72,7 +73,7 @@ class TakenIn:
     """Activities with the marker of another one."""
     known: int = 0
     unknown: tuple[Sighting, ...] = ()
-    """Those that the ledger did not expect: what it sent in vain may well have landed late."""
+    """Those that the ledger did not expect: a request that seemed lost may have arrived late."""
 
     landed: int = 0
     """Those adopted that were withdrawn: a request that was taken for lost has landed."""
@@ -122,7 +123,7 @@ async def attach_parts(
     now: datetime,
     on_edit: OnEdit,
 ) -> None:
-    """Let publications with these markers be published as what activities of others hold.
+    """Mark publications with these markers as published in the activities of others.
 
     Those of which Pipedrive has a former content are sent as edits, where edits are published.
     """
@@ -291,13 +292,7 @@ async def _publications(
         .outerjoin(holder, holder.c.id == publications.c.part_of)
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .outerjoin(
-            revisions,
-            and_(
-                revisions.c.file_key == publications.c.file_key,
-                revisions.c.revision == publications.c.revision,
-            ),
-        )
+        .outerjoin(revisions, is_its_revision)
         .where(wanted)
         .order_by(publications.c.id)
         .limit(AT_A_TIME)

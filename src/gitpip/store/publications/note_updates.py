@@ -27,7 +27,7 @@ class Amendment:
     version: int
     """Counts the changes asked for, so that one that comes meanwhile is not lost."""
     attempts: int = 0
-    """How often it was tried in vain."""
+    """How many tries have failed."""
 
 
 _amendment = reader(Amendment)
@@ -127,7 +127,7 @@ async def done(
 ) -> None:
     """Note that a note is written, or can't be (`failure`); a newer request for it stays.
 
-    `written_at` is when the activity was changed thereby, by Pipedrive's clock, if that was told.
+    `written_at` is when that changed the activity, by Pipedrive's clock, if it was told.
     """
     await transaction.execute(
         delete(amendments).where(

@@ -274,9 +274,9 @@ async def _take_from_another(
     activity_id: int,
     now: datetime,
 ) -> None:
-    """Let another publication give up an activity's id that Pipedrive has given anew.
+    """Take an activity's id, which Pipedrive has given again, from another publication.
 
-    Ids begin anew where an account was reset or restored: the former activity is gone.
+    Ids begin anew where an account was reset or restored: the old activity is gone.
     """
     another = and_(publications.c.activity_id == activity_id, publications.c.id != claim.id)
     if await transaction.scalar(select(publications.c.id).where(another)) is None:

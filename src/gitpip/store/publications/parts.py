@@ -22,7 +22,7 @@ from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import holder
 
 MOST = 50
-"""So many files one activity holds at the most: each takes room of the note, and of its footer."""
+"""How many files one activity holds at most: each takes room in the note and its footer."""
 READ_AT_ONCE = 1_000
 NEVER_BEGUN = and_(
     publications.c.revision == 1,
@@ -111,7 +111,7 @@ async def lock_claimed(
 async def bind(
     transaction: Transaction, held_by: PublicationId, some: Sequence[Publication], present: Present
 ) -> None:
-    """Let these be parts of a publication from now on; call `lock_claimed` first."""
+    """Make these parts of a publication; call `lock_claimed` first."""
     await transaction.execute(
         update(publications)
         .where(publications.c.id.in_([part.id for part in some]))

@@ -34,7 +34,7 @@ class Present:
     """What a question about the present is answered by."""
 
     now: datetime
-    """By our own clock."""
+    """The time by our own clock."""
     mode: PublishingMode
     """The mode of everybody."""
     per_gist: bool = False
@@ -101,7 +101,7 @@ def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:
 
 
 def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
-    """The same for a query without `users`."""
+    """What `may_be_sent_to` says, for a query without `users`."""
     return (
         select(_owner.c.key)
         .where(_owner.c.key == user_key, may_be_sent_to(_owner, overall))
@@ -186,7 +186,7 @@ async def mode_changes(transaction: Transaction, before: PublishingMode) -> None
 async def mode_of_user_changes(
     transaction: Transaction, user_key: UserKey, overall: PublishingMode
 ) -> None:
-    """The same for another mode of one user, while `overall` is that of everybody."""
+    """Get ready for another mode of one user, while `overall` is that of everybody."""
     await _leave(transaction, overall, publications.c.user_key == user_key)
 
 

@@ -24,7 +24,7 @@ class Totals:
 
     activities: int
     deals: int
-    """So many users of them have no deal yet, and no target."""
+    """How many of their users have no deal yet, and no target."""
 
 
 async def first(transaction: Transaction, limit: int) -> tuple[Publication, ...]:

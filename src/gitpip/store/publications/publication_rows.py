@@ -6,12 +6,18 @@ from sqlalchemy import ColumnElement, Select, and_, case, or_, select
 
 from gitpip.model import Publication, PublicationState
 from gitpip.store.rows import reader
-from gitpip.store.schema import gist_files, gists, publications, users
+from gitpip.store.schema import gist_files, gists, publications, revisions, users
 from gitpip.store.schema_publishing import OF_HOLDER, holder, shown
 from gitpip.store.visibility import tracked
 
 publication_of = reader(Publication)
 """The publication in a row of `selected`."""
+
+is_its_revision = and_(
+    revisions.c.file_key == publications.c.file_key,
+    revisions.c.revision == publications.c.revision,
+)
+"""Whether a row of `revisions` has the older content that a publication is of."""
 
 
 def is_in(state: PublicationState) -> ColumnElement[bool]:

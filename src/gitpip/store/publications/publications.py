@@ -244,7 +244,7 @@ async def count_of(transaction: Transaction, wanted: Selection) -> int:
 async def listed(
     transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
 ) -> tuple[Publication, ...]:
-    """The same without counting all."""
+    """What `page` gives, without counting all."""
     # First the ids alone: what is looked up for each row would be looked up for those left out.
     ids = (
         select(publications.c.id)
@@ -305,11 +305,11 @@ async def retry(
     *,
     by: str | None = None,
 ) -> Publication:
-    """Let a publication that is not sent be sent after all, and one that waits at `now`.
+    """Send a publication after all that would not be sent, or at `now` one that waits.
 
     That is one that failed, was skipped, is held, or was undone.
 
-    It is approved thereby; `by` is the name of who does so. A deal that was refused, or waits, is
+    That approves it; `by` is the name of who does so. A deal that was refused, or waits, is
     tried again too. Attempts are counted anew.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
@@ -396,7 +396,7 @@ async def skip_deleted(
 async def take_back_skips_of_deleted(
     transaction: Transaction, file_keys: Sequence[FileKey], now: datetime
 ) -> None:
-    """Let what was skipped only because GitHub did not show it be sent: GitHub shows it again.
+    """Send what was skipped only because GitHub did not show it: GitHub shows it again.
 
     What was held is held again: a person still decides about it.
     """

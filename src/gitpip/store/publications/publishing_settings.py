@@ -53,7 +53,7 @@ async def values(transaction: Transaction) -> dict[str, str]:
 
 
 async def lock(transaction: Transaction) -> None:
-    """Let one transaction at a time change settings, until this one ends."""
+    """Take the lock of settings until this transaction ends: one at a time changes them."""
     await commit_order.one_at_a_time(transaction, "publishing settings")
 
 
@@ -102,6 +102,6 @@ async def note_faults(
 
 
 async def forget_faults(transaction: Transaction, *, keep: Collection[str] = ()) -> None:
-    """Forget what the account lacked, but for those named: other settings may fit it."""
+    """Forget what the account lacked, except of those named: other settings may fit it."""
     others = publishing_faults.c.name.not_in(keep)
     await transaction.execute(delete(publishing_faults).where(others))

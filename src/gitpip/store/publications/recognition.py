@@ -30,7 +30,7 @@ class Sighting:
     marker: str
     deal_id: DealId | None
     added_at: datetime | None
-    """By Pipedrive's clock."""
+    """The time by Pipedrive's clock."""
     content: str | None = None
     """What it says of its content: see `marking.match`."""
     parts: tuple[tuple[str, str], ...] = ()
@@ -169,7 +169,7 @@ async def kept_with(
 async def take(
     transaction: Transaction, account_key: int, activity_ids: Sequence[ActivityId]
 ) -> None:
-    """Let these activities wait no more: they have a publication."""
+    """Stop keeping these activities for later: they have a publication."""
     for some in in_pieces(activity_ids):
         await transaction.execute(
             delete(markers).where(

@@ -17,6 +17,7 @@ from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import note_updates, parts, recognition
+from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import in_pieces
 from gitpip.store.schema import gist_files, publications, revisions
@@ -133,7 +134,7 @@ async def attach(
     *,
     on_edit: OnEdit,
 ) -> tuple[int, ...]:
-    """Let the publications with these markers be parts of the activities that hold their files.
+    """Make the publications with these markers parts of the activities that hold their files.
 
     Gives those that are to be sent as edits, since Pipedrive has a former content of their file.
     """
@@ -194,13 +195,7 @@ async def _waiting(
             ),
         )
         .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .outerjoin(
-            revisions,
-            and_(
-                revisions.c.file_key == publications.c.file_key,
-                revisions.c.revision == publications.c.revision,
-            ),
-        )
+        .outerjoin(revisions, is_its_revision)
         .where(publications.c.marker.in_(wanted), or_(alone, given_up))
         .order_by(publications.c.id)
         .with_for_update(of=publications)
@@ -220,7 +215,7 @@ def _holds_a_former_content(row: Row[Any], on_edit: OnEdit) -> bool:
 
 
 async def _attach(transaction: Transaction, account_key: int, row: Row[Any], now: datetime) -> bool:
-    """Let a publication be a part of an activity, or its holder if it has none."""
+    """Make a publication a part of an activity, or its holder if it has none."""
     found = await transaction.execute(
         select(publications.c.id, gist_files.c.gist_id)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
@@ -244,7 +239,7 @@ async def _attach(transaction: Transaction, account_key: int, row: Row[Any], now
 
 
 async def join(transaction: Transaction, publication_id: int, held_by: int) -> None:
-    """Let a publication, and the parts that it has, be parts of the activity of another one."""
+    """Make a publication and its parts parts of the activity of another one, `held_by`."""
     await transaction.execute(
         update(publications)
         .where(publications.c.id == publication_id)

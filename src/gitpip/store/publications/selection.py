@@ -18,7 +18,7 @@ from gitpip.validation import without_nul
 
 MOST_NAMED = 1_000
 TOLD = 20
-"""So many ids stand in a sentence."""
+"""How many ids a sentence names at most."""
 KEY_LENGTH = 12
 NUMBERS = r"(?<![0-9])(?<!answered )[0-9]+"
 """Every number in a reason but the status that Pipedrive answered: ids and counts differ, and the
@@ -47,7 +47,7 @@ class Selection:
     tag: str = ""
     """Of a user with this tag."""
     check_id: int | None = None
-    """Whose gist this check found."""
+    """Only publications of gists that this check found."""
     found_on: date | None = None
     published_on: date | None = None
     everything: bool = False
@@ -75,7 +75,7 @@ class Selection:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """The same as a condition on publications."""
+        """The selection as a condition on publications."""
         of = publications.c
         wanted: list[ColumnElement[bool]] = [~of_removed(of.user_key)]
         if self.ids:

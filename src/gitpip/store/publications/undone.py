@@ -262,7 +262,7 @@ def _claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
 
 
 async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
-    """Withdraw what is to be undone and is not in Pipedrive; give how many rows are done thereby.
+    """Withdraw what is to be undone and is not in Pipedrive; give how many rows that settles.
 
     What is being sent or looked for is settled first.
     """

@@ -79,6 +79,8 @@ async def capacity_now(
 ) -> int:
     """How many users can be checked in each interval, by the limits and costs that are known.
 
+    `share` is the part of the limits that may be used, above 0 and up to 1.
+
     A pause of GraphQL because of a rate limit or an outage is left out: it is short, and has a
     problem of its own.
     """

@@ -40,7 +40,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Of which vendors a process has a token."""
+    """The vendors that a process has a token of."""
 
     github: bool
     pipedrive: bool

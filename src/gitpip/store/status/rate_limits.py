@@ -72,7 +72,10 @@ async def note_wait(
     refusals: int,
     now: datetime,
 ) -> None:
-    """Note the time before which GitHub wants no request, unless a later one is known."""
+    """Note `until` when GitHub wants no request, unless a later time is known.
+
+    `refusals` is how many requests in a row were refused.
+    """
     row = await _locked(transaction, limit, now)
     known = [time for time in (row.until, until) if time is not None]
     await transaction.execute(

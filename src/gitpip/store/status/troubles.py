@@ -50,7 +50,7 @@ FAILED = PublicationState.FAILED.value
 PENDING = PublicationState.PENDING.value
 UNCERTAIN = PublicationState.UNCERTAIN.value
 OFTEN = 3
-"""After so many attempts in vain a note is overdue, as a publication is: see `schema.retried`."""
+"""After so many failed attempts a note is overdue, as a publication is: see `schema.retried`."""
 
 
 filename = (
@@ -70,7 +70,7 @@ class Trouble:
 
     count: int
     since: datetime | None = None
-    """The earliest time that the rows tell of."""
+    """The earliest time in the rows."""
     example: str | None = None
     """A login, or a file's name."""
     reason: str | None = None

@@ -134,7 +134,7 @@ async def files_named(
 async def deal_owners(
     transaction: Transaction, survey_id: int, deal_ids: Collection[int]
 ) -> dict[int, UserKey]:
-    """Whose these deals are, as the survey saw them."""
+    """The owner of each of these deals, as the survey saw it."""
     rows = await transaction.execute(
         select(survey_deals.c.deal_id, survey_deals.c.user_key).where(
             survey_deals.c.survey_id == survey_id, survey_deals.c.deal_id.in_(list(deal_ids))
@@ -249,7 +249,7 @@ async def counts(transaction: Transaction, survey_id: int) -> dict[Confidence, i
 
 
 async def adopt(transaction: Transaction, survey_id: int, least: Confidence, now: datetime) -> int:
-    """Let publications be published as the activities that fit them; how many are.
+    """Mark publications as published by the activities that fit them; give how many.
 
     Those that are at least so sure, and whose file nothing was sent for. Lock the ledger first.
     """

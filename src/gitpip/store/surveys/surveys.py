@@ -22,7 +22,7 @@ from gitpip.store.schema_surveys import (
 )
 from gitpip.store.visibility import tracked
 
-KEPT = 5
+ENDED_SURVEYS_KEPT = 5
 """How many ended surveys of each kind are kept."""
 LEASE = timedelta(minutes=2)
 """Longer than any request to a vendor takes; it is renewed with each page."""
@@ -118,7 +118,7 @@ async def request(transaction: Transaction, scope: Scope, by: str, now: datetime
 
 async def _forget_the_oldest(transaction: Transaction, kind: SurveyKind) -> None:
     ended = and_(surveys.c.kind == kind, surveys.c.ended_at.is_not(None))
-    kept = select(surveys.c.id).where(ended).order_by(surveys.c.id.desc()).limit(KEPT)
+    kept = select(surveys.c.id).where(ended).order_by(surveys.c.id.desc()).limit(ENDED_SURVEYS_KEPT)
     latest = (await transaction.execute(kept)).scalars().all()
     await transaction.execute(delete(surveys).where(ended, surveys.c.id.not_in(latest)))
 
@@ -168,7 +168,7 @@ async def any_due(transaction: Transaction, now: datetime) -> bool:
 
 
 async def claim(transaction: Transaction, now: datetime, only: int | None = None) -> Survey | None:
-    """Take the oldest survey that waits, or this one; None where there is none."""
+    """Claim the oldest survey that waits, or the one with the id `only`; None if none waits."""
     wanted = _claimable(now)
     if only is not None:
         wanted = and_(wanted, surveys.c.id == only)
@@ -207,7 +207,7 @@ async def note(
 
 
 async def release(transaction: Transaction, survey: Survey, **values: Any) -> None:
-    """Let others claim it, if the claim on it still holds."""
+    """Release the claim on it, if it still holds."""
     await transaction.execute(
         update(surveys)
         .where(surveys.c.id == survey.id, surveys.c.token == survey.token)

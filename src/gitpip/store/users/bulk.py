@@ -121,7 +121,7 @@ async def count_tracked(transaction: Transaction, logins: Sequence[str]) -> int:
 
 
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
-    """The same, with their row locks taken to the end of the transaction."""
+    """The tracked users of these logins, with their row locks until the transaction ends."""
     wanted = [login.lower() for login in logins]
     # In one order, so that two who take some of the same never deadlock. Read
     # after that: what stands beside a row, as tags do, is then as the last holder left it.

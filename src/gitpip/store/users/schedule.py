@@ -136,7 +136,7 @@ class Looked:
     """How a look at a user ended well. Times are UTC."""
 
     user: User
-    """As claimed."""
+    """The row as it was when it was claimed."""
     asked_at: datetime
     """When the look began."""
     next_check_at: datetime
@@ -302,7 +302,7 @@ async def forget_refusals(transaction: Transaction, keys: Collection[UserKey]) -
 
 
 async def renew(transaction: Transaction, token: str, *, until: datetime) -> None:
-    """Prolong every claim of a token, but for those of users who are being changed.
+    """Prolong every claim of a token, except those of users who are being changed.
 
     Their turn is the next time, long before a claim ends. To wait for them while others are locked
     can end in a deadlock with what records the looks at many users.

@@ -159,7 +159,7 @@ def _values_of(seen: Seen | None, now: datetime) -> dict[str, object]:
 async def _send_there(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
     """Take back every claim on what is to be sent, and let it be tried at once.
 
-    A claim was made with the former target: after this no request to that begins.
+    A claim was made with the old target: after this no request to that begins.
     """
     waits = PublicationState.PENDING.value
     later = publications.c.due_at > now

@@ -68,7 +68,7 @@ class Added:
 
 
 class LoginAndId(NamedTuple):
-    """What the list of all users tells of each."""
+    """What the list of all users shows of each."""
 
     login: str
     external_id: str
@@ -85,7 +85,7 @@ async def add(
 ) -> Added:
     """Track a user, due at once. A user who was removed comes back with all that is known of them.
 
-    Without an `external_id` a user who was removed has the former one, if it is free, and others
+    Without an `external_id` a user who was removed keeps the old one, if it is free, and others
     have GitHub's, or the login while the account is not known. Raises UserConflict when the login
     or the id belongs to another tracked user.
     """
@@ -422,7 +422,7 @@ async def resolve(transaction: Transaction, key: UserKey, account: Account) -> U
 async def _bring_back(
     transaction: Transaction, removed: UserKey, user: User, account: Account
 ) -> User:
-    """Let the row of a removed user take the place of the one under which they were added again."""
+    """Replace the row of a user who was added again by the row from before the removal."""
     kept = (users.c.claimed_by, users.c.claimed_until, users.c.added_at, users.c.added_by_our_clock)
     new = (
         await transaction.execute(
@@ -490,7 +490,7 @@ async def _one(transaction: Transaction, *wanted: Any) -> User | None:
 
 
 async def make_due(transaction: Transaction, key: UserKey, now: datetime) -> None:
-    """Let a tracked user be looked at as soon as possible, and what could not be read, too."""
+    """Make a tracked user due now, with the gists that could not be read."""
     await transaction.execute(
         update(users).where(users.c.key == key, tracked).values(next_check_at=now, hinted_at=now)
     )

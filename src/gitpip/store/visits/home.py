@@ -103,6 +103,8 @@ async def shown_by(
 ) -> tuple[UserNews, ...]:
     """What the marking of everything covered: at most `users` users from `offset` on.
 
+    Of each at most `files` files are given.
+
     Users who were removed since are left out.
     """
     found = await transaction.execute(

@@ -56,7 +56,7 @@ async def delete_superseded(transaction: Transaction, viewer: str) -> None:
 
 
 async def delete_marks_undone_no_more(transaction: Transaction, viewer: str) -> None:
-    """Delete what tells of marks of single gists, but for the last two: only the last is undone."""
+    """Delete the records of marks of single gists, except the last two: only the last is undone."""
     ids = select(home_visits.c.id).where(home_visits.c.viewer == viewer)
     last_kept = ids.order_by(home_visits.c.id.desc()).offset(1).limit(1).scalar_subquery()
     await transaction.execute(

@@ -31,7 +31,7 @@ operator's key, a program may name as many as it likes."""
 
 
 VIEWER_OF_KEY = literal("key:") + func.lower(access_keys.c.name)
-"""As `keys.viewer_of` gives it."""
+"""A name that `keys.viewer_of` gives."""
 
 _visit = reader(Visit)
 

@@ -84,7 +84,7 @@ class PublicFeedPage:
     etag: str | None
     next_page: str | None
     odd: tuple[OddItem, ...] = ()
-    """Items that no owner could be told of."""
+    """Items that can't be read, so that their owner is unknown."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Standing:
     budgets: tuple[Budget, ...]
     """Empty where there is no limit."""
     now: datetime | None
-    """By GitHub's clock; None where it does not say."""
+    """The time by GitHub's clock; None where it does not say."""
 
 
 class GitHub:
@@ -186,16 +186,16 @@ class GitHub:
 
     @property
     def spare(self) -> int:
-        """How many requests can go now into what is not urgent.
+        """How many requests can be used now for what is not urgent.
 
-        Of this hour's those beyond half of ours, as far as is known; and not all of a minute's.
+        Half of our share of this hour is kept, and a part of this minute's.
         """
         most = max(int(SPARE_A_MINUTE * self._share), 1)
         budget = self._limits.budget
         return most if budget is None else min(most, budget.spare)
 
     async def standing(self) -> Standing:
-        """Ask how GitHub takes this client; costs one request, be it of those in reserve."""
+        """Ask how GitHub takes this client, for one request, which may be one of the reserve."""
         login = None
         if self._has_token:
             whose = f"{self._api_url}/user"
@@ -239,7 +239,7 @@ class GitHub:
     async def unknown(self, logins: Sequence[str]) -> frozenset[str]:
         """Those of these logins that no user has, by one request for each hundred.
 
-        Raises GraphQLFailed also where there is no token, with which alone GraphQL answers.
+        Raises GraphQLFailed, also where there is no token: GraphQL answers nobody without one.
         """
         if not self.polls_batches:
             raise GraphQLFailed("GraphQL needs a token")

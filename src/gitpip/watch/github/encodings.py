@@ -24,7 +24,7 @@ MOST_HIGH_BYTES = 0.3
 FEW_HIGH_BYTES = 0.1
 """The largest share of non-ASCII bytes where they are signs, such as quotation marks, only."""
 PDF = b"%PDF"
-"""A PDF file can consist of printable characters, but for a comment that marks it as binary."""
+"""A PDF file can consist of printable characters, except a comment that marks it as binary."""
 CONTROLS = re.compile(r"[\x01-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 """Control characters that texts do not have: all but tab, line ends, backspace and escape."""
 HIGH = re.compile(r"[^\x00-\x7f]")

@@ -99,7 +99,8 @@ class Limits:
     def begin(self, *, credential: str, reserve: int) -> None:
         """Forget what is known: the limit is that of another token from now on.
 
-        `credential` is the token's fingerprint.
+        `credential` is the token's fingerprint, `reserve` the number of requests kept for what is
+        urgent.
         """
         self._credential = credential
         self._reserve = reserve
@@ -149,7 +150,7 @@ class Limits:
         remaining = header_number(headers.get("x-ratelimit-remaining"))
         window = headers.get("x-ratelimit-reset")
         if remaining is None:
-            # Where GitHub told of limits before, this is an edge's answer, which knows of none.
+            # GitHub sent limits before, so this answer is of an edge server, which knows none.
             if self._resets_at is None and self._until is None:
                 self._left = float("inf")
             return
@@ -199,7 +200,7 @@ class Limits:
         self._freed.set()
 
     async def tell(self) -> None:
-        """Let other processes know of a wait, or that it is over. Raises DatabaseUnavailable."""
+        """Tell other processes of a wait, or that it is over. Raises DatabaseUnavailable."""
         if self._shared is not None and self._untold:
             self._untold = False
             await self._shared.note_wait(
@@ -282,7 +283,7 @@ class Limits:
         reset = header_number(headers.get("x-ratelimit-reset"))
         if reset is None:
             return SECONDARY_WAIT
-        # Both times are cut to whole seconds, hence one second more.
+        # One second more, because both times are cut to whole seconds.
         left = reset - (server_now or self._now_there).timestamp()
         wait = timedelta(seconds=left) + SHORTEST_WAIT
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)

@@ -77,7 +77,7 @@ class FileShape(BaseModel):
             return None
 
     def seen(self) -> SeenFile:
-        """The same as a noun of ours, without content."""
+        """The file as a noun of ours, without content."""
         found = re.search(r"/raw/([0-9a-f]{40}|[0-9a-f]{64})(?:/|$)", self.raw_url)
         return SeenFile(
             filename=self.filename,
@@ -121,7 +121,7 @@ class GistShape(BaseModel):
                 yield OddFile(_usable(name), fault_of(error))
 
     def seen(self, listed_for: GitHubId) -> SeenGist:
-        """The same as a noun of ours, without contents.
+        """The gist as a noun of ours, without contents.
 
         An odd file is there with its name alone: reading the gist tells more of it.
         """
@@ -222,7 +222,7 @@ def parse_gists(answer: Answer) -> tuple[list[GistShape], list[OddItem]]:
 
 
 def parse_public_feed(answer: Answer) -> tuple[list[PublicFeedShape], list[OddItem]]:
-    """The gists of the public feed, and the items that no owner could be told of."""
+    """The gists of the public feed, and the items that can't be read, whose owner is unknown."""
     return _item_by_item(_FEED_ITEM, answer)
 
 

@@ -35,7 +35,7 @@ class SharedLimits:
             )
 
     async def note_wait(self, limit: RateLimit, *, until: datetime | None, refusals: int) -> None:
-        """Let every process know until when GitHub wants no request."""
+        """Tell every process until when GitHub wants no request."""
         async with self._database.begin() as transaction:
             await rate_limits.note_wait(
                 transaction,

@@ -118,7 +118,7 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """The same, to be put behind an error of ours."""
+        """The message as the end of an error of ours: `: message`, or nothing."""
         return f": {self.message}" if self.message else ""
 
 

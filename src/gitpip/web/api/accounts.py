@@ -99,7 +99,7 @@ async def list_accounts(context: Context) -> list[AccountBody]:
 async def switch_account(
     vendor: Vendor, context: Context, acting: CurrentActing, how: Switch | None = None
 ) -> AccountBody:
-    """Let the rows belong to the account that is set; those of the former one are kept apart."""
+    """Let the rows belong to the account that is set; those of the previous one are kept apart."""
     change = await switch(acting, vendor, same=how is not None and how.same)
     async with context.database.read() as transaction:
         bound = await accounts.bound(transaction, vendor)

@@ -94,7 +94,7 @@ async def create_address(
 async def revoke_address(
     address_id: Number, acting: CurrentActing, identity: CurrentIdentity
 ) -> FeedAddressBody:
-    """Let an address lead nowhere any more."""
+    """Revoke an address: it is not found from now on."""
     viewer = _whose(identity)
     return FeedAddressBody.of(
         await actions.revoke(acting, FeedAddressId(address_id), viewer=viewer)

@@ -47,7 +47,7 @@ class NewKey(BaseModel):
 
 
 class Rotation(BaseModel):
-    """How long the new secret holds, like `90d`; without, as long as the former did."""
+    """How long the new secret holds, like `90d`; without, as long as the old one did."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -131,7 +131,7 @@ async def create_key(
 async def rotate_key(
     name: str, acting: CurrentActing, rotation: Rotation | None = None
 ) -> IssuedKeyBody:
-    """Give a key another secret, shown in this answer only; the former opens nothing any more."""
+    """Give a key another secret, shown in this answer only; the old one opens nothing any more."""
     expires = rotation.expires if rotation else None
     lifetime = parse_duration(expires) if expires else None
     return IssuedKeyBody.of(await actions.rotate(acting, name, lifetime=lifetime))
@@ -140,7 +140,7 @@ async def rotate_key(
 @router.delete("/keys/{name}", tags=["keys"])
 @needs(Role.ADMIN)
 async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
-    """Let a key open nothing any more, from this moment on."""
+    """Revoke a key, from this moment on."""
     return KeyBody.of(await actions.revoke(acting, name), utc_now())
 
 

@@ -64,7 +64,7 @@ async def json_array(
 async def visit_body(
     transaction: Transaction, visit: Visit, *, status_code: int = 200
 ) -> StreamingResponse:
-    """The answer that tells of a visit and of what it showed."""
+    """The answer with a visit and what it showed."""
     body = VisitBody.of(visit).model_dump_json().encode()
     empty = b"[]}"
     if not body.endswith(empty):

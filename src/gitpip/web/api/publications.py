@@ -110,7 +110,7 @@ class WhichBody(BaseModel):
 
     @property
     def which(self) -> actions.Which:
-        """The same for an act."""
+        """The publications that an act is about."""
         return actions.Which([PublicationId(each) for each in self.ids], self.login, self.all)
 
 
@@ -133,7 +133,7 @@ class MovedBody(NounBody[Moved]):
 @router.post("/publications/approve", tags=["publications"])
 @needs(Role.OPERATOR)
 async def approve_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBody:
-    """Let held publications be sent; nothing holds them again.
+    """Approve held publications: they are sent, and nothing holds them again.
 
     Where none of those named is held, as after they were skipped, it is refused (409).
     """

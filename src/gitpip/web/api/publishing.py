@@ -101,7 +101,7 @@ async def show_plan(
 @router.post("/publishing/pause")
 @needs(Role.OPERATOR)
 async def pause_publishing(wanted: PauseWanted, acting: CurrentActing) -> PersonsPauseBody:
-    """Let nothing be sent to Pipedrive, by any process, until it ends or somebody resumes.
+    """Pause publishing in all processes, until the pause ends or somebody resumes it.
 
     Given again, it counts as it was given last.
     """

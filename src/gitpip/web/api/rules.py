@@ -39,7 +39,7 @@ class RuleContent(BaseModel):
 
     @property
     def rule(self) -> NewRule:
-        """The same as a noun."""
+        """The rule as the store takes it."""
         return NewRule(self.name, self.conditions.as_json(), self.action)
 
 

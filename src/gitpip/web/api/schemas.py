@@ -233,7 +233,7 @@ class PublicationBody(NounBody[Publication]):
 
     @classmethod
     def under(cls, publication: Publication, stops: Condition) -> Self:
-        """The same with the time that pauses and modes leave."""
+        """The body, due at the time that pauses and modes leave."""
         body = cls.of(publication)
         body.due_at = stops.due_of(publication)
         return body

@@ -113,7 +113,7 @@ class ListsBody(BaseModel):
 
 
 class BudgetBody(BaseModel):
-    """What is left of one of the vendors' limits, as far as was heard. Times are UTC."""
+    """What is left of one of the vendors' limits, as far as is known. Times are UTC."""
 
     name: str
     total: int
@@ -151,7 +151,7 @@ class StatusBody(BaseModel):
     next_publication_due: datetime | None
     """Not before the end of a pause; null where a person's pause has no end."""
     publishing_mode: PublishingMode
-    """That of everybody who has no other."""
+    """The mode of every user who has none of their own."""
     nothing_missed_before: datetime | None
     """No gist that was public before can have been missed; null while somebody is unread."""
     held_back_by: HeldBackBody | None
@@ -247,7 +247,7 @@ async def status_of(context: AppContext) -> StatusBody:
 
 
 async def condition_of(transaction: Transaction, context: AppContext) -> Condition:
-    """How it is doing, without counting what no problem tells of."""
+    """Every problem there is now; nothing else is counted."""
     return await read(transaction, context.surroundings, utc_now())
 
 

@@ -27,7 +27,7 @@ class HitBody(BaseModel):
     """A deal, lead, person or organization that was found."""
 
     target: str
-    """As a user's `target` takes it, like `deal:42`."""
+    """What to set as a user's `target`, like `deal:42`."""
     title: str
     person: str | None
     organization: str | None

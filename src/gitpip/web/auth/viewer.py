@@ -37,7 +37,7 @@ def shown_viewer(viewer: str) -> str:
 
 
 def remember(request: Request, response: Response, viewer: str) -> None:
-    """Let the browser keep the viewer's name, unless that is a key's."""
+    """Store the viewer's name in a cookie of the browser, unless it is that of a key."""
     name = viewer.removeprefix(BROWSER)
     if request.cookies.get(COOKIE) != name and viewer.startswith(BROWSER):
         response.set_cookie(

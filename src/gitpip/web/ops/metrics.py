@@ -127,7 +127,8 @@ def _of_watching(stats: Stats) -> Iterator[Metric]:
         _timestamp(stats.public_feed.read_at if stats.public_feed else None),
     )
     gaps = CounterMetricFamily(
-        "gitpip_feed_gaps", "How often gists may have passed through the public feed unseen."
+        "gitpip_feed_gaps",
+        "How often gists may have passed through the public feed between two readings.",
     )
     hints = CounterMetricFamily("gitpip_feed_hints", "Looks that the public feed has called for.")
     gaps.add_metric([], stats.public_feed.gaps if stats.public_feed else 0)
@@ -159,7 +160,7 @@ def _of_budgets(stats: Stats) -> Iterator[Metric]:
 
     yield _gauge(
         "gitpip_budget_remaining",
-        "What is left of a vendor's limit, as far as was heard.",
+        "What is left of a vendor's limit, as far as is known.",
         {name(budget): budget.remaining for budget in known},
         "budget",
     )

@@ -79,7 +79,7 @@ PAGE = 1_200_000
 
 
 def whole_of(files: int) -> Bounds:
-    """How much is shown of each file of a gist: all, unless they are many."""
+    """How much is shown of each file of a gist with so many `files`: all, unless they are many."""
     return replace(WHOLE, characters=min(WHOLE.characters, PAGE // max(files, 1)))
 
 
@@ -171,7 +171,7 @@ def _html(text: str, lexer: Lexer) -> Markup:
 
 
 def _in_time(tokens: Iterable[Token]) -> Iterator[Token]:
-    """The same tokens; raises TimeoutError when they are too long in coming."""
+    """Pass the tokens on; raises TimeoutError after LONGEST_SECONDS."""
     until = time.monotonic() + LONGEST_SECONDS
     for token in tokens:
         if time.monotonic() > until:
