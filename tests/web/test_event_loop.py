@@ -152,6 +152,8 @@ QUERIES = {
     "backfill": [],
     "done": [],
     "number": [],
+    "known": [],
+    "add": [],
     "paused": [],
     "tags": [],
     "next": [],

@@ -205,6 +205,8 @@ def _note_what_exists(
         "backfill": ["all"],
         "done": ["check"],
         "number": ["1"],
+        "known": ["1"],
+        "add": texts,
         "edit": ["1"],
         "rule_id": ["1"],
         "saved": ["true"],

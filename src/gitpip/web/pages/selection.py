@@ -47,11 +47,15 @@ def order_of(selection: Selection, act: str) -> Order:
 class Done:
     """What was done to selected users, as the address of the page that says so tells."""
 
-    done: Annotated[UserAct | Tagging | Literal[""], Query()] = ""
+    done: Annotated[UserAct | Tagging | Literal["", "add"], Query()] = ""
     number: Annotated[int, Query(ge=0, le=ROWS)] = 0
     paused: Annotated[int, Query(ge=0, le=ROWS)] = 0
     """How many of them are not looked at yet, as they are paused."""
+    known: Annotated[int, Query(ge=0, le=ROWS)] = 0
+    """Of those who were to be added: how many were tracked already."""
     tags: Annotated[str, Query(max_length=1_200)] = ""
 
 
+ADDED = "add"
+"""What `Done.done` says where people were added."""
 NOTHING_DONE = Done()
