@@ -117,3 +117,14 @@ def test_a_link_writes_a_name_into_the_form(served_to_all: Served) -> None:
 
     assert ">ada&lt;b&gt;</textarea>" in page.text
     assert re.search('<details id="add"[^>]* open>', page.text)
+
+
+@pytest.mark.parametrize("path", ["/people?q=octocat", "/?q=octocat", "/people/octocat"])
+def test_who_is_searched_for_and_not_tracked_can_be_added(served_to_all: Served, path: str) -> None:
+    url, accept = f"{served_to_all.gitpip.url}{path}", {"accept": "text/html"}
+    answer = httpx2.get(url, headers=accept)
+    other = httpx2.get(url.replace("octocat", "no+name%21"), headers=accept)
+
+    assert "You don't follow octocat yet." in _said(answer)
+    assert 'href="/people?add=octocat#add">Add octocat</a>' in on_one_line(answer.text)
+    assert "You don't follow" not in _said(other)

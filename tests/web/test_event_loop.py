@@ -153,6 +153,7 @@ QUERIES = {
     "done": [],
     "number": [],
     "known": [],
+    "select": ["all"],
     "add": [],
     "paused": [],
     "tags": [],

@@ -206,6 +206,7 @@ def _note_what_exists(
         "done": ["check"],
         "number": ["1"],
         "known": ["1"],
+        "select": ["all"],
         "add": texts,
         "edit": ["1"],
         "rule_id": ["1"],

@@ -64,6 +64,13 @@ class NewPeople:
         return read_field("backfill", Backfill.parse, text)
 
 
+def number_of_people(text: str) -> int:
+    """A number of people that a form gives; raises ValueError."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError(f"must be a number of people, e.g. 30, not {text[:40]!r}")
+    return int(text)
+
+
 def number_of_files(text: str) -> int:
     """A number of files that a form gives; raises ValueError."""
     if not re.fullmatch(r" *[0-9]{1,9} *", text):

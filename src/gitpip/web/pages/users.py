@@ -17,7 +17,8 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import NewPeople
-from gitpip.web.pages.selection import NOTHING_DONE, ROWS, Done, Selection
+from gitpip.web.pages.selection import MOST, NOTHING_DONE, ROWS, Done, Selection
+from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -32,6 +33,8 @@ class Listing:
     state: Annotated[UserState | Literal[""], Query()] = ""
     sort: Annotated[listing.UserSort, Query()] = listing.UserSort.LOGIN
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0
+    select: Annotated[Literal["", "all"], Query()] = ""
+    """Whether all that fit are selected, on whatever page of the table they are."""
 
     @property
     def wanted(self) -> listing.UserWanted:
@@ -88,6 +91,7 @@ async def show_users(
             limit=ROWS,
         )
         tags = await listing.tags(transaction)
+        stranger = None if listed.total else await not_tracked(transaction, asked.q)
     selection = selection or Selection()
     page = await asyncio.to_thread(
         render,
@@ -99,6 +103,8 @@ async def show_users(
         sorts=list(listing.UserSort),
         states=list(UserState),
         rows=ROWS,
+        most=MOST,
+        stranger=stranger,
         fault=fault,
         new=new or NewPeople.by_default(context.settings.backfill),
         preview=preview,
