@@ -197,6 +197,10 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("link", name="revision 2").click()
     expect(page.locator("del")).to_have_text("print('one')")
     expect(page.locator("ins")).to_have_text("print('two')")
+    expect(page.locator("del b")).to_have_text("one")
+    page.get_by_role("link", name="One column").click()
+    expect(page.locator("ins b")).to_have_text("two")
+    assert "view=unified" in page.url
 
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()
@@ -249,6 +253,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
         f"/gist/{colours}",
         f"/gist/{scene.gist_id}",
         f"/gist/{scene.gist_id}/changes/1",
+        f"/gist/{scene.gist_id}/changes/1?view=unified",
         "/publications",
         f"/publications/{scene.publication}",
         "/status-page",

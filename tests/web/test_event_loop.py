@@ -153,6 +153,7 @@ QUERIES = {
     "done": [],
     "number": [],
     "known": [],
+    "view": ["unified"],
     "select": ["all"],
     "add": [],
     "paused": [],

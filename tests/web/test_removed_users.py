@@ -206,6 +206,7 @@ def _note_what_exists(
         "done": ["check"],
         "number": ["1"],
         "known": ["1"],
+        "view": ["unified"],
         "select": ["all"],
         "add": texts,
         "edit": ["1"],
