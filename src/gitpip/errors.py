@@ -34,7 +34,11 @@ class TemplateInvalid(InvalidInput):
 
 
 class UserNotTracked(GitpipError):
-    """No tracked user has this login or id."""
+    """No tracked user has this login or id; `login` is one under which a user could be added."""
+
+    def __init__(self, message: str, *, login: str | None = None) -> None:
+        super().__init__(message)
+        self.login = login
 
 
 class UserConflict(GitpipError):

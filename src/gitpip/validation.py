@@ -46,6 +46,23 @@ def written_login(text: str) -> str:
     return login
 
 
+def written_logins(text: str, *, at_most: int) -> tuple[str, ...]:
+    """The logins in what a person writes for several users, each once.
+
+    They are separated by spaces, commas, semicolons or lines. Raises InvalidInput where GitHub
+    can't have one of them, and where there is none or are more than `at_most`.
+    """
+    each = [written_login(part) for part in re.split(r"[\s,;]+", text) if part]
+    logins = {login.lower(): login for login in each}
+    if not logins:
+        raise InvalidInput("login", "enter at least one GitHub username")
+    if len(logins) > at_most:
+        raise InvalidInput(
+            "login", f"{len(logins)} people are named; at most {at_most} can be added here at once"
+        )
+    return tuple(logins.values())
+
+
 def possible_login(login: str) -> str:
     """A login to be looked for among the tracked users; raises UserNotTracked if it can't be one.
 

@@ -142,8 +142,7 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
     }.items():
         page.goto(gitpip.url + path)
         page.screenshot(path=folder / f"{name}.png")
-    page.goto(f"{gitpip.url}/people")
-    page.get_by_label("GitHub username or profile URL").fill(GUEST.login)
+    page.goto(f"{gitpip.url}/people?add={GUEST.login}")
     page.get_by_role("button", name="Preview").click()
     page.get_by_text("Nothing is added yet.").wait_for()
     page.screenshot(path=folder / "forecast.png")

@@ -30,8 +30,11 @@ COLOURS = {
 
 def _add(page: Page, login: str) -> None:
     page.get_by_role("link", name="People", exact=True).click()
-    page.get_by_label("GitHub username or profile URL").fill(login)
-    page.get_by_role("button", name="Add person").click()
+    form = page.get_by_label("GitHub usernames or profile URLs")
+    if not form.is_visible():
+        page.get_by_text("Add people", exact=True).first.click()
+    form.fill(login)
+    page.get_by_role("button", name="Add people").click()
 
 
 def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
@@ -43,7 +46,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
 
     page.goto(world.gitpip.url)
     expect(page.get_by_text("You're not following anyone yet. Add people")).to_be_visible()
-    _add(page, "no such login")
+    _add(page, "no!such!login")
     expect(page.get_by_role("alert")).to_contain_text("isn't a valid GitHub username")
     _add(page, "octocat")
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
@@ -175,7 +178,7 @@ def _set_scene(world: World) -> Scene:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None:
-    _set_scene(world)
+    scene = _set_scene(world)
     page = browser.new_page()
 
     page.goto(world.gitpip.url)
@@ -194,6 +197,20 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("link", name="revision 2").click()
     expect(page.locator("del")).to_have_text("print('one')")
     expect(page.locator("ins")).to_have_text("print('two')")
+    expect(page.locator("del b")).to_have_text("one")
+    page.get_by_role("link", name="One column").click()
+    expect(page.locator("ins b")).to_have_text("two")
+    assert "view=unified" in page.url
+
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{world.gitpip.url}/gist/{scene.gist_id}#L2")
+    expect(page.locator(":target")).to_have_text("kept")
+    page.get_by_role("button", name="Copy hello.py").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "print('two')\nkept\n"
+    page.get_by_role("link", name="Link to hello.py").click()
+    expect(page.locator("article:target")).to_be_visible()
 
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()
@@ -246,6 +263,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
         f"/gist/{colours}",
         f"/gist/{scene.gist_id}",
         f"/gist/{scene.gist_id}/changes/1",
+        f"/gist/{scene.gist_id}/changes/1?view=unified",
         "/publications",
         f"/publications/{scene.publication}",
         "/status-page",

@@ -105,7 +105,7 @@ async def test_a_user_added_again_publishes_what_the_forecast_says(
     forecast = await past_of(github, "ada", Backfill.parse("none"), clock())
     await track(database, clock, "ada", backfill="none")
     await run(watcher)
-    assert forecast.files == 0
+    assert forecast.kept == 0
     assert len(await stored(database, "ada")) == 8
     assert await pending(database, "ada") == {"first.py"}
     clock.advance(INTERVAL)

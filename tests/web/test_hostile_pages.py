@@ -66,7 +66,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
         return None
 
     async def forecast(login: str, backfill: Backfill) -> Forecast:
-        return Forecast(await find_account(login), 1, 1, timedelta(seconds=1))
+        return Forecast(await find_account(login), 1, 1, 1, timedelta(0), timedelta(0))
 
     async def unknown_logins(logins: Sequence[str]) -> frozenset[str]:
         return frozenset(logins)

@@ -139,7 +139,7 @@ def test_the_page_stays_as_it_was_filtered_and_sorted(table: Table) -> None:
         assert f'action="{SELECTED}?{within.replace("&", "&amp;")}#selection"' in page.text
 
 
-MANY = tuple(f"user{number}" for number in range(51))
+MANY = tuple(f"user{number}" for number in range(500))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ MANY = tuple(f"user{number}" for number in range(51))
         ("remove", ("ada", "eve", "mallory"), "", "eve, mallory are not tracked"),
         ("check", ("ada", "a\0b"), "", "'a\\x00b' can't be a login"),
         ("check", ("ada", "<b>"), "", "'<b>' can't be a login"),
-        ("pause", ("ada", *MANY), "", "52 are selected; at most 50 at once"),
+        ("pause", ("ada", *MANY), "", "501 are selected; at most 500 at once"),
         ("tag", ("ada",), " , ", "tags: must be one or more tags"),
         ("tag", ("ada",), "x" * 51, "must be 1 to 50 printable characters"),
         ("tag", ("bob", "ada"), " ".join(map(str, range(20))), "for ada: must be at most 20 tags"),
@@ -195,7 +195,7 @@ def test_a_form_that_no_page_sends_changes_nothing(told_wrong: Table) -> None:
     assert (told_wrong.users(), told_wrong.audit()) == before
 
 
-@pytest.mark.parametrize("said", ["done=destroy", "done=pause&number=51", "done=pause&number=-1"])
+@pytest.mark.parametrize("said", ["done=destroy", "done=pause&number=501", "done=pause&number=-1"])
 def test_the_page_says_nothing_that_can_not_have_been_done(
     served_to_all: Served, said: str
 ) -> None:
@@ -235,3 +235,35 @@ def test_before_several_are_removed_it_is_said_what_happens(served_from_any: Ser
         assert table.audit() >= {("user.removed", "ada"), ("user.removed", "bob")}
         again = table.order("remove", *hidden, confirmed="yes")
         assert _said(again) == "Nothing changed: ada, bob are not tracked."
+
+
+def test_all_who_match_are_selected_across_pages_and_asked_about(served: Served) -> None:
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
+        many = "login\n" + "\n".join(f"user-{number}" for number in range(60))
+        page = client.post("/imports", files={"file": ("list.csv", many.encode())})
+        client.post(f"{page.url.path}/confirm")
+        table = Table(served, client)
+        served.gitpip.wait_for(lambda: len(table.users()) == 60, "the import")
+
+        offered = client.get("/people?q=user-1")
+        link = re.findall('href="([^"]*select=all[^"]*)">Select all 11 that match', offered.text)[0]
+        assert client.get("/people").text.count("Select all 60</a>") == 1
+        selected = client.get(unescape(link).partition("#")[0])
+        assert "All 11 people selected" in selected.text
+        assert len(re.findall('form="selection"[^>]* checked\\s*disabled>', selected.text)) == 11
+
+        form = {"act": "pause", "matching": "10"}
+        wrong = client.post("/people/selected?q=user-1&select=all", data=form)
+        assert _said(wrong).startswith("Nothing changed: 11 people match now")
+        done = client.post("/people/selected?select=all", data={**form, "matching": "60"})
+        assert _said(done) == "Paused 60 people."
+        assert "select=all" not in str(done.url)
+        assert {state for state, _ in table.users().values()} == {"paused"}
+
+        asked = client.post(
+            "/people/selected?select=all", data={"act": "remove", "matching": "60"}
+        ).text
+        assert "Stop tracking 60 people?" in asked
+        assert "and 10 more" in on_one_line(asked)
+        assert 'name="matching" value="60"' in on_one_line(asked)
+        assert 'name="login"' not in asked

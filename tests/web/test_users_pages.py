@@ -81,9 +81,8 @@ def test_a_forecast_adds_nobody(served: Served, people: httpx2.Client) -> None:
         "/people", data={"login": "https://github.com/ada", "backfill": "none", "forecast": "1"}
     )
 
-    assert "Adding ada will create 2 activities in Pipedrive, in 1 s or more." in on_one_line(
-        forecast.text
-    )
+    said = on_one_line(forecast.text)
+    assert "ada has 1 public gist (2 files). Adding ada will create 2 activities in Pip" in said
     assert "Adding ada will create 0 activities in Pipedrive." in on_one_line(none.text)
     assert served.gitpip.get("/users").json() == []
 
@@ -109,7 +108,7 @@ def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: htt
 
     answer = people.post("/people", data={"login": "ada", "forecast": "1"})
 
-    assert "Can&#39;t preview right now: GitHub isn&#39;t responding." in answer.text
+    assert "Can't preview right now: GitHub isn't responding." in on_one_line(answer.text)
 
 
 def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.Client) -> None:

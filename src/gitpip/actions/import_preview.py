@@ -55,7 +55,7 @@ async def preview(
     faults = [row for row in rows if isinstance(row, RowError)]
     logins = tuple({row.login.lower(): row.login for row in users}.values())
     async with database.read() as transaction:
-        tracked = await bulk.count_tracked(transaction, logins)
+        tracked = len(await bulk.tracked_among(transaction, logins))
     return ImportPreview(
         told,
         logins,

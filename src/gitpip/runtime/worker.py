@@ -131,9 +131,16 @@ async def forecast(database: Database, github: GitHub, login: str, backfill: Bac
     past = await past_of(github, login, backfill, utc_now())
     async with database.read() as transaction:
         tracked = await users.with_account(transaction, past.account)
-    if tracked:  # adding the user again changes nothing
-        return Forecast(past.account, past.gists, 0, timedelta(0), tracked.login)
-    return Forecast(past.account, past.gists, past.files, shortest_time(past.files))
+    activities = 0 if tracked else past.kept  # adding the user again changes nothing
+    return Forecast(
+        past.account,
+        past.gists,
+        files=past.files,
+        activities=activities,
+        duration=shortest_time(activities),
+        duration_of_all=shortest_time(past.files),
+        tracked_as=tracked.login if tracked else None,
+    )
 
 
 def github_of(settings: Settings, database: Database | None = None) -> GitHub:

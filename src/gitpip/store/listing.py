@@ -65,13 +65,7 @@ async def list_users(
     limit: int,
 ) -> Page[ListedUser]:
     """A page of the tracked users."""
-    conditions: list[ColumnElement[bool]] = [tracked]
-    if wanted.login:
-        conditions.append(func.lower(users.c.login).contains(wanted.login.lower(), autoescape=True))
-    if wanted.state:
-        conditions.append(users.c.state == wanted.state)
-    if wanted.tag:
-        conditions.append(users.c.key.in_(tagged(wanted.tag)))
+    conditions = _conditions(wanted)
     total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
     line = await line_of(transaction, viewer)
     unread = (
@@ -98,6 +92,23 @@ async def list_users(
     )
     items = [ListedUser(user_of(row), row.unread) for row in found]
     return Page(tuple(items), total or 0)
+
+
+async def logins(transaction: Transaction, wanted: UserWanted, *, limit: int) -> tuple[str, ...]:
+    """The logins of the tracked users that fit, at most so many, in the order of their adding."""
+    chosen = select(users.c.login).where(*_conditions(wanted)).order_by(users.c.key).limit(limit)
+    return tuple((await transaction.execute(chosen)).scalars())
+
+
+def _conditions(wanted: UserWanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [tracked]
+    if wanted.login:
+        conditions.append(func.lower(users.c.login).contains(wanted.login.lower(), autoescape=True))
+    if wanted.state:
+        conditions.append(users.c.state == wanted.state)
+    if wanted.tag:
+        conditions.append(users.c.key.in_(tagged(wanted.tag)))
+    return conditions
 
 
 @dataclass(frozen=True)

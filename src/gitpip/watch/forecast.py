@@ -14,10 +14,14 @@ class Forecast:
 
     account: Account
     gists: int
+    files: int
+    """How many files the public gists have."""
     activities: int
-    """How many files of the public gists the backfill rule lets into the CRM."""
+    """How many of them the backfill rule lets into the CRM."""
     duration: timedelta
     """How long that takes, at the least, on the smallest plan with one seat."""
+    duration_of_all: timedelta
+    """The same for all files."""
     tracked_as: str | None = None
 
 
@@ -28,6 +32,7 @@ class Past:
     account: Account
     gists: int
     files: int
+    kept: int
     """How many files the backfill rule lets through."""
 
 
@@ -37,6 +42,7 @@ async def past_of(github: GitHub, login: str, backfill: Backfill, now: datetime)
     listed = await github.gists(account.github_id, None)
     added_at = account.seen_at or now
     before = [gist for gist in listed.gists if gist.created_at < added_at]
-    kept = {gist.id for gist in listed.gists} - excluded(before, backfill)
-    files = sum(len(gist.files) for gist in listed.gists if gist.id in kept)
-    return Past(account, len(listed.gists), files)
+    left_out = excluded(before, backfill)
+    files = sum(len(gist.files) for gist in listed.gists)
+    kept = sum(len(gist.files) for gist in listed.gists if gist.id not in left_out)
+    return Past(account, len(listed.gists), files=files, kept=kept)

@@ -46,6 +46,7 @@ from gitpip.web.middleware import SecurityMiddleware
 from gitpip.web.navigation import count_for_navigation
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
+    adding,
     audit,
     audits,
     bulk,
@@ -106,6 +107,7 @@ PAGES = (
     capacity.router,
     audits.router,
     users.router,
+    adding.router,
     bulk.router,
     user.router,
     gists.router,

@@ -8,18 +8,18 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gitpip.actions.acting import Acting, Wake
+from gitpip.actions.adding import MakeForecast
 from gitpip.actions.import_preview import FindUnknown
 from gitpip.actions.publishing_settings import Check as CheckSettings
 from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
-from gitpip.model import Backfill, FileKey
+from gitpip.model import FileKey
 from gitpip.publish.activity import Rendered
 from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Database, Transaction
-from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import identity_of
 from gitpip.web.ops.readiness import Readiness
@@ -30,10 +30,6 @@ SchedulerIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
-MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
-"""What tracking a login would publish; raises GitHubError."""
-
-
 Preview = Callable[[Transaction, FileKey, int], Awaitable[Rendered]]
 """The activity of a file's revision, as it would be sent now."""
 

@@ -158,10 +158,18 @@ def answer(
     # not take the one's answer out of its cache for the other's.
     headers = {"vary": "accept", **(headers or {})}
     if wants_page(request):
-        page = render("error.html", title=TITLES.get(status, status.phrase), detail=detail)
-        return HTMLResponse(page, status_code=status.value, headers=headers)
+        return _page(status, detail, headers)
     path = told_path(request.scope["path"])[:INSTANCE]
     return _problem(status, kind, detail, path=path, errors=errors, headers=headers)
+
+
+def _page(
+    status: HTTPStatus, detail: str, headers: dict[str, str], login: str | None = None
+) -> Response:
+    """An error as a page; `login` is of a user who could be added."""
+    title = TITLES.get(status, status.phrase)
+    page = render("error.html", title=title, detail=detail, login=login)
+    return HTMLResponse(page, status_code=status.value, headers=headers)
 
 
 def wants_page(request: Request) -> bool:
@@ -192,6 +200,8 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
             status, kind = told
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return await answer_unforeseen(request, error)
+    if isinstance(error, UserNotTracked) and error.login and wants_page(request):
+        return _page(status, str(error), {"vary": "accept"}, error.login)
     errors = []
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]

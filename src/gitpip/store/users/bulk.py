@@ -111,13 +111,16 @@ async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
     return each
 
 
-async def count_tracked(transaction: Transaction, logins: Sequence[str]) -> int:
-    """How many of these logins, in any case, are tracked. Give some thousand at the most."""
+async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict[str, str]:
+    """Those of these logins that are tracked, as they are tracked, by their lower case.
+
+    Give some thousand at the most.
+    """
     wanted = [login.lower() for login in logins]
-    found = await transaction.scalar(
-        select(func.count()).where(tracked, func.lower(users.c.login).in_(wanted))
+    found = await transaction.execute(
+        select(users.c.login).where(tracked, func.lower(users.c.login).in_(wanted))
     )
-    return int(found or 0)
+    return {login.lower(): login for login in found.scalars()}
 
 
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:

@@ -227,7 +227,7 @@ async def find(transaction: Transaction, login: str) -> User:
         formerly = await former_logins.newest_with(transaction, login)
         user = None if formerly is None else await _one(transaction, users.c.key == formerly)
     if user is None:
-        raise UserNotTracked(f"{login} is not tracked")
+        raise UserNotTracked(f"{login} is not tracked", login=login)
     return user
 
 

@@ -152,6 +152,7 @@ class ForecastBody(NounBody[Forecast]):
     login: str = Field(validation_alias=AliasPath("account", "login"))
     github_id: int = Field(validation_alias=AliasPath("account", "github_id"))
     gists: int
+    files: int
     activities: int
     seconds: Seconds = Field(validation_alias="duration")
     """How long that takes at the least, on Pipedrive's smallest plan with one seat."""

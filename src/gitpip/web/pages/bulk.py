@@ -1,5 +1,6 @@
 """What is done at once to users selected in the table."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -9,13 +10,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions.users import UserAct, act_on_selected
 from gitpip.errors import InvalidInput, UserNotTracked
 from gitpip.model import Role, UserState
+from gitpip.store import listing
 from gitpip.store.users import bulk
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context, CurrentActing
-from gitpip.web.pages.forms import Field
+from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.forms import Field, number_of_people, read_field
 from gitpip.web.pages.removal import asked_before_removing
-from gitpip.web.pages.selection import Selection, order_of
-from gitpip.web.pages.users import Asked, show_users
+from gitpip.web.pages.selection import MOST, Selection, order_of
+from gitpip.web.pages.users import Asked, Listing, show_users
 
 PLACE = "#selection"
 """Where on the page it is said what was done."""
@@ -35,10 +37,17 @@ async def act_on_selected_users(
     act: Field = "",
     tags: Field = "",
     confirmed: Field = "",
+    matching: Field = "",
 ) -> Response:
-    """Do one thing to all who are selected, or to none; ask first before they are removed."""
+    """Do one thing to all who are selected, or to none; ask first before they are removed.
+
+    `matching` is how many the page said to be selected, where it was all that fit.
+    """
     selection = Selection(login or (), tags)
     try:
+        if asked.select:
+            shown = read_field("matching", number_of_people, matching)
+            selection = replace(selection, logins=await _matching(context, asked, shown))
         order = order_of(selection, act)
         if order.act is UserAct.REMOVE and not confirmed:
             async with context.database.read() as transaction:
@@ -46,6 +55,7 @@ async def act_on_selected_users(
                     transaction,
                     await bulk.find_each(transaction, order.logins),
                     action=asked.address("/people/selected") + PLACE,
+                    matching=len(order.logins) if asked.select else None,
                     keep=asked.address() + PLACE,
                 )
             return HTMLResponse(page)
@@ -59,9 +69,25 @@ async def act_on_selected_users(
         return await show_users(request, context, asked, selection=wrong)
     paused = sum(user.state is UserState.PAUSED for user in chosen)
     told = asked.address(
+        select="",
         done=order.act,
         number=len(chosen),
         paused=paused if order.act is UserAct.CHECK else 0,
         tags=" ".join(order.tags),
     )
     return RedirectResponse(told + PLACE, status_code=303)
+
+
+async def _matching(context: AppContext, asked: Listing, shown: int | None) -> Sequence[str]:
+    """All who fit; raises InvalidInput where they are no longer as many as the page said."""
+    async with context.database.read() as transaction:
+        logins = await listing.logins(transaction, asked.wanted, limit=MOST + 1)
+    if len(logins) > MOST:
+        raise InvalidInput(
+            "login", f"more than {MOST} people match; filter the list to at most {MOST}"
+        )
+    if len(logins) != shown:
+        raise InvalidInput(
+            "login", f"{len(logins)} people match now; look at the list and select them again"
+        )
+    return logins

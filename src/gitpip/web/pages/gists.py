@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -15,8 +15,8 @@ from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
-from gitpip.web.render.diff import LINES, differences
-from gitpip.web.render.highlight import shown, whole_of
+from gitpip.web.render.diff import LINES, differences, in_one_column
+from gitpip.web.render.highlight import shown, whole_of, with_line_links
 from gitpip.web.render.jinja import render
 from gitpip.web.render.times import exact
 
@@ -57,6 +57,8 @@ async def gist(gist_id: GistPath, context: Context) -> HTMLResponse:
         files=files,
         unread=unread,
         whole=lambda file: shown(file, bounds),
+        with_line_links=with_line_links,
+        first=min(file.key for file in files),
         links=await context.links(),
     )
     return HTMLResponse(page)
@@ -71,8 +73,9 @@ async def changes(
     context: Context,
     before: Revision = None,
     after: Revision = None,
+    view: Literal["split", "unified"] = "split",
 ) -> HTMLResponse:
-    """Two revisions of a file side by side; without being told which, the last two."""
+    """Two revisions of a file; without being told which, the last two."""
     async with context.database.read() as transaction:
         file = await _file(transaction, gist_id, key)
         past = await gists.revisions_of(transaction, file)
@@ -92,6 +95,8 @@ async def changes(
         new=new,
         revisions=sorted(known),
         places=places,
+        view=view,
+        in_one_column=in_one_column,
         lines=LINES,
         cut=any((one.content or "").count("\n") >= LINES for one in (old, new)),
     )

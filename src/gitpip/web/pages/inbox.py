@@ -33,6 +33,7 @@ from gitpip.web.auth.throttle import address_counted
 from gitpip.web.auth.viewer import remember, sends_name, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
+from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.render.highlight import PREVIEW, shown
 from gitpip.web.render.inbox import by_day, rows
 from gitpip.web.render.jinja import render
@@ -92,6 +93,7 @@ async def inbox(
             "saved": await saved.of_viewer(transaction, viewer),
             "visits": await home.visits_of(transaction, viewer, limit=10),
             "marked": await _marked(transaction, seen, viewer),
+            "stranger": None if listed else await not_tracked(transaction, asked.q),
         }
     page = await asyncio.to_thread(
         _page,

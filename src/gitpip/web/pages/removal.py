@@ -10,11 +10,17 @@ from gitpip.web.render.jinja import render
 
 
 async def asked_before_removing(
-    transaction: Transaction, leaving: Sequence[User], *, action: str, keep: str
+    transaction: Transaction,
+    leaving: Sequence[User],
+    *,
+    action: str,
+    keep: str,
+    matching: int | None = None,
 ) -> str:
     """The page that says what removing these users does, and asks whether to.
 
-    `action` is where the form is sent if so, with the logins, and `keep` leads back if not.
+    `action` is where the form is sent if so, with the logins, or with the number of those who are
+    `matching` a filter; `keep` leads back if not.
     """
     keys = [user.key for user in leaving]
     counts = await publications.count(transaction, keys)
@@ -31,5 +37,6 @@ async def asked_before_removing(
         ),
         published=counts.get(PublicationState.PUBLISHED, 0),
         action=action,
+        matching=matching,
         keep=keep,
     )

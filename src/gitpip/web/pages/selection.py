@@ -12,7 +12,9 @@ from gitpip.validation import any_of, possible_login
 from gitpip.web.pages.forms import tags_of
 
 ROWS = 50
-"""How many users the table shows on a page, which can be dealt with at once."""
+"""How many users the table shows on a page."""
+MOST = 500
+"""How many users can be dealt with at once, in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ def order_of(selection: Selection, act: str) -> Order:
     if not selection.logins:
         raise InvalidInput("login", "select at least one person")
     logins = {login.lower(): possible_login(login) for login in selection.logins}
-    if len(logins) > ROWS:
-        raise InvalidInput("login", f"{len(logins)} are selected; at most {ROWS} at once")
+    if len(logins) > MOST:
+        raise InvalidInput("login", f"{len(logins)} are selected; at most {MOST} at once")
     chosen = acts[act]
     tags: tuple[str, ...] = ()
     if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):
@@ -47,11 +49,15 @@ def order_of(selection: Selection, act: str) -> Order:
 class Done:
     """What was done to selected users, as the address of the page that says so tells."""
 
-    done: Annotated[UserAct | Tagging | Literal[""], Query()] = ""
-    number: Annotated[int, Query(ge=0, le=ROWS)] = 0
-    paused: Annotated[int, Query(ge=0, le=ROWS)] = 0
+    done: Annotated[UserAct | Tagging | Literal["", "add"], Query()] = ""
+    number: Annotated[int, Query(ge=0, le=MOST)] = 0
+    paused: Annotated[int, Query(ge=0, le=MOST)] = 0
     """How many of them are not looked at yet, as they are paused."""
+    known: Annotated[int, Query(ge=0, le=MOST)] = 0
+    """Of those who were to be added: how many were tracked already."""
     tags: Annotated[str, Query(max_length=1_200)] = ""
 
 
+ADDED = "add"
+"""What `Done.done` says where people were added."""
 NOTHING_DONE = Done()

@@ -1,4 +1,4 @@
-"""The page of users: the table, and adding."""
+"""The page of users: the table, and a check of everybody."""
 
 import asyncio
 from dataclasses import asdict, dataclass
@@ -8,19 +8,17 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions.adding import PeoplePreview
 from gitpip.actions.checks import request as request_check
-from gitpip.actions.users import add_user
-from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
-from gitpip.model import Backfill, Role, UserState
+from gitpip.model import Role, UserState
 from gitpip.store import listing
-from gitpip.store.users import users
-from gitpip.validation import without_nul, written_login
-from gitpip.watch.forecast import Forecast
+from gitpip.validation import without_nul
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
-from gitpip.web.pages.forms import Field, read_field, tags_of
-from gitpip.web.pages.selection import NOTHING_DONE, ROWS, Done, Selection
+from gitpip.web.pages.forms import NewPeople
+from gitpip.web.pages.selection import MOST, NOTHING_DONE, ROWS, Done, Selection
+from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -35,6 +33,8 @@ class Listing:
     state: Annotated[UserState | Literal[""], Query()] = ""
     sort: Annotated[listing.UserSort, Query()] = listing.UserSort.LOGIN
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0
+    select: Annotated[Literal["", "all"], Query()] = ""
+    """Whether all that fit are selected, on whatever page of the table they are."""
 
     @property
     def wanted(self) -> listing.UserWanted:
@@ -58,10 +58,15 @@ EVERYBODY = Listing()
 @router.get("/people")
 @needs(Role.VIEWER)
 async def people(
-    request: Request, context: Context, asked: Asked, done: Annotated[Done, Depends()]
+    request: Request,
+    context: Context,
+    asked: Asked,
+    done: Annotated[Done, Depends()],
+    add: Annotated[str, Query(max_length=100)] = "",
 ) -> HTMLResponse:
-    """The tracked users."""
-    return await show_users(request, context, asked, done=done)
+    """The tracked users; `add` is written into the form that adds people."""
+    new = NewPeople.by_default(context.settings.backfill, login=without_nul(add))
+    return await show_users(request, context, asked, done=done, new=new)
 
 
 async def show_users(
@@ -70,12 +75,12 @@ async def show_users(
     asked: Listing = EVERYBODY,
     *,
     fault: str = "",
-    new: dict[str, str] | None = None,
-    forecast: Forecast | None = None,
+    new: NewPeople | None = None,
+    preview: PeoplePreview | None = None,
     selection: Selection | None = None,
     done: Done = NOTHING_DONE,
 ) -> HTMLResponse:
-    """The page; with a fault it tells the one who added somebody, or who selected some."""
+    """The page; with a fault it tells the one who added or selected people."""
     async with context.database.read() as transaction:
         listed = await listing.list_users(
             transaction,
@@ -86,6 +91,7 @@ async def show_users(
             limit=ROWS,
         )
         tags = await listing.tags(transaction)
+        stranger = None if listed.total else await not_tracked(transaction, asked.q)
     selection = selection or Selection()
     page = await asyncio.to_thread(
         render,
@@ -97,55 +103,15 @@ async def show_users(
         sorts=list(listing.UserSort),
         states=list(UserState),
         rows=ROWS,
+        most=MOST,
+        stranger=stranger,
         fault=fault,
-        new=new or {"login": "", "id": "", "tags": "", "backfill": str(context.settings.backfill)},
-        forecast=forecast,
+        new=new or NewPeople.by_default(context.settings.backfill),
+        preview=preview,
         selection=selection,
         done=done,
     )
     return HTMLResponse(page, status_code=422 if fault or selection.fault else 200)
-
-
-@router.post("/people")
-@needs(Role.OPERATOR)
-async def add(
-    *,
-    request: Request,
-    context: Context,
-    acting: CurrentActing,
-    login: Field = "",
-    id: Field = "",  # noqa: A002 (the field's name)
-    tags: Field = "",
-    backfill: Field = "",
-    forecast: Field = "",
-) -> Response:
-    """Track a user, or say first what that would publish."""
-    new = {"login": login, "id": id, "tags": tags, "backfill": backfill}
-    try:
-        login = written_login(login)
-        rule = read_field("backfill", Backfill.parse, backfill) or context.settings.backfill
-        if forecast:
-            foreseen = await context.forecast(login, rule)
-            return await show_users(request, context, new=new, forecast=foreseen)
-        added = await add_user(
-            acting,
-            login,
-            external_id=id.strip() or None,
-            backfill=rule,
-            details=users.Changes(tags=tags_of(tags)),
-            find_account=context.find_account,
-        )
-    except GitHubNotFound as error:
-        return await show_users(request, context, fault=str(error), new=new)
-    except GitHubError as error:
-        fault = (
-            "Can't preview right now: GitHub isn't responding. Try again, or add without a "
-            f"preview. ({error})"
-        )
-        return await show_users(request, context, fault=fault, new=new)
-    except (InvalidInput, UserConflict) as error:
-        return await show_users(request, context, fault=str(error), new=new)
-    return RedirectResponse(f"/people/{added.user.login}", status_code=303)
 
 
 @router.post("/people/check")

@@ -1,8 +1,10 @@
-"""The difference of two texts, side by side."""
+"""The difference of two texts, word by word: side by side, or as one column of lines."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import groupby
 
 LINES = 3_000
 """Texts are compared up to so many lines: comparing takes time that grows with the square."""
@@ -10,6 +12,15 @@ COUNTED_LINES = 500
 """Where the changed lines are only counted, on a page of many gists."""
 WIDTH = 1_000
 CONTEXT = 3
+WORDS = 200
+"""A line with more words is not compared word by word."""
+COMPARED_PAIRS = 500
+"""So many pairs of lines of a page are compared word by word."""
+ALIKE = 0.4
+"""Lines that have less in common, from 0 to 1, are not the same line edited."""
+
+Piece = tuple[str, bool]
+"""A part of a line, and whether it changed."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,8 @@ class Side:
     number: int | None
     text: str
     changed: bool
+    pieces: Sequence[Piece] = ()
+    """The parts of an edited line; none where it has little in common with the other one."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +50,60 @@ def differences(before: str, after: str) -> tuple[tuple[DifferenceRow, ...], ...
     old = [line[:WIDTH] for line in before.splitlines()[:LINES]]
     new = [line[:WIDTH] for line in after.splitlines()[:LINES]]
     matcher = SequenceMatcher(None, old, new, autojunk=True)
-    return tuple(
-        tuple(row for step in group for row in _rows(step, old, new))
-        for group in matcher.get_grouped_opcodes(CONTEXT)
+    left = COMPARED_PAIRS
+    places: list[tuple[DifferenceRow, ...]] = []
+    for group in matcher.get_grouped_opcodes(CONTEXT):
+        rows = []
+        for row in (row for step in group for row in _rows(step, old, new)):
+            compared = row.left.changed and row.right.changed and left > 0
+            left -= compared
+            rows.append(_word_by_word(row) if compared else row)
+        places.append(tuple(rows))
+    return tuple(places)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a difference in one column, with its numbers in both texts."""
+
+    old: int | None
+    new: int | None
+    side: Side
+
+
+def in_one_column(place: Sequence[DifferenceRow]) -> Iterator[Line]:
+    """A changed place as lines: of lines changed together, first the removed, then the added."""
+    for changed, run in groupby(place, key=lambda row: row.left.changed or row.right.changed):
+        rows = list(run)
+        if not changed:
+            yield from (Line(row.left.number, row.right.number, row.right) for row in rows)
+            continue
+        yield from (Line(row.left.number, None, row.left) for row in rows if row.left.changed)
+        yield from (Line(None, row.right.number, row.right) for row in rows if row.right.changed)
+
+
+def _word_by_word(row: DifferenceRow) -> DifferenceRow:
+    """The same two lines with the words that differ."""
+    old, new = _words(row.left.text), _words(row.right.text)
+    if max(len(old), len(new)) > WORDS:
+        return row
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    if matcher.ratio() < ALIKE:
+        return row
+    steps = matcher.get_opcodes()
+    return DifferenceRow(
+        replace(row.left, pieces=_pieces(old, [(kind, a, b) for kind, a, b, _, _ in steps])),
+        replace(row.right, pieces=_pieces(new, [(kind, a, b) for kind, _, _, a, b in steps])),
     )
+
+
+def _words(line: str) -> list[str]:
+    return re.findall(r"\w+|\s+|[^\w\s]", line)
+
+
+def _pieces(words: Sequence[str], steps: Sequence[tuple[str, int, int]]) -> tuple[Piece, ...]:
+    parts = (("".join(words[start:end]), kind != "equal") for kind, start, end in steps)
+    return tuple(part for part in parts if part[0])
 
 
 def _rows(

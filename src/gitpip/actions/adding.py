@@ -1,0 +1,139 @@
+"""Several people who are to be tracked: what that would send, and adding them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitpip.actions.acting import Acting
+from gitpip.actions.users import FindAccount, add_user
+from gitpip.errors import GitHubBlocked, GitHubError, GitHubNotFound, InvalidInput, UserConflict
+from gitpip.model import Backfill
+from gitpip.store.users import bulk
+from gitpip.store.users.users import NOTHING, Changes
+from gitpip.watch.forecast import Forecast
+
+AT_ONCE = 20
+"""So many people at most are added or previewed at once: GitHub is asked about each."""
+PREVIEW_LIMIT = timedelta(seconds=20)
+"""So long a person waits for a preview."""
+
+MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
+"""What tracking a login would publish; raises GitHubError."""
+
+
+@dataclass(frozen=True)
+class PeoplePreview:
+    """What adding some people would send: each person is in one of these lists."""
+
+    new: Sequence[Forecast]
+    tracked: Sequence[Forecast]
+    """Those who are tracked already."""
+    faults: Sequence[str]
+    """What GitHub says of those who can't be added, a sentence each."""
+    unasked: Sequence[str]
+    """The logins that GitHub could not be asked about, and why not."""
+    reason: str
+
+    @property
+    def gists(self) -> int:
+        """How many public gists the new people have."""
+        return sum(forecast.gists for forecast in self.new)
+
+    @property
+    def files(self) -> int:
+        """How many files these have, all of which the rule `all` would send."""
+        return sum(forecast.files for forecast in self.new)
+
+    @property
+    def activities(self) -> int:
+        """How many of the files would be sent."""
+        return sum(forecast.activities for forecast in self.new)
+
+    @property
+    def duration(self) -> timedelta:
+        """How long sending them takes at the least."""
+        return sum((forecast.duration for forecast in self.new), timedelta())
+
+    @property
+    def duration_of_all(self) -> timedelta:
+        """How long sending every file would take at the least."""
+        return sum((forecast.duration_of_all for forecast in self.new), timedelta())
+
+
+async def preview_people(
+    logins: Sequence[str], backfill: Backfill, make_forecast: MakeForecast
+) -> PeoplePreview:
+    """What adding these people would send; changes nothing.
+
+    GitHub is asked about one after the other, as its documentation recommends, and no more once it
+    does not answer.
+    """
+    new, tracked, faults = list[Forecast](), list[Forecast](), list[str]()
+    unasked, reason = list(logins), ""
+    try:
+        async with asyncio.timeout(PREVIEW_LIMIT.total_seconds()):
+            for login in logins:
+                try:
+                    forecast = await make_forecast(login, backfill)
+                except (GitHubNotFound, GitHubBlocked) as error:
+                    faults.append(str(error))
+                else:
+                    (tracked if forecast.tracked_as else new).append(forecast)
+                unasked.remove(login)
+    except TimeoutError:
+        reason = f"no answer within {PREVIEW_LIMIT.seconds} seconds"
+    except GitHubError as error:
+        reason = str(error)
+    return PeoplePreview(new, tracked, faults, unasked, reason)
+
+
+@dataclass(frozen=True)
+class AddedPeople:
+    """What became of each person who was to be tracked, by login."""
+
+    added: Sequence[str]
+    known: Sequence[str]
+    """Those who were tracked already."""
+    faults: dict[str, str]
+    """Those who could not be added, each with the reason."""
+
+
+async def add_people(
+    acting: Acting,
+    logins: Sequence[str],
+    *,
+    external_id: str | None,
+    backfill: Backfill,
+    details: Changes = NOTHING,
+    find_account: FindAccount,
+) -> AddedPeople:
+    """Track these people, each on their own: who can't be added keeps back no other.
+
+    Those who are tracked already stay as they are. Raises InvalidInput where one id is given for
+    several, and where the details can't be.
+    """
+    if external_id is not None and len(logins) > 1:
+        raise InvalidInput(
+            "id", "a customer ID is for one person; add people one by one, or import a list of them"
+        )
+    async with acting.database.read() as transaction:
+        tracked = await bulk.tracked_among(transaction, logins) if external_id is None else {}
+    added, known, faults = list[str](), list(tracked.values()), dict[str, str]()
+    for login in logins:
+        if login.lower() in tracked:
+            continue
+        try:
+            one = await add_user(
+                acting,
+                login,
+                external_id=external_id,
+                backfill=backfill,
+                details=details,
+                find_account=find_account,
+            )
+        except (GitHubNotFound, UserConflict) as error:
+            faults[login] = str(error)
+        else:
+            (added if one.new else known).append(one.user.login)
+    return AddedPeople(added, known, faults)
