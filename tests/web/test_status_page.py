@@ -103,9 +103,9 @@ def test_due_times_take_a_pause_into_account(served: Served) -> None:
     assert status["next_publication_due"] == status["publishing"]["until"]
     until = datetime.fromisoformat(status["publishing"]["until"])
     assert f"{until:%H:%M} UTC" in re.sub(
-        r"(?s).*Next step", "", served.gitpip.get("/publications").text
+        r"(?s).*>When<", "", served.gitpip.get("/publications").text
     )
-    assert "next in turn" not in served.gitpip.get("/publications").text
+    assert ">Next<" not in served.gitpip.get("/publications").text
     told = served.gitpip.command("status").stdout
     assert told.startswith("error   Publishing is paused until")
     as_json = json.loads(served.gitpip.command("status", "--json").stdout)

@@ -81,28 +81,32 @@ async def status_page(context: Context) -> HTMLResponse:
 
 @router.post("/status-page/try/{name}")
 @needs(Role.OPERATOR)
-async def try_pause_now(name: Pausable, acting: CurrentActing) -> Response:
+async def try_pause_now(name: Pausable, acting: CurrentActing, back: Field = "") -> Response:
     """End a pause, and ask once more."""
     await try_now(acting, (name,))
-    return RedirectResponse("/status-page", status_code=303)
+    return _to_page(back)
 
 
 @router.post("/status-page/publishing/pause")
 @needs(Role.OPERATOR)
 async def pause_publishing(
-    acting: CurrentActing, until: Field = "", lasts: Field = "", reason: Field = ""
+    acting: CurrentActing,
+    until: Field = "",
+    lasts: Field = "",
+    reason: Field = "",
+    back: Field = "",
 ) -> Response:
     """Let nothing be sent until a time, for a while, or until somebody resumes."""
     await publishing.pause_publishing(acting, until=until, lasts=lasts, reason=reason)
-    return RedirectResponse("/status-page", status_code=303)
+    return _to_page(back)
 
 
 @router.post("/status-page/publishing/resume")
 @needs(Role.OPERATOR)
-async def resume_publishing(acting: CurrentActing) -> Response:
+async def resume_publishing(acting: CurrentActing, back: Field = "") -> Response:
     """End a person's pause."""
     await publishing.resume_publishing(acting)
-    return RedirectResponse("/status-page", status_code=303)
+    return _to_page(back)
 
 
 @router.post("/status-page/notes/{act}")
@@ -135,3 +139,9 @@ async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> R
     """Say to know which activities are missing, or there twice."""
     await acknowledge(acting, (kind,))
     return RedirectResponse("/status-page", status_code=303)
+
+
+def _to_page(back: str) -> Response:
+    """To the page that a form was on."""
+    path = "/publications" if back == "publications" else "/status-page"
+    return RedirectResponse(path, status_code=303)
