@@ -18,7 +18,7 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
 
     status = served.api("GET", "/status").json()
     assert not status["all_good"]
-    assert "Publishing is paused by" in status["sentence"]
+    assert "Sync is paused by" in status["sentence"]
     assert status["publishing"]["state"] == "paused"
     assert status["publishing"]["until"] is None
     assert status["publishing"]["by"]
@@ -30,7 +30,7 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
     assert 'id="resume-publishing"' in served.gitpip.get("/status-page").text
     assert "paused by" in served.gitpip.command("status").stdout
     drained = served.gitpip.command("publish", "--json")
-    assert "Publishing is paused by" in json.loads(drained.stdout)["reason"]
+    assert "Sync is paused by" in json.loads(drained.stdout)["reason"]
 
     assert served.gitpip.post("/status-page/publishing/resume").status_code == 303
     served.pipedrive.wait_until(lambda: published(served) == 1)
