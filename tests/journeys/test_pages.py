@@ -29,7 +29,7 @@ COLOURS = {
 
 
 def _add(page: Page, login: str) -> None:
-    page.get_by_role("link", name="People").click()
+    page.get_by_role("link", name="People", exact=True).click()
     page.get_by_label("GitHub username or profile URL").fill(login)
     page.get_by_role("button", name="Add person").click()
 
@@ -189,7 +189,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("No matches.")).to_be_visible()
 
-    page.get_by_role("link", name="People").click()
+    page.get_by_role("link", name="People", exact=True).click()
     page.get_by_role("link", name="octocat").click()
     page.get_by_role("link", name="revision 2").click()
     expect(page.locator("del")).to_have_text("print('one')")
@@ -204,7 +204,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     assert "state=failed" in page.url
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
 
-    page.get_by_role("link", name="People").click()
+    page.get_by_role("link", name="People", exact=True).click()
     page.get_by_role("link", name="Import a list").click()
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}

@@ -201,7 +201,7 @@ async def test_the_command_shows_and_decides(
     assert (wrong.returncode, "must be all, latest:N" in wrong.stderr) == (1, True)
     assert await shown.states("ada") == {HELD: 5}
     done = gitpip.command("held", "ada", "--approve", "latest:2")
-    assert done.stdout == "ada: 2 files to be published now, 3 skipped.\n"
+    assert done.stdout == "ada: 2 files queued, 3 skipped.\n"
     assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
 
 

@@ -153,14 +153,14 @@ async def test_people_get_errors_as_pages(client: httpx2.AsyncClient) -> None:
 async def test_a_page_is_marked_as_read_and_that_is_undone(client: httpx2.AsyncClient) -> None:
     page = (await client.get("/")).text
     shown = re.findall('name="shown"\\s+value="([^"]+)"', page)
-    assert len(shown) == page.count(" data-item>") > 1
+    assert len(shown) == page.count(" data-item>") == 1
     marked = await client.post("/seen", data={"page": "1", "shown": shown}, follow_redirects=True)
     undo = re.search("/seen/[0-9]+/undo", marked.text)
     assert undo
     undone = await client.post(undo[0], follow_redirects=True)
     wrong = await client.post("/seen", data={"gist": "1:x"})
 
-    assert f"Marked {len(shown)} gists as read." in marked.text
+    assert "Marked 1 gist as read." in marked.text
     assert " data-item>" not in marked.text
     assert undone.text.count(" data-item>") == len(shown)
     assert wrong.status_code == 422

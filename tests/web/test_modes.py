@@ -52,13 +52,13 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     first, second = served.api("GET", "/publications?state=held").json()["items"]
     assert f'id="choose-{first["id"]}"' in page
     told = served.gitpip.command("publish", "--dry-run").stdout
-    assert told.startswith("Nothing waits")
+    assert told.startswith("Nothing is queued.")
     assert "2 for ask" in told
-    assert "Nothing is sent at present" not in told
+    assert "Sync is stopped" not in told
     assert served.api("GET", "/publishing/plan").json()["held"] == {"ask": 2}
     assert served.gitpip.command("publishing", "pause", "--reason", "a fair").returncode == 0
     told = served.gitpip.command("publish", "--dry-run").stdout
-    assert "Nothing is sent at present" in told
+    assert "Sync is stopped" in told
     assert "a fair" in told
     assert served.gitpip.command("publishing", "resume").returncode == 0
 

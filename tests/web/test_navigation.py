@@ -39,14 +39,14 @@ def test_what_is_unread_and_what_needs_attention_is_counted(
 ) -> None:
     assert links(reader.get("/").text)[:4] == ["Inbox", "People", "CRM sync", "Status"]
     served.gitpip.command("publishing", "settings", "set", "publishing_mode=ask")
-    served.track("ada", {"a.txt": "a", "b.txt": "b"})
+    served.track("ada", {"a.txt": "a"}, {"b.txt": "b", "c.txt": "c"})
 
     for path in ("/", "/people", "/feeds", "/people/nobody"):
         page = reader.get(path).text
         assert links(page)[0] == "Inbox 2 unread", path
         assert ("<title>(2) " in page) is (path == "/")
     served.gitpip.wait_for(
-        lambda: "CRM sync 2 need attention" in links(reader.get("/").text), "what is held"
+        lambda: "CRM sync 3 need attention" in links(reader.get("/").text), "what is held"
     )
 
     reader.post("/seen", data={"everything": "1"})

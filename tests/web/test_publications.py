@@ -79,7 +79,7 @@ def test_the_words_around_a_sent_file(served: Served) -> None:
     assert '<span class="state published">' in listed
     assert '<span class="state failed">' not in listed  # red, for none
     person = re.sub("<[^>]+>", "", served.gitpip.get("/people/ada").text)
-    assert re.search(r"last checked [^·]+\S\s+·\s+on GitHub", person)
+    assert re.search(r"last checked [^·]+\S\s+·\s+View on GitHub", person)
     [ready] = served.gitpip.logged("deal.ready")
     assert ready["deal_id"]
     assert "reason" not in ready

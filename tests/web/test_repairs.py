@@ -111,7 +111,7 @@ def test_programs_and_commands_see_the_same(refused: Served) -> None:
     assert told["total"] == 3
     assert told["states"] == counted["states"]
     said = refused.gitpip.command("publications", *options).stdout
-    assert "skip: 3 publications. Nothing was changed." in said
+    assert "skip: 3 publications. Nothing changed." in said
     shown = json.loads(refused.gitpip.command("publications", "causes", "--json").stdout)
     assert [one["key"] for one in shown] == [cause["key"]]
     listed = refused.gitpip.command(
@@ -129,7 +129,7 @@ def test_programs_and_commands_see_the_same(refused: Served) -> None:
         begun.json()["id"]
     ]
     nothing = refused.gitpip.command("publications", "repair", "skip", "--user", "nobody").stdout
-    assert nothing == "Nothing is found that this can be done to.\n"
+    assert nothing == "No publications match.\n"
 
 
 def test_selected_ones_are_retried_and_bad_fields_are_named(refused: Served) -> None:

@@ -395,7 +395,7 @@ def test_a_page_offers_only_what_its_reader_may_do(guarded: Served) -> None:
         )
 
     assert boxes == {"viewer": False, "operator": True, "admin": True}
-    assert offered["viewer"] == {"/", "/people", "/seen", "/sign-out"}
+    assert offered["viewer"] == {"/", "/inbox/filters", "/people", "/seen", "/sign-out"}
     assert offered["operator"] - offered["viewer"] >= {
         *("/people/mona/check", "/people/mona/pause", "/people/mona/change", "/people/check"),
         *("/imports", "/people/mona/remove", "/people/selected"),

@@ -36,7 +36,7 @@ def try_by_command(served: Served) -> None:
     done = served.gitpip.command("try-now", "publishing")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "Ended the pause of publishing. It pauses again if the request is refused; "
+        "Ended the pause of publishing. If the next request fails, gitpip pauses again: "
         "see gitpip status.\n"
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NewType
 from urllib.parse import parse_qsl
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from gitpip.errors import FilterNotFound, InvalidInput
 from gitpip.store import commit_order
@@ -44,12 +44,19 @@ _saved_filter = reader(SavedFilter)
 async def save(
     transaction: Transaction, viewer: str, name: str, asked: Filter, now: datetime
 ) -> SavedFilter:
-    """Save a filter; a filter of this name is replaced. Raises InvalidInput."""
+    """Save a filter; a filter of this name is replaced, and keeps its id. Raises InvalidInput."""
     if not name or len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput("name", f"must be 1 to {NAME_LIMIT} printable characters, e.g. vip")
     await commit_order.one_at_a_time(transaction, viewer)
     of_viewer = inbox_filters.c.viewer == viewer
-    await transaction.execute(delete(inbox_filters).where(of_viewer, inbox_filters.c.name == name))
+    replaced = await transaction.execute(
+        update(inbox_filters)
+        .where(of_viewer, inbox_filters.c.name == name)
+        .values(query=asked.query, saved_at=now)
+        .returning(inbox_filters)
+    )
+    if row := replaced.one_or_none():
+        return _saved_filter(row)
     number = await transaction.scalar(select(func.count()).where(of_viewer))
     if (number or 0) >= FILTERS:
         raise InvalidInput("name", f"you have {FILTERS} filters already; delete one first")
