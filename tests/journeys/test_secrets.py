@@ -9,7 +9,11 @@ from tests.journeys.conftest import TOKEN, World
 from tests.journeys.mounted import Mounted
 
 NEW = "another-token-of-the-journey"
-WRONG = (("can't be read", None), ("empty", ""), ("must be printable ASCII without spaces", f"{NEW} {NEW}"))
+WRONG = (
+    ("can't be read", None),
+    ("empty", ""),
+    ("must be printable ASCII without spaces", f"{NEW} {NEW}"),
+)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.USERS_LATE: ("/people", "Review people"),
     ProblemKind.USERS_UNREAD: ("/people", "Review people"),
     ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume people"),
+    ProblemKind.PIPEDRIVE_TOKEN_MISSING: ("/setup", "Connect Pipedrive"),
     ProblemKind.NO_USERS: ("/people", "Add people"),
 }
 """Where a person can do something about a problem, and what the link says."""
