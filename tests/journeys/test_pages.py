@@ -249,6 +249,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
         "/publications",
         f"/publications/{scene.publication}",
         "/status-page",
+        "/setup",
         "/settings/publishing/preview",
         "/checks/1",
         "/docs",
