@@ -130,7 +130,7 @@ def test_a_check_of_everybody_shows_how_far_it_is(served: Served, people: httpx2
     served.track("ada", {"one.py": "1"})
 
     page = people.post("/people/check")
-    served.gitpip.wait_for(lambda: "Done" in people.get(page.url.path).text, "the check")
+    served.gitpip.wait_for(lambda: "Finished" in people.get(page.url.path).text, "the check")
 
     assert "1 person checked" in on_one_line(people.get(page.url.path).text)
 
@@ -171,4 +171,4 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     assert "PIPEDRIVE_TOKEN is not set" in waiting
     listed = served.gitpip.get("/publications?state=pending").text
     assert "PIPEDRIVE_TOKEN is not set" in listed
-    assert "its turn has not come" in listed
+    assert "In queue" in listed
