@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gitpip.config import Settings, load_settings
-from gitpip.doctor.findings import Verdict
 from gitpip.doctor.publishing import PLANTED, look_at_detector
 from gitpip.publish.credentials.detector import Detector
+from gitpip.status.findings import Verdict
 
 FINDS_NOTHING = (
     "import sys\nprint('2\\n[]', end='', flush=True)\n"

@@ -214,10 +214,10 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
 
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()
-    page.get_by_role("link", name="Show what would be sent").click()
+    page.get_by_role("link", name="Preview").click()
     expect(page.get_by_label("Note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
     page.get_by_role("button", name="Retry hello.py").click()
-    expect(page.get_by_text("None in this state.")).to_be_visible()
+    expect(page.get_by_text("Nothing here.")).to_be_visible()
     assert "state=failed" in page.url
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
 
@@ -267,6 +267,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
         "/publications",
         f"/publications/{scene.publication}",
         "/status-page",
+        "/setup",
         "/settings/publishing/preview",
         "/checks/1",
         "/docs",

@@ -36,7 +36,7 @@ CASES = (
         Act.RESUME_PUBLISHING,
         (by_person(until=NOW + HOUR),),
         (publishing_pause.delete(),),
-        ("Publishing is paused by eve until 13:00 UTC: a fair.", "gitpip publishing resume"),
+        ("Sync is paused by eve until 13:00 UTC: a fair.", "gitpip publishing resume"),
     ),
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
@@ -44,7 +44,7 @@ CASES = (
         Act.RESUME_PUBLISHING,
         (by_person(until=None),),
         (publishing_pause.update().values(until=JUST_NOW),),
-        ("Publishing is paused by eve until somebody resumes it: a fair.",),
+        ("Sync is paused by eve until someone resumes it: a fair.",),
     ),
     Case(
         ProblemKind.DRY_RUN,

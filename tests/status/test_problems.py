@@ -235,7 +235,7 @@ CASES = (
 async def test_each_problem_is_told_and_is_gone_when_mended(rows: Rows, case: Case) -> None:
     well = await rows.condition()
     assert (well.problems, well.all_good) == ((), True)
-    assert well.sentence.startswith("All good: no gist that was public before ")
+    assert well.sentence.startswith("All systems normal. Everything up to ")
 
     await rows.execute(*case.spoil)
     spoilt = await rows.condition()
@@ -246,7 +246,7 @@ async def test_each_problem_is_told_and_is_gone_when_mended(rows: Rows, case: Ca
         assert words in problem.sentence
     assert ".." not in problem.sentence
     assert not spoilt.all_good
-    assert "All good" not in spoilt.sentence
+    assert "All systems normal" not in spoilt.sentence
     assert case.kind is spoilt.problems[0].kind or case.severity is not Severity.ERROR
 
     await rows.execute(*case.mend)

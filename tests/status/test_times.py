@@ -48,4 +48,4 @@ async def test_a_short_pause_is_told_in_seconds(rows: Rows) -> None:
 
     condition = await rows.condition()
 
-    assert condition.sentence == "Publishing is paused for 45 s: a limit. Nothing is lost."
+    assert condition.sentence == "Sync is paused for 45 s: a limit. Nothing is lost."

@@ -114,6 +114,7 @@ VIEWER = {
 }
 OPERATOR = {
     "GET /imports": "",
+    "GET /setup": "",
     "GET /people/{login}/remove": "/people/nobody/remove",
     "POST /users/{login}/{user_id}": "/users/nobody/1",
     "POST /api/v1/users": "",
@@ -240,6 +241,7 @@ def _application(folder: Path) -> FastAPI:
             check_settings=unused,
             check_target=unused,
             search_targets=unused,
+            test_token=unused,
         )
     )
 

@@ -158,10 +158,11 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
     await shown.hold("ada", 5)
     await shown.hold("bob", 1)
     for path in ("/people/ada", "/publications"):
-        page = (await shown.client.get(path)).text
-        assert "5 files of ada wait for your decision" in page
+        page = on_one_line((await shown.client.get(path)).text)
         assert '<form method="post" action="/people/ada/held"' in page
-    assert "1 file of bob waits for your decision" in page
+        assert "Approve all 5 files</button>" in page
+    assert "5 files of ada wait for your decision" in (await shown.client.get("/people/ada")).text
+    assert 'aria-label="Decide about bob"' in page
     assert ">Held<" in page
     assert 'href="/publications?state=held"' in (await shown.client.get("/status-page")).text
 
@@ -175,13 +176,13 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
     assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
     assert await shown.states("bob") == {SKIPPED: 1}
     assert shown.woken == ["publish"]
-    assert "for your decision</h2>" not in (await shown.client.get("/publications")).text
+    assert "Needs attention" not in (await shown.client.get("/publications")).text
 
 
 async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -> None:
     await shown.hold("ada", 3)
     page = (await shown.client.get("/publications?state=held")).text
-    first, second, _ = re.findall(r'id="retry-(\d+)" aria-label="Publish', on_one_line(page))
+    first, second, _ = re.findall(r'id="retry-(\d+)" aria-label="Approve', on_one_line(page))
     assert (await shown.post(f"/publications/{first}/retry")).status_code == 303
     assert (await shown.client.post(f"/api/v1/publications/{second}/skip")).status_code == 200
     assert await shown.states("ada") == {PENDING: 1, SKIPPED: 1, HELD: 1}

@@ -17,6 +17,7 @@ from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.account_targets import AccountTargets
+from gitpip.runtime.token_tests import TokenTests
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -47,6 +48,7 @@ PAGES = (
     "/gist/abc/changes/1",
     "/?q=ada",
     "/status-page",
+    "/setup",
     "/docs",
     "/imports",
     "/people/ada/remove",
@@ -113,6 +115,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             check_settings=AccountLists(lambda: settings).check,
             check_target=AccountTargets(lambda: settings).check,
             search_targets=AccountTargets(lambda: settings).search,
+            test_token=TokenTests(lambda: settings).test,
         )
     )
     transport = httpx2.ASGITransport(app=app)

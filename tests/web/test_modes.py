@@ -18,7 +18,7 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
 
     status = served.api("GET", "/status").json()
     assert not status["all_good"]
-    assert "Publishing is paused by" in status["sentence"]
+    assert "Sync is paused by" in status["sentence"]
     assert status["publishing"]["state"] == "paused"
     assert status["publishing"]["until"] is None
     assert status["publishing"]["by"]
@@ -26,11 +26,11 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
     assert served.gitpip.get("/health").status_code == 200
     [row] = served.api("GET", "/publications").json()["items"]
     assert (row["state"], row["due_at"]) == ("pending", None)
-    assert "when publishing is resumed" in served.gitpip.get("/publications").text
+    assert "When sync is resumed" in served.gitpip.get("/publications").text
     assert 'id="resume-publishing"' in served.gitpip.get("/status-page").text
     assert "paused by" in served.gitpip.command("status").stdout
     drained = served.gitpip.command("publish", "--json")
-    assert "Publishing is paused by" in json.loads(drained.stdout)["reason"]
+    assert "Sync is paused by" in json.loads(drained.stdout)["reason"]
 
     assert served.gitpip.post("/status-page/publishing/resume").status_code == 303
     served.pipedrive.wait_until(lambda: published(served) == 1)
@@ -48,7 +48,7 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     )
     assert held["because"] == {"ask": 2}
     page = served.gitpip.get("/publications").text
-    assert "held since the publishing mode is to ask" in " ".join(page.split())
+    assert "since the publishing mode is to ask" in " ".join(page.split())
     first, second = served.api("GET", "/publications?state=held").json()["items"]
     assert f'id="choose-{first["id"]}"' in page
     told = served.gitpip.command("publish", "--dry-run").stdout

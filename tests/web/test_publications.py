@@ -6,6 +6,7 @@ import re
 import httpx2
 
 from gitpip_standins import Fault
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 SECRET = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
@@ -71,7 +72,7 @@ def test_the_words_around_a_sent_file(served: Served) -> None:
         "the publication",
     )
     listed = served.gitpip.get("/publications").text
-    assert "Show what would be sent today<" in " ".join(listed.split())
+    assert re.search(r">View<span[^>]*> one.py", on_one_line(listed))
     assert (
         "<h2>What would be sent today</h2>" in served.gitpip.get(f"/publications/{row['id']}").text
     )
@@ -91,7 +92,7 @@ def test_the_list_says_how_many_wait_and_how_long_that_takes(served: Served) -> 
         lambda: served.gitpip.get("/api/v1/publications?state=published").json()["items"],
         "the first publication",
     )
-    assert "at the pace of" not in served.gitpip.get("/publications").text
+    assert " left." not in served.gitpip.get("/publications").text
 
     served.pipedrive.faults.script(Fault.held(), method="POST", path="activities$")
     served.track("bob", {"two.py": "2", "three.py": "3"})
@@ -100,14 +101,12 @@ def test_the_list_says_how_many_wait_and_how_long_that_takes(served: Served) -> 
         "an activity on its way",
     )
     listed = served.gitpip.get("/publications").text
-    assert re.search(
-        r"2 publications wait, about \d+ \w+ left at the pace of the last minutes", listed
-    )
+    assert re.search(r"2 queued, about \d+ \w+ left\.", on_one_line(listed))
 
     served.pipedrive.faults.let_go()
     served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 3)
     served.gitpip.wait_for(
-        lambda: "at the pace of" not in served.gitpip.get("/publications").text, "the queue's end"
+        lambda: " left." not in served.gitpip.get("/publications").text, "the queue's end"
     )
 
 

@@ -12,7 +12,11 @@ import httpx2
 import pytest
 
 from gitpip_standins import Fault
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served, serving
+
+SECRET = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+"""It is nobody's, and looks like a token of GitHub's."""
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
     path = address[1].replace("&amp;", "&")
 
     asked = post(refused, path, act="retry").text
-    assert "Retry 3 publications?" in asked
+    assert "Retry 3 files?" in asked
     assert total(refused, "failed") == 3
     changed = post(refused, path, act="retry", shown="4")
     assert changed.status_code == 409
@@ -57,7 +61,7 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
     begun = post(refused, path, act="retry", shown="3")
     assert begun.status_code == 303
     done = refused.gitpip.wait_for(
-        lambda: "3 of 3 publications done" in refused.gitpip.get(begun.headers["location"]).text,
+        lambda: "3 of 3 files done" in refused.gitpip.get(begun.headers["location"]).text,
         "the repair to be done",
     )
     assert done
@@ -67,6 +71,34 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
     audit = refused.gitpip.get("/audit").text
     assert "repair.begun" in audit
     assert "retry failed" in audit
+
+
+def test_what_needs_attention_comes_first_grouped_by_its_cause(refused: Served) -> None:
+    hold = refused.gitpip.command("publishing", "settings", "set", "credentials=hold")
+    assert hold.returncode == 0, hold.stderr
+    refused.track("bob", {"leak.py": f"key = {SECRET!r}"})
+    refused.gitpip.wait_for(lambda: total(refused, "held") == 1, "a held file")
+
+    page = on_one_line(refused.gitpip.get("/publications").text)
+    attention, rest = page.split('<div class="chips"')
+    assert "Retry all 3 failed …" in attention
+    for shown in (">3 files<", "no such type", ">leak.py<", "looks like it holds credentials"):
+        assert attention.count(shown) == 1, shown
+    assert rest.count("no such type") == 3
+    assert 'id="retry-' in attention  # the single one is approved or skipped at once
+    narrowed = on_one_line(refused.gitpip.get("/publications?state=failed").text)
+    assert "Needs attention" not in narrowed
+    assert "Retry all 3 …" in narrowed
+    assert "Approve all" not in narrowed
+
+    form = {"lasts": "3h", "reason": "a fair", "back": "publications"}
+    paused = post(refused, "/status-page/publishing/pause", **form)
+    assert paused.headers["location"] == "/publications"
+    page = on_one_line(refused.gitpip.get("/publications").text)
+    assert "a fair" in page.split('<div class="chips"')[0]
+    resumed = post(refused, "/status-page/publishing/resume", back="publications")
+    assert resumed.headers["location"] == "/publications"
+    assert "a fair" not in refused.gitpip.get("/publications").text
 
 
 def test_programs_and_commands_see_the_same(refused: Served) -> None:
@@ -102,7 +134,7 @@ def test_programs_and_commands_see_the_same(refused: Served) -> None:
 
 def test_selected_ones_are_retried_and_bad_fields_are_named(refused: Served) -> None:
     page = refused.gitpip.get("/publications?login=ada&found_on=&check=").text
-    assert "3 publications found." in page
+    assert "3 results" in page
     first = re.search(r'name="number" value="([0-9]+)"', page)
     assert first
     orders: tuple[tuple[dict[str, object], str], ...] = (

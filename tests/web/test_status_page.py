@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from gitpip.web.render.charts import over_a_day
+from gitpip.web.render.charts import over_a_day, per_hour, top_of_axis
 from gitpip_standins import Fault, FaultKind
 from tests.support.pages import on_one_line
 from tests.web.conftest import Served, serving
@@ -27,17 +27,25 @@ def test_budgets_queue_and_freshness_are_shown(served_from_any: Served) -> None:
         lambda: {"GitHub requests", "Pipedrive tokens"} <= budgets(), "the budgets"
     )
     served.gitpip.wait_for(
-        lambda: "All good: " in served.gitpip.get("/status-page").text, "the sentence"
+        lambda: "All systems normal. " in served.gitpip.get("/status-page").text, "the sentence"
     )
     page = served.gitpip.get("/status-page").text
 
-    assert "Pipedrive tokens: 29,9" in page
-    assert "resets <time" in page
+    page = on_one_line(page)
+    assert re.search(r"Pipedrive tokens: 29,9\d\d of 30,000 left", page)
+    assert "Resets <time" in page
     # Nothing is held, so nothing is red.
     assert ">Held</a>: 0" in page
     assert 'class="state held"' not in page
-    assert "in the last 5 min" in page
-    assert "waited at a time; 0 now." in page
+    assert "&lt; 5 min" in page
+    assert re.search(r"Peak [\d,]+, now 0 \(15-minute bars\)", page)
+    for card in ("GitHub", "Pipedrive", "Database", "Workers"):
+        assert f'aria-labelledby="card-{card.lower()}"' in page, card
+    assert "1 worker running" in page
+    assert re.search(r"(SQLite|PostgreSQL), [\d.]+ [KM]B", page)
+    assert re.search(r"<caption>Most files queued in each hour</caption>.*<td>\d+</td>", page)
+    finished = on_one_line(served.gitpip.get("/checks/1").text)
+    assert "1 person checked: 1 new file, 0 unchanged, 0 errors." in finished
 
 
 def test_a_day_is_cut_into_quarters_of_an_hour() -> None:
@@ -54,6 +62,9 @@ def test_a_day_is_cut_into_quarters_of_an_hour() -> None:
     assert len(bars) == 96
     assert (bars[0].number, bars[0].height) == (4, 100)
     assert (bars[-1].number, bars[-1].height) == (2, 50)
+    assert [number for _, number in per_hour(bars)] == [2, 4]
+    tops = {0: 2, 3: 4, 5: 10, 10: 10, 11: 20, 39: 40, 41: 100}
+    assert {most: top_of_axis(over_a_day([(NOW, most)], NOW)) for most in tops} == tops
     assert {bar.number for bar in bars[1:-1]} == {None}
     assert {bar.height for bar in over_a_day([], NOW)} == {0}
 
@@ -103,11 +114,11 @@ def test_due_times_take_a_pause_into_account(served: Served) -> None:
     assert status["next_publication_due"] == status["publishing"]["until"]
     until = datetime.fromisoformat(status["publishing"]["until"])
     assert f"{until:%H:%M} UTC" in re.sub(
-        r"(?s).*Next step", "", served.gitpip.get("/publications").text
+        r"(?s).*>When<", "", served.gitpip.get("/publications").text
     )
-    assert "next in turn" not in served.gitpip.get("/publications").text
+    assert ">Next<" not in served.gitpip.get("/publications").text
     told = served.gitpip.command("status").stdout
-    assert told.startswith("error   Publishing is paused until")
+    assert told.startswith("error   Sync is paused until")
     as_json = json.loads(served.gitpip.command("status", "--json").stdout)
     assert [problem["kind"] for problem in as_json["problems"]] == kinds(served)
     assert as_json["all_good"] is False
@@ -135,7 +146,7 @@ def test_how_far_the_reading_of_lists_is_is_told_everywhere(tmp_path: Path) -> N
 
     assert "none was, in the last day" in none_read
     assert (lists["waiting"], lists["a_day"], lists["round"]) == (1, 1, 86_400)
-    assert "The lists of 1 user were not read by REST for a week" in page
-    assert "1 a day at present, so that a round over all users takes 1 day" in page
+    assert "The gist list of 1 person was not read by REST for a week" in page
+    assert "1 a day at present, so that a round over all people takes 1 day" in page
     assert told["lists_not_read_for_a_week"] == told["lists_read_in_a_day"] == 1
     assert told["days_for_a_round_of_lists"] == 1.0

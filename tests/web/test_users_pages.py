@@ -129,9 +129,9 @@ def test_a_check_of_everybody_shows_how_far_it_is(served: Served, people: httpx2
     served.track("ada", {"one.py": "1"})
 
     page = people.post("/people/check")
-    served.gitpip.wait_for(lambda: "Done" in people.get(page.url.path).text, "the check")
+    served.gitpip.wait_for(lambda: "Finished" in people.get(page.url.path).text, "the check")
 
-    assert "1 user looked at" in on_one_line(people.get(page.url.path).text)
+    assert "1 person checked" in on_one_line(people.get(page.url.path).text)
 
 
 def test_who_is_removed_with_news_and_added_again_has_them_still(
@@ -167,7 +167,7 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     waiting = served.gitpip.get("/people/ada").text
     assert "1 of 3 files in Pipedrive" in waiting
     assert re.search(r"Syncing: 2 to go, about \d+ \w+ left", waiting)
-    assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in waiting
+    assert "PIPEDRIVE_TOKEN is not set" in waiting
     listed = served.gitpip.get("/publications?state=pending").text
-    assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in listed
-    assert "its turn has not come" in listed
+    assert "PIPEDRIVE_TOKEN is not set" in listed
+    assert "In queue" in listed

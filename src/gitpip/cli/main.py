@@ -53,13 +53,13 @@ from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import describe
 from gitpip.doctor.examination import examine
-from gitpip.doctor.findings import Finding, Verdict
 from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, PublicationState
 from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.runtime.opening import opened
+from gitpip.status.findings import Finding, Verdict
 from gitpip.status.problem import count
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses

@@ -14,13 +14,13 @@ from gitpip.actions.acting import Acting
 from gitpip.cli import json_fields
 from gitpip.clock import in_json
 from gitpip.config import Settings, load_settings
-from gitpip.doctor.findings import Finding, Verdict
 from gitpip.http_client import proxy_passwords
 from gitpip.model import Backfill, Check
 from gitpip.observability.logging import configure_logging
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.acting import acting
 from gitpip.runtime.opening import opened
+from gitpip.status.findings import Finding, Verdict
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal

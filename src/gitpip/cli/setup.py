@@ -12,9 +12,8 @@ from pydantic import SecretStr
 from gitpip.cli.output import console, errors, prepared_settings, run, tell_finding
 from gitpip.config import Settings
 from gitpip.config.loader import ENVIRONMENT
-from gitpip.doctor.database import NOTHING_KNOWN
-from gitpip.doctor.findings import Verdict
-from gitpip.doctor.vendors import look_at_github, look_at_pipedrive
+from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_github, look_at_pipedrive
+from gitpip.status.findings import Verdict
 
 FILE = Path(".env")
 TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]+")

@@ -41,6 +41,7 @@ OWN_SEGMENTS = frozenset(
             "undos",
             "seen",
             "settings",
+            "setup",
             "sign-in",
             "sign-out",
             "static",

@@ -5,22 +5,21 @@ import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from gitpip.actions.access_mode import AccessMode, access_mode_of
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
 from gitpip.runtime.present_account import tokens_of_service
+from gitpip.runtime.vendors import NOTHING_KNOWN, Known
+from gitpip.status.findings import Finding, failure, ok, warning
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.store.publications import publishing_settings
-from gitpip.store.status.instances import Tokens
 
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
 ADVICE: Mapping[Act | None, str] = {
@@ -66,19 +65,6 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
         yield failure("database", error.found, error.advice)
     except DatabaseUnavailable as error:
         yield failure("database", error.found, error.advice or advice)
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the rows say that the vendors are asked about."""
-
-    tokens: Tokens
-    """Of the running service."""
-    publishing: Mapping[str, str]
-    """The publishing settings that are stored."""
-
-
-NOTHING_KNOWN = Known(Tokens(github=False, pipedrive=False), {})
 
 
 async def known_to_database(settings: Settings) -> Known:

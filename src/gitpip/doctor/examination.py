@@ -5,12 +5,12 @@ from contextlib import aclosing, suppress
 
 from gitpip.config import load_settings
 from gitpip.doctor.database import known_to_database, look_at_database
-from gitpip.doctor.findings import Finding, failure, ok
 from gitpip.doctor.publishing import look_at_detector
-from gitpip.doctor.vendors import look_at_vendors
 from gitpip.errors import EnvironmentUnusable, SettingsError
 from gitpip.http_client import proxy_passwords
 from gitpip.observability.redaction import hide
+from gitpip.runtime.vendors import look_at_vendors
+from gitpip.status.findings import Finding, failure, ok
 
 
 async def examine() -> AsyncIterator[Finding]:

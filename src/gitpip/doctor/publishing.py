@@ -1,23 +1,15 @@
-"""Publishing as the doctor sees it: does the account have what the settings name, and does the
-detector of credentials find one?
-"""
+"""Publishing as the doctor sees it: does the detector of credentials find one?"""
 
 import time
 from collections.abc import Mapping
 from contextlib import closing
 
 from gitpip.config import Settings
-from gitpip.config.publishing.activity import DEFAULT_TYPE
-from gitpip.config.publishing.policy import PublishingPolicy, effective, policy_of
-from gitpip.doctor.findings import Finding, failure, ok, warning
+from gitpip.config.publishing.policy import effective, policy_of
 from gitpip.modes import CredentialsGuard
 from gitpip.publish.credentials.detector import Detector
 from gitpip.publish.credentials.findings import Parts
-from gitpip.publish.destination import Destination, LookFailed
-from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
-
-ABOUT = "publishing settings"
-CHANGE = "change it under Settings or with gitpip publishing settings, or create it in Pipedrive"
+from gitpip.status.findings import Finding, failure, ok
 
 DETECTOR = "credentials detector"
 PLANTED = "key = 'gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5'\n"
@@ -42,35 +34,3 @@ async def look_at_detector(
         return failure(DETECTOR, blind, "pause publishing; install gitpip's dependencies again")
     took = (time.monotonic() - began) * 1000
     return ok(DETECTOR, f"works (found a sample token in {took:,.0f} ms, including start)")
-
-
-async def look_at_settings(
-    settings: Settings, stored: Mapping[str, str], destination: Destination
-) -> tuple[Finding, ...]:
-    """Compare them with the account's lists; costs 30 tokens, and 10 to 20 for each list more."""
-    policy = policy_of(effective(settings.publishing, stored))
-    try:
-        catalog = await destination.catalog(
-            needed(policy, About.ACTIVITY) | needed(policy, About.DEAL)
-        )
-    except LookFailed as error:
-        return (warning(ABOUT, f"could not read the account's lists: {error}", "try again"),)
-    resolved = resolve(policy, catalog)
-    found = [
-        failure(ABOUT, f"{name}: {sentence}", CHANGE)
-        for name, sentence in (resolved.of_activity | resolved.of_deal).items()
-    ]
-    if resolved.required:
-        found.append(warning(ABOUT, ask_for(resolved.required), "see gitpip publishing settings"))
-    sent = resolved.activity.type
-    for name, sentence in resolved.replaced.items():
-        found.append(warning(ABOUT, f"{name}: {sentence}; until then {sent!r} is sent", CHANGE))
-    if policy.activity_type == DEFAULT_TYPE and sent != DEFAULT_TYPE and not found:
-        no_default = f"the account has no activity type {DEFAULT_TYPE!r}, so {sent!r} is sent"
-        found.append(warning(ABOUT, no_default, "choose a type with the setting activity_type"))
-    return tuple(found) or (ok(ABOUT, _summary(policy, resolved)),)
-
-
-def _summary(policy: PublishingPolicy, resolved: Resolved) -> str:
-    done = "done" if policy.activity_done else "open to-dos"
-    return f"match the account; activities are {resolved.activity.type}s, {done}"

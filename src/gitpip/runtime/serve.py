@@ -31,6 +31,7 @@ from gitpip.runtime.opening import opened_with
 from gitpip.runtime.present_account import tokens_of
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
+from gitpip.runtime.token_tests import TokenTests
 from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.status.modes import overall_mode
 from gitpip.store.database import Database
@@ -126,6 +127,7 @@ async def _serve(
             check_settings=AccountLists(lambda: credentials.settings).check,
             check_target=targets.check,
             search_targets=targets.search,
+            test_token=TokenTests(lambda: credentials.settings).test,
             first_key=first_key,
         )
         server = _server_of(create_app(context, part), settings)

@@ -179,7 +179,7 @@ def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
         told.append(
             f"{count(lost.count, 'published file')} {have} no activity any more, e.g. "
             f"{lost.example}: Pipedrive has given its number to another file. Retry it under "
-            "Publications to publish it again."
+            "CRM sync to send it again."
         )
     return Problem(
         ProblemKind.ACTIVITIES_MISSING,

@@ -19,12 +19,12 @@ async def overall_mode(transaction: Transaction, settings: Settings) -> Publishi
 
 def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:
     """A person's pause: it is no fault, and it says so who can end it."""
-    end = until(pause.until, now) if pause.until else "until somebody resumes it"
+    end = until(pause.until, now) if pause.until else "until someone resumes it"
     why = f": {said(pause.reason)}" if pause.reason else "."
     return Problem(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
         Severity.INFO,
-        f"Publishing is paused by {pause.paused_by} {end}{why} Nothing is lost; gitpip publishing "
+        f"Sync is paused by {pause.paused_by} {end}{why} Nothing is lost; gitpip publishing "
         "resume ends it.",
         since=pause.since,
         act=Act.RESUME_PUBLISHING,

@@ -45,7 +45,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.PUBLICATIONS_FAILED: _Report(
         Severity.ERROR,
         "file",
-        "{number} {were} refused by Pipedrive: {example} Mend the reason and retry, or skip.",
+        "{number} failed to sync: {example} Fix the reason and retry, or skip.",
         Act.RETRY_FAILED,
     ),
     ProblemKind.DEALS_FAILED: _Report(
@@ -342,7 +342,7 @@ def _held(waiting: Summary) -> Problem:
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO if as_wanted else Severity.ERROR,
         f"{subject}: {_why_held(waiting.because)}. Publish all of them, those of the latest gists, "
-        f"or none, under Publications or with gitpip held {first.login}.",
+        f"or none, under CRM sync or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
         act=Act.DECIDE_HELD,
@@ -357,7 +357,7 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
         Severity.WARNING,
         f"{count(held.files, 'file')} {look} as if credentials were in {them}, e.g. "
         f"{said(held.example)} of {held.login}, so {they} {are} not sent. Approve or skip each "
-        "under Publications, and tell the owner: what was public can be used by anybody.",
+        "under CRM sync, and tell the owner: what was public can be used by anybody.",
         since=held.since,
         count=held.files,
         act=Act.REVIEW_CREDENTIALS,

@@ -78,8 +78,8 @@ class Condition:
         """The worst problem, and how many more there are; or that all is good."""
         if not self.problems:
             time = self.complete_until
-            public = f" that was public before {day_and_clock(time)}" if time else ""
-            return f"All good: no gist{public} was missed, and none waits to be sent."
+            up_to = f" up to {day_and_clock(time)}" if time else ""
+            return f"All systems normal. Everything{up_to} is captured and sent."
         first, *others = self.problems
         worse = [other for other in others if other.severity is not Severity.INFO]
         more = len(others if first.severity is Severity.INFO else worse)
@@ -253,8 +253,8 @@ async def read_stops(
             Problem(
                 ProblemKind.PIPEDRIVE_TOKEN_MISSING,
                 Severity.ERROR,
-                "Nothing is published: PIPEDRIVE_TOKEN is not set. Gists are found and kept, and "
-                "sent once it is. Pipedrive shows it under Personal preferences > API.",
+                "Pipedrive isn't connected: PIPEDRIVE_TOKEN is not set. New gists are collected, "
+                "and sent once it is. Pipedrive shows it under Personal preferences > API.",
                 act=Act.SET_PIPEDRIVE_TOKEN,
             )
         )
@@ -276,7 +276,7 @@ WHAT_WAITS = {
     pauses.WATCHING: "Checking users is paused",
     pauses.READING: "Reading new gists is paused",
     pauses.SWEEPING: "Checking many users in one request is paused",
-    pauses.PUBLISHING: "Publishing is paused",
+    pauses.PUBLISHING: "Sync is paused",
 }
 
 

@@ -1,6 +1,6 @@
 """What every endpoint stands on: the store, the settings, the ways to GitHub and the engine."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
@@ -17,8 +17,10 @@ from gitpip.config.reload import Credentials
 from gitpip.model import FileKey
 from gitpip.publish.activity import Rendered
 from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
+from gitpip.status.findings import Finding
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
 from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import identity_of
@@ -30,6 +32,8 @@ SchedulerIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
+TestToken = Callable[[Vendor, Mapping[str, str]], Awaitable[Sequence[Finding]]]
+"""What a vendor says of its token, and Pipedrive of these stored publishing settings."""
 Preview = Callable[[Transaction, FileKey, int], Awaitable[Rendered]]
 """The activity of a file's revision, as it would be sent now."""
 
@@ -50,6 +54,7 @@ class AppContext:
     check_settings: CheckSettings
     check_target: CheckTarget
     search_targets: SearchTargets
+    test_token: TestToken
     first_key: FirstKey = field(default_factory=FirstKey)
 
     @property

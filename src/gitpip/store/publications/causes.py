@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from gitpip.model import PublicationState
+from gitpip.model import PublicationId, PublicationState
+from gitpip.modes import HeldBecause
 from gitpip.store.database import Transaction
 from gitpip.store.publications.selection import Selection, cause, cause_key
 from gitpip.store.schema import publications
+from gitpip.store.visibility import of_removed
 
 WHAT_TO_DO = {
     PublicationState.FAILED: "Mend what the reason says, then retry them; or skip them.",
@@ -41,6 +43,8 @@ class Cause:
     """When the first of them came into the state, or is due where it waits."""
     last_at: datetime
     """When the last of them came into the state, or is due where it waits."""
+    newest: PublicationId
+    """The publication that was found last."""
 
     @property
     def what_to_do(self) -> str:
@@ -51,6 +55,21 @@ class Cause:
 async def of(transaction: Transaction, wanted: Selection) -> tuple[Cause, ...]:
     """The causes of what a filter finds, those of most publications first."""
     return await where(transaction, wanted.condition)
+
+
+async def needing_attention(transaction: Transaction) -> tuple[Cause, ...]:
+    """The causes of what failed, and of what is held as it may hold credentials.
+
+    Everything else that is held is decided about user by user: see `held`.
+    """
+    failed = publications.c.state == PublicationState.FAILED.value
+    may_leak = and_(
+        publications.c.state == PublicationState.HELD.value,
+        publications.c.held_because == HeldBecause.CREDENTIALS,
+    )
+    return await where(
+        transaction, and_(or_(failed, may_leak), ~of_removed(publications.c.user_key))
+    )
 
 
 async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Cause, ...]:
@@ -66,6 +85,7 @@ async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[
             func.count(publications.c.user_key.distinct()).label("users"),
             func.min(due, type_=due.type).label("first_at"),
             func.max(due, type_=due.type).label("last_at"),
+            func.max(publications.c.id).label("newest"),
         )
         .where(wanted, publications.c.reason.is_not(None))
         .group_by(cause, publications.c.state)
@@ -73,6 +93,15 @@ async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[
         .limit(SHOWN)
     )
     return tuple(
-        Cause(row.key, row.state, row.example, row[3], row.users, row.first_at, row.last_at)
+        Cause(
+            row.key,
+            row.state,
+            row.example,
+            row[3],
+            row.users,
+            row.first_at,
+            row.last_at,
+            row.newest,
+        )
         for row in await transaction.execute(grouped)
     )

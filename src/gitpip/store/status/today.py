@@ -48,12 +48,12 @@ async def read(transaction: Transaction, now: datetime) -> Today:
         gists_per_day=(found or 0) / WEEK.days,
         files_per_day=(files or 0) / WEEK.days,
         freshness_p95_seconds=max(0.0, (now - known).total_seconds()) if known else None,
-        database_bytes=await _size(transaction),
+        database_bytes=await database_size(transaction),
         budgets=await known_budgets(transaction),
     )
 
 
-async def _size(transaction: Transaction) -> int:
+async def database_size(transaction: Transaction) -> int:
     """Bytes on disk, without SQLite's log of what is not in the file yet."""
     if transaction.dialect.name == "sqlite":
         pages = await transaction.scalar(text("PRAGMA page_count"))

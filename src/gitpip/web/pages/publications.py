@@ -1,7 +1,8 @@
 """The pages of publications: what waits, what was refused, what exactly is or would be sent."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -13,11 +14,15 @@ from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_actions
 from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
-from gitpip.model import PublicationId, PublicationState, Role
+from gitpip.model import Publication, PublicationId, PublicationState, Role
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
-from gitpip.status.reading import Condition
-from gitpip.store.publications import held, progress, publications
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
+from gitpip.store.publications import causes, held, progress, publications
+from gitpip.store.publications.causes import SHOWN, Cause
+from gitpip.store.publications.held import Held
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
@@ -26,13 +31,44 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.repairs import Asked
+from gitpip.web.pages.status import PLACES
 from gitpip.web.render.jinja import render
 
 ROWS = 50
 HELD_USERS = 10
 """How many users are asked about at once, those that wait longest."""
 
+MOST_GROUPED = 10_000
+"""So many failures are grouped on the page at once; more on the page of causes alone."""
+USUAL = ("pending", "failed", "held", "published", "skipped")
+"""States that can be chosen even while nothing is in them."""
+ACTS: Mapping[str, tuple[str, ...]] = {
+    "": ("retry", "skip", "approve", "hold"),
+    PublicationState.FAILED: ("retry", "skip"),
+    PublicationState.HELD: ("approve", "skip"),
+    PublicationState.PENDING: ("retry", "hold", "skip"),
+    PublicationState.SKIPPED: ("retry",),
+    PublicationState.WITHDRAWN: ("retry",),
+}
+"""What can be done to all in a state."""
+
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class _Attention:
+    """What a person has to decide about."""
+
+    causes: tuple[Cause, ...] = ()
+    newest: Mapping[PublicationId, Publication] = field(default_factory=dict)
+    """One publication of each cause."""
+    ungrouped: int = 0
+    """How many failed, where they are too many to be grouped here."""
+    held: tuple[Held, ...] = ()
+    held_files: int = 0
+
+
+NOTHING = _Attention()
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 
@@ -40,33 +76,45 @@ PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 @router.get("/publications")
 @needs(Role.VIEWER)
 async def list_publications(context: Context, asked: Asked, offset: Offset = 0) -> HTMLResponse:
-    """What waits, why and until when; what was refused, and why."""
+    """What needs attention, by its causes; then what waits, and until when, and what was sent."""
     now = utc_now()
+    first = not offset and not asked.address("")
     async with context.database.read() as transaction:
         page = await publications.page(transaction, asked.selection, offset=offset, limit=ROWS)
         counts = await publications.count(transaction)
+        needing = await _attention(transaction, counts) if first else NOTHING
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await progress.time_left(transaction, waiting, now)
-        waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
-        all_held = await held.summary(transaction)
         stops = await stops_of(transaction, context)
+        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    links = await context.links()
     shown = await asyncio.to_thread(
         render,
         "publications.html",
         page="publications",
         listed=page.items,
-        held=waiting_for_decision,
-        counts_held=all_held.files if all_held else 0,
         total=page.total,
         asked=asked,
+        first=first,
         narrowed=bool(replace(asked, state="").address("")),
+        possible=ACTS.get(asked.state, ()),
         counts=counts,
+        needing=counts.get(PublicationState.FAILED, 0) + counts.get(PublicationState.HELD, 0),
+        causes=needing.causes,
+        newest=needing.newest,
+        ungrouped=needing.ungrouped,
+        held=needing.held,
+        counts_held=needing.held_files,
         waiting=waiting,
         left=left,
-        held_up=_sentence(stops),
+        stopped=stops.held_up(pauses.PUBLISHING),
         stops=stops,
+        places=PLACES,
+        account=account,
+        links=links,
         now=now,
         states=list(PublicationState),
+        usual=USUAL,
         state=asked.state,
         offset=offset,
         rows=ROWS,
@@ -160,9 +208,22 @@ async def act_on_publication(
     return RedirectResponse(_list(state, offset), status_code=303)
 
 
-def _sentence(stops: Condition) -> str | None:
-    problem = stops.held_up(pauses.PUBLISHING)
-    return problem.sentence if problem else None
+async def _attention(
+    transaction: Transaction, counts: Mapping[PublicationState, int]
+) -> _Attention:
+    failed = counts.get(PublicationState.FAILED, 0)
+    too_many = failed > MOST_GROUPED
+    found = () if too_many else await causes.needing_attention(transaction)
+    newest = Selection(ids=tuple(one.newest for one in found))
+    rows = await publications.listed(transaction, newest, offset=0, limit=SHOWN) if found else ()
+    all_held = await held.summary(transaction)
+    return _Attention(
+        causes=found,
+        newest={row.id: row for row in rows},
+        ungrouped=failed if too_many else 0,
+        held=await held.everyone(transaction, limit=HELD_USERS),
+        held_files=all_held.files if all_held else 0,
+    )
 
 
 def _list(state: str, offset: int) -> str:

@@ -1,6 +1,9 @@
 """The status page: what is wrong and what helps, then the numbers behind it."""
 
+import asyncio
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,39 +19,41 @@ from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import publications
 from gitpip.store.status import freshness, samples
+from gitpip.store.status.today import database_size
 from gitpip.web.api.status import NotesAct, Pausable, status_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.forms import Field
-from gitpip.web.render.charts import over_a_day
+from gitpip.web.render.charts import over_a_day, per_hour, top_of_axis
 from gitpip.web.render.jinja import duration, render
 
-LABELS = (
-    *(f"in the last {duration(step)}" for step in freshness.STEPS),
-    "longer ago",
-    "not read yet",
-)
+LABELS = (*(f"< {duration(step)}" for step in freshness.STEPS), "older", "never")
 
 PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLISHING_SETTINGS_REFUSED: ("/settings/publishing", "Change the settings"),
     ProblemKind.PUBLISHING_SETTINGS_UNUSABLE: ("/settings/publishing", "Change the settings"),
     ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
     ProblemKind.CREDENTIALS_HELD: ("/publications?state=held", "Review them"),
-    ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review and retry"),
-    ProblemKind.DEALS_FAILED: ("/publications?state=failed", "Review and retry"),
+    ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review failures"),
+    ProblemKind.DEALS_FAILED: ("/publications?state=failed", "Review failures"),
     ProblemKind.PUBLICATIONS_UNCERTAIN: ("/publications?state=uncertain", "Show them"),
     ProblemKind.PUBLICATIONS_OVERDUE: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_RETRIED: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_WAITING: ("/publications", "Show them"),
-    ProblemKind.PUBLICATIONS_OF_PAUSED_USERS: ("/people?state=paused", "Resume users"),
+    ProblemKind.TARGETS_UNUSABLE: ("/publications?state=pending", "Show them"),
+    ProblemKind.DEALS_UNCERTAIN: ("/publications?state=pending", "Show them"),
+    ProblemKind.OVER_CAPACITY: ("/capacity", "Plan the capacity"),
+    ProblemKind.CONTENTS_UNREADABLE: ("/people", "Review people"),
+    ProblemKind.PUBLICATIONS_OF_PAUSED_USERS: ("/people?state=paused", "Resume people"),
     ProblemKind.DRY_RUN: ("/publications?state=pending", "Show what would be sent"),
-    ProblemKind.USERS_UNAVAILABLE: ("/people?state=unavailable", "Review these users"),
-    ProblemKind.USERS_FAILING: ("/people", "Review users"),
-    ProblemKind.USERS_LATE: ("/people", "Review users"),
-    ProblemKind.USERS_UNREAD: ("/people", "Review users"),
-    ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume users"),
-    ProblemKind.NO_USERS: ("/people", "Add a user"),
+    ProblemKind.USERS_UNAVAILABLE: ("/people?state=unavailable", "Review these people"),
+    ProblemKind.USERS_FAILING: ("/people", "Review people"),
+    ProblemKind.USERS_LATE: ("/people", "Review people"),
+    ProblemKind.USERS_UNREAD: ("/people", "Review people"),
+    ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume people"),
+    ProblemKind.PIPEDRIVE_TOKEN_MISSING: ("/setup", "Connect Pipedrive"),
+    ProblemKind.NO_USERS: ("/people", "Add people"),
 }
 """Where a person can do something about a problem, and what the link says."""
 
@@ -63,14 +68,22 @@ async def status_page(context: Context) -> HTMLResponse:
     now = utc_now()
     async with context.database.read() as transaction:
         taken = await samples.samples_of_a_day(transaction)
+        size = await database_size(transaction)
         groups = await freshness.freshness_groups(transaction, now)
     waiting = sum(status.publications[PublicationState(state)] for state in publications.WAITING)
+    moments = [*((sample.at, sample.waiting) for sample in taken), (now, waiting)]
+    queue = over_a_day(moments, now)
     page = render(
         "status.html",
         page="status",
         status=status,
         places=PLACES,
-        queue=over_a_day([*((sample.at, sample.waiting) for sample in taken), (now, waiting)], now),
+        queue=queue,
+        top=top_of_axis(queue),
+        hours=per_hour(queue),
+        database="SQLite" if context.database.is_sqlite else "PostgreSQL",
+        database_size=size,
+        free=await asyncio.to_thread(_free, context.settings.sqlite_file),
         now_waiting=waiting,
         groups=list(zip(LABELS, groups, strict=True)),
         active=sum(groups),
@@ -81,28 +94,32 @@ async def status_page(context: Context) -> HTMLResponse:
 
 @router.post("/status-page/try/{name}")
 @needs(Role.OPERATOR)
-async def try_pause_now(name: Pausable, acting: CurrentActing) -> Response:
+async def try_pause_now(name: Pausable, acting: CurrentActing, back: Field = "") -> Response:
     """End a pause, and ask once more."""
     await try_now(acting, (name,))
-    return RedirectResponse("/status-page", status_code=303)
+    return _to_page(back)
 
 
 @router.post("/status-page/publishing/pause")
 @needs(Role.OPERATOR)
 async def pause_publishing(
-    acting: CurrentActing, until: Field = "", lasts: Field = "", reason: Field = ""
+    acting: CurrentActing,
+    until: Field = "",
+    lasts: Field = "",
+    reason: Field = "",
+    back: Field = "",
 ) -> Response:
     """Let nothing be sent until a time, for a while, or until somebody resumes."""
     await publishing.pause_publishing(acting, until=until, lasts=lasts, reason=reason)
-    return RedirectResponse("/status-page", status_code=303)
+    return _to_page(back)
 
 
 @router.post("/status-page/publishing/resume")
 @needs(Role.OPERATOR)
-async def resume_publishing(acting: CurrentActing) -> Response:
+async def resume_publishing(acting: CurrentActing, back: Field = "") -> Response:
     """End a person's pause."""
     await publishing.resume_publishing(acting)
-    return RedirectResponse("/status-page", status_code=303)
+    return _to_page(back)
 
 
 @router.post("/status-page/notes/{act}")
@@ -135,3 +152,14 @@ async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> R
     """Say to know which activities are missing, or there twice."""
     await acknowledge(acting, (kind,))
     return RedirectResponse("/status-page", status_code=303)
+
+
+def _free(file: Path | None) -> int | None:
+    """Free bytes beside a database file; None where a server keeps the database."""
+    return shutil.disk_usage(file.parent).free if file and file.parent.exists() else None
+
+
+def _to_page(back: str) -> Response:
+    """To the page that a form was on."""
+    path = "/publications" if back == "publications" else "/status-page"
+    return RedirectResponse(path, status_code=303)

@@ -1,7 +1,7 @@
 """Charts: numbers over time as the bars of an inline SVG, and as a table."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -43,22 +43,47 @@ class Moment:
 
 
 def over_a_day(samples: Iterable[tuple[datetime, int]], now: datetime) -> tuple[Moment, ...]:
-    """The most of the samples in each part of the last day, the oldest first."""
+    """The most of the samples in each part of the last day, the oldest first.
+
+    Heights are those of an axis that ends at `top_of_axis`.
+    """
     part = timedelta(days=1) / PARTS
     most: dict[int, int] = {}
     for at, number in samples:
         back = int((now - at) / part)
         most[back] = max(most.get(back, 0), number)
     known = {back: number for back, number in most.items() if 0 <= back < PARTS}
-    highest = max(known.values(), default=0)
+    top = _round_number_above(max(known.values(), default=0))
     return tuple(
-        Moment(
-            now - part * back,
-            known.get(back),
-            round(100 * known.get(back, 0) / highest) if highest else 0,
-        )
+        Moment(now - part * back, known.get(back), round(100 * known.get(back, 0) / top))
         for back in reversed(range(PARTS))
     )
+
+
+def top_of_axis(day: Iterable[Moment]) -> int:
+    """Where the axis of a day's numbers ends: a round, even number."""
+    return _round_number_above(max((moment.number or 0 for moment in day), default=0))
+
+
+def per_hour(day: Sequence[Moment]) -> tuple[tuple[datetime, int], ...]:
+    """The most of each hour of a day with the end of that hour, newest first, where it is known."""
+    hours = [day[end - PARTS // 24 : end] for end in range(len(day), 0, -PARTS // 24)]
+    known = [(hour[-1].until, [moment.number for moment in hour]) for hour in hours]
+    return tuple(
+        (until, max(number for number in numbers if number is not None))
+        for until, numbers in known
+        if any(number is not None for number in numbers)
+    )
+
+
+def _round_number_above(number: int) -> int:
+    """The least of 2, 4, 10, 20, 40, 100 and so on that is not below a number."""
+    power = 1
+    while True:
+        for step in (2, 4, 10):
+            if step * power >= number:
+                return step * power
+        power *= 10
 
 
 def _monday(day: date) -> date:

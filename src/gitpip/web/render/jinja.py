@@ -46,9 +46,11 @@ def size(number: int) -> str:
     """A number of bytes for people."""
     if number < _KIB:
         return f"{number} B"
-    if number < _KIB * _KIB:
+    if number < _KIB**2:
         return f"{number / _KIB:.1f} KB"
-    return f"{number / _KIB / _KIB:.1f} MB"
+    if number < _KIB**3:
+        return f"{number / _KIB**2:.1f} MB"
+    return f"{number / _KIB**3:.1f} GB"
 
 
 def _may(role: str) -> bool:

@@ -1,7 +1,7 @@
-"""GitHub and Pipedrive as the doctor sees them: the way there, the token, its limits, the clock."""
+"""GitHub and Pipedrive examined: the way there, the token, its limits, the clock."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,9 +9,6 @@ import httpx2
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.doctor.database import Known
-from gitpip.doctor.findings import Finding, failure, ok, warning
-from gitpip.doctor.publishing import look_at_settings
 from gitpip.errors import (
     EnvironmentUnusable,
     GitHubError,
@@ -23,8 +20,11 @@ from gitpip.http_client import route
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.runtime.vendor_settings import look_at_settings
 from gitpip.runtime.worker import github_of
+from gitpip.status.findings import Finding, failure, ok, warning
 from gitpip.status.problem import clock
+from gitpip.store.status.instances import Tokens
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Budget
 
@@ -40,6 +40,19 @@ COPY_IT = "copy the token in Pipedrive from Personal preferences > API and set P
 IN_THE_SERVICE = "the running service has a token; this shell has none"
 LITTLE_LEFT = 0.1
 """Below this share of a limit, it is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the rows say that the vendors are asked about."""
+
+    tokens: Tokens
+    """Of the running service."""
+    publishing: Mapping[str, str]
+    """The publishing settings that are stored."""
+
+
+NOTHING_KNOWN = Known(Tokens(github=False, pipedrive=False), {})
 
 
 async def look_at_vendors(settings: Settings, known: Known) -> tuple[Finding, ...]:
