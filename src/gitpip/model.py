@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
 from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.same_activity import SentWith
 from gitpip.targets import Target
 
 Item = TypeVar("Item")
@@ -364,6 +365,8 @@ class Publication:
     """The target that it was sent to; None for a deal that was found or made by its title."""
     part_of: PublicationId | None = None
     """The publication whose activity holds this file, too; then its outcome is that one's."""
+    sent_with: tuple[SentWith, ...] = ()
+    """The holder of this file's activity, or the other files in it if this is the holder."""
     deleted_activity_id: ActivityId | None = None  # by an undo
 
 

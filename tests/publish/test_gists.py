@@ -8,6 +8,7 @@ import pytest
 from gitpip.errors import PublicationStateError
 from gitpip.model import OnEdit, PublicationState
 from gitpip.publish.adopt import QUIET
+from gitpip.same_activity import SentWith
 from gitpip.store.publications import note_updates, publications
 from gitpip_standins import Fault, FaultKind
 from tests.support.activities import markers_in
@@ -56,6 +57,8 @@ async def test_files_of_a_gist_are_one_activity_that_shows_them_all(scene: Scene
     first, *others = (await scene.rows())[-3:]
     assert {row.activity_id for row in (first, *others)} == {activity["id"]}
     assert {row.part_of for row in others} == {first.id}
+    assert [one.filename for one in first.sent_with] == ["b.py", "c.py"]
+    assert {row.sent_with for row in others} == {(SentWith(first.id, "a.py"),)}
     await assert_each_file_is_there_once(scene)
 
 
