@@ -3,6 +3,7 @@
 What was sent stays, and what may have been sent is sent again to where it was sent.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -91,6 +92,30 @@ async def test_what_is_in_doubt_is_sent_again_to_where_it_was_sent(scene: Scene)
 
     assert sorted(there(scene)) == [f"{present}", f"{former}"]
     assert [row.sent_to for row in await scene.rows()] == [former, present]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("moments", range(5))
+async def test_nothing_goes_to_a_former_target_at_any_moment(scene: Scene, moments: int) -> None:
+    former, present = made(scene.crm, "person"), made(scene.crm, "deal")
+    await give(scene, "ada", former)
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    await scene.find_files("ada", "b.py")
+    running = asyncio.create_task(process.run())
+    await scene.freeze_when(process, lambda rows: rows[1].token is not None)
+    for _ in range(moments):
+        if (await scene.states())[1] == "pending":
+            await process.one_moment(running)
+    was_begun = (await scene.states())[1] != "pending"
+
+    await give(scene, "ada", present)
+    process.thaw()
+    await running
+    await scene.settle(process)
+
+    assert there(scene) == [f"{former}", f"{former if was_begun else present}"]
 
 
 async def test_what_is_in_doubt_is_found_where_it_was_sent(scene: Scene) -> None:
@@ -215,3 +240,34 @@ async def test_a_target_of_another_account_is_not_used(scene: Scene) -> None:
     assert waiting.state is PublicationState.PENDING
     assert "deal 1 was set for the Pipedrive account Other Ltd" in str(waiting.reason)
     assert sent.state is PublicationState.PUBLISHED
+
+
+async def test_those_of_a_deal_that_is_found_by_its_title_are_linked(scene: Scene) -> None:
+    person = scene.crm.contacts.add_person("Ada Lovelace")
+    organization = scene.crm.contacts.add_organization("Engines Ltd")
+    deal = scene.crm.add_deal("ada", person_id=person, org_id=organization)
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.find_files("bob", "c.py")
+    process = await scene.process()
+    await scene.settle(process)
+
+    of_ada = [each for each in scene.crm.activities if each["deal_id"] == deal]
+    assert [(each["person_id"], each["org_id"]) for each in of_ada] == [(person, organization)] * 2
+    [of_bob] = [each for each in scene.crm.activities if each["deal_id"] != deal]
+    assert (of_bob["person_id"], of_bob["org_id"]) == (None, None)
+    asked = [one for one in scene.crm.requests if one.path.endswith(f"/deals/{deal}")]
+    assert len(asked) == 1, "more than to see that the deal is still the user's"
+
+    # Another person by now is linked, and one that is gone fails no file.
+    other = scene.crm.contacts.add_person("Countess of Lovelace")
+    scene.crm.contacts.persons.change(person, scene.clock(), is_deleted=True)
+    scene.crm.edit_deal(deal, person_id=other)
+    await scene.find_files("ada", "d.py")
+    await scene.settle(process)
+    scene.crm.contacts.persons.change(other, scene.clock(), is_deleted=True)
+    await scene.find_files("ada", "e.py")
+    await scene.settle(process)
+
+    assert {each["deal_id"] for each in scene.crm.activities[-2:]} == {deal}
+    assert [each["person_id"] for each in scene.crm.activities[-2:]] == [other, None]
+    assert set(await scene.states()) == {"published"}
