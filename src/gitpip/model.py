@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
 from gitpip.modes import HeldBecause, PublishingMode
-from gitpip.targets import Target
+from gitpip.same_activity import SentWith
+from gitpip.targets import NO_LINKS, Links, Target
 
 Item = TypeVar("Item")
 
@@ -364,6 +365,8 @@ class Publication:
     """The target that it was sent to; None for a deal that was found or made by its title."""
     part_of: PublicationId | None = None
     """The publication whose activity holds this file, too; then its outcome is that one's."""
+    sent_with: tuple[SentWith, ...] = ()
+    """The holder of this file's activity, or the other files in it if this is the holder."""
     deleted_activity_id: ActivityId | None = None  # by an undo
 
 
@@ -390,6 +393,9 @@ class Deal:
     """The title that it was last sent with."""
     github_id: GitHubId | None = None
     """Of the user."""
+    person_id: int | None = None
+    """The person and the organization of the deal."""
+    org_id: int | None = None
 
     @property
     def sent_title(self) -> str:
@@ -416,6 +422,8 @@ class Change:
     """How often it was refused in a row as everybody might be; None leaves the number as it is."""
     not_looked_for: bool = False
     """Whether it could not be looked for before sending it again."""
+    links: Links = NO_LINKS
+    """Those of a deal that was found."""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,17 @@ class Target:
         return f"{self.kind} {self.id}"
 
 
+@dataclass(frozen=True)
+class Links:
+    """The person and the organization of a deal, as Pipedrive numbers them."""
+
+    person_id: int | None = None
+    org_id: int | None = None
+
+
+NO_LINKS = Links()
+
+
 TargetChoice = Target | Literal["deal-by-title"]
 
 

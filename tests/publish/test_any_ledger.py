@@ -1,13 +1,13 @@
-"""Whatever becomes of the ledger, no company gets a file twice or under a stranger's deal.
+"""Whatever becomes of the ledger, no company gets a file twice or in a stranger's place.
 
 A state machine lets all go wrong together: the database loses its last commits or is replaced, the
-token changes, the process is killed, our clock steps, answers get lost, writes land late, and lists
-lag behind. Then everything is left in peace until nothing waits, and what each company has is
-counted.
+token changes, the process is killed, our clock steps, answers get lost, writes land late, lists
+lag behind, and users get other targets. Then everything is left in peace until nothing waits, and
+what each company has is counted.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -28,6 +28,7 @@ from gitpip.model import PublicationState
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
+from gitpip.targets import DEAL_BY_TITLE
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
@@ -42,6 +43,7 @@ from tests.support.scene import (
     Scene,
     until_killed,
 )
+from tests.support.targets import KINDS, give, made, place_of
 
 pytestmark = pytest.mark.long
 
@@ -83,6 +85,9 @@ class Ledgers(RuleBasedStateMachine):
         self.company = 0
         self.gists: list[tuple[str, tuple[str, ...]]] = []
         """The owner of each, and the names of its files."""
+        self.targets = [{kind: made(crm, kind) for kind in KINDS} for crm in self.crms]
+        self.given: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+        """The targets that a user had in a company, beside the deal by its title."""
         self.copies: list[tuple[Copied, int]] = []
         self.process: Process | None = None
         self.shown_at = self.vendors.now
@@ -104,6 +109,20 @@ class Ledgers(RuleBasedStateMachine):
     @rule(per=st.sampled_from(["file", "gist", "gist"]))
     def change_what_an_activity_is_made_for(self, per: str) -> None:
         self.do(self.scene.set_publishing(activity_per=per))
+
+    @rule(login=st.sampled_from(LOGINS), kind=st.sampled_from([DEAL_BY_TITLE, *KINDS, *KINDS]))
+    def give_a_target(self, login: str, kind: str) -> None:
+        self.do(self._give(login, kind))
+
+    async def _give(self, login: str, kind: str) -> None:
+        bound = await self._bound()
+        if bound is None or kind == DEAL_BY_TITLE:
+            await give(self.scene, login, DEAL_BY_TITLE)
+            return
+        company = int(bound) - 1
+        target = self.targets[company][kind]
+        self.given[company, login].add(f"{target}")
+        await give(self.scene, login, target)
 
     def _open(self, content: Copied) -> None:
         url = self.databases.new(content)
@@ -271,7 +290,7 @@ class Ledgers(RuleBasedStateMachine):
 
     @invariant()
     def no_company_has_a_file_twice(self) -> None:
-        for crm in self.crms:
+        for company, crm in enumerate(self.crms):
             there = [each for each in crm.activities if not each["is_deleted"]]
             files = Counter(marker for each in there for marker in markers_in(each))
             assert set(files.values()) <= {1}, files
@@ -280,7 +299,8 @@ class Ledgers(RuleBasedStateMachine):
             title_of = {deal["id"]: deal["title"] for deal in crm.deals}
             for each in there:
                 login = str(each["subject"]).rpartition(" [")[0].rpartition(" · ")[2]
-                assert title_of[each["deal_id"]] == login
+                place = place_of(each)
+                assert title_of.get(each["deal_id"]) == login or place in self.given[company, login]
 
     def teardown(self) -> None:
         try:
@@ -302,6 +322,8 @@ class Ledgers(RuleBasedStateMachine):
             await self._publish()
             await self._switch()
             await self.scene.wake(watched=True)
+        for login in LOGINS:
+            await self._give(login, DEAL_BY_TITLE)
         await self.scene.settle(await self._process(), watched=True)
         rows = await self.scene.rows()
         assert len(rows) == sum(len(names) for _, names in self.gists)

@@ -54,7 +54,7 @@ class Modes(RuleBasedStateMachine):
         self.crm = Crm(token=TOKEN, clock=self.clock, burst=100_000, search_burst=None)
         self.server = Server(self.crm.app).start()
         self.process: Process | None = None
-        self.files = 0
+        self.gists = 0
         self.own: dict[str, PublishingMode | None] = dict.fromkeys(LOGINS)
         self.to_be_asked: set[str] = set()
         """The markers of what waited in a dry run, or to be asked about."""
@@ -63,13 +63,14 @@ class Modes(RuleBasedStateMachine):
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(coroutine)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(per=st.sampled_from(["file", "gist", "gist"]))
+    def begin(self, per: str) -> None:
         url = self.databases.new(self.databases.empty)
         self.scene = Scene(open_database(url), url, self.crm, self.server.url, self.clock)
         self.acting = Acting(self.scene.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
+        self.change_what_an_activity_is_made_for(per)
         for login in LOGINS:
-            self.find(login)
+            self.find(login, 2)
 
     def mode_of(self, row: Publication) -> PublishingMode:
         return self.own[row.login] or self.scene.mode
@@ -84,11 +85,16 @@ class Modes(RuleBasedStateMachine):
             if waits and row.sent_at is None and self.mode_of(row) is not AUTOMATIC:
                 self.to_be_asked.add(row.marker)
 
-    @rule(login=st.sampled_from(LOGINS))
-    def find(self, login: str) -> None:
-        self.files += 1
-        self.do(self.scene.find_files(login, f"{self.files}.py"))
+    @rule(login=st.sampled_from(LOGINS), files=st.integers(1, 3))
+    def find(self, login: str, files: int = 1) -> None:
+        self.gists += 1
+        names = [f"{self.gists} {number}.py" for number in range(files)]
+        self.do(self.scene.find_files(login, *names))
         self.note()
+
+    @rule(per=st.sampled_from(["file", "gist"]))
+    def change_what_an_activity_is_made_for(self, per: str) -> None:
+        self.do(self.scene.set_publishing(activity_per=per))
 
     @rule(mode=st.sampled_from(PublishingMode))
     def change_the_mode_of_everybody(self, mode: PublishingMode) -> None:
@@ -137,7 +143,7 @@ class Modes(RuleBasedStateMachine):
     def find_and_publish_under_several_modes(self, modes: list[PublishingMode]) -> None:
         for mode in modes:
             self.change_the_mode_of_everybody(mode)
-            self.find(LOGINS[0])
+            self.find(LOGINS[0], 2)
             self.publish(None, None)
 
     def kept_back(self) -> bool:

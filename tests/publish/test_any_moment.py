@@ -34,12 +34,16 @@ def sent(scene: Scene) -> int:
     return sum(request.method == "POST" for request in scene.crm.requests)
 
 
-async def test_nothing_is_sent_to_a_company_that_was_left_at_any_moment(scene: Scene) -> None:
+@pytest.mark.parametrize("files", [1, 2], ids=["a file", "a gist"])
+async def test_nothing_is_sent_to_a_company_that_was_left_at_any_moment(
+    scene: Scene, files: int
+) -> None:
+    scene.given["activity_per"] = "gist"
     process = await scene.process()
     await scene.find_files("ada", "first.py")
-    await scene.settle(process)
+    await scene.end_youth(process, "ada")
     for moment in itertools.count(1):
-        await scene.find_files("ada", f"{moment}.py")
+        await scene.find_files("ada", *(f"{moment} {number}.py" for number in range(files)))
         process.database.thawed.clear()
         process.database.freezes = process.database.in_moments(moment)
         running = asyncio.create_task(process.run())
@@ -66,34 +70,41 @@ async def test_nothing_is_sent_to_a_company_that_was_left_at_any_moment(scene: S
     assert {row.state for row in await scene.rows()} == {PUBLISHED}
 
 
-@pytest.mark.parametrize("set_back", [False, True], ids=["", "and our clock is set back"])
+@pytest.mark.parametrize(
+    ("set_back", "files"),
+    [(False, 1), (True, 1), (True, 2)],
+    ids=["files", "files, and our clock is set back", "gists, and our clock is set back"],
+)
 @pytest.mark.parametrize("moments", range(6))
 async def test_what_another_process_sent_is_not_sent_again_after_a_restore_at_any_moment(
-    scene: Scene, moments: int, set_back: bool
+    scene: Scene, moments: int, set_back: bool, files: int
 ) -> None:
     """The backup knows a claim of a process that was frozen since, and not what was sent since.
 
-    Where the clock is set back, that claim seems to last.
+    Where the clock is set back, that claim seems to last. Two gists go out, each as one activity.
 
     On SQLite, where a restore takes no time; `test_set_back.py` restores on both databases.
     """
     if not scene.database.is_sqlite:
         pytest.skip("restores of SQLite alone")
     backup = OfFile(str(make_url(scene.url).database))
+    scene.given["activity_per"] = "gist"
     clock = OurClock(scene.clock)
     process, other = await scene.process(clock), await scene.process()
     await scene.find_files("ada", "old.py")
-    await scene.settle(process)
-    await scene.find_files("ada", "first.py", "second.py")
+    await scene.end_youth(process, "ada")
+    old = len(await scene.rows())
+    for gist in ("first", "second"):
+        await scene.find_files("ada", *(f"{gist} {number}.py" for number in range(files)))
     running = asyncio.create_task(process.run())
 
-    await scene.freeze_when(process, lambda rows: all(row.token for row in rows[1:]))
+    await scene.freeze_when(process, lambda rows: all(row.token for row in rows[old:]))
     backup.make()
-    await scene.freeze_when(process, lambda rows: rows[1].state is PUBLISHED)
+    await scene.freeze_when(process, lambda rows: rows[old].state is PUBLISHED)
     for _ in range(moments):
-        if (await scene.rows())[2].state is PublicationState.PENDING:
+        if (await scene.rows())[-1].state is PublicationState.PENDING:
             await process.one_moment(running)
-    if (await scene.rows())[2].state is PublicationState.PENDING:
+    if (await scene.rows())[-1].state is PublicationState.PENDING:
         await send_and_lose(scene, other, backup)
         clock.ahead = -3 * Waits(scene.timeout).claim if set_back else timedelta(0)
     process.thaw()

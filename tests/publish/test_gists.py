@@ -8,9 +8,9 @@ import pytest
 from gitpip.errors import PublicationStateError
 from gitpip.model import OnEdit, PublicationState
 from gitpip.publish.adopt import QUIET
+from gitpip.same_activity import SentWith
 from gitpip.store.publications import note_updates, publications
 from gitpip_standins import Fault, FaultKind
-from tests.support.activities import markers_in
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
 
@@ -29,16 +29,10 @@ async def grown_up(scene: Scene, per: str = "gist") -> Process:
     return process
 
 
-def files_there(scene: Scene) -> Counter[str]:
-    """How often each file is in an activity that was not deleted, by its marker."""
-    there = [each for each in scene.crm.activities if not each["is_deleted"]]
-    return Counter(marker for each in there for marker in markers_in(each))
-
-
 async def assert_each_file_is_there_once(scene: Scene) -> None:
     rows = await scene.rows()
     assert {row.state for row in rows} == {PublicationState.PUBLISHED}
-    assert files_there(scene) == Counter(row.marker for row in rows)
+    assert scene.activities() == Counter(row.marker for row in rows)
 
 
 async def test_files_of_a_gist_are_one_activity_that_shows_them_all(scene: Scene) -> None:
@@ -56,6 +50,8 @@ async def test_files_of_a_gist_are_one_activity_that_shows_them_all(scene: Scene
     first, *others = (await scene.rows())[-3:]
     assert {row.activity_id for row in (first, *others)} == {activity["id"]}
     assert {row.part_of for row in others} == {first.id}
+    assert [one.filename for one in first.sent_with] == ["b.py", "c.py"]
+    assert {row.sent_with for row in others} == {(SentWith(first.id, "a.py"),)}
     await assert_each_file_is_there_once(scene)
 
 

@@ -3,6 +3,7 @@
 What was sent stays, and what may have been sent is sent again to where it was sent.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -15,15 +16,13 @@ from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind
 from gitpip.store.schema_accounts import Vendor, accounts
 from gitpip.store.schema_targets import targets
-from gitpip.store.users import users
-from gitpip.store.users.users import Changes
-from gitpip.targets import DEAL_BY_TITLE, Target, TargetChoice
+from gitpip.targets import DEAL_BY_TITLE, Target
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.support.scene import Scene
+from tests.support.targets import KINDS, give, made, place_of
 
 HALF_AN_HOUR = timedelta(minutes=30)
-KINDS = ("deal", "lead", "person", "organization")
 FAULTS = (
     Fault.drop(),
     Fault.drop(processed=True),
@@ -31,37 +30,6 @@ FAULTS = (
     Fault.lands(timedelta(seconds=100)),
     Fault.lands(ABSENCE + timedelta(minutes=10)),
 )
-
-
-def made(crm: Crm, kind: str) -> Target:
-    """Something of this kind that people have in Pipedrive."""
-    match kind:
-        case "deal":
-            return Target.parse(f"deal:{crm.add_deal('Big customer')}")
-        case "lead":
-            return Target.parse(f"lead:{crm.contacts.add_lead('Big customer')}")
-        case "person":
-            return Target.parse(f"person:{crm.contacts.add_person('Ada Lovelace')}")
-        case _:
-            return Target.parse(f"organization:{crm.contacts.add_organization('Engines Ltd')}")
-
-
-def place_of(activity: dict[str, object]) -> str:
-    """Where Pipedrive shows an activity."""
-    for kind, name in (
-        *(("deal", "deal_id"), ("lead", "lead_id"), ("person", "person_id")),
-        ("organization", "org_id"),
-    ):
-        if activity[name] is not None:
-            return f"{kind}:{activity[name]}"
-    return "nowhere"
-
-
-async def give(scene: Scene, login: str, target: TargetChoice) -> None:
-    await scene.add(login)
-    async with scene.database.begin() as transaction:
-        user = await users.find(transaction, login)
-        await users.change(transaction, user.key, Changes(target=target), scene.clock())
 
 
 def there(scene: Scene) -> list[str]:
@@ -124,6 +92,30 @@ async def test_what_is_in_doubt_is_sent_again_to_where_it_was_sent(scene: Scene)
 
     assert sorted(there(scene)) == [f"{present}", f"{former}"]
     assert [row.sent_to for row in await scene.rows()] == [former, present]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("moments", range(5))
+async def test_nothing_goes_to_a_former_target_at_any_moment(scene: Scene, moments: int) -> None:
+    former, present = made(scene.crm, "person"), made(scene.crm, "deal")
+    await give(scene, "ada", former)
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    await scene.find_files("ada", "b.py")
+    running = asyncio.create_task(process.run())
+    await scene.freeze_when(process, lambda rows: rows[1].token is not None)
+    for _ in range(moments):
+        if (await scene.states())[1] == "pending":
+            await process.one_moment(running)
+    was_begun = (await scene.states())[1] != "pending"
+
+    await give(scene, "ada", present)
+    process.thaw()
+    await running
+    await scene.settle(process)
+
+    assert there(scene) == [f"{former}", f"{former if was_begun else present}"]
 
 
 async def test_what_is_in_doubt_is_found_where_it_was_sent(scene: Scene) -> None:
@@ -248,3 +240,34 @@ async def test_a_target_of_another_account_is_not_used(scene: Scene) -> None:
     assert waiting.state is PublicationState.PENDING
     assert "deal 1 was set for the Pipedrive account Other Ltd" in str(waiting.reason)
     assert sent.state is PublicationState.PUBLISHED
+
+
+async def test_those_of_a_deal_that_is_found_by_its_title_are_linked(scene: Scene) -> None:
+    person = scene.crm.contacts.add_person("Ada Lovelace")
+    organization = scene.crm.contacts.add_organization("Engines Ltd")
+    deal = scene.crm.add_deal("ada", person_id=person, org_id=organization)
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.find_files("bob", "c.py")
+    process = await scene.process()
+    await scene.settle(process)
+
+    of_ada = [each for each in scene.crm.activities if each["deal_id"] == deal]
+    assert [(each["person_id"], each["org_id"]) for each in of_ada] == [(person, organization)] * 2
+    [of_bob] = [each for each in scene.crm.activities if each["deal_id"] != deal]
+    assert (of_bob["person_id"], of_bob["org_id"]) == (None, None)
+    asked = [one for one in scene.crm.requests if one.path.endswith(f"/deals/{deal}")]
+    assert len(asked) == 1, "more than to see that the deal is still the user's"
+
+    # Another person by now is linked, and one that is gone fails no file.
+    other = scene.crm.contacts.add_person("Countess of Lovelace")
+    scene.crm.contacts.persons.change(person, scene.clock(), is_deleted=True)
+    scene.crm.edit_deal(deal, person_id=other)
+    await scene.find_files("ada", "d.py")
+    await scene.settle(process)
+    scene.crm.contacts.persons.change(other, scene.clock(), is_deleted=True)
+    await scene.find_files("ada", "e.py")
+    await scene.settle(process)
+
+    assert {each["deal_id"] for each in scene.crm.activities[-2:]} == {deal}
+    assert [each["person_id"] for each in scene.crm.activities[-2:]] == [other, None]
+    assert set(await scene.states()) == {"published"}

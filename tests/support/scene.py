@@ -44,6 +44,7 @@ from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip_standins import FaultKind
 from gitpip_standins import Pipedrive as Crm
+from tests.support.activities import markers_in
 
 TIMEOUT = timedelta(seconds=1)
 """Where requests are to be given up."""
@@ -467,17 +468,16 @@ class Scene:
         )
 
     def activities(self) -> Counter[str]:
-        """How many activities the CRM holds, by the marker in their note's footer; none deleted."""
+        """How many activities the CRM holds for each file, by its marker; none deleted."""
         there = [each for each in self.crm.activities if not each["is_deleted"]]
-        notes = [str(activity["note"]) for activity in there]
-        return Counter(note.rpartition("gitpip ")[2].removesuffix("</p>") for note in notes)
+        return Counter(marker for activity in there for marker in markers_in(activity))
 
     def deals(self) -> Counter[str]:
         """How many deals the CRM holds, by title."""
         return Counter(str(deal["title"]) for deal in self.crm.deals if not deal["is_deleted"])
 
     async def assert_each_is_there_once(self) -> None:
-        """Every file has exactly one activity, every user exactly one deal, every row says so."""
+        """Every file is in exactly one activity, every user has one deal, every row says so."""
         rows = await self.rows()
         assert self.activities() == Counter(row.marker for row in rows)
         assert self.deals() == Counter({row.login for row in rows})

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from pathlib import Path
 
 import httpx2
 
@@ -148,3 +150,43 @@ def test_a_file_that_waits_for_its_deal_can_be_retried_and_the_status_says_why(
     served.pipedrive.deal_cap = None
     assert served.gitpip.post(f"/publications/{row['id']}/retry").status_code == 303
     served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+
+
+def test_files_of_one_activity_name_each_other(served: Served, tmp_path: Path) -> None:
+    served.track("ada", {f"{name}.py": name for name in "abcde"})
+    served.gitpip.wait_for(
+        lambda: served.gitpip.get("/api/v1/publications?state=published").json()["total"] == 5,
+        "the publications",
+    )
+    # As they are where one activity was made of the gist, which waits for the first minutes.
+    with sqlite3.connect(tmp_path / "gitpip.sqlite3") as database:
+        database.execute("UPDATE publications SET state = 'skipped', part_of = 1 WHERE id > 1")
+    everything = served.gitpip.get("/api/v1/publications").json()["items"]
+    *parts, first = everything
+    activity = first["activity_id"]
+    names = {each["id"]: each["filename"] for each in everything}
+    others = [{"id": number, "filename": names[number]} for number in (2, 3, 4, 5)]
+    assert first["sent_with"] == others
+    for part in parts:
+        assert part["sent_with"] == [{"id": 1, "filename": names[1]}]
+        assert (part["part_of"], part["activity_id"]) == (1, activity)
+
+    [page, of_first, of_part] = [
+        " ".join(re.sub("<[^>]+>", "", served.gitpip.get(f"/publications{path}").text).split())
+        for path in ("", "/1", "/2")
+    ]
+    command = served.gitpip.command("publications", "list", "--json").stdout
+    listed = " ".join(served.gitpip.command("publications", "list").stdout.split())
+    with_first = f"sent with {names[1]} as activity {activity}"
+    with_others = f"sent with {names[2]}, {names[3]}, {names[4]} and 1 more as activity {activity}"
+    for text in (page, listed):
+        assert text.count(with_first) == 4
+        assert with_others in text
+    assert [each["sent_with"] for each in json.loads(command)][-1] == others
+    assert f"Sent with {', '.join(names[number] for number in (2, 3, 4, 5))}" in of_first
+    assert f"Sent with {names[1]}, which is retried" in of_part
+    assert f"sent with: {names[1]} (1)\n" in (
+        served.gitpip.command("publications", "show", "2").stdout
+    )
+    gist = served.gitpip.get(f"/gist/{first['gist_id']}").text
+    assert " ".join(gist.split()).count("· sent with <bdi>") == 5

@@ -87,6 +87,24 @@ async def test_what_the_api_shows(client: httpx2.AsyncClient) -> None:
     assert again[0]["subject"].startswith("stored: "), "trying stores nothing"
 
 
+async def test_files_of_a_gist_are_shown_as_one_activity(client: httpx2.AsyncClient) -> None:
+    wanted = {"subject_template": "{{ activity.files|join }}", "activity_per": "gist"}
+    samples = (await client.post(API, json=wanted)).json()
+    assert samples[0]["of"] == "a gist with 3 files"
+    assert " (+2 files) · octocat [gp-" in samples[0]["subject"]
+    for of in (GIST, "ada"):
+        [found] = (await client.post(API, json={**wanted, "of": of})).json()
+        assert found["subject"].startswith("one <b>.py, long.txt (+1 file) · ada [gp-")
+        assert "<b>one &lt;b&gt;.py</b>" in found["note"]
+        assert "<b>long.txt</b>" in found["note"]
+        assert (found["is_cut"], found["filename"]) == (True, "one <b>.py")
+    form = {"of": "ada", "per": "gist"}
+    page = html.unescape((await client.post(PAGE, data=form)).text)
+    assert "(+1 file) · ada [gp-" in page
+    assert "<option selected>gist</option>" in page
+    assert "<option selected>file</option>" in (await client.get(PAGE)).text
+
+
 async def test_what_the_page_shows(client: httpx2.AsyncClient) -> None:
     page = await client.get(PAGE)
     assert page.status_code == 200

@@ -4,33 +4,40 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
 
 from gitpip.config import Settings
+from gitpip.config.publishing.activity import PER_GIST
 from gitpip.errors import GistNotFound
+from gitpip.marking import marker_of
 from gitpip.model import FileKey, GistFile, GistId, OnDelete, OnEdit
-from gitpip.publish.activity import Rendered, Wording, remarks_on, render
+from gitpip.publish.activity import Rendered, Shown, Wording, remarks_on, render
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import templates_of
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, surroundings
+from gitpip.store.publications import parts
 from gitpip.store.users import users
 from gitpip.templates import Kind, Templates, compile_template
 from gitpip.templates.samples import SAMPLES
 from gitpip.templates.template import NOTE_LIMIT
 
 MOST = 20
-"""How many files are shown at most."""
+"""How many activities are shown at most."""
+Per = Literal["file", "gist"]
 _AT_A_TIME = 200
 _GIST_ID = re.compile("[0-9a-f]{20,32}")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One file, and the activity that it would become."""
+    """One file, or several of a gist, and the activity that it would become."""
 
     of: str
-    """What the sample is; for a stored file its name."""
+    """What the sample is; for stored files the name of the first."""
     file: GistFile
+    """The first one."""
     activity: Rendered
 
 
@@ -50,14 +57,20 @@ async def trials_of(
     settings: Settings,
     subject: str | None = None,
     note: str | None = None,
+    per: Per | None = None,
 ) -> "Trials":
-    """These templates to try, the present ones for None. Raises TemplateInvalid."""
-    present = templates_of(await Policies(settings.publishing).read(transaction))
+    """These templates to try, for one activity `per` file or gist; what is None is as it is set.
+
+    Raises TemplateInvalid.
+    """
+    policy = await Policies(settings.publishing).read(transaction)
+    present = templates_of(policy)
     templates = Templates(
         present.subject if subject is None else compile_template(subject, Kind.SUBJECT),
         present.note if note is None else compile_template(note, Kind.NOTE),
     )
-    return Trials(templates, settings.on_edit, settings.on_delete)
+    per_gist = (per or policy.activity_per) == PER_GIST
+    return Trials(templates, settings.on_edit, settings.on_delete, per_gist=per_gist)
 
 
 @dataclass(frozen=True)
@@ -67,9 +80,21 @@ class Trials:
     templates: Templates
     on_edit: OnEdit
     on_delete: OnDelete
+    per_gist: bool = False
 
     def samples(self) -> tuple[Trial, ...]:
         """The activities of the sample gists."""
+        return (*self._gist_of_samples(), *self._single_samples())
+
+    def _gist_of_samples(self) -> tuple[Trial, ...]:
+        if not self.per_gist:
+            return ()
+        first, *others = SAMPLES[:3]
+        shown = [_beside(other.file, other.remarks) for other in others]
+        activity = render(first.file, wording=Wording(self.templates, first.around), others=shown)
+        return (Trial(f"a gist with {1 + len(shown)} files", first.file, activity),)
+
+    def _single_samples(self) -> tuple[Trial, ...]:
         return tuple(
             Trial(
                 sample.name,
@@ -85,12 +110,13 @@ class Trials:
         )
 
     async def stored(self, transaction: Transaction, what: str, limit: int) -> tuple[Trial, ...]:
-        """The activities of a gist's first files, or of a user's newest ones.
+        """The first activities of a gist, or those of a user's newest files or gists.
 
         Raises GistNotFound, UserNotTracked.
         """
         if _GIST_ID.fullmatch(what):
-            return await self._rendered(transaction, await self._of_gist(transaction, what, limit))
+            files = await self._of_gist(transaction, what, limit)
+            return (await self._rendered(transaction, files))[:limit]
         user = await users.find(transaction, what)
         page = await gists.page(
             transaction,
@@ -99,7 +125,13 @@ class Trials:
             user_key=user.key,
             content_limit=NOTE_LIMIT + 1,
         )
-        return await self._rendered(transaction, page.items)
+        if not self.per_gist:
+            return await self._rendered(transaction, page.items)
+        trials: list[Trial] = []
+        for gist_id in dict.fromkeys(file.gist_id for file in page.items):
+            files = await self._of_gist(transaction, gist_id, limit)
+            trials += await self._rendered(transaction, files)
+        return tuple(trials[:limit])
 
     async def _of_gist(
         self, transaction: Transaction, gist_id: str, limit: int
@@ -107,15 +139,16 @@ class Trials:
         keys = await gists.keys_of_gist(transaction, GistId(gist_id))
         if not keys:
             raise GistNotFound(f"no gist {gist_id} of a tracked user is stored")
-        return await gists.some(transaction, keys[:limit], content_limit=NOTE_LIMIT + 1)
+        most = _AT_A_TIME if self.per_gist else limit
+        return await gists.some(transaction, keys[:most], content_limit=NOTE_LIMIT + 1)
 
     async def everything(self, transaction: Transaction) -> Count:
         """What all stored files of tracked users would become."""
         count = Count()
-        async for some in _all_files(transaction):
+        async for some in self._all_files(transaction):
             activities = [trial.activity for trial in await self._rendered(transaction, some)]
             count = Count(
-                count.files + len(activities),
+                count.files + len(some),
                 count.cut + sum(activity.is_cut for activity in activities),
                 max([count.longest, *(len(activity.note.encode()) for activity in activities)]),
             )
@@ -126,17 +159,41 @@ class Trials:
     ) -> tuple[Trial, ...]:
         around = await surroundings.of_files(transaction, files, self.templates.uses)
         trials = []
-        for file in files:
+        for file, *others in self._together(files):
             wording = Wording(self.templates, around[file.key])
-            remarks = remarks_on(file, on_edit=self.on_edit, on_delete=self.on_delete)
-            activity = render(file, remarks=remarks, wording=wording)
+            shown = [_beside(other, self._remarks(other)) for other in others]
+            activity = render(file, remarks=self._remarks(file), wording=wording, others=shown)
             trials.append(Trial(file.filename, file, activity))
             await asyncio.sleep(0)  # a long note takes milliseconds
         return tuple(trials)
 
+    def _remarks(self, file: GistFile) -> tuple[str, ...]:
+        return remarks_on(file, on_edit=self.on_edit, on_delete=self.on_delete)
 
-async def _all_files(transaction: Transaction) -> AsyncIterator[tuple[GistFile, ...]]:
-    after = FileKey(0)
-    while keys := await gists.keys_after(transaction, after, _AT_A_TIME):
-        yield await gists.some(transaction, keys, content_limit=NOTE_LIMIT + 1)
-        after = keys[-1]
+    def _together(self, files: Sequence[GistFile]) -> list[Sequence[GistFile]]:
+        """The files of each activity, as if all were new."""
+        if not self.per_gist:
+            return [[file] for file in files]
+        of_gists = [list(own) for _, own in groupby(files, key=lambda file: file.gist_id)]
+        return [
+            own[start : start + parts.MOST]
+            for own in of_gists
+            for start in range(0, len(own), parts.MOST)
+        ]
+
+    async def _all_files(self, transaction: Transaction) -> AsyncIterator[Sequence[GistFile]]:
+        """All stored files, some at a time; with `per_gist`, files of a gist are not parted."""
+        after = FileKey(0)
+        kept: Sequence[GistFile] = ()
+        while keys := await gists.keys_after(transaction, after, _AT_A_TIME):
+            found = await gists.some(transaction, keys, content_limit=NOTE_LIMIT + 1)
+            found = (*kept, *found)
+            *whole, last = self._together(found)
+            yield [file for group in whole for file in group]
+            kept, after = last, keys[-1]
+        if kept:
+            yield kept
+
+
+def _beside(file: GistFile, remarks: Sequence[str]) -> Shown:
+    return Shown(file, marker_of(file.gist_id, file.filename), remarks)

@@ -19,10 +19,11 @@ from gitpip.cli.output import (
 )
 from gitpip.cli.repairs import FoundOn, OfCause, OfCheck, PublishedOn, States, Tagged, day
 from gitpip.clock import utc_now
-from gitpip.model import Page, Publication, PublicationId
+from gitpip.model import Page, Publication, PublicationId, PublicationState
 from gitpip.publish.activity import Rendered
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import Conditions, conditions, rendered
+from gitpip.same_activity import in_words
 from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
@@ -32,6 +33,7 @@ from gitpip.store.publications.selection import Selection
 from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
+Shown = tuple[Rendered, Conditions]
 
 publications_app = typer.Typer(
     help="List, show, approve, hold, retry and skip files on their way to Pipedrive.",
@@ -83,7 +85,7 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
             "state": publication.state,
             "due_at": stops.due_of(publication),
             "activity": publication.activity_id,
-            "reason": publication.reason,
+            "reason": "; ".join(filter(None, [publication.reason, _together(publication)])),
         }
         for publication in page.items
     ]
@@ -98,7 +100,7 @@ def show_publication(number: Number, as_json: Json = False) -> None:
     """Show one publication and exactly what is sent."""
     settings = prepared_settings()
 
-    async def found(transaction: Transaction) -> tuple[dict[str, object], Rendered, Conditions]:
+    async def found(transaction: Transaction) -> tuple[Publication, Condition, Shown]:
         policies = Policies(settings.publishing)
         publication = await publications.get(transaction, PublicationId(number))
         stops = await read_stops(transaction, Surroundings(settings), utc_now())
@@ -111,10 +113,10 @@ def show_publication(number: Number, as_json: Json = False) -> None:
             policies=policies,
         )
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
-        return _facts(publication, stops), activity, sent
+        return publication, stops, (activity, sent)
 
-    known, activity, sent = read(settings, found)
-    facts = known | asdict(sent) | {"masked": activity.masked}
+    publication, stops, (activity, sent) = read(settings, found)
+    facts = _facts(publication, stops) | asdict(sent) | {"masked": activity.masked}
     text = {"subject": activity.subject, "note": activity.note}
     if as_json:
         print_json(facts | text)
@@ -122,6 +124,7 @@ def show_publication(number: Number, as_json: Json = False) -> None:
         as_words = {
             "done": "yes" if sent.done else "no",
             "masked": ", ".join(activity.masked) or None,
+            "sent_with": ", ".join(f"{one.filename} ({one.id})" for one in publication.sent_with),
         }
         print_facts(facts | as_words | text)
 
@@ -211,6 +214,11 @@ def settle_notes(
     else:
         done = "Retrying" if again else "Left as in Pipedrive:"
         console.say(f"{done} {count(number, 'note')}.")
+
+
+def _together(publication: Publication) -> str:
+    is_sent = publication.state is PublicationState.PUBLISHED
+    return in_words(publication.sent_with, publication.activity_id, is_sent=is_sent)
 
 
 def _facts(publication: Publication, stops: Condition | None = None) -> dict[str, object]:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions.trial import MOST, Count, Trial, trials_of
+from gitpip.actions.trial import MOST, Count, Per, Trial, trials_of
 from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.web.api.publishing_preview import TrialBody
 
 
-def preview(
+def preview(  # noqa: PLR0913, PLR0917 (each is an option)
     of: Annotated[
         str | None, typer.Argument(help="Username or gist ID. Default: sample gists.")
     ] = None,
@@ -26,7 +26,11 @@ def preview(
         bool,
         typer.Option("--all", help="Render every stored file and show only counts."),
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of files.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of activities.")] = 10,
+    per: Annotated[
+        Per | None,
+        typer.Option(help="One activity per file or per gist. Default: as it is set."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Preview activities, with the current or other templates. Nothing is sent."""
@@ -36,7 +40,7 @@ def preview(
     note = note_file.read_text() if note_file else None
 
     async def tried(transaction: Transaction) -> tuple[Trial, ...] | Count:
-        trials = await trials_of(transaction, settings, subject, note)
+        trials = await trials_of(transaction, settings, subject, note, per)
         if every:
             return await trials.everything(transaction)
         return trials.samples() if of is None else await trials.stored(transaction, of, limit)

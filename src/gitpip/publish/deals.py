@@ -8,13 +8,28 @@ from functools import partial
 
 from gitpip.clock import Clocks, Moment
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
+from gitpip.model import Change, Deal, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.catalog import DealFields
 from gitpip.publish.claims import kept
-from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Refused, Waits
-from gitpip.publish.destination import UNREAD_ENTRIES, DealFinder, DealsCapped, Item, LookFailed
+from gitpip.publish.delivery import (
+    Accepted,
+    Attempt,
+    Denied,
+    NotProcessed,
+    Outcome,
+    Refused,
+    Waits,
+)
+from gitpip.publish.destination import (
+    UNREAD_ENTRIES,
+    DealFinder,
+    DealsCapped,
+    Item,
+    LookFailed,
+    Place,
+)
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass, unexpected
@@ -22,6 +37,7 @@ from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import deals, outbox, second_deals
 from gitpip.store.publications.delivered import DEALS, Start
+from gitpip.targets import NO_LINKS
 
 MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
@@ -85,14 +101,27 @@ class Deals:
         async with self._database.begin() as transaction:
             await DEALS.renew(transaction, token, self._now(), self._waits.claim)
 
-    async def is_gone(self, deal_id: DealId) -> bool:
-        """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
-        if await self._destination.deal(deal_id) is not None:
-            return False
-        self._index.drop(deal_id)
-        return True
+    async def why_refused(self, claim: Publication, place: Place, reason: str) -> Outcome | None:
+        """The outcome of a refused activity where its deal is the reason; None where it is not.
 
-    async def forget(self, claim: Publication) -> None:
+        Raises LookFailed where that can't be learned.
+        """
+        if place.deal_id is None:
+            return None
+        deal = await self._destination.deal(place.deal_id)
+        if deal is None:
+            self._index.drop(place.deal_id)
+            await self._forget(claim)
+            return Denied("the deal is gone", quick_retries=1)
+        if place.links == NO_LINKS:
+            return None
+        # They may be gone, or others by now. Once they are refused, none is sent.
+        links = NO_LINKS if deal.links == place.links else deal.links
+        async with self._database.begin() as transaction:
+            await deals.link(transaction, claim.user_key, place.deal_id, links)
+        return NotProcessed(reason, timedelta(0), everyone=False)
+
+    async def _forget(self, claim: Publication) -> None:
         """Note that the deal of a publication's user is gone, so that another is found or made."""
         now = self._now()
         async with self._database.begin() as transaction:
@@ -172,7 +201,7 @@ class Deals:
             return await self._list_failed(deal, failure, reading)
         await self._pauses.after(None, reading)
         if found is not None:
-            return self._after(deal, Accepted(found))
+            return replace(self._after(deal, Accepted(found.id)), links=found.links)
         if (until := await self._cap()) is not None:
             own = deal.reason if deal.attempts else None
             return Change(PublicationState.PENDING, until, reason=own or self._cap_reason)
@@ -233,15 +262,20 @@ class Deals:
         await self._pauses.after(None, request)
         if found is not None:
             # Only the answer was lost: Pipedrive does process writes.
-            await self._pauses.after(Accepted(found), replace(request, kind=Kind.WRITE))
+            await self._pauses.after(Accepted(found.id), replace(request, kind=Kind.WRITE))
         if again and found is None:
             return None
         now = self._now()
-        return delivery.after_looking(
-            found, attempt_of(deal), now=now, seen_at=at, waits=self._waits
+        change = delivery.after_looking(
+            None if found is None else found.id,
+            attempt_of(deal),
+            now=now,
+            seen_at=at,
+            waits=self._waits,
         )
+        return change if found is None else replace(change, links=found.links)
 
-    async def _listed(self, deal: Deal) -> tuple[int | None, datetime | None]:
+    async def _listed(self, deal: Deal) -> tuple[Item | None, datetime | None]:
         """The deal, if a list shows it, and when that began, by Pipedrive's clock if that is told.
 
         Raises LookFailed.
@@ -254,7 +288,7 @@ class Deals:
             for item in page.items:
                 if await self._index.belongs(item, deal):
                     self._index.note(item)
-                    return item.id, times[0]
+                    return item, times[0]
             unread += page.unread
         if unread:
             raise LookFailed(UNREAD_ENTRIES)

@@ -15,7 +15,7 @@ from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, L
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, Outcome
 from gitpip.store.database import Database
 from gitpip.store.users.targets import Seen
-from gitpip.targets import Target, TargetKind
+from gitpip.targets import NO_LINKS, Links, Target, TargetKind
 
 UNREAD_ENTRIES = Ambiguous("the list holds something that can't be read")
 DAILY_RESERVE = 30
@@ -66,6 +66,11 @@ class Item:
     """The person and the organization of a deal."""
     org_id: int | None = None
 
+    @property
+    def links(self) -> Links:
+        """The same."""
+        return Links(self.person_id, self.org_id)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -78,9 +83,14 @@ class Place:
     """Whether a person gave it, so that it is no deal that was found or made by its title."""
 
     @classmethod
-    def deal(cls, deal_id: DealId) -> "Place":
+    def deal(cls, deal_id: DealId, links: Links = NO_LINKS) -> "Place":
         """A deal that was found or made by its title."""
-        return cls(Target(TargetKind.DEAL, str(deal_id)))
+        return cls(Target(TargetKind.DEAL, str(deal_id)), links.person_id, links.org_id)
+
+    @property
+    def links(self) -> Links:
+        """Who is linked beside it."""
+        return Links(self.person_id, self.org_id)
 
     @property
     def deal_id(self) -> DealId | None:
@@ -176,7 +186,7 @@ class DealFinder(Protocol):
     async def prepare(self) -> None:
         """Learn what tells whose deal is whose. Raises LookFailed where that is to wait."""
 
-    async def find(self, wanted: Deal, titles: Sequence[str]) -> DealId | None:
+    async def find(self, wanted: Deal, titles: Sequence[str]) -> Item | None:
         """The open deal of a user, which can have one of these titles. Raises LookFailed."""
 
     async def create(self, wanted: Deal, title: str, fields: DealFields, turn: Turn) -> Outcome:

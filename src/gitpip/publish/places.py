@@ -46,8 +46,8 @@ class Places:
         if claim.looked_at is not None and (kept := _kept(claim, target)) is not None:
             return kept
         if target is None:
-            deal_id = await deals.made(transaction, claim.user_key)
-            return None if deal_id is None else Place.deal(deal_id)
+            deal = await deals.made(transaction, claim.user_key)
+            return None if deal is None else Place.deal(*deal)
         return _place(target) if target.is_usable else None
 
     async def target_of(self, claim: Publication) -> UserTarget | None:

@@ -38,6 +38,7 @@ from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications import outbox, second_sends
 from gitpip.store.publications.delivered import PUBLICATIONS, Start
+from gitpip.targets import Links
 
 LISTS_AGAIN_AFTER = timedelta(minutes=1)
 
@@ -171,7 +172,7 @@ class Sender:
             if deal is None:
                 return None
             if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
-                return Place.deal(deal.deal_id)
+                return Place.deal(deal.deal_id, Links(deal.person_id, deal.org_id))
             postponed.add(claim.user_key)
             await self._wait_for(deal, claim)
         return None
@@ -321,13 +322,11 @@ class Sender:
     async def _why_refused(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
         """A refusal counts for good only where neither the place nor a setting is its reason."""
         place = ready.place
-        about_place: Outcome | None = None
-        gone = False
         try:
             if place.given:
                 about_place = await self._places.why_refused(place, claim, refusal.reason)
-            elif place.deal_id is not None:
-                gone = await self._deals.is_gone(place.deal_id)
+            else:
+                about_place = await self._deals.why_refused(claim, place, refusal.reason)
         except LookFailed as failure:
             what = place.target.kind.value
             reason = f"{refusal.reason}; and could not look at the {what}: {failure}"
@@ -336,9 +335,6 @@ class Sender:
                 await self._pauses.after(failure.outcome, about)
                 return NotProcessed(reason, timedelta(0), everyone=False)
             return Denied(reason)
-        if gone:
-            await self._deals.forget(claim)
-            return Denied("the deal is gone", quick_retries=1)
         return about_place or await self._of_settings(refusal, ready)
 
     async def _of_settings(self, refusal: Refused, ready: Ready) -> Outcome:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, TypeDecorator
 
 from gitpip.model import Backfill
+from gitpip.same_activity import SentWith
 from gitpip.targets import Target
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -160,6 +161,23 @@ class Words(TypeDecorator[tuple[str, ...]]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
         return tuple(sorted(value.split(","))) if value else ()
+
+
+class FilesOfActivity(TypeDecorator[tuple[SentWith, ...]]):
+    """Ids and names, with a slash after each but the last; they are only read.
+
+    GitHub allows no slash in the name of a gist's file.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[SentWith, ...]:
+        words = value.split("/") if value else []
+        found = [
+            SentWith(int(key), name) for key, name in zip(words[::2], words[1::2], strict=True)
+        ]
+        return tuple(sorted(found, key=lambda one: one.id))
 
 
 # Millions of users have a few rules.

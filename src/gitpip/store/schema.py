@@ -224,6 +224,9 @@ deals = Table(
     Column("refusals", Integer, nullable=False, server_default=text("0")),
     # It waits since it could not be looked for before sending it again.
     Column("not_looked_for", Flag, nullable=False, server_default=text("0")),
+    # Of the deal, as far as they are known: activities under it name them, too.
+    Column("person_id", BigInteger),
+    Column("org_id", BigInteger),
     CheckConstraint("state <> 'published' OR deal_id IS NOT NULL", name="published_has_id"),
 )
 unsettled = deals.c.state != literal_column("'published'")

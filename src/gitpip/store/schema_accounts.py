@@ -158,6 +158,8 @@ kept_deals = Table(
     Column("sent_at", UTCDateTime),
     Column("in_flight_until", UTCDateTime),
     Column("deal_id", BigInteger),
+    Column("person_id", BigInteger),
+    Column("org_id", BigInteger),
     Column("reason", Text),
     Column("title", Text),
 )

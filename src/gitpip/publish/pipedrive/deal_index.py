@@ -93,7 +93,7 @@ class DealIndex:
         """Learn which custom field holds the users. Raises LookFailed where that is to wait."""
         await self._field.prepare()
 
-    async def find(self, wanted: Deal, titles: Sequence[str]) -> DealId | None:
+    async def find(self, wanted: Deal, titles: Sequence[str]) -> Item | None:
         """The open deal of a user: by our field, then by the first of these titles that one has.
 
         Of several, the one with the exact case, then the oldest. Costs at most 10 tokens, 20 for
@@ -111,8 +111,8 @@ class DealIndex:
                 for deal in found.items:
                     self.note(deal)
         for deal_id in self._candidates(wanted, titles):
-            if await self._is_still(deal_id, wanted, titles):
-                return DealId(deal_id)
+            if (mine := await self._still(deal_id, wanted, titles)) is not None:
+                return mine
         if unread:
             raise LookFailed(UNREAD_ENTRIES)  # it may be the deal: no second one is made
         return None
@@ -176,13 +176,15 @@ class DealIndex:
             found += [*exact, *(deal_id for deal_id in titled if deal_id not in exact)]
         return found
 
-    async def _is_still(self, deal_id: int, wanted: Deal, titles: Sequence[str]) -> bool:
+    async def _still(self, deal_id: int, wanted: Deal, titles: Sequence[str]) -> Item | None:
+        """A deal as it is now; None where it is not the user's any more."""
         deal = await self._pipedrive.deal(DealId(deal_id))
         if deal is None:
             self.drop(deal_id)
-            return False
+            return None
         self.note(deal)
-        return any([await self.belongs(deal, replace(wanted, title=one)) for one in titles])
+        mine = any([await self.belongs(deal, replace(wanted, title=one)) for one in titles])
+        return deal if mine else None
 
     async def _up_to_date(self) -> bool:
         """Read one page further; True once everything up to now is known."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from gitpip.store.locking import in_order
 from gitpip.store.publications.delivered import DEALS, Start, values_of
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications, users
+from gitpip.targets import NO_LINKS, Links
 
 _deal = reader(Deal)
 
@@ -88,14 +90,25 @@ async def of_users(transaction: Transaction, user_keys: Collection[UserKey]) -> 
     return {deal.user_key: deal for deal in (_deal(row) for row in rows)}
 
 
-async def made(transaction: Transaction, user_key: UserKey) -> DealId | None:
-    """The user's deal; None if it is still to be found or made."""
-    deal_id = await transaction.scalar(
-        select(deals.c.deal_id).where(
-            deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value
+async def made(transaction: Transaction, user_key: UserKey) -> tuple[DealId, Links] | None:
+    """The user's deal, with its person and organization; None if it is still to be made."""
+    row = (
+        await transaction.execute(
+            select(deals.c.deal_id, deals.c.person_id, deals.c.org_id).where(
+                deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value
+            )
         )
+    ).one_or_none()
+    return None if row is None else (DealId(row.deal_id), Links(row.person_id, row.org_id))
+
+
+async def link(transaction: Transaction, user_key: UserKey, deal_id: DealId, to: Links) -> None:
+    """Keep the person and organization of a user's deal, unless the user has another one by now."""
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == user_key, deals.c.deal_id == deal_id)
+        .values(**asdict(to))
     )
-    return None if deal_id is None else DealId(deal_id)
 
 
 async def begin_sending(transaction: Transaction, claim: Deal, start: Start, title: str) -> bool:
@@ -124,7 +137,9 @@ async def record(
     """
     wanted = DEALS.claimed(claim.user_key, claim.token, only_in=only_in)
     result = await transaction.execute(
-        update(deals).where(*wanted).values(**values_of(change), deal_id=change.accepted_id)
+        update(deals)
+        .where(*wanted)
+        .values(**values_of(change), deal_id=change.accepted_id, **asdict(change.links))
     )
     return result.rowcount == 1
 
@@ -134,7 +149,7 @@ async def forget(transaction: Transaction, user_key: UserKey, change: Change) ->
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
-        .values(**values_of(change), deal_id=None, looked_at=None)
+        .values(**values_of(change), deal_id=None, looked_at=None, **asdict(NO_LINKS))
     )
 
 

@@ -2,9 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from gitpip.model import Publication, PublicationState
+from gitpip.store.column_types import FilesOfActivity
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, revisions, users
 from gitpip.store.schema_publishing import OF_HOLDER, holder, shown
@@ -58,6 +70,7 @@ def selected() -> Select[Any]:
             gist_files.c.gist_id,
             gist_files.c.filename,
             case((came_with_its_gist, gists.c.created_at)).label("appeared_at"),
+            type_coerce(_files_of_activity(), FilesOfActivity).label("sent_with"),
         )
         .select_from(publications)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
@@ -66,3 +79,24 @@ def selected() -> Select[Any]:
         .outerjoin(holder, holder.c.id == publications.c.part_of)
         .where(tracked)
     )
+
+
+def _files_of_activity() -> ColumnElement[str]:
+    """The holder of a part, or the parts of a holder, as `FilesOfActivity` reads them."""
+    others, files, files_of_holder = publications.alias(), gist_files.alias(), gist_files.alias()
+    parts = (
+        select(func.aggregate_strings(_named(others.c.id, files.c.filename), "/"))
+        .join(files, files.c.key == others.c.file_key)
+        .where(others.c.part_of == publications.c.id)
+        .scalar_subquery()
+    )
+    of_holder = (
+        select(_named(holder.c.id, files_of_holder.c.filename))
+        .where(files_of_holder.c.key == holder.c.file_key)
+        .scalar_subquery()
+    )
+    return case((publications.c.part_of.is_(None), parts), else_=of_holder)
+
+
+def _named(number: ColumnElement[int], filename: ColumnElement[str]) -> ColumnElement[str]:
+    return cast(number, Text).concat("/").concat(func.replace(filename, "/", "_"))

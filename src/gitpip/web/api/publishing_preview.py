@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from gitpip.actions.trial import MOST, Trial, trials_of
+from gitpip.actions.trial import MOST, Per, Trial, trials_of
 from gitpip.model import Role
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -26,16 +26,19 @@ class TrialRequest(BaseModel):
     of: Annotated[str | None, Field(max_length=100)] = None
     """A user's login or the id of a gist; null shows sample gists."""
     limit: Annotated[int, Field(ge=1, le=MOST)] = 10
-    """How many files are shown at most."""
+    """How many activities are shown at most."""
+    activity_per: Per | None = None
+    """What one activity is made for; null stands for the present setting."""
 
 
 class TrialBody(BaseModel):
-    """One file, and the activity that it would become."""
+    """One file, or several of a gist, and the activity that it would become."""
 
     of: str
     login: str
     gist_id: str
     filename: str
+    """Of the first file."""
     subject: str
     note: str
     is_cut: bool
@@ -61,7 +64,11 @@ async def preview_templates(wanted: TrialRequest, context: Context) -> list[Tria
     """What sample gists, or stored ones, would become. Nothing is stored or sent."""
     async with context.database.read() as transaction:
         trials = await trials_of(
-            transaction, context.settings, wanted.subject_template, wanted.note_template
+            transaction,
+            context.settings,
+            wanted.subject_template,
+            wanted.note_template,
+            wanted.activity_per,
         )
         found = (
             trials.samples()

@@ -17,6 +17,7 @@ from gitpip.model import (
     Visit,
 )
 from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.same_activity import SentWith
 from gitpip.status.reading import Condition
 from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.viewer import shown_viewer
@@ -204,6 +205,14 @@ class VisitBody(BaseModel):
         return cls.model_validate({**asdict(visit), "files": []})
 
 
+class SentWithBody(NounBody[SentWith]):
+    """Another file in the same activity."""
+
+    id: int
+    """That of its publication."""
+    filename: str
+
+
 class PublicationBody(NounBody[Publication]):
     """How the delivery of one gist file stands. Times are UTC."""
 
@@ -231,6 +240,8 @@ class PublicationBody(NounBody[Publication]):
     approved_by: str | None
     part_of: int | None
     """The publication whose activity holds this file, too; what became of it became of this."""
+    sent_with: list[SentWithBody]
+    """The one that `part_of` names, or the other files in this one's activity."""
 
     @classmethod
     def under(cls, publication: Publication, stops: Condition) -> Self:

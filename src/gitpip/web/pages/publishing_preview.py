@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
 
-from gitpip.actions.trial import Trial, trials_of
+from gitpip.actions.trial import Per, Trial, trials_of
+from gitpip.config.publishing.activity import PER_FILE, PER_GIST
 from gitpip.errors import GistNotFound, TemplateInvalid, UserNotTracked
 from gitpip.model import Role
 from gitpip.templates import TEMPLATE_LIMIT
@@ -38,20 +39,27 @@ async def try_templates(
     subject_template: Text = "",
     note_template: Text = "",
     of: Annotated[str, Form(max_length=100)] = "",
+    per: Annotated[Per | None, Form()] = None,
 ) -> HTMLResponse:
     """The same under the templates of the form. Nothing is stored or sent."""
     written = [text.replace("\r\n", "\n").strip() for text in (subject_template, note_template)]
-    return await _page(context, written[0], written[1], of.strip())
+    return await _page(context, written[0], written[1], of.strip(), per)
 
 
 async def _page(
-    context: AppContext, subject: str = "", note: str = "", of: str = ""
+    context: AppContext,
+    subject: str = "",
+    note: str = "",
+    of: str = "",
+    per: Per | None = None,
 ) -> HTMLResponse:
     fault, found = "", tuple[Trial, ...]()
     async with context.database.read() as transaction:
         present = await trials_of(transaction, context.settings)
         try:
-            trials = await trials_of(transaction, context.settings, subject or None, note or None)
+            trials = await trials_of(
+                transaction, context.settings, subject or None, note or None, per
+            )
             found = await trials.stored(transaction, of, FILES) if of else trials.samples()
         except (TemplateInvalid, GistNotFound, UserNotTracked) as error:
             fault = str(error)
@@ -63,6 +71,7 @@ async def _page(
         subject=subject or present.templates.subject.text,
         note=note or present.templates.note.text,
         of=of,
+        per=per or (PER_GIST if present.per_gist else PER_FILE),
         fault=fault,
         limit=TEMPLATE_LIMIT,
         shown=SHOWN,

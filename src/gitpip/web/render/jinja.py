@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from gitpip.clock import utc_now
 from gitpip.model import Role
+from gitpip.same_activity import in_words
 from gitpip.web.auth.identity import current
 from gitpip.web.navigation import numbers
 from gitpip.web.public_address import local_url, url_prefix
@@ -137,6 +138,7 @@ def templates() -> Environment:
         state_words=_state_words,
         count=_count,
         duration=duration,
+        in_words=in_words,
         local_url=local_url,
     )
     environment.globals.update(
