@@ -365,6 +365,7 @@ class Publication:
     part_of: PublicationId | None = None
     """The publication whose activity holds this file, too; then its outcome is that one's."""
     deleted_activity_id: ActivityId | None = None  # by an undo
+    first_marker: str | None = None  # that of its first activity, where it was sent again since
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import Field
 
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_actions
@@ -17,7 +16,7 @@ from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.status.reading import Condition
-from gitpip.store.publications import held, progress, publications
+from gitpip.store.publications import held, progress, publications, sent_again
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
@@ -25,7 +24,7 @@ from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
-from gitpip.web.pages.repairs import Asked
+from gitpip.web.pages.repairs import Asked, Numbers, ask
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -89,8 +88,10 @@ async def publication(
         policies = Policies(context.settings.publishing)
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
         stops = await stops_of(transaction, context)
+        earlier = await sent_again.earlier(transaction, row.id)
     page = render(
         "publication.html",
+        earlier=earlier,
         page="publications",
         row=row,
         stops=stops,
@@ -126,16 +127,23 @@ async def act_on_selected(
     *,
     act: Annotated[RepairAct, Form()],
     acting: CurrentActing,
-    number: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()] = None,
+    number: Numbers = None,
+    context: Context,
+    asked: Asked,
     login: Annotated[str, Form(max_length=2_000)] = "",
     everything: Annotated[bool, Form()] = False,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
-    """Approve, hold, retry or skip publications: those that are selected, of a user, or all."""
+    """Approve, hold, retry or skip publications: those that are selected, of a user, or all.
+
+    Before they are sent again, the next page asks.
+    """
     ids = [PublicationId(each) for each in number or ()]
+    wanted = Selection(ids=tuple(ids), login=login, everything=everything)
+    if act is RepairAct.SEND_AGAIN:
+        return await ask(context, Order(act, wanted), asked)
     if act in {RepairAct.RETRY, RepairAct.SKIP}:
-        wanted = Selection(ids=tuple(ids), login=login, everything=everything)
         begun = await repair_actions.begin(acting, Order(act, wanted))
         await repair_actions.carry_out(acting, begun.id)
     else:
