@@ -9,9 +9,10 @@ from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import approvals, held, publishing_settings, undos
+from gitpip.store.publications import approvals, held, publishing_settings, repairs, undos
 from gitpip.store.publications.approvals import HeldForCredentials
 from gitpip.store.publications.publishing_settings import Fault
+from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.undos import Undo
 from gitpip.store.schema_undo import UndoneState
 from gitpip.store.status import troubles
@@ -175,6 +176,7 @@ async def problems(
         _settings_refused(await publishing_settings.faults(transaction)),
         await _held(transaction),
         *_undos(await undos.unfinished(transaction)),
+        _interrupted(await repairs.cut_short(transaction, now)),
         _credentials_held(await approvals.held_for_credentials(transaction)),
     )
     modes_told = await modes.problems(transaction, mode)
@@ -294,6 +296,25 @@ def _undos(unfinished: Sequence[Undo]) -> Sequence[Problem]:
             )
         )
     return found
+
+
+def _interrupted(cut_short: Sequence[Repair]) -> Problem | None:
+    """Repairs that no process continues: a running service would have, within seconds."""
+    if not cut_short:
+        return None
+    first = cut_short[0]
+    gone = first.done + first.changed
+    return Problem(
+        ProblemKind.REPAIR_INTERRUPTED,
+        Severity.WARNING,
+        f"Repair {first.id} ({first.act}) was interrupted: {gone:,} of "
+        f"{count(first.total, 'publication')} {'is' if gone == 1 else 'are'} done. A running "
+        "service continues it. To continue it now: "
+        f"gitpip publications repair --resume {first.id}.",
+        since=first.moved_at,
+        count=len(cut_short),
+        act=Act.RESUME_REPAIR,
+    )
 
 
 def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
