@@ -10,7 +10,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NewType
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.errors import NothingToUndo, PublicationNotFound, UndoNotFound, UndoNotStopped
 from gitpip.model import (
@@ -31,7 +42,7 @@ from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
-from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema_publishing import earlier_activities, holder
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 from gitpip.store.users.imports import ImportId
 from gitpip.store.visibility import of_tracked, tracked, without_removed
@@ -86,6 +97,28 @@ _was_caused = or_(
     publications.c.published_at > publications.c.queued_at,
 )
 _may_be_undone = publications.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+HOLDS_OTHERS = "its activity holds files that are not undone"
+
+
+def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
+    """Whether what is chosen shares an activity with files that are not: then it stays.
+
+    Where a publication is named, or all of a user, its activity is meant with all its files.
+    """
+    mine = select(publications.c.id).where(replace(chosen, which=Which.ALL).condition)
+    there = holder.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+    is_part = and_(
+        publications.c.part_of.not_in(mine.correlate(None)),
+        exists().where(holder.c.id == publications.c.part_of, there),
+    )
+    if chosen.check_id is None:
+        return and_(publications.c.part_of.is_not(None), is_part)
+    other = publications.alias()
+    with_others = select(other.c.part_of).where(
+        other.c.part_of.is_not(None), other.c.id.not_in(mine.correlate(None))
+    )
+    holds = and_(publications.c.id.in_(with_others), _may_be_undone)
+    return or_(and_(publications.c.part_of.is_not(None), is_part), holds)
 
 
 @dataclass(frozen=True)
@@ -106,6 +139,8 @@ class Plan:
     earlier: int = 0
     """Activities from before a person had the publication sent again; they are deleted, too."""
     which: Which = Which.ALL
+    kept: int = 0
+    """What shares an activity with files that are not undone."""
 
     @property
     def total(self) -> int:
@@ -165,7 +200,7 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
             raise PublicationNotFound(f"there is no publication {missing[0]}")
     rows = await transaction.execute(
         select(publications.c.state, being_undone().label("open"), func.count())
-        .where(chosen.condition)
+        .where(chosen.condition, ~_is_shared(chosen))
         .group_by(publications.c.state, "open")
     )
     counts: Counter[str] = Counter()
@@ -181,6 +216,15 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
         under_way=counts["under way"],
         which=chosen.which,
         earlier=await _count_earlier(transaction, chosen),
+        kept=await transaction.scalar(_shared(chosen, func.count())) or 0,
+    )
+
+
+def _shared(chosen: Chosen, *columns: ColumnElement[Any]) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(publications)
+        .where(chosen.condition, _is_shared(chosen), ~being_undone())
     )
 
 
@@ -191,7 +235,13 @@ async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
         select(func.count())
         .select_from(earlier_activities)
         .join(publications, publications.c.id == earlier_activities.c.publication_id)
-        .where(sent_again.is_there(), chosen.condition, _may_be_undone, ~being_undone())
+        .where(
+            sent_again.is_there(),
+            chosen.condition,
+            _may_be_undone,
+            ~being_undone(),
+            ~_is_shared(chosen),
+        )
     )
     return number or 0
 
@@ -231,8 +281,23 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
                 literal(UndoneState.WAITING.value),
                 literal(now, undone.c.due_at.type),
             )
-            .where(chosen.condition, _may_be_undone, ~being_undone())
+            .where(chosen.condition, _may_be_undone, ~being_undone(), ~_is_shared(chosen))
             .order_by(publications.c.id),
+        )
+    )
+    await transaction.execute(
+        insert(undone).from_select(
+            (*columns, "ended_at", "reason"),
+            _shared(
+                chosen,
+                literal(undo_id),
+                publications.c.id,
+                literal(account_key),
+                literal(UndoneState.KEPT.value),
+                literal(now, undone.c.due_at.type),
+                literal(now, undone.c.due_at.type),
+                literal(HOLDS_OTHERS),
+            ),
         )
     )
     mine = select(func.count()).select_from(undone).where(undone.c.undo_id == undo_id)
@@ -254,6 +319,11 @@ def _nothing(planned: Plan) -> str:
         return (
             f"nothing of {planned.subject} is left to be undone: "
             f"{planned.under_way:,} are being undone already"
+        )
+    if planned.kept:
+        return (
+            f"nothing of {planned.subject} can be undone: {planned.kept:,} share an activity with "
+            "files that are not undone"
         )
     if planned.done:
         return (

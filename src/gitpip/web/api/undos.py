@@ -63,6 +63,8 @@ class PlanBody(NounBody[Plan]):
     """Undone before."""
     under_way: int
     """Being undone already."""
+    kept: int
+    """They share an activity with files that are not undone."""
     which: Which
     earlier: int
     """Activities from before a person had the publication sent again; they are deleted, too."""
