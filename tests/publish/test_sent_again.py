@@ -206,7 +206,10 @@ async def test_a_restored_database_does_not_send_it_once_more(scene: Scene, back
     assert await scene.states() == ["published"]
 
 
-async def test_a_new_database_recognises_the_newest_activity(scene: Scene, empty: Scene) -> None:
+@pytest.mark.parametrize("compared", [False, True], ids=["found first", "compared first"])
+async def test_a_new_database_recognises_the_newest_activity(
+    scene: Scene, empty: Scene, compared: bool
+) -> None:
     process = await published(scene, "a.py")
     await send_again(scene, 1)
     await scene.settle(process)
@@ -215,11 +218,15 @@ async def test_a_new_database_recognises_the_newest_activity(scene: Scene, empty
     [known] = await scene.rows()
     scene.clock.advance(timedelta(hours=1))
 
+    if compared:
+        empty._gists = 7
+        await published(empty, "other.py")
+        empty._gists = 0
     await published(empty, "a.py")
-    [row] = await empty.rows()
+    row = (await empty.rows())[-1]
     assert (row.state, row.activity_id, row.first_marker) == (
         PUBLISHED,
         known.activity_id,
         known.first_marker,
     )
-    assert files_of(scene) == {"a.py": 1}
+    assert files_of(scene)["a.py"] == 1
