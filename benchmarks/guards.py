@@ -41,6 +41,34 @@ class Guard:
 
 GUARDS = (
     Guard(
+        "a further activity has a marker of its own",
+        "marking.py",
+        '    return marker(marker_before, "again")',
+        "    return marker_before",
+        "publish/test_sent_again.py -k under_the_present_settings",
+    ),
+    Guard(
+        "a further activity that a restored database forgot is adopted",
+        "store/publications/sent_again.py",
+        "        if seen := kept.get(next_marker(row.marker)):",
+        "        if seen := None:",
+        "publish/test_sent_again.py -k restored_database",
+    ),
+    Guard(
+        "a new database recognises a further activity by the first marker",
+        "store/publications/recognition.py",
+        "    kept = await _sent_again_since(transaction, account_key, wanted, kept) | kept",
+        "    pass",
+        "publish/test_sent_again.py -k new_database",
+    ),
+    Guard(
+        "an undo keeps what a person has changed",
+        "publish/undoer.py",
+        "        if not activity.untouched and not by_us:",
+        "        if False:",
+        "publish/test_undo.py -k a_person_touched",
+    ),
+    Guard(
         "another tool's activity is adopted only where nothing was sent",
         "store/surveys/others.py",
         "                    nothing_sent,\n                    tracked,",

@@ -11,7 +11,7 @@ from benchmarks.guards import GUARDS, PACKAGE, TESTS, Guard, take_out
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
 def test_each_guard_can_be_taken_out_and_has_a_test(guard: Guard, tmp_path: Path) -> None:
     file = tmp_path / guard.file
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(PACKAGE / guard.file, file)
     take_out(guard, tmp_path)
     compile(file.read_text(), guard.file, "exec")

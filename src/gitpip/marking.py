@@ -38,6 +38,14 @@ def marker(*parts: str) -> str:
     return "gp-" + base64.b32encode(found)[:12].decode().lower()
 
 
+def next_marker(marker_before: str) -> str:
+    """The marker of an activity that a person has sent once more, after the one with this marker.
+
+    It follows from the marker before, so a database that was set back finds the same one.
+    """
+    return marker(marker_before, "again")
+
+
 def marker_of_content(gist_id: GistId, filename: str, blob_hash: str, times: int = 0) -> str:
     """The marker of an edit; `times` is how often the file had this very content before."""
     again = (str(times),) if times else ()

@@ -368,6 +368,7 @@ class Publication:
     sent_with: tuple[SentWith, ...] = ()
     """The holder of this file's activity, or the other files in it if this is the holder."""
     deleted_activity_id: ActivityId | None = None  # by an undo
+    first_marker: str | None = None  # that of its first activity, where it was sent again since
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ MASKED = {
     "set_by",
     "viewer",
     "approved_by",
+    "replaced_by",
     "created_by",
     "paused_by",
     "begun_by",

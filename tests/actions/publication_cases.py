@@ -131,6 +131,19 @@ PUBLICATIONS = [
         tables=("publications", "repairs"),
     ),
     Case(
+        "what is in Pipedrive is sent again",
+        repairs.begin,
+        post("/repairs", act="send-again", number=str(PUBLISHED), shown="1"),
+        api("POST", "/repairs", act="send-again", ids=[PUBLISHED]),
+        ("publications", "repair", "send-again", str(PUBLISHED)),
+        audit=(
+            ("repair.begun", f"2: send-again {PUBLISHED}: 1 chosen"),
+            ("repair.ended", "2: 1 done, 0 left as they had changed"),
+        ),
+        wakes=("publish",),
+        tables=("earlier_activities", "publications", "repairs"),
+    ),
+    Case(
         "a repair that was cut short goes on",
         repairs.carry_out,
         post("/repairs/1/resume"),

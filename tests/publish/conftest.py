@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
@@ -9,8 +10,9 @@ from sqlalchemy import make_url
 from gitpip.store.database import open_database
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
+from tests.conftest import PostgresServer
 from tests.support.restores import Backup, OfFile, OfServer
-from tests.support.scene import TOKEN, Clock, Scene, make_hands
+from tests.support.scene import TOKEN, Clock, Scene, at, make_hands
 
 
 @pytest.fixture
@@ -46,3 +48,24 @@ def backup(scene: Scene, tmp_path: Path, request: pytest.FixtureRequest) -> Back
     if url.get_backend_name() == "sqlite":
         return OfFile(str(url.database))
     return OfServer(request.getfixturevalue("postgres"), str(url.database), tmp_path)
+
+
+@pytest.fixture
+async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    """A new, empty database beside the same CRM."""
+    url = make_url(scene.url)
+    name = f"new_{uuid4().hex}"
+    if url.get_backend_name() == "sqlite":
+        url = url.set(database=f"{url.database}.{name}")
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        postgres.psql(f"CREATE DATABASE {name};")
+        url = url.set(database=name)
+    other = at(scene, url.render_as_string(hide_password=False))
+    other._gists = 0
+    await other.database.migrate()
+    await make_hands(other.database)
+    yield other
+    await other.close()
+    if url.get_backend_name() != "sqlite":
+        postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")

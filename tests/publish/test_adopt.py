@@ -22,7 +22,7 @@ from gitpip.store.publications import markers
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
-from tests.support.scene import Clock, OurClock, Scene, make_hands
+from tests.support.scene import Clock, OurClock, Scene, at
 
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"
@@ -70,13 +70,6 @@ async def backup(request: pytest.FixtureRequest) -> AsyncIterator[Backup]:
         postgres.psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
 
 
-def at(scene: Scene, url: str) -> Scene:
-    """The same CRM and clock over another database."""
-    other = Scene(open_database(url), url, scene.crm, scene.crm_url, scene.clock)
-    other._gists = scene._gists
-    return other
-
-
 def _copy_file(source: str, target: str) -> None:
     before, after = sqlite3.connect(source), sqlite3.connect(target)
     before.backup(after)
@@ -90,27 +83,6 @@ async def _copy_database(scene: Scene, postgres: PostgresServer, name: str, copy
     postgres.psql(f"CREATE DATABASE {copy} TEMPLATE {name};")
     scene.database = open_database(scene.url)
     scene._processes.clear()
-
-
-@pytest.fixture
-async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
-    """A new, empty database beside the same CRM."""
-    url = make_url(scene.url)
-    name = f"new_{uuid4().hex}"
-    if url.get_backend_name() == "sqlite":
-        url = url.set(database=f"{url.database}.{name}")
-    else:
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        postgres.psql(f"CREATE DATABASE {name};")
-        url = url.set(database=name)
-    other = at(scene, url.render_as_string(hide_password=False))
-    other._gists = 0
-    await other.database.migrate()
-    await make_hands(other.database)
-    yield other
-    await other.close()
-    if url.get_backend_name() != "sqlite":
-        postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
 
 
 def names(prefix: str, number: int) -> list[str]:

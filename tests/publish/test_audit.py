@@ -15,6 +15,7 @@ from gitpip.store.surveys import lines, surveys
 from gitpip.store.surveys.lines import Line
 from gitpip.store.surveys.surveys import Scope, Survey
 from gitpip.store.users import users
+from tests.publish.test_sent_again import published, send_again
 from tests.support.scene import TOKEN, UNHURRIED, Scene
 from tests.support.whole_account import WholeAccount, marker_for
 
@@ -240,3 +241,21 @@ async def test_an_audit_of_one_user_tells_of_no_other(auditor: Auditor) -> None:
         ("user-1", Verdict.SAME),
         ("user-1", Verdict.SAME),
     ]
+
+
+async def test_both_activities_of_what_was_sent_again_are_explained(auditor: Auditor) -> None:
+    scene = auditor.scene
+    process = await published(scene, "a.py")
+    [before] = await scene.rows()
+    await send_again(scene, before.id)
+    await scene.settle(process)
+    [after] = await scene.rows()
+    scene.clock.advance(HOUR)
+    audit = await auditor.audit(with_github=False)
+    found = {
+        line.activity_id: (line.verdict, line.explanation) for line in await auditor.lines(audit.id)
+    }
+    assert found == {
+        after.activity_id: (Verdict.SAME, None),
+        before.activity_id: (Verdict.EXPLAINED, "sent-again"),
+    }

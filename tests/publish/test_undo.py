@@ -4,16 +4,19 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from gitpip.actions import undo as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo, PublicationStateError
-from gitpip.model import OnEdit, PublicationId, PublicationState
+from gitpip.model import CheckId, OnEdit, PublicationId, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import note_updates, publications, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
+from gitpip.store.schema import gist_files
+from gitpip.store.schema import publications as rows
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault, FaultKind
 from tests.support.scene import Process, Scene, until_killed, wake_nobody
@@ -301,3 +304,36 @@ async def test_an_undo_of_many_under_faults_and_kills(scene: Scene) -> None:
     assert (await read(scene, begun)).counts == {UndoneState.DELETED: MANY}
     assert there(scene) == others
     assert Counter(await scene.states()) == {"withdrawn": MANY, "published": 20}
+
+
+async def test_an_activity_with_files_of_another_check_is_kept_and_says_so(scene: Scene) -> None:
+    await scene.set_publishing(activity_per="gist")
+    process = await scene.process()
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.find_files("ada", "alone.py")
+    async with scene.database.begin() as transaction:
+        for name, number in (("a.py", 1), ("b.py", 2), ("alone.py", 1)):
+            of_file = select(gist_files.c.key).where(gist_files.c.filename == name)
+            await transaction.execute(
+                update(rows).where(rows.c.file_key.in_(of_file)).values(check_id=number)
+            )
+    await scene.settle(process)
+    before = there(scene)
+    for number, result in ((1, {"a.py": "kept", "alone.py": "deleted"}), (2, None)):
+        async with scene.database.begin() as transaction:
+            chosen = undos.of_check(CheckId(number))
+            if result is None:
+                with pytest.raises(NothingToUndo, match="1 share an activity with files"):
+                    await undos.begin(transaction, chosen, by="eve", now=scene.clock())
+                continue
+            begun = await undos.begin(transaction, chosen, by="eve", now=scene.clock())
+        await carry_out(scene, process)
+        states = {name: state.value for name, (state, _) in (await files(scene, begun)).items()}
+        assert states == result
+    assert len(before) == 2
+    assert len(there(scene)) == 1
+    # A person who names the activity's publication means all its files.
+    holder = next(row for row in await scene.rows() if row.filename == "a.py")
+    await undo(scene, holder.id)
+    await carry_out(scene, process)
+    assert not there(scene)

@@ -13,7 +13,7 @@ from gitpip.store.schema import (
     publications,
     users,
 )
-from gitpip.store.schema_publishing import publishing_faults, publishing_settings
+from gitpip.store.schema_publishing import publishing_faults, publishing_settings, repairs
 from gitpip.store.schema_status import publishing_pause
 from gitpip.store.schema_targets import targets
 from gitpip.store.schema_undo import undone, undos
@@ -213,6 +213,26 @@ CASES = (
         ),
         (undone.delete(), undos.delete()),
         ("1 file is being undone.",),
+    ),
+    Case(
+        ProblemKind.REPAIR_INTERRUPTED,
+        Severity.WARNING,
+        Act.RESUME_REPAIR,
+        (
+            insert(repairs).values(
+                act="retry",
+                wanted="failed",
+                begun_by="eve",
+                begun_via="command",
+                total=1_000,
+                done=499,
+                changed=1,
+                started_at=LONG_AGO,
+                moved_at=LONG_AGO,
+            ),
+        ),
+        (repairs.update().values(moved_at=JUST_NOW),),
+        ("Repair 1 (retry) was interrupted: 500 of 1,000 publications are done.", "--resume 1"),
     ),
     Case(
         ProblemKind.DOUBLES_LEFT,

@@ -498,3 +498,10 @@ def _seen(login: str, gist_id: GistId, filename: str, content: str) -> SeenFile:
         raw_url=f"https://gist.githubusercontent.com/{login}/{gist_id}/raw/{filename}",
         content=content,
     )
+
+
+def at(scene: Scene, url: str) -> Scene:
+    """The same CRM and clock over another database."""
+    other = Scene(open_database(url), url, scene.crm, scene.crm_url, scene.clock)
+    other._gists = scene._gists
+    return other

@@ -190,3 +190,31 @@ def test_files_of_one_activity_name_each_other(served: Served, tmp_path: Path) -
     )
     gist = served.gitpip.get(f"/gist/{first['gist_id']}").text
     assert " ".join(gist.split()).count("· sent with <bdi>") == 5
+
+
+def test_what_is_selected_is_sent_again_and_undone_after_a_question(served: Served) -> None:
+    served.track("ada", {"one.py": "1", "two.py": "2"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 2)
+    rows = served.gitpip.get("/api/v1/publications").json()["items"]
+    selected = {"act": "send-again", "number": [str(row["id"]) for row in rows]}
+    listed = served.gitpip.get("/publications").text
+    assert '<button formmethod="get" formaction="/undo"' in listed
+    assert all(f'id="choose-{row["id"]}"' in listed for row in rows)
+
+    asked = httpx2.post(served.gitpip.url + "/publications/selected", data=selected).text
+    assert "The old activity stays there" in asked
+    assert len(served.pipedrive.activities) == 2
+    shown = re.findall(r'name="number"\s+value="([0-9]+)"', asked)
+    assert sorted(shown) == sorted(selected["number"])
+    begun = httpx2.post(served.gitpip.url + "/repairs", data=selected | {"shown": "2"})
+    assert begun.status_code == 303
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 4)
+    page = served.gitpip.get(f"/publications/{rows[0]['id']}").text
+    assert f"Sent before as activity {rows[0]['activity_id']}" in " ".join(
+        re.sub("<[^>]*>", "", page).split()
+    )
+
+    numbers = "&".join(f"number={row['id']}" for row in rows)
+    plan = served.gitpip.get(f"/undo?{numbers}").text
+    assert "4 activities in Pipedrive deleted" in " ".join(plan.split())
+    assert "which=earlier" in plan

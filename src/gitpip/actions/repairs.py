@@ -1,4 +1,4 @@
-"""What a person does to many publications at once: retry, skip, approve or hold them."""
+"""What a person does to many publications: retry, skip, approve, hold or send them again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +74,6 @@ async def carry_out(
             if repair.ended_at:
                 told = f"{repair.done} done, {repair.changed} left as they had changed"
                 await act.record("repair.ended", f"{repair.id}: {told}")
-            if repair.act in {RepairAct.RETRY, RepairAct.APPROVE}:
+            if repair.act in repairs.SENDS:
                 act.wake("publish")
         follow(repair)

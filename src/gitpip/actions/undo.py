@@ -1,7 +1,7 @@
 """What a person takes back: a check, an import, a user's activities, or some publications."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitpip.actions.acting import Acting
 from gitpip.errors import InvalidInput
@@ -9,6 +9,7 @@ from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undos
 from gitpip.store.publications.undos import Chosen, Plan, Undo, UndoId
+from gitpip.store.schema_undo import Which
 from gitpip.store.status import checks
 from gitpip.store.users import imports, users
 from gitpip.store.users.imports import ImportId
@@ -25,11 +26,14 @@ class What:
     import_: ImportId | None = None
     login: str = ""
     publications: Sequence[PublicationId] = ()
+    which: Which = Which.ALL
+    """Which activities of what a person had sent again."""
 
 
 async def plan(transaction: Transaction, what: What) -> Plan:
     """What an undo would do now; it changes nothing. Raises as `undo`, but for NothingToUndo."""
-    return await undos.plan(transaction, await _chosen(transaction, what))
+    chosen = replace(await _chosen(transaction, what), which=what.which)
+    return await undos.plan(transaction, chosen)
 
 
 async def undo(acting: Acting, what: What) -> Undo:
@@ -39,9 +43,12 @@ async def undo(acting: Acting, what: What) -> Undo:
     NothingToUndo where nothing of it is in Pipedrive or waits, as after an undo.
     """
     async with acting.begin() as act:
-        chosen = await _chosen(act.transaction, what)
+        chosen = replace(await _chosen(act.transaction, what), which=what.which)
         begun = await undos.begin(act.transaction, chosen, by=act.actor.name, now=act.now)
-        await act.record("undo.begun", f"{begun.id}: {begun.subject}, {begun.total} publications")
+        told = f"{begun.id}: {begun.subject}, {begun.total} publications"
+        if what.which is not Which.ALL:
+            told += f", {what.which} activities"
+        await act.record("undo.begun", told)
         act.wake("publish")
     return begun
 

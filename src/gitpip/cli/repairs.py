@@ -96,7 +96,9 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Retry, skip, approve or hold many publications at once, by ID or filter.
+    """Retry, skip, approve, hold or send again many publications, by ID or filter.
+
+    send-again sends a new activity with the present settings; the old one stays in Pipedrive.
 
     Files that are being sent are not changed. Skipped and held files are included only with
     --state or by ID, and files that are held for credentials only by ID.

@@ -21,6 +21,7 @@ from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undos
 from gitpip.store.publications.undos import Undo, UndoId, Undone
+from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody
 
@@ -29,7 +30,7 @@ Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip undos list.")
 MOST = 1_000
 
 
-def undo(
+def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     check: Annotated[
         int | None, typer.Option(min=1, help="Everything this check caused (ID).")
     ] = None,
@@ -44,6 +45,9 @@ def undo(
         typer.Option("--publication", min=1, help="This publication (ID). Repeat for several."),
     ] = None,
     login: Annotated[str, typer.Option("--user", help="All of this user's publications.")] = "",
+    which: Annotated[
+        Which, typer.Option(help="Which activities of files that were sent again.")
+    ] = Which.ALL,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be undone without undoing it.")
     ] = False,
@@ -55,6 +59,7 @@ def undo(
         None if import_ is None else ImportId(import_),
         login,
         [PublicationId(each) for each in publications or ()],
+        which,
     )
     settings = prepared_settings()
     if dry_run:

@@ -42,10 +42,12 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Wording:
-    """How an activity is worded: its templates, and what they need beside the file."""
+    """How an activity is worded: its templates, and what it tells beside the file."""
 
     templates: Templates = DEFAULTS
     around: Surroundings = field(default_factory=Surroundings)
+    first_marker: str | None = None
+    """The marker of the file's first activity, where this is a further one."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,18 @@ def render(
     both keep to Pipedrive's limits.
     """
     marker = marker or marker_of(file.gist_id, file.filename)
+    sign = f"gitpip {marker}"
+    if wording.first_marker is not None:
+        sign = f"again {wording.first_marker} {sign}"
     values = values_of(file, wording.around, revision=revision, remarks=tuple(remarks))
     made_at = (file.revised_at if revision > 1 else None) or file.created_at
     if others:
         activity = ActivityValues.of(file, [other.file for other in others])
         values = replace(values, activity=activity)
         shown = [Shown(file, marker), *others]
-        note, is_cut = _note_of_several(wording.templates.note, values, shown)
+        note, is_cut = _note_of_several(wording.templates.note, values, shown, sign)
     else:
-        note, is_cut = _note(wording.templates.note, values, file, marker)
+        note, is_cut = _note(wording.templates.note, values, file, sign)
     subject = _subject(wording.templates.subject, values, marker, len(others))
     return Rendered(subject, note, made_at.astimezone(UTC).date(), is_cut)
 
@@ -111,6 +116,8 @@ class FoundMarkers:
     """The markers of the other files in the footer, each with its content tag."""
     unnamed: int = 0
     """How many other files the subject counts, where the footer is gone."""
+    first_marker: str | None = None
+    """The marker of the file's first activity, where a person has had it sent again."""
 
     def marker(self, *, created_by_us: bool) -> str | None:
         """Which file's activity this is; None where it is none of ours.
@@ -130,7 +137,7 @@ _OTHERS = re.compile(rf".+ \(\+([0-9]{{1,3}}) files?\) · \S+ \[{_MARKER}\]")
 _TAG = f"[0-9a-f]{{{CONTENT_TAG_LENGTH}}}"
 _WITH = rf"with ({_MARKER}) ({_TAG}) "
 # Nothing of a content can stand between the tag of the first file and the marker at the end.
-_CONTENT_TAG = rf"content ({_TAG}) ((?:with {_MARKER} {_TAG} )*)"
+_CONTENT_TAG = rf"content ({_TAG}) ((?:with {_MARKER} {_TAG} )*)(?:again ({_MARKER}) )?"
 _OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
 _OUR_CONTENT_TAG = re.compile(rf"(?:^|.* ){_CONTENT_TAG}gitpip {_MARKER}", re.DOTALL)
 _AT_END = re.compile(rf" ({_MARKER})$|\[({_MARKER})\]$")
@@ -151,6 +158,7 @@ def find_markers(*, subject: str | None, note: str | None) -> FoundMarkers:
         content,
         tuple(re.findall(_WITH, tag[2])) if tag else (),
         int(others[1]) if others else 0,
+        tag[3] if tag else None,
     )
 
 
@@ -199,10 +207,10 @@ def _subject(template: Template, values: Values, marker: str, others: int) -> st
     return (name if len(name) <= room else name[: room - 1] + "…") + tail
 
 
-def _note(template: Template, values: Values, file: GistFile, marker: str) -> tuple[str, bool]:
+def _note(template: Template, values: Values, file: GistFile, sign: str) -> tuple[str, bool]:
     """The note, and whether a part of it had to be left out."""
     pieces = template.fill(values, NOTE_LIMIT)
-    foot = f"<p>content {content_tag_of(file.blob_hash)} gitpip {marker}</p>"
+    foot = f"<p>content {content_tag_of(file.blob_hash)} {sign}</p>"
     where = f"<p>The content is not stored here: {link(file.raw_url)}</p>"
     rest = f"<p>Cut here; the rest: {link(file.raw_url)}</p>"
     shown = "" if not pieces.shows_content else where if file.content is None else rest
@@ -221,14 +229,14 @@ def _note(template: Template, values: Values, file: GistFile, marker: str) -> tu
 
 
 def _note_of_several(
-    template: Template, values: Values, shown: Sequence[Shown]
+    template: Template, values: Values, shown: Sequence[Shown], sign: str
 ) -> tuple[str, bool]:
     """The note of several files: short ones are shown whole, long ones share what is left."""
     pieces = template.fill(values, NOTE_LIMIT)
     first, *others = shown
     tags = "".join(f"with {one.marker} {content_tag_of(one.file.blob_hash)} " for one in others)
     tag = content_tag_of(first.file.blob_hash)
-    foot = f"<p>content {tag} {tags}gitpip {first.marker}</p>"
+    foot = f"<p>content {tag} {tags}{sign}</p>"
     heads = [_head(one) for one in shown] if pieces.shows_content else []
     taken = sum(len((head + "<pre></pre>" + _NOT_ALL).encode()) for head in heads)
     room = NOTE_LIMIT - len(foot.encode()) - taken

@@ -261,6 +261,7 @@ def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sigh
             seen.content,
             seen.parts,
             seen.unnamed,
+            seen.first_marker,
         )
 
 

@@ -85,6 +85,9 @@ class Piece(Protocol):
     @property
     def marker(self) -> str | None: ...
 
+    @property
+    def first_marker(self) -> str | None: ...
+
 
 @dataclass(frozen=True)
 class Unpublished:
@@ -93,6 +96,7 @@ class Unpublished:
     file_key: FileKey
     revision: int
     marker: str | None = None
+    first_marker: str | None = None
 
 
 async def rendered_together(
@@ -114,7 +118,7 @@ async def rendered_together(
     file = await _file(transaction, first, on_edit)
     remarks = remarks_on(file, on_edit=on_edit, on_delete=on_delete)
     around = await surroundings.of_files(transaction, [file], templates.uses)
-    wording = Wording(templates, around[file.key])
+    wording = Wording(templates, around[file.key], first.first_marker)
     left_out: list[str] = []
     if await _is_guarded(transaction, first, file, policy):
         found = await DETECTOR.examine(file)

@@ -340,10 +340,10 @@ class Surveyor:
                 await others.settle(transaction, survey.id)
                 return await self._end(transaction, survey)
             some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
-            await lines.add(transaction, survey.id, [_stranger(*one) for one in some])
+            await lines.add(transaction, survey.id, list(map(_stranger, some)))
             if len(some) < comparing.AT_A_TIME:
                 return await self._end(transaction, survey)
-            last = some[-1][0].activity_id
+            last = some[-1].seen.activity_id
             return await self._note(transaction, survey, cursor=str(last))
 
     async def _end(self, transaction: Transaction, survey: Survey) -> bool:
@@ -422,23 +422,27 @@ async def _only_on_github(
     return found
 
 
-def _stranger(seen: comparing.Sighting, removed: bool, acknowledged: bool) -> NewLine:
+def _stranger(one: comparing.Stranger) -> NewLine:
+    seen = one.seen
     part = Part(
         "not known",
         Verdict.UNEXPLAINED,
         "unknown-marker",
         f"no publication has the marker {seen.marker}",
     )
-    if removed:
+    if one.removed:
         part = Part("not known", Verdict.EXPLAINED, "user-removed")
-    elif acknowledged:
+    elif one.sent_again:
+        detail = "a person had it sent again: its publication has another activity"
+        part = Part("not known", Verdict.EXPLAINED, "sent-again", detail)
+    elif one.acknowledged:
         part = Part("not known", Verdict.EXPLAINED, "acknowledged")
     return NewLine(
         None,
         None,
         None,
         github="not known",
-        stored="not there" if not removed else "removed",
+        stored="not there" if not one.removed else "removed",
         pipedrive="there",
         verdict=part.verdict,
         explanation=part.explanation,

@@ -31,7 +31,7 @@ from gitpip.publish.trouble import Kind
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import undone
+from gitpip.store.publications import undo_outcomes, undone
 from gitpip.store.publications.permission import Present
 from gitpip.store.publications.undone import Due
 from gitpip.store.schema_undo import UndoneState
@@ -156,7 +156,7 @@ class Undoer:
     async def _deleted(self, due: Due, reason: str | None) -> bool:
         now = self._now()
         async with self._database.begin() as transaction:
-            done = await undone.deleted(transaction, due, reason, now)
+            done = await undo_outcomes.deleted(transaction, due, reason, now)
         if done:
             log.info(
                 "publication.withdrawn",
@@ -170,7 +170,7 @@ class Undoer:
 
     async def _leave(self, due: Due, state: UndoneState, reason: str) -> None:
         async with self._database.begin() as transaction:
-            done = await undone.leave(transaction, due, state, reason, self._now())
+            done = await undo_outcomes.leave(transaction, due, state, reason, self._now())
         if done:
             log.warning(
                 "publication.kept",

@@ -9,10 +9,11 @@ from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import approvals, held, publishing_settings, undos
+from gitpip.store.publications import approvals, held, publishing_settings, repairs, undos
 from gitpip.store.publications.approvals import HeldForCredentials
 from gitpip.store.publications.held import Summary
 from gitpip.store.publications.publishing_settings import Fault
+from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.undos import Undo
 from gitpip.store.schema_undo import UndoneState
 from gitpip.store.status import troubles
@@ -178,6 +179,8 @@ async def problems(
         told.append(_held(summary))
     if with_credentials := await approvals.held_for_credentials(transaction):
         told.append(_credentials_held(with_credentials))
+    if interrupted := await repairs.cut_short(transaction, now):
+        told.append(_interrupted(interrupted))
     told += _undos(await undos.unfinished(transaction))
     return [*told, *await modes.problems(transaction, mode)]
 
@@ -295,6 +298,23 @@ def _undos(unfinished: Sequence[Undo]) -> Sequence[Problem]:
             )
         )
     return found
+
+
+def _interrupted(cut_short: Sequence[Repair]) -> Problem:
+    """Repairs that no process continues: a running service would have, within seconds."""
+    first = cut_short[0]
+    gone = first.done + first.changed
+    return Problem(
+        ProblemKind.REPAIR_INTERRUPTED,
+        Severity.WARNING,
+        f"Repair {first.id} ({first.act}) was interrupted: {gone:,} of "
+        f"{count(first.total, 'publication')} {'is' if gone == 1 else 'are'} done. A running "
+        "service continues it. To continue it now: "
+        f"gitpip publications repair --resume {first.id}.",
+        since=first.moved_at,
+        count=len(cut_short),
+        act=Act.RESUME_REPAIR,
+    )
 
 
 def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:

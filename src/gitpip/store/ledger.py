@@ -14,6 +14,7 @@ from gitpip.store.locking import in_order
 from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import activity_lost, deals, publications
 from gitpip.store.schema_accounts import ledger, markers
+from gitpip.store.schema_publishing import earlier_activities
 
 ROW = 1
 
@@ -189,10 +190,17 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
     wanted = {one.marker for one in witnesses}
     if not wanted:
         return True
+    far = (publications.c.sent_at, publications.c.state)
+    # What a person has had sent again has another marker by now.
+    formerly = (
+        select(earlier_activities.c.marker, *far)
+        .join(publications, publications.c.id == earlier_activities.c.publication_id)
+        .where(earlier_activities.c.marker.in_(wanted))
+    )
     rows = await transaction.execute(
-        select(publications.c.marker, publications.c.sent_at, publications.c.state).where(
-            publications.c.marker.in_(wanted)
-        )
+        select(publications.c.marker, *far)
+        .where(publications.c.marker.in_(wanted))
+        .union_all(formerly)
     )
     found = {row.marker: row for row in rows}
     for one in witnesses:
@@ -234,6 +242,10 @@ async def knows_nothing_of_some(transaction: Transaction, sent: Collection[str])
             select(publications.c.marker).where(publications.c.marker.in_(some), known)
         )
         unknown = set(some) - set(found.scalars())
+        formerly = await transaction.execute(
+            select(earlier_activities.c.marker).where(earlier_activities.c.marker.in_(unknown))
+        )
+        unknown -= set(formerly.scalars())
         if not unknown:
             continue
         seen = await transaction.execute(

@@ -388,6 +388,10 @@ publications = Table(
     Column("deleted_activity_id", BigInteger),
     # By Pipedrive's clock, when gitpip last wrote the note anew: that was no person's change.
     Column("note_written_at", UTCDateTime),
+    # The marker of its first activity, where a person has had it sent again since.
+    Column("first_marker", String(40)),
+    # A person has had it sent again, and no request was made for that yet.
+    Column("is_new_round", Flag, nullable=False, server_default=text("0")),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
     UniqueConstraint("file_key", "revision"),
     # Fresh gists come before those from before their user was added.
@@ -405,6 +409,14 @@ Index(
     publications.c.id,
     sqlite_where=note_failed,
     postgresql_where=note_failed,
+)
+
+sent_again = publications.c.first_marker.is_not(None)
+Index(
+    "ix_publications_first_marker",
+    publications.c.first_marker,
+    sqlite_where=sent_again,
+    postgresql_where=sent_again,
 )
 
 activity_lost = publications.c.activity_lost_at.is_not(None)

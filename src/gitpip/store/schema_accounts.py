@@ -99,11 +99,14 @@ markers = Table(
     Column("seen_at", UTCDateTime, nullable=False),
     # What it says of its content: the beginning of a blob hash, or a whole one.
     Column("content", String(64)),
+    # Of an activity that a person has had sent again: the marker of the file's first one.
+    Column("first_marker", String(40)),
     # Whether another activity has the same marker.
     Column("duplicate", Flag, nullable=False, server_default=text("0")),
     # When a person acknowledged that it is there.
     Column("acknowledged_at", UTCDateTime),
     Index("ix_markers_marker", "account_key", "marker"),
+    Index("ix_markers_first_marker", "account_key", "first_marker"),
 )
 
 # Files that activities hold beside their own, as lists showed them, and no publication says so.

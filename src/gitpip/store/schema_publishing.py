@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     ForeignKey,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import PublicationState
-from gitpip.store.column_types import Key, OneOf, UTCDateTime
+from gitpip.store.column_types import AnyTarget, Key, OneOf, UTCDateTime
 from gitpip.store.schema import metadata, publications
 from gitpip.store.schema_access import Via
 
@@ -29,6 +30,7 @@ class RepairAct(StrEnum):
     SKIP = "skip"
     APPROVE = "approve"
     HOLD = "hold"
+    SEND_AGAIN = "send-again"
 
 
 is_part = publications.c.part_of.is_not(None)
@@ -91,6 +93,35 @@ repair_items = Table(
         index=True,
     ),
     Column("state", OneOf(PublicationState, 20), nullable=False),
+)
+# Activities of publications that a person has had sent again since. `first_marker` of the
+# publication, and its marker, tell of the newest one.
+earlier_activities = Table(
+    "earlier_activities",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column(
+        "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), nullable=False
+    ),
+    # Of the Pipedrive account that it is in; 0 where none was known.
+    Column("account_key", Key, nullable=False),
+    Column("marker", String(40), nullable=False),
+    # NULL for one that was never made, as its sending was taken back before.
+    Column("activity_id", BigInteger),
+    Column("deal_id", BigInteger),
+    Column("sent_to", AnyTarget),
+    Column("published_at", UTCDateTime),
+    Column("note_written_at", UTCDateTime),
+    # When it was followed by another one, and who had it sent.
+    Column("replaced_at", UTCDateTime, nullable=False),
+    Column("replaced_by", String(120)),
+    # When an undo deleted it: a list that is behind may still show it.
+    Column("deleted_at", UTCDateTime),
+    # Why an undo left it in Pipedrive.
+    Column("kept_because", Text),
+    Index("ix_earlier_activities_publication_id", "publication_id", "id"),
+    Index("ix_earlier_activities_activity_id", "activity_id"),
+    Index("ix_earlier_activities_marker", "marker"),
 )
 holder = publications.alias("holder")
 """The publication whose activity holds the file of another one: see `publications/parts.py`."""

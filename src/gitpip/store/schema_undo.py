@@ -34,6 +34,16 @@ class UndoneState(StrEnum):
     """Its activity could not be deleted; the reason says why."""
 
 
+class Which(StrEnum):
+    """Which activities of a publication are undone, where a person has had it sent again."""
+
+    ALL = "all"
+    NEWEST = "newest"
+    """The one that was sent last; then the publication is as it was before."""
+    EARLIER = "earlier"
+    """Those before the newest one."""
+
+
 undos = Table(
     "undos",
     metadata,
@@ -45,6 +55,7 @@ undos = Table(
     Column("asked_at", UTCDateTime, nullable=False),
     Column("asked_by", String(120), nullable=False),
     Column("total", Integer, nullable=False),
+    Column("which", OneOf(Which, 20), nullable=False, server_default=text("'all'")),
     # Why it goes on only when a person lets it, and since when.
     Column("stopped_because", Text),
     Column("stopped_at", UTCDateTime),

@@ -9,13 +9,18 @@ from gitpip.store.schema_undo import is_open, undone
 NO_ACCOUNT = 0
 
 
+def bound_account_key() -> ColumnElement[int]:
+    """The key of the account that the rows belong to."""
+    key = select(accounts.c.key).where(accounts.c.vendor == Vendor.PIPEDRIVE, is_bound)
+    return func.coalesce(key.correlate(None).scalar_subquery(), NO_ACCOUNT)
+
+
 def of_bound_account() -> ColumnElement[bool]:
     """Whether a row of `undone` is about the account that the rows belong to.
 
     The activities of another one are left until the rows are switched back to it.
     """
-    key = select(accounts.c.key).where(accounts.c.vendor == Vendor.PIPEDRIVE, is_bound)
-    return undone.c.account_key == func.coalesce(key.correlate(None).scalar_subquery(), NO_ACCOUNT)
+    return undone.c.account_key == bound_account_key()
 
 
 def being_undone() -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """Deals: one for each user, made the way a publication is sent."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -26,6 +26,7 @@ from gitpip.store.locking import in_order
 from gitpip.store.publications.delivered import DEALS, Start, values_of
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema_targets import targets
 from gitpip.targets import NO_LINKS, Links
 
 _deal = reader(Deal)
@@ -264,3 +265,50 @@ def _deals() -> Select[Any]:
     return select(deals, users.c.login, users.c.github_id).join(
         users, users.c.key == deals.c.user_key
     )
+
+
+async def adopt_deal(
+    transaction: Transaction, user_key: UserKey, found: Counter[DealId], now: datetime
+) -> None:
+    """Give a user without a deal the one that holds most of these activities of the user's.
+
+    A deal that belongs to another user is not taken. A user with a target needs none.
+    """
+    if await transaction.scalar(select(targets.c.user_key).where(targets.c.user_key == user_key)):
+        return
+    present = (
+        await transaction.execute(
+            select(deals.c.state).where(deals.c.user_key == user_key).with_for_update()
+        )
+    ).one_or_none()
+    if present and present.state in {
+        PublicationState.PUBLISHED.value,
+        PublicationState.SENDING.value,
+    }:
+        return
+    taken = set(
+        (
+            await transaction.execute(
+                select(deals.c.deal_id).where(
+                    deals.c.deal_id.in_(list(found)), deals.c.user_key != user_key
+                )
+            )
+        ).scalars()
+    )
+    free = [(-number, deal_id) for deal_id, number in found.items() if deal_id not in taken]
+    if not free:
+        return
+    values = {
+        "state": PublicationState.PUBLISHED.value,
+        "deal_id": min(free)[1],
+        "due_at": now,
+        "reason": None,
+        "token": None,
+        "lease_until": None,
+    }
+    if present:
+        await transaction.execute(
+            update(deals).where(deals.c.user_key == user_key).values(**values)
+        )
+    else:
+        await transaction.execute(insert(deals).values(user_key=user_key, **values))

@@ -39,14 +39,27 @@ from gitpip.store import events
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications import note_updates, recognition, seen_parts, undone
+from gitpip.store.publications import (
+    note_updates,
+    recognition,
+    seen_parts,
+    sent_again,
+    undo_outcomes,
+)
+from gitpip.store.publications.deals import adopt_deal
 from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
-from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
+from gitpip.store.schema import doubles, gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
 from gitpip.store.schema_publishing import holder
-from gitpip.store.schema_targets import targets
+
+IN_PIPEDRIVE = (
+    PublicationState.PUBLISHED.value,
+    PublicationState.SENDING.value,
+    PublicationState.UNCERTAIN.value,
+)
+"""States of what is or may be there."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,9 @@ async def take_in(
     for some in in_pieces(sightings):
         told += await _take_in(transaction, account_key, some, now, on_edit=on_edit, write=write)
         if write:
+            ids = [seen.activity_id for seen in some]
             gone = await _deleted_by_us(transaction, some)
+            gone |= await sent_again.activities_among(transaction, ids)
             there = [seen for seen in some if seen.activity_id not in gone]
             wanted = await seen_parts.take_in(transaction, account_key, there, now)
             await attach_parts(transaction, account_key, wanted, now, on_edit)
@@ -142,6 +157,7 @@ async def _take_in(
     write: bool,
 ) -> TakenIn:
     wanted = {sighting.marker for sighting in sightings}
+    wanted |= {sighting.first_marker for sighting in sightings if sighting.first_marker}
     rows = await _publications(transaction, publications.c.marker.in_(wanted), lock=write)
     taken, seen = await _known(transaction, account_key, rows, sightings)
     adopted: list[tuple[Row[Any], Sighting]] = []
@@ -149,7 +165,7 @@ async def _take_in(
     edited: list[int] = []
     known = 0
     for sighting in sightings:
-        publication = rows.get(sighting.marker)
+        publication = rows.get(sighting.marker) or _sent_again_since(rows, sighting, adopted)
         # What is being sent is left to its sender, who looks for it if the answer is lost.
         being_sent = publication and _is_being_sent(publication)
         if sighting.activity_id in seen or being_sent:
@@ -184,6 +200,19 @@ async def _take_in(
     )
 
 
+def _sent_again_since(
+    rows: Mapping[str, Row[Any]], sighting: Sighting, adopted: Sequence[tuple[Row[Any], Sighting]]
+) -> Row[Any] | None:
+    """The publication of an activity that was sent again by what this database has lost.
+
+    None where the publication has an activity: then this one is kept until it is sent again.
+    """
+    row = rows.get(sighting.first_marker or "")
+    if row is None or row.holder_state is not None or row.state in IN_PIPEDRIVE:
+        return None
+    return None if any(other.id == row.id for other, _ in adopted) else row
+
+
 def _is_being_sent(row: Row[Any]) -> bool:
     if row.holder_state is not None:
         # Its holder alone is sent, and looked for.
@@ -203,9 +232,12 @@ async def _known(
     for marker, row in rows.items():
         if PublicationState.PUBLISHED.value in (row.state, row.holder_state):
             taken[marker] = row.activity_id or row.holder_activity
+    formerly = await sent_again.with_markers(transaction, {one.marker for one in sightings})
+    taken = {marker: each for marker, each in formerly.items() if marker not in rows} | taken
     for row in sorted(kept, key=lambda row: row.duplicate):
         taken.setdefault(row.marker, row.activity_id)
     seen = {row.activity_id for row in kept} | await _published(transaction, sightings)
+    seen |= await sent_again.activities_among(transaction, [one.activity_id for one in sightings])
     return taken, seen | await _deleted_by_us(transaction, sightings)
 
 
@@ -274,6 +306,7 @@ async def _publications(
         select(
             publications.c.id,
             publications.c.marker,
+            publications.c.first_marker,
             publications.c.state,
             publications.c.activity_id,
             publications.c.sent_at,
@@ -360,6 +393,7 @@ async def _adopt(
             .values(
                 state=PublicationState.PUBLISHED.value,
                 marker=sighting.marker,
+                first_marker=sighting.first_marker or row.first_marker,
                 activity_id=sighting.activity_id,
                 deal_id=sighting.deal_id,
                 published_at=sighting.added_at or now,
@@ -386,7 +420,7 @@ async def _adopt(
             )
         )
         if row.state == PublicationState.WITHDRAWN.value:
-            await undone.landed_late(transaction, row.id, sighting.added_at, now)
+            await undo_outcomes.landed_late(transaction, row.id, sighting.added_at, now)
         # Where edits are written into the note, it shows the file as it is now.
         shown = row.blob_hash if on_edit is OnEdit.UPDATE else row.revision_hash
         if row.sent_at is None and recognition.is_outdated(sighting, shown, on_edit):
@@ -396,53 +430,6 @@ async def _adopt(
     for user_key, counted in sorted(deals_of.items()):
         await adopt_deal(transaction, user_key, counted, now)
     await events.record(transaction, now, *happened)
-
-
-async def adopt_deal(
-    transaction: Transaction, user_key: UserKey, found: Counter[DealId], now: datetime
-) -> None:
-    """Give a user without a deal the one that holds most of these activities of the user's.
-
-    A deal that belongs to another user is not taken. A user with a target needs none.
-    """
-    if await transaction.scalar(select(targets.c.user_key).where(targets.c.user_key == user_key)):
-        return
-    present = (
-        await transaction.execute(
-            select(deals.c.state).where(deals.c.user_key == user_key).with_for_update()
-        )
-    ).one_or_none()
-    if present and present.state in {
-        PublicationState.PUBLISHED.value,
-        PublicationState.SENDING.value,
-    }:
-        return
-    taken = set(
-        (
-            await transaction.execute(
-                select(deals.c.deal_id).where(
-                    deals.c.deal_id.in_(list(found)), deals.c.user_key != user_key
-                )
-            )
-        ).scalars()
-    )
-    free = [(-number, deal_id) for deal_id, number in found.items() if deal_id not in taken]
-    if not free:
-        return
-    values = {
-        "state": PublicationState.PUBLISHED.value,
-        "deal_id": min(free)[1],
-        "due_at": now,
-        "reason": None,
-        "token": None,
-        "lease_until": None,
-    }
-    if present:
-        await transaction.execute(
-            update(deals).where(deals.c.user_key == user_key).values(**values)
-        )
-    else:
-        await transaction.execute(insert(deals).values(user_key=user_key, **values))
 
 
 async def _keep(
@@ -464,6 +451,7 @@ async def _keep(
                 "added_at": sighting.added_at,
                 "seen_at": now,
                 "content": sighting.content,
+                "first_marker": sighting.first_marker,
                 "duplicate": int(duplicate),
             }
             for sighting, duplicate in new

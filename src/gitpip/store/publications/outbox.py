@@ -195,8 +195,8 @@ async def begin_sending(
         claim.id,
         claim.token,
         start,
-        counts=publications.c.sent_at.is_(None),
-        values={"deal_id": deal_id, "sent_to": sent_to},
+        counts=or_(publications.c.sent_at.is_(None), publications.c.is_new_round == 1),
+        values={"deal_id": deal_id, "sent_to": sent_to, "is_new_round": 0},
     )
     if begun and others:
         await parts.bind(transaction, claim.id, others, present)

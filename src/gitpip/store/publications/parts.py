@@ -41,6 +41,7 @@ class Part:
     file_key: FileKey
     revision: int
     marker: str
+    first_marker: str | None
 
 
 _part = reader(Part)
@@ -49,6 +50,7 @@ _columns = (
     publications.c.file_key,
     publications.c.revision,
     publications.c.marker,
+    publications.c.first_marker,
 )
 
 

@@ -32,6 +32,7 @@ from gitpip.store.publications import (
     note_updates,
     parts,
     recognition,
+    sent_again,
     undone,
 )
 from gitpip.store.publications.being_undone import being_undone
@@ -108,6 +109,7 @@ async def add(
                 "user_key": user_key,
                 "revision": publication.revision,
                 "marker": one.marker,
+                "first_marker": one.first_marker,
                 "backfill": int(publication.backfill),
                 "check_id": check_id,
                 "due_at": now,
@@ -127,7 +129,7 @@ async def add(
     await note_updates.add(transaction, outdated, now)
     deal_ids = Counter(one.seen.deal_id for one in found if one.seen and one.seen.deal_id)
     if deal_ids:
-        await markers.adopt_deal(transaction, user_key, deal_ids, now)
+        await deals.adopt_deal(transaction, user_key, deal_ids, now)
 
 
 async def _tell_published(
@@ -359,6 +361,9 @@ async def skip(
         now=now,
     )
     await _tell(transaction, now, EventKind.PUBLICATIONS_SKIPPED, skipped)
+    if await sent_again.step_back(transaction, publications.c.id == publication_id, now):
+        # What is skipped before it is sent again is in Pipedrive as before.
+        return await get(transaction, publication_id)
     return skipped
 
 
@@ -380,6 +385,8 @@ async def skip_deleted(
                     publications.c.file_key.in_(file_keys[start : start + 500]),
                     publications.c.state.in_(recognition.NOT_SENT),
                     publications.c.token.is_(None),
+                    # A person has had it sent again, whatever GitHub shows.
+                    publications.c.is_new_round == 0,
                     # What an activity holds stays as it was when it was first sent.
                     ~select(holder.c.id).where(holder.c.part_of == publications.c.id).exists(),
                 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, select
+from sqlalchemy import ColumnElement, Row, delete, exists, select
 
 from gitpip.marking import Match, marker_of, marker_of_content, markers_by_number, match
 from gitpip.model import ActivityId, DealId, GistId, OnEdit, PublicationState
@@ -37,6 +37,8 @@ class Sighting:
     """The markers of the other files that it holds, each with the content tag."""
     unnamed: int = 0
     """How many other files it holds without saying which."""
+    first_marker: str | None = None
+    """The marker of the file's first activity, where a person has had it sent again."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Recognised:
     """Its activity, where Pipedrive has it already."""
     outdated: bool = False
     """Whether the note of that activity may hold a former content."""
+    first_marker: str | None = None
+    """See `Sighting`."""
 
 
 async def claim(
@@ -87,6 +91,7 @@ async def claim(
     edits = [one for one in wanted if one.revision > 1 or _is_former(one, kept, on_edit)]
     candidates = {marker for one in edits for marker in one.markers_of_content}
     kept |= await kept_with(transaction, account_key, candidates)
+    kept = await _sent_again_since(transaction, account_key, wanted, kept) | kept
     found = tuple(_recognised(one, kept, on_edit) for one in wanted)
     await take(transaction, account_key, [one.seen.activity_id for one in found if one.seen])
     return found
@@ -132,9 +137,14 @@ def _recognised(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> R
     if one.revision > 1 or former:
         found = of_content(one, kept)
         marker = found.marker if found else one.marker_of_content
-        return Recognised(marker, found)
+        return Recognised(marker, found, first_marker=found.first_marker if found else None)
     seen = kept.get(one.marker)
-    return Recognised(one.marker, seen, outdated=is_outdated(seen, one.blob_hash, on_edit))
+    return Recognised(
+        seen.marker if seen else one.marker,
+        seen,
+        outdated=is_outdated(seen, one.blob_hash, on_edit),
+        first_marker=seen.first_marker if seen else None,
+    )
 
 
 def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
@@ -144,26 +154,57 @@ def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
     return match(seen.content, blob_hash) is not Match.SAME
 
 
+async def _sent_again_since(
+    transaction: Transaction,
+    account_key: int,
+    wanted: Sequence[Wanted],
+    kept: Mapping[str, Sighting],
+) -> dict[str, Sighting]:
+    """Activities that were sent again, by the marker of the first one, which is gone by now."""
+    first = {one.marker for one in wanted} - kept.keys()
+    found: dict[str, Sighting] = {}
+    for some in in_pieces(sorted(first)):
+        for seen in await _kept(transaction, account_key, markers.c.first_marker.in_(some)):
+            found[seen.first_marker or seen.marker] = seen
+    return found
+
+
 async def kept_with(
     transaction: Transaction, account_key: int, wanted: Collection[str]
 ) -> dict[str, Sighting]:
     """The activities with these markers that wait for a publication."""
     found: dict[str, Sighting] = {}
     for some in in_pieces(sorted(wanted)):
-        rows = await transaction.execute(
-            select(markers).where(
-                markers.c.account_key == account_key,
-                markers.c.marker.in_(some),
-                markers.c.duplicate == 0,
-                # Ids begin anew where an account was reset: another file can have this one by now.
-                ~exists().where(publications.c.activity_id == markers.c.activity_id),
-            )
-        )
-        for row in rows:
-            found[row.marker] = Sighting(
-                row.activity_id, row.marker, row.deal_id, row.added_at, row.content
-            )
+        for seen in await _kept(transaction, account_key, markers.c.marker.in_(some)):
+            found[seen.marker] = seen
     return found
+
+
+async def _kept(
+    transaction: Transaction, account_key: int, wanted: ColumnElement[bool]
+) -> tuple[Sighting, ...]:
+    rows = await transaction.execute(
+        select(markers)
+        .where(
+            markers.c.account_key == account_key,
+            wanted,
+            markers.c.duplicate == 0,
+            # Ids begin anew where an account was reset: another file can have this one by now.
+            ~exists().where(publications.c.activity_id == markers.c.activity_id),
+        )
+        .order_by(markers.c.activity_id)
+    )
+    return tuple(
+        Sighting(
+            row.activity_id,
+            row.marker,
+            row.deal_id,
+            row.added_at,
+            row.content,
+            first_marker=row.first_marker,
+        )
+        for row in rows
+    )
 
 
 async def take(

@@ -20,7 +20,7 @@ from gitpip.store import events, ledger, visibility
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
-from gitpip.store.publications import approvals, causes, deals
+from gitpip.store.publications import approvals, causes, deals, sent_again
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.causes import Cause
 from gitpip.store.publications.permission import opted_out
@@ -46,11 +46,17 @@ POSSIBLE = {
     RepairAct.SKIP: (FAILED, PENDING, HELD),
     RepairAct.APPROVE: (HELD,),
     RepairAct.HOLD: (PENDING,),
+    RepairAct.SEND_AGAIN: (PublicationState.PUBLISHED, PublicationState.WITHDRAWN),
 }
 """The states in which each act can be done."""
 # What a person or a rule decided about is sent only by somebody who says so.
-MEANT = POSSIBLE | {RepairAct.RETRY: (FAILED, PENDING)}
+MEANT = POSSIBLE | {
+    RepairAct.RETRY: (FAILED, PENDING),
+    RepairAct.SEND_AGAIN: (PublicationState.PUBLISHED,),
+}
 """Those that a filter means that names no state."""
+SENDS = frozenset({RepairAct.RETRY, RepairAct.APPROVE, RepairAct.SEND_AGAIN})
+"""Acts after which something is sent: the publisher is woken, and opt-outs count."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,9 @@ def _allows(act: RepairAct) -> ColumnElement[bool]:
     ]
     if act is RepairAct.HOLD:
         allowed.append(approvals.WAITS_UNSENT)
-    if act in {RepairAct.RETRY, RepairAct.APPROVE}:
+    if act is RepairAct.SEND_AGAIN:
+        allowed.append(sent_again.may_be_sent_again())
+    if act in SENDS:
         gone = select(users.c.key).join(opt_outs, opted_out(users))
         allowed.append(publications.c.user_key.not_in(gone))
     return and_(*allowed)
@@ -293,8 +301,10 @@ async def _apply(
     """Do the act to those of these that are still in this state; gives their number."""
     state, ids = chosen
     still = and_(publications.c.id.in_(ids), publications.c.state == state.value, _allows(act))
-    if act is RepairAct.RETRY:
+    if act in {RepairAct.RETRY, RepairAct.SEND_AGAIN}:
         await _retry_deals(transaction, still, now)
+    if act is RepairAct.SEND_AGAIN:
+        return len(await sent_again.send(transaction, still, by=by, now=now))
     values = {
         RepairAct.RETRY: moved(PENDING, None, now) | {"approved_at": now, "approved_by": by},
         RepairAct.SKIP: moved(SKIPPED, SKIPPED_BY_A_PERSON, now),
@@ -305,6 +315,9 @@ async def _apply(
         update(publications).where(still).values(values[act]).returning(publications.c.user_key)
     )
     keys = result.scalars().all()
+    if act is RepairAct.SKIP:
+        # What is skipped before it is sent again is in Pipedrive as before.
+        await sent_again.step_back(transaction, publications.c.id.in_(ids), now)
     told = {
         RepairAct.SKIP: (EventKind.PUBLICATIONS_SKIPPED, SKIPPED_BY_A_PERSON),
         RepairAct.APPROVE: (EventKind.PUBLICATIONS_APPROVED, approvals.APPROVED_BY_A_PERSON),

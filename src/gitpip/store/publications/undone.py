@@ -1,4 +1,4 @@
-"""What is being undone: claimed, and recorded as deleted, kept, or never sent.
+"""What is being undone: claimed, put off, or withdrawn before it is sent.
 
 One row for each publication of an undo. `now` is the time by our own clock.
 """
@@ -6,21 +6,23 @@ One row for each publication of an undo. `now` is the time by our own clock.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, GistId, PublicationId, PublicationState, UserKey
 from gitpip.modes import PublishingMode
-from gitpip.store import events, lease
+from gitpip.store import lease
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
+from gitpip.store.publications import sent_again
 from gitpip.store.publications.being_undone import being_undone, of_bound_account
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
 from gitpip.store.rows import in_pieces, reader
-from gitpip.store.schema import amendments, gist_files, publications, second_sends, users
-from gitpip.store.schema_undo import UndoneState, is_open, undone, undos
+from gitpip.store.schema import gist_files, publications, second_sends, users
+from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 
 NOT_IN_PIPEDRIVE = (
     PublicationState.PENDING.value,
@@ -35,8 +37,6 @@ UNSETTLED = (
 )
 WITHDRAWN = PublicationState.WITHDRAWN.value
 NOT_SENT_ANY_MORE = "undone before it was sent"
-LATE = timedelta(hours=1)
-"""So long after it was withdrawn, a request that was taken for lost is expected to land."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,9 @@ class Due:
     note_written_at: datetime | None
     attempts: int
     token: str
+    which: Which
+    earlier_id: int | None
+    """Set where it is an earlier activity of a publication that was sent again since."""
 
 
 _due = reader(Due)
@@ -70,12 +73,24 @@ def _is_not_stopped() -> ColumnElement[bool]:
     )
 
 
+def _which(*which: Which) -> ColumnElement[bool]:
+    """Whether a row belongs to an undo of these activities."""
+    of_undo = undos.c.id == undone.c.undo_id
+    return select(undos.c.id).where(of_undo, undos.c.which.in_(which)).correlate(undone).exists()
+
+
+def _earlier_id() -> ColumnElement[Any]:
+    """Which earlier activity is deleted next: these go before the newest one, if they are meant."""
+    return case((~_which(Which.NEWEST), sent_again.to_be_deleted()))
+
+
 def _is_to_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
     """Also of a user who is paused, removed or opted out: it was asked for by a person."""
     return (
         is_open,
         of_bound_account(),
         _is_not_stopped(),
+        or_(~_which(Which.EARLIER), sent_again.to_be_deleted().is_not(None)),
         publications.c.state == PublicationState.PUBLISHED.value,
         mode_of(users, overall) != PublishingMode.DRY_RUN.value,
     )
@@ -117,22 +132,29 @@ async def claim(
             undone.c.publication_id,
             undone.c.attempts,
             undone.c.token,
+            undos.c.which,
+            earlier_activities.c.id.label("earlier_id"),
             publications.c.user_key,
-            publications.c.marker,
-            publications.c.activity_id,
-            publications.c.deal_id,
-            publications.c.note_written_at,
+            *map(_of_earlier_or_newest, ("marker", "activity_id", "deal_id", "note_written_at")),
             users.c.login,
             gist_files.c.gist_id,
             gist_files.c.filename,
         )
+        .join(undos, undos.c.id == undone.c.undo_id)
         .join(publications, publications.c.id == undone.c.publication_id)
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .outerjoin(earlier_activities, earlier_activities.c.id == _earlier_id())
         .where(undone.c.id.in_(ids))
         .order_by(undone.c.due_at, undone.c.id)
     )
     return tuple(map(_due, rows))
+
+
+def _of_earlier_or_newest(name: str) -> ColumnElement[Any]:
+    of_earlier = earlier_activities.c[name]
+    is_earlier = earlier_activities.c.id.is_not(None)
+    return case((is_earlier, of_earlier), else_=publications.c[name]).label(name)
 
 
 async def may_still_be_deleted(
@@ -144,7 +166,7 @@ async def may_still_be_deleted(
         .join(users, users.c.key == publications.c.user_key)
         .where(
             publications.c.id == due.publication_id,
-            publications.c.activity_id == due.activity_id,
+            _still_has(due),
             *_may_be_deleted(present),
         )
         .correlate(undone)
@@ -153,13 +175,19 @@ async def may_still_be_deleted(
     kept = await transaction.execute(
         update(undone)
         .where(
-            *_claimed(due),
+            *is_claimed(due),
             lease.lasts(undone.c.lease_until, present.now),
             allowed,
         )
         .values(lease_until=lease.until(present.now, lasts))
     )
     return kept.rowcount == 1
+
+
+def _still_has(due: Due) -> ColumnElement[bool]:
+    if due.earlier_id is None:
+        return publications.c.activity_id == due.activity_id
+    return sent_again.to_be_deleted() == due.earlier_id
 
 
 async def release(transaction: Transaction, token: str) -> None:
@@ -175,89 +203,12 @@ async def postpone(
     """Try it again later."""
     await transaction.execute(
         update(undone)
-        .where(*_claimed(due))
+        .where(*is_claimed(due))
         .values(due_at=until, attempts=attempts, reason=reason, token=None, lease_until=None)
     )
 
 
-async def leave(
-    transaction: Transaction, due: Due, state: UndoneState, reason: str, now: datetime
-) -> bool:
-    """Note that an activity stays in Pipedrive, and why; False when the claim was lost."""
-    result = await transaction.execute(
-        update(undone)
-        .where(*_claimed(due))
-        .values(
-            state=state,
-            activity_id=due.activity_id,
-            reason=reason,
-            ended_at=now,
-            token=None,
-            lease_until=None,
-        )
-    )
-    if result.rowcount:
-        await events.record(
-            transaction, now, _event(EventKind.PUBLICATION_KEPT, due, f"{due.filename}: {reason}")
-        )
-    return result.rowcount == 1
-
-
-async def deleted(transaction: Transaction, due: Due, reason: str | None, now: datetime) -> bool:
-    """Note that an activity is gone; False when the claim was lost, or it has another one by now.
-
-    Then the other one is deleted, too.
-    """
-    withdrawn = await transaction.execute(
-        update(publications)
-        .where(
-            publications.c.id == due.publication_id,
-            publications.c.state == PublicationState.PUBLISHED.value,
-            publications.c.activity_id == due.activity_id,
-        )
-        .values(
-            state=WITHDRAWN,
-            activity_id=None,
-            deleted_activity_id=due.activity_id,
-            published_at=None,
-            note_written_at=None,
-            # Also if it was adopted: else it would look like a database that was set back.
-            sent_at=func.coalesce(publications.c.sent_at, now),
-            due_at=now,
-            reason=f"undone: undo {due.undo_id}" + (f"; {reason}" if reason else ""),
-            token=None,
-            lease_until=None,
-        )
-    )
-    if not withdrawn.rowcount:
-        await postpone(transaction, due, now, attempts=due.attempts, reason="")
-        return False
-    await transaction.execute(
-        delete(amendments).where(amendments.c.publication_id == due.publication_id)
-    )
-    await transaction.execute(
-        update(undone)
-        .where(undone.c.id == due.id, is_open)
-        .values(
-            state=UndoneState.DELETED,
-            activity_id=due.activity_id,
-            reason=reason,
-            ended_at=now,
-            token=None,
-            lease_until=None,
-        )
-    )
-    await events.record(
-        transaction, now, _event(EventKind.PUBLICATION_WITHDRAWN, due, due.filename)
-    )
-    return True
-
-
-def _event(kind: EventKind, due: Due, detail: str) -> NewEvent:
-    return NewEvent(kind, due.user_key, due.gist_id, due.publication_id, detail)
-
-
-def _claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
+def is_claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
     return (undone.c.id == due.id, undone.c.token == due.token, is_open)
 
 
@@ -267,6 +218,21 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
     What is being sent or looked for is settled first.
     """
     unsent = and_(publications.c.state.in_(NOT_IN_PIPEDRIVE), being_undone())
+    # What was not sent again yet has its earlier activity, which is undone after this.
+    taken_back = await sent_again.step_back(transaction, unsent, now)
+    for some in in_pieces(taken_back):
+        await transaction.execute(
+            update(undone)
+            .where(
+                is_open,
+                of_bound_account(),
+                undone.c.publication_id.in_(some),
+                _which(Which.NEWEST),
+            )
+            .values(
+                state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None
+            )
+        )
     moved = await transaction.execute(
         update(publications)
         .where(in_order(unsent))
@@ -388,34 +354,3 @@ async def check_not_being_undone(transaction: Transaction, publication_id: Publi
             f"publication {publication_id} is being undone by undo {undo_id}; "
             "send it again once it is withdrawn"
         )
-
-
-async def landed_late(
-    transaction: Transaction,
-    publication_id: PublicationId,
-    added_at: datetime | None,
-    now: datetime,
-) -> None:
-    """Undo a publication that was withdrawn, and whose activity was found in a list after that.
-
-    `added_at` is by Pipedrive's clock. What was added long after it was withdrawn was sent on
-    purpose, by a database that knows nothing of the undo or has lost what came after it.
-    """
-    last = (
-        await transaction.execute(
-            select(undone.c.id, undone.c.undo_id, undone.c.ended_at)
-            .where(undone.c.publication_id == publication_id, of_bound_account())
-            .order_by(undone.c.id.desc())
-            .limit(1)
-        )
-    ).one_or_none()
-    if last is None or last.ended_at is None:
-        return
-    if added_at is not None and added_at > last.ended_at + LATE:
-        return
-    await transaction.execute(
-        update(undone)
-        .where(undone.c.id == last.id)
-        .values(state=UndoneState.WAITING, ended_at=None, due_at=now, attempts=0, reason=None)
-    )
-    await transaction.execute(update(undos).where(undos.c.id == last.undo_id).values(ended_at=None))

@@ -6,11 +6,22 @@ withdrawn in the same transaction; the process that publishes deletes the activi
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NewType
+from typing import Any, NewType
 
-from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.errors import NothingToUndo, PublicationNotFound, UndoNotFound, UndoNotStopped
 from gitpip.model import (
@@ -25,12 +36,14 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
+from gitpip.store.publications import sent_again
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
-from gitpip.store.schema_undo import UndoneState, is_open, undone, undos
+from gitpip.store.schema_publishing import earlier_activities, holder
+from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 from gitpip.store.users.imports import ImportId
 from gitpip.store.visibility import of_tracked, tracked, without_removed
 
@@ -53,6 +66,8 @@ class Chosen:
     import_id: ImportId | None = None
     user_key: UserKey | None = None
     ids: tuple[PublicationId, ...] = ()
+    which: Which = Which.ALL
+    """Which activities of what a person had sent again."""
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -67,6 +82,10 @@ class Chosen:
             wanted.append(publications.c.user_key == self.user_key)
         if self.ids:
             wanted.append(publications.c.id.in_(self.ids))
+        if self.which is not Which.ALL:
+            wanted.append(sent_again.last_earlier().is_not(None))
+        if self.which is Which.EARLIER:
+            wanted.append(publications.c.state == PublicationState.PUBLISHED.value)
         return and_(*wanted)
 
 
@@ -78,6 +97,28 @@ _was_caused = or_(
     publications.c.published_at > publications.c.queued_at,
 )
 _may_be_undone = publications.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+HOLDS_OTHERS = "its activity holds files that are not undone"
+
+
+def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
+    """Whether what is chosen shares an activity with files that are not: then it stays.
+
+    Where a publication is named, or all of a user, its activity is meant with all its files.
+    """
+    mine = select(publications.c.id).where(replace(chosen, which=Which.ALL).condition)
+    there = holder.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+    is_part = and_(
+        publications.c.part_of.not_in(mine.correlate(None)),
+        exists().where(holder.c.id == publications.c.part_of, there),
+    )
+    if chosen.check_id is None:
+        return and_(publications.c.part_of.is_not(None), is_part)
+    other = publications.alias()
+    with_others = select(other.c.part_of).where(
+        other.c.part_of.is_not(None), other.c.id.not_in(mine.correlate(None))
+    )
+    holds = and_(publications.c.id.in_(with_others), _may_be_undone)
+    return or_(and_(publications.c.part_of.is_not(None), is_part), holds)
 
 
 @dataclass(frozen=True)
@@ -86,7 +127,7 @@ class Plan:
 
     subject: str
     to_delete: int
-    """Activities in Pipedrive."""
+    """What is in Pipedrive."""
     to_settle: int
     """What is being sent or looked for: once that is known, it is deleted or never sent."""
     to_withdraw: int
@@ -95,6 +136,11 @@ class Plan:
     """Withdrawn already."""
     under_way: int
     """Being undone already."""
+    earlier: int = 0
+    """Activities from before a person had the publication sent again; they are deleted, too."""
+    which: Which = Which.ALL
+    kept: int = 0
+    """What shares an activity with files that are not undone."""
 
     @property
     def total(self) -> int:
@@ -104,7 +150,12 @@ class Plan:
     @property
     def tokens(self) -> int:
         """How many tokens of Pipedrive's daily budget it takes at most, as far as nothing fails."""
-        return TOKENS_EACH * (self.to_delete + self.to_settle)
+        return TOKENS_EACH * (self.activities + self.to_settle)
+
+    @property
+    def activities(self) -> int:
+        """How many activities in Pipedrive would be deleted."""
+        return self.earlier + (0 if self.which is Which.EARLIER else self.to_delete)
 
 
 @dataclass(frozen=True)
@@ -119,6 +170,7 @@ class Undo:
     stopped_because: str | None
     stopped_at: datetime | None
     ended_at: datetime | None
+    which: Which = Which.ALL
     counts: Mapping[UndoneState, int] = field(default_factory=dict)
     """How many publications are so far."""
 
@@ -142,12 +194,13 @@ _undone = reader(Undone)
 async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
     """What would be undone now. Raises PublicationNotFound where one is named that is not there."""
     if chosen.ids:
-        known = await transaction.execute(select(publications.c.id).where(chosen.condition))
+        named = replace(chosen, which=Which.ALL).condition
+        known = await transaction.execute(select(publications.c.id).where(named))
         if missing := sorted(set(chosen.ids) - set(known.scalars())):
             raise PublicationNotFound(f"there is no publication {missing[0]}")
     rows = await transaction.execute(
         select(publications.c.state, being_undone().label("open"), func.count())
-        .where(chosen.condition)
+        .where(chosen.condition, ~_is_shared(chosen))
         .group_by(publications.c.state, "open")
     )
     counts: Counter[str] = Counter()
@@ -161,7 +214,36 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
         to_withdraw=sum(counts[state] for state in NOT_IN_PIPEDRIVE),
         done=of[PublicationState.WITHDRAWN],
         under_way=counts["under way"],
+        which=chosen.which,
+        earlier=await _count_earlier(transaction, chosen),
+        kept=await transaction.scalar(_shared(chosen, func.count())) or 0,
     )
+
+
+def _shared(chosen: Chosen, *columns: ColumnElement[Any]) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(publications)
+        .where(chosen.condition, _is_shared(chosen), ~being_undone())
+    )
+
+
+async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
+    if chosen.which is Which.NEWEST:
+        return 0
+    number = await transaction.scalar(
+        select(func.count())
+        .select_from(earlier_activities)
+        .join(publications, publications.c.id == earlier_activities.c.publication_id)
+        .where(
+            sent_again.is_there(),
+            chosen.condition,
+            _may_be_undone,
+            ~being_undone(),
+            ~_is_shared(chosen),
+        )
+    )
+    return number or 0
 
 
 async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datetime) -> Undo:
@@ -177,7 +259,14 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     account_key = account.key if account else accounts.NO_KEY
     added = await transaction.execute(
         insert(undos)
-        .values(account_key=account_key, subject=chosen.subject, asked_at=now, asked_by=by, total=0)
+        .values(
+            account_key=account_key,
+            subject=chosen.subject,
+            which=chosen.which,
+            asked_at=now,
+            asked_by=by,
+            total=0,
+        )
         .returning(undos.c.id)
     )
     undo_id = UndoId(added.scalar_one())
@@ -192,13 +281,34 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
                 literal(UndoneState.WAITING.value),
                 literal(now, undone.c.due_at.type),
             )
-            .where(chosen.condition, _may_be_undone, ~being_undone())
+            .where(chosen.condition, _may_be_undone, ~being_undone(), ~_is_shared(chosen))
             .order_by(publications.c.id),
+        )
+    )
+    await transaction.execute(
+        insert(undone).from_select(
+            (*columns, "ended_at", "reason"),
+            _shared(
+                chosen,
+                literal(undo_id),
+                publications.c.id,
+                literal(account_key),
+                literal(UndoneState.KEPT.value),
+                literal(now, undone.c.due_at.type),
+                literal(now, undone.c.due_at.type),
+                literal(HOLDS_OTHERS),
+            ),
         )
     )
     mine = select(func.count()).select_from(undone).where(undone.c.undo_id == undo_id)
     await transaction.execute(
         update(undos).where(undos.c.id == undo_id).values(total=mine.scalar_subquery())
+    )
+    ids = select(undone.c.publication_id).where(undone.c.undo_id == undo_id)
+    await transaction.execute(  # what an undo kept before is looked at again
+        update(earlier_activities)
+        .where(earlier_activities.c.publication_id.in_(ids))
+        .values(kept_because=None)
     )
     await undone_rows.withdraw_unsent(transaction, now)
     return await get(transaction, undo_id)
@@ -209,6 +319,11 @@ def _nothing(planned: Plan) -> str:
         return (
             f"nothing of {planned.subject} is left to be undone: "
             f"{planned.under_way:,} are being undone already"
+        )
+    if planned.kept:
+        return (
+            f"nothing of {planned.subject} can be undone: {planned.kept:,} share an activity with "
+            "files that are not undone"
         )
     if planned.done:
         return (
@@ -233,7 +348,10 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
             # Unless it was sent again, or is undone by another one, since.
             undone.c.publication_id.in_(
                 select(publications.c.id).where(
-                    publications.c.activity_id == undone.c.activity_id,
+                    or_(
+                        publications.c.activity_id == undone.c.activity_id,
+                        _is_earlier_one(undone.c.activity_id),
+                    ),
                     ~being_undone(),
                 )
             ),
@@ -253,6 +371,15 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
         update(undone).where(undone.c.undo_id == undo_id, is_open).values(due_at=now)
     )
     return await get(transaction, undo_id)
+
+
+def _is_earlier_one(activity_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether it is an activity from before a publication was sent again."""
+    return exists().where(
+        earlier_activities.c.publication_id == publications.c.id,
+        earlier_activities.c.activity_id == activity_id,
+        sent_again.is_there(),
+    )
 
 
 async def get(transaction: Transaction, undo_id: UndoId) -> Undo:
@@ -298,6 +425,7 @@ async def _read(transaction: Transaction, *wanted: ColumnElement[bool]) -> tuple
             row.stopped_because,
             row.stopped_at,
             row.ended_at,
+            row.which,
             counts.get(row.id, {}),
         )
         for row in rows

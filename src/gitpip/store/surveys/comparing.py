@@ -14,6 +14,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import deals, gist_files, gists, publications, second_sends, users
 from gitpip.store.schema_accounts import ledger, markers
+from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_surveys import adopted_from_others, survey_activities, survey_deals
 from gitpip.store.surveys.surveys import Survey
 from gitpip.store.visibility import of_removed, tracked
@@ -178,6 +179,8 @@ async def around(
             transaction,
             adopted_from_others.c.publication_id,
             adopted_from_others.c.publication_id.in_(ids),
+            # It may have been sent again since, by gitpip.
+            adopted_from_others.c.activity_id.in_(activities),
         ),
         missing_known_before=await transaction.scalar(select(ledger.c.acknowledged_at)),
     )
@@ -236,31 +239,53 @@ async def keys_of_logins(transaction: Transaction, logins: Collection[str]) -> d
     return found
 
 
-async def strangers(
-    transaction: Transaction, survey: Survey, after: int
-) -> tuple[tuple[Sighting, bool, bool], ...]:
-    """Activities with our marker that no publication of a tracked user stands for.
+@dataclass(frozen=True)
+class Stranger:
+    """An activity with our marker that no publication of a tracked user stands for."""
 
-    With each, whether its publication is that of a removed user, and whether a person acknowledged
-    the activity. Those after an activity's id, at most AT_A_TIME.
-    """
+    seen: Sighting
+    removed: bool
+    """Whether its publication is that of a removed user."""
+    acknowledged: bool
+    """Whether a person acknowledged it."""
+    sent_again: bool
+    """Whether its publication has another activity, since a person had it sent again."""
+
+
+async def strangers(transaction: Transaction, survey: Survey, after: int) -> tuple[Stranger, ...]:
+    """The strangers after an activity's id, at most AT_A_TIME."""
     same = or_(
         publications.c.marker == survey_activities.c.marker,
         publications.c.activity_id == survey_activities.c.activity_id,
     )
     known = exists().where(same, ~of_removed(publications.c.user_key))
     removed = exists().where(same, of_removed(publications.c.user_key)).label("removed")
+    of_survey = markers.c.account_key == survey.account_key
+    sent_again = or_(
+        exists().where(
+            earlier_activities.c.activity_id == survey_activities.c.activity_id,
+            earlier_activities.c.account_key == survey.account_key,
+        ),
+        # By what this database has lost, or does not know.
+        exists().where(
+            of_survey,
+            markers.c.activity_id == survey_activities.c.activity_id,
+            markers.c.first_marker.is_not(None),
+            markers.c.first_marker == publications.c.marker,
+        ),
+        exists().where(publications.c.first_marker == survey_activities.c.marker),
+    ).label("sent_again")
     acknowledged = (
         exists()
         .where(
-            markers.c.account_key == survey.account_key,
+            of_survey,
             markers.c.activity_id == survey_activities.c.activity_id,
             markers.c.acknowledged_at.is_not(None),
         )
         .label("acknowledged")
     )
     rows = await transaction.execute(
-        select(survey_activities, removed, acknowledged)
+        select(survey_activities, removed, acknowledged, sent_again)
         .where(
             survey_activities.c.survey_id == survey.id,
             survey_activities.c.activity_id > after,
@@ -269,4 +294,7 @@ async def strangers(
         .order_by(survey_activities.c.activity_id)
         .limit(AT_A_TIME)
     )
-    return tuple((_sighting(row), bool(row.removed), bool(row.acknowledged)) for row in rows)
+    return tuple(
+        Stranger(_sighting(row), bool(row.removed), bool(row.acknowledged), bool(row.sent_again))
+        for row in rows
+    )

@@ -13,7 +13,7 @@ from gitpip.model import DealId, GistId, Page, PublicationId, PublicationState, 
 from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications.markers import adopt_deal
+from gitpip.store.publications.deals import adopt_deal
 from gitpip.store.rows import AT_A_TIME, in_pieces, reader
 from gitpip.store.schema import gist_files, gists, publications, users
 from gitpip.store.schema_surveys import (

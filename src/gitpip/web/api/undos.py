@@ -11,7 +11,7 @@ from gitpip.actions import undo as actions
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undos
 from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
-from gitpip.store.schema_undo import UndoneState
+from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.parameters import Limit, Number, Offset
 from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
@@ -33,6 +33,8 @@ class UndoContent(BaseModel):
     import_: Annotated[Id | None, Field(alias="import")] = None
     publications: list[Id] = Field([], max_length=actions.MOST_NAMED)
     user: str = ""
+    which: Which = Which.ALL
+    """Which activities of what a person had sent again."""
 
     @property
     def what(self) -> actions.What:
@@ -42,6 +44,7 @@ class UndoContent(BaseModel):
             None if self.import_ is None else ImportId(self.import_),
             self.user,
             [PublicationId(each) for each in self.publications],
+            self.which,
         )
 
 
@@ -51,7 +54,7 @@ class PlanBody(NounBody[Plan]):
     subject: str
     total: int
     to_delete: int
-    """Activities that are deleted in Pipedrive, if nobody has changed them."""
+    """In Pipedrive: their activities are deleted, if nobody has changed them."""
     to_settle: int
     """Being sent or looked for: once that is known, they are deleted or never sent."""
     to_withdraw: int
@@ -60,6 +63,13 @@ class PlanBody(NounBody[Plan]):
     """Undone before."""
     under_way: int
     """Being undone already."""
+    kept: int
+    """They share an activity with files that are not undone."""
+    which: Which
+    earlier: int
+    """Activities from before a person had the publication sent again; they are deleted, too."""
+    activities: int
+    """How many activities are deleted, if nobody has changed them."""
     tokens: int
     """Of Pipedrive's daily budget, as far as nothing fails."""
 
@@ -72,6 +82,8 @@ class UndoBody(NounBody[Undo]):
     asked_at: datetime
     asked_by: str
     total: int
+    which: Which
+    """Which activities of what a person had sent again."""
     counts: dict[UndoneState, int]
     """How many publications are so far."""
     stopped_because: str | None

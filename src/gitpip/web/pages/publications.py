@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import Field
 
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_actions
@@ -20,7 +19,7 @@ from gitpip.publish.preview import conditions
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import causes, held, progress, publications
+from gitpip.store.publications import causes, held, progress, publications, sent_again
 from gitpip.store.publications.causes import SHOWN, Cause
 from gitpip.store.publications.held import Held
 from gitpip.store.publications.selection import Selection
@@ -30,7 +29,7 @@ from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
-from gitpip.web.pages.repairs import Asked
+from gitpip.web.pages.repairs import Asked, Numbers, ask
 from gitpip.web.pages.status import PLACES
 from gitpip.web.render.jinja import render
 
@@ -43,12 +42,13 @@ MOST_GROUPED = 10_000
 USUAL = ("pending", "failed", "held", "published", "skipped")
 """States that can be chosen even while nothing is in them."""
 ACTS: Mapping[str, tuple[str, ...]] = {
-    "": ("retry", "skip", "approve", "hold"),
+    "": ("retry", "skip", "approve", "hold", "send-again"),
     PublicationState.FAILED: ("retry", "skip"),
     PublicationState.HELD: ("approve", "skip"),
     PublicationState.PENDING: ("retry", "hold", "skip"),
     PublicationState.SKIPPED: ("retry",),
-    PublicationState.WITHDRAWN: ("retry",),
+    PublicationState.WITHDRAWN: ("retry", "send-again"),
+    PublicationState.PUBLISHED: ("send-again",),
 }
 """What can be done to all in a state."""
 
@@ -137,8 +137,10 @@ async def publication(
         policies = Policies(context.settings.publishing)
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
         stops = await stops_of(transaction, context)
+        earlier = await sent_again.earlier(transaction, row.id)
     page = render(
         "publication.html",
+        earlier=earlier,
         page="publications",
         row=row,
         stops=stops,
@@ -174,16 +176,23 @@ async def act_on_selected(
     *,
     act: Annotated[RepairAct, Form()],
     acting: CurrentActing,
-    number: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()] = None,
+    number: Numbers = None,
+    context: Context,
+    asked: Asked,
     login: Annotated[str, Form(max_length=2_000)] = "",
     everything: Annotated[bool, Form()] = False,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
-    """Approve, hold, retry or skip publications: those that are selected, of a user, or all."""
+    """Approve, hold, retry or skip publications: those that are selected, of a user, or all.
+
+    Before they are sent again, the next page asks.
+    """
     ids = [PublicationId(each) for each in number or ()]
+    wanted = Selection(ids=tuple(ids), login=login, everything=everything)
+    if act is RepairAct.SEND_AGAIN:
+        return await ask(context, Order(act, wanted), asked)
     if act in {RepairAct.RETRY, RepairAct.SKIP}:
-        wanted = Selection(ids=tuple(ids), login=login, everything=everything)
         begun = await repair_actions.begin(acting, Order(act, wanted))
         await repair_actions.carry_out(acting, begun.id)
     else:

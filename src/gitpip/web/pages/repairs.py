@@ -1,16 +1,17 @@
 """The pages of repairs: causes as groups, the question before an act on many, its progress."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import Field
 
 from gitpip.actions import repairs as actions
 from gitpip.clock import utc_now
-from gitpip.model import PublicationState, Role
+from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import causes, repairs
 from gitpip.store.publications.repairs import RepairId
 from gitpip.store.publications.selection import Selection
@@ -26,6 +27,7 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 Word = Annotated[str, Query(max_length=100)]
 Id = Annotated[int, Query(ge=1, le=2**53)]
 Empty = Literal[""]
+Numbers = Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()]
 
 
 @dataclass(frozen=True)
@@ -91,25 +93,28 @@ async def repair(
     work: BackgroundTasks,
     asked: Asked,
     act: Annotated[RepairAct, Form()],
+    number: Numbers = None,
     everything: Annotated[bool, Form()] = False,
     shown: forms.Field = "",
 ) -> Response:
     """Say how many an act would change, and ask; once that is confirmed, do it after the answer."""
-    selection = asked.selection
+    selection = replace(asked.selection, ids=tuple(map(PublicationId, number or ())))
     if everything and not selection.narrows:
         selection = Selection(everything=True)
-    number = forms.read_field("shown", forms.number_of_files, shown)
-    order = actions.Order(act, selection, number)
-    if number is None:
-        async with context.database.read() as transaction:
-            counted = await actions.counted(transaction, order)
-        page = render(
-            "repair_ask.html", page="publications", order=order, asked=asked, counted=counted
-        )
-        return HTMLResponse(page)
+    order = actions.Order(act, selection, forms.read_field("shown", forms.number_of_files, shown))
+    if order.shown is None:
+        return await ask(context, order, asked)
     begun = await actions.begin(acting, order)
     work.add_task(carry_out, acting, begun.id)
     return RedirectResponse(f"/repairs/{begun.id}", status_code=303)
+
+
+async def ask(context: Context, order: actions.Order, asked: Filter) -> HTMLResponse:
+    """The page that asks before an act on many."""
+    async with context.database.read() as transaction:
+        counted = await actions.counted(transaction, order)
+    page = render("repair_ask.html", page="publications", order=order, asked=asked, counted=counted)
+    return HTMLResponse(page)
 
 
 @router.get("/repairs/{repair_id}")

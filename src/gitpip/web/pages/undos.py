@@ -1,6 +1,8 @@
 """The pages of undoing: what it would do, to be confirmed, and how far it is."""
 
+from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -10,7 +12,7 @@ from gitpip.actions import undo as actions
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undos
 from gitpip.store.publications.undos import UndoId
-from gitpip.store.schema_undo import UndoneState
+from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -26,15 +28,26 @@ Ids = Annotated[list[Id] | None, Query(max_length=actions.MOST_NAMED)]
 GivenIds = Annotated[list[Id] | None, Form(max_length=actions.MOST_NAMED)]
 
 
-def _what(
-    check: int | None, import_: int | None, user: str, numbers: list[int] | None
-) -> actions.What:
-    return actions.What(
-        None if check is None else CheckId(check),
-        None if import_ is None else ImportId(import_),
-        user,
-        [PublicationId(each) for each in numbers or ()],
-    )
+@dataclass(frozen=True)
+class Asked:
+    """What an address or a form means."""
+
+    check: int | None
+    import_: int | None
+    user: str
+    numbers: list[int] | None
+    which: Which
+
+    @property
+    def what(self) -> actions.What:
+        """The same for an act."""
+        return actions.What(
+            None if self.check is None else CheckId(self.check),
+            None if self.import_ is None else ImportId(self.import_),
+            self.user,
+            [PublicationId(each) for each in self.numbers or ()],
+            self.which,
+        )
 
 
 @router.get("/undo")
@@ -45,15 +58,23 @@ async def confirm_undo(
     import_: Annotated[Id | None, Query(alias="import")] = None,
     user: Annotated[str, Query(max_length=2_000)] = "",
     number: Ids = None,
+    which: Annotated[Which, Query()] = Which.ALL,
     context: Context,
 ) -> HTMLResponse:
     """What an undo would do, and a button that does it."""
     async with context.database.read() as transaction:
-        plan = await actions.plan(transaction, _what(check, import_, user, number))
+        asked = Asked(check, import_, user, number, which)
+        plan = await actions.plan(transaction, asked.what)
     fields = [("check", check), ("import", import_), ("user", user or None)]
     fields += [("number", each) for each in number or ()]
     given = [(name, value) for name, value in fields if value is not None]
-    return HTMLResponse(render("undo_plan.html", page="publications", plan=plan, fields=given))
+    others = {
+        each: "/undo?" + urlencode([*given, ("which", each.value)])
+        for each in Which
+        if each is not which
+    }
+    page = render("undo_plan.html", page="publications", plan=plan, fields=given, others=others)
+    return HTMLResponse(page)
 
 
 @router.post("/undos")
@@ -64,10 +85,11 @@ async def begin_undo(
     import_: Annotated[Id | None, Form(alias="import")] = None,
     user: Annotated[str, Form(max_length=2_000)] = "",
     number: GivenIds = None,
+    which: Annotated[Which, Form()] = Which.ALL,
     acting: CurrentActing,
 ) -> Response:
     """Undo it; the next page shows how far that is."""
-    begun = await actions.undo(acting, _what(check, import_, user, number))
+    begun = await actions.undo(acting, Asked(check, import_, user, number, which).what)
     return RedirectResponse(f"/undos/{begun.id}", status_code=303)
 
 

@@ -1,0 +1,232 @@
+"""What a person has sent again gets exactly one new activity, and the old one stays."""
+
+from datetime import timedelta
+
+import pytest
+
+from gitpip.actions import repairs as repair_actions
+from gitpip.actions import undo as undo_actions
+from gitpip.actions.repairs import Order
+from gitpip.actions.undo import What
+from gitpip.model import PublicationId, PublicationState
+from gitpip.publish.activity import find_markers
+from gitpip.store import ledger
+from gitpip.store.publications import duplicates, publications, sent_again, undos
+from gitpip.store.publications.repairs import Repair
+from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.undos import Undo
+from gitpip.store.schema_publishing import RepairAct
+from gitpip.store.schema_undo import UndoneState, Which
+from gitpip_standins import Fault
+from tests.publish.test_undo import acting, carry_out, read, there
+from tests.support.restores import Backup
+from tests.support.scene import Process, Scene, until_killed
+
+PUBLISHED = PublicationState.PUBLISHED
+
+
+async def send_again(scene: Scene, *ids: int, **wanted: object) -> Repair:
+    selection = Selection(ids=tuple(map(PublicationId, ids)), **wanted)  # type: ignore[arg-type]
+    begun = await repair_actions.begin(acting(scene), Order(RepairAct.SEND_AGAIN, selection))
+    return await repair_actions.carry_out(acting(scene), begun.id)
+
+
+async def undo(scene: Scene, which: Which, *ids: int) -> Undo:
+    what = What(publications=[PublicationId(each) for each in ids], which=which)
+    return await undo_actions.undo(acting(scene), what)
+
+
+async def published(scene: Scene, *names: str) -> Process:
+    """Publish files; gives the process that did."""
+    process = await scene.process()
+    await scene.find_files("ada", *names)
+    await scene.settle(process)
+    return process
+
+
+def files_of(scene: Scene) -> dict[str, int]:
+    """How many activities each file has in Pipedrive."""
+    counted: dict[str, int] = {}
+    for one in scene.crm.activities:
+        if not one["is_deleted"]:
+            name = str(one["subject"]).partition(" ")[0]
+            counted[name] = counted.get(name, 0) + 1
+    return counted
+
+
+async def test_each_gets_one_new_activity_under_the_present_settings(scene: Scene) -> None:
+    process = await published(scene, "a.py", "b.py", "left.py")
+    before = {row.id: row for row in await scene.rows()}
+    await scene.set_publishing(subject_template="Again {{ file.name }}")
+    done = await send_again(scene, 1, 2)
+    assert (done.total, done.done) == (2, 2)
+    await scene.settle(process)
+
+    after = {row.id: row for row in await scene.rows()}
+    assert [row.state for row in after.values()] == [PUBLISHED] * 3
+    assert len(there(scene)) == 5
+    assert after[PublicationId(3)] == before[PublicationId(3)]
+    for number in map(PublicationId, (1, 2)):
+        new, old = after[number], before[number]
+        [shown] = [one for one in scene.crm.activities if one["id"] == new.activity_id]
+        assert str(shown["subject"]).startswith(f"Again {new.filename}")
+        found = find_markers(subject=None, note=str(shown["note"]))
+        assert (found.in_footer, found.first_marker) == (new.marker, old.marker)
+        assert new.marker != old.marker
+        async with scene.database.read() as transaction:
+            [earlier] = await sent_again.earlier(transaction, number)
+        assert (earlier.activity_id, earlier.replaced_by) == (old.activity_id, "eve")
+
+
+@pytest.mark.parametrize("processed", [False, True], ids=["not processed", "processed"])
+async def test_it_is_sent_once_whatever_fails(scene: Scene, processed: bool) -> None:
+    process = await published(scene, "a.py", "b.py")
+    await send_again(scene, 1, 2)
+    faults = [Fault.drop(processed=processed)] * 2
+    scene.crm.faults.script(*faults, method="POST", path="/activities$")
+    process.database.dies = process.database.in_moments(6)
+    await until_killed(process)
+    await scene.settle(await scene.process(), watched=True)
+    assert files_of(scene) == {"a.py": 2, "b.py": 2}
+    assert await scene.states() == ["published", "published"]
+
+
+async def test_a_further_time_counts_on(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    for _ in range(2):
+        await send_again(scene, login="ada")
+        await scene.settle(process)
+    assert files_of(scene) == {"a.py": 3}
+    [row] = await scene.rows()
+    async with scene.database.read() as transaction:
+        assert len(await sent_again.earlier(transaction, row.id)) == 2
+
+
+async def test_lists_take_neither_for_the_other(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    await scene.settle(process)
+    [row] = await scene.rows()
+    async with scene.database.begin() as transaction:
+        await ledger.lock(transaction)
+        await ledger.request(transaction, scene.clock())
+    await scene.settle(await scene.process())
+    assert await scene.rows() == (row,)
+    async with scene.database.read() as transaction:
+        assert not await duplicates.listed(transaction, 1, 10)
+
+
+async def test_what_is_skipped_before_it_is_sent_again_is_as_before(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    [before] = await scene.rows()
+    await send_again(scene, 1)
+    async with scene.database.begin() as transaction:
+        skipped = await publications.skip(transaction, before.id, scene.clock())
+    assert (skipped.state, skipped.marker) == (PUBLISHED, before.marker)
+    assert (skipped.activity_id, skipped.deal_id) == (before.activity_id, before.deal_id)
+    await scene.settle(process)
+    assert there(scene) == {before.activity_id}
+
+
+EITHER_OR_BOTH = [(which, True) for which in Which] + [(Which.ALL, False), (Which.NEWEST, False)]
+
+
+@pytest.mark.parametrize(("which", "sent"), EITHER_OR_BOTH)
+async def test_an_undo_takes_back_either_or_both(scene: Scene, which: Which, sent: bool) -> None:
+    process = await published(scene, "a.py")
+    [first] = await scene.rows()
+    await send_again(scene, 1)
+    if sent:
+        await scene.settle(process)
+    [newest] = await scene.rows()
+    begun = await undo(scene, which, 1)
+    await carry_out(scene, process)
+
+    [after] = await scene.rows()
+    ended = await read(scene, begun)
+    assert ended.ended_at is not None
+    if which is Which.ALL:
+        assert there(scene) == set()
+        assert after.state is PublicationState.WITHDRAWN
+    elif which is Which.NEWEST:
+        assert there(scene) == {first.activity_id}
+        assert (after.state, after.activity_id) == (PUBLISHED, first.activity_id)
+        assert (after.marker, after.first_marker) == (first.marker, None)
+    else:
+        assert there(scene) == {newest.activity_id}
+        assert (after.state, after.activity_id) == (PUBLISHED, newest.activity_id)
+    state = UndoneState.DELETED if sent or which is Which.ALL else UndoneState.NOT_SENT
+    assert ended.counts == {state: 1}
+
+
+async def test_a_touched_earlier_activity_is_kept_and_said(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    [first] = await scene.rows()
+    await send_again(scene, 1)
+    await scene.settle(process)
+    scene.clock.advance(timedelta(minutes=1))
+    scene.crm.edit_activity(first.activity_id or 0, note="a person's own words")
+    begun = await undo(scene, Which.ALL, 1)
+    await carry_out(scene, process)
+    assert there(scene) == {first.activity_id}
+    async with scene.database.read() as transaction:
+        [one] = await undos.files(transaction, begun.id, offset=0, limit=9)
+    assert (one.state, one.activity_id) == (UndoneState.KEPT, first.activity_id)
+    assert one.reason == "a person changed its subject or its note"
+
+
+async def test_what_was_undone_is_sent_again_and_found_once(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await undo(scene, Which.ALL, 1)
+    await carry_out(scene, process)
+    done = await send_again(scene, 1)
+    assert done.done == 1
+    scene.crm.list_lag = timedelta(minutes=1)
+    scene.crm.faults.script(Fault.drop(), method="POST", path="/activities$")
+    await scene.settle(process, watched=True)
+    assert files_of(scene) == {"a.py": 1}
+
+
+async def test_a_restored_database_does_not_send_it_once_more(scene: Scene, backup: Backup) -> None:
+    process = await published(scene, "a.py")
+    backup.make()
+    await send_again(scene, 1)
+    await scene.settle(process)
+    scene.clock.advance(timedelta(hours=1))
+    backup.restore()
+    other = await scene.process()
+    await scene.settle(other)
+    async with scene.database.begin() as transaction:
+        await ledger.lock(transaction)
+        await ledger.request(transaction, scene.clock())
+    await scene.settle(other)
+    await send_again(scene, 1)
+    await scene.settle(other)
+    assert files_of(scene) == {"a.py": 2}
+    assert await scene.states() == ["published"]
+
+
+@pytest.mark.parametrize("compared", [False, True], ids=["found first", "compared first"])
+async def test_a_new_database_recognises_the_newest_activity(
+    scene: Scene, empty: Scene, compared: bool
+) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    await scene.settle(process)
+    await undo(scene, Which.EARLIER, 1)
+    await carry_out(scene, process)
+    [known] = await scene.rows()
+    scene.clock.advance(timedelta(hours=1))
+
+    if compared:
+        empty._gists = 7
+        await published(empty, "other.py")
+        empty._gists = 0
+    await published(empty, "a.py")
+    row = (await empty.rows())[-1]
+    assert (row.state, row.activity_id, row.first_marker) == (
+        PUBLISHED,
+        known.activity_id,
+        known.first_marker,
+    )
+    assert files_of(scene)["a.py"] == 1
