@@ -6,7 +6,7 @@ from alembic import op
 from gitpip.store.column_types import AnyTarget, Key, UTCDateTime
 
 revision = "0058"
-down_revision = "0055"
+down_revision = "0056"
 branch_labels = None
 depends_on = None
 
