@@ -178,7 +178,7 @@ def _set_scene(world: World) -> Scene:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None:
-    _set_scene(world)
+    scene = _set_scene(world)
     page = browser.new_page()
 
     page.goto(world.gitpip.url)
@@ -201,6 +201,16 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("link", name="One column").click()
     expect(page.locator("ins b")).to_have_text("two")
     assert "view=unified" in page.url
+
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{world.gitpip.url}/gist/{scene.gist_id}#L2")
+    expect(page.locator(":target")).to_have_text("kept")
+    page.get_by_role("button", name="Copy hello.py").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "print('two')\nkept\n"
+    page.get_by_role("link", name="Link to hello.py").click()
+    expect(page.locator("article:target")).to_be_visible()
 
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()

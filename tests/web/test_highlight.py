@@ -1,12 +1,13 @@
-"""What is kept of files that were shown: never more than its share of memory."""
+"""How files are shown: what is kept of them in memory, and an address for each line."""
 
+import re
 import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from gitpip.web.render.highlight import OVERHEAD, PREVIEW, Cache, Cut, Key
+from gitpip.web.render.highlight import OVERHEAD, PREVIEW, Cache, Cut, Key, with_line_links
 
 CAPACITY = 10_000
 files = st.tuples(st.integers(0, 9), st.integers(0, CAPACITY))
@@ -26,3 +27,13 @@ def test_the_cache_keeps_what_was_used_last_within_its_capacity(
         takes = sys.getsizeof(expected.html) + OVERHEAD
         assert cache.get(key) == (expected if takes <= CAPACITY else None)
         assert 0 <= cache.size <= CAPACITY
+
+
+def test_every_line_has_its_own_address_and_keeps_its_text() -> None:
+    html = Markup('<span class="k">if</span> a:\n\n  <b>&lt;</b>\n')
+
+    linked = with_line_links(html, "file-3-")
+
+    assert linked.striptags() == html.striptags()
+    assert re.findall('id="([^"]+)"', linked) == [f"file-3-L{number}" for number in (1, 2, 3)]
+    assert '<span class="k">if</span> a:\n</span>' in linked

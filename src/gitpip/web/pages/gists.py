@@ -16,7 +16,7 @@ from gitpip.store.gists import gists, unreadable
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 from gitpip.web.render.diff import LINES, differences, in_one_column
-from gitpip.web.render.highlight import shown, whole_of
+from gitpip.web.render.highlight import shown, whole_of, with_line_links
 from gitpip.web.render.jinja import render
 from gitpip.web.render.times import exact
 
@@ -57,6 +57,8 @@ async def gist(gist_id: GistPath, context: Context) -> HTMLResponse:
         files=files,
         unread=unread,
         whole=lambda file: shown(file, bounds),
+        with_line_links=with_line_links,
+        first=min(file.key for file in files),
         links=await context.links(),
     )
     return HTMLResponse(page)

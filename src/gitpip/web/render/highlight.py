@@ -101,6 +101,29 @@ def shown(file: GistFile, bounds: Bounds) -> Cut:
     return cut
 
 
+LINKED_LINES = 4_000
+"""So many lines of a page have a link. All lines of many large files made a page of 11 MB."""
+
+
+def with_line_links(html: Markup, prefix: str, files: int = 1) -> Markup:
+    """The same with a link on the number of each line, whose id is `prefix`, L and the number.
+
+    Where a page has several files, the first lines of each have one.
+
+    Pygments closes every element at the end of a line. The number is no text, so that it is not
+    copied with the line; for screen readers and keyboards the links would only be in the way.
+    """
+    line = Markup(
+        '<span id="{0}L{1}"><a href="#{0}L{1}" data-line="{1}" tabindex="-1" aria-hidden="true">'
+        "</a>{2}\n</span>"
+    )
+    lines = html.removesuffix("\n").split("\n")
+    linked = LINKED_LINES // files
+    numbered = enumerate(lines[:linked], start=1)
+    first = [line.format(prefix, number, Markup(one)) for number, one in numbered]  # noqa: S704
+    return Markup("").join(first) + Markup("\n".join(lines[linked:]))  # noqa: S704 (the rest of it)
+
+
 Key = tuple[str, str, str, Bounds]
 
 
