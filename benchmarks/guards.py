@@ -41,6 +41,41 @@ class Guard:
 
 GUARDS = (
     Guard(
+        "what may have been sent goes again to the place where it was sent",
+        "publish/places.py",
+        "            return kept\n",
+        "            pass\n",
+        "publish/test_targets.py -k sent_again_to_where",
+    ),
+    Guard(
+        "nothing goes to the place of another account",
+        "publish/places.py",
+        "        if target.other_account is not None:",
+        "        if False:",
+        "publish/test_targets.py -k another_account",
+    ),
+    Guard(
+        "a target that is gone keeps the files of its user waiting",
+        "publish/places.py",
+        "        return NotProcessed(again, ASKED_AGAIN_AFTER, everyone=False)",
+        "        return None",
+        "publish/test_targets.py -k holds_up_its_user",
+    ),
+    Guard(
+        "a person that is gone is not linked to the place again",
+        "publish/deals.py",
+        "NO_LINKS if deal.links == place.links else deal.links",
+        "deal.links",
+        "publish/test_targets.py -k found_by_its_title",
+    ),
+    Guard(
+        "what an activity of a gist holds is bound to it before it is sent",
+        "store/publications/outbox.py",
+        "        await parts.bind(transaction, claim.id, others, present)",
+        "        pass",
+        "publish/test_gists.py -k left_uncertain",
+    ),
+    Guard(
         "another tool's activity is adopted only where nothing was sent",
         "store/surveys/others.py",
         "                    nothing_sent,\n                    tracked,",
