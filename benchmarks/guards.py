@@ -55,6 +55,13 @@ GUARDS = (
         "publish/test_targets.py -k another_account",
     ),
     Guard(
+        "a claim that was made for a former target of its user is taken back",
+        "store/users/targets.py",
+        "            token=None,\n            lease_until=None,\n",
+        "",
+        "publish/test_targets.py -k former_target_at_any",
+    ),
+    Guard(
         "a target that is gone keeps the files of its user waiting",
         "publish/places.py",
         "        return NotProcessed(again, ASKED_AGAIN_AFTER, everyone=False)",
