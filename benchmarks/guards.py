@@ -41,7 +41,6 @@ class Guard:
 
 GUARDS = (
     Guard(
-<<<<<<< HEAD
         "a further activity has a marker of its own",
         "marking.py",
         '    return marker(marker_before, "again")',
@@ -68,7 +67,8 @@ GUARDS = (
         "        if not activity.untouched and not by_us:",
         "        if False:",
         "publish/test_undo.py -k a_person_touched",
-=======
+    ),
+    Guard(
         "what may have been sent goes again to the place where it was sent",
         "publish/places.py",
         "            return kept\n",
@@ -109,7 +109,6 @@ GUARDS = (
         "        await parts.bind(transaction, claim.id, others, present)",
         "        pass",
         "publish/test_gists.py -k left_uncertain",
->>>>>>> x-publishing
     ),
     Guard(
         "another tool's activity is adopted only where nothing was sent",

@@ -444,34 +444,6 @@ class Check:
     """The first few failures, one line each."""
 
 
-@dataclass(frozen=True)
-class Visit:
-    """A viewer's look at a user's new files: those with `after` < sequence <= `up_to`."""
-
-    id: VisitId
-    user_key: UserKey
-    login: str
-    viewer: str
-    after: int
-    up_to: int
-    at: datetime
-
-
-@dataclass(frozen=True)
-class HomeVisit:
-    """What a viewer marked at once; if it covers files, everything, as a visit to their users."""
-
-    id: VisitId
-    viewer: str
-    at: datetime
-    users: int
-    files: int
-    gists: int
-    unread: bool
-    """Whether they were marked as unread rather than as read."""
-    undone_at: datetime | None
-
-
 class PauseCause(StrEnum):
     """Who or what made gitpip pause a part of its work."""
 

@@ -7,17 +7,7 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from gitpip.errors import FeedAddressConflict
-from gitpip.model import (
-    Account,
-    Backfill,
-    GistId,
-    GitHubId,
-    HomeVisit,
-    Role,
-    SeenFile,
-    SeenGist,
-    UserKey,
-)
+from gitpip.model import Account, Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
 from gitpip.store import commit_order, read_state
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
@@ -31,6 +21,7 @@ from gitpip.store.schema_visits import home_visits as home_visits_table
 from gitpip.store.schema_visits import visits as visits_table
 from gitpip.store.users import users
 from gitpip.store.visits import home, old_visits, visits
+from gitpip.store.visits.home import HomeVisit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitpip.errors import MarkedSince
-from gitpip.model import GistId, GitHubId, HomeVisit, SeenFile, SeenGist, UserKey
+from gitpip.model import GistId, GitHubId, SeenFile, SeenGist, UserKey
 from gitpip.store import commit_order, read_state
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
@@ -16,6 +16,7 @@ from gitpip.store.inbox.filters import Filter, wanted
 from gitpip.store.listing import FileWanted
 from gitpip.store.users import users
 from gitpip.store.visits import visits
+from gitpip.store.visits.home import HomeVisit
 from tests.support.rows import track
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,7 +18,6 @@ from gitpip.model import (
     Check,
     FailureKind,
     GistFile,
-    HomeVisit,
     Part,
     Pause,
     PauseCause,
@@ -46,6 +45,7 @@ from gitpip.store.status.instances import Instance
 from gitpip.store.status.samples import Sample
 from gitpip.store.users import user_rows
 from gitpip.store.users.imports import Import
+from gitpip.store.visits.home import HomeVisit
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

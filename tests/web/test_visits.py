@@ -16,11 +16,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey, Visit
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.store.visits import visits
+from gitpip.store.visits.visits import Visit
 from gitpip.web.pages.inbox import NEW_BROWSERS
 from tests.web.conftest import Served, serving
 

@@ -6,11 +6,12 @@ The audit has no entry of marks: what a person has read is that person's busines
 from collections.abc import Mapping
 
 from gitpip.actions.acting import Acting
-from gitpip.model import GistId, HomeVisit, VisitId
+from gitpip.model import GistId, VisitId
 from gitpip.store import commit_order
 from gitpip.store.inbox import marks, saved
 from gitpip.store.inbox.filters import Filter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
+from gitpip.store.visits.home import HomeVisit
 
 
 async def mark(

@@ -20,11 +20,12 @@ from gitpip.cli.output import (
 )
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
-from gitpip.model import GistId, HomeVisit, VisitId
+from gitpip.model import GistId, VisitId
 from gitpip.store.inbox import entries, filters, pages, saved
 from gitpip.store.inbox.entries import Entry
 from gitpip.store.inbox.filters import Filter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
+from gitpip.store.visits.home import HomeVisit
 from gitpip.web.api.inbox import InboxGistBody, MarkBody, SavedFilterBody
 
 inbox_app = typer.Typer(

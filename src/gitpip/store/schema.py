@@ -485,8 +485,7 @@ deal_doubles = Table(
     Column("found_at", UTCDateTime, nullable=False),
 )
 
-# Files that are or were in Pipedrive twice. `reason` is why gitpip leaves it so; NULL where it
-# deleted the activity.
+# Files that are or were in Pipedrive twice. `reason`: why it stays so; NULL: one was deleted.
 doubles = Table(
     "doubles",
     metadata,

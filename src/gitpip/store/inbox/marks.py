@@ -11,7 +11,7 @@ from sqlalchemy import Insert, Table, delete, func, insert, literal, select, upd
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.errors import MarkedSince
-from gitpip.model import GistId, HomeVisit, VisitId
+from gitpip.model import GistId, VisitId
 from gitpip.store import commit_order, read_state
 from gitpip.store.database import Transaction
 from gitpip.store.read_state import is_unread, of_tracked_users
@@ -21,6 +21,7 @@ from gitpip.store.schema_inbox import inbox, inbox_lines, inbox_marks
 from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.visibility import tracked
 from gitpip.store.visits import home, old_visits
+from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import seen_by
 
 MARKS_KEPT = 2_000

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import and_, func, insert, or_, select, update
 
 from gitpip.errors import VisitNotFound
-from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
+from gitpip.model import GistFile, User, UserKey, VisitId
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.rows import reader
@@ -16,6 +16,22 @@ from gitpip.store.schema import users as users_table
 from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import tracked
+
+
+@dataclass(frozen=True)
+class HomeVisit:
+    """What a viewer marked at once; if it covers files, everything, as a visit to their users."""
+
+    id: VisitId
+    viewer: str
+    at: datetime
+    users: int
+    files: int
+    gists: int
+    unread: bool
+    """Whether they were marked as unread rather than as read."""
+    undone_at: datetime | None
+
 
 _home_visit = reader(HomeVisit)
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from sqlalchemy import and_, delete, func, select
 
-from gitpip.model import HomeVisit
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.schema_inbox import inbox_filters, inbox_lines, inbox_marks
 from gitpip.store.schema_visits import home_visits, visits
+from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import BROWSER
 
 VISITS_KEPT = 50

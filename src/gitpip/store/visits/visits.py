@@ -1,12 +1,13 @@
 """Visits: what a viewer has seen of a user's files, counted by sequence and not by clocks."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, literal, select
 
 from gitpip.errors import UserNotTracked, VisitNotFound
-from gitpip.model import User, UserKey, Visit, VisitId
+from gitpip.model import User, UserKey, VisitId
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
@@ -32,6 +33,20 @@ operator's key, a program may name as many as it likes."""
 
 VIEWER_OF_KEY = literal("key:") + func.lower(access_keys.c.name)
 """A name that `keys.viewer_of` gives."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A viewer's look at a user's new files: those with `after` < sequence <= `up_to`."""
+
+    id: VisitId
+    user_key: UserKey
+    login: str
+    viewer: str
+    after: int
+    up_to: int
+    at: datetime
+
 
 _visit = reader(Visit)
 

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from gitpip.actions import inbox as actions
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
-from gitpip.model import GistId, HomeVisit, PublicationState, Role, VisitId
+from gitpip.model import GistId, PublicationState, Role, VisitId
 from gitpip.store.inbox import entries, filters, pages, saved
 from gitpip.store.inbox.entries import Entry
 from gitpip.store.inbox.filters import Filter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
+from gitpip.store.visits.home import HomeVisit
 from gitpip.web.api.parameters import Number
 from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
 from gitpip.web.auth.identity import CurrentIdentity

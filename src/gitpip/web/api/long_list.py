@@ -8,9 +8,9 @@ from typing import TypeVar
 from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 
-from gitpip.model import Visit
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
+from gitpip.store.visits.visits import Visit
 from gitpip.web.api.schemas import FileBody, VisitBody
 
 Item = TypeVar("Item")

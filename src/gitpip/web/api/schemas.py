@@ -6,19 +6,11 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
-from gitpip.model import (
-    Check,
-    GistFile,
-    Publication,
-    PublicationState,
-    Unreadable,
-    User,
-    UserState,
-    Visit,
-)
+from gitpip.model import Check, GistFile, Publication, PublicationState, Unreadable, User, UserState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.same_activity import SentWith
 from gitpip.status.reading import Condition
+from gitpip.store.visits.visits import Visit
 from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.viewer import shown_viewer
 

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 from gitpip.actions import inbox as actions
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
-from gitpip.model import GistId, HomeVisit, PublicationState, Role, VisitId
+from gitpip.model import GistId, PublicationState, Role, VisitId
 from gitpip.store import commit_order, listing, read_state
 from gitpip.store.database import Transaction
 from gitpip.store.inbox import entries, filters, pages, saved
@@ -24,6 +24,7 @@ from gitpip.store.inbox.filters import By, Filter, Show
 from gitpip.store.inbox.saved import FilterId
 from gitpip.store.users import users
 from gitpip.store.visits import home
+from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import BROWSER
 from gitpip.web.api.inbox import AskedFilter, start_of
 from gitpip.web.api.status import condition_of
