@@ -152,6 +152,7 @@ QUERIES = {
     "backfill": [],
     "done": [],
     "number": [],
+    "which": [],
     "paused": [],
     "tags": [],
     "next": [],

@@ -205,6 +205,7 @@ def _note_what_exists(
         "backfill": ["all"],
         "done": ["check"],
         "number": ["1"],
+        "which": ["all", "newest", "earlier"],
         "edit": ["1"],
         "rule_id": ["1"],
         "saved": ["true"],
