@@ -156,6 +156,7 @@ QUERIES = {
     "view": ["unified"],
     "select": ["all"],
     "add": [],
+    "which": [],
     "paused": [],
     "tags": [],
     "next": [],

@@ -209,6 +209,7 @@ def _note_what_exists(
         "view": ["unified"],
         "select": ["all"],
         "add": texts,
+        "which": ["all", "newest", "earlier"],
         "edit": ["1"],
         "rule_id": ["1"],
         "saved": ["true"],
