@@ -17,6 +17,7 @@ from tests.conftest import PostgresServer
 def github() -> Iterator[str]:
     github = GitHub()
     github.add_user("cleo")
+    github.add_user("dan")
     with Server(github.app) as server:
         yield server.url
 

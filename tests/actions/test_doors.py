@@ -13,6 +13,7 @@ import pytest
 import gitpip.actions
 from gitpip.actions import (
     access_mode,
+    adding,
     feeds,
     import_preview,
     publishing_settings,
@@ -35,6 +36,7 @@ from tests.support.running import Installation
 
 READS = {
     access_mode.access_mode_of,
+    adding.preview_people,
     feeds.owner_named,
     feeds.addresses,
     import_preview.preview,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from gitpip.actions import imports, users
+from gitpip.actions import adding, imports, users
 from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused, Request
 
@@ -27,6 +27,28 @@ USERS = [
         audit=(("user.added", "cleo"),),
         wakes=("check",),
         tables=("events", "users", "user_tags"),
+    ),
+    Case(
+        "several people are added at once",
+        adding.add_people,
+        post("/people", login="cleo, ada, @dan", tags="new"),
+        None,
+        None,
+        audit=(("user.added", "cleo"), ("user.added", "dan")),
+        wakes=("check", "check"),
+        tables=("events", "users", "user_tags"),
+    ),
+    Case(
+        "one id for several people",
+        adding.add_people,
+        post("/people", login="cleo dan", id="3"),
+        None,
+        None,
+        refused=Refused(
+            *(422, "invalid-input"),
+            "id: a customer ID is for one person; add people one by one, or import a list of them",
+        ),
+        refused_by=("page",),
     ),
     Case(
         "a user who is tracked already is not added",

@@ -130,7 +130,8 @@ def test_a_selection_made_by_keyboard_outlasts_updates(tracked: World, browser: 
     page.clock.fast_forward(16_000)
     assert page.evaluate("window.answered")
     expect(_box(page, "bob")).to_be_checked()
-    _box(page, "bob").uncheck()
+    # An update that was asked for before may remove the row at once, so no state is expected.
+    _box(page, "bob").click()
     page.clock.fast_forward(16_000)
     expect(_row(page, "bob")).to_have_count(0, timeout=SOON)
     expect(_row(page, "cleo")).to_be_visible()

@@ -11,13 +11,14 @@ from gitpip.actions.undo import What
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
-from gitpip.store.publications import duplicates, publications, sent_again, undos
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.publications import duplicates, opt_outs, publications, sent_again, undos
 from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.selection import Selection
 from gitpip.store.publications.undos import Undo
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_undo import UndoneState, Which
-from gitpip_standins import Fault
+from gitpip_standins import Fault, FaultKind
 from tests.publish.test_undo import acting, carry_out, read, there
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene, until_killed
@@ -52,6 +53,34 @@ def files_of(scene: Scene) -> dict[str, int]:
             name = str(one["subject"]).partition(" ")[0]
             counted[name] = counted.get(name, 0) + 1
     return counted
+
+
+async def test_an_opt_out_leaves_what_was_to_be_sent_again_as_it_was(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    async with scene.database.begin() as transaction:
+        actor = Actor("a person", Via.COMMAND)
+        await opt_outs.add(transaction, "ada", None, actor, scene.clock())
+    await scene.settle(process)
+
+    assert [row.state for row in await scene.rows()] == [PUBLISHED]
+    assert len(there(scene)) == 1
+
+
+async def test_what_a_person_sends_again_is_sent_although_github_deleted_it(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    refusal = Fault(FaultKind.ERROR, processed=False, status=403)
+    scene.crm.faults.script(refusal, method="POST", path="activities$")
+    await process.run()
+    async with scene.database.begin() as transaction:
+        row = await publications.get(transaction, PublicationId(1))
+        assert row.state == PublicationState.PENDING
+        await publications.skip_deleted(transaction, [row.file_key], scene.clock())
+    await scene.settle(process)
+
+    assert [row.state for row in await scene.rows()] == [PUBLISHED]
+    assert len(there(scene)) == 2
 
 
 async def test_each_gets_one_new_activity_under_the_present_settings(scene: Scene) -> None:

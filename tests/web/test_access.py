@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Role
+from gitpip.runtime.token_tests import TokenTests
 from gitpip.store.database import open_database
 from gitpip.web.app import create_app
 from gitpip.web.auth.roles import OpenMount, RoleRoute, check_routes
@@ -115,6 +116,7 @@ VIEWER = {
 OPERATOR = {
     "GET /imports": "",
     "GET /setup": "",
+    "POST /setup": "",
     "GET /people/{login}/remove": "/people/nobody/remove",
     "POST /users/{login}/{user_id}": "/users/nobody/1",
     "POST /api/v1/users": "",
@@ -241,7 +243,7 @@ def _application(folder: Path) -> FastAPI:
             check_settings=unused,
             check_target=unused,
             search_targets=unused,
-            test_token=unused,
+            token_tests=TokenTests(lambda: settings),
         )
     )
 

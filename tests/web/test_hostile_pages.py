@@ -115,7 +115,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             check_settings=AccountLists(lambda: settings).check,
             check_target=AccountTargets(lambda: settings).check,
             search_targets=AccountTargets(lambda: settings).search,
-            test_token=TokenTests(lambda: settings).test,
+            token_tests=TokenTests(lambda: settings),
         )
     )
     transport = httpx2.ASGITransport(app=app)

@@ -7,7 +7,9 @@ from tests.web.conftest import TOKEN, Served, serving
 
 
 def step(served: Served, name: str) -> str:
-    """What a step of the page says."""
+    """What a step of the page says once the tokens are tested."""
+    answer = served.gitpip.post("/setup")
+    assert answer.status_code == 303
     page = on_one_line(served.gitpip.get("/setup").text)
     found = page.split(f'id="step-{name}"')[1].split('id="step-')[0]
     assert TOKEN not in page

@@ -127,7 +127,7 @@ async def _serve(
             check_settings=AccountLists(lambda: credentials.settings).check,
             check_target=targets.check,
             search_targets=targets.search,
-            test_token=TokenTests(lambda: credentials.settings).test,
+            token_tests=TokenTests(lambda: credentials.settings),
             first_key=first_key,
         )
         server = _server_of(create_app(context, part), settings)

@@ -13,7 +13,7 @@ from gitpip.status.findings import Finding
 from gitpip.store.accounts.accounts import Vendor
 
 LASTS = timedelta(minutes=1)
-"""The page updates itself, and a test costs Pipedrive tokens."""
+"""A test costs Pipedrive tokens."""
 
 
 class TokenTests:
@@ -27,17 +27,25 @@ class TokenTests:
         self._turn = asyncio.Lock()
         self._known: dict[Vendor, tuple[SecretStr | None, datetime, tuple[Finding, ...]]] = {}
 
+    def last(self, vendor: Vendor) -> tuple[Finding, ...] | None:
+        """What a vendor said of the present token within the last minute; None for nothing."""
+        if known := self._known.get(vendor):
+            of, at, findings = known
+            if of == self._token(vendor) and timedelta(0) <= self._now() - at < LASTS:
+                return findings
+        return None
+
     async def test(self, vendor: Vendor, stored: Mapping[str, str]) -> tuple[Finding, ...]:
-        """What a vendor says of its token now, and Pipedrive of these publishing settings."""
-        settings = self._settings()
-        is_github = vendor is Vendor.GITHUB
-        token = settings.github_token if is_github else settings.pipedrive_token
+        """What a vendor says of its token, and Pipedrive of these publishing settings."""
         async with self._turn:
-            if known := self._known.get(vendor):
-                of, at, findings = known
-                if of == token and timedelta(0) <= self._now() - at < LASTS:
-                    return findings
-            look = look_at_github if is_github else look_at_pipedrive
-            answers = await look(settings, Known(NOTHING_KNOWN.tokens, stored))
+            if (known := self.last(vendor)) is not None:
+                return known
+            look = look_at_github if vendor is Vendor.GITHUB else look_at_pipedrive
+            token = self._token(vendor)
+            answers = await look(self._settings(), Known(NOTHING_KNOWN.tokens, stored))
             self._known[vendor] = token, self._now(), answers.findings
             return answers.findings
+
+    def _token(self, vendor: Vendor) -> SecretStr | None:
+        settings = self._settings()
+        return settings.github_token if vendor is Vendor.GITHUB else settings.pipedrive_token

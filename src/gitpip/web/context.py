@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -32,10 +32,18 @@ SchedulerIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
-TestToken = Callable[[Vendor, Mapping[str, str]], Awaitable[Sequence[Finding]]]
-"""What a vendor says of its token, and Pipedrive of these stored publishing settings."""
 Preview = Callable[[Transaction, FileKey, int], Awaitable[Rendered]]
 """The activity of a file's revision, as it would be sent now."""
+
+
+class TokenTests(Protocol):
+    """What the vendors say of the tokens of this service."""
+
+    def last(self, vendor: Vendor) -> Sequence[Finding] | None:
+        """What a vendor said of the present token within the last minute; None for nothing."""
+
+    async def test(self, vendor: Vendor, stored: Mapping[str, str]) -> Sequence[Finding]:
+        """What a vendor says of its token, and Pipedrive of these stored publishing settings."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class AppContext:
     check_settings: CheckSettings
     check_target: CheckTarget
     search_targets: SearchTargets
-    test_token: TestToken
+    token_tests: TokenTests
     first_key: FirstKey = field(default_factory=FirstKey)
 
     @property

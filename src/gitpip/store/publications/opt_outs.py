@@ -17,6 +17,7 @@ from gitpip.store.access.audit import Actor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
+from gitpip.store.publications import sent_again
 from gitpip.store.publications.permission import opted_out
 from gitpip.store.rows import reader
 from gitpip.store.schema import publications, users
@@ -89,7 +90,7 @@ async def add(
             )
         )
         known = await _get(transaction, login)
-    return known, await _skip(transaction, _waits_of(_of(known)), now)
+    return known, await _end_waits(transaction, _of(known), now)
 
 
 async def remove(transaction: Transaction, login: str) -> OptOut:
@@ -115,7 +116,7 @@ async def skip_waiting(transaction: Transaction, now: datetime) -> int:
     """
     await ledger.lock(transaction)
     await _note_accounts(transaction)
-    return await _skip(transaction, _waits_of(_opted_out_keys()), now)
+    return await _end_waits(transaction, _opted_out_keys(), now)
 
 
 async def _note_accounts(transaction: Transaction) -> None:
@@ -182,6 +183,15 @@ def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
         of.state.in_([PublicationState.PENDING.value, PublicationState.HELD.value]),
         of.sent_at.is_(None),
     )
+
+
+async def _end_waits(transaction: Transaction, user_keys: Select[tuple[int]], now: datetime) -> int:
+    """Skip what waits of these users; what waits to be sent again stays as it is in Pipedrive."""
+    of = publications.c
+    waiting = of.state.in_([PublicationState.PENDING.value, PublicationState.HELD.value])
+    again = and_(of.user_key.in_(user_keys), waiting, of.is_new_round == 1)
+    stayed = await sent_again.step_back(transaction, again, now)
+    return len(stayed) + await _skip(transaction, _waits_of(user_keys), now)
 
 
 async def _skip(transaction: Transaction, waits: ColumnElement[bool], now: datetime) -> int:

@@ -386,7 +386,7 @@ async def skip_deleted(
                     publications.c.state.in_(recognition.NOT_SENT),
                     publications.c.token.is_(None),
                     # A person has had it sent again, whatever GitHub shows.
-                    publications.c.is_new_round == 0,
+                    publications.c.first_marker.is_(None),
                     # What an activity holds stays as it was when it was first sent.
                     ~select(holder.c.id).where(holder.c.part_of == publications.c.id).exists(),
                 )

@@ -87,11 +87,10 @@ async def claim(
     transaction: Transaction, account_key: int, wanted: Sequence[Wanted], on_edit: OnEdit
 ) -> tuple[Recognised, ...]:
     """Recognise contents that are being added; the activities that they have wait no more."""
-    kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
+    kept = await _of_files(transaction, account_key, wanted)
     edits = [one for one in wanted if one.revision > 1 or _is_former(one, kept, on_edit)]
     candidates = {marker for one in edits for marker in one.markers_of_content}
     kept |= await kept_with(transaction, account_key, candidates)
-    kept = await _sent_again_since(transaction, account_key, wanted, kept) | kept
     found = tuple(_recognised(one, kept, on_edit) for one in wanted)
     await take(transaction, account_key, [one.seen.activity_id for one in found if one.seen])
     return found
@@ -106,7 +105,7 @@ async def unsent_edits(
     """
     if on_edit is not OnEdit.NEW or not wanted:
         return frozenset()
-    kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
+    kept = await _of_files(transaction, account_key, wanted)
     edits = [one for one in wanted if one.revision == 1 and _is_former(one, kept, on_edit)]
     candidates = {marker for one in edits for marker in one.markers_of_content}
     kept |= await kept_with(transaction, account_key, candidates)
@@ -154,10 +153,18 @@ def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
     return match(seen.content, blob_hash) is not Match.SAME
 
 
+async def _of_files(
+    transaction: Transaction, account_key: int, wanted: Collection[Wanted]
+) -> dict[str, Sighting]:
+    """The activities of these files by their markers, further ones by that of the first."""
+    kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
+    return await _sent_again_since(transaction, account_key, wanted, kept) | kept
+
+
 async def _sent_again_since(
     transaction: Transaction,
     account_key: int,
-    wanted: Sequence[Wanted],
+    wanted: Collection[Wanted],
     kept: Mapping[str, Sighting],
 ) -> dict[str, Sighting]:
     """Activities that were sent again, by the marker of the first one, which is gone by now."""

@@ -223,6 +223,8 @@ async def keep(transaction: Transaction, publication: Publication, activity_id: 
         .where(
             publications.c.id == publication.id,
             publications.c.state == PublicationState.PUBLISHED.value,
+            # Since then it may have been sent again, or that was undone.
+            publications.c.marker == publication.marker,
         )
         .values(activity_id=activity_id)
     )

@@ -126,4 +126,6 @@ def _named(ids: Sequence[int]) -> str:
 
 def _within(column: ColumnElement[datetime], day: date) -> ColumnElement[bool]:
     start = datetime.combine(day, time(), UTC)
+    if day == date.max:
+        return column >= start
     return and_(column >= start, column < start + timedelta(days=1))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions.trial import trials_of
 from gitpip.clock import utc_now
@@ -40,36 +40,41 @@ TOKENS = (
 
 @dataclass(frozen=True)
 class _Tested:
-    """A token, and what its vendor says of it."""
+    """A token, and what its vendor said of it."""
 
     token: _Token
     is_here: bool
     """Whether this process has it, so that it can be tested."""
     is_elsewhere: bool
     """Whether another process that works has it."""
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] | None
+    """What its vendor said within the last minute; None where it was not asked."""
 
     @property
     def is_good(self) -> bool:
         """Whether sync can work with it."""
         if not self.is_here:
             return self.is_elsewhere
+        if self.findings is None:
+            return False
         return all(one.verdict is not Verdict.FAILURE for one in self.findings)
 
 
 @router.get("/setup")
 @needs(Role.OPERATOR)
 async def set_up(context: Context) -> HTMLResponse:
-    """Both tokens, tested; what an activity looks like; the mode; the first people."""
+    """Both tokens, as they were tested; what an activity looks like; the mode; the first people.
+
+    It asks no vendor, so that no other site can have them asked by a link or a picture.
+    """
     async with context.database.read() as transaction:
         running = await instances.running(transaction, utc_now())
-        stored = await publishing_settings.values(transaction)
         policy = await Policies(context.settings.publishing).read(transaction)
         sample = (await trials_of(transaction, context.settings)).samples()[0]
         tracked = sum((await users.count(transaction)).values())
     at_work = tokens_known(running, context.surroundings)
     tested = [
-        await _tested(context, token, elsewhere=elsewhere, stored=stored)
+        _tested(context, token, elsewhere=elsewhere)
         for token, elsewhere in zip(TOKENS, (at_work.github, at_work.pipedrive), strict=True)
     ]
     page = render(
@@ -77,6 +82,7 @@ async def set_up(context: Context) -> HTMLResponse:
         page="status",
         tested=tested,
         waits=not all(one.is_good for one in tested),
+        untested=any(one.is_here and one.findings is None for one in tested),
         sample=sample,
         policy=policy,
         tracked=tracked,
@@ -85,11 +91,25 @@ async def set_up(context: Context) -> HTMLResponse:
     return HTMLResponse(page)
 
 
-async def _tested(
-    context: AppContext, token: _Token, *, elsewhere: bool, stored: dict[str, str]
-) -> _Tested:
+@router.post("/setup")
+@needs(Role.OPERATOR)
+async def test_tokens(context: Context) -> Response:
+    """Have both vendors say what they think of the tokens, at most once a minute."""
+    async with context.database.read() as transaction:
+        stored = await publishing_settings.values(transaction)
+    for token in TOKENS:
+        if _is_here(context, token):
+            await context.token_tests.test(token.vendor, stored)
+    return RedirectResponse("/setup", status_code=303)
+
+
+def _is_here(context: AppContext, token: _Token) -> bool:
     settings = context.settings
     is_github = token.vendor is Vendor.GITHUB
-    here = (settings.github_token if is_github else settings.pipedrive_token) is not None
-    findings = await context.test_token(token.vendor, stored) if here else ()
-    return _Tested(token, here, elsewhere, tuple(findings))
+    return (settings.github_token if is_github else settings.pipedrive_token) is not None
+
+
+def _tested(context: AppContext, token: _Token, *, elsewhere: bool) -> _Tested:
+    here = _is_here(context, token)
+    findings = context.token_tests.last(token.vendor) if here else None
+    return _Tested(token, here, elsewhere, None if findings is None else tuple(findings))
