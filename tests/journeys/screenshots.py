@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -137,6 +137,7 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
         "publications": "/publications",
         "publication": f"/publications/{failed}",
         "status": "/status-page",
+        "setup": "/setup",
         "feeds": "/feeds",
         "api": "/docs",
     }.items():
@@ -144,14 +145,16 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
         page.screenshot(path=folder / f"{name}.png")
     page.goto(f"{gitpip.url}/people?add={GUEST.login}")
     page.get_by_role("button", name="Preview").click()
-    page.get_by_text("Nothing is added yet.").wait_for()
+    page.locator("#preview").wait_for()
     page.screenshot(path=folder / "forecast.png")
     page.goto(f"{gitpip.url}/imports")
     lines = "login,tags\nada-lovelace,customer\nno such login,\nkatherine-johnson,customer\n"
     file = {"name": "customers.csv", "mimeType": "text/csv", "buffer": lines.encode()}
     page.get_by_label("File", exact=True).set_input_files(file)  # type: ignore[arg-type]
-    page.get_by_role("button", name="Import").click()
-    page.get_by_text("Done.").wait_for(timeout=timedelta(seconds=20).total_seconds() * 1000)
+    page.get_by_role("button", name="Preview import").click()
+    page.get_by_role("button", name="Add 1 person").or_(
+        page.get_by_role("button", name="Add 2 people")
+    ).wait_for()
     page.screenshot(path=folder / "import.png")
     _sign_in(page, gitpip, folder)
 
