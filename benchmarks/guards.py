@@ -57,8 +57,8 @@ GUARDS = (
     Guard(
         "a new database recognises a further activity by the first marker",
         "store/publications/recognition.py",
-        "    kept = await _sent_again_since(transaction, account_key, wanted, kept) | kept",
-        "    pass",
+        "    return await _sent_again_since(transaction, account_key, wanted, kept) | kept",
+        "    return kept",
         "publish/test_sent_again.py -k new_database",
     ),
     Guard(
