@@ -1,12 +1,10 @@
 """Edits of published files, also where the ledger is younger than the CRM: none is swallowed."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, update
+from sqlalchemy import update
 
 from gitpip.marking import content_tag_of, marker_of, marker_of_content
 from gitpip.model import (
@@ -22,39 +20,16 @@ from gitpip.model import (
 )
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
-from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import markers, note_updates, publications
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as rows
 from gitpip.store.schema import publications as rows_of_publications
 from gitpip.store.users import users
-from tests.conftest import PostgresServer
-from tests.support.scene import Scene, make_hands
+from tests.support.scene import Scene
 
 GIST = GistId("a" * 32)
 NAME = "a.py"
-
-
-@pytest.fixture
-async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
-    """A new, empty database beside the same CRM."""
-    url = make_url(scene.url)
-    name = f"new_{uuid4().hex}"
-    if url.get_backend_name() == "sqlite":
-        url = url.set(database=f"{url.database}.{name}")
-    else:
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        postgres.psql(f"CREATE DATABASE {name};")
-        url = url.set(database=name)
-    text = url.render_as_string(hide_password=False)
-    other = Scene(open_database(text), text, scene.crm, scene.crm_url, scene.clock)
-    await other.database.migrate()
-    await make_hands(other.database)
-    yield other
-    await other.close()
-    if url.get_backend_name() != "sqlite":
-        postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
 
 
 def blob(content: str) -> str:
