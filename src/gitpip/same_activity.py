@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NAMED = 3
-"""So many files are named where there is little room; the others are counted."""
+"""How many files are named where there is little room; the others are counted."""
 
 
 @dataclass(frozen=True)

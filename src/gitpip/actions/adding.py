@@ -14,9 +14,9 @@ from gitpip.store.users.users import NOTHING, Changes
 from gitpip.watch.forecast import Forecast
 
 AT_ONCE = 20
-"""So many people at most are added or previewed at once: GitHub is asked about each."""
+"""How many people are added or previewed at once at most: GitHub is asked about each."""
 PREVIEW_LIMIT = timedelta(seconds=20)
-"""So long a person waits for a preview."""
+"""How long a person waits for a preview at most."""
 
 MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
 """What tracking a login would publish; raises GitHubError."""

@@ -36,7 +36,7 @@ from gitpip.store.visibility import of_tracked
 RepairId = NewType("RepairId", int)
 
 PIECE = 500
-"""So many publications are changed in one transaction."""
+"""How many publications are changed in one transaction."""
 CUT_SHORT_AFTER = timedelta(minutes=2)
 """A repair that did not get on for so long was cut short."""
 PENDING, HELD = PublicationState.PENDING, PublicationState.HELD

@@ -16,7 +16,7 @@ from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 
 LATE = timedelta(hours=1)
-"""So long after it was withdrawn, a request that was taken for lost is expected to land."""
+"""How long after the withdrawal a request that was taken for lost is expected to land."""
 
 
 async def leave(

@@ -51,7 +51,7 @@ UndoId = NewType("UndoId", int)
 
 OF_REMOVED = "a user who was removed"
 NAMED = 5
-"""So many numbers stand in the subject."""
+"""How many numbers the subject names."""
 TOKENS_EACH = 4
 """Of Pipedrive's daily budget: an activity is read for one token, and deleted for three."""
 

@@ -38,7 +38,7 @@ HELD_USERS = 10
 """How many users are asked about at once, those that wait longest."""
 
 MOST_GROUPED = 10_000
-"""So many failures are grouped on the page at once; more on the page of causes alone."""
+"""How many failures are grouped here at most; the page of causes groups more."""
 USUAL = ("pending", "failed", "held", "published", "skipped")
 """States that can be chosen even while nothing is in them."""
 ACTS: Mapping[str, tuple[str, ...]] = {

@@ -23,7 +23,7 @@ from gitpip.web.pages.forms import Field, read_field
 from gitpip.web.render.jinja import render
 
 SHOWN = 50
-"""So many files are shown with their rules; all that were tried are counted."""
+"""How many files are shown with their rules; all that were tried are counted."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 RulePath = Annotated[int, Path(ge=1, le=2**53)]

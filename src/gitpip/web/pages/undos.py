@@ -19,7 +19,7 @@ from gitpip.web.context import Context, CurrentActing
 from gitpip.web.render.jinja import render
 
 SHOWN = 200
-"""So many publications that are not simply done stand on the page."""
+"""How many publications that are not simply done the page shows."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Id = Annotated[int, Field(ge=1, le=2**53)]

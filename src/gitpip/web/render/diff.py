@@ -15,7 +15,7 @@ CONTEXT = 3
 WORDS = 200
 """A line with more words is not compared word by word."""
 COMPARED_PAIRS = 500
-"""So many pairs of lines of a page are compared word by word."""
+"""How many pairs of lines of a page are compared word by word at most."""
 ALIKE = 0.4
 """Lines that have less in common, from 0 to 1, are not the same line edited."""
 

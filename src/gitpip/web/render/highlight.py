@@ -102,7 +102,7 @@ def shown(file: GistFile, bounds: Bounds) -> Cut:
 
 
 LINKED_LINES = 4_000
-"""So many lines of a page have a link. All lines of many large files made a page of 11 MB."""
+"""How many lines of a page have a link. All lines of many large files made a page of 11 MB."""
 
 
 def with_line_links(html: Markup, prefix: str, files: int = 1) -> Markup:
