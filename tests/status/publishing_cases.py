@@ -104,7 +104,10 @@ CASES = (
         Act.REVIEW_CREDENTIALS,
         (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
         (SENT,),
-        ("1 file looks as if credentials were in it, e.g. ", " of ada, so it is not sent"),
+        (
+            "1 file may contain credentials: ",
+            " of ada. gitpip does not send it until you approve it.",
+        ),
     ),
     Case(
         ProblemKind.CREDENTIALS_HELD,
@@ -112,7 +115,7 @@ CASES = (
         Act.REVIEW_CREDENTIALS,
         (publications.update().values(state="held", held_because="credentials"),),
         (SENT,),
-        ("2 files look as if credentials were in them, e.g. ", "so they are not sent"),
+        ("2 files may contain credentials, e.g. ", "does not send them until you approve them."),
         count=2,
     ),
     Case(
@@ -300,7 +303,7 @@ CASES = (
         None,
         (queued(state="pending", due_at=NOW),),
         (SENT,),
-        ("1 file is being sent",),
+        ("1 file is queued for Pipedrive.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_WAITING,

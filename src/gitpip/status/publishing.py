@@ -326,7 +326,7 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
         such_as = "" if waiting == 1 else f", e.g. {put_off.example}"
         sentence = f"{subject} waiting to be sent to Pipedrive{such_as}: {said(put_off.reason)}"
     else:
-        sentence = f"{subject} being sent to Pipedrive."
+        sentence = f"{subject} queued for Pipedrive."
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
 
 
@@ -370,14 +370,14 @@ def _held(waiting: Summary) -> Problem:
 
 
 def _credentials_held(held: HeldForCredentials) -> Problem:
-    one = held.files == 1
-    look, they, them, are = ("looks", "it", "it", "is") if one else ("look", "they", "them", "are")
+    such_as, them = (": ", "it") if held.files == 1 else (", e.g. ", "them")
+    example = " ".join(held.example.split())
     return Problem(
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
-        f"{count(held.files, 'file')} {look} as if credentials were in {them}, e.g. "
-        f"{said(held.example)} of {held.login}, so {they} {are} not sent. Approve or skip each "
-        "under CRM sync, and tell the owner: what was public can be used by anybody.",
+        f"{count(held.files, 'file')} may contain credentials{such_as}{example} of {held.login}. "
+        f"gitpip does not send {them} until you approve {them}. Review {them} under CRM sync, and "
+        "tell the owner, because anyone can use what was public.",
         since=held.since,
         count=held.files,
         act=Act.REVIEW_CREDENTIALS,
@@ -387,12 +387,11 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
 AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON})
 """What is held for these reasons is held since somebody chose so: that is no trouble."""
 WHY_HELD = {
-    HeldBecause.FLOOD: "far more would have been published at once than was expected, and that "
-    "can't be undone in Pipedrive",
-    HeldBecause.DAY_FLOOD: "far more of all users would have been published within a day than was "
+    HeldBecause.FLOOD: "far more would have been sent at once than was expected",
+    HeldBecause.DAY_FLOOD: "far more of all users would have been sent within a day than was "
     "expected",
     HeldBecause.RULE: "a rule holds them",
-    HeldBecause.DRY_RUN: "they were met in a dry run",
+    HeldBecause.DRY_RUN: "they were found during a dry run",
     HeldBecause.ASK: "the publishing mode is to ask",
     HeldBecause.PERSON: "a person held them",
 }
