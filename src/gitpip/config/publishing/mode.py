@@ -16,6 +16,7 @@ class ModeSettings:
         PublishingMode.AUTOMATIC,
         Kind(lambda text: PublishingMode(_words.parse(text)), allowed=_words.allowed),
         group=Group.MODE,
-        description="what becomes of new files: automatic (published), ask (held until somebody"
-        " approves them), or dry-run (shown, and nothing is sent)",
+        label="How new files are sent",
+        description="automatic (send new files at once), ask (hold them until someone approves), or"
+        " dry-run (show what would be sent, and send nothing)",
     )
