@@ -45,7 +45,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     page.on("console", lambda message: complaints.append(message.text))
 
     page.goto(world.gitpip.url)
-    expect(page.get_by_text("You're not following anyone yet. Add people")).to_be_visible()
+    expect(page.get_by_text("You don't track anyone yet. Add people")).to_be_visible()
     _add(page, "no!such!login")
     expect(page.get_by_role("alert")).to_contain_text("isn't a valid GitHub username")
     _add(page, "octocat")

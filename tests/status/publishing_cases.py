@@ -76,7 +76,7 @@ CASES = (
             queued(state="pending", due_at=LONG_AGO),
         ),
         (users.update().values(state="active"), SENT),
-        ("1 file of paused users waits to be sent until somebody resumes these users.",),
+        ("1 file of paused users waits to be sent until someone resumes these users.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
@@ -84,7 +84,7 @@ CASES = (
         Act.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
-        ("1 file of ada waits for your decision: the publishing mode is to ask. Publish",),
+        ("1 file of ada waits for your decision: the publishing mode is to ask. Approve",),
     ),
     Case(
         ProblemKind.TARGETS_UNUSABLE,
@@ -332,7 +332,7 @@ CASES = (
             ),
         ),
         (SENT, deals.update().values(state="published", deal_id=1)),
-        ("Deals can't be made for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
+        ("Deals can't be created for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
     ),
     Case(
         ProblemKind.DEALS_UNCERTAIN,

@@ -52,8 +52,8 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
-        "{number} could not be made, so these users' files are not published: {example} "
-        "Mend the reason, and retry one of the files.",
+        "{number} could not be created, so these users' files are not sent: {example} "
+        "Fix the reason, then retry one of the files.",
         Act.RETRY_FAILED,
     ),
     ProblemKind.TARGETS_UNUSABLE: _Report(
@@ -104,14 +104,14 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_DELAYED: _Report(
         Severity.WARNING,
         "user",
-        "Deals can't be made for {number}, so their files wait: {example} "
+        "Deals can't be created for {number}, so their files wait: {example} "
         "The next try is at {next_try}.",
         Act.TRY_NOW,
     ),
     ProblemKind.DEALS_UNCERTAIN: _Report(
         Severity.WARNING,
         "deal",
-        "It has been unknown since {since} whether Pipedrive made {number}{such_as}{example} "
+        "It has been unknown since {since} whether Pipedrive created {number}{such_as}{example} "
         "gitpip keeps looking for it.",
     ),
     ProblemKind.PUBLICATIONS_UNCERTAIN: _Report(
@@ -361,7 +361,7 @@ def _held(waiting: Summary) -> Problem:
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO if as_wanted else Severity.ERROR,
-        f"{subject}: {_why_held(waiting.because)}. Publish all of them, those of the latest gists, "
+        f"{subject}: {_why_held(waiting.because)}. Approve all of them, those of the latest gists, "
         f"or none, under CRM sync or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
