@@ -43,22 +43,22 @@ class ActivitySettings:
         YES_OR_NO,
         group=Group.ACTIVITY,
         label="Mark activities as done",
-        description="yes: activities are created as done; no: as open to-dos",
+        description="with no, activities are created as open to-dos",
     )
     activity_owner: str = setting(
         TOKEN_OWNER,
         Kind(_owner),
         group=Group.ACTIVITY,
         label="Owner of activities",
-        description="token (the user of the token), deal (the owner of the deal), or a user of"
-        " Pipedrive by name, e-mail address or id",
+        description="use token for the user of the token, deal for the owner of the deal, or a"
+        " Pipedrive user's name, e-mail address or id",
     )
     activity_due_date: str = setting(
         GIST_DATE,
         one_of(GIST_DATE, TODAY, NO_DATE),
         group=Group.ACTIVITY,
         label="Due date",
-        description="gist (the date of the gist in UTC), today (the date in UTC), or none",
+        description="use gist for the date of the gist (UTC), today, or none",
     )
     activity_priority: str | None = setting(
         None,
@@ -72,5 +72,6 @@ class ActivitySettings:
         one_of(PER_FILE, PER_GIST),
         group=Group.ACTIVITY,
         label="One activity for each",
-        description="file: each file becomes an activity; gist: all new files of a gist become one",
+        description="with file, each file becomes an activity; with gist, all new files of a gist"
+        " become one",
     )

@@ -139,8 +139,8 @@ class DealSettings:
         Kind(_owner),
         group=Group.DEAL,
         label="Owner of new deals",
-        description="token (the user of the token), or a user of Pipedrive by name, e-mail address"
-        " or id",
+        description="use token for the user of the token, or a Pipedrive user's name, e-mail"
+        " address or id",
     )
     deal_labels: tuple[str, ...] = setting(
         (),

@@ -17,6 +17,7 @@ class ModeSettings:
         Kind(lambda text: PublishingMode(_words.parse(text)), allowed=_words.allowed),
         group=Group.MODE,
         label="How new files are sent",
-        description="automatic (send new files at once), ask (hold them until someone approves), or"
-        " dry-run (show what would be sent, and send nothing)",
+        description="with automatic, new files are sent at once; with ask, they are held until"
+        " someone approves them; with dry-run, nothing is sent, and pages show what"
+        " would be sent",
     )
