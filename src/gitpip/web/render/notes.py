@@ -1,6 +1,5 @@
 """Notes as Pipedrive shows them: the few tags that a note may have, and all else as text."""
 
-import re
 from html.parser import HTMLParser
 
 from markupsafe import Markup, escape
@@ -8,14 +7,13 @@ from markupsafe import Markup, escape
 from gitpip.templates.markup import TAGS
 from gitpip.web.render.highlight import visible
 
-HEADINGS = ("h1", "h2", "h3")
-"""Shown in bold: they would be headings of the page."""
+SHOWN_AS = {"h1": "strong", "h2": "strong", "h3": "strong", "a": "u"}
+"""They would be headings of the page, and links that lead out to anywhere."""
 EMPTY = ("br", "hr")
-_WEB = re.compile(r"https?://[^\s\"<>]+")
 
 
 def shown_note(note: str) -> Markup:
-    """The HTML of a note with nothing in it but the tags of notes, each closed."""
+    """The HTML of a note with nothing in it but the tags of notes, each closed and bare."""
     reader = _Reader()
     reader.feed(note)
     reader.close()
@@ -37,12 +35,7 @@ class _Reader(HTMLParser):
         if tag not in TAGS:
             self._parts.append(escape(visible(self.get_starttag_text() or "")))
             return
-        if tag == "a":
-            address = dict(attrs).get("href") or ""
-            link = Markup('<a href="{}" rel="noreferrer nofollow">').format(address)
-            self._parts.append(link if _WEB.fullmatch(address) else Markup("<a>"))
-        else:
-            self._parts.append(Markup("<{}>").format(_tag(tag)))
+        self._parts.append(Markup("<{}>").format(_tag(tag)))
         if tag not in EMPTY:
             self._open.append(tag)
 
@@ -57,4 +50,4 @@ class _Reader(HTMLParser):
 
 
 def _tag(name: str) -> str:
-    return "strong" if name in HEADINGS else name
+    return SHOWN_AS.get(name, name)
