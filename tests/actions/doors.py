@@ -90,6 +90,8 @@ class Done:
     """For what the workers were woken; None for a command, which leaves it to the sweep."""
     refused: Refused | None
     """None where it was not refused; a page and a command know neither status nor code."""
+    printed: str = ""
+    """What a command printed."""
 
 
 @dataclass
@@ -125,7 +127,8 @@ class House:
             refused = Refused(0, "", said[1] if said else "")
         else:
             assert not re.search("Traceback|Error", done.stderr), done.stderr
-        return asyncio.run(self._what_was_done(woken=None, refused=refused))
+        found = asyncio.run(self._what_was_done(woken=None, refused=refused))
+        return replace(found, printed=done.stdout)
 
     async def _ask(self, request: Request, *, as_page: bool) -> Done:
         settings = load_settings(self.environment, env_file=None)

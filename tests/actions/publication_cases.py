@@ -288,7 +288,7 @@ WORK = [
             422,
             "invalid-input",
             "until: 2001-02-03 00:00 UTC is not within the next 366 days; without a time, "
-            "publishing is paused until somebody resumes it",
+            "publishing is paused until someone resumes it",
         ),
     ),
     Case(

@@ -2,10 +2,11 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from gitpip.actions import (
     undo,
 )
 from gitpip.actions.acting import Acting
+from gitpip.cli.json_shapes import SHAPES, fields_of
 from tests.actions.access_cases import FEEDS, KEYS
 from tests.actions.cases import Case
 from tests.actions.doors import House
@@ -76,7 +78,11 @@ def check_doors(case: Case, house: Callable[[], House]) -> None:
         own = shared or house()
         if case.file:
             (own.folder / case.file[0]).write_bytes(case.file[1])
-        done["command"] = own.command(*case.command)
+        # As JSON: it does the same, and says which fields it has.
+        as_json = [] if "--json" in case.command else ["--json"]
+        done["command"] = own.command(*case.command, *as_json)
+        if done["command"].refused is None:
+            check_fields(case.command, done["command"].printed)
     for door, one in done.items():
         assert one.audit == list(case.audit), door
         assert one.via == ({door} if case.audit else set()), door
@@ -92,6 +98,18 @@ def check_doors(case: Case, house: Callable[[], House]) -> None:
             assert one.refused == case.refused
     rows = [one.rows for one in done.values()]
     assert all(each == rows[0] for each in rows)
+
+
+def check_fields(command: Sequence[str], printed: str) -> None:
+    """The JSON that a command printed has the fields that it is known to have."""
+    depth = next(depth for depth in (3, 2, 1) if shape_of(command[:depth]))
+    rows = json.loads(printed)
+    for row in rows if isinstance(rows, list) else [rows]:
+        assert tuple(row) == fields_of(command[:depth], command[depth:]), command
+
+
+def shape_of(path: Sequence[str]) -> bool:
+    return any(name.partition(" --")[0] == " ".join(path) for name in SHAPES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

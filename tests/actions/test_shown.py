@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gitpip.cli.json_shapes import SHAPES
 from gitpip.cli.main import app
 from gitpip.publish.preview import Conditions
 from gitpip.web.api.schemas import OneUserBody, PublicationBody
@@ -20,6 +21,15 @@ from tests.support.running import Installation
 
 NO_JSON = {"serve", "demo", "setup", "completion"}
 """They run until they are stopped, or print a script."""
+
+READ_ALONE = {
+    *("status", "log", "events", "plan", "doctor", "drill", "settings", "held", "targets search"),
+    *("users list", "users show", "users forecast", "inbox list", "inbox filters"),
+    *("publications list", "publications show", "publications causes", "publishing preview"),
+    *("publishing settings show", "rules list", "rules test", "opt-outs list", "undos list"),
+    *("undos show", "accounts list", "keys list", "feeds list"),
+}
+"""They change nothing, or say in `SHAPES` with which option they do."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -182,6 +192,22 @@ def test_every_command_that_prints_has_json() -> None:
         if not any("--json" in parameter.opts for parameter in command.params)
     }
     assert without == NO_JSON
+
+
+def test_the_json_of_each_command_that_changes_something_has_known_fields() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    known = {name for name in SHAPES if " --" not in name}
+    assert {name for name, _ in commands(group)} == known | READ_ALONE | NO_JSON
+
+
+def test_an_unknown_field_is_refused_before_anything_is_done(house: Callable[[], House]) -> None:
+    own = house()
+    done = own.command("users", "remove", "ada", "--json", "login,gone")
+
+    assert (done.rows, done.audit, done.printed) == ({}, [], "")
+    assert done.refused is not None
+    assert done.refused.sentence == "--json: unknown field 'gone'; fields: login, removed"
 
 
 def test_users_are_listed_with_their_tags(run: Run) -> None:

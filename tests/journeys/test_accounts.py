@@ -178,7 +178,7 @@ def test_another_company_waits_for_a_person(tmp_path: Path, database_url: str) -
         again = served.api("POST", "/accounts/pipedrive/switch")
         assert again.status_code == 409
         audit = served.gitpip.get("/audit").text
-        assert "account.switched" in audit
+        assert "Switched the account:" in audit
 
 
 def test_another_github_is_no_rename(tmp_path: Path, database_url: str) -> None:

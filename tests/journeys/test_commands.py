@@ -81,7 +81,7 @@ def test_a_taken_login_or_id_is_refused_and_the_same_pair_is_not(world: World) -
 
     assert (again.returncode, json.loads(again.stdout)["new"]) == (0, False)
     assert (other_id.returncode, other_login.returncode) == (1, 1)
-    assert "under the id 1" in other_id.stderr
+    assert "(customer ID 1)" in other_id.stderr
     assert "by octocat" in other_login.stderr
     assert tracked(world) == ["octocat"]
 

@@ -125,7 +125,9 @@ def wait_for_acts(address: str) -> None:
 
 
 def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path: Path) -> None:
-    with at_a_terminal(tmp_path, "demo") as lines:
+    own = tmp_path / "temporary"
+    own.mkdir()
+    with at_a_terminal(tmp_path, "demo", TMPDIR=str(own)) as lines:
         said = up_to(lines, r"^  \(cd ")
         url = str(re.findall(r"Demo ready → (\S+)", "\n".join(said))[0])
         status = subprocess.run(
@@ -141,7 +143,11 @@ def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path:
         places = {address: httpx2.get(address) for address in [crm, *led_to]}
         wait_for_acts(url)
         added = httpx2.post(f"{url}/users/{GUEST.login}/customer-1")
+        assert [*own.iterdir()]
 
+    assert not [*own.iterdir()]
+    assert said[0] == "Starting the demo …"
+    assert "access key" not in "\n".join(said)
     assert not [line for line in said if "info" in line or "warning" in line]
     assert [line for line in said if f"{GUEST.login} is not tracked yet" in line]
     assert status.returncode == 0, status.stderr
@@ -162,7 +168,7 @@ def test_the_demo_tells_of_a_taken_port_before_all_else(tmp_path: Path) -> None:
         demo = gitpip.command("demo")
 
     assert demo.returncode == 1
-    assert demo.stdout == ""
+    assert demo.stdout == "Starting the demo …\n"
     assert demo.stderr.startswith(f"gitpip: port {port} on 127.0.0.1 is already in use")
 
 

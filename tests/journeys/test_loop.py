@@ -156,7 +156,10 @@ def test_without_a_github_token_it_says_how_many_users_it_can_keep_fresh(world: 
     listed = world.gitpip.folder / "users.txt"
     listed.write_text("".join(f"user-{number}\n" for number in range(49)))
     world.gitpip.command("users", "import", str(listed))
-    assert "49 users are more than the 48" in world.gitpip.get("/status").json()["sentence"]
+    assert (
+        "49 are tracked, and 48 can be checked every"
+        in world.gitpip.get("/status").json()["sentence"]
+    )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

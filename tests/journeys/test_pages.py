@@ -45,7 +45,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     page.on("console", lambda message: complaints.append(message.text))
 
     page.goto(world.gitpip.url)
-    expect(page.get_by_text("You're not following anyone yet. Add people")).to_be_visible()
+    expect(page.get_by_text("You don't track anyone yet. Add people")).to_be_visible()
     _add(page, "no!such!login")
     expect(page.get_by_role("alert")).to_contain_text("isn't a valid GitHub username")
     _add(page, "octocat")
@@ -215,7 +215,9 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()
     page.get_by_role("link", name="Preview").click()
-    expect(page.get_by_label("Note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
+    expect(page.locator(".as-note pre")).to_contain_text("print('one')")
+    page.get_by_text("Show HTML").click()
+    expect(page.get_by_label("Note as HTML")).to_contain_text("<pre>print(&#x27;one&#x27;)")
     page.get_by_role("button", name="Retry hello.py").click()
     expect(page.get_by_text("Nothing here.")).to_be_visible()
     assert "state=failed" in page.url

@@ -76,7 +76,7 @@ CASES = (
             queued(state="pending", due_at=LONG_AGO),
         ),
         (users.update().values(state="active"), SENT),
-        ("1 file of paused users waits to be sent until somebody resumes these users.",),
+        ("1 file of paused users waits to be sent until someone resumes these users.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
@@ -84,7 +84,7 @@ CASES = (
         Act.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
-        ("1 file of ada waits for your decision: the publishing mode is to ask. Publish",),
+        ("1 file of ada waits for your decision: the publishing mode is to ask. Approve",),
     ),
     Case(
         ProblemKind.TARGETS_UNUSABLE,
@@ -104,7 +104,10 @@ CASES = (
         Act.REVIEW_CREDENTIALS,
         (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
         (SENT,),
-        ("1 file looks as if credentials were in it, e.g. ", " of ada, so it is not sent"),
+        (
+            "1 file may contain credentials: ",
+            " of ada. gitpip does not send it until you approve it.",
+        ),
     ),
     Case(
         ProblemKind.CREDENTIALS_HELD,
@@ -112,7 +115,7 @@ CASES = (
         Act.REVIEW_CREDENTIALS,
         (publications.update().values(state="held", held_because="credentials"),),
         (SENT,),
-        ("2 files look as if credentials were in them, e.g. ", "so they are not sent"),
+        ("2 files may contain credentials, e.g. ", "does not send them until you approve them."),
         count=2,
     ),
     Case(
@@ -300,7 +303,7 @@ CASES = (
         None,
         (queued(state="pending", due_at=NOW),),
         (SENT,),
-        ("1 file is being sent",),
+        ("1 file is queued for Pipedrive.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_WAITING,
@@ -329,7 +332,7 @@ CASES = (
             ),
         ),
         (SENT, deals.update().values(state="published", deal_id=1)),
-        ("Deals can't be made for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
+        ("Deals can't be created for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
     ),
     Case(
         ProblemKind.DEALS_UNCERTAIN,

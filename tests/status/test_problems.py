@@ -115,7 +115,7 @@ CASES = (
         (WELL,),
         (
             "New gists of ada are not found: GitHub has no user ada. gitpip asks again once a "
-            "day; check the login, or remove the user.",
+            "day. Check the username, or remove the user.",
         ),
     ),
     Case(
@@ -190,7 +190,7 @@ CASES = (
         Act.ADD_USERS,
         (users.update().values(removed_at=NOW),),
         (users.update().values(removed_at=None),),
-        ("Nobody is tracked yet",),
+        ("No one is tracked yet",),
     ),
     Case(
         ProblemKind.CHECK_ABANDONED,
@@ -198,7 +198,7 @@ CASES = (
         Act.RESTART,
         (insert(checks).values(requested_at=NOW - HOUR, started_at=NOW - HOUR),),
         (checks.update().values(ended_at=NOW),),
-        ("11:00 UTC", "nobody works on it"),
+        ("11:00 UTC", "stopped before it was done"),
     ),
     Case(
         ProblemKind.FEED_UNREADABLE,
@@ -318,11 +318,11 @@ async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
         (
             PauseCause.CREDENTIAL,
             {},
-            "set GITHUB_TOKEN to a classic token without any scope, or a longer "
+            "Set GITHUB_TOKEN to a classic token without any scope, or a longer "
             "GITPIP_CHECK_INTERVAL.",
         ),
-        (None, {"GITHUB_TOKEN": ""}, "set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL."),
-        (None, {"GITPIP_GITHUB_SHARE": "0.0001"}, "late: set a longer GITPIP_CHECK_INTERVAL."),
+        (None, {"GITHUB_TOKEN": ""}, "Set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL."),
+        (None, {"GITPIP_GITHUB_SHARE": "0.0001"}, "late. Set a longer GITPIP_CHECK_INTERVAL."),
     ],
 )
 async def test_too_many_users_are_told_with_what_helps(

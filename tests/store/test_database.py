@@ -152,7 +152,7 @@ async def test_a_login_and_an_id_belong_to_one_user(database_url: str) -> None:
 
     assert (await _add(database, "octoCat", "1")).user == first.user
     assert not (await _add(database, "octocat", "1")).new
-    with pytest.raises(UserConflict, match="under the id 1"):
+    with pytest.raises(UserConflict, match="customer ID 1"):
         await _add(database, "octocat", "2")
     with pytest.raises(UserConflict, match="Octocat"):
         await _add(database, "hubot", "1")
@@ -243,6 +243,6 @@ async def test_a_user_is_found_by_every_former_login(database_url: str) -> None:
     await _add(database, "ada", "3", GitHubId(3))
     async with database.read() as transaction:
         assert (await users.find(transaction, "ada")).external_id == "3"
-        with pytest.raises(UserConflict, match="under the id 3"):
+        with pytest.raises(UserConflict, match="customer ID 3"):
             await users.known_pair(transaction, "ada", "1")
     await database.close()

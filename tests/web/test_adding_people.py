@@ -125,6 +125,6 @@ def test_who_is_searched_for_and_not_tracked_can_be_added(served_to_all: Served,
     answer = httpx2.get(url, headers=accept)
     other = httpx2.get(url.replace("octocat", "no+name%21"), headers=accept)
 
-    assert "You don't follow octocat yet." in _said(answer)
+    assert "You don't track octocat yet." in _said(answer)
     assert 'href="/people?add=octocat#add">Add octocat</a>' in on_one_line(answer.text)
-    assert "You don't follow" not in _said(other)
+    assert "You don't track" not in _said(other)

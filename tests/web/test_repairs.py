@@ -69,7 +69,7 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
     refused.gitpip.wait_for(lambda: total(refused, "published") == 3, "three activities")
     assert len(refused.pipedrive.activities) == 3
     audit = refused.gitpip.get("/audit").text
-    assert "repair.begun" in audit
+    assert "Started repair" in audit
     assert "retry failed" in audit
 
 

@@ -42,6 +42,8 @@ def test_budgets_queue_and_freshness_are_shown(served_from_any: Served) -> None:
     for card in ("GitHub", "Pipedrive", "Database", "Workers"):
         assert f'aria-labelledby="card-{card.lower()}"' in page, card
     assert "1 worker running" in page
+    assert not re.search(r'class="(?:wait|bad)">', page)
+    assert "next send" not in page  # nothing is queued
     assert re.search(r"(SQLite|PostgreSQL), [\d.]+ [KM]B", page)
     assert re.search(r"<caption>Most files queued in each hour</caption>.*<td>\d+</td>", page)
     finished = on_one_line(served.gitpip.get("/checks/1").text)
@@ -117,6 +119,10 @@ def test_due_times_take_a_pause_into_account(served: Served) -> None:
         r"(?s).*>When<", "", served.gitpip.get("/publications").text
     )
     assert ">Next<" not in served.gitpip.get("/publications").text
+    page = on_one_line(served.gitpip.get("/status-page").text)
+    assert re.search(r'<h2 id="card-pipedrive">Pipedrive</h2> <p class="bad">Paused until', page)
+    assert '<a href="#problems">1 problem</a>' in page
+    assert '<p class="good">1 worker running</p>' in page
     told = served.gitpip.command("status").stdout
     assert told.startswith("error   Sync is paused until")
     as_json = json.loads(served.gitpip.command("status", "--json").stdout)

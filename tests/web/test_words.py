@@ -42,6 +42,17 @@ GONE = [
     "There is no such thing here",
     "That can't be right",
     "possible just now",
+    # Rules, settings, audits and the status
+    "GitHub login",
+    "Nobody opted out",
+    "every file is published",
+    "can't be taken back",
+    "never send",
+    "created with the first gist",
+    "First data point",
+    "Note, as HTML",
+    "don't follow",
+    "not following",
     # People, one person, a gist and its changes
     "Add a person",
     "Publish of the past",

@@ -62,7 +62,7 @@ def _time(text: str, now: datetime) -> datetime:
         raise InvalidInput(
             "until",
             f"{day_and_clock(time)} is not within the next {LONGEST_DURATION.days} days; without a "
-            "time, publishing is paused until somebody resumes it",
+            "time, publishing is paused until someone resumes it",
         )
     return time
 

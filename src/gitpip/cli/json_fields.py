@@ -7,6 +7,7 @@ from contextvars import ContextVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gitpip.cli.json_shapes import fields_of
 from gitpip.errors import InvalidInput
 
 OPTION = "--json"
@@ -17,7 +18,8 @@ def take(context: typer.Context, group: TyperGroup, words: Sequence[str]) -> lis
     """What is left of a command line once the fields are taken out, which `as_json` then prints.
 
     `--json` stays. The word after it is a list of fields where it can be nothing else: in
-    `users show --json ada` it is the username, as without fields.
+    `users show --json ada` it is the username, as without fields. Raises InvalidInput for a field
+    that the command's JSON does not have, before the command changes anything.
     """
     command, depth = _command(context, group, words)
     _fields.set(None)
@@ -32,7 +34,10 @@ def take(context: typer.Context, group: TyperGroup, words: Sequence[str]) -> lis
             is_given, text, rest = "=", rest[0], rest[1:]
         if not is_given:
             break
-        _fields.set(tuple(field.strip() for field in text.split(",")))
+        fields = tuple(field.strip() for field in text.split(","))
+        if known := fields_of(before, own):
+            _check(fields, known)
+        _fields.set(fields)
         return [*before, *own[:place], OPTION, *rest]
     return [*words]
 
@@ -58,9 +63,13 @@ def _chosen(value: object) -> object:
 def _picked(row: object, fields: Sequence[str]) -> object:
     if not isinstance(row, dict):
         return row
-    if unknown := [field for field in fields if field not in row]:
-        raise InvalidInput(OPTION, f"unknown field {unknown[0]!r}; fields: {', '.join(row)}")
+    _check(fields, [*row])
     return {field: row[field] for field in fields}
+
+
+def _check(fields: Sequence[str], known: Sequence[str]) -> None:
+    if unknown := [field for field in fields if field not in known]:
+        raise InvalidInput(OPTION, f"unknown field {unknown[0]!r}; fields: {', '.join(known)}")
 
 
 def _command(

@@ -246,6 +246,7 @@ def serve(
 @app.command()
 def demo() -> None:
     """Try gitpip with simulated GitHub and Pipedrive - no accounts needed."""
+    console.say("Starting the demo …")
     from gitpip.demo.run import run_demo  # noqa: PLC0415 - no other command needs the stand-ins
 
     run_demo()

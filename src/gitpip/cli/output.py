@@ -27,7 +27,7 @@ from gitpip.terminal import Terminal
 from gitpip.web.api.schemas import CheckBody
 
 Json = Annotated[
-    bool, typer.Option("--json", help="Output JSON, or some fields: --json login,tags")
+    bool, typer.Option("--json", help="Output JSON. To choose fields: --json NAME,NAME")
 ]
 Result = TypeVar("Result")
 

@@ -49,8 +49,9 @@ TOKENS = (
 def set_up() -> None:
     """Ask for the GitHub and Pipedrive tokens, test them and save them to .env.
 
-    Other lines in .env are not changed. Afterwards only you can read the file. Tokens that come
-    from the environment or a secret file are tested but not changed.
+    Other lines in .env are not changed. Afterwards only you can read the file.
+
+    Tokens from the environment or a secret file are tested, and not changed.
     """
     if not sys.stdin.isatty():
         errors.say(

@@ -121,7 +121,7 @@ def _publishing(condition: Condition, now: datetime) -> str:
     if problem and problem.vendor:
         return STOPPED
     if person := condition.persons_pause:
-        end = until(person.until, now) if person.until else "until somebody resumes it"
+        end = until(person.until, now) if person.until else "until someone resumes it"
         return f"paused by {person.paused_by} {end}"
     return _paused(condition.pauses.get(pauses.PUBLISHING), now)
 

@@ -57,7 +57,8 @@ OwnId = Annotated[
 BackfillOption = Annotated[
     str | None,
     typer.Option(
-        "--backfill", help="Existing gists to send: all, none, latest:N or since:YYYY-MM-DD."
+        "--backfill",
+        help="Existing gists to send: all, none, latest:N or since:YYYY-MM-DD (UTC).",
     ),
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag to set. Repeat for several.")]

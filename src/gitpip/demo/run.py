@@ -4,12 +4,15 @@ import asyncio
 import os
 import re
 import shlex
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 
 from gitpip.clock import utc_now
 from gitpip.config import load_settings
@@ -34,7 +37,10 @@ class Places:
 
 
 def run_demo() -> None:
-    """Serve the demo on GITPIP_HOST and GITPIP_PORT until Ctrl-C; its data is gone afterwards."""
+    """Serve the demo on GITPIP_HOST and GITPIP_PORT until Ctrl-C, SIGTERM or SIGHUP.
+
+    Its data is gone afterwards, also where one of these comes during the start.
+    """
     github = GitHub(tokens={TOKEN})
     pipedrive = Pipedrive(token=TOKEN)
     pipedrive.company_domain = None  # pages link to the stand-in's own pages then
@@ -46,6 +52,7 @@ def run_demo() -> None:
         about=re.escape(refused),
     )
     with (
+        _interrupted_once(),
         tempfile.TemporaryDirectory(prefix="gitpip-demo-") as folder,
         Server(github.app) as github_server,
         Server(pipedrive.app) as pipedrive_server,
@@ -66,6 +73,31 @@ def run_demo() -> None:
         environment |= beside | {"GITPIP_CHECK_INTERVAL": "3s"}
         places = Places(pipedrive_server.url, _beside(folder, beside))
         asyncio.run(_run(github, environment, places))
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Let the first signal to stop raise KeyboardInterrupt, and ignore those that follow it.
+
+    What follows takes a moment, and a second signal must not keep it from deleting the data. While
+    the demo is served, `serve` handles the signals.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _beside(folder: str, environment: Mapping[str, str]) -> str:
@@ -89,7 +121,6 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
 
     async def ready(address: str, _: Database) -> None:
         for line in (
-            "",
             f"  Demo ready → {address}",
             f"  {len(CAST)} simulated users post a gist every few seconds. Each file is sent to a "
             "simulated Pipedrive:",
@@ -108,7 +139,7 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
             console.say(line)
 
     try:
-        await serve.serve(settings, ready=ready)
+        await serve.serve(settings, ready=ready, prints_code=False)
     except AccessUndecided as error:
         raise AccessUndecided(
             f"{settings.host} can be reached from other machines: GITPIP_ALLOW_ANONYMOUS=all opens "

@@ -194,7 +194,7 @@ class Sender:
     async def _wait_for(self, deal: Deal, claim: Publication) -> None:
         """Postpone the user's publications until the deal exists; if it failed, they fail too."""
         now = self._now()
-        reason = f"waits for the deal: {deal.reason or deal.state}"
+        reason = f"There is no deal yet: {deal.reason or deal.state}"
         if deal.state is PublicationState.FAILED:
             change = Change(PublicationState.FAILED, now, reason=reason)
         else:

@@ -51,9 +51,10 @@ async def serve(
     *,
     part: Part = Part.ALL,
     ready: Callable[[str, Database], Awaitable[None]] | None = None,
+    prints_code: bool = True,
 ) -> None:
     """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address
-    and database.
+    and database. Without `prints_code`, only the command can make the first access key.
 
     Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened_with` raises, and
     ServiceFailed when a part ends that nobody stopped.
@@ -65,7 +66,7 @@ async def serve(
             mode = await access_mode_of(credentials.settings, database)
             _check_access(credentials.settings, mode)
             takes_code = mode is AccessMode.THIS_MACHINE and part is not Part.WORK
-            code = new_code() if takes_code else None
+            code = new_code() if takes_code and prints_code else None
 
             async def is_ready(address: str) -> None:
                 if code:
@@ -282,6 +283,7 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
     # A terminal that is closed ends us as well; nohup has this ignored.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
@@ -289,6 +291,7 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+            signal.signal(number, before[number])
 
 
 @contextmanager

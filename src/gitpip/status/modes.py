@@ -48,7 +48,7 @@ async def problems(transaction: Transaction, overall: PublishingMode) -> list[Pr
                 ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
                 Severity.INFO,
                 f"{count(waiting.of_paused, 'file')} of paused users {wait} to be sent until "
-                "somebody resumes these users.",
+                "someone resumes these users.",
                 count=waiting.of_paused,
                 act=Act.RESUME_USERS,
             )

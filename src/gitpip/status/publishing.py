@@ -52,8 +52,8 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
-        "{number} could not be made, so these users' files are not published: {example} "
-        "Mend the reason, and retry one of the files.",
+        "{number} could not be created, so these users' files are not sent: {example} "
+        "Fix the reason, then retry one of the files.",
         Act.RETRY_FAILED,
     ),
     ProblemKind.TARGETS_UNUSABLE: _Report(
@@ -104,14 +104,14 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_DELAYED: _Report(
         Severity.WARNING,
         "user",
-        "Deals can't be made for {number}, so their files wait: {example} "
+        "Deals can't be created for {number}, so their files wait: {example} "
         "The next try is at {next_try}.",
         Act.TRY_NOW,
     ),
     ProblemKind.DEALS_UNCERTAIN: _Report(
         Severity.WARNING,
         "deal",
-        "It has been unknown since {since} whether Pipedrive made {number}{such_as}{example} "
+        "It has been unknown since {since} whether Pipedrive created {number}{such_as}{example} "
         "gitpip keeps looking for it.",
     ),
     ProblemKind.PUBLICATIONS_UNCERTAIN: _Report(
@@ -326,7 +326,7 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
         such_as = "" if waiting == 1 else f", e.g. {put_off.example}"
         sentence = f"{subject} waiting to be sent to Pipedrive{such_as}: {said(put_off.reason)}"
     else:
-        sentence = f"{subject} being sent to Pipedrive."
+        sentence = f"{subject} queued for Pipedrive."
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
 
 
@@ -361,7 +361,7 @@ def _held(waiting: Summary) -> Problem:
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO if as_wanted else Severity.ERROR,
-        f"{subject}: {_why_held(waiting.because)}. Publish all of them, those of the latest gists, "
+        f"{subject}: {_why_held(waiting.because)}. Approve all of them, those of the latest gists, "
         f"or none, under CRM sync or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
@@ -370,14 +370,14 @@ def _held(waiting: Summary) -> Problem:
 
 
 def _credentials_held(held: HeldForCredentials) -> Problem:
-    one = held.files == 1
-    look, they, them, are = ("looks", "it", "it", "is") if one else ("look", "they", "them", "are")
+    such_as, them = (": ", "it") if held.files == 1 else (", e.g. ", "them")
+    example = " ".join(held.example.split())
     return Problem(
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
-        f"{count(held.files, 'file')} {look} as if credentials were in {them}, e.g. "
-        f"{said(held.example)} of {held.login}, so {they} {are} not sent. Approve or skip each "
-        "under CRM sync, and tell the owner: what was public can be used by anybody.",
+        f"{count(held.files, 'file')} may contain credentials{such_as}{example} of {held.login}. "
+        f"gitpip does not send {them} until you approve {them}. Review {them} under CRM sync, and "
+        "tell the owner, because anyone can use what was public.",
         since=held.since,
         count=held.files,
         act=Act.REVIEW_CREDENTIALS,
@@ -387,12 +387,11 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
 AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON})
 """What is held for these reasons is held since somebody chose so: that is no trouble."""
 WHY_HELD = {
-    HeldBecause.FLOOD: "far more would have been published at once than was expected, and that "
-    "can't be undone in Pipedrive",
-    HeldBecause.DAY_FLOOD: "far more of all users would have been published within a day than was "
+    HeldBecause.FLOOD: "far more would have been sent at once than was expected",
+    HeldBecause.DAY_FLOOD: "far more of all users would have been sent within a day than was "
     "expected",
     HeldBecause.RULE: "a rule holds them",
-    HeldBecause.DRY_RUN: "they were met in a dry run",
+    HeldBecause.DRY_RUN: "they were found during a dry run",
     HeldBecause.ASK: "the publishing mode is to ask",
     HeldBecause.PERSON: "a person held them",
 }

@@ -197,7 +197,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
             Problem(
                 ProblemKind.NO_USERS,
                 Severity.INFO,
-                "Nobody is tracked yet. Add a user to start.",
+                "No one is tracked yet. Add a user to start.",
                 act=Act.ADD_USERS,
             )
         )
@@ -243,8 +243,8 @@ async def read_stops(
             Problem(
                 ProblemKind.NO_WORKER,
                 Severity.ERROR,
-                "No worker is running, so no user is checked and nothing is published: "
-                "start gitpip serve.",
+                "No worker is running, so no user is checked and nothing is sent. "
+                "Start one with gitpip serve.",
                 act=Act.START_WORKER,
             )
         )
@@ -328,8 +328,8 @@ def _of_clocks(running: Sequence[Instance]) -> Sequence[Problem]:
             ProblemKind.CLOCK_WRONG,
             Severity.WARNING,
             f"The clock of {count(len(wrong), 'process', 'processes')} is {apart} GitHub's, so "
-            "users may be checked too early or too late: let the machine set its clock by NTP. "
-            "Up to when all gists are known is said by GitHub's clock.",
+            "users may be checked too early or too late. Let the machine set its clock by NTP. "
+            "The time up to which all gists are known follows GitHub's clock.",
             count=len(wrong),
             act=Act.SET_CLOCK,
         ),
@@ -355,7 +355,7 @@ def _of_unreadable(found: UnreadableSummary) -> Sequence[Problem]:
             ProblemKind.CONTENTS_UNREADABLE,
             Severity.WARNING,
             f"{count(found.gists, 'gist')} of {count(found.users, 'user')} could not be read"
-            f"{example} gitpip tries again, less and less often.",
+            f"{example} gitpip tries again at longer and longer intervals.",
             since=found.since,
             count=found.gists,
             act=Act.REVIEW_USERS,

@@ -101,13 +101,13 @@ def _unavailable(trouble: Trouble) -> Problem:
     if trouble.count == 1:
         sentence = (
             f"New gists of {trouble.example} are not found: {said(trouble.reason)} gitpip asks "
-            "again once a day; check the login, or remove the user."
+            "again once a day. Check the username, or remove the user."
         )
     else:
         sentence = (
             f"GitHub does not show {count(trouble.count, 'user')}, so their new gists are not "
-            f"found, e.g. {trouble.example}: {said(trouble.reason)} gitpip asks again once a day; "
-            "check the logins, or remove the users."
+            f"found, e.g. {trouble.example}: {said(trouble.reason)} gitpip asks again once a day. "
+            "Check the usernames, or remove the users."
         )
     return Problem(
         ProblemKind.USERS_UNAVAILABLE,
@@ -154,12 +154,12 @@ def _late(watching: Watching, trouble: Trouble) -> Problem:
         if trouble.count == 1
         else f"{count(trouble.count, 'user')}, e.g. {trouble.example}, were"
     )
-    until = f" {clock(trouble.since, watching.now)}" if trouble.since else " some time ago"
+    after = f" after {clock(trouble.since, watching.now)}" if trouble.since else ""
     return Problem(
         ProblemKind.USERS_LATE,
         Severity.WARNING,
-        f"{subject} not checked in time: only up to{until} are all gists known. "
-        "If nothing else is wrong, the log says why.",
+        f"{subject} not checked in time, so gists{after} may be missing. "
+        "If no other problem is shown, see the log.",
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS,
@@ -202,12 +202,12 @@ async def _checks_abandoned(watching: Watching) -> Trouble:
 
 
 def _abandoned(watching: Watching, trouble: Trouble) -> Problem:
-    when = f" of {clock(trouble.since, watching.now)}" if trouble.since else ""
+    when = f", requested at {clock(trouble.since, watching.now)}," if trouble.since else ""
     return Problem(
         ProblemKind.CHECK_ABANDONED,
         Severity.WARNING,
-        f"The check{when} (number {trouble.example}) is not over, and nobody works on it: it "
-        "failed, or its process stopped. It is begun again; if it stays so, the log says why.",
+        f"Check {trouble.example}{when} stopped before it was done: it failed, or its process "
+        "ended. It starts again. If it stays like this, see the log.",
         since=trouble.since,
         count=trouble.count,
         act=Act.RESTART,
@@ -223,9 +223,9 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
     return Problem(
         ProblemKind.OVER_CAPACITY,
         Severity.WARNING,
-        f"{known.users:,} users are more than the {capacity:,} that can be checked every "
-        f"{format_duration(watching.interval)} within GitHub's limits, so gists are found late: "
-        f"set {other_advice}a longer GITPIP_CHECK_INTERVAL.",
+        f"Too many users for GitHub's limits: {known.users:,} are tracked, and {capacity:,} can be "
+        f"checked every {format_duration(watching.interval)}, so gists are found late. "
+        f"Set {other_advice}a longer GITPIP_CHECK_INTERVAL.",
         count=known.users,
         act=Act.CHECK_LESS_OFTEN,
     )
@@ -270,7 +270,7 @@ async def _all_paused(transaction: Transaction) -> Problem:
     return Problem(
         ProblemKind.USERS_PAUSED,
         Severity.INFO,
-        f"{subject} paused: no new gists are looked for until somebody resumes them.",
+        f"{subject} paused: gitpip looks for no new gists until someone resumes them.",
         count=number,
         act=Act.RESUME_USERS,
     )

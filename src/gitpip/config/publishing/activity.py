@@ -35,36 +35,43 @@ class ActivitySettings:
         DEFAULT_TYPE,
         Kind(partial(one_line, example=DEFAULT_TYPE)),
         group=Group.ACTIVITY,
-        description="the type of an activity, by its key or name in Pipedrive",
+        label="Type of activity",
+        description="an activity type of Pipedrive, by its key or name",
     )
     activity_done: bool = setting(
         True,
         YES_OR_NO,
         group=Group.ACTIVITY,
-        description="whether an activity is made as done; otherwise it is an open to-do",
+        label="Mark activities as done",
+        description="with no, activities are created as open to-dos",
     )
     activity_owner: str = setting(
         TOKEN_OWNER,
         Kind(_owner),
         group=Group.ACTIVITY,
-        description="the owner of an activity: token (the user of the token), deal (the owner of"
-        " its deal), or a user by name, e-mail address or id",
+        label="Owner of activities",
+        description="use token for the user of the token, deal for the owner of the deal, or a"
+        " Pipedrive user's name, e-mail address or id",
     )
     activity_due_date: str = setting(
         GIST_DATE,
         one_of(GIST_DATE, TODAY, NO_DATE),
         group=Group.ACTIVITY,
-        description="the due date of an activity: the gist's date (UTC), today, or none",
+        label="Due date",
+        description="use gist for the date of the gist (UTC), today, or none",
     )
     activity_priority: str | None = setting(
         None,
         optional(partial(one_line, example="High")),
         group=Group.ACTIVITY,
-        description="the priority of an activity, by its name or id in Pipedrive, or none",
+        label="Priority",
+        description="a priority of Pipedrive, by its name or id, or none",
     )
     activity_per: str = setting(
         PER_FILE,
         one_of(PER_FILE, PER_GIST),
         group=Group.ACTIVITY,
-        description="what one activity is made for: each file, or each gist with all its new files",
+        label="One activity for each",
+        description="with file, each file becomes an activity; with gist, all new files of a gist"
+        " become one",
     )

@@ -124,51 +124,58 @@ class DealSettings:
         None,
         optional(one_line),
         group=Group.DEAL,
-        description="the pipeline of a new deal, by name or id; none takes Pipedrive's default",
+        label="Pipeline of new deals",
+        description="by name or id; none for Pipedrive's default",
     )
     deal_stage: str | None = setting(
         None,
         optional(one_line),
         group=Group.DEAL,
-        description="the stage of a new deal, by name or id; none takes the pipeline's first",
+        label="Stage of new deals",
+        description="by name or id; none for the first stage of the pipeline",
     )
     deal_owner: str = setting(
         TOKEN_OWNER,
         Kind(_owner),
         group=Group.DEAL,
-        description="the owner of a new deal: token (the user of the token), or a user by name,"
-        " e-mail address or id",
+        label="Owner of new deals",
+        description="use token for the user of the token, or a Pipedrive user's name, e-mail"
+        " address or id",
     )
     deal_labels: tuple[str, ...] = setting(
         (),
         Kind(_labels, _as_labels),
         group=Group.DEAL,
-        description="labels of a new deal, by name or id, with commas between them, or none",
+        label="Labels of new deals",
+        description="by name or id, with commas between them, or none",
     )
     deal_value: float | None = setting(
         None,
         optional(_value, lambda value: f"{value:.15g}"),
         group=Group.DEAL,
-        description="the value of a new deal, a number, or none",
+        label="Value of new deals",
+        description="a number, or none",
     )
     deal_currency: str | None = setting(
         None,
         optional(_currency),
         group=Group.DEAL,
-        description="the currency of the value, like EUR; none takes the default of the token's"
-        " user",
+        label="Currency of the value",
+        description="a currency code, e.g. EUR; none for the default of the token's user",
     )
     deal_visible_to: str | None = setting(
         None,
         replace(optional(_visible_to), allowed=(*VISIBLE_TO, NONE)),
         group=Group.DEAL,
-        description="who sees a new deal: 1 (owner and followers), 3 (everybody, or the owner's"
-        " group), 5 (that group and those below), 7 (everybody), or none for Pipedrive's default",
+        label="Who can see new deals",
+        description="1 (owner and followers), 3 (everyone, or the owner's group), 5 (that group and"
+        " those below), 7 (everyone), or none for Pipedrive's default",
     )
     deal_custom_fields: Pairs = setting(
         (),
         Kind(_custom_fields, _as_custom_fields, lines=True),
         group=Group.DEAL,
-        description="custom fields of a new deal: a line like Source=GitHub for each, by name or"
-        " key, or a JSON object, or none",
+        label="Custom fields of new deals",
+        description="one line for each, e.g. Source=GitHub, by name or key; or a JSON object, or"
+        " none",
     )

@@ -36,6 +36,8 @@ class Declaration:
     """What is known of a setting besides its name."""
 
     group: Group
+    label: str
+    """What pages call it."""
     description: str
     parse: Callable[[str], object]
     """The value that a text stands for. Raises ValueError with what is wrong, and what to use."""
@@ -61,10 +63,13 @@ class Kind(Generic[Value]):
     lines: bool = False
 
 
-def setting(default: Value, kind: Kind[Value], *, group: Group, description: str) -> Value:
+def setting(
+    default: Value, kind: Kind[Value], *, group: Group, label: str, description: str
+) -> Value:
     """The field of a setting."""
     declaration = Declaration(
         group,
+        label,
         description,
         kind.parse,
         canonical=lambda text: kind.show(kind.parse(text)),

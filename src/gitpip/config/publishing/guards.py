@@ -16,13 +16,15 @@ class GuardSettings:
         CredentialsGuard.HOLD,
         Kind(lambda text: CredentialsGuard(_words.parse(text)), allowed=_words.allowed),
         group=Group.GUARDS,
-        description="what becomes of files that look like they hold passwords, tokens or keys: hold"
-        " (until somebody approves each), mask (sent without them), or publish (as they are)",
+        label="Files with credentials",
+        description="for files that seem to contain passwords, tokens or keys: hold (until someone"
+        " approves each file), mask (send them without the credentials), or publish (send as is)",
     )
     flood_per_day: int = setting(
         1_000,
         whole_number(0, 10**9, example=1000),
         group=Group.GUARDS,
-        description="how many new files of all users are published within a day without a"
-        " question; 0 never asks",
+        label="Files a day without asking",
+        description="how many new files of all users can be sent in one day before gitpip holds the"
+        " rest for your decision; 0 for no limit",
     )

@@ -16,6 +16,8 @@ class ModeSettings:
         PublishingMode.AUTOMATIC,
         Kind(lambda text: PublishingMode(_words.parse(text)), allowed=_words.allowed),
         group=Group.MODE,
-        description="what becomes of new files: automatic (published), ask (held until somebody"
-        " approves them), or dry-run (shown, and nothing is sent)",
+        label="How new files are sent",
+        description="with automatic, new files are sent at once; with ask, they are held until"
+        " someone approves them; with dry-run, nothing is sent, and pages show what"
+        " would be sent",
     )

@@ -31,17 +31,20 @@ class TemplateSettings:
         DEFAULTS.subject,
         _template(Made.SUBJECT),
         group=Group.TEMPLATES,
-        description="what the subject of an activity says before the login and the marker",
+        label="Subject",
+        description="the subject of an activity; the username and the marker follow it",
     )
     deal_title_template: Template = setting(
         DEFAULT_DEAL_TITLE,
         _template(Made.DEAL_TITLE),
         group=Group.TEMPLATES,
-        description="the title of a new deal; a deal is found by it",
+        label="Title of deals",
+        description="the title of a new deal, and the title by which an existing deal is found",
     )
     note_template: Template = setting(
         DEFAULTS.note,
         _template(Made.NOTE),
         group=Group.TEMPLATES,
-        description="what the note of an activity says before its last line, in HTML",
+        label="Note",
+        description="the note of an activity in HTML; gitpip adds the last line",
     )

@@ -447,7 +447,7 @@ class Pipedrive:
                 reason = f"Pipedrive can't be reached: {answers.cause(error)}"
                 return NotProcessed(reason, UNREACHABLE_PAUSE, unreachable=True)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
-            return kind(f"Pipedrive's answer did not arrive: {answers.cause(error)}")
+            return kind(f"Pipedrive did not answer: {answers.cause(error)}")
         finally:
             turn.end(headers)
             self.last_status = status

@@ -79,7 +79,7 @@ async def add_many(
         ):
             outcomes.append(Outcome(added=False))
         elif known_id is not None:
-            reason = f"{user.login} is tracked already, under the id {known_id}"
+            reason = f"{user.login} is already tracked (customer ID {known_id})"
             outcomes.append(Outcome(added=False, conflict=reason))
         else:
             reason = f"the id {user.external_id} is taken already, by {known_login}"

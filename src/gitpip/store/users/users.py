@@ -113,7 +113,7 @@ async def add(
         known = await known_pair(transaction, login, external_id)
         if known is None:
             about = account.github_id if account else login
-            raise UserConflict(f"GitHub's account {about} is tracked already")
+            raise UserConflict(f"GitHub's account {about} is already tracked")
         return Added(known, new=False)
     await events.record(transaction, now, NewEvent(EventKind.USER_ADDED, key))
     return Added(await get(transaction, key), new=True)
@@ -155,7 +155,7 @@ async def known_pair(transaction: Transaction, login: str, external_id: str) -> 
         if is_its_own or await former_logins.had(transaction, same_id.key, login):
             return same_id
     if same_login and same_login != same_id:
-        raise UserConflict(f"{login} is tracked already, under the id {same_login.external_id}")
+        raise UserConflict(f"{login} is already tracked (customer ID {same_login.external_id})")
     if same_id and same_id != same_login:
         raise UserConflict(f"the id {external_id} is taken already, by {same_id.login}")
     return same_login
@@ -194,7 +194,7 @@ async def _revive_or_insert(
         if known and known.removed_at is None:
             if known.login.lower() == login.lower():
                 return None
-            raise UserConflict(f"GitHub's account {github_id} is tracked already, as {known.login}")
+            raise UserConflict(f"GitHub's account {github_id} is already tracked, as {known.login}")
         if known:
             await commit_order.about_to_appear(transaction)
             values["found_key"] = await commit_order.newest(transaction)

@@ -55,8 +55,8 @@ class FirstKey:
     def _check_code(self, code: str) -> None:
         if self._digest is None:
             raise CodeRefused(
-                "code: this process printed none at its start, as a key was set then. Make the "
-                f"first key with `{COMMAND}` on the machine that runs gitpip, or restart gitpip"
+                "code: this process printed none at its start. Make the first key with "
+                f"`{COMMAND}` on the machine that runs gitpip, or restart gitpip"
             )
         if not code:
             raise CodeRefused(f"code: the first key needs one; {WHERE}")

@@ -18,12 +18,13 @@ from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import publications
-from gitpip.store.status import freshness, samples
+from gitpip.store.status import freshness, instances, samples
 from gitpip.store.status.today import database_size
 from gitpip.web.api.status import NotesAct, Pausable, status_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.forms import Field
+from gitpip.web.pages.status_cards import marked
 from gitpip.web.render.charts import over_a_day, per_hour, top_of_axis
 from gitpip.web.render.jinja import duration, render
 
@@ -70,6 +71,8 @@ async def status_page(context: Context) -> HTMLResponse:
         taken = await samples.samples_of_a_day(transaction)
         size = await database_size(transaction)
         groups = await freshness.freshness_groups(transaction, now)
+        running = await instances.running(transaction, now)
+    workers = sum(one.works for one in running)
     waiting = sum(status.publications[PublicationState(state)] for state in publications.WAITING)
     moments = [*((sample.at, sample.waiting) for sample in taken), (now, waiting)]
     queue = over_a_day(moments, now)
@@ -78,6 +81,10 @@ async def status_page(context: Context) -> HTMLResponse:
         page="status",
         status=status,
         places=PLACES,
+        cards=marked(status.problems),
+        # A worker that has shown no sign of life for some seconds answers this very request.
+        workers=max(workers, int(status.engine_is_alive)),
+        counted=bool(taken),
         queue=queue,
         top=top_of_axis(queue),
         hours=per_hour(queue),

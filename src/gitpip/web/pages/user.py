@@ -111,6 +111,7 @@ async def _person(
         gists=number,
         progress=progress,
         held=waiting,
+        mode=stops.mode,
         opt_out=opt_out,
         held_up=held_up.sentence if held_up and progress.waiting else None,
         before=before,

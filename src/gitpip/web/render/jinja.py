@@ -16,7 +16,9 @@ from gitpip.web.auth.identity import current
 from gitpip.web.navigation import numbers
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render import times
+from gitpip.web.render.acts import act_in_words
 from gitpip.web.render.highlight import visible
+from gitpip.web.render.notes import shown_note
 
 FOLDER = Path(__file__).parents[1] / "pages" / "templates"
 STATES = {
@@ -139,6 +141,8 @@ def templates() -> Environment:
         count=_count,
         duration=duration,
         in_words=in_words,
+        as_note=shown_note,
+        act_in_words=act_in_words,
         local_url=local_url,
     )
     environment.globals.update(

@@ -1,0 +1,103 @@
+"""Which fields the JSON of each command that changes something has.
+
+So a field that there is none of is refused before the command has done anything. Commands that only
+read find it out when they print.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel
+
+from gitpip.actions.adoption import ACKNOWLEDGEABLE
+from gitpip.actions.surveys import AdoptedOthers
+from gitpip.runtime.oneshot import Drained
+from gitpip.runtime.oneshot_accounts import Adoption
+from gitpip.store.publications.approvals import Moved
+from gitpip.store.status.publishing_pause import PersonsPause
+from gitpip.web.api.audits import SurveyBody
+from gitpip.web.api.held import AnsweredBody
+from gitpip.web.api.inbox import MarkBody, SavedFilterBody
+from gitpip.web.api.publishing_settings import PublishingSettingBody
+from gitpip.web.api.repairs import RepairBody
+from gitpip.web.api.rules import OptOutBody, RuleBody
+from gitpip.web.api.schemas import CheckBody, PublicationBody, UserBody
+from gitpip.web.api.undos import UndoBody
+
+DRY_RUN = "--dry-run"
+"""With it a command only reads."""
+
+
+def _of(body: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(body.model_fields)
+
+
+def _each(noun: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(noun))
+
+
+ISSUED_KEY = ("key", "name", "role", "expires_at")
+SHAPES: Mapping[str, tuple[str, ...]] = {
+    "users add": ("login", "external_id", "new", "confirmed"),
+    "users change": _of(UserBody),
+    "users check": ("login", "state"),
+    "users import": ("added", "known", "faults"),
+    "users remove": ("login", "removed"),
+    "check": _of(CheckBody),
+    "publish": _each(Drained),
+    "latest": ("filename", "language", "size", "created_at", "published", "html_url"),
+    "try-now": ("ended",),
+    "inbox read": _of(MarkBody),
+    "inbox unread": _of(MarkBody),
+    "inbox undo": _of(MarkBody),
+    "inbox save": _of(SavedFilterBody),
+    "inbox delete": _of(SavedFilterBody),
+    "publications retry": _of(PublicationBody),
+    "publications skip": _of(PublicationBody),
+    "publications approve": _each(Moved),
+    "publications hold": _each(Moved),
+    "publications repair": _of(RepairBody),
+    "held --approve": _of(AnsweredBody),
+    "notes": ("notes",),
+    "publishing pause": _each(PersonsPause),
+    "publishing resume": ("resumed",),
+    "publishing settings set": _of(PublishingSettingBody),
+    "publishing settings unset": _of(PublishingSettingBody),
+    "rules add": _of(RuleBody),
+    "rules change": _of(RuleBody),
+    "rules move": _of(RuleBody),
+    "rules remove": ("id", "name", "removed"),
+    "opt-outs add": (*_of(OptOutBody), "skipped"),
+    "opt-outs remove": ("login", "removed"),
+    "undo": _of(UndoBody),
+    "undos resume": _of(UndoBody),
+    "adopt": _each(Adoption),
+    "adopt --acknowledge": ACKNOWLEDGEABLE,
+    "adopt --from-others": _each(AdoptedOthers),
+    "adopt --no-wait": _of(SurveyBody),
+    "audit": (*_of(SurveyBody), "summary", "lines"),
+    "audit --no-wait": _of(SurveyBody),
+    "accounts switch": ("vendor", "from", "to"),
+    "keys create": ISSUED_KEY,
+    "keys rotate": ISSUED_KEY,
+    "keys revoke": ("name", "role", "revoked_at"),
+    "feeds create": ("id", "name", "atom", "json_feed"),
+    "feeds revoke": ("id", "name", "revoked"),
+}
+"""By the command, and by the option that gives its JSON other fields: the last one here counts."""
+
+
+def fields_of(path: Sequence[str], words: Sequence[str]) -> tuple[str, ...] | None:
+    """The fields of what a command prints after it changed something; None where it only reads.
+
+    `path` names the command, `words` are what follows.
+    """
+    given = {word.partition("=")[0] for word in words}
+    if DRY_RUN in given:
+        return None
+    found = None
+    for name, fields in SHAPES.items():
+        command, _, option = name.partition(" --")
+        if command == " ".join(path) and (not option or f"--{option}" in given):
+            found = fields
+    return found

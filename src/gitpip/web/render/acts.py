@@ -1,0 +1,59 @@
+"""What the audit log says of each act, in words; its JSON keeps the codes."""
+
+from collections.abc import Mapping
+
+from gitpip.store.access.audit import AuditEntry
+
+WORDS: Mapping[str, str] = {
+    "user.added": "Added",
+    "user.changed": "Changed the settings of",
+    "user.paused": "Paused checks of",
+    "user.resumed": "Resumed checks of",
+    "user.check_requested": "Started a check of",
+    "user.removed": "Stopped tracking",
+    "users.import_uploaded": "Uploaded a list:",
+    "users.imported": "Imported people from",
+    "check.requested": "Started check",
+    "publication.retried": "Retried publication",
+    "publication.skipped": "Skipped publication",
+    "publications.approved": "Approved held files:",
+    "publications.held": "Held files:",
+    "held.decided": "Decided about held files of",
+    "notes.retried": "Retried notes that Pipedrive rejected:",
+    "notes.left": "Left notes that Pipedrive rejected as they are:",
+    "publishing.paused": "Paused sync",
+    "publishing.resumed": "Resumed sync. It was paused because:",
+    "publishing.settings_changed": "Changed the publishing setting",
+    "pause.ended": "Ended the pause of",
+    "rule.added": "Added rule",
+    "rule.changed": "Changed rule",
+    "rule.moved": "Moved rule",
+    "rule.removed": "Removed rule",
+    "opt_out.added": "Noted an opt-out:",
+    "opt_out.removed": "Removed the opt-out of",
+    "repair.begun": "Started repair",
+    "repair.ended": "Finished repair",
+    "undo.begun": "Started undo",
+    "undo.resumed": "Resumed undo",
+    "adoption.requested": "Started a comparison with",
+    "activities.adopted": "Adopted activities of other tools:",
+    "problem.acknowledged": "Acknowledged",
+    "account.switched": "Switched the account:",
+    "audit.requested": "Started audit",
+    "others.searched": "Searched for activities of other tools: search",
+    "others.adopted": "Adopted activities of other tools:",
+    "key.created": "Created the access key",
+    "key.rotated": "Replaced the secret of the access key",
+    "key.revoked": "Revoked the access key",
+    "session.begun": "Signed in as",
+    "feed_address.created": "Created a feed link:",
+    "feed_address.revoked": "Revoked a feed link:",
+    "filter.saved": "Saved the filter",
+    "filter.deleted": "Deleted the filter",
+}
+"""By code; what the act was done to follows."""
+
+
+def act_in_words(entry: AuditEntry) -> str:
+    """What somebody did, and to what: an act that only another version records keeps its code."""
+    return f"{WORDS.get(entry.action, entry.action)} {entry.subject}".rstrip()
