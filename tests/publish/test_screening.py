@@ -107,6 +107,17 @@ async def test_what_is_masked_is_nowhere_in_the_crm(scene: Scene) -> None:
     assert any("[removed: github-pat].py" in str(each["subject"]) for each in scene.crm.activities)
 
 
+async def test_who_approves_a_file_approves_no_name_of_another_one(scene: Scene) -> None:
+    scene.given = {"note_template": "{{ gist.files|join }} {{ content }}"}
+    await scene.find_files("ada", "leak.py", f"{OTHER}.py", content=f"\nkey = {TOKEN!r}\n")
+    await publish(scene)
+    await approve(scene, Chosen(((await scene.rows())[0].id,)))
+    await publish(scene)
+    assert await scene.states() == ["published", "held"]
+    assert crm_holds(scene, TOKEN)
+    assert not crm_holds(scene, OTHER)
+
+
 async def test_an_edit_puts_no_credentials_into_a_note(scene: Scene) -> None:
     scene.on_edit = OnEdit.UPDATE
     process = await scene.process()
