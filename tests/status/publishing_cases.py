@@ -87,6 +87,14 @@ CASES = (
         ("1 file of ada waits for your decision: the publishing mode is to ask. Publish",),
     ),
     Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.INFO,
+        Act.DECIDE_HELD,
+        (queued(state="held", queued_at=LONG_AGO, held_because="rule"),),
+        (SENT,),
+        ("1 file of ada waits for your decision: a rule holds them. Publish",),
+    ),
+    Case(
         ProblemKind.TARGETS_UNUSABLE,
         Severity.ERROR,
         Act.CHANGE_TARGETS,
@@ -104,7 +112,7 @@ CASES = (
         Act.REVIEW_CREDENTIALS,
         (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
         (SENT,),
-        ("1 file looks as if credentials were in it, e.g. ", " of ada, so it is not sent"),
+        ("1 file may hold credentials, e.g. ", " of ada, so it is not sent"),
     ),
     Case(
         ProblemKind.CREDENTIALS_HELD,
@@ -112,7 +120,7 @@ CASES = (
         Act.REVIEW_CREDENTIALS,
         (publications.update().values(state="held", held_because="credentials"),),
         (SENT,),
-        ("2 files look as if credentials were in them, e.g. ", "so they are not sent"),
+        ("2 files may hold credentials, e.g. ", "so they are not sent"),
         count=2,
     ),
     Case(

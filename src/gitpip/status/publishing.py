@@ -371,20 +371,21 @@ def _held(waiting: Summary) -> Problem:
 
 def _credentials_held(held: HeldForCredentials) -> Problem:
     one = held.files == 1
-    look, they, them, are = ("looks", "it", "it", "is") if one else ("look", "they", "them", "are")
+    they, are = ("it", "is") if one else ("they", "are")
     return Problem(
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
-        f"{count(held.files, 'file')} {look} as if credentials were in {them}, e.g. "
+        f"{count(held.files, 'file')} may hold credentials, e.g. "
         f"{said(held.example)} of {held.login}, so {they} {are} not sent. Approve or skip each "
-        "under CRM sync, and tell the owner: what was public can be used by anybody.",
+        "under CRM sync. If you find credentials, tell the owner: what was public can be used by "
+        "anybody.",
         since=held.since,
         count=held.files,
         act=Act.REVIEW_CREDENTIALS,
     )
 
 
-AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON})
+AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON, HeldBecause.RULE})
 """What is held for these reasons is held since somebody chose so: that is no trouble."""
 WHY_HELD = {
     HeldBecause.FLOOD: "far more would have been published at once than was expected, and that "
