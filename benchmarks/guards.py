@@ -141,9 +141,16 @@ GUARDS = (
     Guard(
         "no note holds what looks like credentials",
         "publish/preview.py",
-        "        file, wording = await _without_credentials(file, found, wording)",
+        "        file = masked(file, found)",
         "        pass",
         "publish/test_screening.py -k edit_puts_no",
+    ),
+    Guard(
+        "no note names another file that looks like a credential",
+        "publish/preview.py",
+        "        wording = await _with_clean_names(wording)",
+        "        pass",
+        "publish/test_screening.py -k approves_a_file",
     ),
     Guard(
         "nothing of an owner who opted out is sent",

@@ -9,8 +9,10 @@ from sqlalchemy import update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import Account, Backfill, GitHubId, OnEdit, PublicationState
-from gitpip.modes import HeldBecause
+from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.observability.watchdog import listen
 from gitpip.publish.credentials.detector import DETECTOR, Detector
+from gitpip.publish.credentials.findings import NOTHING, Examined, Parts
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import approvals, held, opt_outs, publications, rules
 from gitpip.store.publications.approvals import Chosen
@@ -105,6 +107,17 @@ async def test_what_is_masked_is_nowhere_in_the_crm(scene: Scene) -> None:
     assert any("[removed: github-pat].py" in str(each["subject"]) for each in scene.crm.activities)
 
 
+async def test_who_approves_a_file_approves_no_name_of_another_one(scene: Scene) -> None:
+    scene.given = {"note_template": "{{ gist.files|join }} {{ content }}"}
+    await scene.find_files("ada", "leak.py", f"{OTHER}.py", content=f"\nkey = {TOKEN!r}\n")
+    await publish(scene)
+    await approve(scene, Chosen(((await scene.rows())[0].id,)))
+    await publish(scene)
+    assert await scene.states() == ["published", "held"]
+    assert crm_holds(scene, TOKEN)
+    assert not crm_holds(scene, OTHER)
+
+
 async def test_an_edit_puts_no_credentials_into_a_note(scene: Scene) -> None:
     scene.on_edit = OnEdit.UPDATE
     process = await scene.process()
@@ -131,6 +144,32 @@ async def test_they_are_published_where_somebody_chose_so(scene: Scene) -> None:
     await scene.find_files("ada", "leak.py", content=f"\nkey = {TOKEN!r}\n")
     await publish(scene)
     assert crm_holds(scene, TOKEN)
+
+
+async def test_a_stop_waits_for_one_file_at_the_most_and_each_file_is_a_step(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may take seconds: ten of them would outlast the time that a service has to end."""
+    process = await scene.process()
+    examined: list[str] = []
+
+    def slow(parts: Parts) -> Examined:
+        examined.append(parts.filename)
+        process.publisher.stop()
+        return NOTHING
+
+    await scene.set_mode(PublishingMode.ASK)
+    await scene.find_files("ada", *(f"slow {number}.py" for number in range(8)))
+    with monkeypatch.context() as patch:
+        patch.setattr(DETECTOR, "_found", slow)
+        await process.run()
+    assert len(examined) == 1
+    assert Counter(await scene.states()) == {"held": 1, "pending": 7}
+    steps: list[None] = []
+    listen(lambda: steps.append(None))
+    await (await scene.process()).run()
+    assert Counter(await scene.states()) == {"held": 8}
+    assert len(steps) >= 7
 
 
 @pytest.mark.parametrize("guard", ["hold", "mask"])

@@ -1,6 +1,7 @@
 """The publishing settings in what is sent, and what follows where the account lacks something."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -244,6 +245,55 @@ async def test_a_deal_waits_for_its_stage_and_nobody_else_does(scene: Scene) -> 
     assert scene.crm.deals[-1]["stage_id"] == 5
 
 
+LATER = {
+    "deal_pipeline": ("Open source", "no pipeline 'Open source'"),
+    "deal_labels": ("Hot", "no label of deals 'Hot'"),
+    "deal_owner": ("Ann", "no user 'Ann'"),
+    "deal_custom_fields": ("Kind=Tool", "no custom field of deals 'Kind'"),
+    "deal_currency": ("USD", "Pipedrive does not accept USD"),
+    "deal_visible_to": ("7", "Pipedrive does not accept 7"),
+}
+"""A value for each setting of deals, and what is said after it has disappeared."""
+
+
+@on_sqlite
+async def test_what_disappears_later_lets_new_deals_wait_and_nothing_else(scene: Scene) -> None:
+    equip(scene)
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await process.run()
+    setup = scene.crm.setup
+    there, poorer = vars(setup), deepcopy(vars(setup))
+    poorer["pipelines"] = {1: "Sales"}
+    poorer["users"] = {1: setup.users[1]}
+    poorer["deal_fields"] = poorer["deal_fields"][:2]
+    poorer |= {"currencies": {"EUR"}, "visibilities": {1, 3}}
+    richer = dict(there)
+    for number, (setting, (value, said)) in enumerate(LATER.items()):
+        await set_by_a_person(scene, **{**dict.fromkeys(LATER), setting: value})
+        await scene.find_files(f"u{number}", "a.py")
+        await process.run()
+        assert set(await scene.states()) == {"published"}
+        there.update(poorer)
+        scene.clock.advance(timedelta(hours=25))
+        for login in (f"v{number}", f"w{number}", f"x{number}", "ada"):
+            await scene.find_files(login, f"{login}.py")
+        before = len(scene.crm.requests)
+        await process.run()
+        assert (await scene.states())[-4:] == [*["pending"] * 3, "published"]
+        severity, sentence = (await problems(scene))[ProblemKind.PUBLISHING_SETTINGS_REFUSED]
+        assert severity is Severity.ERROR
+        assert f"{setting}: " in sentence
+        assert said in sentence
+        refused = [r.path for r in scene.crm.requests[before:] if r.status == 400]
+        assert len(refused) <= 2, "one deal shows it for all: with our own field, and without"
+        there.update(richer)
+        scene.clock.advance(timedelta(minutes=31))
+        await process.run()
+        assert set(await scene.states()) == {"published"}, "it is back in the account"
+        assert ProblemKind.PUBLISHING_SETTINGS_REFUSED not in await problems(scene)
+
+
 @on_sqlite
 async def test_fields_that_the_account_requires_are_asked_for(scene: Scene) -> None:
     equip(scene)
@@ -265,6 +315,22 @@ async def test_fields_that_the_account_requires_are_asked_for(scene: Scene) -> N
     await set_by_a_person(scene, deal_custom_fields="Source=GitHub", deal_stage="1")
     await scene.settle(process)
     assert await scene.states() == ["published"] * 2
+    assert ProblemKind.PUBLISHING_SETTINGS_REFUSED not in await problems(scene)
+
+
+@on_sqlite
+async def test_deals_are_made_soon_after_the_account_requires_a_field_no_more(scene: Scene) -> None:
+    equip(scene)
+    lifted = deepcopy(scene.crm.setup.deal_fields)
+    scene.crm.setup.require("Source")
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await process.run()
+    assert await scene.states() == ["pending"]
+    scene.crm.setup.deal_fields = lifted
+    scene.clock.advance(timedelta(minutes=31))
+    await process.run()
+    assert await scene.states() == ["published"]
     assert ProblemKind.PUBLISHING_SETTINGS_REFUSED not in await problems(scene)
 
 

@@ -87,6 +87,14 @@ CASES = (
         ("1 file of ada waits for your decision: the publishing mode is to ask. Approve",),
     ),
     Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.INFO,
+        Act.DECIDE_HELD,
+        (queued(state="held", queued_at=LONG_AGO, held_because="rule"),),
+        (SENT,),
+        ("1 file of ada waits for your decision: a rule holds them. Approve",),
+    ),
+    Case(
         ProblemKind.TARGETS_UNUSABLE,
         Severity.ERROR,
         Act.CHANGE_TARGETS,
@@ -105,7 +113,7 @@ CASES = (
         (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
         (SENT,),
         (
-            "1 file may contain credentials: ",
+            "1 file may hold credentials: ",
             " of ada. gitpip does not send it until you approve it.",
         ),
     ),
@@ -115,7 +123,7 @@ CASES = (
         Act.REVIEW_CREDENTIALS,
         (publications.update().values(state="held", held_because="credentials"),),
         (SENT,),
-        ("2 files may contain credentials, e.g. ", "does not send them until you approve them."),
+        ("2 files may hold credentials, e.g. ", "does not send them until you approve them."),
         count=2,
     ),
     Case(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -10,6 +10,7 @@ import pytest
 
 from gitpip.config import load_settings
 from gitpip.model import Backfill, GistId
+from gitpip.publish import rule_trial
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
@@ -75,6 +76,20 @@ async def test_the_page_and_the_api_show_which_rule_takes_which_file(
     edit = on_one_line((await client.get("/rules?edit=2")).text)
     assert 'action="/rules?rule_id=2"' in edit
     assert '<input name="tags" value="vip"' in edit
+
+
+async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_page(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rule_trial, "TIME_LIMIT", timedelta(0))
+    slow = {"name": "slow", "action": "hold", "conditions": {"content": "((a{0,30}){0,30}b){0,1}z"}}
+    rule = (await client.post(RULES, json=slow)).json()
+    assert len((await client.get(f"{RULES}/trial")).json()) == 1
+    page = on_one_line((await client.get("/rules")).text)
+    assert "Counted in the newest 1 stored files, as many as the rules can be tried on" in page
+    removed = await client.post(f"/rules/{rule['id']}/remove", headers=ORIGIN)
+    assert removed.status_code == 303
+    assert "There are no rules" in (await client.get("/rules")).text
 
 
 async def test_the_page_says_what_is_wrong_and_keeps_what_was_written(

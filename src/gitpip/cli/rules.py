@@ -102,12 +102,14 @@ def try_rules(
     as_json: Json = False,
 ) -> None:
     """Show which rule applies to each of the newest stored files. Changes nothing."""
-    taken = read(
+    tried = read(
         prepared_settings(),
         lambda transaction: rule_trial.tried(transaction, utc_now(), limit=limit),
     )
-    rows = [TakenBody.of(one).model_dump() for one in taken]
+    rows = [TakenBody.of(one).model_dump() for one in tried.taken]
     print_rows(rows, as_json, "No files yet.")
+    if tried.timed_out and not as_json:
+        console.say(f"Stopped after {len(rows):,} files: the rules are too slow for more.")
 
 
 @opt_outs_app.command("list")

@@ -327,6 +327,7 @@ class Deals:
         refused = outcome.reason if isinstance(outcome, Refused) else None
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, title, None, is_open=True))
+            await self._terms.deal_made()
         change = delivery.after_refusal(
             self._after(deal, outcome),
             outcome,

@@ -122,8 +122,11 @@ async def rendered_together(
     left_out: list[str] = []
     if await _is_guarded(transaction, first, file, policy):
         found = await DETECTOR.examine(file)
-        file, wording = await _without_credentials(file, found, wording)
+        file = masked(file, found)
         left_out += _named(found)
+    if policy.credentials is not CredentialsGuard.PUBLISH:
+        # Who approved this file was not asked about the names of the others.
+        wording = await _with_clean_names(wording)
     shown = []
     for piece in others:
         other = await _file(transaction, piece, on_edit)
@@ -167,20 +170,17 @@ async def _is_guarded(
     return policy.credentials is not CredentialsGuard.PUBLISH and not is_approved
 
 
-async def _without_credentials(
-    file: GistFile, found: Examined, wording: Wording
-) -> tuple[GistFile, Wording]:
-    """The file and its wording with each credential replaced by the kind of it."""
-    left = masked(file, found)
+async def _with_clean_names(wording: Wording) -> Wording:
+    """The wording with each credential in a name of a file replaced by the kind of it."""
     names = wording.around.filenames
     in_names = await DETECTOR.examined(Parts("", "", "\n".join(names)))
     if in_names.is_clean:
-        return left, wording
+        return wording
     if in_names.not_judged is not None:
         shown: tuple[str, ...] = ()
     else:
         shown = tuple(without("\n".join(names), in_names.spans[-1]).split("\n"))
-    return left, replace(wording, around=replace(wording.around, filenames=shown))
+    return replace(wording, around=replace(wording.around, filenames=shown))
 
 
 def templates_of(policy: PublishingPolicy) -> Templates:

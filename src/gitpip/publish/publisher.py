@@ -411,7 +411,7 @@ class Publisher:
                 limit=max(BATCH, room),
                 without=run.flight.crowded(limit, waiting),
             )
-        claims = await self._screener.passed(claimed, mode)
+        claims = await self._screener.passed(claimed, mode, self._stop_asked.is_set)
         if per_gist:
             claims = await self._grouped(run, claims)
         run.screened = bool(claimed) and not claims

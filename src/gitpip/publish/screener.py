@@ -8,6 +8,7 @@ from gitpip.model import OnEdit, Publication, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
+from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
 from gitpip.publish.checks import checks_now
 from gitpip.publish.policy import Policies
@@ -51,29 +52,38 @@ class Screener:
         self._policies = policies
 
     async def passed(
-        self, claims: Sequence[Publication], mode: PublishingMode
+        self,
+        claims: Sequence[Publication],
+        mode: PublishingMode,
+        stop_asked: Callable[[], bool] = lambda: False,
     ) -> tuple[Publication, ...]:
         """Those of these claims that are to be sent; the others are written down and released.
 
-        `mode` is that of everybody.
+        `mode` is that of everybody. After `stop_asked`, no other file is looked at, and what was
+        not looked at is not sent.
         """
         new = [claim for claim in claims if is_screened(claim)]
         if not new:
             return tuple(claims)
         candidates, checks = await self._candidates(new, mode)
-        decisions = await asyncio.to_thread(_decided, candidates, checks)
         stopped: dict[Publication, Verdict] = {}
-        broken: set[Publication] = set()
-        for candidate, decision in zip(candidates, decisions, strict=True):
+        aside: set[Publication] = set()
+        for candidate in candidates:
             claim = candidate.publication
+            if stop_asked():
+                aside.add(claim)
+                continue
+            # One file may take seconds, so each of them is a step.
+            decision = await asyncio.to_thread(_decision, candidate, checks)
+            step()
             if isinstance(decision, Exception):
-                broken.add(claim)
+                aside.add(claim)
                 await self._set_aside(claim, decision)
             elif verdict := _verdict(decision):
                 stopped[claim] = verdict
         if stopped:
             await self._write(stopped)
-        return tuple(claim for claim in claims if claim not in stopped and claim not in broken)
+        return tuple(claim for claim in claims if claim not in stopped and claim not in aside)
 
     async def _candidates(
         self, new: Sequence[Publication], mode: PublishingMode
@@ -113,10 +123,6 @@ class Screener:
                     publication_id=claim.id,
                     reason=verdict.reason,
                 )
-
-
-def _decided(candidates: Sequence[Candidate], checks: Checks) -> list[Decision | Exception]:
-    return [_decision(candidate, checks) for candidate in candidates]
 
 
 def _decision(candidate: Candidate, checks: Checks) -> Decision | Exception:

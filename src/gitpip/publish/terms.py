@@ -6,7 +6,7 @@ refused something: the defaults cost nothing.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from gitpip.config.publishing.activity import DEAL_OWNER, GIST_DATE, TODAY
@@ -31,6 +31,8 @@ AFTER_REFUSAL = timedelta(minutes=1)
 """Nothing is sent while the owner of activities is missing, so that costs little, too."""
 WITHOUT_A_DEAL = timedelta(minutes=10)
 """Each deal that waits asks, and the lists cost up to 60 tokens."""
+NOT_LISTED = {"currency": "deal_currency", "visib": "deal_visible_to"}
+"""What no list of the account tells: how Pipedrive's words about it begin, and its setting."""
 REPLACED = timedelta(hours=1)
 """While another type is sent."""
 TRIED_AGAIN_AFTER = timedelta(minutes=30)
@@ -45,6 +47,17 @@ log = get_logger()
 
 class Unsettled(Exception):
     """Nothing can be sent with the settings as they are; the message says what to choose."""
+
+
+@dataclass(frozen=True)
+class _RefusedValue:
+    """A setting of deals whose value Pipedrive refused; only a request tells that."""
+
+    setting: str
+    sentence: str
+    fields: DealFields
+    """The fields with which a deal was refused."""
+    at: datetime
 
 
 class Terms:
@@ -70,6 +83,7 @@ class Terms:
         """The policy, the token and the fields of deals that `_resolved` was made of."""
         self._refused_for: tuple[Field, ...] = ()
         """The required fields without which a deal was refused."""
+        self._refused_value: _RefusedValue | None = None
         self._resolved = Resolved()
         self._noted: dict[str, str] | None = None
         """The faults as they were last written down; None where that is not known."""
@@ -99,7 +113,17 @@ class Terms:
             raise _unsettled(resolved.of_deal)
         if resolved.required and self._refused_for == resolved.required:
             raise Unsettled(ask_for(resolved.required))
+        refused = self._present_refusal()
+        # One deal in a while shows whether it is still refused.
+        if refused is not None and timedelta(0) <= self._now() - refused.at <= WITHOUT_A_DEAL:
+            raise Unsettled(f"{refused.setting}: {refused.sentence}")
         return resolved.deal
+
+    async def deal_made(self) -> None:
+        """Note that Pipedrive accepted a deal, so that none of its values is refused any more."""
+        if self._refused_value is not None:
+            self._refused_value = None
+            await self._note_faults()
 
     def titles(self, login: str) -> tuple[str, ...]:
         """What a user's deal can be called; first what a new one is."""
@@ -122,7 +146,10 @@ class Terms:
                 self._refused_for = resolved.required
                 await self._note_faults()
                 raise Unsettled(ask_for(resolved.required))
-            return resolved.deal != sent
+            if resolved.deal != sent:
+                return True
+            await self._note_refused_value(sent, reason)
+            return False
         resolved = await self._settled(About.ACTIVITY, refused=True)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
@@ -130,6 +157,22 @@ class Terms:
         return (present.type, present.priority) != (sent.type, sent.priority) or (
             present.owner_id not in (None, sent.owner_id) or not self._is_active(sent.owner_id)
         )
+
+    async def _note_refused_value(self, sent: DealFields, reason: str) -> None:
+        """Raise Unsettled if Pipedrive says that it refused a value that no list tells."""
+        values = {"deal_currency": sent.currency, "deal_visible_to": sent.visible_to}
+        said = reason.lower()
+        for words, setting in NOT_LISTED.items():
+            if words in said and values[setting] is not None:
+                sentence = f"Pipedrive does not accept {values[setting]}: {reason}"
+                self._refused_value = _RefusedValue(setting, sentence, sent, self._now())
+                await self._note_faults()
+                raise Unsettled(f"{setting}: {sentence}")
+
+    def _present_refusal(self) -> _RefusedValue | None:
+        """The value that was refused, unless a deal would be made with other fields by now."""
+        refused = self._refused_value
+        return refused if refused and refused.fields == self._resolved.deal else None
 
     async def _settled(self, about: About, *, refused: bool = False) -> Resolved:
         """The settings in the account's numbers; all behind what was `refused` is read for that."""
@@ -151,6 +194,8 @@ class Terms:
                 changed = True
             if changed:
                 self._resolved = self._resolve(policy)
+                if not self._resolved.required:
+                    self._refused_for = ()
                 self._made_of = made_of
                 await self._note_faults()
             return self._resolved
@@ -159,7 +204,7 @@ class Terms:
         """How old the lists may be for that."""
         if changed:
             return AFTER_CHANGE
-        if about is About.DEAL and self._resolved.of_deal:
+        if about is About.DEAL and (self._resolved.of_deal or self._refused_for):
             return WITHOUT_A_DEAL
         if about is About.ACTIVITY and self._resolved.of_activity:
             return AFTER_REFUSAL
@@ -189,6 +234,7 @@ class Terms:
         """What another account has says nothing of this one."""
         self._catalog, self._listed, self._read_at = Catalog(), frozenset(), None
         self._refused_for = ()
+        self._refused_value = None
         self._owners.clear()
 
     async def _note_faults(self) -> None:
@@ -197,6 +243,8 @@ class Terms:
         instead = f"; until then {resolved.activity.type!r} is sent"
         replaced = {name: sentence + instead for name, sentence in resolved.replaced.items()}
         faults = resolved.of_deal | replaced
+        if refused := self._present_refusal():
+            faults[refused.setting] = refused.sentence
         if resolved.required:
             blocks = self._refused_for == resolved.required
             faults[REFUSED if blocks else REQUIRED] = ask_for(resolved.required)

@@ -371,20 +371,19 @@ def _held(waiting: Summary) -> Problem:
 
 def _credentials_held(held: HeldForCredentials) -> Problem:
     such_as, them = (": ", "it") if held.files == 1 else (", e.g. ", "them")
-    example = " ".join(held.example.split())
     return Problem(
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
-        f"{count(held.files, 'file')} may contain credentials{such_as}{example} of {held.login}. "
-        f"gitpip does not send {them} until you approve {them}. Review {them} under CRM sync, and "
-        "tell the owner, because anyone can use what was public.",
+        f"{count(held.files, 'file')} may hold credentials{such_as}{said(held.example)} of "
+        f"{held.login}. gitpip does not send {them} until you approve {them}. Review {them} under "
+        "CRM sync. If you find credentials, tell the owner, because anyone can use what was public.",
         since=held.since,
         count=held.files,
         act=Act.REVIEW_CREDENTIALS,
     )
 
 
-AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON})
+AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON, HeldBecause.RULE})
 """What is held for these reasons is held since somebody chose so: that is no trouble."""
 WHY_HELD = {
     HeldBecause.FLOOD: "far more would have been sent at once than was expected",

@@ -30,6 +30,9 @@ class Setup:
         """The names and e-mail addresses of the users who are active."""
         self.requires = True
         """Whether the API refuses a deal without a required field, and not only the web pages."""
+        self.currencies = {"EUR", "GBP", "USD"}
+        self.visibilities = {1, 3, 5, 7}
+        """Who can be let see a deal; smaller plans have fewer."""
         self.pipelines: dict[int, str] = {1: "Sales"}
         self.stages: dict[int, tuple[str, int]] = {1: ("Qualified", 1), 2: ("Offer", 1)}
         """The names of the stages, with their pipelines."""
@@ -73,6 +76,9 @@ class Setup:
     def check_deal(self, fields: JsonObject, *, is_new: bool) -> None:
         """Refuse what names something that the account does not have, or lacks what it asks for."""
         self._check_owner(fields)
+        for name, known in (("currency", self.currencies), ("visible_to", self.visibilities)):
+            if fields.get(name) is not None and fields[name] not in known:
+                raise _unknown(name, fields[name])
         pipeline_id, stage_id = fields.get("pipeline_id"), fields.get("stage_id")
         if pipeline_id is not None and pipeline_id not in self.pipelines:
             raise _unknown("pipeline_id", pipeline_id)

@@ -133,10 +133,13 @@ async def try_rules(
     context: Context,
     limit: Annotated[int, Query(ge=1, le=rule_trial.MOST, description="How many at most.")] = 100,
 ) -> list[TakenBody]:
-    """Which rule decides about which of the newest stored files; nothing is changed."""
+    """Which rule decides about which of the newest stored files; nothing is changed.
+
+    It takes some three seconds at most: if the rules are slow, the list ends earlier.
+    """
     async with context.database.read() as transaction:
-        taken = await rule_trial.tried(transaction, utc_now(), limit=limit)
-    return [TakenBody.of(one) for one in taken]
+        tried = await rule_trial.tried(transaction, utc_now(), limit=limit)
+    return [TakenBody.of(one) for one in tried.taken]
 
 
 @router.post("/publishing/rules", status_code=HTTPStatus.CREATED)

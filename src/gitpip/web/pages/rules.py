@@ -13,6 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.publish import rule_trial
+from gitpip.publish.rule_trial import Tried
 from gitpip.publish.rules import Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
@@ -151,16 +152,18 @@ async def end_opt_out(
 async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLResponse:
     async with context.database.read() as transaction:
         ordered = await rules.everything(transaction)
-        taken = await rule_trial.tried(transaction, utc_now()) if ordered else ()
+        tried = await rule_trial.tried(transaction, utc_now()) if ordered else Tried()
         out = await opt_outs.everyone(transaction)
-    counts = Counter(one.rule.id if one.rule else None for one in taken)
+    counts = Counter(one.rule.id if one.rule else None for one in tried.taken)
     page = render(
         "rules.html",
         page="rules",
         rules=[(rule, told(rule), counts[rule.id]) for rule in ordered],
         unruled=counts[None],
-        tried=len(taken),
-        taken=taken[:SHOWN],
+        tried=len(tried.taken),
+        timed_out=tried.timed_out,
+        seconds=rule_trial.TIME_LIMIT.total_seconds(),
+        taken=tried.taken[:SHOWN],
         form=form,
         actions=list(RuleAction),
         opt_outs=out,
