@@ -32,6 +32,7 @@ from gitpip.web.pages import forms
 from gitpip.web.pages.repairs import Asked, Numbers, ask
 from gitpip.web.pages.status import PLACES
 from gitpip.web.render.jinja import render
+from gitpip.web.render.note import shown_note
 
 ROWS = 50
 HELD_USERS = 10
@@ -146,6 +147,8 @@ async def publication(
         stops=stops,
         now=utc_now(),
         activity=activity,
+        note=shown_note(activity.note),
+        places=PLACES,
         sent=sent,
         links=await context.links(),
         came_from=_list(state, offset),
