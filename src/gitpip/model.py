@@ -369,6 +369,8 @@ class Publication:
     """The holder of this file's activity, or the other files in it if this is the holder."""
     deleted_activity_id: ActivityId | None = None  # by an undo
     first_marker: str | None = None  # that of its first activity, where it was sent again since
+    description: str | None = None
+    """The description of its gist, or the beginning of it."""
 
 
 @dataclass(frozen=True)

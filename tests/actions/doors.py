@@ -214,7 +214,7 @@ def _application(
         context,
         wake=wake,
         find_account=worker.find_account,
-        unknown_logins=worker.unknown_logins,
+        look_up=worker.look_up,
     )
     return app, woken
 

@@ -1,9 +1,10 @@
 """Keys move between items and pages, never while somebody writes, and can be turned off."""
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.journeys.conftest import World
+from tests.support.chromium import serious_findings
 
 ITEMS = "".join(
     f'<article data-item id="item-{name}"><a data-open href="/people?q={name}">{name}</a>'
@@ -15,7 +16,7 @@ ITEMS = "".join(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_keys_lead_everywhere_unless_somebody_writes_or_turned_them_off(
-    world: World, browser: Browser
+    world: World, browser: Browser, axe: str
 ) -> None:
     world.gitpip.start()
     page = browser.new_page()
@@ -54,15 +55,31 @@ def test_keys_lead_everywhere_unless_somebody_writes_or_turned_them_off(
     search.blur()
     page.keyboard.press("Control+/")
     expect(search).not_to_be_focused()
+    dialog = _dialog_that_gives_the_focus_back(page, axe)
     page.keyboard.press("?")
-    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
     dialog.get_by_label("Use keyboard shortcuts").uncheck()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.reload()
     page.keyboard.type("/?gs")
     expect(dialog).to_be_hidden()
-    page.get_by_label("More", exact=True).click()
+    more = page.get_by_label("More", exact=True)
+    more.click()
+    assert serious_findings(page, axe) == []
     page.get_by_role("button", name="Keyboard shortcuts").click()
     expect(dialog.get_by_label("Use keyboard shortcuts")).not_to_be_checked()
+    dialog.get_by_role("button", name="Close").click()
+    expect(more).to_be_focused()
     assert page.url.endswith("/people?q=one")
+
+
+def _dialog_that_gives_the_focus_back(page: Page, axe: str) -> Locator:
+    place = page.get_by_role("link", name="People", exact=True)
+    place.focus()
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog.locator(":focus")).to_have_count(1)
+    assert serious_findings(page, axe) == []
+    page.keyboard.press("Escape")
+    expect(place).to_be_focused()
+    return dialog

@@ -67,7 +67,7 @@ def test_two_are_paused_tagged_and_removed(tracked: World, browser: Browser, scr
     _box(page, "bob").check()
     page.locator("#selection").get_by_label("Tags").fill("vip")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Added the tag vip to 1 person.")).to_be_in_viewport()
+    expect(page.get_by_text("Added tag “vip” to 1 person.")).to_be_in_viewport()
     expect(_row(page, "bob").get_by_role("link", name="vip")).to_be_visible()
 
     _box(page, "ada").check()

@@ -238,7 +238,7 @@ def _application(folder: Path) -> FastAPI:
             scheduler_is_alive=unused,
             ailments=unused,
             forecast=unused,
-            unknown_logins=unused,
+            look_up=unused,
             preview=unused,
             check_settings=unused,
             check_target=unused,

@@ -23,6 +23,7 @@ from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.users import users
 from gitpip.watch.forecast import Forecast
+from gitpip.watch.github.graphql import LookedUp
 from gitpip.web.app import create_app
 from gitpip.web.context import AppContext
 from gitpip.web.render.highlight import visible
@@ -70,8 +71,8 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     async def forecast(login: str, backfill: Backfill) -> Forecast:
         return Forecast(await find_account(login), 1, 1, 1, timedelta(0), timedelta(0))
 
-    async def unknown_logins(logins: Sequence[str]) -> frozenset[str]:
-        return frozenset(logins)
+    async def look_up(logins: Sequence[str]) -> LookedUp:
+        return LookedUp({}, frozenset(logins))
 
     files = tuple(
         SeenFile(name, f"hash{number}", 9, "<b>C</b>", "javascript:1", f"{name}\n" + "x" * 50_000)
@@ -99,7 +100,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_app(
         AppContext(
             forecast=forecast,
-            unknown_logins=unknown_logins,
+            look_up=look_up,
             database=database,
             credentials=Credentials(settings),
             find_account=find_account,

@@ -16,6 +16,8 @@ FOREIGN = "Kunde;Kürzel;Konto\nAnalytics AG;A;@ada\nBau GmbH;B;https://github.c
 
 @pytest.fixture
 def people(served: Served) -> Iterator[httpx2.Client]:
+    for login in ("ada", "bob"):
+        served.github.add_user(login)
     with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
         yield client
 
@@ -89,7 +91,7 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     chosen = {"column-1": "tags", "column-2": "id", "column-3": "login", "header": "on"}
     preview = on_one_line(people.get(address, params=chosen).text)
     assert "2 people will be added" in preview
-    assert "<td>A</td>" in preview
+    assert 'data-label="Customer ID">A</td>' in preview
     assert tracked(served) == []
     assert "2 people added" in on_one_line(confirm(served, people, page, **chosen).text)
     assert served.gitpip.get("/users").json() == [
@@ -116,13 +118,21 @@ def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2
     assert tracked(served) == []
 
 
-def test_usernames_that_github_does_not_show_are_said(
+def test_usernames_that_github_does_not_show_are_left_out(
     served: Served, people: httpx2.Client
 ) -> None:
-    served.github.add_user("ada")
-    shown = on_one_line(upload(people, b"ada\nno-such-user\n").text)
-    assert "2 people will be added" in shown
-    assert "GitHub has no user of 1 name: no-such-user." in shown
+    for name in ("one.py", "two.py"):
+        served.github.add_gist("ada", {name: "1"})
+    page = upload(people, b"login,backfill\nada,latest:1\nno-such-user,all\n")
+    shown = on_one_line(page.text)
+    assert "1 person will be added." in shown
+    assert "1 username is not on GitHub and left out: no-such-user." in shown
+    assert "They have 2 public gists now. 1 gist will be sent to Pipedrive" in shown
+    assert "Add 1 person<" in shown
+    done = on_one_line(confirm(served, people, page).text)
+    assert "1 person added, 1 row with errors" in done
+    assert "GitHub has no user &#39;no-such-user&#39;" in done
+    assert tracked(served) == ["ada"]
     served.github.tokens.clear()
     shown = on_one_line(upload(people, b"ada\n").text)
     assert "GitHub could not be asked whether these usernames exist" in shown

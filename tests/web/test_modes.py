@@ -1,6 +1,7 @@
 """Pauses and modes as a person meets them: on the pages, in the API and in the status."""
 
 import json
+import re
 
 import httpx2
 
@@ -26,7 +27,11 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
     assert served.gitpip.get("/health").status_code == 200
     [row] = served.api("GET", "/publications").json()["items"]
     assert (row["state"], row["due_at"]) == ("pending", None)
-    assert "When sync is resumed" in served.gitpip.get("/publications").text
+    listed = served.gitpip.get("/publications").text
+    assert "When sync is resumed" in listed
+    assert "Sync is paused: resume sync to send it" in listed
+    one = served.gitpip.get(f"/publications/{row['id']}").text
+    assert re.search('id="waits".*Sync is paused by.*id="resume-publishing"', one, re.DOTALL)
     assert 'id="resume-publishing"' in served.gitpip.get("/status-page").text
     assert "paused by" in served.gitpip.command("status").stdout
     drained = served.gitpip.command("publish", "--json")

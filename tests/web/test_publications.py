@@ -75,9 +75,10 @@ def test_the_words_around_a_sent_file(served: Served) -> None:
     )
     listed = served.gitpip.get("/publications").text
     assert re.search(r">View<span[^>]*> one.py", on_one_line(listed))
-    assert (
-        "<h2>What would be sent today</h2>" in served.gitpip.get(f"/publications/{row['id']}").text
-    )
+    shown = on_one_line(served.gitpip.get(f"/publications/{row['id']}").text)
+    assert '<h2>Preview of the activity</h2> <p class="soft">As it would be sent today' in shown
+    assert re.search(r'aria-label="Note" dir="auto"><p>.*?<pre>1', shown)  # not its tags as text
+    assert f"Sync ID <code>{row['marker']}</code>" in shown
     assert '<span class="state published">' in listed
     assert '<span class="state failed">' not in listed  # red, for none
     person = re.sub("<[^>]+>", "", served.gitpip.get("/people/ada").text)

@@ -83,6 +83,7 @@ def _set_the_scene(served: Served) -> Known:
         lambda: served.api("GET", "/publications?state=published").json()["total"] == 3,
         "everything to be published",
     )
+    served.github.add_user("somebody-else")
     clash = {"file": ("list.csv", f"login,id\nsomebody-else,{OWN_ID}\n")}
     imported = httpx2.post(f"{gitpip.url}/imports", files=clash, timeout=20)
     httpx2.post(f"{gitpip.url}{imported.headers['location']}/confirm", timeout=20)

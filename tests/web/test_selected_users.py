@@ -73,7 +73,7 @@ def _ticked(page: httpx2.Response) -> list[str]:
 def test_some_are_paused_tagged_checked_and_resumed(table: Table) -> None:
     assert _said(table.order("pause", "ada", "cleo")) == "Paused 2 people."
     tagged = table.order("tag", "ada", "bob", tags="vip, new")
-    assert _said(tagged) == "Added the tags vip, new to 2 people."
+    assert _said(tagged) == "Added tags “vip”, “new” to 2 people."
     assert table.users() == {
         "ada": ("paused", ["new", "vip"]),
         "bob": ("active", ["new", "vip"]),
@@ -81,7 +81,7 @@ def test_some_are_paused_tagged_checked_and_resumed(table: Table) -> None:
     }
 
     untagged = table.order("untag", "ada", "cleo", tags="new")
-    assert _said(untagged) == "Removed the tag new from 2 people."
+    assert _said(untagged) == "Removed tag “new” from 2 people."
     assert _said(table.order("check", "ada", "bob")) == (
         "Checking 1 person. 1 is paused and will be checked when resumed."
     )
@@ -108,6 +108,16 @@ def test_a_user_who_is_paused_already_keeps_that_and_the_audit_says_nothing(tabl
 
     assert table.audit() == before
     assert table.users()["bob"] == ("active", [])
+
+
+def test_files_of_some_are_held_until_that_ends(table: Table) -> None:
+    held = table.order("hold", "ada", "bob")
+    assert _said(held) == "Holding sync of 2 people. New files wait for approval under CRM sync."
+    assert on_one_line(held.text).count("Files are held for approval") == 2
+    ended = table.order("unhold", "ada", "cleo")
+    assert _said(ended).startswith("Ended the hold of 2 people.")
+    assert on_one_line(ended.text).count("Files are held for approval") == 1
+    assert table.audit() == {("user.changed", "ada"), ("user.changed", "bob")}
 
 
 def test_tags_given_at_once_by_several_are_all_kept(table: Table) -> None:
@@ -156,7 +166,7 @@ MANY = tuple(f"user{number}" for number in range(500))
         ("tag", ("ada",), "x" * 51, "must be 1 to 50 printable characters"),
         ("tag", ("bob", "ada"), " ".join(map(str, range(20))), "for ada: must be at most 20 tags"),
         ("untag", ("ada", "bob"), "old vpi", "tags: none of the selected users has the tag 'vpi'"),
-        ("", ("ada",), "", "act: must be check, pause, resume, remove, tag or untag"),
+        ("", ("ada",), "", "act: must be check, pause, resume, hold, unhold, remove, tag or untag"),
         ("destroy", ("ada",), "", "act: must be check, pause"),
     ],
 )

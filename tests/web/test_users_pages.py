@@ -170,4 +170,4 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     assert "PIPEDRIVE_TOKEN is not set" in waiting
     listed = served.gitpip.get("/publications?state=pending").text
     assert "PIPEDRIVE_TOKEN is not set" in listed
-    assert "In queue" in listed
+    assert "Sync has stopped: the status says why" in listed

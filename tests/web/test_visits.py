@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.store.visits.visits import Visit
 from gitpip.web.pages.inbox import NEW_BROWSERS
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served, serving
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,6 +75,17 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
         form = {"everything": "1", "newest": newest}
         first, again = (browser.post("/seen", data=form).text for _ in range(2))
 
+        gist = re.findall('href="(/gist/[^"]+)"', browser.get("/?show=all").text)[0]
+        page = browser.get(gist, headers={"referer": f"{served.gitpip.url}/?show=all&tag=x"}).text
+        elsewhere = browser.get(gist, headers={"referer": "https://elsewhere.example/people"}).text
+        unread = dict(re.findall('<button name="(unread)"[^>]* value="([^"]+)"', page))
+        shown = re.findall('name="back" value="([^"]*)"', on_one_line(page))
+        marked = browser.post("/seen", data={**unread, "back": unescape(shown[0])})
+
+    assert '<a href="/?show=all&amp;tag=x" data-back>Back to inbox</a>' in page
+    assert '<a href="/" data-back>Back to inbox</a>' in elsewhere
+    assert "Marked 1 gist as unread." in on_one_line(marked.text)
+    assert (marked.url.params["tag"], marked.url.params["show"]) == ("x", "all")
     assert "Marked 1 gist as read." in first
     assert "Already marked as read." in again
     assert again.count('<a href="/seen/') == 1

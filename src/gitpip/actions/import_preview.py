@@ -1,24 +1,37 @@
 """What the import of a file would do, before anything is added."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
+from gitpip.model import Backfill, BackfillKind
 from gitpip.store.database import Database
 from gitpip.store.users import bulk, imports
 from gitpip.user_lists import columns
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import Understood, open_list, understood
 from gitpip.user_lists.rows import ImportRow, RowError
+from gitpip.watch.github.graphql import LookedUp
 
 LOOKED_AT = 1000
 """How many rows are read for a preview at most."""
 SHOWN = 10
 
-FindUnknown = Callable[[Sequence[str]], Awaitable[frozenset[str]]]
-"""Which of these usernames GitHub does not show; raises GitHubError where it can't be asked."""
+LookUp = Callable[[Sequence[str]], Awaitable[LookedUp]]
+"""What GitHub says of these usernames; raises GitHubError where it can't be asked."""
+
+
+@dataclass(frozen=True)
+class ExistingGists:
+    """What the new people of a list published so far, as far as GitHub has said it."""
+
+    gists: int
+    sent: int
+    """How many of these gists are sent to Pipedrive at most."""
+    is_exact: bool
+    """Whether exactly so many are sent; days are not counted."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +41,8 @@ class ImportPreview:
     understood: Understood
     logins: tuple[str, ...]
     """The usernames of the rows that were read, each once, in their order."""
-    tracked: int
-    """How many of them are tracked already."""
+    new: tuple[ImportRow, ...]
+    """The rows of those who are not tracked yet, each once."""
     faulty: int
     faults: tuple[str, ...]
     """The first faults, a line each."""
@@ -38,6 +51,41 @@ class ImportPreview:
     more: bool
     remembered: bool
     """Whether the columns hold what was chosen for the same headings before."""
+
+    @property
+    def tracked(self) -> int:
+        """How many of the users are tracked already."""
+        return len(self.logins) - len(self.new)
+
+    def added(self, absent: Collection[str]) -> tuple[ImportRow, ...]:
+        """The rows of those who will be added: all new ones but those who are not on GitHub."""
+        left_out = {login.lower() for login in absent}
+        return tuple(row for row in self.new if row.login.lower() not in left_out)
+
+
+def existing_gists(
+    rows: Sequence[ImportRow], counts: Mapping[str, int], backfill: Backfill
+) -> ExistingGists:
+    """What adding these rows sends of gists that exist, by GitHub's counts of them, by login.
+
+    `backfill` is for rows that have no rule of their own.
+    """
+    gists = sent = 0
+    is_exact = True
+    for row in rows:
+        count, rule = counts.get(row.login.lower(), 0), row.backfill or backfill
+        gists += count
+        match rule.kind:
+            case BackfillKind.NONE:
+                continue
+            case BackfillKind.LATEST:
+                sent += min(count, rule.count or 0)
+            case BackfillKind.ALL:
+                sent += count
+            case BackfillKind.SINCE:
+                sent += count
+                is_exact = is_exact and not count
+    return ExistingGists(gists, sent, is_exact=is_exact)
 
 
 async def preview(
@@ -53,13 +101,15 @@ async def preview(
     told, rows, more = await asyncio.to_thread(_looked_at, file, choice)
     users = [row for row in rows if isinstance(row, ImportRow)]
     faults = [row for row in rows if isinstance(row, RowError)]
-    logins = tuple({row.login.lower(): row.login for row in users}.values())
+    once = {row.login.lower(): row for row in reversed(users)}
+    first = [row for row in users if once[row.login.lower()] is row]
+    logins = tuple(row.login for row in first)
     async with database.read() as transaction:
-        tracked = len(await bulk.tracked_among(transaction, logins))
+        tracked = await bulk.tracked_among(transaction, logins)
     return ImportPreview(
         told,
         logins,
-        tracked=tracked,
+        new=tuple(row for row in first if row.login.lower() not in tracked),
         faulty=len(faults),
         faults=tuple(f"{fault.place}: {fault.reason}" for fault in faults[:SHOWN]),
         first=tuple(users[:SHOWN]),

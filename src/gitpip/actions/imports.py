@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from io import SEEK_END
@@ -10,7 +10,7 @@ from itertools import count, islice
 from typing import BinaryIO
 
 from gitpip.actions.acting import Acting
-from gitpip.actions.import_preview import FindUnknown, preview
+from gitpip.actions.import_preview import LookUp, preview
 from gitpip.clock import utc_now
 from gitpip.errors import AccountChanged, GitHubError, GitpipError, ImportFailed, ImportNotWaiting
 from gitpip.model import Backfill
@@ -48,13 +48,11 @@ async def begin(acting: Acting, *, name: str, size: int) -> ImportId:
     return import_id
 
 
-async def upload(
-    acting: Acting, file: BinaryIO, *, name: str, find_unknown: FindUnknown
-) -> ImportId:
+async def upload(acting: Acting, file: BinaryIO, *, name: str, look_up: LookUp) -> ImportId:
     """Keep a file until a person has seen what would be imported, and confirms it.
 
-    GitHub is asked which of the first usernames it does not show. Raises InvalidInput where the
-    file is no list; then it is not kept.
+    GitHub is asked which of the first usernames it does not show, and how many gists the others
+    have. Raises InvalidInput where the file is no list; then it is not kept.
     """
     looked = await preview(acting.database, file)
     shown, size = _shown(name), file.seek(0, SEEK_END)
@@ -71,13 +69,16 @@ async def upload(
             await imports.keep_piece(act.transaction, import_id, number, data)
     try:
         async with asyncio.timeout(LOOK_UP_LIMIT.total_seconds()):
-            unknown = await find_unknown(looked.logins)
+            answer = await look_up(looked.logins)
     except (GitHubError, AccountChanged, TimeoutError) as error:
         log.info("users.import_not_looked_up", import_id=import_id, reason=str(error))
         return import_id
     async with acting.database.begin() as transaction:
-        named = [login for login in looked.logins if login in unknown]
-        await imports.note_not_on_github(transaction, import_id, named, asked=len(looked.logins))
+        absent = [row.login for row in looked.new if row.login in answer.unknown]
+        counts = {row.login: answer.gist_counts.get(row.login) for row in looked.new}
+        await imports.note_looked_up(
+            transaction, import_id, absent, counts, asked=len(looked.logins)
+        )
     return import_id
 
 
@@ -128,16 +129,21 @@ async def carry_out(
 ) -> Imported:
     """Track every user of a list in a file, and note how far that is.
 
-    Good rows are taken even where others are bad. GitHub is asked by the next check. `backfill`
+    Good rows are taken even where others are bad. A user that GitHub did not show when the file
+    was uploaded is left out; about the others it is asked by the next check. `backfill`
     is for those who have none of their own; `choice` says which column holds what. `follow` is
     told what was done so far. Raises InvalidInput where the file is no list, or its columns would
     have to be guessed, and ImportFailed when something went wrong here.
     """
     done = Imported(0, 0, ())
+    async with acting.database.read() as transaction:
+        looked_up = await imports.get(transaction, import_id)
+    absent = {login.lower() for login in looked_up.not_on_github}
     try:
         entries = read_list(file, choice)
         while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
-            done += await _add(acting.database, piece, backfill, import_id)
+            shown = [_if_shown(entry, absent) for entry in piece]
+            done += await _add(acting.database, shown, backfill, import_id)
             await _advance(acting, import_id, file, done)
             follow(done)
     except GitpipError as error:
@@ -150,6 +156,13 @@ async def carry_out(
         raise failed from error
     await _end(acting, import_id, done, failure=None)
     return done
+
+
+def _if_shown(entry: ImportRow | RowError, absent: Collection[str]) -> ImportRow | RowError:
+    """The same, but an error for a user that GitHub does not show."""
+    if isinstance(entry, ImportRow) and entry.login.lower() in absent:
+        return RowError(entry.place, f"GitHub has no user {entry.login!r}")
+    return entry
 
 
 async def _advance(acting: Acting, import_id: ImportId, file: BinaryIO, done: Imported) -> None:

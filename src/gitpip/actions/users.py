@@ -1,6 +1,6 @@
 """What a person does to tracked users: add, change, pause, check now, remove."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -8,12 +8,13 @@ from gitpip.actions.acting import Act, Acting
 from gitpip.config.publishing.policy import publishing_mode
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput
 from gitpip.model import Account, Backfill, User, UserState
+from gitpip.modes import PublishingMode
 from gitpip.observability.logging import get_logger
 from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import permission, publishing_settings
 from gitpip.store.users import bulk, users
-from gitpip.store.users.users import GENERAL, NOTHING, Added, Changes
+from gitpip.store.users.users import GENERAL, NOTHING, Added, Changes, Mode
 from gitpip.targets import DEAL_BY_TITLE
 from gitpip.validation import check_external_id, check_login, checked_tags, possible_login
 
@@ -29,6 +30,10 @@ class UserAct(StrEnum):
     CHECK = "check"
     PAUSE = "pause"
     RESUME = "resume"
+    HOLD = "hold"
+    """Hold their new files until a person approves them."""
+    UNHOLD = "unhold"
+    """Treat their new files as those of everybody."""
     REMOVE = "remove"
 
 
@@ -37,6 +42,13 @@ class Tagging(StrEnum):
 
     TAG = "tag"
     UNTAG = "untag"
+
+
+MODES: Mapping[UserAct | Tagging, Mode] = {
+    UserAct.HOLD: PublishingMode.ASK,
+    UserAct.UNHOLD: GENERAL,
+}
+"""The publishing mode that an act gives to a user."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,8 @@ async def act_on_selected(acting: Acting, order: Order) -> tuple[User, ...]:
                     await _check(act, user)
                 case UserAct.PAUSE | UserAct.RESUME:
                     await _change(act, user, Changes(paused=order.act is UserAct.PAUSE))
+                case UserAct.HOLD | UserAct.UNHOLD:
+                    await _change(act, user, Changes(mode=MODES[order.act]))
                 case UserAct.REMOVE:
                     await _remove(act, user)
                 case Tagging.TAG | Tagging.UNTAG:

@@ -123,7 +123,7 @@ async def _serve(
             scheduler_is_alive=worker.is_alive,
             ailments=lambda: life.ailments(patience) + ailments(),
             forecast=worker.forecast,
-            unknown_logins=worker.unknown_logins,
+            look_up=worker.look_up,
             preview=_preview(settings),
             check_settings=AccountLists(lambda: credentials.settings).check,
             check_target=targets.check,

@@ -31,6 +31,7 @@ from gitpip.watch.account import GitHubAddress
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import Forecast, past_of
 from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.graphql import LookedUp
 from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.github.shared_limits import SharedLimits
 from gitpip.watch.public_feed import READ_EVERY, PublicFeed
@@ -113,10 +114,10 @@ class Worker:
         """What tracking a login would publish at once; raises GitHubError."""
         return await forecast(self.database, self.github, login, backfill)
 
-    async def unknown_logins(self, logins: Sequence[str]) -> frozenset[str]:
-        """Those of these logins that GitHub does not show; raises GitHubError."""
+    async def look_up(self, logins: Sequence[str]) -> LookedUp:
+        """Which of these logins GitHub shows, with how many gists; raises GitHubError."""
         await self.address.check()
-        return await self.github.unknown(logins)
+        return await self.github.look_up(logins)
 
     async def wake(self, work: Work) -> None:
         """Tell the scheduler that work waits; the sweep finds it later where that fails."""

@@ -49,10 +49,11 @@ class UserWanted:
 
 @dataclass(frozen=True)
 class ListedUser:
-    """A user in the list, and how many gists of theirs the viewer has not read."""
+    """A user in the list; how many gists of theirs are stored, and not read by the viewer."""
 
     user: User
     new: int
+    gists: int
 
 
 async def list_users(
@@ -75,6 +76,12 @@ async def list_users(
         .correlate(users)
         .scalar_subquery()
     )
+    stored = (
+        select(func.count())
+        .where(gists.c.user_key == users.c.key)
+        .correlate(users)
+        .scalar_subquery()
+    )
     # First the keys alone: what is looked up for each row would be looked up for those left out.
     keys = (
         select(users.c.key)
@@ -86,11 +93,11 @@ async def list_users(
     )
     found = await transaction.execute(
         rows()
-        .add_columns(unread.label("unread"))
+        .add_columns(unread.label("unread"), stored.label("gists"))
         .where(users.c.key.in_(select(keys.c.key)))
         .order_by(*ORDERS[sort])
     )
-    items = [ListedUser(user_of(row), row.unread) for row in found]
+    items = [ListedUser(user_of(row), row.unread, row.gists) for row in found]
     return Page(tuple(items), total or 0)
 
 

@@ -120,6 +120,8 @@ imports = Table(
     Column("confirmed_at", UTCDateTime),
     # Usernames of the file that GitHub does not show, of the first ones that it was asked for.
     Column("not_on_github", Lines),
+    # The others that are new, each with the number of its public gists.
+    Column("gists_on_github", Lines),
     Column("asked", Integer, nullable=False, server_default=text("0")),
 )
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from gitpip.actions.acting import Acting, Wake
 from gitpip.actions.adding import MakeForecast
-from gitpip.actions.import_preview import FindUnknown
+from gitpip.actions.import_preview import LookUp
 from gitpip.actions.publishing_settings import Check as CheckSettings
 from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
@@ -57,7 +57,7 @@ class AppContext:
     scheduler_is_alive: SchedulerIsAlive
     ailments: Ailments
     forecast: MakeForecast
-    unknown_logins: FindUnknown
+    look_up: LookUp
     preview: Preview
     check_settings: CheckSettings
     check_target: CheckTarget

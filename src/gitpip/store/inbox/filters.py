@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from urllib.parse import urlencode
 
@@ -88,17 +88,14 @@ class Filter:
 
 
 async def wanted(transaction: Transaction, asked: Filter, now: datetime) -> GistsWanted:
-    """Which gists a filter asks for now. Raises UserNotTracked."""
+    """Which gists a filter asks for now; its days are those of the zone of `now`.
+
+    Raises UserNotTracked.
+    """
     user_keys = None
     if asked.user:
         user_keys = [(await users.find(transaction, asked.user)).key]
-    since, last_day = _day("since", asked.since), _day("until", asked.until)
-    before = None if last_day is None else last_day + timedelta(days=1)
-    if asked.shows is Show.TODAY:
-        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        since = max(since or today, today)
-    elif asked.shows is Show.WEEK:
-        since = max(since or now - WEEK, now - WEEK)
+    since, before = span(asked, now)
     found = asked.by == By.FOUND
     return GistsWanted(
         FileWanted(
@@ -116,11 +113,28 @@ async def wanted(transaction: Transaction, asked: Filter, now: datetime) -> Gist
     )
 
 
-def _day(field: str, text: str) -> datetime | None:
+def span(asked: Filter, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """From when on, and before when, gists are asked for, in UTC; days are those of `now`'s zone.
+
+    A day has 23 or 25 hours where summer time begins or ends.
+    """
+    zone = now.tzinfo or UTC
+    since, last_day = _day("since", asked.since, zone), _day("until", asked.until, zone)
+    before = None if last_day is None else last_day + timedelta(days=1)
+    if asked.shows is Show.TODAY:
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        since = max(since or today, today)
+    elif asked.shows is Show.WEEK:
+        week_ago = (now.astimezone(UTC) - WEEK).astimezone(zone)
+        since = max(since or week_ago, week_ago)
+    return since and since.astimezone(UTC), before and before.astimezone(UTC)
+
+
+def _day(field: str, text: str, zone: tzinfo = UTC) -> datetime | None:
     if not text:
         return None
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone)
     except ValueError:
         raise InvalidInput(field, f"must be a date, e.g. 2026-01-31, not {text[:40]!r}") from None
     return min(max(day, FIRST_DAY), LAST_DAY)

@@ -22,6 +22,9 @@ from gitpip.store.schema import gist_files, gists, publications, revisions, user
 from gitpip.store.schema_publishing import OF_HOLDER, holder, shown
 from gitpip.store.visibility import tracked
 
+DESCRIPTION = 200
+"""How many characters of a gist's description are read with a publication."""
+
 publication_of = reader(Publication)
 """The publication in a row of `selected`."""
 
@@ -69,6 +72,7 @@ def selected() -> Select[Any]:
             users.c.state.label("user_state"),
             gist_files.c.gist_id,
             gist_files.c.filename,
+            func.substr(gists.c.description, 1, DESCRIPTION).label("description"),
             case((came_with_its_gist, gists.c.created_at)).label("appeared_at"),
             type_coerce(_files_of_activity(), FilesOfActivity).label("sent_with"),
         )

@@ -44,7 +44,15 @@ class Import:
     """When it was confirmed by a person; None while it waits for that."""
     not_on_github: tuple[str, ...]
     """Usernames that GitHub does not show, of the first `asked` ones of the file."""
+    gists_on_github: tuple[str, ...]
+    """The other new ones, a line each: the username and how many public gists GitHub counts."""
     asked: int
+
+    @property
+    def gist_counts(self) -> Mapping[str, int]:
+        """How many public gists each of the new users has, by the username in small letters."""
+        pairs = (line.split() for line in self.gists_on_github)
+        return {login.lower(): int(count) for login, count in pairs}
 
     @property
     def waits(self) -> bool:
@@ -117,14 +125,20 @@ async def confirm(transaction: Transaction, import_id: ImportId, now: datetime) 
     )
 
 
-async def note_not_on_github(
-    transaction: Transaction, import_id: ImportId, logins: Collection[str], *, asked: int
+async def note_looked_up(
+    transaction: Transaction,
+    import_id: ImportId,
+    absent: Collection[str],
+    counts: Mapping[str, int | None],
+    *,
+    asked: int,
 ) -> None:
-    """Note which of the usernames that GitHub was asked for it does not show."""
+    """Note which of the usernames GitHub does not show, and how many gists the others have."""
+    lines = [f"{login} {count}" for login, count in counts.items() if count is not None]
     await transaction.execute(
         update(imports)
         .where(imports.c.id == import_id)
-        .values(not_on_github=tuple(logins), asked=asked)
+        .values(not_on_github=tuple(absent), gists_on_github=tuple(lines), asked=asked)
     )
 
 
@@ -228,12 +242,13 @@ async def get(transaction: Transaction, import_id: ImportId, *, for_update: bool
     if row is None:
         raise ImportNotFound(f"there is no import {import_id}")
     one = _import(row)
-    named = (*one.faults, *one.not_on_github)
+    named = (*one.faults, *one.not_on_github, *one.gists_on_github)
     shown = await visibility.without_removed(transaction, named)
     return replace(
         one,
         faults=tuple(fault for fault in one.faults if fault in shown),
         not_on_github=tuple(login for login in one.not_on_github if login in shown),
+        gists_on_github=tuple(line for line in one.gists_on_github if line in shown),
     )
 
 

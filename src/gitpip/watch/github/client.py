@@ -39,6 +39,7 @@ from gitpip.watch.github.gist_list import (
 )
 from gitpip.watch.github.graphql import (
     GISTS_OF_ONE,
+    LookedUp,
     Snapshot,
     build_look_up,
     build_query,
@@ -236,22 +237,24 @@ class GitHub:
         finally:
             await self._graphql_limits.tell()
 
-    async def unknown(self, logins: Sequence[str]) -> frozenset[str]:
-        """Those of these logins that no user has, by one request for each hundred.
+    async def look_up(self, logins: Sequence[str]) -> LookedUp:
+        """Which of these logins no user has, and the gists of the others, by hundreds.
 
         Raises GraphQLFailed, also where there is no token: GraphQL answers nobody without one.
         """
         if not self.polls_batches:
             raise GraphQLFailed("GraphQL needs a token")
-        found: set[str] = set()
+        counts, unknown = dict[str, int](), frozenset[str]()
         for start in range(0, len(logins), LOOKED_UP_AT_ONCE):
             asked = logins[start : start + LOOKED_UP_AT_ONCE]
             answer = await self._transport.post(self._graphql_url or "", build_look_up(asked))
             try:
-                found |= parse_look_up(answer, asked, self._graphql_limits)
+                found = parse_look_up(answer, asked, self._graphql_limits)
             finally:
                 await self._graphql_limits.tell()
-        return frozenset(found)
+            counts |= found.gist_counts
+            unknown |= found.unknown
+        return LookedUp(counts, unknown)
 
     async def shows_gists(self) -> bool | None:
         """Whether GraphQL shows gists to this token, which it does not to a fine-grained one.

@@ -54,6 +54,16 @@ class Snapshot:
     """How many users the query asked about."""
 
 
+@dataclass(frozen=True)
+class LookedUp:
+    """What GitHub says of some logins; of a login that is in neither of both it said nothing."""
+
+    gist_counts: Mapping[str, int]
+    """How many public gists each user has."""
+    unknown: frozenset[str]
+    """Those that no user has."""
+
+
 def build_query(users: Sequence[User]) -> Mapping[str, object]:
     """The query about these users: by node id, which survives renames, else by login."""
     ids = [user.node_id for user in users if user.node_id]
@@ -68,22 +78,39 @@ def build_query(users: Sequence[User]) -> Mapping[str, object]:
 
 
 def build_look_up(logins: Sequence[str]) -> Mapping[str, object]:
-    """The query whether there are users with these logins: a point for up to a hundred."""
+    """The query whether there are users with these logins, and how many public gists they have.
+
+    It costs a point for up to a hundred.
+    """
     names = {f"login{number}": login for number, login in enumerate(logins)}
     declared = ", ".join(f"${name}: String!" for name in names)
-    fields = " ".join(f"{name}: user(login: ${name}) {{ databaseId }}" for name in names)
+    counted = "databaseId gists(first: 1, privacy: PUBLIC) { totalCount }"
+    fields = " ".join(f"{name}: user(login: ${name}) {{ {counted} }}" for name in names)
     return {"query": f"query({declared}) {{ {fields} }}", "variables": names}
 
 
-def parse_look_up(answer: Answer, logins: Sequence[str], limits: Limits) -> frozenset[str]:
-    """Those of these logins that no user has. Raises GitHubLimited and GraphQLFailed."""
+def parse_look_up(answer: Answer, logins: Sequence[str], limits: Limits) -> LookedUp:
+    """What an answer says of these logins. Raises GitHubLimited and GraphQLFailed."""
     body = _body_of(answer)
     if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
         raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
     if body.data is None:
         raise GraphQLFailed("GraphQL gave no data")
     missing = {problem.place for problem in body.errors or () if problem.type == "NOT_FOUND"}
-    return frozenset(login for number, login in enumerate(logins) if f"login{number}" in missing)
+    places = {f"login{number}": login for number, login in enumerate(logins)}
+    counts = {login: _gist_count(body.data.get(place)) for place, login in places.items()}
+    return LookedUp(
+        {login: count for login, count in counts.items() if count is not None},
+        frozenset(login for place, login in places.items() if place in missing),
+    )
+
+
+def _gist_count(given: object) -> int | None:
+    """How many public gists a user has; None where the answer does not say it."""
+    try:
+        return _Counted.model_validate(given).gists.totalCount
+    except ValidationError:
+        return None
 
 
 def parse_response(
@@ -137,9 +164,16 @@ class _Gist(BaseModel):
     updatedAt: Moment  # noqa: N815 - GitHub's name
 
 
-class _Gists(BaseModel):
+class _Count(BaseModel):
     totalCount: Annotated[int, Field(ge=0, lt=2**31)]  # noqa: N815 - GitHub's name
+
+
+class _Gists(_Count):
     nodes: list[_Gist | None] | None
+
+
+class _Counted(BaseModel):
+    gists: _Count
 
 
 class _Node(BaseModel):

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import AfterValidator
 
@@ -13,8 +14,11 @@ from gitpip.errors import GistNotFound
 from gitpip.model import FileKey, GistFile, GistId, Role
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, unreadable
+from gitpip.store.inbox import entries
 from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.viewer import remember, viewer_of
 from gitpip.web.context import Context
+from gitpip.web.public_address import path_of_page
 from gitpip.web.render.diff import LINES, differences, in_one_column
 from gitpip.web.render.highlight import shown, whole_of, with_line_links
 from gitpip.web.render.jinja import render
@@ -36,11 +40,13 @@ Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 
 @router.get("/gist/{gist_id}")
 @needs(Role.VIEWER)
-async def gist(gist_id: GistPath, context: Context) -> HTMLResponse:
+async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLResponse:
     """One gist with all its files."""
+    viewer = viewer_of(request)
     async with context.database.read() as transaction:
         files = await gists.of_gist(transaction, GistId(gist_id))
         unread = await unreadable.of_gist(transaction, GistId(gist_id))
+        entry = await entries.entries(transaction, viewer, [GistId(gist_id)], content_limit=0)
     if not files and unread:
         first = unread[0]
         raise GistNotFound(
@@ -56,12 +62,39 @@ async def gist(gist_id: GistPath, context: Context) -> HTMLResponse:
         page="people",
         files=files,
         unread=unread,
+        entry=entry[0] if entry else None,
+        came_from=_came_from(request),
         whole=lambda file: shown(file, bounds),
         with_line_links=with_line_links,
         first=min(file.key for file in files),
         links=await context.links(),
     )
-    return HTMLResponse(page)
+    response = HTMLResponse(page)
+    remember(request, response, viewer)
+    return response
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The page from which somebody came to a gist."""
+
+    path: str
+    words: str
+    inbox: str = ""
+    """What the inbox shows there, as the query of its address."""
+
+
+def _came_from(request: Request) -> _Place:
+    """The list that led here, with its filter; the inbox where that is not known."""
+    came_from = path_of_page(request, request.headers.get("referer", "")) or "/"
+    path, _, query = came_from.partition("?")
+    if path.startswith("/publications"):
+        return _Place(came_from if path == "/publications" else "/publications", "CRM sync")
+    if login := re.fullmatch(r"/people/([A-Za-z0-9_-]+)", path):
+        return _Place(came_from, login[1])
+    if path == "/":
+        return _Place(came_from, "inbox", query)
+    return _Place("/", "inbox")
 
 
 @router.get("/gist/{gist_id}/changes/{key}")

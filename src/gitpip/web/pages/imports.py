@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
-from gitpip.actions.import_preview import ImportPreview, preview
+from gitpip.actions.import_preview import ImportPreview, existing_gists, preview
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError, ImportNotWaiting, InvalidInput
 from gitpip.model import Backfill, Role
@@ -67,7 +67,7 @@ async def upload(
 
 
 async def _upload(context: AppContext, acting: Acting, file: BinaryIO, name: str) -> ImportId:
-    return await actions.upload(acting, file, name=name, find_unknown=context.unknown_logins)
+    return await actions.upload(acting, file, name=name, look_up=context.look_up)
 
 
 @router.get("/imports/{import_id}")
@@ -129,12 +129,15 @@ async def _show(
                 looked = await preview(context.database, kept)
         except ImportNotWaiting:
             pass  # its file is gone: it can only be uploaded again
+    added = looked.added(found.not_on_github) if looked else ()
     page = render(
         "import.html",
         page="imports",
         work=found,
         now=now,
         looked=looked,
+        added=added,
+        existing=existing_gists(added, found.gist_counts, context.settings.backfill),
         columns=COLUMNS,
         fault=fault,
     )

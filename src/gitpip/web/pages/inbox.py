@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import parse_qsl
@@ -13,7 +14,6 @@ from limits import parse
 from starlette.datastructures import FormData
 
 from gitpip.actions import inbox as actions
-from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import GistId, PublicationState, Role, VisitId
 from gitpip.store import commit_order, listing, read_state
@@ -35,6 +35,7 @@ from gitpip.web.auth.viewer import remember, sends_name, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
 from gitpip.web.pages.strangers import not_tracked
+from gitpip.web.reader_zone import reader_now
 from gitpip.web.render.highlight import PREVIEW, shown
 from gitpip.web.render.inbox import by_day, rows
 from gitpip.web.render.jinja import render
@@ -72,9 +73,10 @@ async def inbox(
     """The gists that the reader has not read, or those that fit what is asked for."""
     viewer = viewer_of(request)
     start = start_of(before)
+    now = reader_now(request)
     newest = await commit_order.settled(context.database)
     async with context.database.read() as transaction:
-        wanted = await filters.wanted(transaction, asked, utc_now())
+        wanted = await filters.wanted(transaction, asked, now)
         found = await pages.page(transaction, viewer, wanted, before=start, limit=ROWS)
         searched = dict(zip(found.ids, found.files, strict=False)) if asked.q else None
         listed = await entries.entries(
@@ -99,6 +101,7 @@ async def inbox(
     page = await asyncio.to_thread(
         _page,
         asked=asked,
+        now=now,
         wanted=wanted,
         found=found,
         listed=listed,
@@ -115,6 +118,7 @@ async def inbox(
 def _page(
     *,
     asked: Filter,
+    now: datetime,
     wanted: pages.GistsWanted,
     found: pages.GistPage,
     listed: Sequence[Entry],
@@ -124,7 +128,8 @@ def _page(
         "inbox.html",
         page="home",
         asked=asked,
-        days=list(by_day(rows(listed, asked.q), utc_now(), by_creation=wanted.by_creation)),
+        days=list(by_day(rows(listed, asked.q), now, by_creation=wanted.by_creation)),
+        zone=str(now.tzinfo),
         more=found.next,
         states=list(PublicationState),
         shows=list(Show),
@@ -143,7 +148,7 @@ async def arrivals(
 ) -> HTMLResponse:
     """How many gists came after the newest one that a page shows, for that page."""
     async with context.database.read() as transaction:
-        wanted = await filters.wanted(transaction, asked, utc_now())
+        wanted = await filters.wanted(transaction, asked, reader_now(request))
         number = await pages.count_after(
             transaction, viewer_of(request), wanted, after, at_most=ARRIVALS
         )

@@ -146,6 +146,7 @@ async def publication(
         stops=stops,
         now=utc_now(),
         activity=activity,
+        places=PLACES,
         sent=sent,
         links=await context.links(),
         came_from=_list(state, offset),

@@ -223,13 +223,15 @@ async def ask_before_removing(login: Login, context: Context) -> HTMLResponse:
 @router.post("/people/{login}/{act}")
 @needs(Role.OPERATOR)
 async def act_on_user(login: Login, act: UserAct, acting: CurrentActing) -> Response:
-    """Pause, resume, check now, or stop tracking."""
+    """Pause, resume, check now, hold new files or send them again, or stop tracking."""
     match act:
         case UserAct.CHECK:
             user = await actions.check(acting, login)
         case UserAct.PAUSE | UserAct.RESUME:
             paused = act is UserAct.PAUSE
             user = await actions.change(acting, login, users.Changes(paused=paused))
+        case UserAct.HOLD | UserAct.UNHOLD:
+            user = await actions.change(acting, login, users.Changes(mode=actions.MODES[act]))
         case UserAct.REMOVE:
             await actions.remove(acting, login)
             return RedirectResponse("/people", status_code=303)

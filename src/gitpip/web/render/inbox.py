@@ -43,10 +43,10 @@ def rows(entries: Iterable[Entry], searched: str) -> list[Row]:
 def by_day(
     rows: Sequence[Row], now: datetime, *, by_creation: bool
 ) -> Iterator[tuple[str, list[Row]]]:
-    """The rows under the days at which their gists came, or were created."""
+    """The rows under the days at which their gists came, or were created, in the zone of `now`."""
 
     def day_of(row: Row) -> date:
-        return (row.entry.created_at if by_creation else row.entry.at).date()
+        return (row.entry.created_at if by_creation else row.entry.at).astimezone(now.tzinfo).date()
 
     for day, of_day in groupby(rows, day_of):
         yield day_words(day, now.date()), list(of_day)

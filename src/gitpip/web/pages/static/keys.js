@@ -41,6 +41,7 @@ const KEYS = {
   o: () => press("[data-open]"),
   m: () => press("[data-mark]"),
   v: () => press("[data-github]"),
+  u: () => document.querySelector("[data-back]")?.click(),
   "/": () => document.getElementById("find")?.select(),
   "?": () => dialog.showModal(),
 };
@@ -58,6 +59,8 @@ if (dialog) {
   const button = document.getElementById("show-keys");
   button.hidden = false;
   button.addEventListener("click", () => {
+    // Where the focus was when a dialog opened is where it goes back: not into a closed menu.
+    menu.querySelector("summary").focus();
     menu.open = false;
     dialog.showModal();
   });

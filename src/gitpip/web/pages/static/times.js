@@ -12,6 +12,11 @@ const EXACT = new Intl.DateTimeFormat(undefined, {
   weekday: "short", year: "numeric", month: "short", day: "numeric", ...CLOCK, second: "2-digit", timeZoneName: "short",
 });
 
+// The server groups and filters by the reader's days, so the next page is told the zone.
+const HERE = new URL("..", document.currentScript.src).pathname;
+const ZONE = encodeURIComponent(new Intl.DateTimeFormat().resolvedOptions().timeZone);
+document.cookie = `gitpip_zone=${ZONE}; path=${HERE}; max-age=31536000; samesite=lax`;
+
 function ageOf(time, now) {
   const seconds = Math.trunc((time - now) / 1000);
   if (Math.abs(seconds) >= LONGEST_AGE) return null;
