@@ -10,8 +10,9 @@ import pytest
 
 from gitpip_standins import Fault
 from gitpip_standins.faults import FaultKind
-from tests.journeys.conftest import TOKEN, World
+from tests.journeys.conftest import World
 from tests.support.network import nobody_listening
+from tests.support.tokens import TOKEN
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)

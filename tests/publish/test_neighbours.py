@@ -18,7 +18,9 @@ from gitpip.store.database import open_database
 from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
-from tests.support.scene import INSTANT, TOKEN, Clock, Process, Scene, make_hands
+from tests.support.clocks import Clock
+from tests.support.scene import INSTANT, Process, Scene, make_hands
+from tests.support.tokens import TOKEN
 
 pytestmark = pytest.mark.long
 

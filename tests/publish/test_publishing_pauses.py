@@ -13,7 +13,8 @@ from gitpip_standins import Pipedrive as Crm
 from gitpip_standins.exchange import UNDER_WAY
 from tests.publish.test_publisher import posts
 from tests.support.network import nobody_listening
-from tests.support.scene import TOKEN, RealTime, Scene
+from tests.support.scene import RealTime, Scene
+from tests.support.tokens import TOKEN
 
 
 @pytest.mark.long
