@@ -206,20 +206,21 @@ async def test_refusals_cost_no_more_than_the_resets_they_announce(busy: Scene) 
     )
     await busy.find_files("ada", *(f"{number}.py" for number in range(10)))
     process = await busy.process()
-    started = busy.clock()
     while await process.publisher.due():
         await process.run()
-    took = busy.clock() - started
     await busy.assert_each_is_there_once()
     requests = busy.crm.requests
     refusals = [n for n, request in enumerate(requests) if request.status == 429]
     assert len(refusals) >= 3
+    waited = []
     for number in refusals:
         # What was under way already arrives beside it.
         after = [r.at for r in requests[number + 1 :] if r.at > requests[number].at + UNDER_WAY]
-        assert after[0] - requests[number].at >= announced
+        waited.append(after[0] - requests[number].at)
+    assert min(waited) >= announced
+    # On a busy machine one or the other is late.
+    assert sorted(waited)[len(waited) // 2] < 2 * announced
     assert not busy.crm.abuse
-    assert took < timedelta(seconds=15)
 
 
 async def test_after_a_pause_sends_and_looks_take_turns_and_a_send_goes_first(
