@@ -25,6 +25,8 @@ from tests.support.clocks import Clock
 from tests.support.scene import Process, Scene
 from tests.support.tokens import TOKEN
 
+pytestmark = pytest.mark.long
+
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"
 
 

@@ -25,6 +25,8 @@ from tests.conftest import PostgresServer
 from tests.support.clocks import Clock
 from tests.support.scene import OurClock, Scene, at
 
+pytestmark = pytest.mark.long
+
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"
 

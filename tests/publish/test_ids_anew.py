@@ -17,6 +17,8 @@ from gitpip_standins import Server
 from tests.support.scene import Process, Scene
 from tests.support.tokens import TOKEN
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("by", ["retry", "acknowledgement"])
 async def test_an_older_file_gives_up_the_id_of_its_activity_until_a_person_acts(

@@ -16,8 +16,9 @@ from tests.support.network import nobody_listening
 from tests.support.scene import RealTime, Scene
 from tests.support.tokens import TOKEN
 
+pytestmark = pytest.mark.long
 
-@pytest.mark.long
+
 @pytest.mark.parametrize(
     ("fault", "at_least"),
     [
@@ -183,7 +184,6 @@ async def busy(tmp_path: Path) -> AsyncIterator[Scene]:
         await scene.close()
 
 
-@pytest.mark.long
 async def test_bursts_stay_below_the_limit(busy: Scene) -> None:
     await busy.find_files("ada", *(f"{number}.py" for number in range(60)))
     await (await busy.process()).run()
@@ -192,7 +192,6 @@ async def test_bursts_stay_below_the_limit(busy: Scene) -> None:
     assert not any(request.status == 429 for request in busy.crm.requests)
 
 
-@pytest.mark.long
 async def test_refusals_cost_no_more_than_the_resets_they_announce(busy: Scene) -> None:
     announced = timedelta(seconds=2)
     busy.crm.faults.chance(

@@ -22,6 +22,8 @@ from tests.watch.crowd import files_of
 from tests.watch.test_check import run, stored, track, user_named
 from tests.watch.test_unreadable import rows_of
 
+pytestmark = pytest.mark.long
+
 A_MINUTE = timedelta(minutes=1)
 
 

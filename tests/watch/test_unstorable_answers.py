@@ -23,6 +23,8 @@ from tests.support.tokens import TOKEN
 from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, files_of, track_identified
 
+pytestmark = pytest.mark.long
+
 GIST_FIELDS = ("id", "node_id", "html_url", "public", "created_at", "updated_at", "description")
 OWNER_FIELDS = ("id", "login", "node_id")
 FILE_FIELDS = ("filename", "language", "raw_url", "size")
