@@ -44,7 +44,9 @@ from gitpip.store.database import open_database
 from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Pipedrive, Server
 from tests.journeys.cluster import clustered
-from tests.support.scene import TOKEN, Clock, Process, RealTime, Scene
+from tests.support.clocks import Clock
+from tests.support.scene import Process, RealTime, Scene
+from tests.support.tokens import TOKEN
 
 FILES = 120
 GIVE_UP = timedelta(minutes=2)

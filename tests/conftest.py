@@ -25,6 +25,7 @@ from gitpip.store.database import Database, open_database
 from tests.support.limits import pytest_exception_interact, pytest_timeout_set_timer
 from tests.support.one_database import leave_to_one_database, pytest_addoption
 from tests.support.running import Installation
+from tests.support.shared import made_once
 from tests.support.statements import compile_once
 
 __all__ = ["pytest_addoption", "pytest_exception_interact", "pytest_timeout_set_timer"]
@@ -182,9 +183,11 @@ async def _migrate(url: str) -> None:
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database, to be copied: to migrate one takes longer than many a test."""
-    path = tmp_path_factory.mktemp("migrated") / "gitpip.sqlite3"
-    asyncio.run(_migrate(f"sqlite+aiosqlite:///{path}"))
-    return path
+    return made_once(
+        tmp_path_factory,
+        "migrated.sqlite3",
+        lambda path: asyncio.run(_migrate(f"sqlite+aiosqlite:///{path}")),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,31 @@
 """`gitpip`, and `python -m gitpip`, which is the same."""
 
+import os
+import signal
 import sys
+from types import FrameType
+
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
     """Run a command; Ctrl-C ends it without a traceback, also while it is loaded."""
-    try:
-        from gitpip.cli.main import main as run  # noqa: PLC0415 - it takes a second to load
+    # A module that is imported may swallow KeyboardInterrupt; in the background SIGINT is ignored.
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, _end_at_once)
+    from gitpip.cli.main import main as run  # noqa: PLC0415 - it takes a second to load
 
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+
+
+def _end_at_once(_number: int, _frame: FrameType | None) -> None:
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from psycopg.rows import TupleRow
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.conftest import PostgresServer, postgres_server
 from tests.support.running import Installation
+from tests.support.tokens import TOKEN
 
-TOKEN = "cluster-token"
 CONNECTIONS = 6  # of each replica, at most
 COUNT = """
     SELECT count(*) FROM pg_stat_activity

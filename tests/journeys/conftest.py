@@ -9,10 +9,9 @@ import pytest
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.support.chromium import axe, browser
 from tests.support.running import Installation
+from tests.support.tokens import TOKEN
 
 __all__ = ["axe", "browser"]
-
-TOKEN = "journey-token"
 
 
 @dataclass

@@ -19,8 +19,8 @@ from gitpip_standins.faults import FaultKind
 from tests.support.chromium import ARGUMENTS
 from tests.support.pages import on_one_line
 from tests.support.running import Installation
+from tests.support.tokens import TOKEN
 
-TOKEN = "picture-token"
 WIDE = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=390, height=844)
 

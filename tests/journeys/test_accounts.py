@@ -12,7 +12,8 @@ from gitpip.store.schema import metadata
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.journeys.conftest import World
 from tests.support.backups import Backups, backups
-from tests.web.conftest import TOKEN, Served, serving
+from tests.support.tokens import TOKEN
+from tests.web.conftest import Served, serving
 
 __all__ = ["backups"]
 

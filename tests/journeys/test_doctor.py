@@ -11,8 +11,9 @@ import pytest
 
 from gitpip_standins import Fault, FaultKind, GitHub, Server
 from gitpip_standins.exchange import utc_now
-from tests.journeys.conftest import TOKEN, World
+from tests.journeys.conftest import World
 from tests.support.network import Certificate, Proxy, in_front_of, nobody_listening
+from tests.support.tokens import TOKEN
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from gitpip_standins import Fault
-from tests.journeys.conftest import TOKEN, World
+from tests.journeys.conftest import World
+from tests.support.tokens import TOKEN
 
 
 def test_a_gist_becomes_one_activity_under_the_users_deal(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from gitpip_standins import Fault
 from gitpip_standins.faults import FaultKind
 from tests.journeys.conftest import World
-from tests.support.chromium import serious_findings
+from tests.support.chromium import RULES, RULES_OF_COLOURS, serious_findings
 from tests.support.pages import on_one_line
 
 COLOURS = {
@@ -243,11 +244,11 @@ def test_nothing_keeps_anybody_from_using_the_pages(
     world.gitpip.wait_for(
         lambda: world.gitpip.get(f"/gist/{colours}").status_code == 200, "the colours"
     )
-    looks: tuple[tuple[Literal["light", "dark"], int], ...] = (
-        ("light", 1280),
-        ("dark", 1280),
-        ("light", 320),
-        ("dark", 320),
+    looks: tuple[tuple[Literal["light", "dark"], int, Sequence[str]], ...] = (
+        ("light", 1280, RULES),
+        ("dark", 1280, RULES_OF_COLOURS),
+        ("light", 320, RULES),
+        ("dark", 320, RULES_OF_COLOURS),
     )
     page = browser.new_page()
     findings = []
@@ -282,10 +283,10 @@ def test_nothing_keeps_anybody_from_using_the_pages(
         "/sign-in",
     ):
         page.goto(world.gitpip.url + path)
-        for scheme, width in looks:
+        for scheme, width, rules in looks:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(ViewportSize(width=width, height=800))
-            found = serious_findings(page, axe)
+            found = serious_findings(page, axe, rules)
             findings += [f"{path}, {scheme}, {width}: {finding}" for finding in found]
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     assert findings == []

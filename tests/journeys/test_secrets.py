@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.conftest import TOKEN, World
+from tests.journeys.conftest import World
 from tests.journeys.mounted import Mounted
+from tests.support.tokens import TOKEN
 
 NEW = "another-token-of-the-journey"
 WRONG = (

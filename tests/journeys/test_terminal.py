@@ -9,8 +9,9 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitpip_standins import Fault, GitHub, Pipedrive, Server
-from tests.journeys.conftest import TOKEN, World
+from tests.journeys.conftest import World
 from tests.support.running import Installation
+from tests.support.tokens import TOKEN
 
 ORDERS = "\x1b[2J\x1b]0;title\x07\x9b31m\x08\r\x7f\u202e"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -28,10 +28,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gitpip.observability.logging import configure_logging, get_logger
+from tests.support.tokens import TOKEN
 
 Form = Literal["console", "json"]
 EVERY_FORMAT: tuple[Form, ...] = ("console", "json")
-TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,10 @@ from gitpip.store.database import open_database
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
 from tests.conftest import PostgresServer
+from tests.support.clocks import Clock
 from tests.support.restores import Backup, OfFile, OfServer
-from tests.support.scene import TOKEN, Clock, Scene, at, make_hands
+from tests.support.scene import Scene, at, make_hands
+from tests.support.tokens import TOKEN
 
 
 @pytest.fixture

@@ -21,7 +21,11 @@ from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.status import pauses, troubles
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
-from tests.support.scene import TOKEN, Clock, Process, Scene
+from tests.support.clocks import Clock
+from tests.support.scene import Process, Scene
+from tests.support.tokens import TOKEN
+
+pytestmark = pytest.mark.long
 
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"
 

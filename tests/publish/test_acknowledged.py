@@ -13,6 +13,8 @@ from gitpip.store.access.audit import Actor, Via
 from gitpip.store.users import users
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 HOUR = timedelta(hours=1)
 EVE = Actor("eve", Via.PAGE)
 MISSING: Acknowledgeable = "activities-missing"

@@ -22,7 +22,10 @@ from gitpip.store.publications import markers
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
-from tests.support.scene import Clock, OurClock, Scene, at
+from tests.support.clocks import Clock
+from tests.support.scene import OurClock, Scene, at
+
+pytestmark = pytest.mark.long
 
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"
@@ -242,7 +245,6 @@ async def compared_at(scene: Scene) -> datetime:
     return at
 
 
-@pytest.mark.long
 async def test_a_second_installation_is_noticed_before_something_new_is_sent(
     scene: Scene, empty: Scene
 ) -> None:

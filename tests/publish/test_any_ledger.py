@@ -33,10 +33,9 @@ from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
 from tests.support.activities import markers_in
+from tests.support.clocks import Clock
 from tests.support.databases import Copied, Databases, of_postgresql, of_sqlite
 from tests.support.scene import (
-    TOKEN,
-    Clock,
     Machine,
     OurClock,
     Process,
@@ -44,6 +43,7 @@ from tests.support.scene import (
     until_killed,
 )
 from tests.support.targets import KINDS, give, made, place_of
+from tests.support.tokens import TOKEN
 
 pytestmark = pytest.mark.long
 

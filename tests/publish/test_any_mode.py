@@ -32,8 +32,10 @@ from gitpip.store.status import publishing_pause
 from gitpip.store.users.users import GENERAL, Changes, Mode
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
+from tests.support.clocks import Clock
 from tests.support.databases import Databases, of_sqlite
-from tests.support.scene import TOKEN, Clock, Process, Scene, until_killed, wake_nobody
+from tests.support.scene import Process, Scene, until_killed, wake_nobody
+from tests.support.tokens import TOKEN
 
 pytestmark = pytest.mark.long
 

@@ -16,7 +16,8 @@ from gitpip.store.surveys.lines import Line
 from gitpip.store.surveys.surveys import Scope, Survey
 from gitpip.store.users import users
 from tests.publish.test_sent_again import published, send_again
-from tests.support.scene import TOKEN, UNHURRIED, Scene
+from tests.support.scene import UNHURRIED, Scene
+from tests.support.tokens import TOKEN
 from tests.support.whole_account import WholeAccount, marker_for
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

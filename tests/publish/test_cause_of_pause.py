@@ -8,6 +8,8 @@ from gitpip.store.status import workload
 from gitpip_standins import Fault, FaultKind
 from tests.support.scene import Scene
 
+pytestmark = pytest.mark.long
+
 LOGINS = ("ada", "bob", "cy", "dee", "eve")
 
 

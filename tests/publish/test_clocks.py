@@ -12,6 +12,8 @@ from gitpip.store.schema import second_deals, second_sends
 from gitpip_standins import Fault
 from tests.support.scene import OurClock, Scene
 
+pytestmark = pytest.mark.long
+
 DAYS = timedelta(days=2)
 TEN_MINUTES = timedelta(minutes=10)
 
@@ -176,7 +178,6 @@ async def test_a_look_without_a_time_by_pipedrives_clock_concludes_nothing(
     await scene.assert_each_is_there_once()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("path", ["activities", "deals"])
 async def test_pipedrive_that_never_tells_its_time_is_told(scene: Scene, path: str) -> None:
     scene.crm.app.tells_time = False

@@ -12,6 +12,8 @@ from gitpip_standins import Fault
 from tests.publish.test_adopt import HOUR
 from tests.support.scene import Scene
 
+pytestmark = pytest.mark.long
+
 
 async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> None:
     await scene.find_files("ada", "a.py", "b.py")

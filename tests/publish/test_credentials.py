@@ -20,8 +20,7 @@ from gitpip.publish.credentials.findings import Parts, masked, without
 from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN
 from tests.support.planted import ordinary, planted
-
-TOKEN = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+from tests.support.tokens import LEAKED
 
 
 def parts(content: str, *, filename: str = "notes.txt", description: str = "") -> Parts:
@@ -95,16 +94,16 @@ def test_a_detector_that_crashes_is_asked_twice(tmp_path: Path) -> None:
         "print('2\\n[]', end='', flush=True)\nsys.stdin.buffer.readline()\n"
     )
     detector = Detector(program=program(tmp_path, text))
-    found = detector.find(parts(TOKEN))
+    found = detector.find(parts(LEAKED))
     assert found.not_judged == "the detector ended without an answer"
     assert (tmp_path / "starts").read_text() == "xx"
 
 
 def test_a_detector_that_was_killed_is_started_anew(detector: Detector) -> None:
-    assert not detector.find(parts(TOKEN)).is_clean
+    assert not detector.find(parts(LEAKED)).is_clean
     assert detector.process_id is not None
     os.kill(detector.process_id, signal.SIGKILL)
-    assert not detector.find(parts(TOKEN)).is_clean
+    assert not detector.find(parts(LEAKED)).is_clean
 
 
 def test_signals_to_stop_do_not_end_it(detector: Detector) -> None:
@@ -113,16 +112,16 @@ def test_signals_to_stop_do_not_end_it(detector: Detector) -> None:
     assert before is not None
     os.kill(before, signal.SIGTERM)
     os.kill(before, signal.SIGINT)
-    assert not detector.find(parts(TOKEN)).is_clean
+    assert not detector.find(parts(LEAKED)).is_clean
     assert detector.process_id == before
 
 
 def test_what_was_found_is_named_without_the_secret() -> None:
-    found = DETECTOR.find(parts(f"one\ntwo\n{TOKEN}\n", description=f"my {TOKEN}"))
+    found = DETECTOR.find(parts(f"one\ntwo\n{LEAKED}\n", description=f"my {LEAKED}"))
     assert found.sentence() == (
         "looks like it holds credentials: github-pat (in its description), github-pat (line 3)"
     )
-    assert TOKEN[6:] not in repr(found)
+    assert LEAKED[6:] not in repr(found)
 
 
 def test_many_findings_are_counted() -> None:
@@ -136,19 +135,19 @@ def test_many_findings_are_counted() -> None:
 
 @pytest.mark.parametrize("remark", ["gitleaks:allow", "betterleaks:allow"])
 def test_a_stranger_cannot_have_a_line_passed_over(remark: str) -> None:
-    assert not DETECTOR.find(parts(f"key = {TOKEN} # {remark}")).is_clean
+    assert not DETECTOR.find(parts(f"key = {LEAKED} # {remark}")).is_clean
 
 
 async def test_what_is_masked_is_nowhere_in_the_activity() -> None:
     file = replace(
         PLAIN,
-        filename=f"{TOKEN}.txt",
-        description=f"See {TOKEN}",
-        content=f"a = '{TOKEN}'\nb = '{TOKEN}'\n" + "x" * NOTE_LIMIT,
-        raw_url=f"https://gist.example/raw/{TOKEN}.txt",
+        filename=f"{LEAKED}.txt",
+        description=f"See {LEAKED}",
+        content=f"a = '{LEAKED}'\nb = '{LEAKED}'\n" + "x" * NOTE_LIMIT,
+        raw_url=f"https://gist.example/raw/{LEAKED}.txt",
     )
     sent = render(masked(file, await DETECTOR.examine(file)), marker="gp-aaaaaaaaaaaa")
-    assert TOKEN[4:] not in sent.subject + sent.note
+    assert LEAKED[4:] not in sent.subject + sent.note
     assert sent.subject.startswith("[removed: github-pat].txt")
     assert "a = &#x27;[removed: github-pat]&#x27;" in sent.note
     assert "Cut here" in sent.note
@@ -156,9 +155,9 @@ async def test_what_is_masked_is_nowhere_in_the_activity() -> None:
 
 async def test_what_was_not_judged_is_left_out(tmp_path: Path) -> None:
     detector = Detector(program=program(tmp_path, ""))
-    file = replace(PLAIN, content=TOKEN)
+    file = replace(PLAIN, content=LEAKED)
     sent = render(masked(file, await detector.examine(file)), marker="gp-aaaaaaaaaaaa")
-    assert TOKEN not in sent.note
+    assert LEAKED not in sent.note
     assert "[removed: not examined]" in sent.note
 
 
@@ -166,7 +165,7 @@ async def test_a_clean_file_is_sent_as_it_is() -> None:
     assert masked(PLAIN, await DETECTOR.examine(PLAIN)) is PLAIN
 
 
-pieces = st.sampled_from([*HOSTILE, TOKEN, "\n", "\0", "x" * 90, "é", '"', "password = "])
+pieces = st.sampled_from([*HOSTILE, LEAKED, "\n", "\0", "x" * 90, "é", '"', "password = "])
 
 
 @given(st.lists(pieces, max_size=8).map("".join), st.lists(pieces, max_size=3).map("".join))
@@ -178,6 +177,6 @@ def test_no_text_breaks_it_and_no_token_is_left(content: str, description: str) 
     assert found.not_judged is None
     for text in (left.content or "", left.description or ""):
         # A token between letters is none; every other is taken out.
-        assert f"\n{TOKEN}\n" not in f"\n{text}\n"
+        assert f"\n{LEAKED}\n" not in f"\n{text}\n"
     for text, spans in zip(Parts(file.filename, description, content), found.spans, strict=True):
         assert without(text, spans).count("[removed: ") == len(spans)

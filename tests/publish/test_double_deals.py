@@ -15,6 +15,8 @@ from gitpip_standins import Fault
 from tests.publish.test_whose_deal import rename
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 LONG = ABSENCE + timedelta(minutes=2)
 SECOND, FIRST = 1, 2
 """The ids of the deals of the two requests: the first one lands last."""

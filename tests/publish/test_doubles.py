@@ -12,6 +12,8 @@ from gitpip.store.schema import doubles
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 LONG = ABSENCE + timedelta(minutes=1)
 FIRST, SECOND = 1, 2
 """The ids of activities in the order in which they are made."""

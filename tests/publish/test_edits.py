@@ -28,6 +28,8 @@ from gitpip.store.schema import publications as rows_of_publications
 from gitpip.store.users import users
 from tests.support.scene import Scene
 
+pytestmark = pytest.mark.long
+
 GIST = GistId("a" * 32)
 NAME = "a.py"
 

@@ -31,16 +31,16 @@ from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
 from tests.publish.test_any_moment import switch_to
+from tests.support.clocks import Clock
 from tests.support.databases import Copied, Databases, of_postgresql, of_sqlite
 from tests.support.scene import (
-    TOKEN,
-    Clock,
     Machine,
     OurClock,
     Process,
     Scene,
     until_killed,
 )
+from tests.support.tokens import TOKEN
 
 pytestmark = pytest.mark.long
 

@@ -2,11 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
+
 from gitpip.model import Backfill
 from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
 from tests.publish.test_modes import writes
 from tests.support.scene import Scene
+
+pytestmark = pytest.mark.long
 
 USERS, GISTS, FILES = 50, 103, 10
 LATEST = range(GISTS - 3, GISTS)

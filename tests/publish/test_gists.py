@@ -14,6 +14,8 @@ from gitpip_standins import Fault, FaultKind
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 NAMES = ("a.py", "b.py", "c.py")
 
 

@@ -14,7 +14,10 @@ from gitpip.store.publications import markers, publications
 from gitpip.store.publications.recognition import Sighting
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
-from tests.support.scene import TOKEN, Process, Scene
+from tests.support.scene import Process, Scene
+from tests.support.tokens import TOKEN
+
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("by", ["retry", "acknowledgement"])

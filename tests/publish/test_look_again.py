@@ -14,10 +14,11 @@ from gitpip_standins import Fault
 from tests.publish.test_any_moment import switch_to
 from tests.support.scene import Scene
 
+pytestmark = pytest.mark.long
+
 TWO_DAYS = timedelta(days=2)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("rows", "path"), [(publications, "activities$"), (deals, "deals$")], ids=["files", "deals"]
 )

@@ -1,11 +1,12 @@
 """Whatever fails for a few of the publications or deals, the others are as quick and as cheap."""
 
 import asyncio
+import json
 import re
 import shutil
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
@@ -18,7 +19,10 @@ from gitpip.store.database import open_database
 from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
-from tests.support.scene import INSTANT, TOKEN, Clock, Process, Scene, make_hands
+from tests.support.clocks import Clock
+from tests.support.scene import INSTANT, Process, Scene, make_hands
+from tests.support.shared import made_once
+from tests.support.tokens import TOKEN
 
 pytestmark = pytest.mark.long
 
@@ -124,10 +128,17 @@ class Result:
 
 @pytest.fixture(scope="module")
 def usual(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> "Result":
-    """Without any fault; the clock is moved by requests alone, so it is the same on PostgreSQL."""
-    path = tmp_path_factory.mktemp("usual") / "gitpip.sqlite3"
-    shutil.copy(migrated_file, path)
-    return asyncio.run(_publish(f"sqlite+aiosqlite:///{path}", None))
+    """Without any fault; the clock is moved by requests alone, so it is the same in all workers
+    and on PostgreSQL.
+    """
+
+    def measure(kept: Path) -> None:
+        path = tmp_path_factory.mktemp("usual") / "gitpip.sqlite3"
+        shutil.copy(migrated_file, path)
+        result = asyncio.run(_publish(f"sqlite+aiosqlite:///{path}", None))
+        kept.write_text(json.dumps(asdict(result)))
+
+    return Result(**json.loads(made_once(tmp_path_factory, "usual.json", measure).read_text()))
 
 
 @pytest.mark.parametrize(

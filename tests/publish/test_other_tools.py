@@ -20,7 +20,8 @@ from gitpip.store.schema_surveys import Confidence, SurveyKind
 from gitpip.store.surveys import others, surveys
 from gitpip.store.surveys.others import Match
 from gitpip.store.surveys.surveys import Scope
-from tests.support.scene import TOKEN, UNHURRIED, Scene, wake_nobody
+from tests.support.scene import UNHURRIED, Scene, wake_nobody
+from tests.support.tokens import TOKEN
 
 
 class Finder:

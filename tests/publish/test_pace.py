@@ -13,7 +13,7 @@ TOLERANCE = 1e-6
 """In seconds: `timedelta` counts whole microseconds."""
 
 
-class Clock:
+class Seconds:
     """Seconds that pass when they are told to."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ def paced(
     lengths: Sequence[float], pauses: Sequence[float], headers: dict[str, str] | None = None
 ) -> list[tuple[float, float]]:
     """When each request starts and ends that wants to start a pause after the one before."""
-    clock = Clock()
+    clock = Seconds()
     pace = RateLimiter(REST, clock)
     times = []
     for length, pause in zip(lengths, pauses, strict=True):
@@ -75,7 +75,7 @@ def test_quick_requests_take_no_longer_than_the_limit_asks(windows: int) -> None
 
 
 def test_a_reset_at_an_epoch_is_waited_for() -> None:
-    pace = RateLimiter(timedelta(0), Clock())
+    pace = RateLimiter(timedelta(0), Seconds())
     date = "Wed, 04 Mar 2026 05:06:07 GMT"
     reset = str(int(datetime(2026, 3, 4, 5, 6, 11, tzinfo=UTC).timestamp()))
     pace.begin().end({"date": date, "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
@@ -83,7 +83,7 @@ def test_a_reset_at_an_epoch_is_waited_for() -> None:
 
 
 def test_a_used_up_window_is_waited_for_as_long_as_is_said() -> None:
-    clock = Clock()
+    clock = Seconds()
     pace = RateLimiter(timedelta(0), clock)
     assert pace.delay() == timedelta(0)
     pace.begin().end({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"})
@@ -93,7 +93,7 @@ def test_a_used_up_window_is_waited_for_as_long_as_is_said() -> None:
 
 
 def test_an_answer_that_took_very_long_is_taken_in_like_others() -> None:
-    clock = Clock()
+    clock = Seconds()
     pace = RateLimiter(REST, clock)
     slow, quick = pace.begin(), pace.begin()
     for turn, seconds in ((quick, 12), (slow, 5)):

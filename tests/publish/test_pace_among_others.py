@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gitpip.publish.pipedrive.rate_limit import WINDOW, RateLimiter, Turn
-from tests.publish.test_pace import Clock
+from tests.publish.test_pace import Seconds
 
 SECONDS = 26.0
 WARM_UP = 6.0
@@ -50,7 +50,7 @@ def rate(limit: int, latency: float, others: float = 0, jitter: float = 0) -> tu
 
     Time passes without waiting: from one event to the next.
     """
-    clock, server, chance = Clock(), Server(limit, others), random.Random(5)
+    clock, server, chance = Seconds(), Server(limit, others), random.Random(5)
     pace = RateLimiter(WINDOW - WINDOW, clock)
     under_way: list[tuple[float, float, Turn, int]] = []
     number = late = 0

@@ -85,6 +85,7 @@ async def test_what_is_published_stays_published(scene: Scene) -> None:
     assert [request.method for request in scene.crm.requests[before:]] == ["GET"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["activities", "deals"])
 @pytest.mark.parametrize("fault", AMBIGUOUS, ids=str)
 async def test_after_an_ambiguous_outcome_there_is_a_look_first(
@@ -115,6 +116,7 @@ async def test_after_an_ambiguous_outcome_there_is_a_look_first(
         assert len(GAPS) < len(looks) < len(GAPS) + 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     [*(f for f in AMBIGUOUS if f.kind is not FaultKind.LATE), Fault.limited(), refusal(404)],

@@ -13,10 +13,12 @@ from gitpip_standins import Pipedrive as Crm
 from gitpip_standins.exchange import UNDER_WAY
 from tests.publish.test_publisher import posts
 from tests.support.network import nobody_listening
-from tests.support.scene import TOKEN, RealTime, Scene
+from tests.support.scene import RealTime, Scene
+from tests.support.tokens import TOKEN
+
+pytestmark = pytest.mark.long
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "at_least"),
     [
@@ -182,7 +184,6 @@ async def busy(tmp_path: Path) -> AsyncIterator[Scene]:
         await scene.close()
 
 
-@pytest.mark.long
 async def test_bursts_stay_below_the_limit(busy: Scene) -> None:
     await busy.find_files("ada", *(f"{number}.py" for number in range(60)))
     await (await busy.process()).run()
@@ -191,7 +192,6 @@ async def test_bursts_stay_below_the_limit(busy: Scene) -> None:
     assert not any(request.status == 429 for request in busy.crm.requests)
 
 
-@pytest.mark.long
 async def test_refusals_cost_no_more_than_the_resets_they_announce(busy: Scene) -> None:
     announced = timedelta(seconds=2)
     busy.crm.faults.chance(
@@ -205,20 +205,21 @@ async def test_refusals_cost_no_more_than_the_resets_they_announce(busy: Scene) 
     )
     await busy.find_files("ada", *(f"{number}.py" for number in range(10)))
     process = await busy.process()
-    started = busy.clock()
     while await process.publisher.due():
         await process.run()
-    took = busy.clock() - started
     await busy.assert_each_is_there_once()
     requests = busy.crm.requests
     refusals = [n for n, request in enumerate(requests) if request.status == 429]
     assert len(refusals) >= 3
+    waited = []
     for number in refusals:
         # What was under way already arrives beside it.
         after = [r.at for r in requests[number + 1 :] if r.at > requests[number].at + UNDER_WAY]
-        assert after[0] - requests[number].at >= announced
+        waited.append(after[0] - requests[number].at)
+    assert min(waited) >= announced
+    # On a busy machine one or the other is late.
+    assert sorted(waited)[len(waited) // 2] < 2 * announced
     assert not busy.crm.abuse
-    assert took < timedelta(seconds=15)
 
 
 async def test_after_a_pause_sends_and_looks_take_turns_and_a_send_goes_first(

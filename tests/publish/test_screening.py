@@ -22,9 +22,9 @@ from gitpip.store.users import users
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes
 from tests.support.scene import Scene
+from tests.support.tokens import LEAKED
 
 EVE = Actor("eve", Via.COMMAND)
-TOKEN = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
 OTHER = "gh" + "p_" + "zB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG9"
 HELD_FOR_IT = "looks like it holds credentials: github-pat (line 2)"
 
@@ -54,19 +54,19 @@ def crm_holds(scene: Scene, text: str) -> bool:
 
 
 async def test_what_holds_credentials_waits_and_others_do_not(scene: Scene) -> None:
-    await scene.find_files("ada", "leak.py", content=f"\nkey = {TOKEN!r}\n")
+    await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
     await scene.find_files("ada", "fine.py")
     process = await scene.process()
     await scene.settle(process)
     leak, _ = await scene.rows()
     assert await scene.states() == ["held", "published"]
     assert (leak.held_because, leak.reason) == (HeldBecause.CREDENTIALS, HELD_FOR_IT)
-    assert not crm_holds(scene, TOKEN)
+    assert not crm_holds(scene, LEAKED)
     assert not await process.publisher.due()
 
 
 async def test_no_answer_about_many_approves_credentials(scene: Scene) -> None:
-    await scene.find_files("ada", "leak.py", content=f"\nkey = {TOKEN!r}\n")
+    await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
     async with scene.database.begin() as transaction:
         for answer in ("all", "none"):
@@ -80,11 +80,13 @@ async def test_no_answer_about_many_approves_credentials(scene: Scene) -> None:
     await approve(scene, Chosen((leak.id,)))
     await publish(scene)
     await scene.assert_each_is_there_once()
-    assert crm_holds(scene, TOKEN)
+    assert crm_holds(scene, LEAKED)
 
 
 async def test_what_was_approved_for_another_reason_is_examined(scene: Scene) -> None:
-    await scene.find_files("ada", "leak.py", content=f"\nkey = {TOKEN!r}\n", held_because="a flood")
+    await scene.find_files(
+        "ada", "leak.py", content=f"\nkey = {LEAKED!r}\n", held_because="a flood"
+    )
     await scene.find_files("ada", "fine.py", held_because="a flood")
     await approve(scene, Chosen())
     await publish(scene)
@@ -96,11 +98,11 @@ async def test_what_was_approved_for_another_reason_is_examined(scene: Scene) ->
 
 async def test_what_is_masked_is_nowhere_in_the_crm(scene: Scene) -> None:
     scene.given = {"credentials": "mask", "note_template": "{{ gist.files|join }} {{ content }}"}
-    content = f"user = 'ada'\nkey = {TOKEN!r}\n"
+    content = f"user = 'ada'\nkey = {LEAKED!r}\n"
     await scene.find_files("ada", "a.py", f"{OTHER}.py", content=content)
     await publish(scene)
     await scene.assert_each_is_there_once()
-    assert not crm_holds(scene, TOKEN)
+    assert not crm_holds(scene, LEAKED)
     assert not crm_holds(scene, OTHER)
     assert crm_holds(scene, "key = &#x27;[removed: github-pat]&#x27;")
     assert crm_holds(scene, "user = &#x27;ada&#x27;")
@@ -121,7 +123,7 @@ async def test_who_approves_a_file_approves_no_name_of_another_one(scene: Scene)
 async def test_an_edit_puts_no_credentials_into_a_note(scene: Scene) -> None:
     scene.on_edit = OnEdit.UPDATE
     process = await scene.process()
-    for content in ("v1\n", f"v2\nkey = {TOKEN!r}\n"):
+    for content in ("v1\n", f"v2\nkey = {LEAKED!r}\n"):
         await see(scene, content)
         await scene.settle(process)
     assert shown(scene) == ["v2\nkey = &#x27;[removed: github-pat]&#x27;\n"]
@@ -130,7 +132,7 @@ async def test_an_edit_puts_no_credentials_into_a_note(scene: Scene) -> None:
 async def test_an_edit_after_the_approval_is_not_approved(scene: Scene) -> None:
     scene.on_edit = OnEdit.UPDATE
     process = await scene.process()
-    await see(scene, f"\nkey = {TOKEN!r}\n")
+    await see(scene, f"\nkey = {LEAKED!r}\n")
     await scene.settle(process)
     await approve(scene, Chosen(((await scene.rows())[0].id,)))
     scene.clock.advance(timedelta(seconds=1))
@@ -141,9 +143,9 @@ async def test_an_edit_after_the_approval_is_not_approved(scene: Scene) -> None:
 
 async def test_they_are_published_where_somebody_chose_so(scene: Scene) -> None:
     scene.given = {"credentials": "publish"}
-    await scene.find_files("ada", "leak.py", content=f"\nkey = {TOKEN!r}\n")
+    await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
-    assert crm_holds(scene, TOKEN)
+    assert crm_holds(scene, LEAKED)
 
 
 async def test_a_stop_waits_for_one_file_at_the_most_and_each_file_is_a_step(
@@ -225,7 +227,7 @@ async def test_a_rule_that_cannot_be_read_holds_every_file(scene: Scene) -> None
 
 async def test_a_file_that_a_rule_skips_asks_nobody_about_credentials(scene: Scene) -> None:
     await add_rule(scene, RuleAction.SKIP, '{"content":"key = "}')
-    await scene.find_files("ada", "leak.py", content=f"\nkey = {TOKEN!r}\n")
+    await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
     assert await scene.states() == ["skipped"]
 

@@ -11,6 +11,8 @@ from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 LISTS = "activities$"
 LATE = ABSENCE + timedelta(minutes=3)
 """After its absence was concluded, and before it is sent again."""
@@ -173,7 +175,6 @@ async def renewed(scene: Scene) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.long
 async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
     scene: Scene, survivor: Process
 ) -> None:

@@ -23,6 +23,8 @@ from tests.publish.test_undo import acting, carry_out, read, there
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene, until_killed
 
+pytestmark = pytest.mark.long
+
 PUBLISHED = PublicationState.PUBLISHED
 
 

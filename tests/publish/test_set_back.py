@@ -12,6 +12,8 @@ from tests.publish.test_held import answer, hold
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 HOUR = timedelta(hours=1)
 
 
@@ -147,7 +149,6 @@ async def test_what_was_held_in_the_backup_and_sent_since_is_not_sent_again(
     assert set(scene.activities().values()) == {1}
 
 
-@pytest.mark.long
 async def test_what_is_sent_while_it_is_looked_at_is_no_sign_of_a_restore(scene: Scene) -> None:
     process = await scene.process()
     await scene.find_files("ada", "first.py")

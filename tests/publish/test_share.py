@@ -10,7 +10,8 @@ from gitpip.publish.flight import Flight
 from gitpip.store.database import open_database
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
-from tests.support.scene import TOKEN, RealTime, Scene
+from tests.support.scene import RealTime, Scene
+from tests.support.tokens import TOKEN
 
 ADA, BOB = UserKey(1), UserKey(2)
 

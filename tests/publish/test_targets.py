@@ -57,6 +57,7 @@ def place_of_bob(scene: Scene) -> str:
     return f"deal:{number}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.processed}")
 @pytest.mark.parametrize("kind", KINDS)

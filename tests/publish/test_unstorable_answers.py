@@ -10,6 +10,8 @@ from gitpip_standins.exchange import JsonObject, Request
 from tests.support.odd_values import COUNTS, DATES, MARKER, TEXTS, VALUES
 from tests.support.scene import Scene
 
+pytestmark = pytest.mark.long
+
 READ = {
     "activities": ("id", "subject", "note", "deal_id", "creator_user_id", "add_time"),
     "deals": ("id", "title", "status", "add_time", "custom_fields"),

@@ -15,6 +15,8 @@ from gitpip_standins import Fault
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 SECOND = timedelta(seconds=1)
 LAG = timedelta(seconds=90)
 LATER = FRESH + SECOND

@@ -12,19 +12,19 @@ import httpx2
 import pytest
 
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.standins.hand_clock import HandClock
+from tests.support.clocks import Clock
 
 GITHUB_SCHEMA = "@octokit/openapi@23.0.2"
 PIPEDRIVE_CLIENT = "pipedrive@33.7.0"
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def github(clock: HandClock) -> GitHub:
+def github(clock: Clock) -> GitHub:
     return GitHub(tokens={"ada-token": "ada"}, clock=clock)
 
 
@@ -38,7 +38,7 @@ def github_client(github: GitHub) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
-def pipedrive(clock: HandClock) -> Pipedrive:
+def pipedrive(clock: Clock) -> Pipedrive:
     return Pipedrive(token="secret", clock=clock)
 
 

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from gitpip_standins import Fault, FaultKind, FaultPlan, Pipedrive
-from tests.standins.hand_clock import HandClock
+from tests.support.clocks import Clock
 
 ACTIVITIES = "/api/v2/activities"
 
@@ -99,7 +99,7 @@ def test_an_answer_that_is_no_json_comes_after_the_commit(
 
 
 def test_a_script_meets_only_what_it_names_and_ends() -> None:
-    plan, at = FaultPlan(), HandClock()()
+    plan, at = FaultPlan(), Clock()()
     first, second = Fault.drop(), Fault.empty()
     plan.script(first, second, method="POST", path=r"/deals$", times=2)
     assert plan.pick("GET", "/deals", at) is None
@@ -113,7 +113,7 @@ def test_chance_repeats_itself_for_a_seed_and_keeps_its_proportion() -> None:
     def run(seed: int) -> list[Fault | None]:
         plan = FaultPlan()
         plan.chance(1 / 3, [Fault.drop(), Fault.empty()], seed=seed, method="POST")
-        return [plan.pick("POST", "/", HandClock()()) for _ in range(3000)]
+        return [plan.pick("POST", "/", Clock()()) for _ in range(3000)]
 
     assert run(1) == run(1)
     assert run(1) != run(2)
@@ -125,19 +125,19 @@ def test_cleared_plans_do_nothing_more() -> None:
     plan.script(Fault.drop(), times=None)
     plan.chance(1, [Fault.drop()], seed=1)
     plan.clear()
-    assert plan.pick("GET", "/", HandClock()()) is None
+    assert plan.pick("GET", "/", Clock()()) is None
 
 
 def test_going_on_before_retry_after_is_abuse(
-    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: Clock
 ) -> None:
     pipedrive.faults.script(Fault.limited({"retry-after": "7"}))
     add(pipedrive_client)
-    clock.advance(seconds=7)
+    clock.advance(timedelta(seconds=7))
     add(pipedrive_client)
     assert pipedrive.abuse == []
     pipedrive.faults.script(Fault.limited({"retry-after": "7"}))
     add(pipedrive_client)
-    clock.advance(seconds=6)
+    clock.advance(timedelta(seconds=6))
     add(pipedrive_client)
     assert pipedrive.abuse == ["a request before retry-after had passed"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gitpip_standins import GitHub, Server
 from gitpip_standins.github.world import World
-from tests.standins.hand_clock import HandClock
+from tests.support.clocks import Clock
 
 
 def blob_hash(content: bytes) -> str:
@@ -78,14 +78,14 @@ def test_blob_hashes_are_gits(content: bytes) -> None:
 
 
 def test_a_star_bumps_updated_at_and_no_hash(
-    github: GitHub, github_client: httpx2.Client, clock: HandClock
+    github: GitHub, github_client: httpx2.Client, clock: Clock
 ) -> None:
     github.add_user("ada")
     old = github.add_gist("ada", {"a": "1"})
-    clock.advance(days=1)
+    clock.advance(timedelta(days=1))
     new = github.add_gist("ada", {"a": "2"})
     before = {gist["id"]: gist for gist in github_client.get("/users/ada/gists").json()}
-    clock.advance(days=1)
+    clock.advance(timedelta(days=1))
     github.star(old)
     answer = github_client.get("/users/ada/gists")
     after = {gist["id"]: gist for gist in answer.json()}
@@ -97,13 +97,13 @@ def test_a_star_bumps_updated_at_and_no_hash(
 
 
 def test_since_looks_at_updated_at(
-    github: GitHub, github_client: httpx2.Client, clock: HandClock
+    github: GitHub, github_client: httpx2.Client, clock: Clock
 ) -> None:
     github.add_user("ada")
     old = github.add_gist("ada", {"a": "1"})
-    clock.advance(days=1)
+    clock.advance(timedelta(days=1))
     github.add_gist("ada", {"a": "2"})
-    clock.advance(days=1)
+    clock.advance(timedelta(days=1))
     since = clock().isoformat()
     github.edit_gist(old, {"a": "3"})
     assert ids(github_client.get("/users/ada/gists", params={"since": since})) == [old]
@@ -196,7 +196,7 @@ def test_an_etag_belongs_to_its_token_and_304_costs_without_one(github: GitHub) 
 
 
 def test_the_public_list_ends_after_3000_and_may_be_old(
-    github: GitHub, github_client: httpx2.Client, clock: HandClock
+    github: GitHub, github_client: httpx2.Client, clock: Clock
 ) -> None:
     github.add_user("ada")
     for n in range(3050):
@@ -206,9 +206,9 @@ def test_the_public_list_ends_after_3000_and_may_be_old(
     github.lists.public_feed_age = timedelta(seconds=60)
     newest = ids(github_client.get("/gists/public"))[0]
     added = github.add_gist("ada", {"a": "new"})
-    clock.advance(seconds=59)
+    clock.advance(timedelta(seconds=59))
     assert ids(github_client.get("/gists/public"))[0] == newest
-    clock.advance(seconds=1)
+    clock.advance(timedelta(seconds=1))
     assert ids(github_client.get("/gists/public"))[0] == added
 
 
@@ -239,12 +239,10 @@ def test_what_the_newer_version_leaves_out(github: GitHub, github_client: httpx2
     assert "rate" not in github_client.get("/rate_limit", headers=newer).json()
 
 
-def test_times_never_go_back(
-    github: GitHub, github_client: httpx2.Client, clock: HandClock
-) -> None:
+def test_times_never_go_back(github: GitHub, github_client: httpx2.Client, clock: Clock) -> None:
     github.add_user("ada")
     github.add_gist("ada", {"a": "1"})
-    clock.advance(hours=-1)
+    clock.advance(timedelta(hours=-1))
     github.add_gist("ada", {"a": "2"})
     times = [gist["created_at"] for gist in github_client.get("/users/ada/gists").json()]
     assert times == sorted(times, reverse=True)

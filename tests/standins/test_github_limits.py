@@ -1,17 +1,18 @@
 """GitHub's limits: the hour, the minute, the crowd, and who ignores them."""
 
 import threading
+from datetime import timedelta
 
 import httpx2
 import pytest
 
 from gitpip_standins import Fault, GitHub, Server
-from tests.standins.hand_clock import HandClock
+from tests.support.clocks import Clock
 
 
 @pytest.mark.parametrize("status", [403, 429])
 def test_the_hour_is_used_up_and_begins_anew(
-    github: GitHub, github_client: httpx2.Client, clock: HandClock, status: int
+    github: GitHub, github_client: httpx2.Client, clock: Clock, status: int
 ) -> None:
     github.add_user("ada")
     github.limits.with_token = 3
@@ -22,10 +23,10 @@ def test_the_hour_is_used_up_and_begins_anew(
     assert refused.status_code == status
     assert refused.headers["x-ratelimit-reset"] == str(int(clock().timestamp()) + 3600)
     assert github.abuse == []
-    clock.advance(minutes=59)
+    clock.advance(timedelta(minutes=59))
     assert github_client.get("/users/ada").status_code == status
     assert github.abuse == ["a request before the hourly limit was reset"]
-    clock.advance(minutes=1)
+    clock.advance(timedelta(minutes=1))
     assert github_client.get("/users/ada").status_code == 200
 
 
@@ -45,17 +46,17 @@ def test_limits_can_be_off_as_on_an_enterprise_server(
 
 
 def test_the_secondary_limit_wants_a_pause(
-    github: GitHub, github_client: httpx2.Client, clock: HandClock
+    github: GitHub, github_client: httpx2.Client, clock: Clock
 ) -> None:
     github.add_user("ada")
     github.limits.points_a_minute = 5
     for _ in range(5):
         assert github_client.get("/users/ada").status_code == 200
     assert github_client.get("/users/ada").headers["retry-after"] == "60"
-    clock.advance(seconds=30)
+    clock.advance(timedelta(seconds=30))
     assert github_client.get("/users/ada").headers["retry-after"] == "30"
     assert github.abuse == ["a request before retry-after had passed"]
-    clock.advance(seconds=30)
+    clock.advance(timedelta(seconds=30))
     assert github_client.get("/users/ada").status_code == 200
 
 

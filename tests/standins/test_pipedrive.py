@@ -8,19 +8,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitpip_standins import Pipedrive, Server
-from tests.standins.hand_clock import HandClock
+from tests.support.clocks import Clock
 
 ACTIVITIES = "/api/v2/activities"
 DEALS = "/api/v2/deals"
 
 
 @pytest.fixture
-def pipedrive(clock: HandClock) -> Pipedrive:
+def pipedrive(clock: Clock) -> Pipedrive:
     return Pipedrive(token="secret", clock=clock, burst=None, search_burst=None)
 
 
 def test_an_activity_from_creation_to_removal(
-    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: Clock
 ) -> None:
     deal_id = pipedrive.add_deal("ada")
     body = {"subject": "x", "type": "task", "deal_id": deal_id, "note": "<b>n</b>", "done": False}
@@ -28,9 +28,9 @@ def test_an_activity_from_creation_to_removal(
     assert made["success"]
     assert made["data"] | body == made["data"]
     url = f"{ACTIVITIES}/{made['data']['id']}"
-    clock.advance(minutes=1)
+    clock.advance(timedelta(minutes=1))
     changed = pipedrive_client.patch(url, json={"done": True}).json()["data"]
-    assert changed["update_time"] == "2026-01-02T03:05:05Z"
+    assert changed["update_time"] == "2026-03-04T05:07:07Z"
     assert changed["marked_as_done_time"] == changed["update_time"]
     assert pipedrive_client.get(url).json()["data"] == changed
     assert pipedrive_client.delete(url).json()["data"] == {"id": changed["id"]}
@@ -112,13 +112,13 @@ def test_lists_it_refuses(pipedrive_client: httpx2.Client, query: str) -> None:
 
 
 def test_lists_filter_and_sort(
-    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: Clock
 ) -> None:
     deals = [pipedrive.add_deal("ada"), pipedrive.add_deal("bob")]
     for n in range(6):
         body = {"subject": str(n), "deal_id": deals[n % 2]}
         pipedrive_client.post(ACTIVITIES, json=body)
-        clock.advance(minutes=1)
+        clock.advance(timedelta(minutes=1))
 
     def subjects(**query: object) -> list[str]:
         answer = pipedrive_client.get(ACTIVITIES, params={k: str(v) for k, v in query.items()})
@@ -128,7 +128,7 @@ def test_lists_filter_and_sort(
     assert subjects(deal_id=deals[0]) == ["0", "2", "4"]
     assert subjects(ids="2,3") == ["1", "2"]
     assert subjects(sort_by="update_time", sort_direction="desc", limit=2) == ["5", "4"]
-    at = "2026-01-02T03:06:05Z"
+    at = "2026-03-04T05:08:07Z"
     assert subjects(updated_since=at) == ["2", "3", "4", "5"]
     assert subjects(updated_until=at) == ["0", "1"]
     pipedrive.edit_activity(1, done=True)
@@ -167,7 +167,7 @@ def test_cursors_lead_to_every_activity_once(
 
 
 def test_lists_and_searches_lag_behind(
-    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: Clock
 ) -> None:
     pipedrive.list_lag, pipedrive.search_lag = timedelta(seconds=5), timedelta(seconds=9)
     pipedrive_client.post(DEALS, json={"title": "Ada"})
@@ -178,13 +178,13 @@ def test_lists_and_searches_lag_behind(
 
     assert shown() == (0, 0)
     assert pipedrive_client.get(f"{DEALS}/1").status_code == 200
-    clock.advance(seconds=5)
+    clock.advance(timedelta(seconds=5))
     assert shown() == (1, 0)
-    clock.advance(seconds=4)
+    clock.advance(timedelta(seconds=4))
     assert shown() == (1, 1)
     pipedrive_client.patch(f"{DEALS}/1", json={"title": "Bob"})
     assert pipedrive_client.get(DEALS).json()["data"][0]["title"] == "Ada"
-    clock.advance(seconds=5)
+    clock.advance(timedelta(seconds=5))
     assert pipedrive_client.get(DEALS).json()["data"][0]["title"] == "Bob"
 
 

@@ -1,10 +1,12 @@
 """Pipedrive's limits: bursts, the daily budget, and the edge's patience."""
 
+from datetime import timedelta
+
 import httpx2
 import pytest
 
 from gitpip_standins import Pipedrive
-from tests.standins.hand_clock import HandClock
+from tests.support.clocks import Clock
 
 ACTIVITIES = "/api/v2/activities"
 
@@ -37,7 +39,7 @@ def test_what_requests_cost(
 
 
 def test_the_daily_budget_ends_and_comes_back(
-    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: Clock
 ) -> None:
     pipedrive.limits.daily_tokens = 10
     answers = [pipedrive_client.post(ACTIVITIES, json={}) for _ in range(3)]
@@ -45,7 +47,7 @@ def test_the_daily_budget_ends_and_comes_back(
     assert answers[-1].headers["x-daily-ratelimit-token-remaining"] == "0"
     assert int(answers[-1].headers["x-ratelimit-remaining"]) > 0
     assert pipedrive.abuse == []
-    clock.advance(seconds=1)
+    clock.advance(timedelta(seconds=1))
     assert pipedrive_client.get(f"{ACTIVITIES}/1").status_code == 429
     assert len(pipedrive.abuse) == 1
     pipedrive.reset_day()
@@ -61,18 +63,18 @@ def test_the_daily_headers_can_be_missing(
 
 
 def test_a_burst_is_twenty_within_two_seconds(
-    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: Clock
 ) -> None:
     for _ in range(20):
         last = pipedrive_client.get(f"{ACTIVITIES}/1")
-        clock.advance(milliseconds=50)
+        clock.advance(timedelta(milliseconds=50))
     assert last.headers["x-ratelimit-remaining"] == "0"
-    clock.advance(milliseconds=500)
+    clock.advance(timedelta(milliseconds=500))
     refused = pipedrive_client.get(f"{ACTIVITIES}/1")
     assert (refused.status_code, refused.json()["success"]) == (429, False)
     assert refused.headers["x-ratelimit-reset"] == "1"
     assert pipedrive.abuse == ["a request beyond the burst after the limit was announced"]
-    clock.advance(seconds=1)
+    clock.advance(timedelta(seconds=1))
     assert pipedrive_client.get(f"{ACTIVITIES}/1").status_code == 404
 
 
@@ -92,14 +94,14 @@ def test_searches_have_a_smaller_burst(pipedrive_client: httpx2.Client) -> None:
 
 
 def test_going_on_through_429s_is_answered_by_the_edge(
-    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: Clock
 ) -> None:
     answers = [pipedrive_client.get(f"{ACTIVITIES}/1") for _ in range(31)]
     assert [answer.status_code for answer in answers] == [404] * 20 + [429] * 10 + [403]
     assert answers[-1].headers["content-type"].startswith("text/html")
     assert pipedrive.abuse == ["going on through 11 429s in a row"]
-    clock.advance(minutes=4)
+    clock.advance(timedelta(minutes=4))
     assert pipedrive_client.get(f"{ACTIVITIES}/1").status_code == 403
     assert len(pipedrive.abuse) == 2
-    clock.advance(minutes=1)
+    clock.advance(timedelta(minutes=1))
     assert pipedrive_client.get(f"{ACTIVITIES}/1").status_code == 404

@@ -5,7 +5,7 @@ import pytest
 
 from gitpip_standins import Pipedrive
 from gitpip_standins.pipedrive.account import field_of, options
-from tests.standins.hand_clock import HandClock
+from tests.support.clocks import Clock
 
 KIND = "c" * 40
 LISTS = {
@@ -17,7 +17,7 @@ LISTS = {
 
 
 @pytest.fixture
-def pipedrive(clock: HandClock) -> Pipedrive:
+def pipedrive(clock: Clock) -> Pipedrive:
     pipedrive = Pipedrive(token="secret", clock=clock, burst=None, search_burst=None)
     pipedrive.setup.users[7] = ("Sam", "sam@example.com")
     pipedrive.setup.pipelines[2] = "Open"

@@ -40,8 +40,8 @@ from gitpip_standins import Pipedrive as PipedriveStandIn
 from gitpip_standins.github.troubles import GistTroubles, UserTrouble
 from gitpip_standins.github.world import GistFile
 from tests.status.conftest import empty
+from tests.support.tokens import TOKEN
 
-TOKEN = "a-token"
 INTERVAL = timedelta(hours=1)
 LOGINS = ("ada", "bob", "cy")
 STRETCHES = tuple(timedelta(minutes=minutes) for minutes in (1, 7, 31, 70, 300, 1500))

@@ -45,25 +45,13 @@ from gitpip.store.users import users
 from gitpip_standins import FaultKind
 from gitpip_standins import Pipedrive as Crm
 from tests.support.activities import markers_in
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
 
 TIMEOUT = timedelta(seconds=1)
 """Where requests are to be given up."""
 UNHURRIED = timedelta(seconds=30)
-TOKEN = "0123456789abcdef0123456789abcdef01234567"
 INSTANT = timedelta(milliseconds=1)
-
-
-class Clock:
-    """The time for everybody in a test; it stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, by: timedelta) -> None:
-        self.now += by
 
 
 class OurClock(Clock):

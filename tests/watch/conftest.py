@@ -13,23 +13,11 @@ from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
 from tests.watch.script import Script
 
-TOKEN = "a-token"
 INTERVAL = timedelta(hours=3)
-
-
-class Clock:
-    """The time for everybody in a test: it stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, duration: timedelta) -> None:
-        self.time += duration
 
 
 @pytest.fixture

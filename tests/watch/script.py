@@ -9,7 +9,7 @@ from typing import Any
 from gitpip.model import GitHubId
 
 ADA = GitHubId(7)
-AT = "2026-05-01T10:00:00Z"
+AT = "2026-03-01T10:00:00Z"
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 

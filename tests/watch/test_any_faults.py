@@ -18,7 +18,9 @@ from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from gitpip_standins.github.troubles import GistTroubles
 from gitpip_standins.github.world import Gist
-from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.test_check import run, stored, track, user_named
 from tests.watch.test_unreadable import (
     IN_A_ROUNDABOUT_WAY,

@@ -20,7 +20,9 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
-from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.test_check import A_DAY, fill, run, stored, track, user_named
 
 A_MINUTE = timedelta(minutes=1)
@@ -119,7 +121,7 @@ async def test_the_time_of_adding_is_githubs_however_wrong_our_clock_is(
     world: StandIn, server: Server, database: Database, clock: Clock, ahead: timedelta
 ) -> None:
     ours = Clock()
-    ours.time = clock() + ahead
+    ours.now = clock() + ahead
     world.add_user("ada")
     world.add_gist("ada", {"old.py": "x"})
     clock.advance(A_MINUTE)
@@ -162,7 +164,7 @@ async def test_importing_a_removed_user_keeps_what_the_file_does_not_say(
 ) -> None:
     before = await _removed_with_details(world, watcher, database, clock)
     await imported(database, "ada\n")
-    clock.time += timedelta(days=1000)  # the import is due by the machine's own clock
+    clock.now += timedelta(days=1000)  # the import is due by the machine's own clock
     await run(watcher)
     user = await user_named(database, "ada")
     assert user.key == before.key
@@ -178,7 +180,7 @@ async def test_importing_a_removed_user_takes_what_the_file_says(
 ) -> None:
     before = await _removed_with_details(world, watcher, database, clock)
     await imported(database, "login,id,tags,interval,deal\nada,new,new,2h,77\n")
-    clock.time += timedelta(days=1000)
+    clock.now += timedelta(days=1000)
     await run(watcher)
     user = await user_named(database, "ada")
     assert user.key == before.key

@@ -16,10 +16,13 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.public_feed import PublicFeed
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import files_of
 from tests.watch.test_check import run, stored, track, user_named
 from tests.watch.test_unreadable import rows_of
+
+pytestmark = pytest.mark.long
 
 A_MINUTE = timedelta(minutes=1)
 
@@ -122,7 +125,6 @@ async def test_a_count_above_the_list_is_a_doubt_that_holds_the_time_back(
     assert (await _ada(database)).complete_until != before
 
 
-@pytest.mark.long
 async def test_a_doubt_that_lasts_is_looked_into_ever_more_rarely(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
@@ -150,7 +152,7 @@ async def test_a_surplus_that_stays_is_told_and_costs_ever_less(
     while clock() - began < timedelta(days=1):
         due_at = (await _ada(database)).next_check_at
         waits.append(due_at - clock())
-        clock.time = due_at
+        clock.now = due_at
         asked = len(world.requests)
         await run(watcher)
         assert sum(request.spent for request in world.requests[asked:]) <= 2

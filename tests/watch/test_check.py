@@ -20,7 +20,9 @@ from gitpip.store.status import checks
 from gitpip.store.users import schedule, users
 from gitpip.watch.check import Watcher
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, Clock
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL
 
 A_DAY = timedelta(days=1)
 
@@ -149,7 +151,7 @@ PUBLISHED = {
     "all": {"old", "middle", "recent", "later"},
     "none": {"later"},
     "latest:2": {"middle", "recent", "later"},
-    "since:2026-05-03": {"recent", "later"},
+    "since:2026-03-03": {"recent", "later"},
 }
 
 
@@ -314,7 +316,7 @@ async def test_secret_gists_stay_secret(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     world.add_user("ada")
-    world.tokens["a-token"] = "ada"
+    world.tokens[TOKEN] = "ada"
     secret = world.add_gist("ada", {"secret.txt": "secret"}, public=False)
     world.add_gist("ada", {"public.txt": "public"})
     await track(database, clock, "ada")

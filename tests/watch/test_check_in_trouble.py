@@ -16,7 +16,8 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, Clock
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL
 from tests.watch.test_check import A_DAY, fill, run, stored, track, user_named
 
 

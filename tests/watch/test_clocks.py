@@ -21,7 +21,9 @@ from gitpip.watch.github.transport import clock_ahead
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
-from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import files_of
 from tests.watch.test_check import run, track, user_named
 
@@ -33,7 +35,7 @@ A_MINUTE = timedelta(minutes=1)
 def ours(clock: Clock) -> Clock:
     """This machine's clock; `clock` is GitHub's."""
     ours = Clock()
-    ours.time = clock()
+    ours.now = clock()
     return ours
 
 
@@ -64,7 +66,7 @@ async def complete_until(database: Database) -> datetime | None:
 @pytest.fixture(params=[timedelta(minutes=10), -timedelta(minutes=10)], ids=["ahead", "behind"])
 def wrong(ours: Clock, request: pytest.FixtureRequest) -> Clock:
     """Our clock, which is wrong by ten minutes."""
-    ours.time += request.param
+    ours.now += request.param
     return ours
 
 
@@ -89,7 +91,7 @@ async def test_how_wrong_our_clock_is_is_noticed(
     world.add_user("ada")
     await github.account("ada")
     assert abs(github.clock_ahead - (wrong() - clock())) <= timedelta(seconds=1)
-    wrong.time = clock()
+    wrong.now = clock()
     await github.account("ada")
     assert github.clock_ahead == timedelta(0)
 
@@ -97,7 +99,7 @@ async def test_how_wrong_our_clock_is_is_noticed(
 async def test_a_clock_that_was_a_day_ahead_leaves_nobody_unchecked_for_a_day(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, ours: Clock
 ) -> None:
-    ours.time = clock() + A_DAY
+    ours.now = clock() + A_DAY
     world.add_user("ada")
     await track(database, ours, "ada")
     await run(watcher)
@@ -108,7 +110,7 @@ async def test_a_clock_that_was_a_day_ahead_leaves_nobody_unchecked_for_a_day(
             Pause(ours() + A_MINUTE, "while the clock was wrong"),
             now=ours(),
         )
-    ours.time = clock()
+    ours.now = clock()
     assert await complete_until(database) == clock() - LONGEST_LAG
     world.add_gist("ada", {"a.txt": "a"})
     assert not await watcher.due()
@@ -127,7 +129,7 @@ async def test_answers_without_a_date_take_no_part_in_the_time_that_is_told(
         for each in (clock, ours):
             each.advance(time)
 
-    ours.time = clock() + A_DAY
+    ours.now = clock() + A_DAY
     for login in ("ada", "bob"):
         world.add_user(login)
         gist = world.add_gist(login, {"1.txt": "x"})
@@ -175,7 +177,7 @@ async def test_answers_without_a_date_take_no_part_in_the_time_that_is_told(
 async def test_a_rate_limit_without_a_date_is_waited_for_by_githubs_clock(
     world: StandIn, github: GitHub, clock: Clock, ours: Clock
 ) -> None:
-    ours.time = clock() + A_DAY
+    ours.now = clock() + A_DAY
     world.add_user("ada")
     await github.account("ada")
     world.app.dateless = lambda _: True

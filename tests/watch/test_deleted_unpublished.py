@@ -12,7 +12,8 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, Clock
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL
 from tests.watch.test_check import run, stored, track
 from tests.watch.test_unreadable import rows_of
 

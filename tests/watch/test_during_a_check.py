@@ -20,7 +20,8 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, Clock
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL
 from tests.watch.test_check import fill, run, stored, track, user_named
 
 

@@ -17,7 +17,8 @@ from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import GistTroubles
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, track_identified
 from tests.watch.test_check import run, track
 

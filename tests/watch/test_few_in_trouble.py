@@ -19,7 +19,9 @@ from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import GistTroubles, UserTrouble
-from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, files_of, id_of, track_identified
 
 pytestmark = pytest.mark.long
@@ -57,7 +59,7 @@ class Passing(Clock):
 
     def __call__(self) -> datetime:
         self._shared.advance(READING)
-        return self._shared.time
+        return self._shared.now
 
 
 @dataclass

@@ -35,7 +35,8 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.test_check import A_DAY, run, stored, track, user_named
 
 MOST = 12
@@ -43,7 +44,7 @@ MOST = 12
 A_SECOND = timedelta(seconds=1)
 PENDING, HELD, SKIPPED = PublicationState.PENDING, PublicationState.HELD, PublicationState.SKIPPED
 
-A_DATE = datetime(2026, 5, 4, tzinfo=UTC)
+A_DATE = datetime(2026, 3, 4, tzinfo=UTC)
 READ_BEFORE = User(
     key=UserKey(1),
     login="ada",

@@ -3,7 +3,8 @@
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, Clock
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL
 from tests.watch.test_check import run, stored, track
 
 

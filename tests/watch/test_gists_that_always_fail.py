@@ -11,7 +11,8 @@ from gitpip.watch.reading import TRIED_AGAIN
 from gitpip_standins import Fault
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import GistTroubles
-from tests.watch.conftest import INTERVAL, Clock
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL
 from tests.watch.test_check import run, track, user_named
 from tests.watch.test_unreadable import names_of, rows_of
 
@@ -57,7 +58,7 @@ async def test_thirty_gists_that_always_fail_hide_no_newer_one(
     assert {row.gist_id for row in await rows_of(database, "ada")} == set(failing)
     for number in range(4):
         # All of them are due again, and the new one comes first.
-        clock.time = max(row.next_try_at for row in await rows_of(database, "ada"))
+        clock.now = max(row.next_try_at for row in await rows_of(database, "ada"))
         new = world.add_gist("ada", {f"new {number}.txt": "text"})
         before = len(world.requests)
         assert (await run(watcher)).failed == 0
@@ -101,13 +102,13 @@ async def test_each_of_many_that_fail_has_its_turn_and_one_that_is_mended_is_fou
     while set(reads(world, before)) != set(failing):
         user = await user_named(database, "ada")
         assert user.next_check_at > clock(), "it would be looked at without end"
-        clock.time = user.next_check_at
+        clock.now = user.next_check_at
         await run(watcher)
         looks += 1
     assert looks <= len(failing) / TRIED_AGAIN + 1
     world.trouble_gist(failing[0], GistTroubles())
     while "bad 0.txt" not in await names_of(database, "ada"):
-        clock.time = (await user_named(database, "ada")).next_check_at
+        clock.now = (await user_named(database, "ada")).next_check_at
         await run(watcher)
     assert len(await rows_of(database, "ada")) == len(failing) - 1
     for gist_id in failing:

@@ -21,8 +21,10 @@ from gitpip.watch.github.contents import Reading, Wanted
 from gitpip.watch.github.gist_list import GistList
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
+from tests.support.clocks import Clock
 from tests.support.network import nobody_listening
-from tests.watch.conftest import TOKEN, Clock, client
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import client
 from tests.watch.script import ADA, AT, Script
 
 

@@ -16,7 +16,8 @@ from gitpip.model import Account
 from gitpip.watch.github.client import GitHub
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import Clock, client
+from tests.support.clocks import Clock
+from tests.watch.conftest import client
 from tests.watch.script import ADA, Script
 
 

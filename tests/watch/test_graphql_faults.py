@@ -19,7 +19,8 @@ from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import UserTrouble
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, files_of, id_of, queries, track_identified
 
 pytestmark = pytest.mark.long
@@ -110,7 +111,7 @@ async def test_a_user_about_whom_github_always_asks_to_wait_keeps_others_off_for
         began, refused = clock(), refusals(world)
         while not all([len(await files_of(database, each)) > number for each in logins]):
             await run(watcher)
-            clock.time = max(await paused_until(database, clock()), clock() + timedelta(seconds=1))
+            clock.now = max(await paused_until(database, clock()), clock() + timedelta(seconds=1))
             assert clock() - began < within
         waits.append(refusals(world) - refused)
     # Found by halving, after the wait that was asked for each time; after six hours it is asked
@@ -147,7 +148,7 @@ async def test_a_pause_of_the_batch_poll_says_how_many_users_failed_and_names_no
         assert pause
         assert "GraphQL fails for 3 users" in pause.reason
         assert "user-" not in pause.reason
-        clock.time = pause.until
+        clock.now = pause.until
         async with database.begin() as transaction:
             await checks.request(transaction, clock())
 
@@ -168,7 +169,7 @@ async def test_three_refused_users_that_come_first_do_not_keep_graphql_off(
             pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
         assert pause
         world.graphql.fail_above = None
-        clock.time = pause.until
+        clock.now = pause.until
         async with database.begin() as transaction:
             await checks.request(transaction, clock())
 

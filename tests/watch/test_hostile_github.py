@@ -16,7 +16,9 @@ from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
-from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL, sweeping
 
 pytestmark = pytest.mark.long
 

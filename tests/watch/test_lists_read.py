@@ -18,7 +18,8 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import SPARE_A_MINUTE, Budget
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import sweeping
 from tests.watch.crowd import add_users, id_of, track_identified
 from tests.watch.test_check import run
 

@@ -28,7 +28,9 @@ from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from gitpip_standins.github import objects
 from gitpip_standins.github.troubles import GistTroubles
-from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.test_check import run, track
 
 LOGINS = ("ada", "bob", "cy")
@@ -124,7 +126,7 @@ class Heartbeat:
             case "dates":
                 self.world.app.dateless = re.compile(chance.choice(DATELESS)).search
             case "our clock":
-                self.ours.time = self.clock() + timedelta(seconds=chance.choice(CLOCKS))
+                self.ours.now = self.clock() + timedelta(seconds=chance.choice(CLOCKS))
             case _:
                 self.trouble_a_gist(what, chance)
 
@@ -171,7 +173,7 @@ class Heartbeat:
             self.world.hide_user(number, 0)
         for gist in self.world.all_gists():
             self.world.trouble_gist(gist.id, GistTroubles())
-        self.ours.time = self.clock()
+        self.ours.now = self.clock()
 
     def truncate_above(self, most: int) -> None:
         self.monkeypatch.setattr(objects, "MOST_FILES", most)

@@ -14,7 +14,8 @@ from gitpip.watch.public_feed import READ_EVERY, PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL, sweeping
 
 
 @pytest.fixture

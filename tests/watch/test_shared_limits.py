@@ -22,7 +22,9 @@ from gitpip.watch.github.shared_limits import SharedLimits
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, TOKEN, Clock
+from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL
 from tests.watch.crowd import add_users, track_identified
 
 REPLICAS = 3
@@ -112,7 +114,7 @@ async def test_replicas_that_are_killed_now_and_then_hit_no_secondary_limit(
     # Shorter than the replicas believe: what is under way on a busy machine must not count twice.
     world.limits.minute = timedelta(seconds=2)
     clock = Clock()
-    clock.time = utc_now() - timedelta(minutes=1)
+    clock.now = utc_now() - timedelta(minutes=1)
     await track_identified(database, world, clock, add_users(world, USERS))
     stop = asyncio.Event()
 

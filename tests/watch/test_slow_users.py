@@ -13,7 +13,8 @@ from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, SlowUsers
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, track_identified
 
 pytestmark = pytest.mark.long

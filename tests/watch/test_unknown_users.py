@@ -4,7 +4,7 @@ from gitpip.model import Backfill, FailureKind
 from gitpip.store.database import Database
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
-from tests.watch.conftest import Clock
+from tests.support.clocks import Clock
 
 
 async def test_the_reason_gives_no_advice_since_the_status_does(

@@ -18,7 +18,8 @@ from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from gitpip_standins.github.troubles import GistTroubles
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.support.clocks import Clock
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.test_check import run, stored, track, user_named
 
 A_DAY = timedelta(days=1)
@@ -186,11 +187,11 @@ async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
     for _ in range(13):
         (row,) = await rows_of(database, "ada")
         waits.append(row.next_try_at - clock())
-        clock.time = row.next_try_at - timedelta(seconds=1)
+        clock.now = row.next_try_at - timedelta(seconds=1)
         asked = len(world.requests)
         await run(watcher)
         assert not [r for r in world.requests[asked:] if r.path.startswith("/gists/")]
-        clock.time = row.next_try_at
+        clock.now = row.next_try_at
         asked = len(world.requests)
         await run(watcher)
         assert [(r.path, r.status) for r in world.requests[asked:]] == [
@@ -262,7 +263,7 @@ async def test_files_beyond_300_are_noted_where_nothing_can_name_them(
     assert "only 300" in row.reason
     assert "GITHUB_TOKEN" in row.reason
     for _ in range(2):
-        clock.time = row.next_try_at
+        clock.now = row.next_try_at
         await run(watcher)
         (again,) = await rows_of(database, "ada")
         assert again.failures == row.failures + 1

@@ -17,9 +17,13 @@ from gitpip.watch.public_feed import READ_EVERY, PublicFeed
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.exchange import JsonObject, Request
+from tests.support.clocks import Clock
 from tests.support.odd_values import COUNTS, DATES, TEXTS, TIMES
-from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.support.tokens import TOKEN
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, files_of, track_identified
+
+pytestmark = pytest.mark.long
 
 GIST_FIELDS = ("id", "node_id", "html_url", "public", "created_at", "updated_at", "description")
 OWNER_FIELDS = ("id", "login", "node_id")

@@ -16,8 +16,9 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
+from tests.support.clocks import Clock
 from tests.support.migrations import upgrade_to
-from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, files_of, id_of
 from tests.watch.test_check import run
 

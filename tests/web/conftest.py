@@ -11,8 +11,7 @@ import pytest
 
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.support.running import Installation
-
-TOKEN = "show-token"
+from tests.support.tokens import TOKEN
 
 Files = list[dict[str, object]]
 

@@ -12,9 +12,9 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from gitpip.web import request_log
+from gitpip.web.auth import refusal_log
+from gitpip.web.auth.refusal_log import ADDRESSES_LOGGED, LONGEST, REFUSALS_LOGGED, RefusalLog
 from gitpip.web.middleware import BODIES_OF_ADDRESS, BODY_LIMIT, FORM_LIMIT, LONGEST_TARGET
-from gitpip.web.request_log import ADDRESSES_LOGGED, LONGEST, REFUSALS_LOGGED, RefusalLog
 from tests.web.conftest import Served, serving
 
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16
@@ -94,7 +94,7 @@ def test_all_that_a_key_is_refused_is_logged(guarded: Served) -> None:
 def test_the_number_of_requests_left_out_is_logged(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_log, "COUNTED_OVER", timedelta(0))
+    monkeypatch.setattr(refusal_log, "COUNTED_OVER", timedelta(0))
 
     async def refuse() -> int:
         refusals, taken = RefusalLog(), 0

@@ -11,7 +11,8 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.web.conftest import TOKEN, Served
+from tests.support.tokens import TOKEN
+from tests.web.conftest import Served
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer

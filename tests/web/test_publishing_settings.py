@@ -13,9 +13,9 @@ from gitpip.runtime.account_lists import AccountLists
 from gitpip.store.database import Database, open_database
 from gitpip_standins import Fault, Pipedrive, Server
 from tests.support.pages import on_one_line
+from tests.support.tokens import TOKEN
 from tests.web.routes import application
 
-TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PAGE, API = "/settings/publishing", "/api/v1/publishing/settings"
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.support.pages import on_one_line
-from tests.web.conftest import TOKEN, Served, serving
+from tests.support.tokens import TOKEN
+from tests.web.conftest import Served, serving
 
 
 def step(served: Served, name: str) -> str:

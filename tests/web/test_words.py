@@ -10,7 +10,7 @@ SRC = Path(gitpip.__file__).parent
 TEXTS = [
     *sorted((SRC / "web" / "pages").rglob("*.html")),
     *sorted((SRC / "web" / "pages" / "static").glob("*.js")),
-    SRC / "web" / "auth" / "sign_in.py",
+    SRC / "web" / "pages" / "sign_in.py",
     SRC / "web" / "errors.py",
     SRC / "web" / "render" / "jinja.py",
 ]

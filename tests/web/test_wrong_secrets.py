@@ -23,6 +23,8 @@ from gitpip.store.database import Database, open_database
 from gitpip.web.auth.look_ups import MANY, PAUSE
 from tests.web.routes import application
 
+pytestmark = pytest.mark.long
+
 LIMIT = 20
 FLOOD = 192
 PATH = "/api/v1/users"

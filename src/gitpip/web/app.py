@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from gitpip.model import Part
 from gitpip.web import feeds
+from gitpip.web.access import Access, Unmatched
 from gitpip.web.api import accounts as api_accounts
 from gitpip.web.api import audits as api_audits
 from gitpip.web.api import capacity as api_capacity
@@ -35,9 +36,7 @@ from gitpip.web.api import targets as api_targets
 from gitpip.web.api import undos as api_undos
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
-from gitpip.web.auth import sign_in
 from gitpip.web.auth.authentication import Authentication
-from gitpip.web.auth.authorization import Access, Unmatched
 from gitpip.web.auth.roles import OpenMount, check_routes
 from gitpip.web.auth.throttle import Throttle
 from gitpip.web.context import AppContext
@@ -63,6 +62,7 @@ from gitpip.web.pages import (
     repairs,
     rules,
     setup,
+    sign_in,
     status,
     undos,
     user,

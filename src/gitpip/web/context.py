@@ -18,14 +18,14 @@ from gitpip.model import FileKey
 from gitpip.publish.activity import Rendered
 from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.status.findings import Finding
+from gitpip.status.readiness import Readiness
 from gitpip.status.reading import Surroundings
+from gitpip.status.stats import StatsReader
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
 from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import identity_of
-from gitpip.web.ops.readiness import Readiness
-from gitpip.web.ops.stats import StatsReader
 from gitpip.web.render.links import Links
 
 SchedulerIsAlive = Callable[[], bool | None]

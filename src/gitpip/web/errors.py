@@ -52,9 +52,9 @@ from gitpip.errors import (
     VisitNotFound,
 )
 from gitpip.observability.logging import get_logger
+from gitpip.web.auth.refusal_log import shortened
 from gitpip.web.render.jinja import render
 from gitpip.web.request_faults import faults_of, method_not_allowed
-from gitpip.web.request_log import shortened
 
 MEDIA_TYPE = "application/problem+json"
 INSTANCE = 2_000

@@ -17,9 +17,9 @@ from gitpip.observability.logging import get_logger
 from gitpip.observability.metrics import http_answered
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.identity import STATE, Identity
+from gitpip.web.auth.refusal_log import RefusalLog, shortened
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.errors import answer, answer_unforeseen, told_path
-from gitpip.web.request_log import RefusalLog, shortened
 
 BODY_LIMIT = 2**20
 FORM_LIMIT = 2**16

@@ -1,8 +1,5 @@
 """The numbers in the navigation of every page: what is unread, and what needs attention."""
 
-from contextvars import ContextVar
-from dataclasses import dataclass
-
 from fastapi import Request
 
 from gitpip.errors import DatabaseUnavailable
@@ -11,24 +8,10 @@ from gitpip.store.publications import publications
 from gitpip.web.auth.identity import STATE
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import Context
+from gitpip.web.render.numbers import Numbers, numbers
 
 MOST = 999
 """Beyond this a number is shown as `999+`, and counting ends."""
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What the navigation shows beside its entries, as people read it; empty for none."""
-
-    unread: str = ""
-    """Gists that the viewer has not read."""
-    attention: str = ""
-    """Publications that failed or are held."""
-
-
-NONE = Numbers()
-numbers: ContextVar[Numbers] = ContextVar("navigation", default=NONE)
-"""The numbers for the page of the present request."""
 
 
 async def count_for_navigation(request: Request, context: Context) -> None:

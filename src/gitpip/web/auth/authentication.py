@@ -25,10 +25,10 @@ from gitpip.store.access.keys import AccessKey
 from gitpip.store.database import Database, Transaction
 from gitpip.web.auth.identity import Identity
 from gitpip.web.auth.look_ups import LookUps
+from gitpip.web.auth.refusal_log import REFUSALS_LOGGED, shortened
 from gitpip.web.auth.roles import Requirement
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.proxies import connection_of
-from gitpip.web.request_log import REFUSALS_LOGGED, shortened
 
 Used = TypeVar("Used", AccessKey, FeedAddress)
 

@@ -12,12 +12,12 @@ from prometheus_client.registry import Collector
 from gitpip.model import PublicationState, Role, UserState
 from gitpip.observability.metrics import PROCESS
 from gitpip.status.problem import ProblemKind
+from gitpip.status.stats import Stats
 from gitpip.store.database import Pool
 from gitpip.store.status import pauses
 from gitpip.web.api.status import VERSION, BudgetBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
-from gitpip.web.ops.stats import Stats
 
 router = APIRouter(route_class=RoleRoute, tags=["status"])
 

@@ -13,12 +13,12 @@ from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.same_activity import in_words
 from gitpip.web.auth.identity import current
-from gitpip.web.navigation import numbers
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render import times
 from gitpip.web.render.acts import act_in_words
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.notes import shown_note
+from gitpip.web.render.numbers import numbers
 
 FOLDER = Path(__file__).parents[1] / "pages" / "templates"
 STATES = {

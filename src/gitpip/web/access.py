@@ -21,10 +21,10 @@ from gitpip.web.auth.authentication import Authentication, address_of
 from gitpip.web.auth.first_key import COMMAND
 from gitpip.web.auth.identity import STATE, Identity, current
 from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
-from gitpip.web.auth.sign_in import sign_in_form
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.errors import answer, wants_page
 from gitpip.web.middleware import SAFE_METHODS
+from gitpip.web.pages.sign_in import sign_in_form
 from gitpip.web.public_address import path_of_page
 
 NOT_DONE = (

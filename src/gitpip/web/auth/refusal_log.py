@@ -1,4 +1,4 @@
-"""The log of requests, which strangers cannot fill: what they are refused is logged in part."""
+"""Refused requests in the log, which strangers cannot fill: these are logged in part."""
 
 import asyncio
 from collections import Counter
