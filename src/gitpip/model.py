@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
+from gitpip.drift import Drift, DriftAnswer, drift_words
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.same_activity import SentWith
 from gitpip.targets import NO_LINKS, Links, Target
@@ -216,6 +217,20 @@ class User:
     """What Pipedrive calls the target; None while Pipedrive was not asked."""
     target_problem: str | None = None
     """Why nothing can be put there; None as far as is known."""
+    deal_drift: Drift | None = None
+    """What became of the user's deal by its title, or of the former one."""
+    deal_drift_answer: DriftAnswer | None = None
+    """Where new files go since then."""
+    deal_drifted_at: datetime | None = None
+    drifted_deal_id: DealId | None = None
+    """Which deal that was."""
+
+    @property
+    def deal_drift_words(self) -> str | None:
+        """The same for people."""
+        if self.deal_drift is None or self.deal_drift_answer is None:
+            return None
+        return drift_words(self.drifted_deal_id or 0, self.deal_drift, self.deal_drift_answer)
 
 
 @dataclass(frozen=True)

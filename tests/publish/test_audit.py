@@ -1,7 +1,7 @@
 """An audit finds every planted difference and no other, for the tokens that the lists cost."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -18,9 +18,8 @@ from gitpip.store.users import users
 from tests.publish.test_sent_again import published, send_again
 from tests.support.scene import UNHURRIED, Scene
 from tests.support.tokens import TOKEN
-from tests.support.whole_account import WholeAccount, marker_for
+from tests.support.whole_account import Planted, WholeAccount, plant
 
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -48,7 +47,7 @@ class Auditor:
         async with self.scene.database.read() as transaction:
             return [line async for some in lines.in_pages(transaction, number) for line in some]
 
-    async def unexplained(self, number: int) -> set[tuple[str | None, str | None, int | None]]:
+    async def unexplained(self, number: int) -> Planted:
         """What is unexplained: why, of which file, and which activity."""
         return {
             (line.explanation, line.filename and f"{line.login}/{line.filename}", line.activity_id)
@@ -71,50 +70,6 @@ async def auditor(scene: Scene) -> AsyncIterator[Auditor]:
         yield Auditor(scene, account, surveyor)
 
 
-async def plant(auditor: Auditor) -> set[tuple[str | None, str | None, int | None]]:
-    """Fifty differences of six kinds; gives how an audit is to name them."""
-    account, crm = auditor.account, auditor.scene.crm
-    planted: set[tuple[str | None, str | None, int | None]] = set()
-    for number in range(10):
-        login, name = f"user-{number}", f"file-{number}.py"
-        activity = account.activities[login, name]
-        crm.delete_activity(activity)
-        planted.add(("missing", f"{login}/{name}", activity))
-        login, name = f"user-{number}", f"file-{number + 10}.py"
-        activity = account.activities[login, name]
-        crm.add_activity(
-            f"{name} · {login} [{marker_of(account, login, name)}]",
-            note=f"<p>gitpip {marker_of(account, login, name)}</p>",
-            creator_user_id=1,
-            deal_id=account.deals[login],
-        )
-        planted.add(("twice", f"{login}/{name}", activity))
-        login, name = f"user-{number}", f"file-{number + 20}.py"
-        activity = account.activities[login, name]
-        crm.edit_activity(activity, deal_id=account.deals[f"user-{number + 1}"])
-        planted.add(("moved", f"{login}/{name}", activity))
-    for number in range(7):
-        activity = account.add_ours(marker_for(10**9 + number), f"user-{number}", "strange.py")
-        planted.add(("unknown-marker", None, activity))
-        login, name = f"user-{number}", f"file-{number + 30}.py"
-        await account.change(login, name, state="pending", activity_id=None, published_at=None)
-        activity = account.activities[login, name]
-        planted.add(("not-known-as-published", f"{login}/{name}", activity))
-    for number in range(6):
-        login, name = f"user-{number}", "never-stored.py"
-        account.listed[login]["f" * 32, name] = ListedFile("0" * 40, LONG_AGO)
-        planted.add(("not-in-store", f"{login}/{name}", None))
-    assert len(planted) == 50
-    return planted
-
-
-def marker_of(account: WholeAccount, login: str, name: str) -> str:
-    activity = next(
-        one for one in account.crm.activities if one["id"] == account.activities[login, name]
-    )
-    return str(activity["subject"]).rpartition("[")[2].rstrip("]")
-
-
 async def test_it_finds_all_that_was_planted_and_costs_what_the_lists_cost(
     auditor: Auditor,
 ) -> None:
@@ -122,7 +77,9 @@ async def test_it_finds_all_that_was_planted_and_costs_what_the_lists_cost(
     await auditor.account.fill(20, 50)
     for number in range(3_500):
         crm.add_activity(f"Call customer {number}", note="about a gist", deal_id=1)
-    planted = await plant(auditor)
+    planted = await plant(auditor.account)
+    assert len(planted) == 50
+    assert len({why for why, _, _ in planted}) == 6
     before = crm.limits.spent_today
 
     audit = await auditor.audit()
@@ -169,7 +126,7 @@ async def test_a_daily_budget_that_ends_in_the_middle_is_gone_on_with_the_next_d
     assert audit.tokens == first_day + crm.limits.spent_today == 2 + 2 + 10 + 10 * 10
 
 
-async def plant_some(auditor: Auditor) -> set[tuple[str | None, str | None, int | None]]:
+async def plant_some(auditor: Auditor) -> Planted:
     oldest = auditor.account.activities["user-0", "file-0.py"]
     newest = auditor.account.activities["user-11", "file-49.py"]
     for activity in (oldest, newest):

@@ -166,6 +166,43 @@ async def test_what_is_not_certain_is_said_and_left(finder: Finder) -> None:
     assert await finder.adopt() == 1
 
 
+async def test_what_a_person_wrote_about_a_gist_is_not_its_activity(finder: Finder) -> None:
+    """A file that is taken for one of these would never be sent."""
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    await scene.find_files("ada", "Ada")
+    await scene.find_files("ada", "b.py", "c.py")
+    ids = {row.filename: row.gist_id for row in await scene.rows()}
+    alone = f"https://gist.github.com/ada/{ids['Ada']}"
+    one_of_two = f"https://gist.github.com/ada/{ids['b.py']}"
+
+    def add(subject: str, note: str) -> int:
+        return scene.crm.add_activity(subject, note=note, deal_id=deal)
+
+    # A name that stands in any subject, a word that only holds "gist", and remarks on files.
+    remarks = [
+        add("Call Ada", alone),
+        add("Call logistics: Ada", alone),
+        add("Gistology adapted", f"{alone} is worth reading"),
+        add("Call Ada", f"Ask about {one_of_two}#file-b-py"),
+    ]
+    # Files that the gists do not have any more.
+    gone = [
+        add("New gist: x", f"{alone}#file-renamed-py"),
+        add("d.py", f"{one_of_two}/raw/{'0' * 40}/d.py"),
+    ]
+    certain = add("New gist: Ada", f"{alone}#file-ada")
+    named = add("Snippet", f'<a href="{one_of_two}#file-c-py">{one_of_two}#file-c-py</a>')
+
+    found = {key: one.confidence for key, one in (await finder.search()).items()}
+
+    sure = {key for key, confidence in found.items() if confidence is Confidence.CERTAIN}
+    assert sure == {certain, named}
+    assert {found[key] for key in gone} == {Confidence.AMBIGUOUS}
+    assert found[remarks[-1]] is Confidence.LIKELY
+    assert await finder.adopt() == 2
+
+
 async def test_a_file_that_is_under_way_is_not_adopted(finder: Finder) -> None:
     scene = finder.scene
     deal = scene.crm.add_deal("ada")

@@ -15,7 +15,7 @@ from gitpip.store.schema import (
 )
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings, repairs
 from gitpip.store.schema_status import publishing_pause
-from gitpip.store.schema_targets import targets
+from gitpip.store.schema_targets import deal_drifts, targets
 from gitpip.store.schema_undo import undone, undos
 from gitpip.targets import Target
 from tests.status.case import ADA, HOUR, NOT_LOOKED_FOR, SENT, Case, asked, deal, queued
@@ -29,6 +29,13 @@ def by_person(until: datetime | None) -> Executable:
 
 
 DEAL = Target.parse("deal:7")
+
+
+def drifted(drift: str, answer: str) -> Executable:
+    values = {"drift": drift, "answer": answer, "drifted_deal_id": 8}
+    return insert(deal_drifts).values(user_key=1, drifted_at=NOW, **values)
+
+
 CASES = (
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
@@ -264,6 +271,22 @@ CASES = (
         # The two were merged, and the other one is in use now.
         (deals.update().values(deal_id=9),),
         ("two deals", "ada: gitpip uses deal 8 and leaves deal 9", "Merge the two"),
+    ),
+    Case(
+        ProblemKind.DEALS_GONE,
+        Severity.ERROR,
+        Act.CHANGE_TARGETS,
+        (deal(state="published", deal_id=8), drifted("lost", "wait")),
+        (deal_drifts.update().values(drift=None, answer=None),),
+        ("1 user has a deal", "new files of theirs wait: ada: deal 8 was lost."),
+    ),
+    Case(
+        ProblemKind.DEALS_DRIFTED,
+        Severity.INFO,
+        None,
+        (deal(state="published", deal_id=8), drifted("won", "keep")),
+        (deal_drifts.update().values(drifted_at=NOW - 25 * HOUR),),
+        ("1 user has a deal", "ada: deal 8 was won.", "shown for a day"),
     ),
     Case(
         ProblemKind.DOUBLES_DELETED,

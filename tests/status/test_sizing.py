@@ -21,7 +21,7 @@ def test_an_ordinary_plan() -> None:
     assert follows.github_points_percent == 0.2
     assert follows.shortest_interval_seconds == pytest.approx(7.2)
     assert follows.files_per_day == 150
-    assert follows.tokens_per_day == pytest.approx(765)
+    assert follows.tokens_per_day == pytest.approx(865)
     assert follows.tokens_of_plan == 30_000
     assert follows.tokens_once == 5_000
     assert follows.bytes_per_year == 150 * 365 * 8_000
@@ -44,7 +44,7 @@ def test_what_does_not_fit_says_what_would() -> None:
         "GitHub's 5,000 points an hour do not check 1,000,000 users every 1h; an interval of 2h "
         "does",
         "GitHub's 5,000 requests an hour do not read 90,000 gists a day; some 59,280 fit",
-        "688,500 tokens a day are more than the 30,000 of lite with 1 seat; 23 seats are enough",
+        "778,500 tokens a day are more than the 30,000 of lite with 1 seat; 26 seats are enough",
     )
 
 
@@ -52,6 +52,37 @@ def test_a_larger_plan_is_named_where_it_is_enough() -> None:
     [warning] = sizing(replace(ORDINARY, gists_per_day=9_000)).warnings
 
     assert warning.endswith("of lite with 1 seat; 3 seats, or the plan premium, are enough")
+
+
+def test_a_fine_grained_token_asks_about_each_user_alone() -> None:
+    follows = sizing(replace(ORDINARY, gists_per_day=120, github_token="fine-grained"))
+
+    assert (follows.github_points_per_hour, follows.github_requests_per_hour) == (0, 1_070)
+    assert follows.github_requests_percent == pytest.approx(21.4)
+    assert follows.shortest_interval_seconds == pytest.approx(3_600 * 1_000 / 4_930)
+    assert (follows.freshness_p95_seconds, follows.found_within_seconds) == (60, 3_600)
+    [advice] = follows.warnings
+    assert "a classic token without any scope asks about 100 at once" in advice
+
+
+def test_without_a_token_there_is_no_public_feed_and_hardly_any_request() -> None:
+    few = sizing(replace(ORDINARY, users=20, gists_per_day=12, github_token="none"))
+    many = sizing(replace(ORDINARY, users=100, gists_per_day=24, github_token="none"))
+    too_many = sizing(replace(ORDINARY, gists_per_day=800, github_token="none"))
+
+    assert (few.github_requests_per_hour, few.freshness_p95_seconds) == (21, 3_600)
+    assert few.warnings[1:] == ()
+    assert many.warnings[1:] == (
+        "GitHub's 60 requests an hour do not check 100 users every 1h; an interval of 1h43m27s "
+        "does",
+    )
+    assert many.found_within_seconds == pytest.approx(6_207, abs=1)
+    assert many.freshness_p95_seconds is None
+    assert too_many.shortest_interval_seconds is None
+    assert too_many.warnings[1:] == (
+        "GitHub's 60 requests an hour do not check 1,000 users every 1h; no interval does",
+        "GitHub's 60 requests an hour do not read 800 gists a day; some 720 fit",
+    )
 
 
 @given(
@@ -82,6 +113,7 @@ def test_what_is_named_as_enough_is_enough(wanted: Wanted) -> None:
         ({"gists_per_day": -1}, "gists_per_day", ", not -1"),
         ({"gists_per_day": float("nan")}, "gists_per_day", ", not nan"),
         ({"gists_per_day": float("inf")}, "gists_per_day", ", not inf"),
+        ({"github_token": "oauth"}, "github_token", "must be classic, fine-grained or none"),
         ({"seats": 0}, "seats", ", not 0"),
         ({"files_per_gist": 0.5}, "files_per_gist", ", not 0.5"),
         ({"bytes_per_file": -1}, "bytes_per_file", ", not -1"),

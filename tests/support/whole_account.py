@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import insert, select, update
 
@@ -14,6 +14,9 @@ from gitpip.store.database import Database
 from gitpip.store.schema import deals, gist_files, gists, publications, users
 from gitpip_standins import Pipedrive as Crm
 
+Planted = set[tuple[str | None, str | None, int | None]]
+"""Differences that an audit is to find: why, of which file, and which activity."""
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 BLOB = hashlib.sha1(b"x").hexdigest()  # noqa: S324 - as git does
 
 
@@ -25,6 +28,7 @@ class WholeAccount:
     database: Database
     now: datetime
     activities: dict[tuple[str, str], int] = field(default_factory=dict)
+    markers: dict[tuple[str, str], str] = field(default_factory=dict)
     deals: dict[str, int] = field(default_factory=dict)
     listed: dict[str, dict[FileName, ListedFile]] = field(default_factory=dict)
 
@@ -100,8 +104,8 @@ class WholeAccount:
     ) -> dict[str, object]:
         activity = self.add_ours(marker_for(key), login, name)
         self.activities[login, name] = activity
-        long_ago = datetime(2020, 1, 1, tzinfo=self.now.tzinfo)
-        self.listed[login][gist_id, name] = ListedFile(BLOB, long_ago)
+        self.markers[login, name] = marker_for(key)
+        self.listed[login][gist_id, name] = ListedFile(BLOB, LONG_AGO)
         return {
             "id": key,
             "file_key": key,
@@ -111,8 +115,8 @@ class WholeAccount:
             "due_at": self.now,
             "activity_id": activity,
             "deal_id": self.deals[login],
-            "published_at": long_ago,
-            "queued_at": long_ago,
+            "published_at": LONG_AGO,
+            "queued_at": LONG_AGO,
         }
 
     def add_ours(self, marker: str, login: str, name: str) -> int:
@@ -149,3 +153,37 @@ def marker_for(number: int) -> str:
         number, rest = divmod(number, 32)
         text = letters[rest] + text
     return f"gp-{text}"
+
+
+async def plant(account: WholeAccount) -> Planted:
+    """Fifty differences of six kinds, in an account of at least 11 users with 40 files each.
+
+    The six files that the store does not have can be found only if GitHub is asked.
+    """
+    crm = account.crm
+    planted: Planted = set()
+    for number in range(10):
+        login, name = f"user-{number}", f"file-{number}.py"
+        activity = account.activities[login, name]
+        crm.delete_activity(activity)
+        planted.add(("missing", f"{login}/{name}", activity))
+        login, name = f"user-{number}", f"file-{number + 10}.py"
+        activity = account.activities[login, name]
+        account.add_ours(account.markers[login, name], login, name)
+        planted.add(("twice", f"{login}/{name}", activity))
+        login, name = f"user-{number}", f"file-{number + 20}.py"
+        activity = account.activities[login, name]
+        crm.edit_activity(activity, deal_id=account.deals[f"user-{number + 1}"])
+        planted.add(("moved", f"{login}/{name}", activity))
+    for number in range(7):
+        activity = account.add_ours(marker_for(10**9 + number), f"user-{number}", "strange.py")
+        planted.add(("unknown-marker", None, activity))
+        login, name = f"user-{number}", f"file-{number + 30}.py"
+        await account.change(login, name, state="pending", activity_id=None, published_at=None)
+        activity = account.activities[login, name]
+        planted.add(("not-known-as-published", f"{login}/{name}", activity))
+    for number in range(6):
+        login, name = f"user-{number}", "never-stored.py"
+        account.listed[login]["f" * 32, name] = ListedFile("0" * 40, LONG_AGO)
+        planted.add(("not-in-store", f"{login}/{name}", None))
+    return planted

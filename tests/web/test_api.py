@@ -116,12 +116,14 @@ def test_the_capacity_is_that_of_the_present_users_unless_others_are_given(serve
     given = httpx2.get(
         url, params={"users": 1000, "gists_per_day": 100, "check_interval": "1h"}
     ).json()
+    by_rest = httpx2.get(url, params={"users": 1000, "github_token": "fine-grained"}).json()
     refused = httpx2.get(url, params={"pipedrive_plan": "gold"})
 
     assert (present["today"]["users"], present["today"]["gists_per_day"]) == (1, 1 / 7)
     assert present["plan"]["files_per_day"] == 1.5 / 7
     assert present["today"]["database_bytes"] > 0
     assert (given["plan"]["github_points_per_hour"], given["plan"]["files_per_day"]) == (10, 150)
+    assert by_rest["plan"]["github_points_per_hour"] == 0
     assert (refused.status_code, refused.json()["errors"]) == (
         422,
         [

@@ -17,6 +17,9 @@ def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
     assert "% of 120,000)" in planned
     assert planned.count('class="sentence bad" role="status"') >= 2
     assert 'value="50,000"' in planned
+    without = served_to_all.gitpip.get("/capacity?users=90&github_token=none").text
+    assert "<option selected>none</option>" in without
+    assert "Without a token GitHub allows 60 requests an hour" in on_one_line(without)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.errors import DatabaseMissing, InvalidInput
-from gitpip.status.sizing import Wanted, sizing
+from gitpip.status.sizing import GitHubToken, Wanted, sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 
@@ -28,6 +28,9 @@ def plan(  # noqa: PLR0913 - each is an option
     files_per_gist: Annotated[float, typer.Option(help="Files per gist, on average.")] = 1.5,
     bytes_per_file: Annotated[int, typer.Option(help="Bytes per file, on average.")] = 3_000,
     backlog: Annotated[int, typer.Option(help="Files in the queue already.")] = 0,
+    github_token: Annotated[
+        str, typer.Option(help="Kind of GitHub token: classic, fine-grained or none.")
+    ] = GitHubToken.CLASSIC.value,
     as_json: Json = False,
 ) -> None:
     """Estimate rate limits, API tokens and disk space for a number of users and gists.
@@ -49,6 +52,7 @@ def plan(  # noqa: PLR0913 - each is an option
             files_per_gist=files_per_gist,
             bytes_per_file=bytes_per_file,
             backlog=backlog,
+            github_token=github_token,
         )
     )
     try:

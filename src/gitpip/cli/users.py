@@ -172,6 +172,8 @@ def show_user(login: str, as_json: Json = False) -> None:
         "publishing_mode": mode,
         "target": user.target or DEAL_BY_TITLE,
     }
+    if user.target is None and user.deal_drift_words:
+        described["deal_drift"] = user.deal_drift_words
     print_facts(facts | described)
     for item in unread:
         place = " of ".join(part for part in (item.filename, item.gist_id) if part)

@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gitpip.clock import Clocks, Moment
+from gitpip.drift import Drift
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, Deal, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.catalog import DealFields
 from gitpip.publish.claims import kept
+from gitpip.publish.deal_drift import DealDrift
 from gitpip.publish.delivery import (
     Accepted,
     Attempt,
-    Denied,
     NotProcessed,
     Outcome,
     Refused,
@@ -35,7 +36,7 @@ from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store.publications import deals, outbox, second_deals
+from gitpip.store.publications import deal_drifts, deals, outbox, second_deals
 from gitpip.store.publications.delivered import DEALS, Start
 from gitpip.targets import NO_LINKS
 
@@ -46,8 +47,6 @@ CAP_PAUSE = timedelta(hours=1)
 """Until the account's limit of open deals is tried again."""
 SENDER_DIED = "the process that was sending it stopped before it recorded the answer"
 READ_AGAIN = timedelta(seconds=5)
-LASTED = timedelta(days=1)
-"""A deal that existed for so long was not deleted because of something that we did."""
 
 log = get_logger()
 
@@ -68,6 +67,7 @@ class Deals:
         self._pauses = channel.pauses
         self._terms = channel.terms
         self._index = index
+        self._drift = DealDrift(channel, index, guards.clocks.wall)
         self._witnesses = guards.witnesses
         self._youth = guards.youth
         self._clocks = guards.clocks
@@ -84,6 +84,14 @@ class Deals:
         None where the publication is not ours to send any more, as after a switch of the account:
         a deal that this token sees would be recorded for the next account.
         """
+        deal = await self._after_a_step(claim)
+        if deal is None or deal.state is not PublicationState.PUBLISHED:
+            return deal
+        deal = await self._drift.looked_at(deal)
+        gone = deal.state is not PublicationState.PUBLISHED and deal.deal_id is None
+        return await self._after_a_step(claim) if gone else deal
+
+    async def _after_a_step(self, claim: Publication) -> Deal | None:
         token, user_key = secrets.token_hex(16), claim.user_key
         try:
             deal = await self._claim(claim, token)
@@ -109,10 +117,8 @@ class Deals:
         if place.deal_id is None:
             return None
         deal = await self._destination.deal(place.deal_id)
-        if deal is None:
-            self._index.drop(place.deal_id)
-            await self._forget(claim)
-            return Denied("the deal is gone", quick_retries=1)
+        if deal is None or deal.drift is Drift.ARCHIVED:
+            return await self._drift.why_refused(claim, place.deal_id, deal)
         if place.links == NO_LINKS:
             return None
         # They may be gone, or others by now. Once they are refused, none is sent.
@@ -120,18 +126,6 @@ class Deals:
         async with self._database.begin() as transaction:
             await deals.link(transaction, claim.user_key, place.deal_id, links)
         return NotProcessed(reason, timedelta(0), everyone=False)
-
-    async def _forget(self, claim: Publication) -> None:
-        """Note that the deal of a publication's user is gone, so that another is found or made."""
-        now = self._now()
-        async with self._database.begin() as transaction:
-            deal = await deals.get(transaction, claim.user_key)
-            made_at = deal.sent_at
-            # A deal that is gone right after it was made, again and again, is made ever later.
-            lasted = made_at is None or now - made_at > LASTED
-            attempts = 0 if lasted else deal.attempts
-            change = delivery.retried(attempts, "its deal is gone", now=now, quick_retries=1)
-            await deals.forget(transaction, claim.user_key, change)
 
     async def _claim(self, claim: Publication, token: str) -> Deal | None:
         now = self._now()
@@ -173,7 +167,8 @@ class Deals:
     async def _record(self, deal: Deal, change: Change) -> None:
         async with self._database.begin() as transaction:
             await deals.record(transaction, deal, change)
-        made = change.state is PublicationState.PUBLISHED
+            if made := change.state is PublicationState.PUBLISHED:
+                await deal_drifts.note_asked(transaction, deal.user_key, self._now())
         log.info(
             "deal.ready" if made else f"deal.{change.state}",
             login=deal.login,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gitpip.drift import Drift
 from gitpip.model import ActivityId, Deal, DealId
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, Outcome
@@ -55,6 +56,8 @@ class Item:
     note: str | None
     is_open: bool
     """Whether it is a deal that is open: neither won, lost, deleted nor archived."""
+    drift: Drift | None = None
+    """What became of a deal that is not open any more."""
     deal_id: int | None = None
     """The deal that an activity is under."""
     creator_id: int | None = None

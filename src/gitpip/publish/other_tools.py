@@ -25,6 +25,8 @@ SHORT = 20
 _LINK = re.compile(r"https?://[^\s\"'<>()]*gist[^\s\"'<>()]*", re.IGNORECASE)
 _GIST_ID = re.compile("[0-9a-f]{20,40}|[0-9]{4,12}")
 _TAG = re.compile("<[^<>]*>")
+_GIST = re.compile(r"\bgists?\b")
+"""Not a part of a word, such as logistics."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,9 @@ def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey
     links = [link for link in written.links if link.gist_id == gist_id]
     specific = [one for one in files if any(_names(link, one) for link in links)]
     named = len(specific) == 1
+    if not specific and all(link.filename or link.anchor for link in links):
+        # Of a file that was renamed, or deleted before it was found here: it is no other file's.
+        return Found(None, Confidence.AMBIGUOUS, "it links to a file that the gist does not have")
     left = specific or files
     if len(left) > 1:
         left = [one for one in left if one.filename == written.subject] or [
@@ -174,7 +179,7 @@ def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey
     if is_content(written, one) and agrees:
         why = "it links to the gist, holds the content, and is under the user's deal"
         return Found(one, Confidence.CERTAIN, why, agrees)
-    if agrees and (_tells_of(written, one) or named):
+    if agrees and (_tells_of(written, one) or (named and not _remark(written))):
         what = "the file" if named else "the gist, and tells of it"
         return Found(
             one, Confidence.CERTAIN, f"it links to {what}, and is under the user's deal", agrees
@@ -190,11 +195,22 @@ def _names(link: Link, one: Candidate) -> bool:
 def _tells_of(written: Written, one: Candidate) -> bool:
     """Whether the subject is that of a gist, and not a person's remark on one."""
     subject = written.subject.lower()
-    told = [_spaced(one.description or "").lower(), one.filename.lower()]
-    if any(text and text in subject for text in told):
+    told = {_spaced(one.description or "").lower(), one.filename.lower()} - {""}
+    if subject in told:
         return True
-    rest = _spaced(_LINK.sub(" ", written.bare))
-    return "gist" in subject.split(":")[0] and not rest
+    if not _GIST.search(subject.split(":")[0]):
+        return False
+    return not _remark(written) or any(_stands_in(text, subject) for text in told)
+
+
+def _remark(written: Written) -> str:
+    """What a note says beside its links."""
+    return _spaced(_LINK.sub(" ", written.bare))
+
+
+def _stands_in(text: str, subject: str) -> bool:
+    """Whether a text is in a subject, and not as a part of a longer word."""
+    return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", subject) is not None
 
 
 def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:

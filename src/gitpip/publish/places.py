@@ -14,7 +14,7 @@ from gitpip.publish.destination import LookFailed, Place, Unusable
 from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind
 from gitpip.store.database import Transaction
-from gitpip.store.publications import deals, outbox
+from gitpip.store.publications import deal_drifts, deals, outbox
 from gitpip.store.users import targets
 from gitpip.store.users.targets import Seen, UserTarget
 from gitpip.targets import Target, TargetKind
@@ -47,7 +47,8 @@ class Places:
             return kept
         if target is None:
             deal = await deals.made(transaction, claim.user_key)
-            return None if deal is None else Place.deal(*deal)
+            usable = await deal_drifts.is_usable(transaction, claim.user_key, self._now())
+            return Place.deal(*deal) if deal is not None and usable else None
         return _place(target) if target.is_usable else None
 
     async def target_of(self, claim: Publication) -> UserTarget | None:

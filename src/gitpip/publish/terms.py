@@ -125,6 +125,13 @@ class Terms:
             self._refused_value = None
             await self._note_faults()
 
+    def note_owner(self, deal_id: DealId, owner_id: int | None) -> None:
+        """Keep the owner of a deal that was just looked at for another reason."""
+        if self.policies.current.activity_owner == DEAL_OWNER:
+            if len(self._owners) >= OWNERS_KNOWN:
+                self._owners.clear()
+            self._owners[deal_id] = owner_id, self._now()
+
     def titles(self, login: str) -> tuple[str, ...]:
         """What a user's deal can be called; first what a new one is."""
         template = self.policies.current.deal_title_template
@@ -267,9 +274,7 @@ class Terms:
         if seen_at is None or not timedelta(0) <= now - seen_at <= OWNER_LASTS:
             deal = await self._destination.deal(deal_id)
             owner = deal.owner_id if deal else None
-            if len(self._owners) >= OWNERS_KNOWN:
-                self._owners.clear()
-            self._owners[deal_id] = owner, now
+            self.note_owner(deal_id, owner)
         return owner
 
 

@@ -11,6 +11,8 @@ ACTIVITY_TOKENS: Final = 5
 """To create an activity."""
 DEAL_TOKENS: Final = 5
 """To create a deal."""
+LOOK_TOKENS: Final = 1
+"""To read one deal or activity."""
 LIST_TOKENS: Final = 10
 """For one page of a list."""
 SEARCH_TOKENS: Final = 20

@@ -23,6 +23,7 @@ SENT_WITHIN = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
+DRIFT_SHOWN = timedelta(days=1)
 GOES_ON = frozenset({"activity_type", publishing_settings.REQUIRED})
 """Another type is sent instead of one that is gone, and a deal may be made without what the account
 requires; without its stage it is not made."""
@@ -63,6 +64,14 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         "{example} Set another target on the user's page, or with gitpip users change.",
         Act.CHANGE_TARGETS,
     ),
+    ProblemKind.DEALS_GONE: _Report(
+        Severity.ERROR,
+        "user",
+        "{number} {have} a deal in Pipedrive that people closed or removed, so new files of theirs "
+        "wait: {example} Open the deal again, set a target on the user's page, or change the "
+        "publishing settings on_deal_won to on_deal_merged.",
+        Act.CHANGE_TARGETS,
+    ),
     ProblemKind.NOTES_FAILED: _Report(
         Severity.WARNING,
         "note",
@@ -100,6 +109,12 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         "it was taken for lost, or the database did not know of it after a restore; gitpip deleted "
         "the younger activity, which nobody had touched. If this happens again without a restore, "
         "set a longer GITPIP_ABSENT_AFTER.",
+    ),
+    ProblemKind.DEALS_DRIFTED: _Report(
+        Severity.INFO,
+        "user",
+        "{number} {have} a deal that people closed or removed in Pipedrive: {example} The "
+        "user's page says where new files go. This is shown for a day.",
     ),
     ProblemKind.DEALS_DELAYED: _Report(
         Severity.WARNING,
@@ -156,6 +171,8 @@ async def problems(
         ProblemKind.PUBLICATIONS_FAILED: await troubles.publications_failed(transaction),
         ProblemKind.DEALS_FAILED: await troubles.deals_failed(transaction),
         ProblemKind.TARGETS_UNUSABLE: await troubles.targets_unusable(transaction),
+        ProblemKind.DEALS_GONE: await troubles.deals_gone(transaction),
+        ProblemKind.DEALS_DRIFTED: await troubles.deals_drifted(transaction, now - DRIFT_SHOWN),
         ProblemKind.NOTES_FAILED: await troubles.notes_failed(transaction),
         ProblemKind.NOTES_WAITING: await troubles.notes_waiting(transaction),
         ProblemKind.DOUBLES_LEFT: await troubles.doubles_left(transaction, now - LEFT_SHOWN),

@@ -7,9 +7,15 @@ the same for everybody, so nothing here is asked of them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
-from gitpip.capacity import MOST_USERS_A_POINT, POINTS, REQUESTS_WITH_TOKEN
+from gitpip.capacity import (
+    MOST_USERS_A_POINT,
+    POINTS,
+    REQUESTS_WITH_TOKEN,
+    REQUESTS_WITHOUT_TOKEN,
+)
 from gitpip.config import LONGEST_DURATION, format_duration
 from gitpip.errors import InvalidInput
 from gitpip.publish.token_costs import (
@@ -17,6 +23,7 @@ from gitpip.publish.token_costs import (
     DAILY_TOKENS,
     DEAL_TOKENS,
     LIST_TOKENS,
+    LOOK_TOKENS,
 )
 from gitpip.validation import any_of
 
@@ -38,6 +45,17 @@ FEED_FRESHNESS: Final = timedelta(minutes=1)
 MOST: Final = 10**9
 
 
+class GitHubToken(StrEnum):
+    """How GitHub is asked."""
+
+    CLASSIC = "classic"
+    """GraphQL checks 100 users for a point."""
+    FINE_GRAINED = "fine-grained"
+    """GraphQL shows it no gists, so REST is asked about each user."""
+    NONE = "none"
+    """60 requests an hour by REST, and the public feed is not read."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is planned. Raises InvalidInput, with the field, where a value makes no sense."""
@@ -52,6 +70,7 @@ class Wanted:
     bytes_per_file: int = 3_000
     backlog: int = 0
     """Files that wait already, such as the past of the users."""
+    github_token: str = GitHubToken.CLASSIC
 
     def __post_init__(self) -> None:
         for field, value, least, most in (
@@ -68,6 +87,10 @@ class Wanted:
             raise InvalidInput(
                 "pipedrive_plan", f"must be {any_of(PLANS)}, not {self.pipedrive_plan!r}"
             )
+        if self.github_token not in list(GitHubToken):
+            raise InvalidInput(
+                "github_token", f"must be {any_of(GitHubToken)}, not {self.github_token!r}"
+            )
         if not timedelta(seconds=1) <= self.check_interval <= LONGEST_DURATION:
             raise InvalidInput("check_interval", "must be 1s or more, e.g. 3h")
 
@@ -77,13 +100,14 @@ class Sizing:
     """What follows from what is planned."""
 
     github_points_per_hour: float
-    """Points of GraphQL, with a token."""
+    """Points of GraphQL; only a classic token spends any."""
     github_points_percent: float
-    """Of the limit of an ordinary token."""
     github_requests_per_hour: float
+    """Of REST: new gists and the public feed; without a classic token also one for each check."""
     github_requests_percent: float
-    shortest_interval_seconds: float
-    """In which all users can be checked."""
+    """Of 5,000, or of 60 without a token."""
+    shortest_interval_seconds: float | None
+    """In which all users can be checked; None where new gists take all requests."""
     files_per_day: float
     tokens_per_day: float
     tokens_percent: float
@@ -102,23 +126,56 @@ class Sizing:
     """What does not fit, with what would."""
 
 
+@dataclass(frozen=True)
+class _GitHubCosts:
+    """What GitHub is asked in an hour, and how soon it can be asked about everybody again."""
+
+    points: float
+    requests: float
+    most_requests: int
+    shortest: timedelta | None
+    reads_feed: bool
+
+
+def _github(wanted: Wanted) -> _GitHubCosts:
+    by_graphql = wanted.github_token == GitHubToken.CLASSIC
+    reads_feed = wanted.github_token != GitHubToken.NONE
+    most = REQUESTS_WITH_TOKEN if reads_feed else REQUESTS_WITHOUT_TOKEN
+    beside = FEED_REQUESTS * reads_feed + wanted.gists_per_day / 24 * REQUESTS_A_GIST
+    if by_graphql:
+        points = wanted.users / MOST_USERS_A_POINT * (HOUR / wanted.check_interval)
+        fastest = HOUR * (wanted.users / MOST_USERS_A_POINT / POINTS)
+        return _GitHubCosts(points, beside, most, _shortest(fastest), reads_feed)
+    # A list that is unchanged costs a token nothing, which is not counted on.
+    checks = wanted.users * (HOUR / wanted.check_interval)
+    left = most - beside
+    fastest_by_rest = _shortest(HOUR * (wanted.users / left)) if left > 0 else None
+    return _GitHubCosts(0, beside + checks, most, fastest_by_rest, reads_feed)
+
+
+def _shortest(fastest: timedelta) -> timedelta:
+    return max(fastest, timedelta(seconds=1))
+
+
 def sizing(wanted: Wanted) -> Sizing:
     """Everything that follows from a plan."""
-    points = wanted.users / MOST_USERS_A_POINT * (HOUR / wanted.check_interval)
-    shortest = max(HOUR * (wanted.users / MOST_USERS_A_POINT / POINTS), timedelta(seconds=1))
-    requests = FEED_REQUESTS + wanted.gists_per_day / 24 * REQUESTS_A_GIST
+    github = _github(wanted)
     files = wanted.gists_per_day * wanted.files_per_gist
-    tokens = files * (ACTIVITY_TOKENS + UNCERTAIN * LIST_TOKENS)
+    # Once for each gist it is asked what became of its user's deal.
+    looks = wanted.gists_per_day * LOOK_TOKENS
+    tokens = files * (ACTIVITY_TOKENS + UNCERTAIN * LIST_TOKENS) + looks
     budget = DAILY_TOKENS * PLANS[wanted.pipedrive_plan] * wanted.seats
     once = wanted.users * DEAL_TOKENS
     waiting = once + wanted.backlog * ACTIVITY_TOKENS
     stored = ROWS_OF_A_FILE + COPIES_OF_CONTENT * wanted.bytes_per_file
+    found = max(wanted.check_interval, github.shortest or timedelta(0))
+    found_fast = FEED_FRESHNESS if github.reads_feed else found
     return Sizing(
-        github_points_per_hour=points,
-        github_points_percent=100 * points / POINTS,
-        github_requests_per_hour=requests,
-        github_requests_percent=100 * requests / REQUESTS_WITH_TOKEN,
-        shortest_interval_seconds=shortest.total_seconds(),
+        github_points_per_hour=github.points,
+        github_points_percent=100 * github.points / POINTS,
+        github_requests_per_hour=github.requests,
+        github_requests_percent=100 * github.requests / github.most_requests,
+        shortest_interval_seconds=github.shortest.total_seconds() if github.shortest else None,
         files_per_day=files,
         tokens_per_day=tokens,
         tokens_percent=100 * tokens / budget,
@@ -127,27 +184,17 @@ def sizing(wanted: Wanted) -> Sizing:
         backlog_days=waiting / (budget - tokens) if tokens < budget else None,
         bytes_per_year=files * 365 * stored,
         freshness_p95_seconds=(
-            FEED_FRESHNESS.total_seconds()
-            if tokens <= budget and requests <= REQUESTS_WITH_TOKEN
+            found_fast.total_seconds()
+            if tokens <= budget and github.requests <= github.most_requests
             else None
         ),
-        found_within_seconds=max(wanted.check_interval, shortest).total_seconds(),
-        warnings=tuple(_warnings(wanted, shortest, requests, tokens)),
+        found_within_seconds=found.total_seconds(),
+        warnings=tuple(_warnings(wanted, github, tokens)),
     )
 
 
-def _warnings(wanted: Wanted, shortest: timedelta, requests: float, tokens: float) -> Iterator[str]:
-    if shortest > wanted.check_interval:
-        longer = format_duration(timedelta(seconds=-(-shortest.total_seconds() // 1)))
-        yield (
-            f"GitHub's {POINTS:,} points an hour do not check {wanted.users:,} users every "
-            f"{format_duration(wanted.check_interval)}; an interval of {longer} does"
-        )
-    if requests > REQUESTS_WITH_TOKEN:
-        yield (
-            f"GitHub's {REQUESTS_WITH_TOKEN:,} requests an hour do not read "
-            f"{wanted.gists_per_day:,.0f} gists a day; some {_most_gists():,} fit"
-        )
+def _warnings(wanted: Wanted, github: _GitHubCosts, tokens: float) -> Iterator[str]:
+    yield from _of_github(wanted, github)
     budget = DAILY_TOKENS * PLANS[wanted.pipedrive_plan] * wanted.seats
     if tokens > budget:
         a_seat = DAILY_TOKENS * PLANS[wanted.pipedrive_plan]
@@ -159,8 +206,34 @@ def _warnings(wanted: Wanted, shortest: timedelta, requests: float, tokens: floa
         )
 
 
-def _most_gists() -> int:
-    return (REQUESTS_WITH_TOKEN - FEED_REQUESTS) * 24 // REQUESTS_A_GIST
+def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
+    if wanted.github_token == GitHubToken.FINE_GRAINED:
+        yield (
+            "With a fine-grained token GitHub is asked about each user alone; a classic token "
+            "without any scope asks about 100 at once"
+        )
+    if wanted.github_token == GitHubToken.NONE:
+        yield (
+            f"Without a token GitHub allows {REQUESTS_WITHOUT_TOKEN} requests an hour for "
+            "everybody at this address, and the public feed is not read"
+        )
+    if github.shortest is None or github.shortest > wanted.check_interval:
+        by_points = wanted.github_token == GitHubToken.CLASSIC
+        what = f"{POINTS:,} points" if by_points else f"{github.most_requests:,} requests"
+        does = "no interval does"
+        if github.shortest is not None:
+            seconds = timedelta(seconds=-(-github.shortest.total_seconds() // 1))
+            does = f"an interval of {format_duration(seconds)} does"
+        yield (
+            f"GitHub's {what} an hour do not check {wanted.users:,} users every "
+            f"{format_duration(wanted.check_interval)}; {does}"
+        )
+    fit = (github.most_requests - FEED_REQUESTS * github.reads_feed) * 24 // REQUESTS_A_GIST
+    if wanted.gists_per_day > fit:
+        yield (
+            f"GitHub's {github.most_requests:,} requests an hour do not read "
+            f"{wanted.gists_per_day:,.0f} gists a day; some {fit:,} fit"
+        )
 
 
 def _larger(wanted: Wanted, tokens: float) -> str:

@@ -33,7 +33,13 @@ def sizing_rows(follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]
             f"{follows.github_requests_per_hour:,.0f} ({follows.github_requests_percent:.1f} %)",
             budgets.pop("GitHub requests", ""),
         ),
-        ("shortest check interval", _time(follows.shortest_interval_seconds), ""),
+        (
+            "shortest check interval",
+            "none"
+            if follows.shortest_interval_seconds is None
+            else _time(follows.shortest_interval_seconds),
+            "",
+        ),
         (
             "files a day",
             f"{follows.files_per_day:,.0f}",

@@ -1,8 +1,9 @@
-"""The table of targets: where a user's activities are put, if not under a deal by its title."""
+"""Where a user's activities are put: targets, and what became of deals by their titles."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text
 
-from gitpip.store.column_types import AnyTarget, Key, UTCDateTime
+from gitpip.drift import Drift, DriftAnswer
+from gitpip.store.column_types import AnyTarget, Key, OneOf, UTCDateTime
 from gitpip.store.schema import metadata
 
 targets = Table(
@@ -27,4 +28,17 @@ Index(
     targets.c.user_key,
     sqlite_where=targets.c.problem.is_not(None),
     postgresql_where=targets.c.problem.is_not(None),
+)
+
+deal_drifts = Table(
+    "deal_drifts",
+    metadata,
+    Column("user_key", Key, ForeignKey("deals.user_key", ondelete="CASCADE"), primary_key=True),
+    # When Pipedrive was last asked about the present deal; NULL: before it is used again.
+    Column("asked_at", UTCDateTime),
+    # What became of which deal last, where new files go, and since when.
+    Column("drift", OneOf(Drift, 20)),
+    Column("answer", OneOf(DriftAnswer, 20)),
+    Column("drifted_at", UTCDateTime),
+    Column("drifted_deal_id", BigInteger),
 )

@@ -26,6 +26,7 @@ class Group(StrEnum):
 
     ACTIVITY = "activity"
     DEAL = "deal"
+    DRIFT = "drift"
     TEMPLATES = "templates"
     MODE = "mode"
     GUARDS = "guards"

@@ -12,6 +12,7 @@ from functools import cache
 from gitpip.config.publishing.activity import ActivitySettings
 from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.declaration import KEY, Declaration, Group
+from gitpip.config.publishing.drift import DriftSettings
 from gitpip.config.publishing.guards import GuardSettings
 from gitpip.config.publishing.mode import ModeSettings
 from gitpip.config.publishing.templates import TemplateSettings
@@ -22,6 +23,7 @@ from gitpip.modes import PublishingMode
 class PublishingPolicy(
     ActivitySettings,
     DealSettings,
+    DriftSettings,
     TemplateSettings,
     ModeSettings,
     GuardSettings,

@@ -13,6 +13,7 @@ from typing import cast
 import httpx2
 
 from gitpip.config import organization
+from gitpip.drift import Drift
 from gitpip.http_client import http_date
 from gitpip.publish.delivery import (
     BAN_PAUSE,
@@ -163,6 +164,7 @@ def item(entry: object, text_field: str) -> Item | None:
         text if isinstance(text, str) else "",
         note if isinstance(note, str) else None,
         is_open,
+        _drift(entry),
         deal_id=whole_number(entry.get("deal_id")),
         creator_id=whole_number(entry.get("creator_user_id")),
         added_at=time_of(entry.get("add_time")),
@@ -171,6 +173,13 @@ def item(entry: object, text_field: str) -> Item | None:
         person_id=whole_number(entry.get("person_id")),
         org_id=whole_number(entry.get("org_id")),
     )
+
+
+def _drift(entry: Json) -> Drift | None:
+    """What became of a deal; None for one that is open, and for a status that is not known."""
+    if entry.get("is_archived") is True:
+        return Drift.ARCHIVED
+    return {"won": Drift.WON, "lost": Drift.LOST}.get(str(entry.get("status")))
 
 
 def field_code(field: object) -> str | None:
@@ -224,6 +233,7 @@ def activity(entry: object) -> Activity | None:
         base.text,
         base.note,
         base.is_open,
+        base.drift,
         base.deal_id,
         base.creator_id,
         base.added_at,

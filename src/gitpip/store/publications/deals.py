@@ -23,6 +23,7 @@ from gitpip.model import Change, Deal, DealId, PublicationState, UserKey
 from gitpip.store import lease
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
+from gitpip.store.publications.deal_drifts import waiting_users
 from gitpip.store.publications.delivered import DEALS, Start, values_of
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications, users
@@ -223,14 +224,16 @@ async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> N
 async def end_waits(transaction: Transaction, now: datetime) -> bool:
     """Make every deal that waits due at `now`, with its user's files; False if none waits.
 
+    So are the files that wait for what became of their deal.
+
     Call `ledger.lock` first.
     """
     waiting = select(deals.c.user_key).where(_waits(now))
-    await transaction.execute(
+    freed = await transaction.execute(
         update(publications)
         .where(
             in_order(
-                publications.c.user_key.in_(waiting),
+                or_(publications.c.user_key.in_(waiting), waiting_users()),
                 publications.c.state == PublicationState.PENDING.value,
                 publications.c.token.is_(None),
                 publications.c.due_at > now,
@@ -239,7 +242,7 @@ async def end_waits(transaction: Transaction, now: datetime) -> bool:
         .values(due_at=now)
     )
     ended = await transaction.execute(update(deals).where(_waits(now)).values(due_at=now))
-    return ended.rowcount > 0
+    return ended.rowcount > 0 or freed.rowcount > 0
 
 
 async def any_waits_until(transaction: Transaction, until: datetime) -> bool:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from gitpip.model import FailureKind, PublicationState, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store.database import Transaction
+from gitpip.store.publications.deal_drifts import WAITS
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     active,
@@ -42,7 +43,7 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_accounts import accounts, is_bound
-from gitpip.store.schema_targets import targets
+from gitpip.store.schema_targets import deal_drifts, targets
 from gitpip.store.status.kept_back import is_kept_back
 from gitpip.store.visibility import of_removed, tracked
 
@@ -324,6 +325,30 @@ async def targets_unusable(transaction: Transaction) -> Trouble:
         since=targets.c.problem_since,
         example=users.c.login,
         reason=func.coalesce(targets.c.problem, "it was set for another Pipedrive account"),
+    )
+
+
+async def deals_gone(transaction: Transaction) -> Trouble:
+    """The users whose files wait for what became of their deal."""
+    return await _drifts(transaction, WAITS)
+
+
+async def deals_drifted(transaction: Transaction, since: datetime) -> Trouble:
+    """The users whose deal was closed or removed since then, and whose files do not wait."""
+    return await _drifts(transaction, ~WAITS, deal_drifts.c.drifted_at >= since)
+
+
+async def _drifts(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:
+    drift = deal_drifts
+    number = cast(drift.c.drifted_deal_id, String)
+    without = ~exists().where(targets.c.user_key == drift.c.user_key)
+    return await _trouble(
+        transaction,
+        drift.join(users, users.c.key == drift.c.user_key),
+        [tracked, without, *wanted],
+        since=drift.c.drifted_at,
+        example=users.c.login,
+        reason=literal("deal ") + number + literal(" was ") + cast(drift.c.drift, String),
     )
 
 

@@ -8,7 +8,7 @@ from gitpip.model import User
 from gitpip.store.column_types import Words
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, unreadable, user_tags, users
-from gitpip.store.schema_targets import targets
+from gitpip.store.schema_targets import deal_drifts, targets
 
 user_of = reader(User)
 """The user of a whole row."""
@@ -29,9 +29,14 @@ def rows() -> Select[Any]:
             targets.c.target,
             targets.c.title.label("target_title"),
             targets.c.problem.label("target_problem"),
+            deal_drifts.c.drift.label("deal_drift"),
+            deal_drifts.c.answer.label("deal_drift_answer"),
+            deal_drifts.c.drifted_at.label("deal_drifted_at"),
+            deal_drifts.c.drifted_deal_id,
             type_coerce(tags, Words).label("tags"),
             unread.label("unreadable"),
         )
         .outerjoin(deals, deals.c.user_key == users.c.key)
+        .outerjoin(deal_drifts, deal_drifts.c.user_key == users.c.key)
         .outerjoin(targets, targets.c.user_key == users.c.key)
     )

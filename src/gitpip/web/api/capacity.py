@@ -9,7 +9,7 @@ from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
-from gitpip.status.sizing import Sizing, Wanted, sizing
+from gitpip.status.sizing import GitHubToken, Sizing, Wanted, sizing
 from gitpip.store.status import today
 from gitpip.store.status.today import Today
 from gitpip.web.api.schemas import PROBLEMS, NounBody
@@ -27,7 +27,8 @@ class SizingBody(NounBody[Sizing]):
     github_points_percent: float
     github_requests_per_hour: float
     github_requests_percent: float
-    shortest_interval_seconds: float
+    shortest_interval_seconds: float | None
+    """Null where new gists take all requests."""
     files_per_day: float
     tokens_per_day: float
     tokens_percent: float
@@ -96,6 +97,9 @@ async def show_capacity(
     files_per_gist: float = 1.5,
     bytes_per_file: int = 3_000,
     backlog: Annotated[int, Query(description="Files that wait already.")] = 0,
+    github_token: Annotated[
+        str, Query(max_length=100, description="classic, fine-grained or none.")
+    ] = GitHubToken.CLASSIC.value,
 ) -> CapacityBody:
     """What so many users and gists cost at both vendors and on disk, beside what there is."""
     try:
@@ -115,5 +119,6 @@ async def show_capacity(
         files_per_gist=files_per_gist,
         bytes_per_file=bytes_per_file,
         backlog=backlog,
+        github_token=github_token,
     )
     return CapacityBody(plan=SizingBody.of(sizing(wanted)), today=TodayBody.of(present))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
+from gitpip.drift import Drift, DriftAnswer
 from gitpip.model import Check, GistFile, Publication, PublicationState, Unreadable, User, UserState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.same_activity import SentWith
@@ -118,6 +119,13 @@ class UserBody(NounBody[User]):
     """What Pipedrive calls it; null while Pipedrive was not asked."""
     target_problem: str | None
     """Why new files wait, where nothing can be put there."""
+    deal_drift: Drift | None
+    """What became of the user's deal by its title, or of the former one; null if nothing did."""
+    deal_drift_answer: DriftAnswer | None
+    """Where new files go since then."""
+    deal_drifted_at: datetime | None
+    drifted_deal_id: int | None
+    """Which deal that was."""
 
 
 class UnreadableBody(NounBody[Unreadable]):

@@ -10,7 +10,7 @@ from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
-from gitpip.status.sizing import PLANS, Sizing, Wanted, sizing
+from gitpip.status.sizing import PLANS, GitHubToken, Sizing, Wanted, sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 from gitpip.store.status.today import Today
@@ -33,6 +33,7 @@ class Asked:
     check_interval: Number = ""
     files_per_gist: Number = ""
     backlog: Number = ""
+    github_token: Number = ""
 
 
 @router.get("/capacity")
@@ -52,6 +53,7 @@ async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTML
         page="capacity",
         asked=asked,
         plans=PLANS,
+        tokens=list(GitHubToken),
         usual=format_duration(context.settings.check_interval),
         present=present,
         rows=sizing_rows(follows, present) if follows else (),
@@ -79,6 +81,7 @@ def _wanted(asked: Asked, present: Today, context: AppContext) -> Wanted:
         check_interval=interval,
         files_per_gist=_number("files_per_gist", asked.files_per_gist, 1.5),
         backlog=round(_number("backlog", asked.backlog, 0)),
+        github_token=asked.github_token or GitHubToken.CLASSIC,
     )
 
 

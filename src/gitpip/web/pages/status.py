@@ -43,6 +43,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_WAITING: ("/publications", "Show them"),
     ProblemKind.TARGETS_UNUSABLE: ("/publications?state=pending", "Show them"),
+    ProblemKind.DEALS_GONE: ("/publications?state=pending", "Show them"),
     ProblemKind.DEALS_UNCERTAIN: ("/publications?state=pending", "Show them"),
     ProblemKind.OVER_CAPACITY: ("/capacity", "Plan the capacity"),
     ProblemKind.CONTENTS_UNREADABLE: ("/people", "Review people"),

@@ -1,0 +1,66 @@
+"""Where new files go whose deal was won, lost, archived, deleted or merged in Pipedrive."""
+
+from dataclasses import dataclass
+
+from gitpip.config.publishing.declaration import Group, Kind, one_of, setting
+from gitpip.drift import Drift, DriftAnswer
+
+_KEEP = "keep (they still go there)"
+_NEW = "new (to another open deal of the user, which is made if there is none)"
+_WAIT = "wait (until somebody acts)"
+
+
+def _answers(*allowed: DriftAnswer) -> Kind[DriftAnswer]:
+    words = one_of(*allowed)
+    return Kind(lambda text: DriftAnswer(words.parse(text)), allowed=words.allowed)
+
+
+_OF_A_DEAL_THAT_IS_THERE = _answers(DriftAnswer.KEEP, DriftAnswer.NEW, DriftAnswer.WAIT)
+
+
+@dataclass(frozen=True)
+class DriftSettings:
+    """What follows where people close, archive, delete or merge the deal of a user."""
+
+    on_deal_won: DriftAnswer = setting(
+        DriftAnswer.KEEP,
+        _OF_A_DEAL_THAT_IS_THERE,
+        group=Group.DRIFT,
+        description=f"where new files go whose deal was won: {_KEEP}, {_NEW}, or {_WAIT}",
+    )
+    on_deal_lost: DriftAnswer = setting(
+        DriftAnswer.KEEP,
+        _OF_A_DEAL_THAT_IS_THERE,
+        group=Group.DRIFT,
+        description=f"where new files go whose deal was lost: {_KEEP}, {_NEW}, or {_WAIT}",
+    )
+    on_deal_archived: DriftAnswer = setting(
+        DriftAnswer.NEW,
+        _OF_A_DEAL_THAT_IS_THERE,
+        group=Group.DRIFT,
+        description="where new files go whose deal was archived: keep (they still go there, and"
+        f" wait while Pipedrive refuses that), {_NEW}, or {_WAIT}",
+    )
+    on_deal_deleted: DriftAnswer = setting(
+        DriftAnswer.NEW,
+        _answers(DriftAnswer.NEW, DriftAnswer.WAIT),
+        group=Group.DRIFT,
+        description=f"where new files go whose deal was deleted: {_NEW}, or {_WAIT}",
+    )
+    on_deal_merged: DriftAnswer = setting(
+        DriftAnswer.FOLLOW,
+        _answers(DriftAnswer.FOLLOW, DriftAnswer.NEW, DriftAnswer.WAIT),
+        group=Group.DRIFT,
+        description="where new files go whose deal was merged into another one: follow (to that"
+        f" one), {_NEW}, or {_WAIT}",
+    )
+
+    def answer_to(self, drift: Drift) -> DriftAnswer:
+        """Where new files go after this."""
+        return {
+            Drift.WON: self.on_deal_won,
+            Drift.LOST: self.on_deal_lost,
+            Drift.ARCHIVED: self.on_deal_archived,
+            Drift.DELETED: self.on_deal_deleted,
+            Drift.MERGED: self.on_deal_merged,
+        }[drift]

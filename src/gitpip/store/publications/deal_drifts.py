@@ -1,0 +1,118 @@
+"""What became of users' deals in Pipedrive, and when Pipedrive was last asked about each.
+
+A row goes with that of its deal, as in a switch of the account. Times are UTC.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gitpip.drift import Drift, DriftAnswer
+from gitpip.model import ActivityId, Deal, DealId, PublicationState, UserKey
+from gitpip.store.database import Transaction
+from gitpip.store.schema import deals, publications
+from gitpip.store.schema_targets import deal_drifts
+from gitpip.targets import Links
+
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+"""A user with one new file a day costs one token more than the five of its activity."""
+PUBLISHED = PublicationState.PUBLISHED.value
+WAITS = deal_drifts.c.answer == DriftAnswer.WAIT.value
+"""The condition that a user's new files wait for what became of the deal."""
+
+
+async def is_usable(transaction: Transaction, user_key: UserKey, now: datetime) -> bool:
+    """Whether a deal that is known can be used without asking Pipedrive about it first."""
+    wanted = (
+        deal_drifts.c.user_key == user_key,
+        deal_drifts.c.asked_at.between(now - ASKED_AGAIN_AFTER, now),
+        deal_drifts.c.answer.is_(None) | ~WAITS,
+    )
+    return bool(await transaction.scalar(select(exists().where(*wanted))))
+
+
+async def note_asked(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
+    """Note that Pipedrive was asked about a deal, or has just made or shown it."""
+    await _put(transaction, user_key, asked_at=now)
+
+
+async def ask_again(transaction: Transaction, user_key: UserKey) -> None:
+    """Let Pipedrive be asked about a user's deal before it is used again."""
+    await _put(transaction, user_key, asked_at=None)
+
+
+async def note_open(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
+    """Note that a deal is open. What became of the user's former deals stays in the row."""
+    of_this = deal_drifts.c.answer.in_([DriftAnswer.KEEP.value, DriftAnswer.WAIT.value])
+    await transaction.execute(
+        update(deal_drifts)
+        .where(deal_drifts.c.user_key == user_key, of_this)
+        .values(drift=None, answer=None, drifted_at=None, drifted_deal_id=None)
+    )
+    await note_asked(transaction, user_key, now)
+
+
+async def note(
+    transaction: Transaction, deal: Deal, drift: Drift, answer: DriftAnswer, now: datetime
+) -> bool:
+    """Note what became of a deal, and where new files go; False where that was known."""
+    what = {"drift": drift, "answer": answer, "drifted_deal_id": deal.deal_id}
+    same = [deal_drifts.c[name] == value for name, value in what.items()]
+    known = select(exists().where(deal_drifts.c.user_key == deal.user_key, *same))
+    if await transaction.scalar(known):
+        await note_asked(transaction, deal.user_key, now)
+        return False
+    await _put(transaction, deal.user_key, asked_at=now, drifted_at=now, **what)
+    return True
+
+
+async def follow(
+    transaction: Transaction, user_key: UserKey, former: DealId, to: DealId, links: Links
+) -> bool:
+    """Give a user the deal that the former one was merged into; False if it has another by now."""
+    result = await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == user_key,
+            deals.c.state == PUBLISHED,
+            deals.c.deal_id == former,
+        )
+        .values(deal_id=to, person_id=links.person_id, org_id=links.org_id)
+    )
+    return result.rowcount == 1
+
+
+async def newest_activities(
+    transaction: Transaction, user_key: UserKey, deal_id: DealId, limit: int
+) -> Sequence[ActivityId]:
+    """The last activities that were sent to a user's deal."""
+    found = await transaction.execute(
+        select(publications.c.activity_id)
+        .where(
+            publications.c.user_key == user_key,
+            publications.c.deal_id == deal_id,
+            publications.c.state == PUBLISHED,
+            publications.c.activity_id.is_not(None),
+        )
+        .order_by(publications.c.id.desc())
+        .limit(limit)
+    )
+    return [ActivityId(row.activity_id) for row in found]
+
+
+def waiting_users() -> ColumnElement[bool]:
+    """The condition that the user of a publication waits for what became of the deal."""
+    return publications.c.user_key.in_(select(deal_drifts.c.user_key).where(WAITS))
+
+
+async def _put(transaction: Transaction, user_key: UserKey, **values: object) -> None:
+    mine = update(deal_drifts).where(deal_drifts.c.user_key == user_key).values(**values)
+    if (await transaction.execute(mine)).rowcount:
+        return
+    # The user's deal may be gone by now, or another process may be making the row.
+    with suppress(IntegrityError):
+        async with transaction.begin_nested():
+            await transaction.execute(insert(deal_drifts).values(user_key=user_key, **values))
