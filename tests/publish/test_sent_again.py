@@ -8,6 +8,7 @@ from gitpip.actions import repairs as repair_actions
 from gitpip.actions import undo as undo_actions
 from gitpip.actions.repairs import Order
 from gitpip.actions.undo import What
+from gitpip.errors import PublicationStateError
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
@@ -20,6 +21,7 @@ from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_undo import acting, carry_out, read, there
+from tests.support.activities import markers_in
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene, until_killed
 
@@ -186,6 +188,49 @@ async def test_an_undo_takes_back_either_or_both(scene: Scene, which: Which, sen
         assert (after.state, after.activity_id) == (PUBLISHED, newest.activity_id)
     state = UndoneState.DELETED if sent or which is Which.ALL else UndoneState.NOT_SENT
     assert ended.counts == {state: 1}
+
+
+REFUSAL = Fault(FaultKind.ERROR, processed=False, status=400)
+
+
+@pytest.mark.parametrize("how", [Which.NEWEST, Which.ALL, RepairAct.SKIP])
+async def test_what_lands_after_it_was_taken_back(scene: Scene, how: Which | RepairAct) -> None:
+    process = await published(scene, "a.py")
+    [first] = await scene.rows()
+    await send_again(scene, 1)
+    scene.crm.list_lag = timedelta(minutes=20)
+    faults = (Fault.drop(processed=True), REFUSAL)
+    scene.crm.faults.script(*faults, method="POST", path="/activities$")
+    await scene.settle_until(process, lambda states: states == ["failed"])
+    if isinstance(how, Which):
+        await undo(scene, how, 1)
+    else:
+        async with scene.database.begin() as transaction:
+            await publications.skip(transaction, PublicationId(1), scene.clock())
+    await carry_out(scene, process)
+    assert (await send_again(scene, 1)).done == 0  # as long as it may land yet
+    if how is Which.ALL:
+        async with scene.database.begin() as transaction:
+            with pytest.raises(PublicationStateError, match="in an hour"):
+                await publications.retry(transaction, PublicationId(1), scene.clock())
+
+    await scene.settle(process, watched=True)
+    await carry_out(scene, process)
+    [after] = await scene.rows()
+    assert len(scene.crm.activities) == 2
+    if how is Which.ALL:
+        assert (there(scene), after.state) == (set(), PublicationState.WITHDRAWN)
+    elif how is Which.NEWEST:
+        assert (there(scene), after.activity_id) == ({first.activity_id}, first.activity_id)
+    else:
+        assert there(scene) == {first.activity_id, after.activity_id}
+        assert after.activity_id != first.activity_id
+    await scene.settle(process, watched=True)
+    if how is not Which.ALL:
+        await send_again(scene, 1)
+        await scene.settle(process)
+        markers = [marker for each in scene.crm.activities for marker in markers_in(each)]
+        assert len(markers) == len(set(markers)) == 3
 
 
 async def test_a_touched_earlier_activity_is_kept_and_said(scene: Scene) -> None:

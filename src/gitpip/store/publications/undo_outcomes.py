@@ -180,21 +180,28 @@ async def landed_late(
     publication_id: PublicationId,
     added_at: datetime | None,
     now: datetime,
+    *,
+    taken_back_at: datetime | None = None,
 ) -> None:
     """Undo a publication that was withdrawn, and whose activity was found in a list after that.
+
+    What was sent again and taken back says when that was: if it was skipped, nothing undoes it.
 
     `added_at` is by Pipedrive's clock. What was added long after it was withdrawn was sent on
     purpose, by a database that knows nothing of the undo or has lost what came after it.
     """
     last = (
         await transaction.execute(
-            select(undone.c.id, undone.c.undo_id, undone.c.ended_at)
+            select(undone.c.id, undone.c.undo_id, undone.c.ended_at, undos.c.which)
+            .join(undos, undos.c.id == undone.c.undo_id)
             .where(undone.c.publication_id == publication_id, of_bound_account())
             .order_by(undone.c.id.desc())
             .limit(1)
         )
     ).one_or_none()
     if last is None or last.ended_at is None:
+        return
+    if taken_back_at and (last.which is Which.EARLIER or last.ended_at < taken_back_at):
         return
     if added_at is not None and added_at > last.ended_at + LATE:
         return
