@@ -31,7 +31,7 @@ from sqlalchemy import (
 from gitpip.errors import PublicationStateError
 from gitpip.marking import next_marker
 from gitpip.model import ActivityId, DealId, PublicationId, PublicationState
-from gitpip.store import events
+from gitpip.store import events, ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
@@ -337,6 +337,16 @@ async def step_back(
     in_doubt = [row.id for row in found if row.looked_at is not None]
     await second_sends.watch(transaction, in_doubt, now)
     return tuple(PublicationId(row.id) for row in found)
+
+
+async def end_waits(transaction: Transaction, now: datetime) -> None:
+    """Leave what waits to be sent again as it is in Pipedrive, as before a switch of the account.
+
+    A person had it sent again to the present account, and not to the next one.
+    """
+    await ledger.lock(transaction)
+    waits = [PublicationState.PENDING, PublicationState.HELD, PublicationState.FAILED]
+    await step_back(transaction, publications.c.state.in_(waits), now)
 
 
 async def earlier(transaction: Transaction, publication_id: PublicationId) -> tuple[Earlier, ...]:
