@@ -8,7 +8,7 @@ from gitpip.actions import repairs as repair_actions
 from gitpip.actions import undo as undo_actions
 from gitpip.actions.repairs import Order
 from gitpip.actions.undo import What
-from gitpip.errors import PublicationStateError
+from gitpip.errors import NothingToUndo, PublicationStateError
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
@@ -20,7 +20,7 @@ from gitpip.store.publications.undos import Undo
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip_standins import Fault, FaultKind
-from tests.publish.test_undo import acting, carry_out, read, there
+from tests.publish.test_undo import FINE, acting, carry_out, read, there
 from tests.support.activities import markers_in
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene, until_killed
@@ -247,6 +247,43 @@ async def test_a_touched_earlier_activity_is_kept_and_said(scene: Scene) -> None
         [one] = await undos.files(transaction, begun.id, offset=0, limit=9)
     assert (one.state, one.activity_id) == (UndoneState.KEPT, first.activity_id)
     assert one.reason == "a person changed its subject or its note"
+
+
+async def test_what_is_earlier_is_undone_once_the_newest_is_there(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    with pytest.raises(NothingToUndo, match="not in Pipedrive yet"):
+        await undo(scene, Which.EARLIER, 1)
+    await scene.settle(process)
+    assert (await undo(scene, Which.EARLIER, 1)).total == 1
+
+
+async def test_an_undo_of_the_newest_leaves_why_an_earlier_one_was_kept(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    [first] = await scene.rows()
+    await send_again(scene, 1)
+    await scene.settle(process)
+    scene.clock.advance(timedelta(minutes=1))
+    scene.crm.edit_activity(first.activity_id or 0, note="a person's own words")
+    for which in (Which.EARLIER, Which.NEWEST):
+        await undo(scene, which, 1)
+        async with scene.database.read() as transaction:
+            [earlier] = await sent_again.earlier(transaction, first.id)
+        assert (earlier.kept_because is None) is (which is Which.EARLIER)
+        await carry_out(scene, process)
+    assert there(scene) == {first.activity_id}
+
+
+async def test_each_activity_of_a_publication_has_attempts_of_its_own(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    await scene.settle(process)
+    begun = await undo(scene, Which.ALL, 1)
+    lost = [Fault(FaultKind.ERROR, processed=False, status=500)] * 7
+    scene.crm.faults.script(*lost, FINE, *lost, method="DELETE", path="/activities/")
+    await carry_out(scene, process)
+    assert not there(scene)
+    assert (await read(scene, begun)).counts == {UndoneState.DELETED: 1}
 
 
 async def test_what_was_undone_is_sent_again_and_found_once(scene: Scene) -> None:

@@ -75,7 +75,7 @@ async def deleted(transaction: Transaction, due: Due, reason: str | None, now: d
         )
     )
     if not withdrawn.rowcount:
-        await postpone(transaction, due, now, attempts=due.attempts, reason="")
+        await _next_activity(transaction, due, now)
         return False
     await transaction.execute(
         delete(amendments).where(amendments.c.publication_id == due.publication_id)
@@ -142,8 +142,13 @@ async def _settle_earlier(
     if due.which is Which.EARLIER and not await _has_earlier(transaction, due, unseen=True):
         await _end_row(transaction, due, None, now)
     else:
-        await postpone(transaction, due, now, attempts=due.attempts, reason="")
+        await _next_activity(transaction, due, now)
     return settled.rowcount == 1
+
+
+async def _next_activity(transaction: Transaction, due: Due, now: datetime) -> None:
+    """Let another activity of the publication follow at once, with attempts of its own."""
+    await postpone(transaction, due, now, attempts=0, reason="")
 
 
 async def _has_earlier(transaction: Transaction, due: Due, *, unseen: bool = False) -> bool:
@@ -162,7 +167,7 @@ async def _taken_back(
         publications.c.activity_id == due.activity_id,
     )
     if not await sent_again.step_back(transaction, has_it, now):
-        await postpone(transaction, due, now, attempts=due.attempts, reason="")
+        await _next_activity(transaction, due, now)
         return False
     await transaction.execute(
         delete(amendments).where(amendments.c.publication_id == due.publication_id)
