@@ -341,3 +341,26 @@ async def test_a_new_database_recognises_the_newest_activity(
         known.first_marker,
     )
     assert files_of(scene)["a.py"] == 1
+
+
+@pytest.mark.parametrize("which", Which)
+async def test_an_undo_in_a_new_database_finds_every_activity(
+    scene: Scene, empty: Scene, which: Which
+) -> None:
+    process = await published(scene, "a.py")
+    for _ in range(2):
+        await send_again(scene, 1)
+        await scene.settle(process)
+    first, second, third = sorted(there(scene))
+    scene.clock.advance(timedelta(hours=1))
+
+    process = await published(empty, "a.py")
+    async with empty.database.read() as transaction:
+        what = What(publications=[PublicationId(1)], which=which)
+        planned = await undo_actions.plan(transaction, what)
+    before = there(scene)
+    await undo(empty, which, 1)
+    await carry_out(empty, process)
+    left = {Which.ALL: set(), Which.NEWEST: {first, second}, Which.EARLIER: {third}}[which]
+    assert there(scene) == left
+    assert planned.activities == len(before - left)

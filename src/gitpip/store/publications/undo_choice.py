@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from gitpip.model import CheckId, PublicationId, PublicationState, UserKey
-from gitpip.store.publications import sent_again
+from gitpip.store.publications import further
 from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_undo import Which
@@ -44,7 +44,7 @@ class Chosen:
         if self.ids:
             wanted.append(publications.c.id.in_(self.ids))
         if self.which is not Which.ALL:
-            wanted.append(sent_again.last_earlier().is_not(None))
+            wanted.append(further.has_earlier())
         if self.which is Which.EARLIER:
             wanted.append(publications.c.state == PublicationState.PUBLISHED.value)
         return and_(*wanted)

@@ -34,7 +34,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import sent_again
+from gitpip.store.publications import further, sent_again
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.undo_choice import Chosen, may_be_undone
@@ -187,13 +187,16 @@ async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
     if chosen.which is Which.NEWEST:
         return 0
     chosen_ones = and_(chosen.condition, may_be_undone, ~being_undone(), ~_is_shared(chosen))
+    lost = await transaction.scalar(
+        select(func.sum(further.number())).select_from(publications).where(chosen_ones)
+    )
     known = await transaction.scalar(
         select(func.count())
         .select_from(earlier_activities)
         .join(publications, publications.c.id == earlier_activities.c.publication_id)
         .where(sent_again.is_there(), chosen_ones)
     )
-    return known or 0
+    return (known or 0) + int(lost or 0)
 
 
 async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datetime) -> Undo:
@@ -202,6 +205,9 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     Raises PublicationNotFound, and NothingToUndo where nothing of it is in Pipedrive or waits.
     """
     await ledger.lock(transaction)
+    await further.take_in(
+        transaction, and_(replace(chosen, which=Which.ALL).condition, ~being_undone()), now
+    )
     planned = await plan(transaction, chosen)
     if not planned.total:
         if await _waits_to_be_sent_again(transaction, chosen):
