@@ -97,6 +97,11 @@ def without_nul(text: str) -> str:
     return text.replace("\0", "")
 
 
+def is_storable(text: str) -> bool:
+    """Whether both databases take a text: PostgreSQL refuses U+0000, and UTF-8 half of a pair."""
+    return "\0" not in text and not any("\ud800" <= mark <= "\udfff" for mark in text)
+
+
 def check_external_id(external_id: str) -> None:
     """Raise InvalidInput unless this can be a caller's id of a user."""
     short_enough = len(external_id) <= EXTERNAL_ID_LIMIT

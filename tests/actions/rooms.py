@@ -30,6 +30,7 @@ from gitpip.store.publications import (
     publishing_settings,
     repairs,
     rules,
+    undo_choice,
     undos,
 )
 from gitpip.store.publications.rules import NewRule, RuleAction
@@ -101,7 +102,7 @@ async def furnish(transaction: Transaction) -> None:
     await marks.mark(transaction, "everyone", two, LONG_AGO, read=True)
     await saved.save(transaction, "everyone", "python", Filter(language="Python"), LONG_AGO)
     begun = await undos.begin(
-        transaction, undos.of_ids([PublicationId(UNDOING)]), by="eve", now=LONG_AGO
+        transaction, undo_choice.of_ids([PublicationId(UNDOING)]), by="eve", now=LONG_AGO
     )
     await transaction.execute(
         update(undo_rows)

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
+from gitpip.actions import accounts as account_actions
 from gitpip.errors import AccountUnchanged
 from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account import company_of
@@ -21,6 +22,8 @@ from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.status import pauses, troubles
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
+from tests.publish.test_sent_again import send_again
+from tests.publish.test_undo import acting
 from tests.support.clocks import Clock
 from tests.support.scene import Process, Scene
 from tests.support.tokens import TOKEN
@@ -93,6 +96,25 @@ async def test_with_another_companys_token_nothing_is_sent(
     await scene.assert_each_is_there_once()
     with pytest.raises(AccountUnchanged):
         await both.switch()
+
+
+async def test_what_waits_to_be_sent_again_stays_with_its_account(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    await scene.find_files("ada", "a.py")
+    await both.process.run()
+    [first] = await scene.rows()
+    await send_again(scene, 1)
+    for token in (OTHER_TOKEN, TOKEN):
+        both.use(token)
+        for _ in range(3):
+            await both.process.run()
+        await account_actions.switch(acting(scene), Vendor.PIPEDRIVE)
+        await scene.settle(both.process)
+    [after] = await scene.rows()
+    assert (after.state, after.activity_id) == (first.state, first.activity_id)
+    assert len(scene.crm.activities) == 1
+    assert not other_crm.activities
 
 
 async def test_whose_the_token_is_is_learned_without_anything_to_publish(

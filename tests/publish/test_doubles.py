@@ -10,6 +10,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import duplicates, second_sends
 from gitpip.store.schema import doubles
 from gitpip_standins import Fault
+from tests.publish.test_sent_again import files_of, send_again
 from tests.support.scene import Process, Scene
 
 pytestmark = pytest.mark.long
@@ -68,6 +69,16 @@ async def test_a_request_that_lands_after_all_leaves_one_activity(scene: Scene) 
     deletes = [request for request in scene.crm.requests if request.method == "DELETE"]
     assert len(deletes) == 1
     assert await told_as_copies(scene) == []
+
+
+async def test_each_time_that_it_is_sent_again_has_its_own_second_activity(scene: Scene) -> None:
+    process = await send_twice(scene)
+    await scene.settle(process, watched=True)
+    await send_again(scene, 1)
+    scene.crm.faults.script(Fault.lands(LONG), method="POST", path="activities$")
+    await scene.settle(process, watched=True)
+    assert files_of(scene) == {"a.py": 2}
+    assert len(scene.crm.activities) == 4
 
 
 async def test_a_deletion_that_is_refused_is_told_and_not_tried_again(scene: Scene) -> None:

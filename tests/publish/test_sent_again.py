@@ -8,6 +8,7 @@ from gitpip.actions import repairs as repair_actions
 from gitpip.actions import undo as undo_actions
 from gitpip.actions.repairs import Order
 from gitpip.actions.undo import What
+from gitpip.errors import NothingToUndo, PublicationStateError
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
@@ -19,7 +20,8 @@ from gitpip.store.publications.undos import Undo
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip_standins import Fault, FaultKind
-from tests.publish.test_undo import acting, carry_out, read, there
+from tests.publish.test_undo import FINE, acting, carry_out, read, there
+from tests.support.activities import markers_in
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene, until_killed
 
@@ -190,6 +192,49 @@ async def test_an_undo_takes_back_either_or_both(scene: Scene, which: Which, sen
     assert ended.counts == {state: 1}
 
 
+REFUSAL = Fault(FaultKind.ERROR, processed=False, status=400)
+
+
+@pytest.mark.parametrize("how", [Which.NEWEST, Which.ALL, RepairAct.SKIP])
+async def test_what_lands_after_it_was_taken_back(scene: Scene, how: Which | RepairAct) -> None:
+    process = await published(scene, "a.py")
+    [first] = await scene.rows()
+    await send_again(scene, 1)
+    scene.crm.list_lag = timedelta(minutes=20)
+    faults = (Fault.drop(processed=True), REFUSAL)
+    scene.crm.faults.script(*faults, method="POST", path="/activities$")
+    await scene.settle_until(process, lambda states: states == ["failed"])
+    if isinstance(how, Which):
+        await undo(scene, how, 1)
+    else:
+        async with scene.database.begin() as transaction:
+            await publications.skip(transaction, PublicationId(1), scene.clock())
+    await carry_out(scene, process)
+    assert (await send_again(scene, 1)).done == 0  # as long as it may land yet
+    if how is Which.ALL:
+        async with scene.database.begin() as transaction:
+            with pytest.raises(PublicationStateError, match="in an hour"):
+                await publications.retry(transaction, PublicationId(1), scene.clock())
+
+    await scene.settle(process, watched=True)
+    await carry_out(scene, process)
+    [after] = await scene.rows()
+    assert len(scene.crm.activities) == 2
+    if how is Which.ALL:
+        assert (there(scene), after.state) == (set(), PublicationState.WITHDRAWN)
+    elif how is Which.NEWEST:
+        assert (there(scene), after.activity_id) == ({first.activity_id}, first.activity_id)
+    else:
+        assert there(scene) == {first.activity_id, after.activity_id}
+        assert after.activity_id != first.activity_id
+    await scene.settle(process, watched=True)
+    if how is not Which.ALL:
+        await send_again(scene, 1)
+        await scene.settle(process)
+        markers = [marker for each in scene.crm.activities for marker in markers_in(each)]
+        assert len(markers) == len(set(markers)) == 3
+
+
 async def test_a_touched_earlier_activity_is_kept_and_said(scene: Scene) -> None:
     process = await published(scene, "a.py")
     [first] = await scene.rows()
@@ -204,6 +249,43 @@ async def test_a_touched_earlier_activity_is_kept_and_said(scene: Scene) -> None
         [one] = await undos.files(transaction, begun.id, offset=0, limit=9)
     assert (one.state, one.activity_id) == (UndoneState.KEPT, first.activity_id)
     assert one.reason == "a person changed its subject or its note"
+
+
+async def test_what_is_earlier_is_undone_once_the_newest_is_there(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    with pytest.raises(NothingToUndo, match="not in Pipedrive yet"):
+        await undo(scene, Which.EARLIER, 1)
+    await scene.settle(process)
+    assert (await undo(scene, Which.EARLIER, 1)).total == 1
+
+
+async def test_an_undo_of_the_newest_leaves_why_an_earlier_one_was_kept(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    [first] = await scene.rows()
+    await send_again(scene, 1)
+    await scene.settle(process)
+    scene.clock.advance(timedelta(minutes=1))
+    scene.crm.edit_activity(first.activity_id or 0, note="a person's own words")
+    for which in (Which.EARLIER, Which.NEWEST):
+        await undo(scene, which, 1)
+        async with scene.database.read() as transaction:
+            [earlier] = await sent_again.earlier(transaction, first.id)
+        assert (earlier.kept_because is None) is (which is Which.EARLIER)
+        await carry_out(scene, process)
+    assert there(scene) == {first.activity_id}
+
+
+async def test_each_activity_of_a_publication_has_attempts_of_its_own(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    await send_again(scene, 1)
+    await scene.settle(process)
+    begun = await undo(scene, Which.ALL, 1)
+    lost = [Fault(FaultKind.ERROR, processed=False, status=500)] * 7
+    scene.crm.faults.script(*lost, FINE, *lost, method="DELETE", path="/activities/")
+    await carry_out(scene, process)
+    assert not there(scene)
+    assert (await read(scene, begun)).counts == {UndoneState.DELETED: 1}
 
 
 async def test_what_was_undone_is_sent_again_and_found_once(scene: Scene) -> None:
@@ -261,3 +343,26 @@ async def test_a_new_database_recognises_the_newest_activity(
         known.first_marker,
     )
     assert files_of(scene)["a.py"] == 1
+
+
+@pytest.mark.parametrize("which", Which)
+async def test_an_undo_in_a_new_database_finds_every_activity(
+    scene: Scene, empty: Scene, which: Which
+) -> None:
+    process = await published(scene, "a.py")
+    for _ in range(2):
+        await send_again(scene, 1)
+        await scene.settle(process)
+    first, second, third = sorted(there(scene))
+    scene.clock.advance(timedelta(hours=1))
+
+    process = await published(empty, "a.py")
+    async with empty.database.read() as transaction:
+        what = What(publications=[PublicationId(1)], which=which)
+        planned = await undo_actions.plan(transaction, what)
+    before = there(scene)
+    await undo(empty, which, 1)
+    await carry_out(empty, process)
+    left = {Which.ALL: set(), Which.NEWEST: {first, second}, Which.EARLIER: {third}}[which]
+    assert there(scene) == left
+    assert planned.activities == len(before - left)

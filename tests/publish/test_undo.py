@@ -13,7 +13,7 @@ from gitpip.errors import NothingToUndo, PublicationStateError
 from gitpip.model import CheckId, OnEdit, PublicationId, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.store.access.audit import Actor, Via
-from gitpip.store.publications import note_updates, publications, undone, undos
+from gitpip.store.publications import note_updates, publications, undo_choice, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema import gist_files
 from gitpip.store.schema import publications as rows
@@ -321,7 +321,7 @@ async def test_an_activity_with_files_of_another_check_is_kept_and_says_so(scene
     before = there(scene)
     for number, result in ((1, {"a.py": "kept", "alone.py": "deleted"}), (2, None)):
         async with scene.database.begin() as transaction:
-            chosen = undos.of_check(CheckId(number))
+            chosen = undo_choice.of_check(CheckId(number))
             if result is None:
                 with pytest.raises(NothingToUndo, match="1 share an activity with files"):
                     await undos.begin(transaction, chosen, by="eve", now=scene.clock())

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, insert, select
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import LeftBecause
 from gitpip.store.database import Database, open_database
+from gitpip.store.publications import publications as stored
 from gitpip.store.publications import second_sends
 from gitpip.store.schema import doubles, gist_files, gists, publications, users
 from tests.support.migrations import LONG_AGO, gist, gist_file, upgrade_to, user
@@ -84,7 +85,8 @@ async def test_a_second_activity_that_a_former_version_left_may_be_a_persons(
     async with upgraded.begin() as transaction:
         await transaction.execute(doubles.update().where(mine).values(left_because=None))
     async with upgraded.read() as transaction:
-        known = await second_sends.known(transaction, PublicationId(3))
+        one = await stored.get(transaction, PublicationId(3))
+        known = await second_sends.known(transaction, one)
     await upgraded.close()
     assert known is not None
     assert known.left == second_sends.Left(LeftBecause.TOO_MANY, "another user made it")

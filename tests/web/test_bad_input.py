@@ -1,14 +1,18 @@
 """Bad input gets a specific problem document, and changes nothing."""
 
+import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
-from tests.web.conftest import Served
+from tests.web.conftest import Served, serving
 
 
 @pytest.fixture
@@ -100,6 +104,51 @@ def test_bodies(url: str, content: bytes, media_type: str, status: int, words: s
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.text
+
+
+IMPOSSIBLE = ("a\0b", "\ud800", 2**70)
+"""What a database, or a field that is no text, can't take."""
+
+
+def test_no_field_of_a_body_takes_what_a_database_can_not_store(tmp_path: Path) -> None:
+    database = f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
+    key = "key-of-this-test-" + "k" * 24
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    tried = 0
+    with (
+        serving(tmp_path, database, GITPIP_ADMIN_KEY=key) as served,
+        httpx2.Client(base_url=served.gitpip.url, headers=headers) as client,
+    ):
+        document = client.get("/openapi.json").json()
+        for path, method, name, shape in _fields_of_bodies(document):
+            for value in IMPOSSIBLE:
+                body = json.dumps({name: _of_shape(shape, name, value)})
+                answer = client.request(method, re.sub("{.*?}", "1", path), content=body)
+                assert answer.status_code == 422, (method, path, body, answer.text)
+                fields = [error["field"] for error in answer.json()["errors"]]
+                assert any(name in field for field in fields), (method, path, body, fields)
+                tried += 1
+    assert tried > 100
+
+
+def _fields_of_bodies(document: Any) -> Iterator[tuple[str, str, str, Any]]:
+    """Each field of each JSON body, with its path, method, name and schema."""
+    schemas = document["components"]["schemas"]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            schema = content.get("application/json", {}).get("schema", {})
+            for reference in re.findall("#/components/schemas/([^'\"]+)", str(schema)):
+                for name, shape in schemas[reference].get("properties", {}).items():
+                    yield path, method.upper(), name, shape
+
+
+def _of_shape(shape: Any, name: str, value: object) -> object:
+    """A value, in a list or an object where the schema of a field allows one."""
+    kinds = {one.get("type") for one in (shape, *shape.get("anyOf", ()))}
+    if "array" in kinds:
+        return [value]
+    return {name: value} if "object" in kinds else value
 
 
 def test_a_large_body_without_a_length_is_refused(url: str) -> None:

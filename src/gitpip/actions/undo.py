@@ -7,8 +7,9 @@ from gitpip.actions.acting import Acting
 from gitpip.errors import InvalidInput
 from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
-from gitpip.store.publications import undos
-from gitpip.store.publications.undos import Chosen, Plan, Undo, UndoId
+from gitpip.store.publications import undo_choice, undos
+from gitpip.store.publications.undo_choice import Chosen
+from gitpip.store.publications.undos import Plan, Undo, UndoId
 from gitpip.store.schema_undo import Which
 from gitpip.store.status import checks
 from gitpip.store.users import imports, users
@@ -71,14 +72,14 @@ async def _chosen(transaction: Transaction, what: What) -> Chosen:
         raise InvalidInput("check", "name a check, or an import, or publications, or a user")
     if what.check is not None:
         await checks.get(transaction, what.check)
-        return undos.of_check(what.check)
+        return undo_choice.of_check(what.check)
     if what.import_ is not None:
         await imports.get(transaction, what.import_)
-        return undos.of_import(what.import_)
+        return undo_choice.of_import(what.import_)
     if what.login:
         user = await users.find(transaction, possible_login(what.login))
-        return undos.of_user(user.login, user.key)
+        return undo_choice.of_user(user.login, user.key)
     if len(what.publications) > MOST_NAMED:
         number = len(what.publications)
         raise InvalidInput("publications", f"{number:,} are named; at most {MOST_NAMED:,} at once")
-    return undos.of_ids(what.publications)
+    return undo_choice.of_ids(what.publications)

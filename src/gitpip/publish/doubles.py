@@ -124,7 +124,7 @@ class Doubles:
         first, *others = activities
         creator = (await self._destination.owner()).user_id
         async with self._database.read() as transaction:
-            known = await second_sends.known(transaction, publication.id)
+            known = await second_sends.known(transaction, publication)
         too_many = len(others) > 1 or _were_more(publication, activities, known)
         for activity in others:
             left = _why_left(publication, activity, creator)
@@ -152,7 +152,7 @@ class Doubles:
     async def _note(
         self, publication: Publication, first: Activity, second: Activity, left: Left | None
     ) -> None:
-        double = Double(publication.id, ActivityId(second.id), left)
+        double = Double(publication.id, publication.marker, ActivityId(second.id), left)
         async with self._database.begin() as transaction:
             await ledger.share(transaction)
             news = await second_sends.note(transaction, double, self._now())

@@ -497,4 +497,6 @@ doubles = Table(
     Column("reason", Text),
     # What `reason` says; NULL beside a reason that a gitpip of before 0051 wrote.
     Column("left_because", OneOf(LeftBecause, 20)),
+    # Of both; the file may have been sent again since. NULL in what a gitpip of before 0059 wrote.
+    Column("marker", String(40)),
 )

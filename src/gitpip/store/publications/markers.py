@@ -40,6 +40,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import (
+    landed,
     note_updates,
     recognition,
     seen_parts,
@@ -47,6 +48,7 @@ from gitpip.store.publications import (
     undo_outcomes,
 )
 from gitpip.store.publications.deals import adopt_deal
+from gitpip.store.publications.landed import TakenBack
 from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
@@ -89,7 +91,7 @@ class TakenIn:
     """Those that the ledger did not expect: a request that seemed lost may have arrived late."""
 
     landed: int = 0
-    """Those adopted that were withdrawn: a request that was taken for lost has landed."""
+    """Those adopted that were taken back: a request that was taken for lost has landed."""
 
     def __add__(self, other: "TakenIn") -> "TakenIn":
         return TakenIn(
@@ -160,21 +162,26 @@ async def _take_in(
     wanted |= {sighting.first_marker for sighting in sightings if sighting.first_marker}
     rows = await _publications(transaction, publications.c.marker.in_(wanted), lock=write)
     taken, seen = await _known(transaction, account_key, rows, sightings)
+    late = await _taken_back(transaction, wanted - rows.keys(), lock=write)
     adopted: list[tuple[Row[Any], Sighting]] = []
     new: list[tuple[Sighting, bool]] = []
     edited: list[int] = []
+    arrived: list[tuple[TakenBack, Sighting]] = []
     known = 0
     for sighting in sightings:
         publication = rows.get(sighting.marker) or _sent_again_since(rows, sighting, adopted)
         # What is being sent is left to its sender, who looks for it if the answer is lost.
         being_sent = publication and _is_being_sent(publication)
-        if sighting.activity_id in seen or being_sent:
+        is_taken = taken.get(sighting.marker) == sighting.activity_id
+        if sighting.activity_id in seen or being_sent or is_taken:
             known += 1
+        elif sighting.marker in late:
+            taken[sighting.marker] = sighting.activity_id
+            row, taken_back = late.pop(sighting.marker)
+            adopted.append((row, sighting))
+            arrived.append((taken_back, sighting))
         elif sighting.marker in taken:
-            if taken[sighting.marker] == sighting.activity_id:
-                known += 1
-            else:
-                new.append((sighting, True))
+            new.append((sighting, True))
         else:
             taken[sighting.marker] = sighting.activity_id
             if publication is None:
@@ -185,7 +192,9 @@ async def _take_in(
             else:
                 adopted.append((publication, sighting))
     if write:
+        await landed.make_room(transaction, account_key, arrived, now)
         await _adopt(transaction, adopted, now, on_edit)
+        await landed.undo(transaction, arrived, now)
         await _keep(transaction, account_key, new, now)
         if on_edit is OnEdit.NEW and new:
             adopted += await _adopt_edits(transaction, account_key, edited, now)
@@ -196,8 +205,20 @@ async def _take_in(
         known=known,
         unknown=tuple(sighting for row, sighting in adopted if row.sent_at is None)
         + tuple(sighting for sighting, duplicate in new if not duplicate),
-        landed=sum(row.state == PublicationState.WITHDRAWN.value for row, _ in adopted),
+        landed=len(arrived)
+        + sum(row.state == PublicationState.WITHDRAWN.value for row, _ in adopted),
     )
+
+
+async def _taken_back(
+    transaction: Transaction, wanted: Collection[str], *, lock: bool
+) -> dict[str, tuple[Row[Any], TakenBack]]:
+    """The publications that had these markers, where a request with that may still arrive."""
+    found = await landed.that_may_land(transaction, wanted)
+    ids = [each.publication_id for each in found.values()]
+    rows = (await _publications(transaction, publications.c.id.in_(ids), lock=lock)).values()
+    by_id = {row.id: row for row in rows}
+    return {marker: (by_id[each.publication_id], each) for marker, each in found.items()}
 
 
 def _sent_again_since(

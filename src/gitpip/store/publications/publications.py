@@ -320,6 +320,7 @@ async def retry(
     publication = await get(transaction, publication_id)
     await check_not_opted_out(transaction, publication_id)
     await undone.check_not_being_undone(transaction, publication_id)
+    await sent_again.check_not_awaited(transaction, publication_id)
     await deals.retry(transaction, publication.user_key, now)
     await _move(
         transaction,

@@ -4,6 +4,7 @@ An activity with its marker was seen there, and waits for it. Where edits count,
 also hold the content: what a former database published may be older than the file is now.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -169,11 +170,22 @@ async def _sent_again_since(
 ) -> dict[str, Sighting]:
     """Activities that were sent again, by the marker of the first one, which is gone by now."""
     first = {one.marker for one in wanted} - kept.keys()
-    found: dict[str, Sighting] = {}
+    found = await further(transaction, account_key, first)
+    return {marker: seen[-1] for marker, seen in found.items()}
+
+
+async def further(
+    transaction: Transaction, account_key: int, first: Collection[str]
+) -> dict[str, tuple[Sighting, ...]]:
+    """The activities of files that were sent again which wait for a publication, oldest first.
+
+    They are given by the markers of the `first` activities.
+    """
+    found: defaultdict[str, list[Sighting]] = defaultdict(list)
     for some in in_pieces(sorted(first)):
         for seen in await _kept(transaction, account_key, markers.c.first_marker.in_(some)):
-            found[seen.first_marker or seen.marker] = seen
-    return found
+            found[seen.first_marker or seen.marker].append(seen)
+    return {marker: tuple(seen) for marker, seen in found.items()}
 
 
 async def kept_with(

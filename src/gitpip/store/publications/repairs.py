@@ -148,6 +148,9 @@ def _allows(act: RepairAct) -> ColumnElement[bool]:
         allowed.append(approvals.WAITS_UNSENT)
     if act is RepairAct.SEND_AGAIN:
         allowed.append(sent_again.may_be_sent_again())
+    if act is RepairAct.RETRY:
+        not_undone = publications.c.state != PublicationState.WITHDRAWN.value
+        allowed.append(or_(not_undone, ~sent_again.is_awaited()))
     if act in SENDS:
         gone = select(users.c.key).join(opt_outs, opted_out(users))
         allowed.append(publications.c.user_key.not_in(gone))

@@ -1,6 +1,6 @@
 """What was sent twice: it is looked at again for a while, as the first request may still land."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import seen_parts
 from gitpip.store.publications.permission import Present, of_mended
 from gitpip.store.publications.publication_rows import publication_of, selected
+from gitpip.store.rows import in_pieces
 from gitpip.store.schema import deals, doubles, publications, second_deals, second_sends
 from gitpip.store.schema_accounts import markers
 from gitpip.store.visibility import of_tracked
@@ -58,6 +59,8 @@ class Double:
     """A publication of which Pipedrive holds, or held, a second activity."""
 
     publication_id: PublicationId
+    marker: str | None
+    """That of both; None in what a gitpip of before 0059 wrote."""
     activity_id: ActivityId
     left: Left | None
     """None where gitpip deleted it."""
@@ -105,6 +108,19 @@ _is_there = and_(
 )
 OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)
 OF_DEALS = Watch(second_deals, second_deals.c.user_key)
+
+
+async def watch(transaction: Transaction, ids: Collection[int], now: datetime) -> None:
+    """Look again at publications that were in doubt once: a request may still land."""
+    for some in in_pieces(list(ids)):
+        known = await transaction.execute(
+            select(second_sends.c.publication_id).where(second_sends.c.publication_id.in_(some))
+        )
+        new = set(some) - set(known.scalars())
+        if new:
+            await transaction.execute(
+                insert(second_sends), [{"publication_id": each, "due_at": now} for each in new]
+            )
 
 
 async def next_due(
@@ -180,6 +196,7 @@ async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
     await transaction.execute(
         insert(doubles).values(
             publication_id=double.publication_id,
+            marker=double.marker,
             activity_id=double.activity_id,
             found_at=now,
             reason=double.left and double.left.reason,
@@ -189,10 +206,11 @@ async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
     return True
 
 
-async def known(transaction: Transaction, publication_id: PublicationId) -> Double | None:
-    """What was found last of a publication."""
-    mine = doubles.c.publication_id == publication_id
-    row = (await transaction.execute(select(doubles).where(mine))).one_or_none()
+async def known(transaction: Transaction, publication: Publication) -> Double | None:
+    """What was found last of a publication, since it was last sent again."""
+    mine = doubles.c.publication_id == publication.id
+    present = or_(doubles.c.marker.is_(None), doubles.c.marker == publication.marker)
+    row = (await transaction.execute(select(doubles).where(mine, present))).one_or_none()
     return None if row is None else _double_of(row)
 
 
@@ -202,7 +220,7 @@ def _double_of(row: Row[Any]) -> Double:
         # A gitpip of before 0051 may still run beside this one, and says no kind: nothing is
         # deleted that may be a person's.
         left = Left(row.left_because or LeftBecause.TOO_MANY, row.reason)
-    return Double(row.publication_id, ActivityId(row.activity_id), left)
+    return Double(row.publication_id, row.marker, ActivityId(row.activity_id), left)
 
 
 async def keep(transaction: Transaction, publication: Publication, activity_id: ActivityId) -> None:

@@ -4,9 +4,12 @@ Pipedrive keeps the earlier activity. Its marker and its id move to `earlier_act
 publication gets the next marker: so no list takes the earlier activity for the new one, and the new
 one is sent exactly once, as every other. The note of the new one names the first marker, too: a
 database that was set back, or a new one, recognises it as the activity of this file.
+
+A marker is never used again, even if its activity was undone: a request with it may still arrive.
 """
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,18 +28,20 @@ from sqlalchemy import (
     update,
 )
 
+from gitpip.errors import PublicationStateError
 from gitpip.marking import next_marker
 from gitpip.model import ActivityId, DealId, PublicationId, PublicationState
-from gitpip.store import events
+from gitpip.store import events, ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications import recognition
+from gitpip.store.publications import recognition, second_sends
 from gitpip.store.publications.being_undone import bound_account_key
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import in_pieces, reader
-from gitpip.store.schema import amendments, gist_files, publications, second_sends
+from gitpip.store.schema import amendments, gist_files, publications
+from gitpip.store.schema import second_sends as watched_publications
 from gitpip.store.schema_publishing import earlier_activities
 
 PUBLISHED, WITHDRAWN = PublicationState.PUBLISHED, PublicationState.WITHDRAWN
@@ -97,9 +102,30 @@ def may_be_sent_again() -> ColumnElement[bool]:
 
     While gitpip looks for a second activity of what it sent twice, none is added.
     """
-    watched = second_sends.c.publication_id == publications.c.id
-    looked_for = select(second_sends.c.publication_id).where(watched).correlate(publications)
+    watched = watched_publications.c.publication_id
+    looked_for = select(watched).where(watched == publications.c.id).correlate(publications)
     return or_(publications.c.looked_at.is_(None), ~looked_for.exists())
+
+
+def is_awaited() -> ColumnElement[bool]:
+    """Whether an activity of a publication was taken back, and its request may still arrive."""
+    of = earlier_activities.c
+    taken_back = select(of.id).where(
+        of.publication_id == publications.c.id, of.deleted_at.is_not(None)
+    )
+    return and_(~may_be_sent_again(), taken_back.correlate(publications).exists())
+
+
+async def check_not_awaited(transaction: Transaction, publication_id: PublicationId) -> None:
+    """Raise PublicationStateError where what was undone of a publication may still arrive."""
+    awaited = select(publications.c.id).where(
+        publications.c.id == publication_id, publications.c.state == WITHDRAWN.value, is_awaited()
+    )
+    if await transaction.scalar(awaited) is not None:
+        raise PublicationStateError(
+            f"publication {publication_id} was undone before it was known whether it arrived; "
+            "send it again in an hour, when gitpip has looked for it"
+        )
 
 
 async def send(
@@ -120,8 +146,9 @@ async def send(
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
     key = account.key if account else accounts.NO_KEY
     there = [row for row in rows if row.state is PUBLISHED]
-    kept = await recognition.kept_with(transaction, key, {next_marker(row.marker) for row in there})
-    await _replace(transaction, key, there, by=by, now=now)
+    following = await _following_markers(transaction, there)
+    kept = await _kept(transaction, key, there, following)
+    await replace(transaction, key, there, by=by, now=now)
     anew = {
         "state": PublicationState.PENDING.value,
         "due_at": now,
@@ -154,22 +181,63 @@ async def send(
                 published_at=None,
                 note_written_at=None,
             ),
-            [{"of": row.id, "next": next_marker(row.marker)} for row in there],
+            [{"of": row.id, "next": following[row.id]} for row in there],
         )
-    for row in there:
-        if seen := kept.get(next_marker(row.marker)):
-            await _recognise(transaction, key, row.id, seen, now)
+    for number, seen in kept.items():
+        await _recognise(transaction, key, number, seen, now)
     return tuple(row.user_key for row in rows)
 
 
-async def _replace(
-    transaction: Transaction, account_key: int, there: Sequence[Any], *, by: str, now: datetime
+async def _following_markers(transaction: Transaction, rows: Sequence[Any]) -> dict[int, str]:
+    """The marker of the next activity of each publication: one that it never had."""
+    used: defaultdict[int, set[str]] = defaultdict(set)
+    for some in in_pieces([row.id for row in rows]):
+        of_publication = earlier_activities.c.publication_id
+        for number, marker in await transaction.execute(
+            select(of_publication, earlier_activities.c.marker).where(of_publication.in_(some))
+        ):
+            used[number].add(marker)
+    found: dict[int, str] = {}
+    for row in rows:
+        marker = next_marker(row.marker)
+        while marker in used[row.id]:
+            marker = next_marker(marker)
+        found[row.id] = marker
+    return found
+
+
+async def _kept(
+    transaction: Transaction, account_key: int, rows: Sequence[Any], following: Mapping[int, str]
+) -> dict[int, Sighting]:
+    """The further activities that lists have shown of publications, as after a restore."""
+    by_marker = await recognition.kept_with(transaction, account_key, following.values())
+    first = {row.id: row.first_marker or row.marker for row in rows}
+    further = await recognition.further(transaction, account_key, set(first.values()))
+    found: dict[int, Sighting] = {}
+    for row in rows:
+        newer = (
+            seen
+            for seen in further.get(first[row.id], ())
+            if row.activity_id is None or seen.activity_id > row.activity_id
+        )
+        if seen := by_marker.get(following[row.id]) or next(newer, None):
+            found[row.id] = seen
+    return found
+
+
+async def replace(
+    transaction: Transaction,
+    account_key: int,
+    there: Sequence[Any],
+    *,
+    by: str | None,
+    now: datetime,
 ) -> None:
     """Keep the present activities of these as earlier ones; their notes stay as they are."""
     names = ("marker", "activity_id", "deal_id", "sent_to", "published_at", "note_written_at")
     kept = [
         {"publication_id": row.id, "account_key": account_key, "replaced_at": now}
-        | {"replaced_by": by[:120]}
+        | {"replaced_by": by and by[:120]}
         | {name: getattr(row, name) for name in names}
         for row in there
     ]
@@ -188,6 +256,7 @@ async def _recognise(
         .where(publications.c.id == number)
         .values(
             state=PUBLISHED.value,
+            marker=seen.marker,
             activity_id=seen.activity_id,
             deal_id=seen.deal_id,
             published_at=seen.added_at or now,
@@ -212,7 +281,8 @@ async def step_back(
 ) -> tuple[PublicationId, ...]:
     """Make these publications as they were before they were sent again; gives those.
 
-    Their newest activity is none of theirs any more: it was deleted, or never made. Publications
+    Their newest activity is none of theirs any more: it was deleted, or never made. What was in
+    doubt is looked for during the next hour, and is not sent again before that. Publications
     without an earlier activity stay as they are.
     """
     rows = await transaction.execute(
@@ -220,6 +290,9 @@ async def step_back(
             publications.c.id,
             publications.c.marker.label("undone_marker"),
             publications.c.activity_id.label("undone_activity"),
+            publications.c.deal_id.label("undone_deal"),
+            publications.c.sent_to.label("undone_target"),
+            publications.c.looked_at,
             publications.c.deleted_activity_id,
             earlier_activities,
         )
@@ -235,7 +308,13 @@ async def step_back(
         await transaction.execute(
             update(earlier_activities)
             .where(earlier_activities.c.id == row.id_1)
-            .values(marker=row.undone_marker, activity_id=row.undone_activity, deleted_at=now)
+            .values(
+                marker=row.undone_marker,
+                activity_id=row.undone_activity,
+                deal_id=row.undone_deal,
+                sent_to=row.undone_target,
+                deleted_at=now,
+            )
         )
         await transaction.execute(
             update(publications)
@@ -253,10 +332,21 @@ async def step_back(
                 published_at=row.published_at or now,
                 note_written_at=row.note_written_at,
                 is_new_round=False,
-                looked_at=None,
             )
         )
+    in_doubt = [row.id for row in found if row.looked_at is not None]
+    await second_sends.watch(transaction, in_doubt, now)
     return tuple(PublicationId(row.id) for row in found)
+
+
+async def end_waits(transaction: Transaction, now: datetime) -> None:
+    """Leave what waits to be sent again as it is in Pipedrive, as before a switch of the account.
+
+    A person had it sent again to the present account, and not to the next one.
+    """
+    await ledger.lock(transaction)
+    waits = [PublicationState.PENDING, PublicationState.HELD, PublicationState.FAILED]
+    await step_back(transaction, publications.c.state.in_(waits), now)
 
 
 async def earlier(transaction: Transaction, publication_id: PublicationId) -> tuple[Earlier, ...]:

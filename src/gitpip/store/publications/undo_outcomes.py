@@ -75,7 +75,7 @@ async def deleted(transaction: Transaction, due: Due, reason: str | None, now: d
         )
     )
     if not withdrawn.rowcount:
-        await postpone(transaction, due, now, attempts=due.attempts, reason="")
+        await _next_activity(transaction, due, now)
         return False
     await transaction.execute(
         delete(amendments).where(amendments.c.publication_id == due.publication_id)
@@ -142,8 +142,13 @@ async def _settle_earlier(
     if due.which is Which.EARLIER and not await _has_earlier(transaction, due, unseen=True):
         await _end_row(transaction, due, None, now)
     else:
-        await postpone(transaction, due, now, attempts=due.attempts, reason="")
+        await _next_activity(transaction, due, now)
     return settled.rowcount == 1
+
+
+async def _next_activity(transaction: Transaction, due: Due, now: datetime) -> None:
+    """Let another activity of the publication follow at once, with attempts of its own."""
+    await postpone(transaction, due, now, attempts=0, reason="")
 
 
 async def _has_earlier(transaction: Transaction, due: Due, *, unseen: bool = False) -> bool:
@@ -162,7 +167,7 @@ async def _taken_back(
         publications.c.activity_id == due.activity_id,
     )
     if not await sent_again.step_back(transaction, has_it, now):
-        await postpone(transaction, due, now, attempts=due.attempts, reason="")
+        await _next_activity(transaction, due, now)
         return False
     await transaction.execute(
         delete(amendments).where(amendments.c.publication_id == due.publication_id)
@@ -180,21 +185,28 @@ async def landed_late(
     publication_id: PublicationId,
     added_at: datetime | None,
     now: datetime,
+    *,
+    taken_back_at: datetime | None = None,
 ) -> None:
     """Undo a publication that was withdrawn, and whose activity was found in a list after that.
+
+    What was sent again and taken back says when that was: if it was skipped, nothing undoes it.
 
     `added_at` is by Pipedrive's clock. What was added long after it was withdrawn was sent on
     purpose, by a database that knows nothing of the undo or has lost what came after it.
     """
     last = (
         await transaction.execute(
-            select(undone.c.id, undone.c.undo_id, undone.c.ended_at)
+            select(undone.c.id, undone.c.undo_id, undone.c.ended_at, undos.c.which)
+            .join(undos, undos.c.id == undone.c.undo_id)
             .where(undone.c.publication_id == publication_id, of_bound_account())
             .order_by(undone.c.id.desc())
             .limit(1)
         )
     ).one_or_none()
     if last is None or last.ended_at is None:
+        return
+    if taken_back_at and (last.which is Which.EARLIER or last.ended_at < taken_back_at):
         return
     if added_at is not None and added_at > last.ended_at + LATE:
         return

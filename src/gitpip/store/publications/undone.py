@@ -3,12 +3,11 @@
 One row for each publication of an undo. `now` is the time by our own clock.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, GistId, PublicationId, PublicationState, UserKey
@@ -16,11 +15,11 @@ from gitpip.modes import PublishingMode
 from gitpip.store import lease
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
-from gitpip.store.publications import sent_again
+from gitpip.store.publications import second_sends, sent_again
 from gitpip.store.publications.being_undone import being_undone, of_bound_account
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
 from gitpip.store.rows import in_pieces, reader
-from gitpip.store.schema import gist_files, publications, second_sends, users
+from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 
@@ -246,7 +245,7 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
         .returning(publications.c.id, publications.c.looked_at)
     )
     doubtful = [row.id for row in moved if row.looked_at is not None]
-    await _watch(transaction, doubtful, now)
+    await second_sends.watch(transaction, doubtful, now)
     done = await transaction.execute(
         update(undone)
         .where(
@@ -260,19 +259,6 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
     )
     await _end(transaction, now)
     return done.rowcount
-
-
-async def _watch(transaction: Transaction, ids: Collection[int], now: datetime) -> None:
-    """Look again at what was in doubt once: its first request may still land."""
-    for some in in_pieces(list(ids)):
-        known = await transaction.execute(
-            select(second_sends.c.publication_id).where(second_sends.c.publication_id.in_(some))
-        )
-        new = set(some) - set(known.scalars())
-        if new:
-            await transaction.execute(
-                insert(second_sends), [{"publication_id": each, "due_at": now} for each in new]
-            )
 
 
 async def _end(transaction: Transaction, now: datetime) -> None:

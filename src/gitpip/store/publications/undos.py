@@ -5,7 +5,7 @@ withdrawn in the same transaction; the process that publishes deletes the activi
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NewType
@@ -26,77 +26,32 @@ from sqlalchemy import (
 from gitpip.errors import NothingToUndo, PublicationNotFound, UndoNotFound, UndoNotStopped
 from gitpip.model import (
     ActivityId,
-    CheckId,
     Page,
     PublicationId,
     PublicationState,
-    UserKey,
 )
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import sent_again
+from gitpip.store.publications import further, sent_again
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
+from gitpip.store.publications.undo_choice import Chosen, may_be_undone
 from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities, holder
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
-from gitpip.store.users.imports import ImportId
-from gitpip.store.visibility import of_tracked, tracked, without_removed
+from gitpip.store.visibility import tracked, without_removed
 
 UndoId = NewType("UndoId", int)
 
 OF_REMOVED = "a user who was removed"
-NAMED = 5
-"""How many numbers the subject names."""
 TOKENS_EACH = 4
 """Of Pipedrive's daily budget: an activity is read for one token, and deleted for three."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What is to be undone: what a check or an import caused, what a user has, or some by name."""
-
-    subject: str
-    """In words, as `check 12`."""
-    check_id: CheckId | None = None
-    import_id: ImportId | None = None
-    user_key: UserKey | None = None
-    ids: tuple[PublicationId, ...] = ()
-    which: Which = Which.ALL
-    """Which activities of what a person had sent again."""
-
-    @property
-    def condition(self) -> ColumnElement[bool]:
-        """The same as a condition on publications."""
-        wanted = [of_tracked(publications.c.user_key)]
-        if self.check_id is not None:
-            wanted += [publications.c.check_id == self.check_id, _was_caused]
-        if self.import_id is not None:
-            imported = select(users.c.key).where(users.c.import_id == self.import_id)
-            wanted += [publications.c.user_key.in_(imported), _was_caused]
-        if self.user_key is not None:
-            wanted.append(publications.c.user_key == self.user_key)
-        if self.ids:
-            wanted.append(publications.c.id.in_(self.ids))
-        if self.which is not Which.ALL:
-            wanted.append(sent_again.last_earlier().is_not(None))
-        if self.which is Which.EARLIER:
-            wanted.append(publications.c.state == PublicationState.PUBLISHED.value)
-        return and_(*wanted)
-
-
-# What was adopted as the file was found had been in Pipedrive before: neither a check nor an import
-# has caused it.
-_was_caused = or_(
-    publications.c.state != PublicationState.PUBLISHED.value,
-    publications.c.sent_at.is_not(None),
-    publications.c.published_at > publications.c.queued_at,
-)
-_may_be_undone = publications.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
 HOLDS_OTHERS = "its activity holds files that are not undone"
 
 
@@ -117,7 +72,7 @@ def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
     with_others = select(other.c.part_of).where(
         other.c.part_of.is_not(None), other.c.id.not_in(mine.correlate(None))
     )
-    holds = and_(publications.c.id.in_(with_others), _may_be_undone)
+    holds = and_(publications.c.id.in_(with_others), may_be_undone)
     return or_(and_(publications.c.part_of.is_not(None), is_part), holds)
 
 
@@ -231,19 +186,17 @@ def _shared(chosen: Chosen, *columns: ColumnElement[Any]) -> Select[Any]:
 async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
     if chosen.which is Which.NEWEST:
         return 0
-    number = await transaction.scalar(
+    chosen_ones = and_(chosen.condition, may_be_undone, ~being_undone(), ~_is_shared(chosen))
+    lost = await transaction.scalar(
+        select(func.sum(further.number())).select_from(publications).where(chosen_ones)
+    )
+    known = await transaction.scalar(
         select(func.count())
         .select_from(earlier_activities)
         .join(publications, publications.c.id == earlier_activities.c.publication_id)
-        .where(
-            sent_again.is_there(),
-            chosen.condition,
-            _may_be_undone,
-            ~being_undone(),
-            ~_is_shared(chosen),
-        )
+        .where(sent_again.is_there(), chosen_ones)
     )
-    return number or 0
+    return (known or 0) + int(lost or 0)
 
 
 async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datetime) -> Undo:
@@ -252,8 +205,16 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     Raises PublicationNotFound, and NothingToUndo where nothing of it is in Pipedrive or waits.
     """
     await ledger.lock(transaction)
+    await further.take_in(
+        transaction, and_(replace(chosen, which=Which.ALL).condition, ~being_undone()), now
+    )
     planned = await plan(transaction, chosen)
     if not planned.total:
+        if await _waits_to_be_sent_again(transaction, chosen):
+            raise NothingToUndo(
+                f"{planned.subject}: the newest activity is not in Pipedrive yet; undo the earlier "
+                "ones once it is published, or skip it first"
+            )
         raise NothingToUndo(_nothing(planned))
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
     account_key = account.key if account else accounts.NO_KEY
@@ -281,7 +242,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
                 literal(UndoneState.WAITING.value),
                 literal(now, undone.c.due_at.type),
             )
-            .where(chosen.condition, _may_be_undone, ~being_undone(), ~_is_shared(chosen))
+            .where(chosen.condition, may_be_undone, ~being_undone(), ~_is_shared(chosen))
             .order_by(publications.c.id),
         )
     )
@@ -305,13 +266,23 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
         update(undos).where(undos.c.id == undo_id).values(total=mine.scalar_subquery())
     )
     ids = select(undone.c.publication_id).where(undone.c.undo_id == undo_id)
-    await transaction.execute(  # what an undo kept before is looked at again
-        update(earlier_activities)
-        .where(earlier_activities.c.publication_id.in_(ids))
-        .values(kept_because=None)
-    )
+    if chosen.which is not Which.NEWEST:
+        await transaction.execute(  # what an undo kept before is looked at again
+            update(earlier_activities)
+            .where(earlier_activities.c.publication_id.in_(ids))
+            .values(kept_because=None)
+        )
     await undone_rows.withdraw_unsent(transaction, now)
     return await get(transaction, undo_id)
+
+
+async def _waits_to_be_sent_again(transaction: Transaction, chosen: Chosen) -> bool:
+    """Whether nothing is before the newest activities because these are not in Pipedrive yet."""
+    if chosen.which is not Which.EARLIER:
+        return False
+    of_newest = replace(chosen, which=Which.NEWEST).condition
+    waits = select(publications.c.id).where(of_newest, may_be_undone, ~being_undone()).limit(1)
+    return await transaction.scalar(waits) is not None
 
 
 def _nothing(planned: Plan) -> str:
@@ -472,25 +443,3 @@ async def _undone_of(
         .limit(limit)
     )
     return tuple(map(_undone, rows))
-
-
-def of_check(check_id: CheckId) -> Chosen:
-    """What a check has caused."""
-    return Chosen(f"check {check_id}", check_id=check_id)
-
-
-def of_import(import_id: ImportId) -> Chosen:
-    """What the users that an import added have caused."""
-    return Chosen(f"import {import_id}", import_id=import_id)
-
-
-def of_user(login: str, user_key: UserKey) -> Chosen:
-    """All of a user."""
-    return Chosen(f"user {login}", user_key=user_key)
-
-
-def of_ids(ids: Sequence[PublicationId]) -> Chosen:
-    """Some by their numbers."""
-    each = tuple(dict.fromkeys(ids))
-    named = ", ".join(map(str, each[:NAMED])) + (", ..." if len(each) > NAMED else "")
-    return Chosen(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)

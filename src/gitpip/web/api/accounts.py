@@ -8,7 +8,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
@@ -18,6 +18,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.publications import duplicates, markers
 from gitpip.store.publications.duplicates import Duplicate
+from gitpip.web.api.parameters import RequestBody
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -41,10 +42,8 @@ class AccountBody(NounBody[VendorAccount]):
     met_at: datetime
 
 
-class Switch(BaseModel):
+class Switch(RequestBody):
     """How to switch: `same` says that it is the same GitHub under another address."""
-
-    model_config = ConfigDict(extra="forbid")
 
     same: bool = False
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, Field, field_validator
 
 from gitpip.actions import surveys as actions
 from gitpip.model import Role
@@ -20,7 +20,7 @@ from gitpip.store.surveys.lines import Count, Line
 from gitpip.store.surveys.others import Match
 from gitpip.store.surveys.surveys import Survey
 from gitpip.validation import possible_login
-from gitpip.web.api.parameters import Limit, Number, Offset
+from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -90,10 +90,8 @@ class AuditLineBody(NounBody[Line]):
     detail: str | None
 
 
-class AuditRequest(BaseModel):
+class AuditRequest(RequestBody):
     """What to compare: everything, or one user's files, or what was found since a time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     login: str | None = Field(None, max_length=100)
     since: AwareDatetime | None = None
@@ -130,10 +128,8 @@ class SearchBody(BaseModel):
     limit: int
 
 
-class AdoptRequest(BaseModel):
+class AdoptRequest(RequestBody):
     """How sure a match must be to be adopted."""
-
-    model_config = ConfigDict(extra="forbid")
 
     min_confidence: Confidence = Confidence.CERTAIN
 

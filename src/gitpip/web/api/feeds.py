@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Self
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from gitpip.actions import feeds as actions
 from gitpip.actions.feeds import Owner
@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.store.access import feed_tokens
 from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress, Parent
-from gitpip.web.api.parameters import Number
+from gitpip.web.api.parameters import Number, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
@@ -24,10 +24,8 @@ from gitpip.web.public_address import public_base
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["feeds"], responses=PROBLEMS)
 
 
-class NewFeedAddress(BaseModel):
+class NewFeedAddress(RequestBody):
     """An address to be made; `name` says for which feed reader."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
 

@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gitpip.actions import publications as actions
 from gitpip.model import Role
 from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
-from gitpip.web.api.parameters import Login
+from gitpip.web.api.parameters import Login, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -32,10 +32,8 @@ class HeldBody(NounBody[Held]):
     """How many files are held for each reason."""
 
 
-class Answer(BaseModel):
+class Answer(RequestBody):
     """What to publish of what is held of a user; the rest is skipped."""
-
-    model_config = ConfigDict(extra="forbid")
 
     approve: str
     """`all`, `latest:N` or `none`; N counts gists."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gitpip.actions import inbox as actions
 from gitpip.clock import utc_now
@@ -17,7 +17,7 @@ from gitpip.store.inbox.entries import Entry
 from gitpip.store.inbox.filters import Filter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
 from gitpip.store.visits.home import HomeVisit
-from gitpip.web.api.parameters import Number
+from gitpip.web.api.parameters import Number, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -79,10 +79,8 @@ class InboxBody(BaseModel):
     next: str | None
 
 
-class FilterFields(BaseModel):
+class FilterFields(RequestBody):
     """What the inbox is asked for; what is empty does not narrow."""
-
-    model_config = ConfigDict(extra="forbid")
 
     q: str = Field("", max_length=200)
     language: str = Field("", max_length=200)
@@ -111,10 +109,8 @@ class SavedFilterBody(NounBody[SavedFilter]):
     saved_at: datetime
 
 
-class NewMark(BaseModel):
+class NewMark(RequestBody):
     """Which gists are marked as read, or as unread; `everything` is what came up to now."""
-
-    model_config = ConfigDict(extra="forbid")
 
     gists: list[str] = Field(default_factory=list, max_length=MOST)
     everything: bool = False

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel
 
 from gitpip.actions import keys as actions
 from gitpip.clock import utc_now
@@ -15,7 +15,7 @@ from gitpip.model import Role
 from gitpip.store.access import audit, keys
 from gitpip.store.access.audit import AuditEntry, Via
 from gitpip.store.access.keys import AccessKey, IssuedKey
-from gitpip.web.api.parameters import Limit, Offset
+from gitpip.web.api.parameters import Limit, Offset, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -32,13 +32,11 @@ def _duration_text(text: str) -> str:
 Lifetime = Annotated[str, AfterValidator(_duration_text)]
 
 
-class NewKey(BaseModel):
+class NewKey(RequestBody):
     """A key to be made. `expires` is after how long it ends, like `90d`; without, it lasts.
 
     The first key, made without showing one, needs the `code` that gitpip printed at its start.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     role: Role
@@ -46,10 +44,8 @@ class NewKey(BaseModel):
     code: str | None = None
 
 
-class Rotation(BaseModel):
+class Rotation(RequestBody):
     """How long the new secret holds, like `90d`; without, as long as the old one did."""
-
-    model_config = ConfigDict(extra="forbid")
 
     expires: Lifetime | None = None
 

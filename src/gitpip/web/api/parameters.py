@@ -1,11 +1,12 @@
-"""What the endpoints for programs take in paths and queries."""
+"""What the endpoints for programs take in paths, queries and bodies."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
-from gitpip.validation import possible_login
+from gitpip.validation import is_storable, possible_login
 
 Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
@@ -28,3 +29,27 @@ Viewer = Annotated[
     ),
     AfterValidator(_printable),
 ]
+
+
+class RequestBody(BaseModel):
+    """A JSON object that a program sends: no unknown field, and no text that can't be stored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        if not all(map(is_storable, _texts_of(value))):
+            raise ValueError("must hold no U+0000 and no half of a surrogate pair")
+        return value
+
+
+def _texts_of(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from _texts_of(each)
+        case dict():
+            yield from _texts_of([*value.keys(), *value.values()])

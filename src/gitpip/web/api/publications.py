@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gitpip.actions import publications as actions
 from gitpip.clock import utc_now
@@ -19,7 +19,7 @@ from gitpip.store.publications import causes, publications
 from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.web.api import status
-from gitpip.web.api.parameters import Limit, Number, Offset
+from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
 from gitpip.web.api.repairs import CauseBody, Wanted
 from gitpip.web.api.schemas import (
     PROBLEMS,
@@ -98,10 +98,8 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
     )
 
 
-class WhichBody(BaseModel):
+class WhichBody(RequestBody):
     """Which publications are meant: give one of the three."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: list[Annotated[int, Field(ge=1, le=2**53)]] = Field([], max_length=actions.MOST_NAMED)
     login: str = ""

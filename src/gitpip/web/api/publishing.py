@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gitpip.actions import publishing as actions
 from gitpip.clock import utc_now
@@ -13,6 +13,7 @@ from gitpip.modes import HeldBecause
 from gitpip.publish.plan import Plan, Planned, plan
 from gitpip.publish.policy import Policies
 from gitpip.store.status.publishing_pause import PersonsPause
+from gitpip.web.api.parameters import RequestBody
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -22,10 +23,8 @@ router = APIRouter(
 )
 
 
-class PauseWanted(BaseModel):
+class PauseWanted(RequestBody):
     """How long publishing is to be paused: until a time, for a while, or without an end."""
-
-    model_config = ConfigDict(extra="forbid")
 
     until: str = ""
     """A time like `2026-01-31T08:00`, UTC if it names no zone."""

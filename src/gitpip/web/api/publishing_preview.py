@@ -3,10 +3,11 @@
 from typing import Annotated, Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gitpip.actions.trial import MOST, Per, Trial, trials_of
 from gitpip.model import Role
+from gitpip.web.api.parameters import RequestBody
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
@@ -16,10 +17,8 @@ router = APIRouter(
 )
 
 
-class TrialRequest(BaseModel):
+class TrialRequest(RequestBody):
     """Templates to try, and what to try them with; null stands for the present template."""
-
-    model_config = ConfigDict(extra="forbid")
 
     subject_template: str | None = None
     note_template: str | None = None

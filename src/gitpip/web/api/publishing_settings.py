@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from gitpip.actions import publishing_settings as actions
 from gitpip.actions.publishing_settings import Shown
 from gitpip.config.publishing.declaration import Group
 from gitpip.config.publishing.policy import Source
 from gitpip.model import Role
+from gitpip.web.api.parameters import RequestBody
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -62,10 +63,8 @@ class PublishingSettingBody(BaseModel):
         )
 
 
-class SettingsChange(BaseModel):
+class SettingsChange(RequestBody):
     """New values by the names of their settings; null goes back to the default."""
-
-    model_config = ConfigDict(extra="forbid")
 
     settings: dict[str, str | bool | int | float | list[str] | dict[str, str | int | float] | None]
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
@@ -15,7 +15,7 @@ from gitpip.store.publications.causes import Cause
 from gitpip.store.publications.repairs import Count, Counted, Repair, RepairId
 from gitpip.store.publications.selection import MOST_NAMED, Selection
 from gitpip.store.schema_publishing import RepairAct
-from gitpip.web.api.parameters import Number
+from gitpip.web.api.parameters import Number, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -56,10 +56,8 @@ def selection_of(
 Wanted = Annotated[Selection, Depends(selection_of)]
 
 
-class RepairOrder(BaseModel):
+class RepairOrder(RequestBody):
     """What is to be done, and to which publications: name them, give a filter, or say `all`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     act: RepairAct
     ids: list[Id] = Field([], max_length=MOST_NAMED)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gitpip.actions import rules as actions
 from gitpip.clock import utc_now
@@ -17,7 +17,7 @@ from gitpip.publish.rules import Conditions, readable
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
-from gitpip.web.api.parameters import Number
+from gitpip.web.api.parameters import Number, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -28,10 +28,8 @@ router = APIRouter(
 _Position = Annotated[int, Field(ge=1, le=rules.MOST)]
 
 
-class RuleContent(BaseModel):
+class RuleContent(RequestBody):
     """What a rule is: without conditions, every file fits."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     action: RuleAction
@@ -49,10 +47,8 @@ class RuleToAdd(RuleContent):
     position: _Position | None = None
 
 
-class Place(BaseModel):
+class Place(RequestBody):
     """Where a rule is to stand, from 1."""
-
-    model_config = ConfigDict(extra="forbid")
 
     position: _Position
 
@@ -99,10 +95,8 @@ class TakenBody(BaseModel):
         )
 
 
-class NewOptOut(BaseModel):
+class NewOptOut(RequestBody):
     """An owner who opted out, tracked or not."""
-
-    model_config = ConfigDict(extra="forbid")
 
     login: str
     reason: str | None = None

@@ -3,11 +3,12 @@
 from typing import Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from gitpip.model import Role
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
+from gitpip.web.api.parameters import RequestBody
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
@@ -15,10 +16,8 @@ from gitpip.web.context import Context
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
 
-class TargetSearch(BaseModel):
+class TargetSearch(RequestBody):
     """What is looked for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     term: str
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from gitpip.actions import undo as actions
 from gitpip.model import CheckId, PublicationId, Role
@@ -13,7 +13,7 @@ from gitpip.store.publications import undos
 from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
-from gitpip.web.api.parameters import Limit, Number, Offset
+from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -24,10 +24,10 @@ router = APIRouter(
 Id = Annotated[int, Field(ge=1, le=2**53)]
 
 
-class UndoContent(BaseModel):
+class UndoContent(RequestBody):
     """What is to be undone: give one of the four."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     check: Id | None = None
     import_: Annotated[Id | None, Field(alias="import")] = None

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
 from gitpip.actions import users as actions
 from gitpip.config import parse_duration
@@ -15,7 +15,7 @@ from gitpip.store.users import users
 from gitpip.store.users.users import GENERAL, Changes, Interval, Mode, parsed_mode
 from gitpip.targets import TargetChoice, parsed_target
 from gitpip.validation import check_login, without_nul
-from gitpip.web.api.parameters import Limit, Login, Offset
+from gitpip.web.api.parameters import Limit, Login, Offset, RequestBody
 from gitpip.web.api.schemas import (
     PROBLEMS,
     ForecastBody,
@@ -54,10 +54,8 @@ BackfillText = Annotated[str, AfterValidator(_backfill_text)]
 IntervalText = Annotated[str, AfterValidator(_interval_text)]
 
 
-class NewUser(BaseModel):
+class NewUser(RequestBody):
     """A user to track. Without an id, GitHub's own is taken; without a backfill, the setting's."""
-
-    model_config = ConfigDict(extra="forbid")
 
     login: str
     id: str | None = None
@@ -68,10 +66,8 @@ class NewUser(BaseModel):
     target: TargetText | None = None
 
 
-class UserChange(BaseModel):
+class UserChange(RequestBody):
     """What to change of a user; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: str | None = None
     backfill: BackfillText | None = None
@@ -88,10 +84,8 @@ class UserChange(BaseModel):
     `deal-by-title`."""
 
 
-class ForecastRequest(BaseModel):
+class ForecastRequest(RequestBody):
     """The user to be tracked. Without a backfill, the setting's is taken."""
-
-    model_config = ConfigDict(extra="forbid")
 
     login: str
     backfill: BackfillText | None = None

@@ -1,0 +1,82 @@
+"""What a person chooses to undo, as a condition on publications."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from gitpip.model import CheckId, PublicationId, PublicationState, UserKey
+from gitpip.store.publications import further
+from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
+from gitpip.store.schema import publications, users
+from gitpip.store.schema_undo import Which
+from gitpip.store.users.imports import ImportId
+from gitpip.store.visibility import of_tracked
+
+NAMED = 5
+"""How many numbers the subject names."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is to be undone: what a check or an import caused, what a user has, or some by name."""
+
+    subject: str
+    """In words, as `check 12`."""
+    check_id: CheckId | None = None
+    import_id: ImportId | None = None
+    user_key: UserKey | None = None
+    ids: tuple[PublicationId, ...] = ()
+    which: Which = Which.ALL
+    """Which activities of what a person had sent again."""
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The same as a condition on publications."""
+        wanted = [of_tracked(publications.c.user_key)]
+        if self.check_id is not None:
+            wanted += [publications.c.check_id == self.check_id, _was_caused]
+        if self.import_id is not None:
+            imported = select(users.c.key).where(users.c.import_id == self.import_id)
+            wanted += [publications.c.user_key.in_(imported), _was_caused]
+        if self.user_key is not None:
+            wanted.append(publications.c.user_key == self.user_key)
+        if self.ids:
+            wanted.append(publications.c.id.in_(self.ids))
+        if self.which is not Which.ALL:
+            wanted.append(further.has_earlier())
+        if self.which is Which.EARLIER:
+            wanted.append(publications.c.state == PublicationState.PUBLISHED.value)
+        return and_(*wanted)
+
+
+# What was adopted as the file was found had been in Pipedrive before: neither a check nor an import
+# has caused it.
+_was_caused = or_(
+    publications.c.state != PublicationState.PUBLISHED.value,
+    publications.c.sent_at.is_not(None),
+    publications.c.published_at > publications.c.queued_at,
+)
+may_be_undone = publications.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+
+
+def of_check(check_id: CheckId) -> Chosen:
+    """What a check has caused."""
+    return Chosen(f"check {check_id}", check_id=check_id)
+
+
+def of_import(import_id: ImportId) -> Chosen:
+    """What the users that an import added have caused."""
+    return Chosen(f"import {import_id}", import_id=import_id)
+
+
+def of_user(login: str, user_key: UserKey) -> Chosen:
+    """All of a user."""
+    return Chosen(f"user {login}", user_key=user_key)
+
+
+def of_ids(ids: Sequence[PublicationId]) -> Chosen:
+    """Some by their numbers."""
+    each = tuple(dict.fromkeys(ids))
+    named = ", ".join(map(str, each[:NAMED])) + (", ..." if len(each) > NAMED else "")
+    return Chosen(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)
