@@ -400,13 +400,13 @@ publications = Table(
     Index("ix_publications_state", "state", "id"),
     Index("ix_publications_published_at", "published_at"),
 )
-# A published one has a reason only if its note could not be brought up to date.
+# A published one has a reason if its note is not up to date. With the state, SQLite takes this.
 note_failed = and_(
     publications.c.state == literal_column("'published'"), publications.c.reason.is_not(None)
 )
 Index(
-    "ix_publications_note_failed",
-    publications.c.id,
+    "ix_publications_notes_failed",
+    publications.c.state,
     sqlite_where=note_failed,
     postgresql_where=note_failed,
 )
