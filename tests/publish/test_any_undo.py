@@ -33,8 +33,10 @@ from gitpip_standins import Pipedrive as Crm
 from tests.publish.test_sent_again import send_again, undo
 from tests.publish.test_undo import carry_out, there
 from tests.support.activities import markers_in
+from tests.support.clocks import Clock
 from tests.support.databases import Databases, of_sqlite
-from tests.support.scene import TOKEN, Clock, Machine, Process, Scene, until_killed
+from tests.support.scene import Machine, Process, Scene, until_killed
+from tests.support.tokens import TOKEN
 
 pytestmark = pytest.mark.long
 

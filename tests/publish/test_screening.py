@@ -111,12 +111,12 @@ async def test_what_is_masked_is_nowhere_in_the_crm(scene: Scene) -> None:
 
 async def test_who_approves_a_file_approves_no_name_of_another_one(scene: Scene) -> None:
     scene.given = {"note_template": "{{ gist.files|join }} {{ content }}"}
-    await scene.find_files("ada", "leak.py", f"{OTHER}.py", content=f"\nkey = {TOKEN!r}\n")
+    await scene.find_files("ada", "leak.py", f"{OTHER}.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
     await approve(scene, Chosen(((await scene.rows())[0].id,)))
     await publish(scene)
     assert await scene.states() == ["published", "held"]
-    assert crm_holds(scene, TOKEN)
+    assert crm_holds(scene, LEAKED)
     assert not crm_holds(scene, OTHER)
 
 

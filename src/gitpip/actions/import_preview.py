@@ -11,7 +11,7 @@ from gitpip.store.database import Database
 from gitpip.store.users import bulk, imports
 from gitpip.user_lists import columns
 from gitpip.user_lists.columns import Choice
-from gitpip.user_lists.reading import Understood, open_list, understood
+from gitpip.user_lists.reading import Understood, open_list
 from gitpip.user_lists.rows import ImportRow, RowError
 from gitpip.watch.github.graphql import LookedUp
 
@@ -95,10 +95,10 @@ async def preview(
 
     Without a choice, what was chosen for a table with the same headings counts.
     """
-    remembered = False
-    if choice is None and (choice := await _remembered(database, file)):
-        remembered = True
     told, rows, more = await asyncio.to_thread(_looked_at, file, choice)
+    remembered = await _remembered(database, told) if choice is None else None
+    if remembered:
+        told, rows, more = await asyncio.to_thread(_looked_at, file, remembered)
     users = [row for row in rows if isinstance(row, ImportRow)]
     faults = [row for row in rows if isinstance(row, RowError)]
     once = {row.login.lower(): row for row in reversed(users)}
@@ -114,7 +114,7 @@ async def preview(
         faults=tuple(f"{fault.place}: {fault.reason}" for fault in faults[:SHOWN]),
         first=tuple(users[:SHOWN]),
         more=more,
-        remembered=remembered,
+        remembered=remembered is not None,
     )
 
 
@@ -126,8 +126,8 @@ def _looked_at(
         return opened.understood, rows, next(opened.rows, None) is not None
 
 
-async def _remembered(database: Database, file: BinaryIO) -> Choice | None:
-    told = await asyncio.to_thread(understood, file)
+async def _remembered(database: Database, told: Understood) -> Choice | None:
+    """What was chosen for a table with the same headings; None where it says what it holds."""
     if told.certain or not told.first:
         return None
     signature = columns.signature(told.first)

@@ -393,7 +393,8 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
         Severity.WARNING,
         f"{count(held.files, 'file')} may hold credentials{such_as}{said(held.example)} of "
         f"{held.login}. gitpip does not send {them} until you approve {them}. Review {them} under "
-        "CRM sync. If you find credentials, tell the owner, because anyone can use what was public.",
+        "CRM sync. If you find credentials, tell the owner, because anyone can use what was "
+        "public.",
         since=held.since,
         count=held.files,
         act=Act.REVIEW_CREDENTIALS,

@@ -251,20 +251,39 @@ async def _are_common(
 async def _keys_of_words_on_sqlite(
     transaction: Transaction, wanted: FileWanted, lowest: int, highest: int, number: int
 ) -> list[FileKey]:
+    """The words come first as long as some of the files that hold them fit, then the files.
+
+    SQLite can't know which of the two are fewer. With the files first, and no range of keys for
+    the words, it read all that hold a common word for each file: 8 seconds for 1,000 of them.
+    """
     words = search.holding(transaction, wanted.text)
     rest = replace(wanted, text="")
-    if rest.narrows or rest.user_keys is not None:
-        fitting = _fitting(rest).where(gist_files.c.key >= lowest, gist_files.c.key <= highest)
-        candidates = await _first(transaction, fitting, FEW + 1)
-        if len(candidates) <= FEW:
-            first, last = min(candidates, default=0), max(candidates, default=0)
-            matching = select(words.key).where(words.match, words.key.between(first, last))
-            key = gist_files.c.key
-            chosen = select(key).where(key.in_(candidates), key.in_(matching))
-            return await _first(transaction, _between(chosen, lowest, highest), number)
-    # The index gives its rows in this order, and is not asked for more of them.
-    chosen = _fitting(wanted, words).where(words.key >= lowest, words.key <= highest)
-    return await _first(transaction, chosen.order_by(words.key.desc()), number)
+    if not rest.narrows and rest.user_keys is None:
+        # The index gives its rows in this order, and is not asked for more of them.
+        chosen = _fitting(wanted, words).where(words.key.between(lowest, highest))
+        return await _first(transaction, chosen.order_by(words.key.desc()), number)
+    key = gist_files.c.key
+    found: list[FileKey] = []
+    fit = FEW
+    while len(found) < number and fit >= FEW // 10:
+        newest = select(words.key).where(words.match, words.key.between(lowest, highest))
+        matches = await _first(transaction, newest.order_by(words.key.desc()), FEW)
+        chosen = _fitting(rest).where(key.in_(matches)).order_by(key.desc())
+        fitting = await _first(transaction, chosen, FEW)
+        found += fitting[: number - len(found)]
+        if len(matches) < FEW:
+            return found
+        fit, highest = len(fitting), matches[-1] - 1
+    while len(found) < number:
+        files = await _first(transaction, _between(_fitting(rest), lowest, highest), FEW)
+        first, last = min(files, default=0), max(files, default=0)
+        of_words = select(words.key).where(words.match, words.key.between(first, last))
+        chosen = select(key).where(key.in_(files), key.in_(of_words)).order_by(key.desc())
+        found += await _first(transaction, chosen, number - len(found))
+        if len(files) < FEW:
+            break
+        highest = first - 1
+    return found
 
 
 async def _keys_of_words(

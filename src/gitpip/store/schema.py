@@ -400,13 +400,12 @@ publications = Table(
     Index("ix_publications_state", "state", "id"),
     Index("ix_publications_published_at", "published_at"),
 )
-# A published one has a reason only if its note could not be brought up to date.
-note_failed = and_(
-    publications.c.state == literal_column("'published'"), publications.c.reason.is_not(None)
-)
+# A published one has a reason if its note is not up to date. With the state, SQLite takes this.
+is_published = publications.c.state == literal_column("'published'")
+note_failed = and_(is_published, publications.c.reason.is_not(None))
 Index(
-    "ix_publications_note_failed",
-    publications.c.id,
+    "ix_publications_notes_failed",
+    publications.c.state,
     sqlite_where=note_failed,
     postgresql_where=note_failed,
 )
@@ -497,6 +496,5 @@ doubles = Table(
     Column("reason", Text),
     # What `reason` says; NULL beside a reason that a gitpip of before 0051 wrote.
     Column("left_because", OneOf(LeftBecause, 20)),
-    # Of both; the file may have been sent again since. NULL in what a gitpip of before 0059 wrote.
-    Column("marker", String(40)),
+    Column("marker", String(40)),  # of both; NULL where a gitpip of before 0059 wrote it
 )

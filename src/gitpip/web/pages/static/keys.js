@@ -5,7 +5,8 @@ const SEQUENCE_ENDS = 1_500; // milliseconds after the first key of two
 const dialog = document.getElementById("keys");
 const menu = document.querySelector(".menu");
 const isOn = document.getElementById("keys-on");
-let current = { id: "", index: -1 }; // the item that was chosen last, which may be gone
+// The item that was chosen last, which may be gone; also when somebody comes back to the page.
+let current = history.state?.item ?? { id: "", index: -1 };
 let prefixEnds = 0;
 
 function items() {
@@ -27,6 +28,7 @@ function move(step) {
   const index = Math.min(Math.max(next, 0), all.length - 1);
   const item = all[index];
   current = { id: item.id, index };
+  history.replaceState({ ...history.state, item: current }, "");
   item.querySelector("[data-open]")?.focus({ preventScroll: true });
   item.scrollIntoView({ block: "nearest" });
 }
