@@ -50,7 +50,7 @@ GUARDS = (
     Guard(
         "a further activity that a restored database forgot is adopted",
         "store/publications/sent_again.py",
-        "        if seen := kept.get(next_marker(row.marker)):",
+        "        if seen := by_marker.get(following[row.id]) or next(newer, None):",
         "        if seen := None:",
         "publish/test_sent_again.py -k restored_database",
     ),
