@@ -20,6 +20,7 @@ from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.status.findings import Finding
 from gitpip.status.readiness import Readiness
 from gitpip.status.reading import Surroundings
+from gitpip.status.recent import RecentCondition
 from gitpip.status.stats import StatsReader
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -74,6 +75,11 @@ class AppContext:
     def stats(self) -> StatsReader:
         """What the rows say in numbers, kept for a while for all requests."""
         return StatsReader(self.database, lambda: self.surroundings)
+
+    @cached_property
+    def recent_condition(self) -> RecentCondition:
+        """The status, kept for a moment for all pages."""
+        return RecentCondition(self.database, lambda: self.surroundings)
 
     @property
     def surroundings(self) -> Surroundings:

@@ -246,11 +246,6 @@ async def status_of(context: AppContext) -> StatusBody:
     )
 
 
-async def condition_of(transaction: Transaction, context: AppContext) -> Condition:
-    """Every problem there is now; nothing else is counted."""
-    return await read(transaction, context.surroundings, utc_now())
-
-
 async def stops_of(transaction: Transaction, context: AppContext) -> Condition:
     """Only what keeps watching or publishing from going on; cheap, whatever waits."""
     return await read_stops(transaction, context.surroundings, utc_now())

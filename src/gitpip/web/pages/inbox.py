@@ -27,7 +27,6 @@ from gitpip.store.visits import home
 from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import BROWSER
 from gitpip.web.api.inbox import AskedFilter, start_of
-from gitpip.web.api.status import condition_of
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.throttle import address_counted
@@ -87,7 +86,6 @@ async def inbox(
             content_limit=SEARCHED if asked.q else ROW_PREVIEW,
         )
         content: dict[str, object] = {
-            "condition": await condition_of(transaction, context),
             "nobody": not await users.any_tracked(transaction),
             "languages": await listing.languages(transaction),
             "tags": await listing.tags(transaction),
@@ -106,6 +104,7 @@ async def inbox(
         found=found,
         listed=listed,
         later=start is not None,
+        condition=await context.recent_condition.read(),
         links=await context.links(),
         newest=newest,
         **content,
