@@ -203,7 +203,7 @@ def test_the_first_and_the_last_day_of_all_are_days(url: str, asked: str) -> Non
     answer = httpx2.get(f"{url}/?{asked}")
 
     assert answer.status_code == 200
-    assert "following anyone yet" in answer.text
+    assert "You don't track anyone yet" in answer.text
 
 
 @pytest.mark.parametrize(
