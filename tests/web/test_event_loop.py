@@ -163,6 +163,7 @@ QUERIES = {
     "users": [],
     "gists_per_day": [],
     "pipedrive_plan": [],
+    "github_token": ["none"],
     "seats": [],
     "check_interval": [],
     "files_per_gist": [],

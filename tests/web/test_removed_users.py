@@ -219,6 +219,7 @@ def _note_what_exists(
         "users": ["1000"],
         "gists_per_day": ["10"],
         "pipedrive_plan": ["lite"],
+        "github_token": ["none"],
         "seats": ["2"],
         "check_interval": ["3h"],
         "files_per_gist": ["2"],
