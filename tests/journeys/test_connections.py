@@ -141,12 +141,13 @@ def _status(client: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_large_list_over_a_link_with_pauses_is_imported(
-    gitpip: Installation, tmp_path: Path
-) -> None:
+def test_a_large_list_over_a_link_with_pauses_is_imported(world: World) -> None:
     """Its last login arrives after the deadline that an idle connection has."""
+    gitpip = world.gitpip
     gitpip.start()
     names = [f"user-{number}" for number in range(3)]
+    for name in names:
+        world.github.add_user(name)
     filler = ("# " + "x" * 60_000 + "\n").encode()
     began = time.monotonic()
 

@@ -216,9 +216,9 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()
     page.get_by_role("link", name="Preview").click()
-    expect(page.locator(".as-note pre")).to_contain_text("print('one')")
+    expect(page.get_by_label("Note", exact=True).locator("pre")).to_contain_text("print('one')")
     page.get_by_text("Show HTML").click()
-    expect(page.get_by_label("Note as HTML")).to_contain_text("<pre>print(&#x27;one&#x27;)")
+    expect(page.get_by_label("HTML of the note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
     page.get_by_role("button", name="Retry hello.py").click()
     expect(page.get_by_text("Nothing here.")).to_be_visible()
     assert "state=failed" in page.url
@@ -226,6 +226,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
 
     page.get_by_role("link", name="People", exact=True).click()
     page.get_by_role("link", name="Import a list").click()
+    world.github.add_user("mona")
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
     page.get_by_label("File", exact=True).set_input_files(bad)  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
     rule = (await client.post(RULES, json=slow)).json()
     assert len((await client.get(f"{RULES}/trial")).json()) == 1
     page = on_one_line((await client.get("/rules")).text)
-    assert "Counted in the newest 1 stored files, as many as the rules can be tried on" in page
+    assert "Counted in the newest 1 stored file, as many as the rules can be tried on" in page
     removed = await client.post(f"/rules/{rule['id']}/remove", headers=ORIGIN)
     assert removed.status_code == 303
     assert "There are no rules" in (await client.get("/rules")).text

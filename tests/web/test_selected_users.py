@@ -249,7 +249,10 @@ def test_before_several_are_removed_it_is_said_what_happens(served_from_any: Ser
 
 def test_all_who_match_are_selected_across_pages_and_asked_about(served: Served) -> None:
     with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
-        many = "login\n" + "\n".join(f"user-{number}" for number in range(60))
+        names = [f"user-{number}" for number in range(60)]
+        for name in names:
+            served.github.add_user(name)
+        many = "login\n" + "\n".join(names)
         page = client.post("/imports", files={"file": ("list.csv", many.encode())})
         client.post(f"{page.url.path}/confirm")
         table = Table(served, client)
