@@ -1,15 +1,19 @@
 """Pages that are opened often share what was read of the status a moment ago."""
 
 import asyncio
+from datetime import timedelta
 
 from gitpip.status.recent import RecentCondition
 from tests.status.conftest import Rows
 
 
-async def test_many_share_one_reading_and_later_ones_read_again(rows: Rows) -> None:
-    recent = RecentCondition(rows.database, rows.surroundings)
+async def test_many_share_one_reading(rows: Rows) -> None:
+    recent = RecentCondition(rows.database, rows.surroundings, timedelta(hours=1))
     first, *others = await asyncio.gather(*(recent.read() for _ in range(20)))
     assert all(other is first for other in others)
-    async with asyncio.timeout(30):
-        while await recent.read() is first:
-            await asyncio.sleep(0.1)
+
+
+async def test_it_is_read_anew_when_the_last_reading_is_old(rows: Rows) -> None:
+    recent = RecentCondition(rows.database, rows.surroundings, timedelta(0))
+    first = await recent.read()
+    assert await recent.read() is not first
