@@ -5,8 +5,9 @@ both, 1) runs the real service against the stand-ins with 200 tracked users, 2.5
 page views a second, or S times as many. It prints what the process takes over time, and how fast
 memory grew in the last half; it ends with 1 when that is more than 0.25 MiB a minute, or when file
 handles or connections grew. The cache of highlighted files is filled before: it holds up to 8 MiB,
-and at this pace takes 40 minutes to fill, which looks like a leak of 0.6 MiB a minute. The first
-minutes show how the other caches fill: for a verdict take at least 15.
+and at this pace takes 40 minutes to fill, which looks like a leak of 0.6 MiB a minute. Every five
+minutes gitpip looks for what was sent twice, which takes up to 6 MiB more or less from then on: for
+a verdict take at least 45 minutes.
 """
 
 import argparse
