@@ -55,7 +55,7 @@ def test_without_anybody_who_works_the_reason_is_said(world: World, web: Install
     }
     status = web.get("/status").json()
     assert status["engine_is_alive"] is False
-    assert "start gitpip serve" in status["sentence"]
+    assert "Start one with gitpip serve" in status["sentence"]
     world.github.add_user("octocat")
     world.github.add_gist("octocat", {"a.txt": "a"})
     web.post("/users/octocat/1")
