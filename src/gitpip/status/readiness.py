@@ -1,11 +1,11 @@
 """What the database said last about being ready, so that many probes ask it once."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 
 from gitpip.errors import DatabaseUnavailable
+from gitpip.status.recent import Recent
 from gitpip.store.database import Database
 
 DATABASE_TIMEOUT = timedelta(seconds=3)
@@ -31,17 +31,11 @@ class Readiness:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asking = asyncio.Lock()
-        self._answer = Answer(database=False, migrations=False)
-        self._stale_at = 0.0
+        self._answer = Recent(self._fresh, ANSWER_KEPT_FOR)
 
     async def ask(self) -> Answer:
         """An answer that is at most `ANSWER_KEPT_FOR` old."""
-        async with self._asking:
-            if time.monotonic() >= self._stale_at:
-                self._answer = await self._fresh()
-                self._stale_at = time.monotonic() + ANSWER_KEPT_FOR.total_seconds()
-            return self._answer
+        return await self._answer.read()
 
     async def _fresh(self) -> Answer:
         try:

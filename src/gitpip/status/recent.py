@@ -1,40 +1,28 @@
-"""What the status said lately, so that pages that are opened often need not read all of it."""
+"""What was read a moment ago, given to all who ask for it, so that it is read once for them."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Generic, TypeVar
 
-from gitpip.clock import utc_now
-from gitpip.status.reading import Condition, Surroundings, read
-from gitpip.store.database import Database
-
-KEPT_FOR = timedelta(seconds=2)
-"""How long it is shown to others. The status takes some 45 queries, more than half of what a page
-of the inbox needs, and a reader notices no two seconds."""
+Read = TypeVar("Read")
 
 
-class RecentCondition:
-    """Reads the status for all who want to know it now: one reading at a time."""
+class Recent(Generic[Read]):
+    """Reads by `fresh`, one reading at a time, and keeps what it gave for `kept_for`."""
 
-    def __init__(
-        self,
-        database: Database,
-        surroundings: Callable[[], Surroundings],
-        kept_for: timedelta = KEPT_FOR,
-    ) -> None:
-        self._database = database
-        self._surroundings = surroundings
-        self._kept_for = kept_for
+    def __init__(self, fresh: Callable[[], Awaitable[Read]], kept_for: timedelta) -> None:
+        self._fresh = fresh
+        self._kept_for = kept_for.total_seconds()
         self._reading = asyncio.Lock()
-        self._condition: Condition | None = None
-        self._stale_at = 0.0
+        self._last: tuple[Read, float] | None = None
+        """What was read, and until when it is kept, on the monotonic clock."""
 
-    async def read(self) -> Condition:
-        """Every problem there was at most `kept_for` ago. Raises DatabaseUnavailable."""
+    async def read(self) -> Read:
+        """What was read at most `kept_for` ago. Raises what `fresh` raises."""
         async with self._reading:
-            if self._condition is None or time.monotonic() >= self._stale_at:
-                async with self._database.read() as transaction:
-                    self._condition = await read(transaction, self._surroundings(), utc_now())
-                self._stale_at = time.monotonic() + self._kept_for.total_seconds()
-            return self._condition
+            if self._last is None or time.monotonic() >= self._last[1]:
+                value = await self._fresh()
+                self._last = value, time.monotonic() + self._kept_for
+            return self._last[0]

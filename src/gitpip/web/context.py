@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Protocol
 
@@ -12,6 +13,7 @@ from gitpip.actions.adding import MakeForecast
 from gitpip.actions.import_preview import LookUp
 from gitpip.actions.publishing_settings import Check as CheckSettings
 from gitpip.actions.users import FindAccount
+from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import FileKey
@@ -19,8 +21,8 @@ from gitpip.publish.activity import Rendered
 from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.status.findings import Finding
 from gitpip.status.readiness import Readiness
-from gitpip.status.reading import Surroundings
-from gitpip.status.recent import RecentCondition
+from gitpip.status.reading import Condition, Surroundings, read
+from gitpip.status.recent import Recent
 from gitpip.status.stats import StatsReader
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -35,6 +37,10 @@ Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
 Preview = Callable[[Transaction, FileKey, int], Awaitable[Rendered]]
 """The activity of a file's revision, as it would be sent now."""
+
+CONDITION_KEPT_FOR = timedelta(seconds=2)
+"""How long the status is shown on pages that are opened often. It takes some 45 queries, more than
+half of what a page of the inbox needs, and a reader notices no two seconds."""
 
 
 class TokenTests(Protocol):
@@ -77,9 +83,13 @@ class AppContext:
         return StatsReader(self.database, lambda: self.surroundings)
 
     @cached_property
-    def recent_condition(self) -> RecentCondition:
+    def recent_condition(self) -> Recent[Condition]:
         """The status, kept for a moment for all pages."""
-        return RecentCondition(self.database, lambda: self.surroundings)
+        return Recent(self._condition, CONDITION_KEPT_FOR)
+
+    async def _condition(self) -> Condition:
+        async with self.database.read() as transaction:
+            return await read(transaction, self.surroundings, utc_now())
 
     @property
     def surroundings(self) -> Surroundings:
