@@ -196,6 +196,7 @@ def _note_what_exists(
         "until": ["2100-01-01"],
         "before": ["1", "1000"],
         "after": ["0", "1", "2"],
+        "shown": ["1"],
         "sort": ["found"],
         "kind": ["user.renamed", "gist.found"],
         "cause": ["0123456789ab"],

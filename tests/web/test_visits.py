@@ -5,9 +5,9 @@ import itertools
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
+from gitpip.store import commit_order
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
@@ -46,6 +47,15 @@ actions = st.one_of(
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:
         yield runner
+
+
+@contextmanager
+def closing_database(url: str, runner: asyncio.Runner) -> Iterator[Database]:
+    database = open_database(url)
+    try:
+        yield database
+    finally:
+        runner.run(database.close())
 
 
 @pytest.fixture
@@ -89,6 +99,27 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
     assert "Marked 1 gist as read." in first
     assert "Already marked as read." in again
     assert again.count('<a href="/seen/') == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_what_the_page_shows_is_not_announced_as_new(
+    served_from_any: Served, database_url: str, runner: asyncio.Runner
+) -> None:
+    """A gist that is shown while a smaller key may still appear is neither settled nor new."""
+    with closing_database(database_url, runner) as database:
+        changing = database.begin()
+        transaction = runner.run(changing.__aenter__())
+        runner.run(commit_order.about_to_appear(transaction))
+        served_from_any.track("ada", {"a.txt": "a"})
+        shown = httpx2.get(f"{served_from_any.gitpip.url}/", timeout=60).text
+        runner.run(changing.__aexit__(None, None, None))
+    served_from_any.track("bob", {"b.txt": "b"})
+    asked = unescape(re.findall('hx-get="(/inbox/new[^"]+)"', shown)[0])
+    answer = httpx2.get(served_from_any.gitpip.url + asked, timeout=60).text
+
+    assert "a.txt" in shown
+    assert ">1 new" in answer
+    assert re.findall('hx-get="([^"]+)"', answer) == [escape(asked)]
 
 
 def test_strangers_can_neither_fill_the_database_nor_evict_others(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ created. What is found by words or by properties of files stands in the order in
 were found, since the indexes of these give files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -107,10 +107,24 @@ async def page(
 
 
 async def count_after(
-    transaction: Transaction, viewer: str, wanted: GistsWanted, key: int, *, at_most: int
+    transaction: Transaction,
+    viewer: str,
+    wanted: GistsWanted,
+    key: int,
+    *,
+    shown: Collection[int] = (),
+    at_most: int,
 ) -> int:
-    """How many gists that fit came after the one with this key, up to `at_most`."""
-    newer = select(inbox.c.key).where(inbox.c.key > key).order_by(inbox.c.key).limit(WINDOWS[1])
+    """How many gists that fit came after the one with this key, up to `at_most`.
+
+    Those whose keys are in `shown` are left out: a page shows them already.
+    """
+    newer = (
+        select(inbox.c.key)
+        .where(inbox.c.key > key, inbox.c.key.not_in(shown))
+        .order_by(inbox.c.key)
+        .limit(WINDOWS[1])
+    )
     keys = (await transaction.execute(newer)).scalars().all()
     if not keys:
         return 0

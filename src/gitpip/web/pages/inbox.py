@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
+from pydantic import Field
 from starlette.datastructures import FormData
 
 from gitpip.actions import inbox as actions
@@ -56,6 +57,9 @@ BACK = 2_000
 """How many characters of the query of a page are read."""
 USERS = 20
 FILES = 30
+
+Key = Annotated[int, Field(ge=0, le=2**53)]
+"""A key of the inbox in an address."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -121,12 +125,16 @@ def _page(
     wanted: pages.GistsWanted,
     found: pages.GistPage,
     listed: Sequence[Entry],
+    newest: int,
     **content: object,
 ) -> str:
     return render(
         "inbox.html",
         page="home",
         asked=asked,
+        # What appeared since `newest` was read is on the page all the same.
+        shown=[entry.key for entry in listed if entry.key > newest],
+        newest=newest,
         days=list(by_day(rows(listed, asked.q), now, by_creation=wanted.by_creation)),
         zone=str(now.tzinfo),
         more=found.next,
@@ -143,17 +151,20 @@ async def arrivals(
     request: Request,
     context: Context,
     asked: AskedFilter,
-    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    after: Key = 0,
+    shown: Annotated[Sequence[Key], Query(max_length=ROWS)] = (),
 ) -> HTMLResponse:
-    """How many gists came after the newest one that a page shows, for that page."""
+    """How many gists came after the newest one that a page shows, for that page.
+
+    `shown` are the keys of newer gists that the page shows as well.
+    """
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, reader_now(request))
         number = await pages.count_after(
-            transaction, viewer_of(request), wanted, after, at_most=ARRIVALS
+            transaction, viewer_of(request), wanted, after, shown=shown, at_most=ARRIVALS
         )
-    return HTMLResponse(
-        render("arrivals.html", asked=asked, after=after, number=number, most=ARRIVALS)
-    )
+    content = {"asked": asked, "after": after, "shown": shown, "number": number, "most": ARRIVALS}
+    return HTMLResponse(render("arrivals.html", **content))
 
 
 @router.post("/seen")
