@@ -45,7 +45,7 @@ MARGIN = timedelta(minutes=1)
 servers' clocks may differ a little."""
 CAP_PAUSE = timedelta(hours=1)
 """Until the account's limit of open deals is tried again."""
-SENDER_DIED = "the process that was sending it stopped before it recorded the answer"
+SENDER_DIED = "gitpip stopped while it was sending this, and checks whether it arrived"
 READ_AGAIN = timedelta(seconds=5)
 
 log = get_logger()
