@@ -380,5 +380,5 @@ def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None
     """
     if clocks.read().most_since(leased) < waits.latest_start:
         return None
-    reason = "this process was held up"
+    reason = "gitpip was interrupted before it sent this"
     return NotProcessed(reason, timedelta(0), everyone=False, look_first=True)
