@@ -208,7 +208,7 @@ async def test_a_slow_answer_ends_when_the_time_is_over(ask: Ask, answer: Conver
         started = time.monotonic()
         said = await ask(f"http://127.0.0.1:{vendor.port}", timedelta(seconds=1))
         assert 1 <= time.monotonic() - started < 20
-    assert "no whole answer within 1 s" in said or "TimeoutError" in said
+    assert "no whole answer within 1 s" in said or "it took too long" in said
 
 
 @pytest.mark.parametrize("answer", [pour, pour_headers])
@@ -245,7 +245,7 @@ async def test_a_certificate_that_nobody_signed_is_refused(address: str) -> None
     with pytest.raises(GitHubUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
         await account_at(address)
     said = await ask_pipedrive(address, timedelta(seconds=60))
-    assert said.startswith("Pipedrive can't be reached: ConnectError ([SSL: CERTIFICATE_VERIFY")
+    assert said.startswith("Pipedrive can't be reached: [SSL: CERTIFICATE_VERIFY")
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
@@ -299,7 +299,7 @@ async def test_a_proxy_that_lets_nobody_in_is_named_without_its_password(
         with pytest.raises(GitHubUnavailable, match="407") as raised:
             await account_at(address)
         said = await ask_pipedrive(address, timedelta(seconds=60))
-    assert said.startswith("Pipedrive can't be reached: ProxyError (407")
+    assert said.startswith("Pipedrive can't be reached: the proxy answered 407")
     assert "wrong" not in f"{raised.value} {said}"
 
 

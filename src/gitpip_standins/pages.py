@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from gitpip_standins.exchange import Answer
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:1rem auto;padding:0 1rem;"
-    "color-scheme:light dark}table{border-collapse:collapse;width:100%}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:1rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;width:100%}"
     "td,th{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #8886;"
     "vertical-align:top}pre{overflow:auto;padding:.6rem;border:1px solid #8886}"
     "iframe{width:100%;min-height:24rem;border:1px solid #8886;background:#fff}"

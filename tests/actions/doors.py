@@ -54,6 +54,8 @@ MASKED = {
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
 
+SKIPPED_BY = re.compile("skipped by .+")
+
 
 @dataclass(frozen=True)
 class Request:
@@ -265,6 +267,8 @@ async def _rows(transaction: Transaction) -> Rows:
 def _shown(name: str, value: object) -> object:
     if name in MASKED and value is not None:
         return "masked"
+    if name == "reason" and isinstance(value, str):
+        return SKIPPED_BY.sub("skipped by masked", value)
     if isinstance(value, datetime) and LONG_AGO < value < LATER:
         return "now"
     return value

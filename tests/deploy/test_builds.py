@@ -147,6 +147,7 @@ def test_the_commands_for_systemd_install_it(build: Path, tmp_path: Path) -> Non
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "COPY": str(tmp_path / "etc"),
         },
+        input="the-token\nanother-token\n",  # what a person pastes
         capture_output=True,
         text=True,
         check=False,

@@ -24,6 +24,7 @@ exec "{helm}" template --output-dir "$OUT" $rest
 KUBECTL = """#!/bin/sh
 # Notes what is asked of it; what is to run in a pod runs here.
 printf '%s\\n' "$*" >> "$OUT/kubectl"
+case "$*" in *--from-file=*) cp -r "${7#--from-file=}" "$OUT/secret" ;; esac
 case "$*" in *" exec "*) while [ "$1" != -- ]; do shift; done; shift; exec "$@" ;; esac
 """
 NOTED = """#!/bin/sh
@@ -65,6 +66,7 @@ class Shell:
                 "GITPIP_ADMIN_KEY": "an-admin-key-of-at-least-32-characters",
                 "OUT": str(self.out),
             },
+            input="the-token\nanother-token\n",  # what a person pastes
             capture_output=True,
             text=True,
             check=False,
@@ -106,9 +108,7 @@ def test_the_secrets_for_compose_are_what_the_service_and_the_database_expect(
     assert settings.pipedrive_token.get_secret_value() == "the-token"
 
 
-def test_the_commands_for_kubernetes_install_the_chart_with_its_secrets(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_the_commands_for_kubernetes_install_the_chart_with_its_secrets(shell: Shell) -> None:
     shell.run(snippet("helm install"), ROOT)
     build, push = shell.noted("docker")
     assert re.fullmatch(
@@ -120,14 +120,14 @@ def test_the_commands_for_kubernetes_install_the_chart_with_its_secrets(
     assert asked[0] == "create namespace gitpip"
     assert asked[-1] == "-n gitpip port-forward service/gitpip 8080:80"
 
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    for name, value in re.findall(r"--from-literal=([\w-]+)=(\S+)", asked[1]):
-        (secrets / name).write_text(value)
-    settings = load_settings({"GITPIP_SECRETS_DIR": str(secrets)}, env_file=None)
+    assert asked[1] == "-n gitpip create secret generic gitpip --from-file=gitpip-secrets"
+    settings = load_settings({"GITPIP_SECRETS_DIR": str(shell.out / "secret")}, env_file=None)
     assert settings.admin_key
     assert settings.github_token
+    assert settings.github_token.get_secret_value() == "another-token"
     assert settings.pipedrive_token
+    assert settings.pipedrive_token.get_secret_value() == "the-token"
+    assert not (ROOT / "gitpip-secrets").exists()
     assert re.fullmatch(
         r"-n gitpip create secret generic gitpip-postgresql --from-literal=password=[0-9a-f]{48}",
         asked[2],

@@ -37,10 +37,10 @@ def verdicts(findings: Findings) -> dict[str, str]:
 def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -> None:
     code, before = ask(world)
     assert code == 0
-    assert before["GitHub"]["found"].startswith("the token is 0's; 4999 of 5000 requests left")
+    assert before["GitHub"]["found"].startswith("the token belongs to 0; 4999 of 5000 ")
     assert "5000 of 5000 GraphQL points" in before["GitHub"]["found"]
     assert before["Pipedrive"]["found"] == (
-        "the token is Petra Pipe of Example's; 29998 of 30000 tokens left today"
+        "the token belongs to Petra Pipe of Example; 29998 of 30000 tokens left today"
     )
     world.gitpip.start()
     code, beside = ask(world)

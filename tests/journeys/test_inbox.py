@@ -2,11 +2,12 @@
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, ViewportSize, expect
 
 from tests.journeys.conftest import World
 
 ROWS = 12
+SMALL = ViewportSize(width=1000, height=500)
 
 
 def _add_gists(world: World, first: int, number: int) -> None:
@@ -25,10 +26,29 @@ def _start(world: World) -> None:
     _add_gists(world, 1, ROWS)
 
 
+def _scrolled_to(browser: Browser, address: str, selector: str) -> Locator:
+    """What is read on a page of its own, at the top of the window."""
+    page = browser.new_page(viewport=SMALL)
+    page.goto(address)
+    being_read = page.locator(selector)
+    being_read.evaluate("element => element.scrollIntoView()")
+    assert page.evaluate("scrollY") > 0
+    return being_read
+
+
+def _top(element: Locator) -> float:
+    """How far below the upper edge of the window it begins."""
+    box = element.bounding_box()
+    assert box
+    return box["y"]
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: Browser) -> None:
     _start(world)
-    page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
+    status = _scrolled_to(browser, f"{world.gitpip.url}/status-page", "#publications")
+    place_of_status = _top(status)
+    page = browser.new_page(viewport=SMALL)
     page.goto(world.gitpip.url)
     first = page.get_by_role("article").first.bounding_box()
     assert first
@@ -42,6 +62,10 @@ def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: 
         expect(page.get_by_role("link", name=f"{number + 1} new")).to_be_visible(timeout=20_000)
         assert page.evaluate("scrollY") == 400
         assert article.bounding_box() == before
+        expect(status.page.get_by_role("listitem").filter(has_text="In Pipedrive")).to_have_text(
+            f"In Pipedrive: {ROWS + 1 + number}"
+        )
+        assert abs(_top(status) - place_of_status) < 1  # pages scroll by whole pixels
     article.scroll_into_view_if_needed()
     place = page.evaluate("scrollY")
     article.get_by_role("button", name="Mark as read").click()

@@ -64,7 +64,7 @@ def test_tokens_are_tested_and_written_for_their_owner_alone(
     assert code == 0, said
     assert "failure GitHub: " in said
     assert "That is no token" in said
-    assert "ok      Pipedrive: the token is Petra Pipe of Example's" in said
+    assert "ok      Pipedrive: the token belongs to Petra Pipe of Example" in said
     assert not any(token in said for token in (BAD, GOOD, "pipe-good"))
     assert (tmp_path / ".env").read_text() == (
         "# ours\nGITPIP_PORT=8123\nGITHUB_TOKEN=ghp_good\nPIPEDRIVE_TOKEN=pipe-good\n"

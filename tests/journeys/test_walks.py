@@ -75,7 +75,7 @@ def test_from_a_first_start_to_the_first_synced_gist(world: World, browser: Brow
     with walk(page, "first start to first synced gist", most=5):
         page.goto(world.gitpip.url)
         press(page, page.get_by_role("link", name="Set up"))
-        expect(page.locator("#step-pipedrive.done")).to_contain_text("the token is Petra Pipe")
+        expect(page.locator("#step-pipedrive.done")).to_contain_text("belongs to Petra Pipe")
         expect(page.locator("#step-github.done")).to_contain_text("requests left")
         press(page, page.get_by_role("link", name="Add people"))
         reach(page, page.get_by_label("GitHub usernames or profile URLs"))

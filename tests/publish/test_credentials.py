@@ -150,7 +150,7 @@ async def test_what_is_masked_is_nowhere_in_the_activity() -> None:
     assert LEAKED[4:] not in sent.subject + sent.note
     assert sent.subject.startswith("[removed: github-pat].txt")
     assert "a = &#x27;[removed: github-pat]&#x27;" in sent.note
-    assert "Cut here" in sent.note
+    assert "File shortened" in sent.note
 
 
 async def test_what_was_not_judged_is_left_out(tmp_path: Path) -> None:

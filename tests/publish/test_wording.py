@@ -68,11 +68,11 @@ def test_the_content_goes_where_the_template_says() -> None:
         "<p>above</p><pre>print(&#x27;hello&#x27;)\n</pre><p>below</p><p>content"
     )
     _, long = worded(replace(PLAIN, content="x" * 200_000), note="{{ content }}<p>below</p>")
-    assert "</pre><p>Cut here; the rest: " in long
+    assert "</pre><p>File shortened. Full file: " in long
     assert "<p>below</p><p>content" in long
     assert NOTE_LIMIT - 10 < len(long.encode()) <= NOTE_LIMIT
     _, absent = worded(replace(PLAIN, content=None), note="a{{ content }}b")
-    assert absent.startswith("a<p>The content is not stored here: <a href=")
+    assert absent.startswith("a<p>The file is too large to show here. Full file: <a href=")
 
 
 def test_what_a_template_makes_too_much_of_is_cut_with_its_tags_closed() -> None:

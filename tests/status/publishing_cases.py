@@ -120,8 +120,8 @@ CASES = (
         (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
         (SENT,),
         (
-            "1 file may hold credentials: ",
-            " of ada. gitpip does not send it until you approve it.",
+            "1 file may hold credentials: ada.txt of ada. ",
+            "gitpip does not send it until you approve it.",
         ),
     ),
     Case(
@@ -342,7 +342,7 @@ CASES = (
         None,
         (queued(state="pending", due_at=NOW, reason="Pipedrive answered 500"),),
         (SENT,),
-        ("1 file is waiting to be sent to Pipedrive: Pipedrive answered 500.",),
+        ("1 file is queued for Pipedrive: Pipedrive answered 500.",),
     ),
     Case(
         ProblemKind.DEALS_FAILED,

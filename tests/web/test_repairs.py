@@ -163,9 +163,16 @@ def test_a_running_service_goes_on_with_what_was_cut_short(refused: Served) -> N
             "'2001-02-03 04:05:06.000000' FROM publications LIMIT 1"
         )
         database.execute(
+            "INSERT INTO repairs (id, act, wanted, begun_by, begun_via, total, started_at, "
+            "moved_at) SELECT 2, act, wanted, begun_by, begun_via, total, started_at, "
+            "strftime('%Y-%m-%d %H:%M:%f000', 'now') FROM repairs"
+        )
+        database.execute(
             "INSERT INTO repair_items (repair_id, publication_id, state) "
             "SELECT 1, id, state FROM publications"
         )
+    running = refused.gitpip.get("/repairs/2").text
+    assert '<noscript><p class="acts"><a href="/repairs/2">Refresh</a></p></noscript>' in running
     refused.gitpip.wait_for(lambda: total(refused, "published") == 3, "three activities")
     assert refused.api("GET", "/repairs/1").json()["done"] == 3
     assert len(refused.pipedrive.activities) == 3

@@ -32,7 +32,7 @@ def test_a_token_in_a_file_is_found_without_a_restart(tmp_path: Path) -> None:
 
         (secrets / "pipedrive-token").write_text(TOKEN)
         served.gitpip.wait_for(
-            lambda: "the token is Petra Pipe" in step(served, "pipedrive"), "the test of the token"
+            lambda: "belongs to Petra Pipe" in step(served, "pipedrive"), "the test of the token"
         )
         page = on_one_line(served.gitpip.get("/setup").text)
         assert "hx-trigger" not in page.split('id="steps"')[1].split(">")[0]  # nothing is awaited

@@ -12,6 +12,12 @@ TEXTS = [
     *sorted((SRC / "web" / "pages" / "static").glob("*.js")),
     SRC / "web" / "pages" / "sign_in.py",
     SRC / "web" / "errors.py",
+    SRC / "web" / "feeds.py",
+    SRC / "runtime" / "vendors.py",
+    SRC / "status" / "publishing.py",
+    SRC / "publish" / "activity.py",
+    SRC / "publish" / "deals.py",
+    SRC / "publish" / "sender.py",
     SRC / "web" / "render" / "jinja.py",
 ]
 """The templates, and the modules whose sentences reach pages."""
@@ -78,6 +84,12 @@ GONE = [
     "Cut here",
     "These revisions are the same",
     "Compared are the first",
+    "There is no deal yet",
+    "was held up",
+    "the token is {",
+    "stopped before it recorded",
+    "Unknown language",
+    "After (UTC)",
     "can't be asked just now",
     "can't be answered just now",
 ]

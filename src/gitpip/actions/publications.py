@@ -46,7 +46,7 @@ async def skip(acting: Acting, publication_id: PublicationId) -> Publication:
     Raises PublicationNotFound, PublicationStateError.
     """
     async with acting.begin() as act:
-        moved = await publications.skip(act.transaction, publication_id, act.now)
+        moved = await publications.skip(act.transaction, publication_id, act.now, by=act.actor.name)
         await act.record("publication.skipped", str(publication_id))
     return moved
 

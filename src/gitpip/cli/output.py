@@ -134,18 +134,11 @@ def print_json(value: object) -> None:
     sys.stdout.write(json_fields.as_json(plain_value, indent=2) + "\n")
 
 
-WAY_TO = "way to "
-"""How programs know what a finding about a connection is about."""
-
-
 def tell_finding(finding: Finding) -> None:
     """Print what the doctor found about one thing, and its advice."""
-    about = finding.about
-    if about.startswith(WAY_TO):
-        about = f"{about.removeprefix(WAY_TO)} connection"
     colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
     console.say(
-        f"{about}: {redacted(finding.found)}",
+        f"{finding.title}: {redacted(finding.found)}",
         lead=f"{finding.verdict:<8}",
         style=colour[finding.verdict],
     )

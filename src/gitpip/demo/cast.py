@@ -119,7 +119,7 @@ def _remark(filename: str, act: int) -> str:
 
 
 REFUSED: Final = Program(
-    "A letter that the simulated Pipedrive rejects at first: retry it on the page of publications",
+    "A letter that the simulated Pipedrive rejects at first: retry it under CRM sync",
     {"letter.md": "# Dear colleagues\n\nThe compiler works. Nobody believes it yet.\n"},
 )
 """What Pipedrive refuses once, so that a refused file can be looked at and retried."""

@@ -41,7 +41,7 @@ def run_demo() -> None:
 
     Its data is gone afterwards, also where one of these comes during the start.
     """
-    github = GitHub(tokens={TOKEN})
+    github = GitHub(tokens={TOKEN: "the-demo"})
     pipedrive = Pipedrive(token=TOKEN)
     pipedrive.company_domain = None  # pages link to the stand-in's own pages then
     (refused,) = REFUSED.files

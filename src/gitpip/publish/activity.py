@@ -211,8 +211,8 @@ def _note(template: Template, values: Values, file: GistFile, sign: str) -> tupl
     """The note, and whether a part of it had to be left out."""
     pieces = template.fill(values, NOTE_LIMIT)
     foot = f"<p>content {content_tag_of(file.blob_hash)} {sign}</p>"
-    where = f"<p>The content is not stored here: {link(file.raw_url)}</p>"
-    rest = f"<p>Cut here; the rest: {link(file.raw_url)}</p>"
+    where = f"<p>The file is too large to show here. Full file: {link(file.raw_url)}</p>"
+    rest = f"<p>File shortened. Full file: {link(file.raw_url)}</p>"
     shown = "" if not pieces.shows_content else where if file.content is None else rest
     room = NOTE_LIMIT - sum(len(part.encode()) for part in (shown, foot, "<pre></pre>"))
     before = cut(pieces.before, room)
@@ -254,7 +254,7 @@ def _note_of_several(
     return f"{before}{''.join(blocks)}{after}{foot}", is_cut
 
 
-_NOT_ALL = "<p>Cut here; the gist has the rest.</p>"
+_NOT_ALL = "<p>File shortened. The gist has all of it.</p>"
 
 
 def _head(one: Shown) -> str:

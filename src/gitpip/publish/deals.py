@@ -45,7 +45,7 @@ MARGIN = timedelta(minutes=1)
 servers' clocks may differ a little."""
 CAP_PAUSE = timedelta(hours=1)
 """Until the account's limit of open deals is tried again."""
-SENDER_DIED = "the process that was sending it stopped before it recorded the answer"
+SENDER_DIED = "gitpip stopped while it was sending this, and checks whether it arrived"
 READ_AGAIN = timedelta(seconds=5)
 
 log = get_logger()
@@ -380,5 +380,5 @@ def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None
     """
     if clocks.read().most_since(leased) < waits.latest_start:
         return None
-    reason = "this process was held up"
+    reason = "gitpip was interrupted before it sent this"
     return NotProcessed(reason, timedelta(0), everyone=False, look_first=True)

@@ -194,10 +194,12 @@ class Sender:
     async def _wait_for(self, deal: Deal, claim: Publication) -> None:
         """Postpone the user's publications until the deal exists; if it failed, they fail too."""
         now = self._now()
-        reason = f"There is no deal yet: {deal.reason or deal.state}"
+        why = f": {deal.reason}" if deal.reason else ""
         if deal.state is PublicationState.FAILED:
+            reason = f"The deal could not be created{why}"
             change = Change(PublicationState.FAILED, now, reason=reason)
         else:
+            reason = f"The deal is not ready yet{why}"
             soon = now + timedelta(seconds=1)
             change = Change(PublicationState.PENDING, max(deal.due_at, soon), reason=reason)
         await self._postpone(claim, change)

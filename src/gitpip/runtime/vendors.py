@@ -106,16 +106,16 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
     elif trouble:
         found, advice = trouble
         token = warning(
-            "GitHub", f"the token is {standing.login}'s; {'; '.join(left)}; {found}", advice
+            "GitHub", f"the token belongs to {standing.login}; {'; '.join(left)}; {found}", advice
         )
     elif any(budget.remaining < budget.limit * LITTLE_LEFT for budget in standing.budgets):
         token = warning(
             "GitHub",
-            f"the token is {standing.login}'s; {'; '.join(left)}",
+            f"the token belongs to {standing.login}; {'; '.join(left)}",
             "wait for the reset. If other programs use this token, lower GITPIP_GITHUB_SHARE",
         )
     else:
-        token = ok("GitHub", f"the token is {standing.login}'s; {'; '.join(left)}")
+        token = ok("GitHub", f"the token belongs to {standing.login}; {'; '.join(left)}")
     return Answers((way, token), standing.now)
 
 
@@ -180,7 +180,7 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
 
 
 def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:
-    found = f"the token is {owner}'s"
+    found = f"the token belongs to {owner}"
     left, limit = pipedrive.daily_remaining, pipedrive.daily_limit
     if left is None or not limit:
         return ok("Pipedrive", f"{found}; Pipedrive does not report the daily budget")

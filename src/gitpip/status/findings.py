@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+WAY_TO = "way to "
+"""How `about` of a connection begins."""
+
 
 class Verdict(StrEnum):
     """How good it is."""
@@ -20,6 +23,12 @@ class Finding:
     verdict: Verdict
     found: str
     advice: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is about, for people; programs know a connection by `WAY_TO`."""
+        to = self.about.removeprefix(WAY_TO)
+        return self.about if to == self.about else f"{to} connection"
 
 
 def ok(about: str, found: str) -> Finding:

@@ -149,7 +149,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.PUBLICATIONS_OVERDUE: _Report(
         Severity.WARNING,
         "file",
-        "{number} {have} been waiting to be sent to Pipedrive since {since}{such_as}{what}",
+        "{number} {have} been queued for Pipedrive since {since}{such_as}{what}",
     ),
 }
 
@@ -335,13 +335,12 @@ def _interrupted(cut_short: Sequence[Repair]) -> Problem:
 
 
 def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
-    are, them = ("is", "it") if waiting == 1 else ("are", "them")
-    subject = f"{count(waiting, 'file')} {are}"
+    subject = f"{count(waiting, 'file')} {'is' if waiting == 1 else 'are'}"
     if not goes_on:
-        sentence = f"{subject} waiting to be sent to Pipedrive; nothing of {them} is lost."
+        sentence = f"{subject} queued for Pipedrive. Nothing is lost."
     elif put_off.count:
         such_as = "" if waiting == 1 else f", e.g. {put_off.example}"
-        sentence = f"{subject} waiting to be sent to Pipedrive{such_as}: {said(put_off.reason)}"
+        sentence = f"{subject} queued for Pipedrive{such_as}: {said(put_off.reason)}"
     else:
         sentence = f"{subject} queued for Pipedrive."
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
@@ -391,7 +390,7 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
     return Problem(
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
-        f"{count(held.files, 'file')} may hold credentials{such_as}{said(held.example)} of "
+        f"{count(held.files, 'file')} may hold credentials{such_as}{held.example} of "
         f"{held.login}. gitpip does not send {them} until you approve {them}. Review {them} under "
         "CRM sync. If you find credentials, tell the owner, because anyone can use what was "
         "public.",

@@ -111,6 +111,13 @@ TITLES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
 }
 """What people read of an error first; of any other, its own name."""
+TITLES_OF_KINDS = {
+    "github-unavailable": "GitHub isn't responding",
+    "github-user-not-found": "Not found on GitHub",
+    "pipedrive-unasked": "Pipedrive isn't responding",
+    "database-unavailable": "The database isn't responding",
+}
+"""The same, of errors whose kind says more than their status."""
 
 _FEED_SECRET = re.compile(
     r"(?<=/feeds/)(?!\d+/)[^/]+|gitpip(?:_|%(?:25)*5f)feed(?:_|%(?:25)*5f)[^/]*", re.IGNORECASE
@@ -158,16 +165,20 @@ def answer(
     # not take the one's answer out of its cache for the other's.
     headers = {"vary": "accept", **(headers or {})}
     if wants_page(request):
-        return _page(status, detail, headers)
+        return _page(status, kind, detail, headers)
     path = told_path(request.scope["path"])[:INSTANCE]
     return _problem(status, kind, detail, path=path, errors=errors, headers=headers)
 
 
 def _page(
-    status: HTTPStatus, detail: str, headers: dict[str, str], login: str | None = None
+    status: HTTPStatus,
+    kind: str,
+    detail: str,
+    headers: dict[str, str],
+    login: str | None = None,
 ) -> Response:
     """An error as a page; `login` is of a user who could be added."""
-    title = TITLES.get(status, status.phrase)
+    title = TITLES_OF_KINDS.get(kind) or TITLES.get(status, status.phrase)
     page = render("error.html", title=title, detail=detail, login=login)
     return HTMLResponse(page, status_code=status.value, headers=headers)
 
@@ -201,7 +212,7 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return await answer_unforeseen(request, error)
     if isinstance(error, UserNotTracked) and error.login and wants_page(request):
-        return _page(status, str(error), {"vary": "accept"}, error.login)
+        return _page(status, kind, str(error), {"vary": "accept"}, error.login)
     errors = []
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]

@@ -179,22 +179,22 @@ def _changed(file: GistFile) -> datetime:
 
 def _content(file: GistFile, links: Links) -> str:
     """The entry as HTML in which nothing that came from GitHub is more than text."""
-    facts = Markup("<p>{} · {}{}</p>").format(
-        visible(file.language or "Unknown language"),
+    facts = Markup("<p>{}{}{}</p>").format(
+        Markup("{} · ").format(visible(file.language)) if file.language else "",
         size(file.size),
         _link(links.gist(file.html_url)),
     )
     about = Markup("<p>{}</p>").format(visible(file.description)) if file.description else Markup()
     if file.content is None:
-        return about + facts + Markup("<p>The content is not stored here.</p>")
+        return about + facts + Markup("<p>The file is too large to show here.</p>")
     text = file.content[:CONTENT].replace("\r\n", "\n").replace("\r", "\n")
     cut = file.truncated or len(file.content) > CONTENT
-    rest = Markup("<p>Cut here.</p>") if cut else Markup()
+    rest = Markup("<p>File shortened.</p>") if cut else Markup()
     return about + facts + Markup("<pre>{}</pre>").format(visible(text)) + rest
 
 
 def _link(address: str | None) -> Markup:
-    return Markup(' · <a href="{}">on GitHub</a>').format(address) if address else Markup()
+    return Markup(' · <a href="{}">View on GitHub</a>').format(address) if address else Markup()
 
 
 def _answer(request: Request, body: bytes, media_type: str) -> Response:

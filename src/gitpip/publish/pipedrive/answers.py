@@ -108,7 +108,7 @@ def _error(
     said = _words(status, body)
     match status:
         case 429:
-            return _limited(said, headers)
+            return _limited(f"Pipedrive's rate limit is reached ({said})", headers)
         case 403 if body.get("code") == "feature_capping_deals_limit":
             return DealsCapped(said)
         case 401 | 402 | 403:
@@ -278,4 +278,8 @@ def _words(status: int, body: Json) -> str:
 
 def cause(error: Exception) -> str:
     """What kept an answer from arriving, in a few words without a secret."""
-    return type(error).__name__ + (f" ({words(str(error), 300)})" if str(error) else "")
+    if isinstance(error, TimeoutError | httpx2.TimeoutException):
+        return "it took too long"
+    if isinstance(error, httpx2.ProxyError):
+        return f"the proxy answered {words(str(error), 300)}"
+    return words(str(error), 300).rstrip(".") or type(error).__name__

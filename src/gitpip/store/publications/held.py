@@ -23,7 +23,7 @@ from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications import approvals
 from gitpip.store.publications.approvals import APPROVED_BY_A_PERSON, IS_HELD_WITH_OTHERS
-from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
+from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, skipped_by
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
@@ -257,7 +257,7 @@ async def _answer(
         .values(
             state=PublicationState.SKIPPED.value,
             due_at=now,
-            reason=SKIPPED_BY_A_PERSON,
+            reason=skipped_by(by),
             deleted_from=None,
         )
         .returning(publications.c.user_key)

@@ -347,9 +347,9 @@ async def retry(
 
 
 async def skip(
-    transaction: Transaction, publication_id: PublicationId, now: datetime
+    transaction: Transaction, publication_id: PublicationId, now: datetime, *, by: str | None = None
 ) -> Publication:
-    """Decide that a publication is not to be sent.
+    """Decide that a publication is not to be sent; `by` is the name of the person who says so.
 
     Raises PublicationNotFound, or PublicationStateError when it is or may be in Pipedrive already.
     """
@@ -358,7 +358,7 @@ async def skip(
         publication_id,
         away_from=(PublicationState.FAILED, PublicationState.HELD, PublicationState.PENDING),
         to=PublicationState.SKIPPED,
-        reason=SKIPPED_BY_A_PERSON,
+        reason=skipped_by(by),
         now=now,
     )
     await _tell(transaction, now, EventKind.PUBLICATIONS_SKIPPED, skipped)
@@ -428,6 +428,11 @@ async def take_back_skips_of_deleted(
                 deleted_from=None,
             )
         )
+
+
+def skipped_by(name: str | None) -> str:
+    """The reason of what a person skipped, with their name where it is known."""
+    return f"skipped by {name}" if name else SKIPPED_BY_A_PERSON
 
 
 def moved(to: PublicationState, reason: str | None, now: datetime) -> dict[str, object]:

@@ -24,7 +24,7 @@ from gitpip.store.publications import approvals, causes, deals, sent_again
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.causes import Cause
 from gitpip.store.publications.permission import opted_out
-from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, moved
+from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, moved, skipped_by
 from gitpip.store.publications.selection import Selection
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals as deal_rows
@@ -310,7 +310,7 @@ async def _apply(
         return len(await sent_again.send(transaction, still, by=by, now=now))
     values = {
         RepairAct.RETRY: moved(PENDING, None, now) | {"approved_at": now, "approved_by": by},
-        RepairAct.SKIP: moved(SKIPPED, SKIPPED_BY_A_PERSON, now),
+        RepairAct.SKIP: moved(SKIPPED, skipped_by(by), now),
         RepairAct.APPROVE: approvals.approved(now, by),
         RepairAct.HOLD: approvals.held_by_person(now),
     }

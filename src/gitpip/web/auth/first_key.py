@@ -36,6 +36,11 @@ class FirstKey:
         self._digest = digest(code) if code else None
         self._wrong = Throttle(WRONG_CODES)
 
+    @property
+    def takes_code(self) -> bool:
+        """Whether a code was printed, so that pages can make the first key."""
+        return self._digest is not None
+
     async def check(
         self, transaction: Transaction, identity: Identity, role: Role, code: str | None
     ) -> None:

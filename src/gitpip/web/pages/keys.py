@@ -97,6 +97,7 @@ async def _keys(
         new=new or {"name": "", "role": Role.VIEWER if everyone else Role.ADMIN, "expires": ""},
         fault=fault,
         issued=issued,
+        takes_code=context.first_key.takes_code,
     )
     headers = {"cache-control": "no-store"} if issued else None
     return HTMLResponse(page, status_code=status if fault else HTTPStatus.OK, headers=headers)
