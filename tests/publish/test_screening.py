@@ -21,6 +21,7 @@ from gitpip.store.schema import publications as publication_rows
 from gitpip.store.users import users
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes
+from tests.support.detectors import program
 from tests.support.scene import Scene
 from tests.support.tokens import LEAKED
 
@@ -178,9 +179,8 @@ async def test_a_stop_waits_for_one_file_at_the_most_and_each_file_is_a_step(
 async def test_what_was_not_judged_is_held_for_that_reason(
     scene: Scene, guard: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "program.py").write_text("")
-    broken = Detector(program=tmp_path / "program.py")
-    monkeypatch.setattr(DETECTOR, "_found", broken._found)
+    fails_for_files = Detector(program=program(tmp_path, "sys.exit()"))
+    monkeypatch.setattr(DETECTOR, "_found", fails_for_files._found)
     scene.given = {"credentials": guard}
     await scene.find_files("ada", "never seen.py", content=f"{guard} {tmp_path}")
     await publish(scene)
@@ -189,6 +189,7 @@ async def test_what_was_not_judged_is_held_for_that_reason(
     assert row.reason is not None
     assert "could not be examined for credentials" in row.reason
     assert writes(scene) == []
+    fails_for_files.close()
 
 
 async def test_the_first_rule_that_fits_decides(scene: Scene) -> None:

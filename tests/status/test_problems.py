@@ -100,6 +100,16 @@ CASES = (
         ("13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
     ),
     Case(
+        ProblemKind.EXAMINING_PAUSED,
+        Severity.ERROR,
+        Act.TRY_NOW,
+        paused(
+            "examining", PauseCause.VENDOR, "no file can be examined for credentials (it ended)"
+        ),
+        (OVER,),
+        ("Sync is paused", "13:00 UTC: no file", "nothing is lost", "gitpip doctor"),
+    ),
+    Case(
         ProblemKind.USERS_UNAVAILABLE,
         Severity.WARNING,
         Act.REVIEW_USERS,

@@ -10,7 +10,16 @@ from gitpip.modes import CredentialsGuard, HeldBecause
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.credentials.findings import parts_of
 from gitpip.publish.rules import Facts, first_fitting
-from gitpip.publish.screening import PUBLISH, Candidate, Check, Checks, Decision, Hold, Skip
+from gitpip.publish.screening import (
+    PUBLISH,
+    Candidate,
+    Check,
+    Checks,
+    Decision,
+    Hold,
+    Skip,
+    Wait,
+)
 from gitpip.store.database import Transaction
 from gitpip.store.publications import day_flood, rules
 from gitpip.store.publications.rules import PublishingRule, RuleAction
@@ -66,6 +75,8 @@ def _by_credentials(guard: CredentialsGuard) -> tuple[Check, ...]:
 
     def check(candidate: Candidate) -> Decision:
         found = DETECTOR.find(parts_of(candidate.file))
+        if found.trouble is not None:
+            return Wait(found.trouble)
         told = found.sentence()
         masked = guard is CredentialsGuard.MASK and found.not_judged is None
         if told is None or masked:
