@@ -11,6 +11,8 @@ from gitpip.errors import PublicationStateError
 from gitpip.model import Account, Backfill, GitHubId, OnEdit, PublicationState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.observability.watchdog import listen
+from gitpip.publish import rules as publishing_rules
+from gitpip.publish import screener
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import NOTHING, Examined, Parts
 from gitpip.store.access.audit import Actor, Via
@@ -224,6 +226,36 @@ async def test_a_rule_that_cannot_be_read_holds_every_file(scene: Scene) -> None
         "held",
         "held by the rule Full moon, which can't be read",
     )
+
+
+async def test_a_file_for_which_the_rules_take_too_long_is_held_and_says_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_rule(scene, RuleAction.SKIP, '{"content":"x"}')
+    await scene.find_files("ada", "a.py")
+    monkeypatch.setattr(publishing_rules, "TIME_LIMIT", -1)
+    await publish(scene)
+    [row] = await scene.rows()
+    assert (row.state, row.held_because) == ("held", HeldBecause.RULE)
+    assert "held, because the rules take longer" in str(row.reason)
+
+
+async def test_slow_files_of_a_user_let_those_of_others_go_first(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined: list[str] = []
+
+    def look(parts: Parts) -> Examined:
+        examined.append(parts.filename)
+        return NOTHING
+
+    monkeypatch.setattr(screener, "SLOW", -1.0)
+    monkeypatch.setattr(DETECTOR, "_found", look)
+    await scene.find_files("ada", *(f"slow file {number}.py" for number in range(4)))
+    await scene.find_files("bob", "bob's file.py")
+    await publish(scene)
+    await scene.assert_each_is_there_once()
+    assert examined.index("bob's file.py") == 1
 
 
 async def test_a_file_that_a_rule_skips_asks_nobody_about_credentials(scene: Scene) -> None:

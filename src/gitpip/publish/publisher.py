@@ -222,6 +222,7 @@ class Publisher:
         run = _Run(secrets.token_hex(16))
         self._unpaused_at = None
         self._examining.begin()
+        self._screener.slow.clear()
         steps = 0
         try:
             async with kept(partial(self._renew, run.token), self._waits.claim):
@@ -416,14 +417,17 @@ class Publisher:
             policy = await self._policies.read(transaction)
             mode = policy.publishing_mode
             per_gist = policy.activity_per == PER_GIST
-            claimed = await outbox.claim_sends(
+            claim_up_to = partial(
+                outbox.claim_sends,
                 transaction,
                 token=run.token,
                 present=Present(self._now(), mode, per_gist),
                 claim=self._waits.claim,
-                limit=max(BATCH, room),
-                without=run.flight.crowded(limit, waiting),
             )
+            crowded, slow = run.flight.crowded(limit, waiting), self._screener.slow
+            claimed = await claim_up_to(limit=max(BATCH, room), without=crowded | slow)
+            if slow and not claimed:
+                claimed = await claim_up_to(limit=1, without=crowded)
         claims = await self._screener.passed(claimed, mode, self._stop_asked.is_set)
         if per_gist:
             claims = await self._grouped(run, claims)

@@ -1,10 +1,11 @@
 """Screens what was claimed and never sent, and writes down what is held or skipped."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from gitpip.model import OnEdit, Publication, PublicationState
+from gitpip.model import OnEdit, Publication, PublicationState, UserKey
 from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
@@ -31,6 +32,9 @@ from gitpip.store.publications import screened
 from gitpip.store.publications.delivered import PUBLICATIONS
 from gitpip.store.publications.screened import Verdict
 
+SLOW = 1.0
+"""A file that takes more seconds than this lets the files of other users go first."""
+
 log = get_logger()
 
 
@@ -55,6 +59,8 @@ class Screener:
         self._on_edit = on_edit
         self._policies = policies
         self._examining = examining
+        self.slow: set[UserKey] = set()
+        """Users with files that took long in this run."""
 
     async def passed(
         self,
@@ -65,7 +71,8 @@ class Screener:
         """Those of these claims that are to be sent; the others are written down and released.
 
         `mode` is that of everybody. After `stop_asked`, or when no file can be examined, no other
-        file is looked at, and what was not looked at is not sent.
+        file is looked at, and what was not looked at is not sent. After a file that took long, no
+        other one of its user is looked at.
         """
         new = [claim for claim in claims if is_screened(claim)]
         if not new:
@@ -74,14 +81,18 @@ class Screener:
         stopped: dict[Publication, Verdict] = {}
         aside: set[Publication] = set()
         trouble: str | None = None
+        slow: set[UserKey] = set()
         for candidate in candidates:
             claim = candidate.publication
-            if trouble or stop_asked():
+            if trouble or claim.user_key in slow or stop_asked():
                 aside.add(claim)
                 continue
             # One file may take seconds, so each of them is a step.
+            began = time.monotonic()
             decision = await asyncio.to_thread(_decision, candidate, checks)
             step()
+            if time.monotonic() - began > SLOW:
+                slow.add(claim.user_key)
             if isinstance(decision, Wait):
                 aside.add(claim)
                 trouble = decision.detail
@@ -93,7 +104,9 @@ class Screener:
         if stopped:
             await self._write(stopped)
         if trouble is not None:
-            await self._wait(aside, trouble)
+            await self._examining.stop(trouble)
+        await self._hand_back(aside)
+        self.slow |= slow
         return tuple(claim for claim in claims if claim not in stopped and claim not in aside)
 
     async def _candidates(
@@ -114,9 +127,10 @@ class Screener:
         )
         return candidates, checks
 
-    async def _wait(self, claims: Collection[Publication], trouble: str) -> None:
-        """Hand back what could not be examined: it stays as it is, and no person is asked."""
-        await self._examining.stop(trouble)
+    async def _hand_back(self, claims: Collection[Publication]) -> None:
+        """Release what was not looked at: it stays as it is."""
+        if not claims:
+            return
         async with self._database.begin() as transaction:
             for token in {claim.token or "" for claim in claims}:
                 ids = [claim.id for claim in claims if claim.token == token]
