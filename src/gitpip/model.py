@@ -469,7 +469,8 @@ class PauseCause(StrEnum):
     CREDENTIAL = "credential"
     """The vendor does not accept the token."""
     VENDOR = "vendor"
-    """The vendor can't be reached, is in trouble, or its budget is used up."""
+    """The vendor can't be reached, is in trouble, or its budget is used up; or, where files are
+    examined, the program fails that does it."""
     FAULT = "fault"
     """The vendor says that it works, and gitpip can't make sense of its answers."""
     SETTING = "setting"

@@ -5,16 +5,10 @@ from pathlib import Path
 import pytest
 
 from gitpip.config import Settings, load_settings
-from gitpip.doctor.publishing import PLANTED, look_at_detector
-from gitpip.publish.credentials.detector import Detector
+from gitpip.doctor.publishing import look_at_detector
+from gitpip.publish.credentials.detector import PLANTED, Detector
 from gitpip.status.findings import Verdict
-
-FINDS_NOTHING = (
-    "import sys\nprint('2\\n[]', end='', flush=True)\n"
-    "sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))\n"
-    "print('12\\n[[], [], []]', end='', flush=True)\n"
-)
-HANGS = "import time\nprint('2\\n[]', end='', flush=True)\ntime.sleep(60)\n"
+from tests.support.detectors import program
 
 
 @pytest.fixture
@@ -29,23 +23,21 @@ async def test_one_that_works_finds_the_planted_token(settings: Settings) -> Non
 
 
 @pytest.mark.parametrize(
-    ("program", "said", "advised"),
+    ("fails", "said"),
     [
-        ("raise SystemExit", "the detector ended without an answer", "until then files are held"),
-        (HANGS, "this took longer than 0.5 seconds", "until then files are held"),
-        (FINDS_NOTHING, "credentials would be published", "pause publishing"),
+        ("sys.exit()", "the detector ended without an answer"),
+        ("time.sleep(60)", "this took longer than 0.3 seconds"),
+        ("say([[]])", "it finds no token in a sample that holds one"),
     ],
 )
 async def test_one_that_does_not_is_a_failure(
-    settings: Settings, tmp_path: Path, program: str, said: str, advised: str
+    settings: Settings, tmp_path: Path, fails: str, said: str
 ) -> None:
-    path = tmp_path / "program.py"
-    path.write_text(program)
-    detector = Detector(limit=0.5, program=path)
+    detector = Detector(limit=0.3, program=program(tmp_path, "sys.exit()", sample=fails))
     finding = await look_at_detector(settings, {}, detector)
     assert finding.verdict is Verdict.FAILURE
     assert said in finding.found
-    assert advised in str(finding.advice)
+    assert "until then new files wait" in str(finding.advice)
     assert PLANTED not in f"{finding}"
     assert detector.process_id is None
 

@@ -19,6 +19,7 @@ from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import Parts, masked, without
 from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN
+from tests.support.detectors import program
 from tests.support.planted import ordinary, planted
 from tests.support.tokens import LEAKED
 
@@ -32,12 +33,6 @@ def detector() -> Iterator[Detector]:
     detector = Detector()
     yield detector
     detector.close()
-
-
-def program(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "program.py"
-    path.write_text(text)
-    return path
 
 
 def test_at_least_95_of_100_planted_credentials_are_found() -> None:
@@ -77,26 +72,49 @@ def test_the_detector_can_open_no_connection(detector: Detector) -> None:
     assert not [name for name in names if "=" in name and "LIBRARY_PATH" not in name]
 
 
-def test_a_file_that_takes_too_long_is_not_judged(tmp_path: Path) -> None:
-    text = "import sys, time\nprint('2\\n[]', end='', flush=True)\ntime.sleep(60)\n"
-    detector = Detector(limit=0.1, program=program(tmp_path, text))
-    found = detector.find(parts("x"))
-    assert found.sentence() == (
-        "could not be examined for credentials: this took longer than 0.1 seconds"
-    )
-    assert detector.process_id is None
-
-
-def test_a_detector_that_crashes_is_asked_twice(tmp_path: Path) -> None:
-    text = (
-        "import pathlib, sys\n"
-        "with pathlib.Path(__file__).with_name('starts').open('a') as file: file.write('x')\n"
-        "print('2\\n[]', end='', flush=True)\nsys.stdin.buffer.readline()\n"
-    )
-    detector = Detector(program=program(tmp_path, text))
+@pytest.mark.parametrize(
+    ("fails", "why", "starts"),
+    [
+        ("time.sleep(60)", "this took longer than 0.5 seconds", 2),
+        ("sys.exit()", "the detector ended without an answer", 3),
+        ("say([[], [7], []])", "the detector gave an answer that can't be read", 3),
+        ("say([[]])", "the detector gave an answer that can't be read", 3),
+    ],
+)
+def test_a_file_on_which_it_fails_is_not_judged(
+    tmp_path: Path, fails: str, why: str, starts: int
+) -> None:
+    """A process that ended may have been ended from outside: it is asked about the file twice."""
+    detector = Detector(limit=0.5, program=program(tmp_path, fails))
     found = detector.find(parts(LEAKED))
-    assert found.not_judged == "the detector ended without an answer"
-    assert (tmp_path / "starts").read_text() == "xx"
+    assert found.sentence() == f"could not be examined for credentials: {why}"
+    assert found.trouble is None
+    assert (tmp_path / "starts").read_text() == "x" * starts
+    detector.close()
+
+
+@pytest.mark.parametrize(
+    ("fails", "why"),
+    [
+        ("sys.exit()", "the detector ended without an answer"),
+        ("time.sleep(60)", "this took longer than 0.2 seconds"),
+        ("say([[] for _ in texts])", "it finds no token in a sample that holds one"),
+    ],
+)
+def test_one_that_fails_for_a_sample_too_is_in_trouble(
+    tmp_path: Path, fails: str, why: str
+) -> None:
+    detector = Detector(limit=0.2, program=program(tmp_path, fails, sample=fails))
+    found = detector.find(parts(LEAKED))
+    assert (found.trouble, found.not_judged, detector.process_id) == (why, why, None)
+    began = (tmp_path / "starts").read_text()
+    # For the next seconds it is known, as each start takes a while.
+    assert detector.find(parts("other")).trouble == why
+    assert (tmp_path / "starts").read_text() == began
+    program(tmp_path, "say([[], [], []])")
+    assert detector.trouble() is None
+    assert detector.find(parts("other")).is_clean
+    detector.close()
 
 
 def test_a_detector_that_was_killed_is_started_anew(detector: Detector) -> None:
@@ -154,9 +172,10 @@ async def test_what_is_masked_is_nowhere_in_the_activity() -> None:
 
 
 async def test_what_was_not_judged_is_left_out(tmp_path: Path) -> None:
-    detector = Detector(program=program(tmp_path, ""))
+    detector = Detector(program=program(tmp_path, "sys.exit()"))
     file = replace(PLAIN, content=LEAKED)
     sent = render(masked(file, await detector.examine(file)), marker="gp-aaaaaaaaaaaa")
+    detector.close()
     assert LEAKED not in sent.note
     assert "[removed: not examined]" in sent.note
 

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitpip.errors import InvalidInput
+from gitpip.publish import rules as publishing_rules
 from gitpip.publish.credentials.findings import READ
 from gitpip.publish.patterns import LONGEST, compiled, matches
-from gitpip.publish.rules import Conditions, Facts, first_fitting, fits, read
+from gitpip.publish.rules import Conditions, Facts, fits, read, ruling_of
 from gitpip.store.publications.rules import PublishingRule, RuleAction, RuleId
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -151,7 +152,7 @@ def test_the_first_rule_that_fits_decides(every: list[dict[str, object]], facts:
         ),
         None,
     )
-    found = first_fitting(ordered, facts)
+    found = ruling_of(ordered, facts).rule
     assert (found.id if found else None) == expected
 
 
@@ -196,3 +197,22 @@ def test_no_pattern_takes_long(expression: str) -> None:
     began = time.thread_time()
     assert not matches(pattern, hostile)
     assert time.thread_time() - began < 2
+
+
+def test_many_slow_rules_take_no_longer_than_all_may_and_the_file_is_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publishing_rules, "TIME_LIMIT", 0.05)
+    slow = {"content": "((a{0,30}){0,30}b){0,1}z"}
+    ordered = [rule(1, {"names": ["*.md"]}, RuleAction.SKIP)]
+    ordered += [rule(number, slow, RuleAction.SKIP) for number in range(2, 101)]
+    facts = replace(FILE, content="a" * 2_000)
+    began = time.thread_time()
+    ruling = ruling_of(ordered, facts)
+    assert time.thread_time() - began < 0.5
+    assert (ruling.rule, ruling.is_late, ruling.action) == (None, True, RuleAction.HOLD)
+    told = r"held, because .* longer than 0.05 s for it; the slowest is rule \d+ \(0\.\d s\)"
+    assert re.fullmatch(told, ruling.reason or "")
+    # Those that were asked in time decide as ever.
+    first = ruling_of(ordered, replace(facts, filename="a.md"))
+    assert (first.action, first.is_late) == (RuleAction.SKIP, False)

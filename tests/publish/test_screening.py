@@ -11,6 +11,8 @@ from gitpip.errors import PublicationStateError
 from gitpip.model import Account, Backfill, GitHubId, OnEdit, PublicationState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.observability.watchdog import listen
+from gitpip.publish import rules as publishing_rules
+from gitpip.publish import screener
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import NOTHING, Examined, Parts
 from gitpip.store.access.audit import Actor, Via
@@ -21,6 +23,7 @@ from gitpip.store.schema import publications as publication_rows
 from gitpip.store.users import users
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes
+from tests.support.detectors import program
 from tests.support.scene import Scene
 from tests.support.tokens import LEAKED
 
@@ -178,9 +181,8 @@ async def test_a_stop_waits_for_one_file_at_the_most_and_each_file_is_a_step(
 async def test_what_was_not_judged_is_held_for_that_reason(
     scene: Scene, guard: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "program.py").write_text("")
-    broken = Detector(program=tmp_path / "program.py")
-    monkeypatch.setattr(DETECTOR, "_found", broken._found)
+    fails_for_files = Detector(program=program(tmp_path, "sys.exit()"))
+    monkeypatch.setattr(DETECTOR, "_found", fails_for_files._found)
     scene.given = {"credentials": guard}
     await scene.find_files("ada", "never seen.py", content=f"{guard} {tmp_path}")
     await publish(scene)
@@ -189,6 +191,7 @@ async def test_what_was_not_judged_is_held_for_that_reason(
     assert row.reason is not None
     assert "could not be examined for credentials" in row.reason
     assert writes(scene) == []
+    fails_for_files.close()
 
 
 async def test_the_first_rule_that_fits_decides(scene: Scene) -> None:
@@ -223,6 +226,36 @@ async def test_a_rule_that_cannot_be_read_holds_every_file(scene: Scene) -> None
         "held",
         "held by the rule Full moon, which can't be read",
     )
+
+
+async def test_a_file_for_which_the_rules_take_too_long_is_held_and_says_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_rule(scene, RuleAction.SKIP, '{"content":"x"}')
+    await scene.find_files("ada", "a.py")
+    monkeypatch.setattr(publishing_rules, "TIME_LIMIT", -1)
+    await publish(scene)
+    [row] = await scene.rows()
+    assert (row.state, row.held_because) == ("held", HeldBecause.RULE)
+    assert "held, because the rules take longer" in str(row.reason)
+
+
+async def test_slow_files_of_a_user_let_those_of_others_go_first(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined: list[str] = []
+
+    def look(parts: Parts) -> Examined:
+        examined.append(parts.filename)
+        return NOTHING
+
+    monkeypatch.setattr(screener, "SLOW", -1.0)
+    monkeypatch.setattr(DETECTOR, "_found", look)
+    await scene.find_files("ada", *(f"slow file {number}.py" for number in range(4)))
+    await scene.find_files("bob", "bob's file.py")
+    await publish(scene)
+    await scene.assert_each_is_there_once()
+    assert examined.index("bob's file.py") == 1
 
 
 async def test_a_file_that_a_rule_skips_asks_nobody_about_credentials(scene: Scene) -> None:

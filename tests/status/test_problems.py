@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Executable, insert
 
+from gitpip.config import load_settings
 from gitpip.model import FailureKind, Pause, PauseCause
 from gitpip.modes import HeldBecause
 from gitpip.status import publishing
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
+from gitpip.status.stats import StatsReader
 from gitpip.store.gists.unreadable import FurthestBehind
 from gitpip.store.schema import (
     checks,
@@ -19,7 +21,7 @@ from gitpip.store.schema import (
     unreadable,
     users,
 )
-from gitpip.store.schema_status import public_feed, services
+from gitpip.store.schema_status import public_feed, publishing_pause, services
 from gitpip.store.status import pauses
 from tests.status import account_cases, publishing_cases
 from tests.status.case import (
@@ -37,7 +39,7 @@ from tests.status.case import (
     queued,
     unread,
 )
-from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
+from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, SETTINGS, Rows
 
 CASES = (
     *account_cases.CASES,
@@ -98,6 +100,16 @@ CASES = (
         paused("publishing", PauseCause.VENDOR, "Pipedrive answered 502"),
         (OVER,),
         ("13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
+    ),
+    Case(
+        ProblemKind.EXAMINING_PAUSED,
+        Severity.ERROR,
+        Act.TRY_NOW,
+        paused(
+            "examining", PauseCause.VENDOR, "no file can be examined for credentials (it ended)"
+        ),
+        (OVER,),
+        ("Sync is paused", "13:00 UTC: no file", "nothing is lost", "gitpip doctor"),
     ),
     Case(
         ProblemKind.USERS_UNAVAILABLE,
@@ -388,6 +400,23 @@ async def test_a_due_time_is_not_before_the_end_of_a_pause(rows: Rows) -> None:
     assert condition.publishing_due(NOW + 2 * HOUR) == NOW + 2 * HOUR
     assert condition.publishing_due(None) is None
     assert pause == Pause(NOW + HOUR, "a limit", PauseCause.VENDOR, JUST_NOW)
+    condition = replace(condition, pauses={pauses.EXAMINING: pause})
+    assert condition.publishing_due(NOW) == NOW + HOUR
+    assert condition.publishing_due(NOW, sends=False) == NOW
+
+
+async def test_nothing_is_overdue_for_an_alert_while_a_person_has_paused_it(rows: Rows) -> None:
+    async def next_due() -> datetime | None:
+        settings = load_settings(SETTINGS, env_file=None)
+        stats = await StatsReader(rows.database, lambda: Surroundings(settings)).read()
+        assert stats is not None
+        return stats.next_due
+
+    await rows.execute(queued(state="pending", due_at=LONG_AGO))
+    assert await next_due() == LONG_AGO
+    pause = insert(publishing_pause).values(id=1, reason="", paused_by="eve", since=LONG_AGO)
+    await rows.execute(pause)
+    assert await next_due() is None
 
 
 async def test_a_backlog_that_moves_is_no_standstill(rows: Rows) -> None:

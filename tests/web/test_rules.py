@@ -11,6 +11,7 @@ import pytest
 from gitpip.config import load_settings
 from gitpip.model import Backfill, GistId
 from gitpip.publish import rule_trial
+from gitpip.publish import rules as publishing_rules
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
@@ -84,9 +85,25 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
     monkeypatch.setattr(rule_trial, "TIME_LIMIT", timedelta(0))
     slow = {"name": "slow", "action": "hold", "conditions": {"content": "((a{0,30}){0,30}b){0,1}z"}}
     rule = (await client.post(RULES, json=slow)).json()
-    assert len((await client.get(f"{RULES}/trial")).json()) == 1
+    answer = await client.get(f"{RULES}/trial")
+    [one] = answer.json()
+    assert (one["action"], one["too_slow"]) == ("publish", False)
+    assert answer.headers["gitpip-timed-out"] == "true"
+    assert answer.headers["gitpip-slowest-rule"] == str(rule["id"])
+    assert float(answer.headers["gitpip-slowest-seconds"]) < 1
     page = on_one_line((await client.get("/rules")).text)
-    assert "Counted in the newest 1 stored file, as many as the rules can be tried on" in page
+    assert (
+        "of the newest 1,000 stored files, only the newest 1 could be tried in 0 seconds. "
+        "The slowest rule is slow: up to 0.0 s for a file."
+    ) in page
+    assert "Counted in the newest 1 stored file." in page
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing_rules, "TIME_LIMIT", -1)
+        [one] = (await client.get(f"{RULES}/trial")).json()
+        assert (one["rule"], one["action"], one["too_slow"]) == (None, "hold", True)
+        page = on_one_line((await client.get("/rules")).text)
+    assert "<td>too slow</td><td>hold</td>" in page
+    assert "They take longer for 1 of these files, so gitpip would hold it." in page
     removed = await client.post(f"/rules/{rule['id']}/remove", headers=ORIGIN)
     assert removed.status_code == 303
     assert "There are no rules" in (await client.get("/rules")).text

@@ -9,7 +9,7 @@ from gitpip.errors import PauseKept
 from gitpip.status.problem import until
 from gitpip.store.database import Transaction
 from gitpip.store.status import pauses
-from gitpip.store.status.pauses import PUBLISHING, READING, WATCHING
+from gitpip.store.status.pauses import READING, STOPS_PUBLISHING, WATCHING
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ async def try_now(acting: Acting, names: Collection[str]) -> Tried:
         ended = await pauses.end_pauses(act.transaction, names, act.now)
         for name in ended:
             await act.record("pause.ended", name)
-            act.wake("publish" if name == PUBLISHING else "check")
+            act.wake("publish" if name in STOPS_PUBLISHING else "check")
         if ended:
             return Tried(ended, None)
         for name, pause in (await pauses.pauses_now(act.transaction, act.now)).items():

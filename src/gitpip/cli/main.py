@@ -360,7 +360,7 @@ def latest(
 @app.command("try-now")
 def try_now(
     paused: Annotated[
-        Literal["watching", "sweeping", "reading", "publishing"] | None,
+        Literal["watching", "sweeping", "reading", "publishing", "examining"] | None,
         typer.Argument(help="What to resume. Default: everything."),
     ] = None,
     as_json: Json = False,
@@ -368,7 +368,8 @@ def try_now(
     """End a pause and try one request now. If the request fails, gitpip pauses again.
 
     watching: checks for new gists. sweeping: checks of many users in one request, by GraphQL.
-    reading: reading new gists. publishing: sending files to Pipedrive.
+    reading: reading new gists. publishing: sending files to Pipedrive. examining: examining files
+    for credentials.
     """
     names = pauses.PAUSABLE if paused is None else (paused,)
     tried = act(prepared_settings(), lambda acting: actions.try_now(acting, names))

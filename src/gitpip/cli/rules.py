@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 from gitpip.actions import rules as actions
-from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
+from gitpip.cli.output import (
+    Json,
+    act,
+    console,
+    errors,
+    prepared_settings,
+    print_json,
+    print_rows,
+    read,
+)
 from gitpip.clock import utc_now
 from gitpip.publish import rule_trial
 from gitpip.publish.rules import Conditions, told
@@ -108,8 +117,8 @@ def try_rules(
     )
     rows = [TakenBody.of(one).model_dump() for one in tried.taken]
     print_rows(rows, as_json, "No files yet.")
-    if tried.timed_out and not as_json:
-        console.say(f"Stopped after {len(rows):,} files: the rules are too slow for more.")
+    if tried.remark:
+        errors.say(tried.remark)
 
 
 @opt_outs_app.command("list")

@@ -123,7 +123,8 @@ def _publishing(condition: Condition, now: datetime) -> str:
     if person := condition.persons_pause:
         end = until(person.until, now) if person.until else "until someone resumes it"
         return f"paused by {person.paused_by} {end}"
-    return _paused(condition.pauses.get(pauses.PUBLISHING), now)
+    pause = condition.pauses.get(pauses.PUBLISHING) or condition.pauses.get(pauses.EXAMINING)
+    return _paused(pause, now)
 
 
 def _watching(condition: Condition, now: datetime) -> str:

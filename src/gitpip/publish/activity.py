@@ -38,6 +38,8 @@ class Rendered:
     """Whether the note lacks some of the content, or of what the template made."""
     masked: tuple[str, ...] = ()
     """What was left out since it looks like a credential, by kind and place."""
+    trouble: str | None = None
+    """Why no file can be examined at present, so that everything was left out; it is not sent."""
 
 
 @dataclass(frozen=True)

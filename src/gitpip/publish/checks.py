@@ -9,11 +9,20 @@ from gitpip.model import Publication
 from gitpip.modes import CredentialsGuard, HeldBecause
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.credentials.findings import parts_of
-from gitpip.publish.rules import Facts, first_fitting
-from gitpip.publish.screening import PUBLISH, Candidate, Check, Checks, Decision, Hold, Skip
+from gitpip.publish.rules import Facts, Ruling, ruling_of
+from gitpip.publish.screening import (
+    PUBLISH,
+    Candidate,
+    Check,
+    Checks,
+    Decision,
+    Hold,
+    Skip,
+    Wait,
+)
 from gitpip.store.database import Transaction
 from gitpip.store.publications import day_flood, rules
-from gitpip.store.publications.rules import PublishingRule, RuleAction
+from gitpip.store.publications.rules import RuleAction
 
 
 async def checks_now(
@@ -27,33 +36,31 @@ async def checks_now(
     tags = await rules.tags_of(transaction, {each.user_key for each in about}) if ordered else {}
 
     @cache
-    def rule_of(candidate: Candidate) -> PublishingRule | None:
+    def ruling(candidate: Candidate) -> Ruling:
         of_user = tags.get(candidate.publication.user_key, ())
-        return first_fitting(ordered, Facts.of(candidate.file, of_user, now))
+        return ruling_of(ordered, Facts.of(candidate.file, of_user, now))
 
     most = policy.flood_per_day
     floods = most > 0 and await day_flood.lasts(transaction, most, now, policy.publishing_mode)
     fresh = await day_flood.fresh_of(transaction, [each.id for each in about]) if floods else ()
     return Checks(
-        first=(lambda candidate: _skipped(rule_of(candidate)),),
+        first=(lambda candidate: _skipped(ruling(candidate)),),
         always=_by_credentials(policy.credentials),
         then=(
-            lambda candidate: _held(rule_of(candidate)),
+            lambda candidate: _held(ruling(candidate)),
             lambda candidate: _flooded(most) if candidate.publication.id in fresh else PUBLISH,
         ),
     )
 
 
-def _skipped(rule: PublishingRule | None) -> Decision:
-    if rule is None or rule.action is not RuleAction.SKIP:
-        return PUBLISH
-    return Skip(f"skipped by the rule {rule.name}")
+def _skipped(ruling: Ruling) -> Decision:
+    return Skip(ruling.reason or "") if ruling.action is RuleAction.SKIP else PUBLISH
 
 
-def _held(rule: PublishingRule | None) -> Decision:
-    if rule is None or rule.action is not RuleAction.HOLD:
+def _held(ruling: Ruling) -> Decision:
+    if ruling.action is not RuleAction.HOLD:
         return PUBLISH
-    return Hold(HeldBecause.RULE, f"held by the rule {rule.name}")
+    return Hold(HeldBecause.RULE, ruling.reason or "")
 
 
 def _flooded(most: int) -> Decision:
@@ -66,6 +73,8 @@ def _by_credentials(guard: CredentialsGuard) -> tuple[Check, ...]:
 
     def check(candidate: Candidate) -> Decision:
         found = DETECTOR.find(parts_of(candidate.file))
+        if found.trouble is not None:
+            return Wait(found.trouble)
         told = found.sentence()
         masked = guard is CredentialsGuard.MASK and found.not_judged is None
         if told is None or masked:

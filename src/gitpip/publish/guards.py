@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gitpip.clock import Clocks
+from gitpip.publish.examining import Examining
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.publications.permission import OverallMode
@@ -20,3 +21,5 @@ class Guards:
     """Whether this process stood still."""
     mode: OverallMode
     """The mode of everybody, asked for in the transaction that marks a row as being sent."""
+    examining: Examining
+    """Whether files can be examined for credentials."""

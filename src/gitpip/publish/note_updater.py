@@ -10,12 +10,14 @@ from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.destination import Written
+from gitpip.publish.examining import NotExamined
+from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import note_updates, permission
 from gitpip.store.publications.note_updates import Amendment
-from gitpip.store.publications.permission import OverallMode, Present
+from gitpip.store.publications.permission import Present
 
 BATCH = 10
 FIRST_RETRY = timedelta(seconds=2)
@@ -36,14 +38,15 @@ class NoteUpdater:
         render: Callable[[FileKey, int], Awaitable[Rendered]],
         *,
         now: Callable[[], datetime],
-        mode: OverallMode,
+        guards: Guards,
     ) -> None:
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
         self._render = render
         self._now = now
-        self._mode = mode
+        self._mode = guards.mode
+        self._examining = guards.examining
 
     async def run(self, may_go_on: Callable[[], Awaitable[bool]]) -> int:
         """Write a few notes that are due, as long as `may_go_on` says so; give their number."""
@@ -57,6 +60,9 @@ class NoteUpdater:
                 await self._amend(amendment)
             except DatabaseUnavailable:
                 raise
+            except NotExamined as trouble:
+                await self._examining.stop(str(trouble))
+                return number
             except Exception as error:
                 log.exception("amendment.broken", publication_id=amendment.publication_id)
                 reason = unexpected(error)

@@ -19,6 +19,8 @@ from gitpip.publish.screening import (
     Decision,
     Hold,
     Publish,
+    Skip,
+    Wait,
     decide,
     is_screened,
 )
@@ -151,8 +153,18 @@ def _planned(
         len(activity.note.encode()),
         tokens,
         decision.because if isinstance(decision, Hold) else None,
-        None if isinstance(decision, Publish) else decision.detail,
+        _reason(decision),
     )
+
+
+def _reason(decision: Decision) -> str | None:
+    match decision:
+        case Publish():
+            return None
+        case Wait(detail=detail):
+            return f"can't be examined for credentials at present: {detail}"
+        case Hold(detail=detail) | Skip(detail=detail):
+            return detail
 
 
 def _decisions(candidates: Sequence[Candidate], checks: Checks) -> list[Decision]:

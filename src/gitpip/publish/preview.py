@@ -120,13 +120,17 @@ async def rendered_together(
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key], first.first_marker)
     left_out: list[str] = []
+    trouble: str | None = None
     if await _is_guarded(transaction, first, file, policy):
         found = await DETECTOR.examine(file)
         file = masked(file, found)
         left_out += _named(found)
+        trouble = found.trouble
     if policy.credentials is not CredentialsGuard.PUBLISH:
         # Who approved this file was not asked about the names of the others.
-        wording = await _with_clean_names(wording)
+        in_names = await DETECTOR.examined(Parts("", "", "\n".join(wording.around.filenames)))
+        wording = _with_clean_names(wording, in_names)
+        trouble = trouble or in_names.trouble
     shown = []
     for piece in others:
         other = await _file(transaction, piece, on_edit)
@@ -135,6 +139,7 @@ async def rendered_together(
             found = await DETECTOR.examine(other)
             other = masked(other, found)
             left_out += _named(found)
+            trouble = trouble or found.trouble
         shown.append(Shown(other, piece.marker or "", remarks_on_it))
     activity = render(
         file,
@@ -144,7 +149,7 @@ async def rendered_together(
         wording=wording,
         others=shown,
     )
-    return replace(activity, masked=tuple(left_out))
+    return replace(activity, masked=tuple(left_out), trouble=trouble)
 
 
 def _named(found: Examined) -> Sequence[str]:
@@ -170,10 +175,9 @@ async def _is_guarded(
     return policy.credentials is not CredentialsGuard.PUBLISH and not is_approved
 
 
-async def _with_clean_names(wording: Wording) -> Wording:
+def _with_clean_names(wording: Wording, in_names: Examined) -> Wording:
     """The wording with each credential in a name of a file replaced by the kind of it."""
     names = wording.around.filenames
-    in_names = await DETECTOR.examined(Parts("", "", "\n".join(names)))
     if in_names.is_clean:
         return wording
     if in_names.not_judged is not None:

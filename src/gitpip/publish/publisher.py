@@ -21,6 +21,7 @@ from gitpip.publish.deals import SENDER_DIED, Deals
 from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import DAILY_RESERVE, Destination
 from gitpip.publish.doubles import Doubles
+from gitpip.publish.examining import Examining
 from gitpip.publish.flight import Flight
 from gitpip.publish.gists import together
 from gitpip.publish.guards import Guards
@@ -109,13 +110,18 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
+        self._examining = Examining(database, self._now)
         self._screener = Screener(
-            database, now=self._now, on_edit=rules.on_edit, policies=self._policies
+            database,
+            now=self._now,
+            on_edit=rules.on_edit,
+            policies=self._policies,
+            examining=self._examining,
         )
         terms = Terms(database, destination, self._policies, self._now)
         channel = Channel(database, destination, self._pauses, terms)
         self._youth = Youth()
-        guards = Guards(Witnesses(), self._youth, clocks, self._mode)
+        guards = Guards(Witnesses(), self._youth, clocks, self._mode, self._examining)
         self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
         self._looks = Looks(channel, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
@@ -128,7 +134,7 @@ class Publisher:
             rules=rules,
         )
         self._note_updater = NoteUpdater(
-            channel, self._sender.rendered, now=self._now, mode=self._mode
+            channel, self._sender.rendered, now=self._now, guards=guards
         )
         self._doubles = Doubles(channel, index, now=self._now, mode=self._mode)
         self._undoer = Undoer(channel, guards, waits=waits)
@@ -155,15 +161,17 @@ class Publisher:
     async def _waits_for_us(self) -> bool:
         now = self._now()
         async with self._database.read() as transaction:
-            present = Present(now, await self._mode(transaction))
-            if await outbox.any_due(transaction, present):
+            policy = await self._policies.read(transaction)
+            present = Present(now, policy.publishing_mode)
+            sends = await self._examining.is_possible(transaction, policy)
+            if await outbox.any_due(transaction, present, sends=sends):
                 return True
             if await undone.any_due(transaction, present):
                 return True
             look_again = await second_sends.next_due(transaction, present.mode)
             if look_again is not None and look_again <= now:
                 return True
-            return await note_updates.any_due(transaction, present)
+            return sends and await note_updates.any_due(transaction, present)
 
     async def _met_in_dry_run(self) -> bool:
         async with self._database.read() as transaction:
@@ -213,6 +221,8 @@ class Publisher:
             return 0
         run = _Run(secrets.token_hex(16))
         self._unpaused_at = None
+        self._examining.begin()
+        self._screener.slow.clear()
         steps = 0
         try:
             async with kept(partial(self._renew, run.token), self._waits.claim):
@@ -238,6 +248,8 @@ class Publisher:
 
     async def _aside(self) -> int:
         """What can wait until nothing else is due; give the steps."""
+        if not await self._examining.goes_on(self._policies.current):
+            return 0
         return await self._note_updater.run(self._may_go_on)
 
     async def _may_go_on(self) -> bool:
@@ -399,18 +411,23 @@ class Publisher:
         room = run.flight.room(limit)
         if run.flight.fitting(waiting, limit) >= room or not room:
             return ()
+        if not await self._examining.goes_on(self._policies.current):
+            return ()
         async with self._database.begin() as transaction:
             policy = await self._policies.read(transaction)
             mode = policy.publishing_mode
             per_gist = policy.activity_per == PER_GIST
-            claimed = await outbox.claim_sends(
+            claim_up_to = partial(
+                outbox.claim_sends,
                 transaction,
                 token=run.token,
                 present=Present(self._now(), mode, per_gist),
                 claim=self._waits.claim,
-                limit=max(BATCH, room),
-                without=run.flight.crowded(limit, waiting),
             )
+            crowded, slow = run.flight.crowded(limit, waiting), self._screener.slow
+            claimed = await claim_up_to(limit=max(BATCH, room), without=crowded | slow)
+            if slow and not claimed:
+                claimed = await claim_up_to(limit=1, without=crowded)
         claims = await self._screener.passed(claimed, mode, self._stop_asked.is_set)
         if per_gist:
             claims = await self._grouped(run, claims)

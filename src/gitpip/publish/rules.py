@@ -1,6 +1,7 @@
 """Rules on what is published: the first that fits a file decides, without I/O."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,11 @@ from gitpip.publish.credentials.findings import READ
 from gitpip.store.publications.rules import PublishingRule, RuleAction
 from gitpip.validation import plain_fault
 
+TIME_LIMIT = 2.0
+"""How many seconds of a processor all rules together may take for a file; each may take one.
+
+A busy machine must not change what is held, so the time of other processes does not count.
+"""
 UNKNOWN = "unknown"
 """How a condition names files whose language GitHub does not tell."""
 
@@ -171,18 +177,64 @@ def fits(conditions: Conditions, facts: Facts) -> bool:
     return all(asked(conditions, facts) for asked in _ASKED)
 
 
-def first_fitting(rules: Iterable[PublishingRule], facts: Facts) -> PublishingRule | None:
-    """The rule that decides about a file; None where none fits, and it is published.
+@dataclass(frozen=True)
+class Ruling:
+    """What the rules say of a file."""
+
+    rule: PublishingRule | None
+    """The first that fits; None where none fits, or where time was over before one did."""
+    slowest: PublishingRule | None = None
+    """The one that took longest of those that were asked."""
+    took: float = 0.0
+    """How many seconds of a processor that one took."""
+    is_late: bool = False
+    """Whether time was over before all rules were asked, so that a person is asked."""
+
+    @property
+    def action(self) -> RuleAction:
+        """What becomes of the file."""
+        if self.is_late:
+            return RuleAction.HOLD
+        return self.rule.action if self.rule else RuleAction.PUBLISH
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is held or skipped, in one sentence without a full stop; None if it is not."""
+        if self.is_late:
+            return f"held, because the rules take longer than {TIME_LIMIT:g} s for it{self.of_slow}"
+        if self.rule is None or self.action is RuleAction.PUBLISH:
+            return None
+        did = "skipped" if self.action is RuleAction.SKIP else "held"
+        return f"{did} by the rule {self.rule.name}"
+
+    @property
+    def of_slow(self) -> str:
+        """The slowest rule, as the end of a sentence."""
+        return f"; the slowest is {self.slowest.name} ({self.took:.1f} s)" if self.slowest else ""
+
+
+def ruling_of(rules: Iterable[PublishingRule], facts: Facts) -> Ruling:
+    """What the rules say of a file; after the time limit, no further one is asked.
 
     One that can't be read, as a newer gitpip may have stored it, could mean any file: it holds it.
     """
+    slowest, took = None, 0.0
+    began = before = time.thread_time()
     for rule in rules:
+        if before - began > TIME_LIMIT:
+            return Ruling(None, slowest, took, is_late=True)
         conditions = readable(rule)
         if conditions is None:
-            return replace(rule, action=RuleAction.HOLD, name=f"{rule.name}, which can't be read")
-        if fits(conditions, facts):
-            return rule
-    return None
+            named = replace(rule, action=RuleAction.HOLD, name=f"{rule.name}, which can't be read")
+            return Ruling(named, slowest, took)
+        is_fitting = fits(conditions, facts)
+        now = time.thread_time()
+        if now - before >= took:
+            slowest, took = rule, now - before
+        if is_fitting:
+            return Ruling(rule, slowest, took)
+        before = now
+    return Ruling(None, slowest, took)
 
 
 def readable(rule: PublishingRule) -> Conditions | None:

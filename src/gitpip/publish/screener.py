@@ -1,16 +1,18 @@
 """Screens what was claimed and never sent, and writes down what is held or skipped."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from gitpip.model import OnEdit, Publication, PublicationState
+from gitpip.model import OnEdit, Publication, PublicationState, UserKey
 from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
 from gitpip.publish.checks import checks_now
+from gitpip.publish.examining import Examining
 from gitpip.publish.policy import Policies
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.screening import (
@@ -20,13 +22,18 @@ from gitpip.publish.screening import (
     Hold,
     Publish,
     Skip,
+    Wait,
     decide,
     is_screened,
 )
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.publications import screened
+from gitpip.store.publications.delivered import PUBLICATIONS
 from gitpip.store.publications.screened import Verdict
+
+SLOW = 1.0
+"""A file that takes more seconds than this lets the files of other users go first."""
 
 log = get_logger()
 
@@ -45,11 +52,15 @@ class Screener:
         now: Callable[[], datetime],
         on_edit: OnEdit,
         policies: Policies,
+        examining: Examining,
     ) -> None:
         self._database = database
         self._now = now
         self._on_edit = on_edit
         self._policies = policies
+        self._examining = examining
+        self.slow: set[UserKey] = set()
+        """Users with files that took long in this run."""
 
     async def passed(
         self,
@@ -59,8 +70,9 @@ class Screener:
     ) -> tuple[Publication, ...]:
         """Those of these claims that are to be sent; the others are written down and released.
 
-        `mode` is that of everybody. After `stop_asked`, no other file is looked at, and what was
-        not looked at is not sent.
+        `mode` is that of everybody. After `stop_asked`, or when no file can be examined, no other
+        file is looked at, and what was not looked at is not sent. After a file that took long, no
+        other one of its user is looked at.
         """
         new = [claim for claim in claims if is_screened(claim)]
         if not new:
@@ -68,21 +80,33 @@ class Screener:
         candidates, checks = await self._candidates(new, mode)
         stopped: dict[Publication, Verdict] = {}
         aside: set[Publication] = set()
+        trouble: str | None = None
+        slow: set[UserKey] = set()
         for candidate in candidates:
             claim = candidate.publication
-            if stop_asked():
+            if trouble or claim.user_key in slow or stop_asked():
                 aside.add(claim)
                 continue
             # One file may take seconds, so each of them is a step.
+            began = time.monotonic()
             decision = await asyncio.to_thread(_decision, candidate, checks)
             step()
-            if isinstance(decision, Exception):
+            if time.monotonic() - began > SLOW:
+                slow.add(claim.user_key)
+            if isinstance(decision, Wait):
+                aside.add(claim)
+                trouble = decision.detail
+            elif isinstance(decision, Exception):
                 aside.add(claim)
                 await self._set_aside(claim, decision)
             elif verdict := _verdict(decision):
                 stopped[claim] = verdict
         if stopped:
             await self._write(stopped)
+        if trouble is not None:
+            await self._examining.stop(trouble)
+        await self._hand_back(aside)
+        self.slow |= slow
         return tuple(claim for claim in claims if claim not in stopped and claim not in aside)
 
     async def _candidates(
@@ -102,6 +126,15 @@ class Screener:
             if place in files
         )
         return candidates, checks
+
+    async def _hand_back(self, claims: Collection[Publication]) -> None:
+        """Release what was not looked at: it stays as it is."""
+        if not claims:
+            return
+        async with self._database.begin() as transaction:
+            for token in {claim.token or "" for claim in claims}:
+                ids = [claim.id for claim in claims if claim.token == token]
+                await PUBLICATIONS.release(transaction, token, ids)
 
     async def _set_aside(self, claim: Publication, error: Exception) -> None:
         """Keep the error of a check to its publication, which waits, and is tried again later."""
@@ -141,5 +174,5 @@ def _verdict(decision: Decision) -> Verdict | None:
             return Verdict(PublicationState.HELD, detail, because)
         case Skip(detail=detail):
             return Verdict(PublicationState.SKIPPED, detail)
-        case Publish():
+        case Publish() | Wait():
             return None

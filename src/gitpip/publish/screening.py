@@ -28,7 +28,14 @@ class Skip:
     detail: str
 
 
-Decision = Publish | Hold | Skip
+@dataclass(frozen=True)
+class Wait:
+    """No file can be examined at present, so nothing is decided about it; no person is asked."""
+
+    detail: str
+
+
+Decision = Publish | Hold | Skip | Wait
 PUBLISH = Publish()
 
 

@@ -26,6 +26,7 @@ from gitpip.publish.catalog import ActivityFields
 from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.destination import LookFailed, Place, Turn
+from gitpip.publish.examining import NotExamined
 from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
@@ -91,6 +92,7 @@ class Sender:
         self._terms = channel.terms
         self._witnesses = guards.witnesses
         self._youth = guards.youth
+        self._examining = guards.examining
         self._waits = waits
         self._rules = rules
         self._policies = channel.terms.policies
@@ -126,6 +128,9 @@ class Sender:
                 await self._send(claim, *found, flight)
         except DatabaseUnavailable:
             raise
+        except NotExamined as trouble:
+            await self._examining.stop(str(trouble))
+            await self._release(claim)
         except Exception as error:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
             await self._set_aside(claim, unexpected(error))
@@ -144,12 +149,14 @@ class Sender:
         """What is sent: of what was sent before, the same files as then."""
         if claim.sent_at is not None:
             return await self._rendered(transaction, claim.file_key, claim.revision)
-        return await rendered_together(
-            transaction,
-            (claim, *OTHERS.get()),
-            on_edit=self._rules.on_edit,
-            on_delete=self._rules.on_delete,
-            policies=self._policies,
+        return _examined(
+            await rendered_together(
+                transaction,
+                (claim, *OTHERS.get()),
+                on_edit=self._rules.on_edit,
+                on_delete=self._rules.on_delete,
+                policies=self._policies,
+            )
         )
 
     async def _ask_for_place(self, claim: Publication, postponed: set[UserKey]) -> Place | None:
@@ -235,10 +242,13 @@ class Sender:
             async with self._destination.turn() as turn:
                 outcome = await self._post(claim, ready, turn)
         if outcome is None:
-            async with self._database.begin() as transaction:
-                await PUBLICATIONS.release(transaction, claim.token or "", [claim.id])
+            await self._release(claim)
         else:
             await self._conclude(claim, ready, outcome, request, flight)
+
+    async def _release(self, claim: Publication) -> None:
+        async with self._database.begin() as transaction:
+            await PUBLICATIONS.release(transaction, claim.token or "", [claim.id])
 
     async def _ready(self, place: Place, activity: Rendered) -> Ready | NotProcessed:
         """What is sent, with the fields that the publishing settings say; or why nothing can be."""
@@ -361,19 +371,28 @@ class Sender:
                 flight.succeeded(self._destination.burst)
 
     async def rendered(self, key: FileKey, revision: int) -> Rendered:
-        """What is sent for a revision of a file."""
+        """What is sent for a revision of a file; raises NotExamined where no file can be."""
         async with self._database.read() as transaction:
             return await self._rendered(transaction, key, revision)
 
     async def _rendered(self, transaction: Transaction, key: FileKey, revision: int) -> Rendered:
-        return await rendered(
-            transaction,
-            key,
-            revision,
-            on_edit=self._rules.on_edit,
-            on_delete=self._rules.on_delete,
-            policies=self._policies,
+        return _examined(
+            await rendered(
+                transaction,
+                key,
+                revision,
+                on_edit=self._rules.on_edit,
+                on_delete=self._rules.on_delete,
+                policies=self._policies,
+            )
         )
+
+
+def _examined(activity: Rendered) -> Rendered:
+    """The activity, if its files could be examined; else raises NotExamined."""
+    if activity.trouble is not None:
+        raise NotExamined(activity.trouble)
+    return activity
 
 
 def _lists_not_read(failure: LookFailed) -> NotProcessed:

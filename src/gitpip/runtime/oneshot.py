@@ -179,7 +179,9 @@ async def _follow_publishing(
         now = utc_now()
         async with database.read() as transaction:
             await _check_token(transaction, settings)  # the service may have ended meanwhile
-            pause = await pauses.paused(transaction, pauses.PUBLISHING, now)
+            pause = await pauses.paused(transaction, pauses.PUBLISHING, now) or await pauses.paused(
+                transaction, pauses.EXAMINING, now
+            )
             by_person = await publishing_pause.current(transaction, now)
             counts = await publications.count(transaction)
             mode = await overall_mode(transaction, settings)

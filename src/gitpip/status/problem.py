@@ -40,6 +40,7 @@ class ProblemKind(StrEnum):
     PUBLISHING_PAUSED_BY_PERSON = "publishing-paused-by-person"
     DRY_RUN = "dry-run"
     PIPEDRIVE_TOKEN_MISSING = "pipedrive-token-missing"  # noqa: S105 - the name of a problem
+    EXAMINING_PAUSED = "examining-paused"
     READING_PAUSED = "reading-paused"
     SWEEPING_PAUSED = "sweeping-paused"
     CLOCK_WRONG = "clock-wrong"
@@ -138,6 +139,7 @@ PAUSES: Mapping[str, ProblemKind] = {
     pauses.READING: ProblemKind.READING_PAUSED,
     pauses.SWEEPING: ProblemKind.SWEEPING_PAUSED,
     pauses.PUBLISHING: ProblemKind.PUBLISHING_PAUSED,
+    pauses.EXAMINING: ProblemKind.EXAMINING_PAUSED,
 }
 """Which problem each pause is."""
 

@@ -85,14 +85,16 @@ class Condition:
         more = len(others if first.severity is Severity.INFO else worse)
         return f"{first.sentence} And {more} more." if more else first.sentence
 
-    def publishing_due(self, due: datetime | None) -> datetime | None:
+    def publishing_due(self, due: datetime | None, *, sends: bool = True) -> datetime | None:
         """The earliest time at which what is due at `due` can be sent; None where nobody can tell.
 
-        That is not before the end of any pause, a person's or our own.
+        That is not before the end of any pause, a person's or our own. Without `sends`, it is only
+        looked for in Pipedrive.
         """
         if due is None or (self.persons_pause and self.persons_pause.until is None):
             return None
-        ends = [pause.until for pause in (self.pauses.get(pauses.PUBLISHING),) if pause]
+        names = pauses.STOPS_PUBLISHING if sends else (pauses.PUBLISHING,)
+        ends = [self.pauses[name].until for name in names if name in self.pauses]
         if self.persons_pause and self.persons_pause.until:
             ends.append(self.persons_pause.until)
         return max([due, *ends])
@@ -106,8 +108,9 @@ class Condition:
                 publication.publishing_mode or self.mode
             ) is PublishingMode.DRY_RUN:
                 return None
-            case PublicationState.PENDING | PublicationState.UNCERTAIN:
-                return self.publishing_due(publication.due_at)
+            case PublicationState.PENDING | PublicationState.UNCERTAIN as state:
+                sends = state is PublicationState.PENDING
+                return self.publishing_due(publication.due_at, sends=sends)
             case _:
                 return publication.due_at
 
@@ -147,6 +150,7 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
             ProblemKind.PIPEDRIVE_TOKEN_MISSING,
             ProblemKind.PUBLISHING_PAUSED,
             ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+            ProblemKind.EXAMINING_PAUSED,
         }
     ),
 }
@@ -277,14 +281,20 @@ WHAT_WAITS = {
     pauses.READING: "Reading new gists is paused",
     pauses.SWEEPING: "Checking many users in one request is paused",
     pauses.PUBLISHING: "Sync is paused",
+    pauses.EXAMINING: "Sync is paused",
+}
+MEANWHILE = {
+    pauses.WATCHING: " Nothing is lost.",
+    pauses.PUBLISHING: " Nothing is lost.",
+    pauses.EXAMINING: " gitpip tries again, and nothing is lost. If this goes on, install gitpip's "
+    "dependencies again, or run its image: gitpip doctor tests the detector.",
 }
 
 
 def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Problem:
     """The problem that a pause is; `checks` tells whether users are checked meanwhile."""
-    stops_all = name in {pauses.WATCHING, pauses.PUBLISHING}
     act, severity = watching.help_for(name, pause.cause)
-    meanwhile = " Nothing is lost." if stops_all else ""
+    meanwhile = MEANWHILE.get(name, "")
     if name == pauses.SWEEPING and checks:
         meanwhile = " Until then users are checked one after the other, which takes longer."
     return Problem(

@@ -35,6 +35,7 @@ class Stats:
     freshness: Freshness
     publications: Mapping[PublicationState, int]
     next_due: datetime | None
+    """When the next publication is due; None where none is, also while a person paused it."""
     paused: frozenset[str]
     problems: Mapping[ProblemKind, int]
     """How many users, files or parts have each kind of problem."""
@@ -72,12 +73,14 @@ class StatsReader:
                 self._database.read() as transaction,
             ):
                 condition = await read(transaction, self._surroundings(), now)
+                due = await publications.next_due(transaction, condition.mode)
                 return Stats(
                     at=now,
                     users=await users.count(transaction),
                     freshness=await schedule.freshness(transaction),
                     publications=await publications.count(transaction),
-                    next_due=await publications.next_due(transaction, condition.mode),
+                    # A pause of gitpip's own is a trouble that an alert is to tell of.
+                    next_due=None if condition.persons_pause else due,
                     paused=frozenset(condition.pauses),
                     problems={problem.kind: problem.count for problem in condition.problems},
                     instances=len(condition.instances),

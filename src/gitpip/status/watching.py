@@ -72,6 +72,8 @@ def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
             return None, Severity.WARNING
         case PauseCause.SETTING:
             return Act.CHANGE_SETTINGS, Severity.ERROR
+        case _ if name == pauses.EXAMINING:
+            return Act.TRY_NOW, Severity.ERROR
         case _:
             return Act.TRY_NOW, Severity.WARNING
 

@@ -43,6 +43,8 @@ class EventKind(StrEnum):
     SWEEPING_RESUMED = "sweeping.resumed"
     READING_PAUSED = "reading.paused"
     READING_RESUMED = "reading.resumed"
+    EXAMINING_PAUSED = "examining.paused"
+    EXAMINING_RESUMED = "examining.resumed"
 
 
 # Written in the transaction in which it happens. Only their user's key changes, where another row

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +28,16 @@ from gitpip.publish.credentials.findings import (
 
 LIMIT = 5.0
 """How many seconds one file may take. The worst content found takes 0.7 s on one core."""
-START_LIMIT = 60.0
+START_LIMIT = 20.0
 """How many seconds the process may take to start; it takes a tenth of one."""
+TROUBLE_KNOWN_FOR = 5.0
+"""How many seconds no other file is tried after no file could be examined: a start takes long."""
 REMEMBERED_FILES = 512
 """How many files' findings are remembered: a file is examined, and rendered right after."""
+
+PLANTED = "key = 'gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5'\n"
+"""A token of nobody's, in two pieces, so that no detector finds one in this file."""
+BLIND = "it finds no token in a sample that holds one"
 
 _HERE = Path(__file__).parent
 _ALLOWED = re.compile(r"(gitleaks|betterleaks):(?=allow)", re.IGNORECASE)
@@ -40,9 +47,18 @@ _NOT_IN_A_KIND = re.compile("[^a-z0-9-]+")
 class DetectorFailed(Exception):
     """The detector gave no answer; the message says why, and holds nothing of a text."""
 
+    def __init__(self, reason: str, *, late: bool = False) -> None:
+        super().__init__(reason)
+        self.late = late
+        """Whether it took too long: asked again, it would take as long again."""
+
 
 class Detector:
-    """One process of the detector, started when it is first needed, and anew after it ended."""
+    """One process of the detector, started when it is first needed, and anew after it ended.
+
+    A process that has started must find the token in a sample before it is asked about a file. So
+    a detector that always fails is told from a file on which it fails.
+    """
 
     def __init__(self, *, limit: float = LIMIT, program: Path = _HERE / "child.py") -> None:
         self._limit = limit
@@ -50,6 +66,8 @@ class Detector:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._started_by = 0
+        self._failed: tuple[float, str] | None = None
+        """When it was last found that no file can be examined, and why."""
         self._known: OrderedDict[bytes, Examined] = OrderedDict()
 
     @property
@@ -70,7 +88,7 @@ class Detector:
         return await asyncio.to_thread(self.find, parts)
 
     def find(self, parts: Parts) -> Examined:
-        """What in these texts looks like credentials; blocks the caller meanwhile."""
+        """What in these texts looks like credentials; blocks the caller meanwhile. Never raises."""
         key = _key(parts)
         found = self._known.get(key) or self._found(parts)
         with self._lock:
@@ -83,26 +101,59 @@ class Detector:
     def _found(self, parts: Parts) -> Examined:
         texts = [_given(text) for text in parts]
         with self._lock:
-            for last in (False, True):
-                try:
-                    return examined(parts, self._ask(texts))
-                except TimeoutError:
-                    return Examined(not_judged=f"this took longer than {self._limit:g} seconds")
-                except DetectorFailed as failure:
-                    # It may have been ended from outside: only the second time tells.
-                    if last:
-                        return Examined(not_judged=str(failure))
-        raise AssertionError
+            if self._failed and time.monotonic() < self._failed[0] + TROUBLE_KNOWN_FOR:
+                return Examined(not_judged=self._failed[1], trouble=self._failed[1])
+            try:
+                return self._asked_twice(parts, texts)
+            except DetectorFailed as failure:
+                return Examined(not_judged=str(failure), trouble=self._trouble())
+
+    def _asked_twice(self, parts: Parts, texts: Sequence[str]) -> Examined:
+        try:
+            return examined(parts, self._ask(texts))
+        except DetectorFailed as failure:
+            if failure.late:
+                raise
+            # It may have been ended from outside: only the second time tells.
+            return examined(parts, self._ask(texts))
+
+    def trouble(self) -> str | None:
+        """Why no file can be examined at present; None where a new process finds the sample.
+
+        Blocks the caller meanwhile.
+        """
+        with self._lock:
+            self._end()
+            return self._trouble()
+
+    def _trouble(self) -> str | None:
+        try:
+            self._running()
+        except DetectorFailed as failure:
+            self._failed = time.monotonic(), str(failure)
+            return str(failure)
+        self._failed = None
+        return None
 
     def close(self) -> None:
         """End the process; it is started again when it is needed."""
         with self._lock:
             self._end()
+            self._failed = None
 
     def _ask(self, texts: Sequence[str]) -> list[list[Hit]]:
-        process = self._running()
+        return self._answered(self._running(), texts)
+
+    def _answered(self, process: subprocess.Popen[bytes], texts: Sequence[str]) -> list[list[Hit]]:
         answer = self._exchange(process, json.dumps(texts).encode(), self._limit)
-        return [[_hit(found) for found in of_text] for of_text in answer]
+        try:
+            hits = [[_hit(found) for found in of_text] for of_text in answer]
+            if len(hits) == len(texts):
+                return hits
+        except (TypeError, ValueError):
+            pass
+        self._end()
+        raise DetectorFailed("the detector gave an answer that can't be read")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._started_by != os.getpid():
@@ -111,6 +162,9 @@ class Detector:
             self._process = self._start()
             self._started_by = os.getpid()
             self._exchange(self._process, None, START_LIMIT)
+            if not self._answered(self._process, [PLANTED])[0]:
+                self._end()
+                raise DetectorFailed(BLIND)
         return self._process
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -140,7 +194,7 @@ class Detector:
     def _exchange(
         self, process: subprocess.Popen[bytes], message: bytes | None, limit: float
     ) -> list[list[dict[str, object]]]:
-        """Send a message and read the answer; raises TimeoutError or DetectorFailed."""
+        """Send a message and read the answer; raises DetectorFailed."""
         late = threading.Event()
 
         def give_up() -> None:
@@ -155,7 +209,8 @@ class Detector:
         except (OSError, ValueError) as error:
             self._end()
             if late.is_set():
-                raise TimeoutError from None
+                took = f"this took longer than {limit:g} seconds"
+                raise DetectorFailed(took, late=True) from None
             raise DetectorFailed("the detector ended without an answer") from error
         finally:
             timer.cancel()

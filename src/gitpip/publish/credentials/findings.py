@@ -51,6 +51,8 @@ class Examined:
     """Each finding by its kind and place."""
     not_judged: str | None = None
     """Why the detector gave no answer, if it gave none."""
+    trouble: str | None = None
+    """Why it gives no answer about any file, if that is so: then it is not about this one."""
 
     @property
     def is_clean(self) -> bool:

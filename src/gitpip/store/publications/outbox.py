@@ -31,18 +31,21 @@ EVENTS = {
 """What has happened when a publication comes into a state."""
 
 
-async def any_due(transaction: Transaction, present: Present) -> bool:
-    """Whether a publication is to be sent or looked for now, or its sender may have died."""
+async def any_due(transaction: Transaction, present: Present, *, sends: bool = True) -> bool:
+    """Whether a publication is to be sent or looked for now, or its sender may have died.
+
+    Without `sends`, only what is looked for counts.
+    """
     now = present.now
     sending = publications.c.state == PublicationState.SENDING.value
-    waits = or_(
-        publications.c.state == PublicationState.UNCERTAIN.value,
-        and_(
+    waits: ColumnElement[bool] = publications.c.state == PublicationState.UNCERTAIN.value
+    if sends:
+        to_send = and_(
             publications.c.state == PublicationState.PENDING.value,
             may_be_sent_to(users, present.mode),
             ~being_undone(),
-        ),
-    )
+        )
+        waits = or_(waits, to_send)
     found = await transaction.scalar(
         select(publications.c.id)
         .join(users, users.c.key == publications.c.user_key)

@@ -23,10 +23,14 @@ SWEEPING = "sweeping"
 """Asking GraphQL about many users at once; meanwhile everybody is checked by REST."""
 READING = "reading"
 """Reading what is new; telling the unchanged from the others goes on."""
+EXAMINING = "examining"
+"""Examining files for credentials; meanwhile no file and no note is sent."""
 
-PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING)
+PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING, EXAMINING)
 STOPS_WATCHING = (WATCHING, READING)
 """The pauses during which no new gists are read."""
+STOPS_PUBLISHING = (PUBLISHING, EXAMINING)
+"""The pauses during which nothing is sent."""
 ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
 SAME_PAUSE = timedelta(minutes=5)
@@ -98,7 +102,7 @@ async def end_pauses(
     can_be_ended = (
         pauses.c.name.in_(names),
         pauses.c.until > now,
-        or_(pauses.c.name == PUBLISHING, pauses.c.cause != PauseCause.RATE_LIMIT),
+        or_(pauses.c.name.in_(STOPS_PUBLISHING), pauses.c.cause != PauseCause.RATE_LIMIT),
     )
     rows = await transaction.execute(
         select(pauses.c.name, pauses.c.until).where(*can_be_ended).with_for_update()

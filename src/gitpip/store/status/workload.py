@@ -65,7 +65,7 @@ async def of_publishing(transaction: Transaction, present: Present) -> Work:
         select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
     )
     waits = bool(following) and not (
-        await _held_up(transaction, (pauses.PUBLISHING,), now)
+        await _held_up(transaction, pauses.STOPS_PUBLISHING, now)
         or await publishing_pause.current(transaction, now)
         or await accounts.change(transaction, Vendor.PIPEDRIVE)
     )

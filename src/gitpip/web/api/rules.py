@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from gitpip.actions import rules as actions
@@ -72,7 +72,7 @@ class RuleBody(BaseModel):
 
 
 class TakenBody(BaseModel):
-    """A stored file, and the rule that decides about it; null where none fits."""
+    """A stored file, and the rule that decides about it; null where none fits, or none in time."""
 
     login: str
     gist_id: str
@@ -80,6 +80,8 @@ class TakenBody(BaseModel):
     rule_id: int | None
     rule: str | None
     action: RuleAction
+    too_slow: bool = False
+    """Whether the rules take too long for it together, so that it is held."""
 
     @classmethod
     def of(cls, taken: Taken) -> Self:
@@ -91,7 +93,8 @@ class TakenBody(BaseModel):
             filename=taken.filename,
             rule_id=rule.id if rule else None,
             rule=rule.name if rule else None,
-            action=rule.action if rule else RuleAction.PUBLISH,
+            action=taken.ruling.action,
+            too_slow=taken.ruling.is_late,
         )
 
 
@@ -125,14 +128,21 @@ async def list_rules(context: Context) -> list[RuleBody]:
 @needs(Role.VIEWER)
 async def try_rules(
     context: Context,
+    response: Response,
     limit: Annotated[int, Query(ge=1, le=rule_trial.MOST, description="How many at most.")] = 100,
 ) -> list[TakenBody]:
     """Which rule decides about which of the newest stored files; nothing is changed.
 
-    It takes some three seconds at most: if the rules are slow, the list ends earlier.
+    It takes some three seconds: if the rules are slow, the list ends earlier. The headers say so:
+    `gitpip-timed-out` is `true` then, `gitpip-slowest-rule` is the id of the slowest rule, and
+    `gitpip-slowest-seconds` the most that it took for a file.
     """
     async with context.database.read() as transaction:
         tried = await rule_trial.tried(transaction, utc_now(), limit=limit)
+    response.headers["gitpip-timed-out"] = "true" if tried.timed_out else "false"
+    if tried.worst and tried.worst.slowest:
+        response.headers["gitpip-slowest-rule"] = str(tried.worst.slowest.id)
+        response.headers["gitpip-slowest-seconds"] = f"{tried.worst.took:.3f}"
     return [TakenBody.of(one) for one in tried.taken]
 
 

@@ -25,10 +25,12 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
 VERSION = version("gitpip")
-Pausable = Literal["watching", "sweeping", "reading", "publishing"]
+Pausable = Literal["watching", "sweeping", "reading", "publishing", "examining"]
 """The names of `pauses.PAUSABLE`."""
 STOPS_WATCHING: tuple[Pausable, ...] = ("watching", "reading")
 """Those of `pauses.STOPS_WATCHING`."""
+STOPS_PUBLISHING: tuple[Pausable, ...] = ("publishing", "examining")
+"""Those of `pauses.STOPS_PUBLISHING`."""
 NotesAct = Literal["retry", "leave"]
 
 router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
@@ -278,10 +280,9 @@ def _publishing(condition: Condition) -> ActivityBody:
             until=person.until,
             by=person.paused_by,
         )
-    if pause := condition.pauses.get(pauses.PUBLISHING):
-        return ActivityBody(
-            state="paused", reason=pause.reason, until=pause.until, pause="publishing"
-        )
+    for name in STOPS_PUBLISHING:
+        if pause := condition.pauses.get(name):
+            return ActivityBody(state="paused", reason=pause.reason, until=pause.until, pause=name)
     return ActivityBody(state="running")
 
 

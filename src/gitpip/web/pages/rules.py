@@ -154,15 +154,17 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         ordered = await rules.everything(transaction)
         tried = await rule_trial.tried(transaction, utc_now()) if ordered else Tried()
         out = await opt_outs.everyone(transaction)
-    counts = Counter(one.rule.id if one.rule else None for one in tried.taken)
+    counts = Counter(
+        one.rule.id if one.rule else None for one in tried.taken if not one.ruling.is_late
+    )
     page = render(
         "rules.html",
         page="rules",
         rules=[(rule, told(rule), counts[rule.id]) for rule in ordered],
         unruled=counts[None],
         tried=len(tried.taken),
-        timed_out=tried.timed_out,
-        seconds=rule_trial.TIME_LIMIT.total_seconds(),
+        late=tried.late,
+        remark=tried.remark,
         taken=tried.taken[:SHOWN],
         form=form,
         actions=list(RuleAction),

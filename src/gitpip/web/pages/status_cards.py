@@ -40,6 +40,7 @@ OF_WORKERS = frozenset(
     {
         ProblemKind.NO_WORKER,
         ProblemKind.UNHEALTHY,
+        ProblemKind.EXAMINING_PAUSED,
         ProblemKind.CLOCK_WRONG,
         ProblemKind.CLOCK_WAS_WRONG,
         ProblemKind.SECRET_UNREADABLE,

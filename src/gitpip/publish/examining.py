@@ -1,0 +1,79 @@
+"""Whether files can be examined for credentials; while none can be, nothing new is sent."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gitpip.config.publishing.policy import PublishingPolicy
+from gitpip.model import Pause
+from gitpip.modes import CredentialsGuard
+from gitpip.observability.logging import get_logger
+from gitpip.publish.credentials.detector import DETECTOR
+from gitpip.store.database import Database, Transaction
+from gitpip.store.status import pauses
+
+FIRST_WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(minutes=10)
+
+log = get_logger()
+
+
+class NotExamined(Exception):
+    """No file can be examined at present, so nothing is sent; the message says why."""
+
+
+class Examining:
+    """The pause during which no file is examined. `now` tells the time (UTC).
+
+    It begins when the detector fails for a sample, too, and ends when a later try finds the sample.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._works: bool | None = None
+        """None before the first look: a process that has just started does not wait for a try."""
+
+    def begin(self) -> None:
+        """A run begins: another process may have paused it since the last one."""
+        if self._works:
+            self._works = None
+
+    async def is_possible(self, transaction: Transaction, policy: PublishingPolicy) -> bool:
+        """Whether files can be examined as far as the rows say, or it is time to try."""
+        if self._works is None or policy.credentials is CredentialsGuard.PUBLISH:
+            return True
+        return await pauses.paused(transaction, pauses.EXAMINING, self._now()) is None
+
+    async def goes_on(self, policy: PublishingPolicy) -> bool:
+        """Whether files can be examined, or need not be; tries it where its time has come."""
+        if self._works:
+            return True
+        async with self._database.read() as transaction:
+            last = await pauses.last_pause(transaction, pauses.EXAMINING)
+            waits = not await self.is_possible(transaction, policy)
+        if waits:
+            return False
+        if last is not None and policy.credentials is not CredentialsGuard.PUBLISH:
+            trouble = await asyncio.to_thread(DETECTOR.trouble)
+            if trouble is not None:
+                await self.stop(trouble)
+                return False
+        if last is not None:
+            async with self._database.begin() as transaction:
+                await pauses.resume(transaction, pauses.EXAMINING, self._now())
+            log.info("examining.resumed")
+        self._works = True
+        return True
+
+    async def stop(self, reason: str) -> None:
+        """No file can be examined: try again later, and later each time."""
+        now = self._now()
+        async with self._database.begin() as transaction:
+            last = await pauses.last_pause(transaction, pauses.EXAMINING)
+            lasted = now - (last.since or now) if last else timedelta(0)
+            until = now + min(max(lasted, FIRST_WAIT), LONGEST_WAIT)
+            told = f"no file can be examined for credentials ({reason})"
+            await pauses.pause(transaction, pauses.EXAMINING, Pause(until, told), now=now)
+        self._works = False
+        log.error("examining.paused", reason=reason, until=until)
