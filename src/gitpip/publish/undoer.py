@@ -13,6 +13,7 @@ from gitpip.model import PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
+from gitpip.publish.deal_undoer import DealUndoer
 from gitpip.publish.deals import held_up
 from gitpip.publish.delivery import (
     Accepted,
@@ -23,7 +24,7 @@ from gitpip.publish.delivery import (
     Refused,
     Waits,
 )
-from gitpip.publish.destination import Activity, LookFailed
+from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
@@ -31,7 +32,7 @@ from gitpip.publish.trouble import Kind
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import undo_outcomes, undone
+from gitpip.store.publications import undo_outcomes, undone, undone_deals
 from gitpip.store.publications.permission import Present
 from gitpip.store.publications.undone import Due
 from gitpip.store.schema_undo import UndoneState
@@ -44,9 +45,12 @@ log = get_logger()
 
 
 class Undoer:
-    """Deletes activities that are to be undone, one after another."""
+    """Deletes activities that are to be undone, one after another, and then empty deals."""
 
-    def __init__(self, channel: Channel, guards: Guards, *, waits: Waits) -> None:
+    def __init__(
+        self, channel: Channel, index: DealFinder, guards: Guards, *, waits: Waits
+    ) -> None:
+        self._deals = DealUndoer(channel, index, guards, waits=waits)
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
@@ -77,10 +81,15 @@ class Undoer:
             for each in due:
                 if not may_go_on() or self._pauses.holds() or not await self._guarded(each):
                     break
+            else:
+                for _ in range(BATCH - len(due)):
+                    if not may_go_on() or not await self._deals.one(token) or self._pauses.holds():
+                        break
         finally:
             self.busy = False
         async with self._database.begin() as transaction:
             await undone.release(transaction, token)
+            await undone_deals.release(transaction, token)
             await undone.end(transaction, self._now())
 
     async def _present(self, transaction: Transaction) -> Present:

@@ -15,6 +15,7 @@ from gitpip.model import ActivityId, Deal, DealId, PublicationState, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema_targets import deal_drifts
+from gitpip.store.schema_undo import deal_is_open, undone_deals
 from gitpip.targets import Links
 
 ASKED_AGAIN_AFTER = timedelta(hours=1)
@@ -26,7 +27,14 @@ WAITS = deal_drifts.c.answer == DriftAnswer.WAIT.value
 
 async def is_usable(transaction: Transaction, user_key: UserKey, now: datetime) -> bool:
     """Whether a deal that is known can be used without asking Pipedrive about it first."""
+    being_deleted = (
+        select(undone_deals.c.id)
+        .join(deals, deals.c.deal_id == undone_deals.c.deal_id)
+        .where(deals.c.user_key == user_key, deal_is_open, undone_deals.c.begun_at.is_not(None))
+        .exists()
+    )
     wanted = (
+        ~being_deleted,
         deal_drifts.c.user_key == user_key,
         deal_drifts.c.asked_at.between(now - ASKED_AGAIN_AFTER, now),
         deal_drifts.c.answer.is_(None) | ~WAITS,
