@@ -11,13 +11,14 @@ from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo
 from gitpip.model import PublicationId
 from gitpip.publish.deal_undoer import FIRST_RETRY
+from gitpip.publish.undoer import MERGED
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undos import Plan, Undo
 from gitpip.store.schema_events import EventKind, events
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault
 from gitpip_standins.exchange import JsonObject, Request
-from tests.publish.test_undo import acting, carry_out, read, there
+from tests.publish.test_undo import acting, carry_out, files, read, there
 from tests.support.scene import Process, Scene, until_killed
 
 Change = Callable[[Scene], object]
@@ -141,6 +142,34 @@ async def test_a_deal_of_a_person_is_kept(scene: Scene) -> None:
     begun = await undo(scene, "ada")
     await carry_out(scene, process)
     assert await deals_of(scene, begun) == [(1, KEPT, undone_deals.NOT_MADE)]
+
+
+@pytest.mark.parametrize("touched", [False, True], ids=["times stay", "times change"])
+async def test_two_users_share_a_deal_after_a_merge(scene: Scene, touched: bool) -> None:
+    """Pipedrive does not document whether a merge changes the times of the activities."""
+    process = await published(scene, "ada", "bob")
+    scene.clock.advance(timedelta(hours=2))
+    times = {int(str(one["id"])): one["update_time"] for one in scene.crm.activities}
+    scene.crm.merge_deals(1, 2)
+    for number, at in () if touched else times.items():
+        scene.crm.edit_activity(number, update_time=at)
+    await scene.find_files("ada", "c.py")
+    await scene.settle(process)
+    begun = await undo(scene, "ada")
+    await carry_out(scene, process)
+
+    done = await files(scene, begun)
+    moved = (KEPT, f"{MERGED} deal 2") if touched else (DELETED, None)
+    assert done == {"a.py": moved, "b.py": moved, "c.py": (DELETED, None)}
+    assert there(scene) == ({1, 2, 3, 4} if touched else {3, 4})
+    # It was made for the other user.
+    gone = "it was deleted in Pipedrive before"
+    assert await deals_of(scene, begun) == [(1, DELETED, gone)]
+    for number in there(scene):
+        scene.crm.delete_activity(number)
+    other = await undo(scene, "bob")
+    await carry_out(scene, process)
+    assert await deals_of(scene, other) == [(2, KEPT, undone_deals.OF_ANOTHER)]
 
 
 async def test_what_gitpip_put_there_and_was_not_undone_keeps_a_deal(scene: Scene) -> None:

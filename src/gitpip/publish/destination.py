@@ -148,6 +148,11 @@ class Activity(Item):
     changed_at: datetime | None = None
     """When it was changed last, by the CRM's clock; None where that is not told."""
 
+    def is_as_written(self, note_written_at: datetime | None) -> bool:
+        """Whether nobody has changed it since it was made, or since gitpip last wrote its note."""
+        by_us = note_written_at is not None and self.changed_at == note_written_at
+        return self.untouched or by_us
+
 
 @dataclass(frozen=True)
 class DealContents:

@@ -32,13 +32,14 @@ from gitpip.publish.trouble import Kind
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import undo_outcomes, undone, undone_deals
+from gitpip.store.publications import deal_drifts, undo_outcomes, undone, undone_deals
 from gitpip.store.publications.permission import Present
 from gitpip.store.publications.undone import Due
 from gitpip.store.schema_undo import UndoneState
 
 BATCH = 10
 FIRST_RETRY = timedelta(seconds=2)
+MERGED = "a person may have changed it before its deal was merged into"
 GONE = "its activity was deleted in Pipedrive before"
 
 log = get_logger()
@@ -145,6 +146,7 @@ class Undoer:
         """Why an activity is not deleted; None if it is surely ours, and nobody has changed it."""
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            followed_at = await deal_drifts.followed_at(transaction, due.user_key, activity.deal_id)
         if account is None or activity.creator_id not in account.creators:
             return "another user made it"
         if not (
@@ -157,10 +159,11 @@ class Undoer:
             return f"it was moved to {to}"
         if activity.done_since:
             return "a person marked it as done"
-        by_us = due.note_written_at is not None and activity.changed_at == due.note_written_at
-        if not activity.untouched and not by_us:
-            return "a person changed it"
-        return None
+        if activity.is_as_written(due.note_written_at):
+            return None
+        # A merge may change the time of each activity.
+        merged = f"{MERGED} deal {activity.deal_id}"
+        return "a person changed it" if followed_at is None else merged
 
     async def _deleted(self, due: Due, reason: str | None) -> bool:
         now = self._now()
