@@ -69,6 +69,8 @@ class DueDeal:
     value: float | None
     attempts: int
     token: str
+    begun_at: datetime | None
+    """Since when a request that deletes it may be under way."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ async def claim(
     of = undone_deals.c
     rows = await transaction.execute(
         select(
-            *(of.id, of.undo_id, of.user_key, of.deal_id, of.attempts, of.token),
+            *(of.id, of.undo_id, of.user_key, of.deal_id, of.attempts, of.token, of.begun_at),
             *(users.c.login, made.c.title, made.c.value),
         )
         .join(users, users.c.key == of.user_key)
@@ -277,7 +279,9 @@ async def why_kept(transaction: Transaction, due: DueDeal) -> str | None:
         publications.c.deal_id == due.deal_id,
         and_(publications.c.deal_id.is_(None), publications.c.user_key.in_(users_of)),
     )
-    if await _any(transaction, exists().where(there, _in_state(PublicationState.PENDING))):
+    waits = exists().where(there, _in_state(PublicationState.PENDING))
+    # Once a request may be under way, nothing can be sent there before it is known to be gone.
+    if due.begun_at is None and await _any(transaction, waits):
         return MORE_TO_SEND
     published = exists().where(there, _in_state(PublicationState.PUBLISHED))
     earlier = exists().where(
