@@ -185,9 +185,9 @@ class Rounds(Installation):
 
 def test_any_order_of_acts_and_faults() -> None:
     with of_sqlite() as databases:
-        run(Rounds, databases, examples=10, steps=8)
+        run(Rounds, databases, examples=8, steps=8)
 
 
 def test_and_on_postgresql(postgres: PostgresServer) -> None:
     with of_postgresql(postgres) as databases:
-        run(Rounds, databases, examples=2, steps=8)
+        run(Rounds, databases, examples=1, steps=8)
