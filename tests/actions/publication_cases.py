@@ -132,7 +132,7 @@ PUBLICATIONS = [
     ),
     Case(
         "what is in Pipedrive is sent again",
-        repairs.begin,
+        repairs.carry_out,
         post("/repairs", act="send-again", number=str(PUBLISHED), shown="1"),
         api("POST", "/repairs", act="send-again", ids=[PUBLISHED]),
         ("publications", "repair", "send-again", str(PUBLISHED)),
@@ -145,11 +145,14 @@ PUBLICATIONS = [
     ),
     Case(
         "a repair that was cut short goes on",
-        repairs.carry_out,
+        repairs.resume,
         post("/repairs/1/resume"),
         api("POST", "/repairs/1/resume"),
         ("publications", "repair", "--resume", "1"),
-        audit=(("repair.ended", "1: 1 done, 0 left as they had changed"),),
+        audit=(
+            ("repair.resumed", "1"),
+            ("repair.ended", "1: 1 done, 0 left as they had changed"),
+        ),
         wakes=("publish",),
         tables=("publications", "repair_items", "repairs"),
     ),
@@ -176,7 +179,7 @@ PUBLICATIONS = [
     ),
     Case(
         "a repair that is not there goes on",
-        repairs.carry_out,
+        repairs.resume,
         post("/repairs/77/resume"),
         api("POST", "/repairs/77/resume"),
         ("publications", "repair", "--resume", "77"),

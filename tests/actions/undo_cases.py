@@ -27,6 +27,16 @@ UNDOS = [
         tables=("publications", "undone", "undos"),
     ),
     Case(
+        "a publication is undone with the deal of its user",
+        undo.undo,
+        post("/undos", number=str(PUBLISHED), with_deals="true"),
+        api("POST", "/undos", publications=[PUBLISHED], with_deals=True),
+        ("undo", "--publication", str(PUBLISHED), "--with-deals"),
+        audit=(("undo.begun", f"2: publication {PUBLISHED}, 1 publications, with empty deals"),),
+        wakes=("publish",),
+        tables=("undone", "undos"),  # no deal was made for the user
+    ),
+    Case(
         "nothing is named to be undone",
         undo.undo,
         post("/undos"),

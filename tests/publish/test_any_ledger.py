@@ -13,14 +13,12 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 from pydantic import SecretStr
 
@@ -35,6 +33,7 @@ from tests.conftest import PostgresServer
 from tests.support.activities import markers_in
 from tests.support.clocks import Clock
 from tests.support.databases import Copied, Databases, of_postgresql, of_sqlite
+from tests.support.machines import run
 from tests.support.scene import (
     Machine,
     OurClock,
@@ -341,29 +340,11 @@ def _writes(crm: Crm) -> int:
     return sum(request.method != "GET" for request in crm.requests)
 
 
-def check(databases: Databases, *, examples: int, steps: int) -> None:
-    class Here(Ledgers):
-        pass
-
-    Here.databases = databases
-    run_state_machine_as_test(
-        Here,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            # To shrink a failure takes minutes.
-            phases=(Phase.explicit, Phase.reuse, Phase.generate),
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_any_ledger_on_sqlite() -> None:
     with of_sqlite() as databases:
-        check(databases, examples=20, steps=10)
+        run(Ledgers, databases, examples=20, steps=10)
 
 
 def test_any_ledger_on_postgresql(postgres: PostgresServer) -> None:
     with of_postgresql(postgres) as databases:
-        check(databases, examples=4, steps=10)
+        run(Ledgers, databases, examples=4, steps=10)

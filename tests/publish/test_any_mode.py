@@ -4,21 +4,11 @@ A state machine changes modes and pauses, finds files, approves some and publish
 get lost and the process is killed. What the stand-in was sent is compared with what was approved.
 """
 
-import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, rule
 
 from gitpip.actions import publications as acts
 from gitpip.actions import publishing
@@ -27,15 +17,12 @@ from gitpip.actions.acting import Acting
 from gitpip.model import Publication, PublicationState, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store.access.audit import Actor, Via
-from gitpip.store.database import open_database
 from gitpip.store.status import publishing_pause
 from gitpip.store.users.users import GENERAL, Changes, Mode
-from gitpip_standins import Fault, Server
-from gitpip_standins import Pipedrive as Crm
-from tests.support.clocks import Clock
-from tests.support.databases import Databases, of_sqlite
-from tests.support.scene import Process, Scene, until_killed, wake_nobody
-from tests.support.tokens import TOKEN
+from gitpip_standins import Fault
+from tests.support.databases import of_sqlite
+from tests.support.machines import Installation, run
+from tests.support.scene import wake_nobody
 
 pytestmark = pytest.mark.long
 
@@ -44,32 +31,20 @@ LOGINS = ("ada", "bob")
 FAULTS = (None, None, Fault.drop(), Fault.drop(processed=True), Fault.error(500, processed=True))
 
 
-class Modes(RuleBasedStateMachine):
+class Modes(Installation):
     """One installation whose modes and pauses change all the time."""
-
-    databases: ClassVar[Databases]
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.clock = Clock()
-        self.crm = Crm(token=TOKEN, clock=self.clock, burst=100_000, search_burst=None)
-        self.server = Server(self.crm.app).start()
-        self.process: Process | None = None
+        self.acting = Acting(self.scene.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
         self.gists = 0
         self.own: dict[str, PublishingMode | None] = dict.fromkeys(LOGINS)
         self.to_be_asked: set[str] = set()
         """The markers of what waited in a dry run, or to be asked about."""
         self.approved: set[str] = set()
 
-    def do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(coroutine)
-
     @initialize(per=st.sampled_from(["file", "gist", "gist"]))
     def begin(self, per: str) -> None:
-        url = self.databases.new(self.databases.empty)
-        self.scene = Scene(open_database(url), url, self.crm, self.server.url, self.clock)
-        self.acting = Acting(self.scene.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
         self.change_what_an_activity_is_made_for(per)
         for login in LOGINS:
             self.find(login, 2)
@@ -128,15 +103,14 @@ class Modes(RuleBasedStateMachine):
             self.do(acts.approve(self.acting, acts.Which(ids=[row.id])))
             self.approved.add(row.marker)
 
-    @rule(fault=st.sampled_from(FAULTS), moment=st.sampled_from([None, 3, 7, 11, 15, 19]))
-    def publish(self, fault: Fault | None, moment: int | None) -> None:
+    @rule(fault=st.sampled_from(FAULTS), moment=st.sampled_from([0, 3, 7, 11, 15, 19]))
+    def publish_now(self, fault: Fault | None, moment: int) -> None:
         """Publish, perhaps until the process is killed; nothing is written that may not be."""
         if fault:
             self.crm.faults.script(fault, method="POST", path="activities$")
         kept = self.kept_back()
         before = len(self.writes())
-        self.do(self._publish(moment))
-        self.crm.faults.clear()
+        self.do(self.publish(moment))
         if kept:
             assert self.writes()[before:] == []
         self.clock.advance(timedelta(minutes=3))
@@ -146,7 +120,7 @@ class Modes(RuleBasedStateMachine):
         for mode in modes:
             self.change_the_mode_of_everybody(mode)
             self.find(LOGINS[0], 2)
-            self.publish(None, None)
+            self.publish_now(None, 0)
 
     def kept_back(self) -> bool:
         """Whether nothing at all may be written now."""
@@ -162,34 +136,15 @@ class Modes(RuleBasedStateMachine):
         ]
         return bool(self.do(paused())) or all(quiet)
 
-    async def _publish(self, moment: int | None) -> None:
-        self.process = self.process or await self.scene.process()
-        if moment is None:
-            await self.process.run()
-            return
-        database = self.process.database
-        database.dies = database.in_moments(moment)
-        await until_killed(self.process)
-        if database.dead:
-            self.process = None
-        database.dies = lambda: False
-
     def writes(self) -> list[str]:
         return [f"{one.method} {one.path}" for one in self.crm.requests if one.method != "GET"]
 
     @invariant()
     def nothing_is_there_that_was_to_be_asked_about(self) -> None:
-        if hasattr(self, "scene"):
-            there = set(self.scene.activities())
-            assert there & self.to_be_asked <= self.approved
+        there = set(self.scene.activities())
+        assert there & self.to_be_asked <= self.approved
 
-    def teardown(self) -> None:
-        if hasattr(self, "scene"):
-            self.do(self._end())
-        self.server.stop()
-        self.loop.close()
-
-    async def _end(self) -> None:
+    async def in_peace(self) -> None:
         """Everything is there once after it was approved."""
         await publishing.resume_publishing(self.acting)
         for login in LOGINS:
@@ -200,21 +155,8 @@ class Modes(RuleBasedStateMachine):
         await acts.approve(self.acting, acts.Which(everything=True))
         await self.scene.settle(process)
         await self.scene.assert_each_is_there_once()
-        await self.scene.close()
 
 
 def test_nothing_is_sent_that_was_to_be_asked_about() -> None:
-    class Here(Modes):
-        pass
-
-    with of_sqlite() as Here.databases:
-        run_state_machine_as_test(
-            Here,
-            settings=settings(
-                max_examples=8,
-                stateful_step_count=12,
-                deadline=None,
-                phases=(Phase.explicit, Phase.reuse, Phase.generate),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    with of_sqlite() as databases:
+        run(Modes, databases, examples=8, steps=12)

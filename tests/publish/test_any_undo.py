@@ -1,42 +1,33 @@
 """Whatever is sent again, undone and skipped, the ledger knows exactly what is in Pipedrive.
 
-A state machine lets a person act while answers get lost, writes land late, lists lag behind and the
-process is killed. Then everything is left in peace until nothing waits. No content is there twice,
-and no activity was deleted that nobody undid.
+A state machine lets a person act while answers get lost, writes land late, lists lag behind, the
+process is killed and the database is restored from a backup. Then everything is left in peace until
+nothing waits. No content is there twice, no activity was deleted that nobody undid, and none is
+under a deal that is gone. After a restore, an undo of everything leaves nothing.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, rule
 
+from gitpip.actions import undo as undo_actions
+from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo, PublicationNotFound, PublicationStateError
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.delivery import ABSENCE
-from gitpip.store.database import open_database
 from gitpip.store.publications import publications, sent_again
 from gitpip.store.schema_undo import Which
-from gitpip_standins import Fault, FaultKind, Server
-from gitpip_standins import Pipedrive as Crm
-from tests.publish.test_sent_again import send_again, undo
-from tests.publish.test_undo import carry_out, there
+from gitpip_standins import Fault, FaultKind
+from tests.conftest import PostgresServer
+from tests.publish.test_sent_again import send_again
+from tests.publish.test_undo import acting, carry_out, there
 from tests.support.activities import markers_in
-from tests.support.clocks import Clock
-from tests.support.databases import Databases, of_sqlite
-from tests.support.scene import Machine, Process, Scene, until_killed
-from tests.support.tokens import TOKEN
+from tests.support.databases import Copied, of_postgresql, of_sqlite
+from tests.support.machines import Installation, run
 
 pytestmark = pytest.mark.long
 
@@ -56,50 +47,22 @@ FAULTS = st.sampled_from(
 WAITS = (timedelta(seconds=3), timedelta(minutes=2), timedelta(minutes=8), timedelta(hours=2))
 
 
-class Rounds(RuleBasedStateMachine):
-    """One installation whose operator sends again, undoes and skips."""
-
-    databases: ClassVar[Databases]
+class Rounds(Installation):
+    """One installation whose operator sends again, undoes, skips and restores."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.clock = Clock()
-        self.crm = Crm(token=TOKEN, clock=self.clock, burst=100_000, search_burst=None)
-        self.server = Server(self.crm.app).start()
-        url = self.databases.new(self.databases.empty)
-        machine = Machine(monotonic=lambda: 0.0, boot=self._seconds_since_boot)
-        self.scene = Scene(
-            open_database(url), url, self.crm, self.server.url, self.clock, machine=machine
-        )
-        self.process: Process | None = None
         self.undone: set[PublicationId] = set()
         """What a person undid at any time."""
-
-    def _seconds_since_boot(self) -> float:
-        return self.clock.now.timestamp()
-
-    def do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.loop.run_until_complete(coroutine)
+        self.copies: list[Copied] = []
+        self.restored = False
 
     @initialize(lag=st.sampled_from(LAGS))
     def begin(self, lag: timedelta) -> None:
         self.crm.list_lag = lag
         self.do(self.scene.find_files("ada", "a.py"))
         self.do(self.scene.find_files("ada", "b.py"))
-        self.do(self._publish())
-
-    async def _publish(self, moment: int = 0) -> None:
-        if self.process is None:
-            self.process = await self.scene.process()
-            await self.process.publisher.take_over()
-        if moment:
-            self.process.database.dies = self.process.database.in_moments(moment)
-            await until_killed(self.process)
-            self.process = None
-        else:
-            await self.process.run()
-        self.crm.faults.clear()
+        self.do(self.publish())
 
     def _fails(self, method: str, fault: Fault | None) -> None:
         if fault:
@@ -109,28 +72,40 @@ class Rounds(RuleBasedStateMachine):
     def send_again(self, number: PublicationId, fault: Fault | None, moment: int) -> None:
         self.do(send_again(self.scene, number))
         self._fails("POST", fault)
-        self.do(self._publish(moment))
+        self.do(self.publish(moment))
 
     @rule(
         number=NUMBERS,
         which=st.sampled_from(Which),
+        with_deals=st.booleans(),
         fault=FAULTS,
         moment=st.sampled_from([0, 0, 2, 4, 6, 9]),
     )
-    def undo(self, number: PublicationId, which: Which, fault: Fault | None, moment: int) -> None:
+    def undo(
+        self,
+        number: PublicationId,
+        which: Which,
+        with_deals: bool,
+        fault: Fault | None,
+        moment: int,
+    ) -> None:
         with suppress(NothingToUndo):
-            self.do(undo(self.scene, which, number))
+            self.do(self._undo(number, which, with_deals=with_deals))
             self.undone.add(number)
         if fault and fault.kind is not FaultKind.LANDS:
-            self._fails("DELETE", fault)
-        self.do(self._publish(moment))
+            self.crm.faults.script(fault, method="DELETE", path="/(activities|deals)/")
+        self.do(self.publish(moment))
+
+    async def _undo(self, number: PublicationId, which: Which, *, with_deals: bool) -> None:
+        what = What(publications=[number], which=which, with_deals=with_deals)
+        await undo_actions.undo(acting(self.scene), what)
 
     @rule(number=NUMBERS, retried=st.booleans(), fault=FAULTS)
     def skip_or_retry(self, number: PublicationId, retried: bool, fault: Fault | None) -> None:
         with suppress(PublicationStateError, PublicationNotFound):
             self.do(self._change(number, retried=retried))
         self._fails("POST", fault)
-        self.do(self._publish())
+        self.do(self.publish())
 
     async def _change(self, number: PublicationId, *, retried: bool) -> None:
         change = publications.retry if retried else publications.skip
@@ -141,22 +116,34 @@ class Rounds(RuleBasedStateMachine):
     def wait(self, wait: timedelta) -> None:
         self.crm.wait_until(self.scene.all_landed)
         self.clock.advance(wait)
-        self.do(self._publish())
+        self.do(self.publish())
 
-    def teardown(self) -> None:
-        try:
-            self.do(self._in_peace())
-        finally:
-            self.do(self.scene.close())
-            self.server.stop()
-            self.loop.close()
+    @rule()
+    def copy_the_database(self) -> None:
+        self.do(self._disconnect())
+        self.copies.append(self.databases.copy(self.scene.url))
 
-    async def _in_peace(self) -> None:
-        await self._publish()
-        assert self.process is not None
-        for _ in range(2):  # what lands late is undone, and watched again
-            await self.scene.settle(self.process, watched=True)
-            await carry_out(self.scene, self.process)
+    @rule(which=st.integers(0, 100))
+    def restore(self, which: int) -> None:
+        """A database of before takes the place of the present one, and Pipedrive knows more."""
+        if not self.copies:
+            return
+        self.crm.wait_until(self.scene.all_landed)
+        self.clock.advance(self.crm.list_lag + timedelta(minutes=6))
+        self.do(self.scene.close())
+        self.open(self.copies[which % len(self.copies)])
+        self.restored = True
+        self.do(self.publish())
+
+    async def _disconnect(self) -> None:
+        await self.scene.database.close()
+        for process in self.scene._processes:
+            await process.database.close()
+
+    async def in_peace(self) -> None:
+        await self._settled()
+        if self.restored:
+            await self._undo_all()
         known: dict[int, PublicationId] = {}
         for row in await self.scene.rows():
             if row.state is PublicationState.PUBLISHED:
@@ -165,6 +152,25 @@ class Rounds(RuleBasedStateMachine):
                 earlier = await sent_again.earlier(transaction, row.id)
             known |= {one.activity_id: row.id for one in earlier}
         assert there(self.scene) == set(known)
+        self._check_what_is_left()
+
+    async def _settled(self) -> None:
+        process = await self.publish()
+        assert process is not None
+        for _ in range(2):  # what lands late is undone, and watched again
+            await self.scene.settle(process, watched=True)
+            await carry_out(self.scene, process)
+
+    async def _undo_all(self) -> None:
+        self._check_what_is_left()
+        for number in map(PublicationId, (1, 2)):
+            self.undone.add(number)
+            with suppress(NothingToUndo):
+                await self._undo(number, Which.ALL, with_deals=True)
+        await self._settled()
+        assert there(self.scene) == set()
+
+    def _check_what_is_left(self) -> None:
         left = [one for one in self.crm.activities if not one["is_deleted"]]
         markers = Counter(marker for one in left for marker in markers_in(one))
         assert set(markers.values()) <= {1}, markers
@@ -172,23 +178,16 @@ class Rounds(RuleBasedStateMachine):
             number = PublicationId(1 if str(one["subject"]).startswith("a.py") else 2)
             is_double = markers.keys() & set(markers_in(one))
             assert not one["is_deleted"] or is_double or number in self.undone, one
+        gone = {deal["id"] for deal in self.crm.deals if deal["is_deleted"]}
+        assert not [one for one in left if one["deal_id"] in gone]
+        assert set(self.scene.deals().values()) <= {1}
 
 
 def test_any_order_of_acts_and_faults() -> None:
     with of_sqlite() as databases:
+        run(Rounds, databases, examples=8, steps=8)
 
-        class Here(Rounds):
-            pass
 
-        Here.databases = databases
-        run_state_machine_as_test(
-            Here,
-            settings=settings(
-                max_examples=10,
-                stateful_step_count=8,
-                deadline=None,
-                # To shrink a failure takes minutes.
-                phases=(Phase.explicit, Phase.reuse, Phase.generate),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+def test_and_on_postgresql(postgres: PostgresServer) -> None:
+    with of_postgresql(postgres) as databases:
+        run(Rounds, databases, examples=1, steps=8)

@@ -1,5 +1,6 @@
 """Undoing deletes exactly the activities that gitpip made of what was undone, whatever fails."""
 
+import asyncio
 from collections import Counter
 from datetime import timedelta
 
@@ -99,9 +100,13 @@ async def test_nothing_is_undone_twice(scene: Scene) -> None:
     process = await scene.process()
     await scene.find_files("ada", "a.py")
     await scene.settle(process)
-    await undo(scene, login="ada")
-    with pytest.raises(NothingToUndo, match=r"user ada is left .* 1 are being undone already"):
-        await undo(scene, login="ada")
+    # Two people at the same moment: one of them is told.
+    both = await asyncio.gather(
+        undo(scene, login="ada"), undo(scene, login="ada"), return_exceptions=True
+    )
+    [refused] = [one for one in both if not isinstance(one, Undo)]
+    assert isinstance(refused, NothingToUndo)
+    assert "user ada is left to be undone: 1 are being undone already" in str(refused)
     await carry_out(scene, process)
     with pytest.raises(NothingToUndo, match=r"user ada is left .* 1 were undone before"):
         await undo(scene, login="ada")

@@ -67,6 +67,7 @@ VIEWER = {
     "GET /api/v1/undos": "",
     "GET /api/v1/undos/{undo_id}": "/api/v1/undos/1",
     "GET /api/v1/undos/{undo_id}/publications": "/api/v1/undos/1/publications",
+    "GET /api/v1/undos/{undo_id}/deals": "/api/v1/undos/1/deals",
     "GET /undos/{undo_id}": "/undos/1",
     "GET /api/v1/publications": "",
     "GET /api/v1/publications/causes": "",

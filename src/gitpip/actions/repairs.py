@@ -56,6 +56,18 @@ async def begin(acting: Acting, order: Order) -> Repair:
     return begun
 
 
+async def resume(acting: Acting, repair_id: RepairId) -> Repair:
+    """Go on with a repair that was cut short; `carry_out` is to follow. One that is over stays so.
+
+    Raises RepairNotFound.
+    """
+    async with acting.begin() as act:
+        found = await repairs.get(act.transaction, repair_id)
+        if not found.ended_at:
+            await act.record("repair.resumed", str(found.id))
+    return found
+
+
 async def carry_out(
     acting: Acting, repair_id: RepairId, *, follow: Callable[[Repair], None] = lambda repair: None
 ) -> Repair:

@@ -29,12 +29,13 @@ class What:
     publications: Sequence[PublicationId] = ()
     which: Which = Which.ALL
     """Which activities of what a person had sent again."""
+    with_deals: bool = False
+    """Whether deals that gitpip made and that are empty after it are deleted, too."""
 
 
 async def plan(transaction: Transaction, what: What) -> Plan:
     """What an undo would do now; it changes nothing. Raises as `undo`, but for NothingToUndo."""
-    chosen = replace(await _chosen(transaction, what), which=what.which)
-    return await undos.plan(transaction, chosen)
+    return await undos.plan(transaction, await _chosen(transaction, what))
 
 
 async def undo(acting: Acting, what: What) -> Undo:
@@ -44,11 +45,13 @@ async def undo(acting: Acting, what: What) -> Undo:
     NothingToUndo where nothing of it is in Pipedrive or waits, as after an undo.
     """
     async with acting.begin() as act:
-        chosen = replace(await _chosen(act.transaction, what), which=what.which)
+        chosen = await _chosen(act.transaction, what)
         begun = await undos.begin(act.transaction, chosen, by=act.actor.name, now=act.now)
         told = f"{begun.id}: {begun.subject}, {begun.total} publications"
         if what.which is not Which.ALL:
             told += f", {what.which} activities"
+        if what.with_deals:
+            told += ", with empty deals"
         await act.record("undo.begun", told)
         act.wake("publish")
     return begun
@@ -67,6 +70,11 @@ async def resume_undo(acting: Acting, undo_id: UndoId) -> Undo:
 
 
 async def _chosen(transaction: Transaction, what: What) -> Chosen:
+    named = await _named(transaction, what)
+    return replace(named, which=what.which, with_deals=what.with_deals)
+
+
+async def _named(transaction: Transaction, what: What) -> Chosen:
     given = (what.check is not None, what.import_ is not None, bool(what.login))
     if sum(given) + bool(what.publications) != 1:
         raise InvalidInput("check", "name a check, or an import, or publications, or a user")

@@ -106,7 +106,7 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     if resume is not None:
         if what is not None:
             raise typer.BadParameter("can't be combined with another action", param_hint="--resume")
-        _carry_out(RepairId(resume), None, as_json=as_json)
+        _carry_out(RepairId(resume), as_json=as_json)
         return
     if what is None:
         acts = ", ".join(RepairAct)
@@ -127,10 +127,10 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
         counted = read(prepared_settings(), lambda rows: actions.counted(rows, order))
         _tell_counted(counted, what, as_json=as_json)
     else:
-        _carry_out(None, order, as_json=as_json)
+        _carry_out(order, as_json=as_json)
 
 
-def _carry_out(repair_id: RepairId | None, order: Order | None, *, as_json: bool) -> None:
+def _carry_out(what: RepairId | Order, *, as_json: bool) -> None:
     with progress_bar(as_json) as progress:
         task = progress.add_task("Repairing", total=None)
 
@@ -138,9 +138,11 @@ def _carry_out(repair_id: RepairId | None, order: Order | None, *, as_json: bool
             progress.update(task, total=done.total, completed=done.done + done.changed)
 
         async def work(acting: Acting) -> Repair:
-            begun = (await actions.begin(acting, order)).id if order else repair_id
-            assert begun is not None  # noqa: S101 (one of the two is given)
-            return await actions.carry_out(acting, begun, follow=follow)
+            if isinstance(what, Order):
+                begun = await actions.begin(acting, what)
+            else:
+                begun = await actions.resume(acting, what)
+            return await actions.carry_out(acting, begun.id, follow=follow)
 
         done = act(prepared_settings(), work)
     if as_json:

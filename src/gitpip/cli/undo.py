@@ -19,11 +19,12 @@ from gitpip.cli.output import (
 from gitpip.model import CheckId, PublicationId
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
-from gitpip.store.publications import undos
+from gitpip.store.publications import undone_deals, undos
+from gitpip.store.publications.undone_deals import UndoneDeal
 from gitpip.store.publications.undos import Undo, UndoId, Undone
 from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
-from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody
+from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody, UndoneDealBody
 
 undos_app = typer.Typer(help="List, show and resume undos.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip undos list.")]
@@ -48,6 +49,10 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     which: Annotated[
         Which, typer.Option(help="Which activities of files that were sent again.")
     ] = Which.ALL,
+    with_deals: Annotated[
+        bool,
+        typer.Option("--with-deals", help="Also delete deals that gitpip made, if they are empty."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be undone without undoing it.")
     ] = False,
@@ -60,6 +65,7 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
         login,
         [PublicationId(each) for each in publications or ()],
         which,
+        with_deals,
     )
     settings = prepared_settings()
     if dry_run:
@@ -105,18 +111,24 @@ def list_undos(as_json: Json = False) -> None:
 def show_undo(number: Number, as_json: Json = False) -> None:
     """Show the progress of an undo and the result for each publication."""
 
-    async def found(transaction: Transaction) -> tuple[Undo, tuple[Undone, ...]]:
+    async def found(
+        transaction: Transaction,
+    ) -> tuple[Undo, tuple[Undone, ...], tuple[UndoneDeal, ...]]:
         one = await undos.get(transaction, UndoId(number))
-        return one, await undos.files(transaction, one.id, offset=0, limit=MOST)
+        files = await undos.files(transaction, one.id, offset=0, limit=MOST)
+        return one, files, await undone_deals.of_undo(transaction, one.id, offset=0, limit=MOST)
 
-    one, each = read(prepared_settings(), found)
+    one, each, deals = read(prepared_settings(), found)
     facts = UndoBody.of(one).model_dump(mode="json")
     rows = [UndoneBody.of(row).model_dump(mode="json") for row in each]
+    of_deals = [UndoneDealBody.of(row).model_dump(mode="json") for row in deals]
     if as_json:
-        print_json(facts | {"publications": rows})
+        print_json(facts | {"publications": rows, "deals": of_deals})
         return
     print_facts(facts)
     print_rows(rows, as_json, "No publications.")
+    if one.with_deals:
+        print_rows(of_deals, as_json, "No deals.")
 
 
 @undos_app.command("resume")

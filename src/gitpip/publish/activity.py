@@ -187,6 +187,11 @@ def marker_in(*, subject: str | None, note: str | None) -> str | None:
     return at_end and (at_end[1] or at_end[2])
 
 
+def says_the_same(one: str, other: str) -> bool:
+    """Whether two notes have the same text: Pipedrive may write the markup differently from us."""
+    return _text(re.sub("<[^<>]*>", " ", one)) == _text(re.sub("<[^<>]*>", " ", other))
+
+
 def _footer(note: str | None) -> str:
     # Only the very end counts: the content above the footer may quote the marker of another file.
     return _text(re.sub("<[^<>]*>", " ", (note or "")[-FOOTER_REACH:]))

@@ -16,6 +16,7 @@ from gitpip.publish.delivery import Denied, NotProcessed, Outcome
 from gitpip.publish.destination import DealFinder, Item, LookFailed
 from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind
+from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deal_drifts, deals
 
@@ -104,6 +105,7 @@ class DealDrift:
     async def _follow(self, deal: Deal, former: DealId, merged: Item) -> Deal:
         to, now = DealId(merged.id), self._now()
         async with self._database.begin() as transaction:
+            await ledger.lock(transaction)  # publications change together with a deal
             if not await deal_drifts.follow(transaction, deal.user_key, former, to, merged.links):
                 return await deals.get(transaction, deal.user_key)
             await deal_drifts.note(transaction, deal, Drift.MERGED, DriftAnswer.FOLLOW, now)

@@ -9,7 +9,7 @@ from functools import partial
 from gitpip.clock import Clocks, Moment
 from gitpip.drift import Drift
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import Change, Deal, Publication, PublicationState, UserKey
+from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.catalog import DealFields
@@ -36,7 +36,14 @@ from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store.publications import deal_drifts, deals, outbox, second_deals
+from gitpip.store.publications import (
+    deal_drifts,
+    deals,
+    made_deals,
+    outbox,
+    second_deals,
+    undone_deals,
+)
 from gitpip.store.publications.delivered import DEALS, Start
 from gitpip.targets import NO_LINKS
 
@@ -81,12 +88,19 @@ class Deals:
     async def of(self, claim: Publication) -> Deal | None:
         """The deal of a publication's user, after a step towards it where it is not there yet.
 
+        It is `pending` while an undo is deleting it.
+
         None where the publication is not ours to send any more, as after a switch of the account:
         a deal that this token sees would be recorded for the next account.
         """
         deal = await self._after_a_step(claim)
         if deal is None or deal.state is not PublicationState.PUBLISHED:
             return deal
+        async with self._database.read() as transaction:
+            until = await undone_deals.being_deleted_until(transaction, claim.user_key)
+        if until is not None:
+            waits = PublicationState.PENDING
+            return replace(deal, state=waits, due_at=until, reason="an undo is deleting it")
         deal = await self._drift.looked_at(deal)
         gone = deal.state is not PublicationState.PUBLISHED and deal.deal_id is None
         return await self._after_a_step(claim) if gone else deal
@@ -167,10 +181,10 @@ class Deals:
     async def _record(self, deal: Deal, change: Change) -> None:
         async with self._database.begin() as transaction:
             await deals.record(transaction, deal, change)
-            if made := change.state is PublicationState.PUBLISHED:
+            if ready := change.state is PublicationState.PUBLISHED:
                 await deal_drifts.note_asked(transaction, deal.user_key, self._now())
         log.info(
-            "deal.ready" if made else f"deal.{change.state}",
+            "deal.ready" if ready else f"deal.{change.state}",
             login=deal.login,
             deal_id=change.accepted_id,
             **({"reason": change.reason} if change.reason else {}),
@@ -261,6 +275,8 @@ class Deals:
         if again and found is None:
             return None
         now = self._now()
+        if found is not None:
+            await self._note_made(deal, DealId(found.id), deal.sent_title)
         change = delivery.after_looking(
             None if found is None else found.id,
             attempt_of(deal),
@@ -322,6 +338,7 @@ class Deals:
         refused = outcome.reason if isinstance(outcome, Refused) else None
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, title, None, is_open=True))
+            await self._note_made(deal, DealId(outcome.id), title)
             await self._terms.deal_made()
         change = delivery.after_refusal(
             self._after(deal, outcome),
@@ -344,6 +361,12 @@ class Deals:
         if refused is None:
             return change
         return await self._why_refused(deal, fields, refused) or change
+
+    async def _note_made(self, deal: Deal, deal_id: DealId, title: str) -> None:
+        """Note that gitpip made a deal, so that an undo can delete it."""
+        value = self._terms.policies.current.deal_value
+        async with self._database.begin() as transaction:
+            await made_deals.note(transaction, deal.user_key, deal_id, title, value)
 
     async def _why_refused(self, deal: Deal, fields: DealFields, reason: str) -> Change | None:
         """The change of a refused deal where the settings, and not the deal, are the reason."""

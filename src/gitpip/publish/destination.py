@@ -148,6 +148,24 @@ class Activity(Item):
     changed_at: datetime | None = None
     """When it was changed last, by the CRM's clock; None where that is not told."""
 
+    def is_as_written(self, note_written_at: datetime | None) -> bool:
+        """Whether nobody has changed it since it was made, or since gitpip last wrote its note."""
+        by_us = note_written_at is not None and self.changed_at == note_written_at
+        return self.untouched or by_us
+
+
+@dataclass(frozen=True)
+class DealContents:
+    """A deal with what tells whether it is empty, and as it was made."""
+
+    deal: Item
+    holds: Mapping[str, int | None]
+    """How many notes, files and so on it has, by their names; None where that is not told."""
+    value: float | None
+    stage_changed: bool
+    made_by_hand: bool
+    """Whether it was made in the application, and not by a program."""
+
 
 @dataclass(frozen=True)
 class ListPage:
@@ -256,6 +274,12 @@ class Destination(Protocol):
 
     async def deal(self, deal_id: DealId) -> Item | None:
         """A deal as it is now; None if it was deleted."""
+
+    async def deal_contents(self, deal_id: DealId) -> DealContents | None:
+        """A deal as it is now, with what it holds; None if it was deleted."""
+
+    async def delete_deal(self, deal_id: DealId) -> Outcome:
+        """Delete a deal; one that is gone already is deleted."""
 
     async def target(self, target: Target) -> Seen | Unusable:
         """What a target is now, or why nothing can be put there."""

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import FileKey, PublicationState
+from gitpip.model import ActivityId, FileKey, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
-from gitpip.publish.activity import Rendered
+from gitpip.publish.activity import Rendered, says_the_same
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.destination import Written
+from gitpip.publish.destination import Activity, LookFailed, Written
 from gitpip.publish.examining import NotExamined
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
@@ -23,13 +23,17 @@ BATCH = 10
 FIRST_RETRY = timedelta(seconds=2)
 """Soon, as writing the same note twice does no harm."""
 
+GONE = "its activity was deleted in Pipedrive"
+KEPT = "a person has changed the activity in Pipedrive, so its note is kept"
+
 log = get_logger()
 
 
 class NoteUpdater:
     """Brings notes in Pipedrive up to date. `now` tells the time (UTC).
 
-    Writing a note twice does no harm, so nothing has to be looked for.
+    Writing a note twice does no harm, so nothing has to be looked for. An activity that a person
+    may have changed keeps its note.
     """
 
     def __init__(
@@ -47,6 +51,8 @@ class NoteUpdater:
         self._now = now
         self._mode = guards.mode
         self._examining = guards.examining
+        self._unanswered: dict[ActivityId, str] = {}
+        """Notes that may have been written, as the answers were lost: no person's changes."""
 
     async def run(self, may_go_on: Callable[[], Awaitable[bool]]) -> int:
         """Write a few notes that are due, as long as `may_go_on` says so; give their number."""
@@ -77,9 +83,23 @@ class NoteUpdater:
 
     async def _amend(self, amendment: Amendment) -> None:
         note = (await self._render(amendment.file_key, amendment.revision)).note
+        reading = self._pauses.request(Kind.READ, f"publication {amendment.publication_id}")
+        try:
+            seen = await self._destination.activity(amendment.activity_id)
+        except LookFailed as failure:
+            await self._record(amendment, failure.outcome)
+            await self._pauses.after(failure.outcome, reading)
+            return
+        await self._pauses.after(None, reading)
+        tried = self._unanswered.pop(amendment.activity_id, None)
+        if (settled := _needs_no_write(amendment, seen, note, tried)) is not None:
+            await self._record(amendment, settled)
+            return
         outcome = await self._destination.rewrite_note(amendment.activity_id, note)
         request = Request(Kind.WRITE, f"publication {amendment.publication_id}")
         outcome = self._pauses.own(outcome, request)
+        if isinstance(outcome, Ambiguous):
+            self._unanswered[amendment.activity_id] = note
         await self._record(amendment, outcome)
         await self._pauses.after(outcome, request)
 
@@ -118,6 +138,18 @@ class NoteUpdater:
             activity_id=amendment.activity_id,
             reason=getattr(outcome, "reason", None),
         )
+
+
+def _needs_no_write(
+    amendment: Amendment, seen: Activity | None, note: str, tried: str | None
+) -> Refused | Written | None:
+    """What follows where a note is not to be written; None where it is."""
+    if seen is None:
+        return Refused(GONE)
+    if says_the_same(seen.note or "", note):  # as where the answer was lost
+        return Written(amendment.activity_id, seen.changed_at)
+    by_us = tried is not None and says_the_same(seen.note or "", tried)
+    return None if by_us or seen.is_as_written(amendment.note_written_at) else Refused(KEPT)
 
 
 def _failure(reason: str) -> str:

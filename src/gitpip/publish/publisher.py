@@ -137,7 +137,7 @@ class Publisher:
             channel, self._sender.rendered, now=self._now, guards=guards
         )
         self._doubles = Doubles(channel, index, now=self._now, mode=self._mode)
-        self._undoer = Undoer(channel, guards, waits=waits)
+        self._undoer = Undoer(channel, index, guards, waits=waits)
 
     async def _mode(self, transaction: Transaction) -> PublishingMode:
         """The mode of everybody, at this moment."""

@@ -37,7 +37,7 @@ from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
-from gitpip.store.publications import outbox, second_sends
+from gitpip.store.publications import outbox, second_sends, undone_deals
 from gitpip.store.publications.delivered import PUBLICATIONS, Start
 from gitpip.targets import Links
 
@@ -278,21 +278,12 @@ class Sender:
         if self._pauses.holds():
             return None
         leased = self._clocks.read()
-        async with self._database.begin() as transaction:
-            now = self._now()  # in the transaction: waiting for the database's lock can take long
-            # A database that was set back may know this claim, and not what was sent since.
-            if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
-                transaction,
-                claim,
-                Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
-                deal_id=ready.place.deal_id,
-                sent_to=ready.place.target if ready.place.given else None,
-                others=OTHERS.get(),
-            ):
-                return None
-            if self._youth.lasts:
-                # It may be there already, unknown to this database and not listed yet.
-                await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, now)
+        try:
+            now = await self._begin(claim, ready)
+        except _DealGoes:
+            return None
+        if now is None:
+            return None
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._destination.create_activity(
@@ -303,6 +294,33 @@ class Sender:
                 turn=turn,
             )
         )
+
+    async def _begin(self, claim: Publication, ready: Ready) -> datetime | None:
+        """Mark it as being sent; the time by our own clock, or None where it may not be sent.
+
+        Raises _DealGoes where an undo has begun to delete its deal.
+        """
+        deal_id = ready.place.deal_id
+        async with self._database.begin() as transaction:
+            now = self._now()  # in the transaction: waiting for the database's lock can take long
+            # A database that was set back may know this claim, and not what was sent since.
+            if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
+                transaction,
+                claim,
+                Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
+                deal_id=deal_id,
+                sent_to=ready.place.target if ready.place.given else None,
+                others=OTHERS.get(),
+            ):
+                return None
+            if self._youth.lasts:
+                # It may be there already, unknown to this database and not listed yet.
+                await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, now)
+            if deal_id is not None and await undone_deals.is_being_deleted(
+                transaction, claim.user_key, deal_id
+            ):
+                raise _DealGoes
+        return now
 
     async def _conclude(
         self,
@@ -393,6 +411,10 @@ def _examined(activity: Rendered) -> Rendered:
     if activity.trouble is not None:
         raise NotExamined(activity.trouble)
     return activity
+
+
+class _DealGoes(Exception):
+    """An undo has begun to delete the deal: the transaction is taken back."""
 
 
 def _lists_not_read(failure: LookFailed) -> NotProcessed:

@@ -13,6 +13,7 @@ from gitpip.model import PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
+from gitpip.publish.deal_undoer import DealUndoer
 from gitpip.publish.deals import held_up
 from gitpip.publish.delivery import (
     Accepted,
@@ -23,7 +24,7 @@ from gitpip.publish.delivery import (
     Refused,
     Waits,
 )
-from gitpip.publish.destination import Activity, LookFailed
+from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
@@ -31,22 +32,26 @@ from gitpip.publish.trouble import Kind
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import undo_outcomes, undone
+from gitpip.store.publications import deal_drifts, undo_outcomes, undone, undone_deals
 from gitpip.store.publications.permission import Present
 from gitpip.store.publications.undone import Due
 from gitpip.store.schema_undo import UndoneState
 
 BATCH = 10
 FIRST_RETRY = timedelta(seconds=2)
+MERGED = "a person may have changed it before its deal was merged into"
 GONE = "its activity was deleted in Pipedrive before"
 
 log = get_logger()
 
 
 class Undoer:
-    """Deletes activities that are to be undone, one after another."""
+    """Deletes activities that are to be undone, one after another, and then empty deals."""
 
-    def __init__(self, channel: Channel, guards: Guards, *, waits: Waits) -> None:
+    def __init__(
+        self, channel: Channel, index: DealFinder, guards: Guards, *, waits: Waits
+    ) -> None:
+        self._deals = DealUndoer(channel, index, guards, waits=waits)
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
@@ -77,10 +82,15 @@ class Undoer:
             for each in due:
                 if not may_go_on() or self._pauses.holds() or not await self._guarded(each):
                     break
+            else:
+                for _ in range(BATCH - len(due)):
+                    if not may_go_on() or not await self._deals.one(token) or self._pauses.holds():
+                        break
         finally:
             self.busy = False
         async with self._database.begin() as transaction:
             await undone.release(transaction, token)
+            await undone_deals.release(transaction, token)
             await undone.end(transaction, self._now())
 
     async def _present(self, transaction: Transaction) -> Present:
@@ -136,6 +146,7 @@ class Undoer:
         """Why an activity is not deleted; None if it is surely ours, and nobody has changed it."""
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            followed_at = await deal_drifts.followed_at(transaction, due.user_key, activity.deal_id)
         if account is None or activity.creator_id not in account.creators:
             return "another user made it"
         if not (
@@ -148,10 +159,11 @@ class Undoer:
             return f"it was moved to {to}"
         if activity.done_since:
             return "a person marked it as done"
-        by_us = due.note_written_at is not None and activity.changed_at == due.note_written_at
-        if not activity.untouched and not by_us:
-            return "a person changed it"
-        return None
+        if activity.is_as_written(due.note_written_at):
+            return None
+        # A merge may change the time of each activity.
+        merged = f"{MERGED} deal {activity.deal_id}"
+        return "a person changed it" if followed_at is None else merged
 
     async def _deleted(self, due: Due, reason: str | None) -> bool:
         now = self._now()

@@ -295,7 +295,8 @@ def _undos(unfinished: Sequence[Undo]) -> Sequence[Problem]:
                 ProblemKind.UNDO_STOPPED,
                 Severity.ERROR,
                 f"Undo {first.id} of {first.subject} has stopped: {said(first.stopped_because)} "
-                "Let the token's user delete activities in Pipedrive, then let the undo go on: "
+                "Let the token's user delete activities and deals in Pipedrive, then let the undo "
+                "go on: "
                 f"gitpip undos resume {first.id}.",
                 since=first.stopped_at,
                 count=len(stopped),
@@ -305,13 +306,17 @@ def _undos(unfinished: Sequence[Undo]) -> Sequence[Problem]:
     going = [one for one in unfinished if one.stopped_at is None]
     if going:
         left = sum(one.counts.get(UndoneState.WAITING, 0) for one in going)
+        deals = sum(one.deal_counts.get(UndoneState.WAITING, 0) for one in going)
+        what = " and ".join(
+            count(number, noun) for number, noun in ((left, "file"), (deals, "deal")) if number
+        )
         found.append(
             Problem(
                 ProblemKind.UNDO_UNDER_WAY,
                 Severity.INFO,
-                f"{count(left, 'file')} {'is' if left == 1 else 'are'} being undone.",
+                f"{what} {'is' if left + deals == 1 else 'are'} being undone.",
                 since=going[-1].asked_at,
-                count=left,
+                count=left + deals,
             )
         )
     return found

@@ -23,6 +23,8 @@ class EventKind(StrEnum):
     PUBLICATION_FAILED = "publication.failed"
     PUBLICATION_WITHDRAWN = "publication.withdrawn"
     PUBLICATION_KEPT = "publication.kept"
+    DEAL_DELETED = "deal.deleted"
+    DEAL_KEPT = "deal.kept"
     USER_ADDED = "user.added"
     USER_PAUSED = "user.paused"
     USER_RESUMED = "user.resumed"

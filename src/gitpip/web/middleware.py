@@ -35,6 +35,7 @@ LONGEST_TARGET = 2**13
 https://www.rfc-editor.org/rfc/rfc9110#section-4.1"""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """What changes nothing: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1"""
+NUL = b"%00"
 QUIET = {"/health", "/ready", "/metrics"}
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -227,6 +228,12 @@ class SecurityMiddleware:
                 HTTPStatus.BAD_REQUEST,
                 "control-characters",
                 "the path must hold no control characters, such as %0A or %00",
+            )
+        if NUL in scope["query_string"]:
+            return (
+                HTTPStatus.BAD_REQUEST,
+                "control-characters",
+                "a parameter must not hold U+0000, written as %00: PostgreSQL does not take it",
             )
         if scope["method"] not in SAFE_METHODS and _is_cross_site(
             headers, scope["scheme"], self._public_origin

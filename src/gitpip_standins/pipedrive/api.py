@@ -23,6 +23,7 @@ from gitpip_standins.pipedrive import input as given
 from gitpip_standins.pipedrive.account import current_user, field_of
 from gitpip_standins.pipedrive.answers import error, found, listed, search_item, unauthorized
 from gitpip_standins.pipedrive.contacts import SEARCH_PARAMETERS, Contacts
+from gitpip_standins.pipedrive.contents import included
 from gitpip_standins.pipedrive.input import Rejected
 from gitpip_standins.pipedrive.limits import Limits
 from gitpip_standins.pipedrive.lists import (
@@ -69,6 +70,10 @@ class Pipedrive:
         self.company_id = 1
         self.company_name = "Example"
         self.company_domain: object = "example"
+        self.held: dict[int, dict[str, int]] = {}
+        """What deals hold beside activities, as `notes_count`, by their ids."""
+        self.deletions_allowed = True
+        """Whether the token's user may delete deals."""
         self.fields_allowed = True
         """Whether the token's user may make custom fields."""
         self.odd: Callable[[Request, JsonObject], JsonObject] | None = None
@@ -325,10 +330,14 @@ class Pipedrive:
         self.setup.check_deal(fields, is_new=request.method == "POST")
         return fields
 
-    def _get_deal(self, _: Request, number: int) -> Answer:
-        return found(_existing(self._deals, number, "Deal"))
+    def _get_deal(self, request: Request, number: int) -> Answer:
+        deal = _existing(self._deals, number, "Deal")
+        own = [one for one in self._activities.all() if one["deal_id"] == number]
+        return found(deal | included(request, self.held.get(number, {}), deal, own))
 
     def _remove_deal(self, _: Request, number: int) -> Answer:
+        if not self.deletions_allowed:
+            raise Rejected("You do not have permission", status=403, code="ERR_FORBIDDEN")
         _existing(self._deals, number, "Deal")
         self.delete_deal(number)
         return found({"id": number})

@@ -17,6 +17,7 @@ from gitpip.drift import Drift
 from gitpip.http_client import http_date
 from gitpip.publish.delivery import (
     BAN_PAUSE,
+    Accepted,
     Ambiguous,
     Denied,
     NotProcessed,
@@ -243,6 +244,12 @@ def activity(entry: object) -> Activity | None:
         done_since=fields.get("done") is True and _is_done_since(fields),
         changed_at=time_of(fields.get("update_time")),
     )
+
+
+def deleted(answer: Told, number: int) -> Outcome:
+    """The outcome of a request to delete something: what is gone already is deleted."""
+    gone = isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}
+    return Accepted(number) if gone or isinstance(answer, Answer) else answer
 
 
 def existing(answer: Answer | Outcome) -> Json | None:

@@ -26,6 +26,7 @@ from gitpip.publish.destination import (
     UNREAD_ENTRIES,
     Activities,
     Activity,
+    DealContents,
     Hit,
     Item,
     ListPage,
@@ -36,10 +37,10 @@ from gitpip.publish.destination import (
     Unusable,
     Written,
 )
-from gitpip.publish.pipedrive import answers, catalog, targets
+from gitpip.publish.pipedrive import answers, catalog, contents, targets
 from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Answer, Json, Unauthorized, Unread
 from gitpip.publish.pipedrive.deal_index import DealIndex
-from gitpip.publish.pipedrive.lists import Hits, newest_first, read_page, readable, whole_seconds
+from gitpip.publish.pipedrive.lists import Hits, newest_first, read_hits, read_page, whole_seconds
 from gitpip.publish.pipedrive.page_size import PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database
@@ -89,10 +90,8 @@ class Pipedrive:
         self.answers_received = 0
         self.last_status: int | None = None
         """Of the last request; None if no whole answer came."""
-        """How many answers have arrived."""
         self.daily_remaining: int | None = None
         self.daily_limit: int | None = None
-        """Tokens left today, as last announced."""
         self.now: datetime | None = None
         """The time by Pipedrive's clock, as last announced."""
         self.deal_field: str | None = None
@@ -209,8 +208,11 @@ class Pipedrive:
     async def delete_activity(self, activity_id: ActivityId) -> Outcome:
         """Delete an activity, for three tokens; one that is gone already is deleted."""
         answer = await self._request("DELETE", f"{ACTIVITIES}/{activity_id}")
-        gone = isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}
-        return Accepted(activity_id) if gone or isinstance(answer, Answer) else answer
+        return answers.deleted(answer, activity_id)
+
+    async def delete_deal(self, deal_id: DealId) -> Outcome:
+        """Delete a deal, for three tokens; one that is gone already is deleted."""
+        return answers.deleted(await self._request("DELETE", f"{DEALS}/{deal_id}"), deal_id)
 
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""
@@ -237,6 +239,10 @@ class Pipedrive:
         if (deal := answers.item(entry, "title")) is None:
             raise LookFailed(Ambiguous("Pipedrive's answer about a deal holds no deal"))
         return deal
+
+    async def deal_contents(self, deal_id: DealId) -> DealContents | None:
+        """A deal with what it holds; None if it was deleted. One token. Raises LookFailed."""
+        return await contents.read(self._request, f"{DEALS}/{deal_id}")
 
     async def target(self, target: Target) -> Seen | Unusable:
         """What a target is now, for at most two tokens. Raises LookFailed."""
@@ -307,13 +313,7 @@ class Pipedrive:
             "status": "open",
             "limit": 100,
         }
-        found = answers.data(await self._search(SEARCH, query))
-        hits = found.get("items") if isinstance(found, dict) else None
-        if not isinstance(hits, list):
-            raise LookFailed(Ambiguous("the search for a deal holds no list"))
-        items = [hit.get("item") if isinstance(hit, dict) else hit for hit in hits]
-        deals = readable(items, SEARCH, answers.deal)
-        return Hits(deals, len(items) - len(deals))
+        return read_hits(await self._search(SEARCH, query), SEARCH, answers.deal)
 
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
         """The deals that changed after `since`, or all, newest first. Raises LookFailed."""

@@ -31,6 +31,17 @@ class Hits:
     unread: int
 
 
+def read_hits(answer: Answer | Outcome, path: str, read: Callable[[object], Item | None]) -> Hits:
+    """What a search found. Raises LookFailed."""
+    found = data(answer)
+    hits = found.get("items") if isinstance(found, dict) else None
+    if not isinstance(hits, list):
+        raise LookFailed(Ambiguous(f"the search {path} holds no list"))
+    items = [hit.get("item") if isinstance(hit, dict) else hit for hit in hits]
+    readable_ones = readable(items, path, read)
+    return Hits(readable_ones, len(items) - len(readable_ones))
+
+
 def read_page(
     answer: Answer | Outcome, path: str, read: Callable[[object], Item | None], *, asked: int
 ) -> ListPage:

@@ -14,7 +14,9 @@ from gitpip.drift import Drift, DriftAnswer
 from gitpip.model import ActivityId, Deal, DealId, PublicationState, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, publications
+from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_targets import deal_drifts
+from gitpip.store.schema_undo import deal_is_open, undone_deals
 from gitpip.targets import Links
 
 ASKED_AGAIN_AFTER = timedelta(hours=1)
@@ -26,7 +28,14 @@ WAITS = deal_drifts.c.answer == DriftAnswer.WAIT.value
 
 async def is_usable(transaction: Transaction, user_key: UserKey, now: datetime) -> bool:
     """Whether a deal that is known can be used without asking Pipedrive about it first."""
+    being_deleted = (
+        select(undone_deals.c.id)
+        .join(deals, deals.c.deal_id == undone_deals.c.deal_id)
+        .where(deals.c.user_key == user_key, deal_is_open, undone_deals.c.begun_at.is_not(None))
+        .exists()
+    )
     wanted = (
+        ~being_deleted,
         deal_drifts.c.user_key == user_key,
         deal_drifts.c.asked_at.between(now - ASKED_AGAIN_AFTER, now),
         deal_drifts.c.answer.is_(None) | ~WAITS,
@@ -72,7 +81,10 @@ async def note(
 async def follow(
     transaction: Transaction, user_key: UserKey, former: DealId, to: DealId, links: Links
 ) -> bool:
-    """Give a user the deal that the former one was merged into; False if it has another by now."""
+    """Give a user the deal that the former one was merged into; False if it has another by now.
+
+    The activities of the user that were under the former one are under that deal, too.
+    """
     result = await transaction.execute(
         update(deals)
         .where(
@@ -82,7 +94,42 @@ async def follow(
         )
         .values(deal_id=to, person_id=links.person_id, org_id=links.org_id)
     )
-    return result.rowcount == 1
+    if not result.rowcount:
+        return False
+    # What is uncertain keeps the former deal: it is looked for from there on.
+    mine = publications.c.user_key == user_key
+    await transaction.execute(
+        update(publications)
+        .where(mine, publications.c.deal_id == former, publications.c.state == PUBLISHED)
+        .values(deal_id=to)
+    )
+    await transaction.execute(
+        update(earlier_activities)
+        .where(
+            earlier_activities.c.publication_id.in_(select(publications.c.id).where(mine)),
+            earlier_activities.c.deal_id == former,
+            earlier_activities.c.deleted_at.is_(None),
+        )
+        .values(deal_id=to)
+    )
+    return True
+
+
+async def followed_at(
+    transaction: Transaction, user_key: UserKey, deal_id: int | None
+) -> datetime | None:
+    """When a user's former deal was found to be merged into this one; None if it was not."""
+    found: datetime | None = await transaction.scalar(
+        select(deal_drifts.c.drifted_at)
+        .join(deals, deals.c.user_key == deal_drifts.c.user_key)
+        .where(
+            deal_drifts.c.user_key == user_key,
+            deal_drifts.c.drift == Drift.MERGED,
+            deal_drifts.c.answer == DriftAnswer.FOLLOW,
+            deals.c.deal_id == deal_id,
+        )
+    )
+    return found
 
 
 async def newest_activities(

@@ -148,9 +148,19 @@ async def record(
 
 async def forget(transaction: Transaction, user_key: UserKey, change: Change) -> None:
     """Apply `change` to a user's deal that is gone from Pipedrive: another is found or made."""
+    await _forget(transaction, deals.c.user_key == user_key, change)
+
+
+async def forget_deleted(transaction: Transaction, deal_id: DealId, now: datetime) -> None:
+    """Forget a deal that an undo has deleted: another is made once it is needed."""
+    change = Change(PublicationState.PENDING, now, attempts=0)
+    await _forget(transaction, deals.c.deal_id == deal_id, change)
+
+
+async def _forget(transaction: Transaction, which: ColumnElement[bool], change: Change) -> None:
     await transaction.execute(
         update(deals)
-        .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
+        .where(which, deals.c.state == PublicationState.PUBLISHED.value)
         .values(**values_of(change), deal_id=None, looked_at=None, **asdict(NO_LINKS))
     )
 

@@ -28,6 +28,8 @@ class Amendment:
     """Counts the changes asked for, so that one that comes meanwhile is not lost."""
     attempts: int = 0
     """How many tries have failed."""
+    note_written_at: datetime | None = None
+    """When gitpip last wrote the note anew, by Pipedrive's clock."""
 
 
 _amendment = reader(Amendment)
@@ -80,6 +82,7 @@ async def due(transaction: Transaction, present: Present, limit: int) -> tuple[A
             publications.c.revision,
             publications.c.user_key,
             publications.c.activity_id,
+            publications.c.note_written_at,
         )
         .join(publications, publications.c.id == amendments.c.publication_id)
         .where(

@@ -1,13 +1,13 @@
 """What a person chooses to undo, as a condition on publications."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from gitpip.model import CheckId, PublicationId, PublicationState, UserKey
 from gitpip.store.publications import further
-from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
+from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED, WITHDRAWN
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
@@ -29,6 +29,8 @@ class Chosen:
     ids: tuple[PublicationId, ...] = ()
     which: Which = Which.ALL
     """Which activities of what a person had sent again."""
+    with_deals: bool = False
+    """Whether deals that gitpip made and that are empty after it are deleted, too."""
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -48,6 +50,14 @@ class Chosen:
         if self.which is Which.EARLIER:
             wanted.append(publications.c.state == PublicationState.PUBLISHED.value)
         return and_(*wanted)
+
+    @property
+    def user_keys(self) -> Select[tuple[int]]:
+        """The users of what is, or was, undone of it."""
+        is_undone = publications.c.state == WITHDRAWN
+        return select(publications.c.user_key).where(
+            replace(self, which=Which.ALL).condition, or_(may_be_undone, is_undone)
+        )
 
 
 # What was adopted as the file was found had been in Pipedrive before: neither a check nor an import

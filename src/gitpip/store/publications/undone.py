@@ -15,7 +15,7 @@ from gitpip.modes import PublishingMode
 from gitpip.store import lease
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
-from gitpip.store.publications import second_sends, sent_again
+from gitpip.store.publications import second_sends, sent_again, undone_deals
 from gitpip.store.publications.being_undone import being_undone, of_bound_account
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
 from gitpip.store.rows import in_pieces, reader
@@ -266,7 +266,7 @@ async def _end(transaction: Transaction, now: datetime) -> None:
     waits = select(undone.c.id).where(undone.c.undo_id == undos.c.id, is_open).correlate(undos)
     await transaction.execute(
         update(undos)
-        .where(undos.c.ended_at.is_(None), ~waits.exists())
+        .where(undos.c.ended_at.is_(None), ~waits.exists(), ~undone_deals.waits_in(undos.c.id))
         .values(ended_at=now, stopped_because=None, stopped_at=None)
     )
 
@@ -291,7 +291,7 @@ async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:
-    """Whether an activity is to be deleted now, or something is to be withdrawn."""
+    """Whether an activity or a deal is to be deleted now, or something is to be withdrawn."""
     deletable = (
         select(undone.c.id)
         .join(publications, publications.c.id == undone.c.publication_id)
@@ -305,6 +305,8 @@ async def any_due(transaction: Transaction, present: Present) -> bool:
     )
     if await transaction.scalar(deletable) is not None:
         return True
+    if await undone_deals.any_due(transaction, present):
+        return True
     unsent = (
         select(undone.c.id)
         .join(publications, publications.c.id == undone.c.publication_id)
@@ -317,7 +319,7 @@ async def any_due(transaction: Transaction, present: Present) -> bool:
 async def next_due(
     transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
 ) -> datetime | None:
-    """When the next activity is to be deleted; None when none is, or may be."""
+    """When the next activity or deal is to be deleted; None when none is, or may be."""
     when = func.coalesce(undone.c.lease_until, undone.c.due_at, type_=undone.c.due_at.type)
     found: datetime | None = await transaction.scalar(
         select(func.min(when, type_=undone.c.due_at.type))
@@ -325,7 +327,8 @@ async def next_due(
         .join(users, users.c.key == publications.c.user_key)
         .where(*_is_to_be_deleted(overall))
     )
-    return found
+    of_deals = await undone_deals.next_due(transaction, overall)
+    return min((time for time in (found, of_deals) if time is not None), default=None)
 
 
 async def check_not_being_undone(transaction: Transaction, publication_id: PublicationId) -> None:

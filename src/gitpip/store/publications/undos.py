@@ -34,7 +34,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import further, sent_again
+from gitpip.store.publications import further, sent_again, undone_deals
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.undo_choice import Chosen, may_be_undone
@@ -50,7 +50,8 @@ UndoId = NewType("UndoId", int)
 OF_REMOVED = "a user who was removed"
 TOKENS_EACH = 4
 """Of Pipedrive's daily budget: an activity is read for one token, and deleted for three."""
-
+TOKENS_OF_DEAL = 14
+"""A deal is read for one token, the list of its activities for ten, and deleted for three."""
 
 HOLDS_OTHERS = "its activity holds files that are not undone"
 
@@ -96,6 +97,9 @@ class Plan:
     which: Which = Which.ALL
     kept: int = 0
     """What shares an activity with files that are not undone."""
+    deals: int = 0
+    """How many deals gitpip made for these users: each that is empty then can go with them."""
+    with_deals: bool = False
 
     @property
     def total(self) -> int:
@@ -105,7 +109,8 @@ class Plan:
     @property
     def tokens(self) -> int:
         """How many tokens of Pipedrive's daily budget it takes at most, as far as nothing fails."""
-        return TOKENS_EACH * (self.activities + self.to_settle)
+        of_deals = TOKENS_OF_DEAL * self.deals if self.with_deals else 0
+        return TOKENS_EACH * (self.activities + self.to_settle) + of_deals
 
     @property
     def activities(self) -> int:
@@ -126,8 +131,12 @@ class Undo:
     stopped_at: datetime | None
     ended_at: datetime | None
     which: Which = Which.ALL
+    with_deals: bool = False
+    """Whether deals that gitpip made and that are empty after it are deleted, too."""
     counts: Mapping[UndoneState, int] = field(default_factory=dict)
     """How many publications are so far."""
+    deal_counts: Mapping[UndoneState, int] = field(default_factory=dict)
+    """How many deals are so far."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +181,8 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
         which=chosen.which,
         earlier=await _count_earlier(transaction, chosen),
         kept=await transaction.scalar(_shared(chosen, func.count())) or 0,
+        deals=await undone_deals.count(transaction, chosen.user_keys),
+        with_deals=chosen.with_deals,
     )
 
 
@@ -209,7 +220,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
         transaction, and_(replace(chosen, which=Which.ALL).condition, ~being_undone()), now
     )
     planned = await plan(transaction, chosen)
-    if not planned.total:
+    if not planned.total and not (planned.with_deals and planned.deals):
         if await _waits_to_be_sent_again(transaction, chosen):
             raise NothingToUndo(
                 f"{planned.subject}: the newest activity is not in Pipedrive yet; undo the earlier "
@@ -224,6 +235,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
             account_key=account_key,
             subject=chosen.subject,
             which=chosen.which,
+            with_deals=chosen.with_deals,
             asked_at=now,
             asked_by=by,
             total=0,
@@ -272,6 +284,8 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
             .where(earlier_activities.c.publication_id.in_(ids))
             .values(kept_because=None)
         )
+    if chosen.with_deals:
+        await undone_deals.begin(transaction, undo_id, chosen.user_keys, now)
     await undone_rows.withdraw_unsent(transaction, now)
     return await get(transaction, undo_id)
 
@@ -329,7 +343,8 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
         )
         .values(state=UndoneState.WAITING, ended_at=None, attempts=0, due_at=now, reason=None)
     )
-    if undo.stopped_at is None and not again.rowcount:
+    deals_again = await undone_deals.resume(transaction, undo_id, now)
+    if undo.stopped_at is None and not again.rowcount + deals_again:
         raise UndoNotStopped(
             f"undo {undo_id} " + ("has ended" if undo.ended_at else "goes on without help")
         )
@@ -382,6 +397,7 @@ async def _read(transaction: Transaction, *wanted: ColumnElement[bool]) -> tuple
         .where(undone.c.undo_id.in_([row.id for row in rows]))
         .group_by(undone.c.undo_id, undone.c.state)
     )
+    deal_counts = await undone_deals.counts(transaction, [row.id for row in rows])
     shown = await without_removed(transaction, [row.subject for row in rows])
     counts: dict[int, dict[UndoneState, int]] = {}
     for undo_id, state, number in counted:
@@ -397,7 +413,9 @@ async def _read(transaction: Transaction, *wanted: ColumnElement[bool]) -> tuple
             row.stopped_at,
             row.ended_at,
             row.which,
+            row.with_deals,
             counts.get(row.id, {}),
+            deal_counts.get(row.id, {}),
         )
         for row in rows
     )

@@ -22,6 +22,7 @@ from gitpip.store.schema import deals, publications
 from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.schema_accounts import is_bound
 from gitpip.store.schema_targets import targets
+from gitpip.store.schema_undo import made_deals, undone_deals
 from gitpip.targets import Target
 
 
@@ -139,6 +140,15 @@ async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> N
     await transaction.execute(
         update(targets).where(targets.c.user_key == user_key).values(user_key=to)
     )
+
+
+async def move_deal(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
+    """Give a user's deal, and what is known of it, to another row of users."""
+    await transaction.execute(delete(deals).where(deals.c.user_key == to))
+    for table in (deals, made_deals, undone_deals):
+        await transaction.execute(
+            update(table).where(table.c.user_key == user_key).values(user_key=to)
+        )
 
 
 def _still(of: UserTarget) -> tuple[Any, ...]:

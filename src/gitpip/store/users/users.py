@@ -14,7 +14,7 @@ from gitpip.modes import PublishingMode
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.schema import deals, unreadable, user_tags, users
+from gitpip.store.schema import unreadable, user_tags, users
 from gitpip.store.users import former_logins, targets
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import is_tracked, removed, tracked
@@ -471,10 +471,7 @@ async def _take_details(transaction: Transaction, removed: UserKey, user: User) 
     if user.target is not None:
         await targets.move(transaction, user.key, to=removed)
     if user.deal_id is not None:
-        await transaction.execute(delete(deals).where(deals.c.user_key == removed))
-        await transaction.execute(
-            update(deals).where(deals.c.user_key == user.key).values(user_key=removed)
-        )
+        await targets.move_deal(transaction, user.key, to=removed)
 
 
 async def login_taken(transaction: Transaction, login: str, *, by_other_than: UserKey) -> bool:

@@ -187,11 +187,10 @@ async def get_repair(repair_id: Number, context: Context) -> RepairBody:
 @router.post("/{repair_id}/resume", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def resume_repair(
-    repair_id: Number, context: Context, acting: CurrentActing, work: BackgroundTasks
+    repair_id: Number, acting: CurrentActing, work: BackgroundTasks
 ) -> RepairBody:
     """Go on with a repair that was cut short, after the answer; one that is over stays so."""
-    async with context.database.read() as transaction:
-        found = await repairs.get(transaction, RepairId(repair_id))
+    found = await actions.resume(acting, RepairId(repair_id))
     work.add_task(carry_out, acting, found.id)
     return RepairBody.of(found)
 

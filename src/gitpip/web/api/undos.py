@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field
 
 from gitpip.actions import undo as actions
 from gitpip.model import CheckId, PublicationId, Role
-from gitpip.store.publications import undos
+from gitpip.store.publications import undone_deals, undos
+from gitpip.store.publications.undone_deals import UndoneDeal
 from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
@@ -35,6 +36,8 @@ class UndoContent(RequestBody):
     user: str = ""
     which: Which = Which.ALL
     """Which activities of what a person had sent again."""
+    with_deals: bool = False
+    """Whether deals that gitpip made and that are empty after it are deleted, too."""
 
     @property
     def what(self) -> actions.What:
@@ -45,6 +48,7 @@ class UndoContent(RequestBody):
             self.user,
             [PublicationId(each) for each in self.publications],
             self.which,
+            self.with_deals,
         )
 
 
@@ -70,6 +74,9 @@ class PlanBody(NounBody[Plan]):
     """Activities from before a person had the publication sent again; they are deleted, too."""
     activities: int
     """How many activities are deleted, if nobody has changed them."""
+    deals: int
+    """How many deals gitpip made for these users: each that is empty then can go with them."""
+    with_deals: bool
     tokens: int
     """Of Pipedrive's daily budget, as far as nothing fails."""
 
@@ -86,6 +93,10 @@ class UndoBody(NounBody[Undo]):
     """Which activities of what a person had sent again."""
     counts: dict[UndoneState, int]
     """How many publications are so far."""
+    with_deals: bool
+    """Whether deals that gitpip made and that are empty after it are deleted, too."""
+    deal_counts: dict[UndoneState, int]
+    """How many deals are so far."""
     stopped_because: str | None
     """Why it goes on only after `resume`."""
     stopped_at: datetime | None
@@ -102,6 +113,17 @@ class UndoneBody(NounBody[Undone]):
     activity_id: int | None
     reason: str | None
     """Why its activity is kept, or could not be deleted."""
+    ended_at: datetime | None
+
+
+class UndoneDealBody(NounBody[UndoneDeal]):
+    """One deal of an undo. Times are UTC."""
+
+    deal_id: int
+    login: str
+    state: UndoneState
+    reason: str | None
+    """Why it is kept, or could not be deleted."""
     ended_at: datetime | None
 
 
@@ -158,6 +180,18 @@ async def list_undone(
         one = await undos.get(transaction, UndoId(undo_id))
         found = await undos.files(transaction, one.id, offset=offset, limit=limit, state=state)
     return [UndoneBody.of(each) for each in found]
+
+
+@router.get("/undos/{undo_id}/deals")
+@needs(Role.VIEWER)
+async def list_undone_deals(
+    undo_id: Number, context: Context, offset: Offset = 0, limit: Limit = 100
+) -> list[UndoneDealBody]:
+    """The deals of an undo, and what became of each."""
+    async with context.database.read() as transaction:
+        one = await undos.get(transaction, UndoId(undo_id))
+        found = await undone_deals.of_undo(transaction, one.id, offset=offset, limit=limit)
+    return [UndoneDealBody.of(each) for each in found]
 
 
 @router.post("/undos/{undo_id}/resume")

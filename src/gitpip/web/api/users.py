@@ -14,7 +14,7 @@ from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.users import GENERAL, Changes, Interval, Mode, parsed_mode
 from gitpip.targets import TargetChoice, parsed_target
-from gitpip.validation import check_login, without_nul
+from gitpip.validation import check_login
 from gitpip.web.api.parameters import Limit, Login, Offset, RequestBody
 from gitpip.web.api.schemas import (
     PROBLEMS,
@@ -106,8 +106,8 @@ async def list_users(
             transaction,
             offset=offset,
             limit=limit,
-            login_contains=without_nul(q),
-            tag=tag and without_nul(tag),
+            login_contains=q,
+            tag=tag,
         )
     items = [UserBody.of(user) for user in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)

@@ -128,11 +128,8 @@ async def one_repair(repair_id: Number, context: Context) -> HTMLResponse:
 
 @router.post("/repairs/{repair_id}/resume")
 @needs(Role.OPERATOR)
-async def resume(
-    repair_id: Number, context: Context, acting: CurrentActing, work: BackgroundTasks
-) -> Response:
+async def resume(repair_id: Number, acting: CurrentActing, work: BackgroundTasks) -> Response:
     """Go on with a repair that was cut short, after the answer."""
-    async with context.database.read() as transaction:
-        found = await repairs.get(transaction, RepairId(repair_id))
+    found = await actions.resume(acting, RepairId(repair_id))
     work.add_task(carry_out, acting, found.id)
     return RedirectResponse(f"/repairs/{found.id}", status_code=303)

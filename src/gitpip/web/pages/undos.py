@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gitpip.actions import undo as actions
 from gitpip.model import CheckId, PublicationId, Role
-from gitpip.store.publications import undos
+from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undos import UndoId
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
@@ -37,6 +37,7 @@ class Asked:
     user: str
     numbers: list[int] | None
     which: Which
+    with_deals: bool
 
     @property
     def what(self) -> actions.What:
@@ -47,6 +48,7 @@ class Asked:
             self.user,
             [PublicationId(each) for each in self.numbers or ()],
             self.which,
+            self.with_deals,
         )
 
 
@@ -59,11 +61,12 @@ async def confirm_undo(
     user: Annotated[str, Query(max_length=2_000)] = "",
     number: Ids = None,
     which: Annotated[Which, Query()] = Which.ALL,
+    with_deals: Annotated[bool, Query()] = False,
     context: Context,
 ) -> HTMLResponse:
     """What an undo would do, and a button that does it."""
     async with context.database.read() as transaction:
-        asked = Asked(check, import_, user, number, which)
+        asked = Asked(check, import_, user, number, which, with_deals)
         plan = await actions.plan(transaction, asked.what)
     fields = [("check", check), ("import", import_), ("user", user or None)]
     fields += [("number", each) for each in number or ()]
@@ -86,10 +89,12 @@ async def begin_undo(
     user: Annotated[str, Form(max_length=2_000)] = "",
     number: GivenIds = None,
     which: Annotated[Which, Form()] = Which.ALL,
+    with_deals: Annotated[bool, Form()] = False,
     acting: CurrentActing,
 ) -> Response:
     """Undo it; the next page shows how far that is."""
-    begun = await actions.undo(acting, Asked(check, import_, user, number, which).what)
+    asked = Asked(check, import_, user, number, which, with_deals)
+    begun = await actions.undo(acting, asked.what)
     return RedirectResponse(f"/undos/{begun.id}", status_code=303)
 
 
@@ -104,7 +109,9 @@ async def one_undo(undo_id: UndoPath, context: Context) -> HTMLResponse:
             for state in (UndoneState.FAILED, UndoneState.KEPT)
             for each in await undos.files(transaction, one.id, offset=0, limit=SHOWN, state=state)
         ]
-    return HTMLResponse(render("undo.html", page="publications", undo=one, left=left))
+        deals = await undone_deals.of_undo(transaction, one.id, offset=0, limit=SHOWN)
+    page = render("undo.html", page="publications", undo=one, left=left, deals=deals)
+    return HTMLResponse(page)
 
 
 @router.post("/undos/{undo_id}/resume")

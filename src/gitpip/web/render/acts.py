@@ -32,6 +32,7 @@ WORDS: Mapping[str, str] = {
     "opt_out.added": "Noted an opt-out:",
     "opt_out.removed": "Removed the opt-out of",
     "repair.begun": "Started repair",
+    "repair.resumed": "Resumed repair",
     "repair.ended": "Finished repair",
     "undo.begun": "Started undo",
     "undo.resumed": "Resumed undo",

@@ -1,0 +1,240 @@
+"""Deletes deals of an undo: those that gitpip made, that nobody has changed, and that are empty.
+
+Right before each deletion the deal is asked for, and the list of its activities. What can't be told
+keeps a deal. Deleting twice does no harm, so an answer that was lost needs no look: the next GET
+shows what became of it. Until then nothing is put under the deal.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import ActivityId, PublicationState
+from gitpip.observability.logging import get_logger
+from gitpip.publish import delivery
+from gitpip.publish.deals import held_up
+from gitpip.publish.delivery import (
+    Accepted,
+    Ambiguous,
+    Denied,
+    NotProcessed,
+    Outcome,
+    Refused,
+    Waits,
+)
+from gitpip.publish.destination import UNREAD_ENTRIES, DealContents, DealFinder, LookFailed
+from gitpip.publish.guards import Guards
+from gitpip.publish.pauses import Channel
+from gitpip.publish.records import unexpected
+from gitpip.publish.trouble import Kind
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
+from gitpip.store.publications import undone_deals
+from gitpip.store.publications.permission import Present
+from gitpip.store.publications.undone_deals import DueDeal
+from gitpip.store.schema_undo import UndoneState
+from gitpip.targets import NO_LINKS
+
+FIRST_RETRY = timedelta(seconds=2)
+Found = tuple[UndoneState, str]
+"""What Pipedrive says of a deal that is not deleted now: gone, kept or to wait, and why."""
+GONE = UndoneState.DELETED, "it was deleted in Pipedrive before"
+BEHIND = UndoneState.WAITING, "the list of its activities still shows what was deleted"
+
+log = get_logger()
+
+
+class DealUndoer:
+    """Deletes empty deals, one after another."""
+
+    def __init__(
+        self, channel: Channel, index: DealFinder, guards: Guards, *, waits: Waits
+    ) -> None:
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
+        self._index = index
+        self._witnesses = guards.witnesses
+        self._clocks = guards.clocks
+        self._mode = guards.mode
+        self._now = guards.clocks.wall
+        self._waits = waits
+
+    async def one(self, token: str) -> bool:
+        """Look at the next deal, claimed with this token; whether another may follow at once."""
+        async with self._database.begin() as transaction:
+            due = await undone_deals.claim(
+                transaction,
+                token=token,
+                present=await self._present(transaction),
+                lasts=self._waits.lease,
+            )
+        return due is not None and await self._guarded(due)
+
+    async def _guarded(self, due: DueDeal) -> bool:
+        try:
+            return await self._undo(due)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("undo.broken", deal_id=due.deal_id)
+            return await self._again(due, unexpected(error))
+
+    async def _present(self, transaction: Transaction) -> Present:
+        return Present(self._now(), await self._mode(transaction))
+
+    async def _undo(self, due: DueDeal) -> bool:
+        about = f"undo of deal {due.deal_id}"
+        request = self._pauses.request(Kind.READ, about)
+        try:
+            found = await self._not_now(due)
+        except LookFailed as failure:
+            await self._pauses.after(failure.outcome, request)
+            return await self._failed(due, failure.outcome)
+        await self._pauses.after(None, request)
+        if found is not None:
+            return await self._settled(due, *found)
+        leased = self._clocks.read()
+        if not await self._begin(due) or held_up(leased, self._clocks, self._waits) is not None:
+            return False
+        request = self._pauses.request(Kind.WRITE, about)
+        outcome = await self._destination.delete_deal(due.deal_id)
+        # Before the pause: what was deleted is to be known, whatever comes.
+        goes_on = await (
+            self._deleted(due, None)
+            if isinstance(outcome, Accepted)
+            else self._failed(due, outcome)
+        )
+        await self._pauses.after(outcome, request)
+        return goes_on
+
+    async def _settled(self, due: DueDeal, state: UndoneState, reason: str) -> bool:
+        """Record what Pipedrive says of a deal that is not deleted now."""
+        match state:
+            case UndoneState.DELETED:
+                return await self._deleted(due, reason)
+            case UndoneState.WAITING:
+                return await self._again(due, reason)
+            case _:
+                return await self._leave(due, state, reason)
+
+    async def _not_now(self, due: DueDeal) -> Found | None:
+        """Why a deal is not deleted now, by what Pipedrive shows. Raises LookFailed."""
+        contents = await self._destination.deal_contents(due.deal_id)
+        if contents is None:
+            return GONE
+        async with self._database.read() as transaction:
+            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        creators = account.creators if account else frozenset[int]()
+        if (changed := why_kept(due, contents, creators)) is not None:
+            return UndoneState.KEPT, changed
+        return await self._activities_of(due)
+
+    async def _activities_of(self, due: DueDeal) -> Found | None:
+        """Whether the deal has activities; one page is enough to tell. Raises LookFailed."""
+        async for page in self._destination.activities(due.deal_id, since=None):
+            if page.unread:
+                raise LookFailed(UNREAD_ENTRIES)
+            ids = [ActivityId(each.id) for each in page.items]
+            if not ids:
+                return None
+            async with self._database.read() as transaction:
+                ours = await undone_deals.deleted_by_us(transaction, ids)
+            kept = UndoneState.KEPT, "it has activities"
+            return BEHIND if ours.issuperset(ids) else kept
+        return None
+
+    async def _begin(self, due: DueDeal) -> bool:
+        """Note that a deal is deleted from now on; False if it is not."""
+        now = self._now()
+        async with self._database.begin() as transaction:
+            # A database that was set back may know this claim, and not what came after it.
+            if not await self._witnesses.hold(transaction):
+                return False
+            reason = await undone_deals.why_kept(transaction, due)
+            if reason is None and await undone_deals.is_unsettled(transaction, due):
+                until = now + undone_deals.SETTLED_SOON
+                await undone_deals.postpone(
+                    transaction, due, until, attempts=due.attempts, reason=None
+                )
+                return False
+            if reason is None:
+                present = await self._present(transaction)
+                return await undone_deals.begin_deleting(
+                    transaction, due, present, self._waits.lease
+                )
+        await self._leave(due, UndoneState.KEPT, reason)
+        return False
+
+    async def _deleted(self, due: DueDeal, reason: str | None) -> bool:
+        async with self._database.begin() as transaction:
+            done = await undone_deals.deleted(transaction, due, reason, self._now())
+        self._index.drop(due.deal_id)
+        if done:
+            log.info("deal.deleted", login=due.login, deal_id=due.deal_id, undo_id=due.undo_id)
+        return True
+
+    async def _leave(self, due: DueDeal, state: UndoneState, reason: str) -> bool:
+        async with self._database.begin() as transaction:
+            done = await undone_deals.leave(transaction, due, state, reason, self._now())
+        if done:
+            log.warning(
+                "deal.kept",
+                login=due.login,
+                deal_id=due.deal_id,
+                undo_id=due.undo_id,
+                reason=reason,
+            )
+        return True
+
+    async def _failed(self, due: DueDeal, outcome: Outcome) -> bool:
+        match outcome:
+            case Denied(reason=reason):
+                async with self._database.begin() as transaction:
+                    await undone_deals.stop(transaction, due, reason, self._now())
+                log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
+                return True
+            case Refused(reason=reason):
+                return await self._leave(due, UndoneState.FAILED, reason)
+            case NotProcessed(reason=reason, pause=pause, everyone=everyone):
+                now = self._now()
+                later = now if everyone else now + pause
+                async with self._database.begin() as transaction:
+                    await undone_deals.postpone(
+                        transaction, due, later, attempts=due.attempts, reason=reason
+                    )
+                return False
+            case Ambiguous(reason=reason):
+                return await self._again(due, reason)
+        return True
+
+    async def _again(self, due: DueDeal, reason: str) -> bool:
+        """Try it later; after the last attempt it has failed."""
+        attempts = due.attempts + 1
+        change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_RETRY)
+        if change.state is PublicationState.FAILED:
+            return await self._leave(due, UndoneState.FAILED, change.reason or reason)
+        async with self._database.begin() as transaction:
+            await undone_deals.postpone(
+                transaction, due, change.due_at, attempts=attempts, reason=reason
+            )
+        return not self._pauses.holds()
+
+
+def why_kept(due: DueDeal, contents: DealContents, creators: Collection[int]) -> str | None:
+    """Why a deal stays, by its own fields; None if gitpip made it, and it is as it was made."""
+    deal = contents.deal
+    reasons = {
+        "another user made it": deal.creator_id not in creators or contents.made_by_hand,
+        f"it was {deal.drift}": deal.drift is not None,
+        "it is not open": not deal.is_open,
+        "a person changed its title": deal.text != due.title,
+        "a person moved it to another stage": contents.stage_changed,
+        "a person changed its value": contents.value not in {0, due.value},
+        "it has a person or an organization": deal.links != NO_LINKS,
+    }
+    for what, number in contents.holds.items():
+        reasons[f"Pipedrive does not say whether it has {what}"] = number is None
+        reasons[f"it has {what}"] = bool(number)
+    return next((reason for reason, holds in reasons.items() if holds), None)

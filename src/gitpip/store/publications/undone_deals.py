@@ -1,0 +1,496 @@
+"""Deals that an undo deletes once they are empty: chosen, claimed, put off, deleted or kept.
+
+Before the request that deletes a deal, its row says so in the same order of locks in which a
+publication is marked as being sent under it. So nothing is put under a deal that is being deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from gitpip.model import ActivityId, DealId, PublicationState, UserKey
+from gitpip.modes import PublishingMode
+from gitpip.store import events, lease
+from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.publications import deal_drifts, deals, made_deals
+from gitpip.store.publications.being_undone import bound_account_key
+from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
+from gitpip.store.rows import reader
+from gitpip.store.schema import deals as deal_rows
+from gitpip.store.schema import publications, users
+from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema_targets import targets
+from gitpip.store.schema_undo import (
+    UndoneState,
+    deal_is_open,
+    undone,
+    undone_deals,
+    undos,
+)
+from gitpip.store.schema_undo import is_open as publication_is_open
+from gitpip.store.schema_undo import made_deals as made
+from gitpip.store.visibility import tracked
+from gitpip.targets import Target, TargetKind
+
+NOT_MADE = "gitpip did not make it, or does not know any more that it did"
+OF_ANOTHER = "it is another user's deal, too"
+A_TARGET = "it is the target of a user"
+MORE_TO_SEND = "something else is to be sent there"
+HOLDS_OURS = "activities that gitpip put there are not undone"
+SETTLED_SOON = timedelta(seconds=10)
+"""What is being sent there, or looked for, is known by then, or asked about again."""
+
+
+@dataclass(frozen=True)
+class DueDeal:
+    """A claimed deal that is to be deleted if it is empty."""
+
+    id: int
+    undo_id: int
+    user_key: UserKey
+    login: str
+    deal_id: DealId
+    title: str
+    """What gitpip made it with, as its value."""
+    value: float | None
+    attempts: int
+    token: str
+    begun_at: datetime | None
+    """Since when a request that deletes it may be under way."""
+
+
+@dataclass(frozen=True)
+class UndoneDeal:
+    """One deal of an undo. Times are UTC."""
+
+    deal_id: DealId
+    login: str
+    state: UndoneState
+    reason: str | None
+    ended_at: datetime | None
+
+
+_due = reader(DueDeal)
+_undone_deal = reader(UndoneDeal)
+_of_bound_account = undone_deals.c.account_key == bound_account_key()
+_being_deleted = and_(deal_is_open, _of_bound_account, undone_deals.c.begun_at.is_not(None))
+
+
+def _made_for(user_keys: Select[tuple[int]]) -> tuple[ColumnElement[bool], ...]:
+    """The deals that gitpip made for these users, and that no undo under way has already."""
+    same = undone_deals.c.deal_id == made.c.deal_id
+    taken = exists().where(same, deal_is_open, _of_bound_account)
+    return made.c.account_key == bound_account_key(), made.c.user_key.in_(user_keys), ~taken
+
+
+async def count(transaction: Transaction, user_keys: Select[tuple[int]]) -> int:
+    """How many deals might be deleted with what is undone of these users."""
+    wanted = select(func.count()).select_from(made).where(*_made_for(user_keys))
+    return await transaction.scalar(wanted) or 0
+
+
+async def begin(
+    transaction: Transaction, undo_id: int, user_keys: Select[tuple[int]], now: datetime
+) -> None:
+    """Let an undo delete the empty deals of these users; note which ones gitpip did not make."""
+    columns = ("undo_id", "user_key", "account_key", "deal_id", "state", "due_at")
+    time = literal(now, undone_deals.c.due_at.type)
+    account_key = bound_account_key()
+    await transaction.execute(
+        insert(undone_deals).from_select(
+            columns,
+            select(
+                literal(undo_id),
+                made.c.user_key,
+                account_key,
+                made.c.deal_id,
+                literal(UndoneState.WAITING.value),
+                time,
+            )
+            .where(*_made_for(user_keys))
+            .order_by(made.c.deal_id),
+        )
+    )
+    known = select(made.c.deal_id).where(made.c.account_key == account_key)
+    await transaction.execute(
+        insert(undone_deals).from_select(
+            (*columns, "ended_at", "reason"),
+            select(
+                literal(undo_id),
+                func.min(deal_rows.c.user_key),
+                account_key,
+                deal_rows.c.deal_id,
+                literal(UndoneState.KEPT.value),
+                time,
+                time,
+                literal(NOT_MADE),
+            )
+            .where(
+                deal_rows.c.user_key.in_(user_keys),
+                deal_rows.c.state == PublicationState.PUBLISHED.value,
+                deal_rows.c.deal_id.not_in(known),
+            )
+            .group_by(deal_rows.c.deal_id),
+        )
+    )
+
+
+def _may_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
+    """Also of a user who is paused, removed or opted out: it was asked for by a person."""
+    waits = (
+        select(undone.c.id)
+        .join(publications, publications.c.id == undone.c.publication_id)
+        .where(
+            publications.c.user_key == undone_deals.c.user_key,
+            publication_is_open,
+            undone.c.account_key == undone_deals.c.account_key,
+        )
+        .correlate(undone_deals)
+        .exists()
+    )
+    not_stopped = (
+        select(undos.c.id)
+        .where(undos.c.id == undone_deals.c.undo_id, undos.c.stopped_at.is_(None))
+        .correlate(undone_deals)
+        .exists()
+    )
+    owner = (
+        select(users.c.key)
+        .where(
+            users.c.key == undone_deals.c.user_key,
+            mode_of(users, overall) != PublishingMode.DRY_RUN.value,
+        )
+        .correlate(undone_deals)
+        .exists()
+    )
+    return deal_is_open, _of_bound_account, not_stopped, ~waits, owner
+
+
+def _is_due(present: Present) -> tuple[ColumnElement[bool], ...]:
+    return (
+        *_may_be_deleted(present.mode),
+        not_paused_by_a_person(present.now),
+        undone_deals.c.due_at <= present.now,
+        lease.is_free(undone_deals.c.lease_until, present.now),
+    )
+
+
+async def any_due(transaction: Transaction, present: Present) -> bool:
+    """Whether a deal is to be looked at now."""
+    wanted = select(undone_deals.c.id).where(*_is_due(present)).limit(1)
+    return await transaction.scalar(wanted) is not None
+
+
+async def next_due(transaction: Transaction, overall: PublishingMode) -> datetime | None:
+    """When the next deal is to be looked at; None when none is, or may be."""
+    time = undone_deals.c.due_at.type
+    when = func.coalesce(undone_deals.c.lease_until, undone_deals.c.due_at, type_=time)
+    found: datetime | None = await transaction.scalar(
+        select(func.min(when, type_=time)).where(*_may_be_deleted(overall))
+    )
+    return found
+
+
+async def claim(
+    transaction: Transaction, *, token: str, present: Present, lasts: timedelta
+) -> DueDeal | None:
+    """Take the next deal of which everything else is undone."""
+    free = (
+        select(undone_deals.c.id)
+        .where(*_is_due(present))
+        .order_by(undone_deals.c.due_at, undone_deals.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    number = await transaction.scalar(free)
+    if number is None:
+        return None
+    await transaction.execute(
+        update(undone_deals)
+        .where(undone_deals.c.id == number)
+        .values(token=token, lease_until=lease.until(present.now, lasts))
+    )
+    of = undone_deals.c
+    rows = await transaction.execute(
+        select(
+            *(of.id, of.undo_id, of.user_key, of.deal_id, of.attempts, of.token, of.begun_at),
+            *(users.c.login, made.c.title, made.c.value),
+        )
+        .join(users, users.c.key == of.user_key)
+        .join(made, (made.c.deal_id == of.deal_id) & (made.c.account_key == of.account_key))
+        .where(of.id == number)
+    )
+    found = rows.one_or_none()
+    if found is None:  # its row went with an undo that another process was carrying out
+        await transaction.execute(
+            update(undone_deals)
+            .where(of.id == number)
+            .values(ended_at=present.now, **_ended(UndoneState.DELETED, None))
+        )
+    return None if found is None else _due(found)
+
+
+def _ended(state: UndoneState, reason: str | None) -> dict[str, object]:
+    return {
+        "state": state.value,
+        "reason": reason,
+        "token": None,
+        "lease_until": None,
+        "begun_at": None,
+    }
+
+
+def _is_claimed(due: DueDeal) -> tuple[ColumnElement[bool], ...]:
+    return undone_deals.c.id == due.id, undone_deals.c.token == due.token, deal_is_open
+
+
+async def why_kept(transaction: Transaction, due: DueDeal) -> str | None:
+    """Why a deal stays, by our own rows; None if nothing of ours is, or is to be put, there.
+
+    The rows of the deals are locked until the end of the transaction.
+    """
+    holders = await transaction.execute(
+        select(deal_rows.c.user_key, deal_rows.c.deal_id)
+        .where((deal_rows.c.user_key == due.user_key) | (deal_rows.c.deal_id == due.deal_id))
+        .order_by(deal_rows.c.user_key)
+        .with_for_update()
+    )
+    users_of = {row.user_key for row in holders if row.deal_id == due.deal_id}
+    if users_of - {due.user_key}:
+        return OF_ANOTHER
+    target = Target(TargetKind.DEAL, str(due.deal_id))
+    if await _any(transaction, exists().where(targets.c.target == target)):
+        return A_TARGET
+    there = or_(
+        publications.c.deal_id == due.deal_id,
+        and_(publications.c.deal_id.is_(None), publications.c.user_key.in_(users_of)),
+    )
+    waits = exists().where(there, _in_state(PublicationState.PENDING))
+    # Once a request may be under way, nothing can be sent there before it is known to be gone.
+    if due.begun_at is None and await _any(transaction, waits):
+        return MORE_TO_SEND
+    published = exists().where(there, _in_state(PublicationState.PUBLISHED))
+    earlier = exists().where(
+        earlier_activities.c.deal_id == due.deal_id,
+        earlier_activities.c.account_key == bound_account_key(),
+        earlier_activities.c.activity_id.is_not(None),
+        earlier_activities.c.deleted_at.is_(None),
+    )
+    return HOLDS_OURS if await _any(transaction, or_(published, earlier)) else None
+
+
+async def is_unsettled(transaction: Transaction, due: DueDeal) -> bool:
+    """Whether something is being sent to a deal, or looked for there."""
+    unsettled = _in_state(PublicationState.SENDING, PublicationState.UNCERTAIN)
+    return await _any(transaction, exists().where(publications.c.deal_id == due.deal_id, unsettled))
+
+
+def _in_state(*states: PublicationState) -> ColumnElement[bool]:
+    return publications.c.state.in_([state.value for state in states])
+
+
+async def _any(transaction: Transaction, condition: ColumnElement[bool]) -> bool:
+    return bool(await transaction.scalar(select(condition)))
+
+
+async def begin_deleting(
+    transaction: Transaction, due: DueDeal, present: Present, lasts: timedelta
+) -> bool:
+    """Note that a claimed deal is deleted from now on; False when that must not be."""
+    begun = await transaction.execute(
+        update(undone_deals)
+        .where(
+            *_is_claimed(due),
+            *_may_be_deleted(present.mode),
+            not_paused_by_a_person(present.now),
+            lease.lasts(undone_deals.c.lease_until, present.now),
+        )
+        .values(
+            begun_at=func.coalesce(undone_deals.c.begun_at, present.now),
+            lease_until=lease.until(present.now, lasts),
+        )
+    )
+    return begun.rowcount == 1
+
+
+async def being_deleted_until(transaction: Transaction, user_key: UserKey) -> datetime | None:
+    """When is looked again at a user's deal that is being deleted; None if it is not."""
+    return await transaction.scalar(
+        select(undone_deals.c.due_at)
+        .join(deal_rows, deal_rows.c.deal_id == undone_deals.c.deal_id)
+        .where(deal_rows.c.user_key == user_key, _being_deleted)
+        .limit(1)
+    )
+
+
+async def is_being_deleted(transaction: Transaction, user_key: UserKey, deal_id: DealId) -> bool:
+    """Whether nothing may be put under a deal any more; call it after its row began to be sent.
+
+    The row of the user's deal is locked, so that `why_kept` waits for what is being sent.
+    """
+    await transaction.execute(
+        select(deal_rows.c.user_key)
+        .where(deal_rows.c.user_key == user_key)
+        .with_for_update(read=True)
+    )
+    wanted = exists().where(undone_deals.c.deal_id == deal_id, _being_deleted)
+    return await _any(transaction, wanted)
+
+
+async def postpone(
+    transaction: Transaction, due: DueDeal, until: datetime, *, attempts: int, reason: str | None
+) -> None:
+    """Look at it again later. Where no request may be under way, its user's files don't wait."""
+    unless_sent = {} if attempts else {"begun_at": None}
+    await transaction.execute(
+        update(undone_deals)
+        .where(*_is_claimed(due))
+        .values(
+            due_at=until,
+            attempts=attempts,
+            reason=reason,
+            token=None,
+            lease_until=None,
+            **unless_sent,
+        )
+    )
+
+
+async def release(transaction: Transaction, token: str) -> None:
+    """Hand back what is claimed with this token."""
+    await transaction.execute(
+        update(undone_deals)
+        .where(undone_deals.c.token == token, deal_is_open)
+        .values(token=None, lease_until=None)
+    )
+
+
+async def stop(transaction: Transaction, due: DueDeal, reason: str, now: datetime) -> None:
+    """Stop the undo until a person lets it go on; its deals are used again."""
+    await transaction.execute(
+        update(undos)
+        .where(undos.c.id == due.undo_id, undos.c.stopped_at.is_(None), undos.c.ended_at.is_(None))
+        .values(stopped_because=reason, stopped_at=now)
+    )
+    await postpone(transaction, due, now, attempts=0, reason=reason)
+
+
+async def leave(
+    transaction: Transaction, due: DueDeal, state: UndoneState, reason: str, now: datetime
+) -> bool:
+    """Note that a deal stays in Pipedrive, and why; False when the claim was lost."""
+    result = await transaction.execute(
+        update(undone_deals).where(*_is_claimed(due)).values(ended_at=now, **_ended(state, reason))
+    )
+    if result.rowcount:
+        await deal_drifts.ask_again(transaction, due.user_key)
+        await events.record(transaction, now, _event(EventKind.DEAL_KEPT, due, f": {reason}"))
+    return result.rowcount == 1
+
+
+async def deleted(
+    transaction: Transaction, due: DueDeal, reason: str | None, now: datetime
+) -> bool:
+    """Note that a deal is gone: another is made once something of its user is to be sent.
+
+    False when the claim was lost.
+    """
+    result = await transaction.execute(
+        update(undone_deals)
+        .where(*_is_claimed(due))
+        .values(ended_at=now, **_ended(UndoneState.DELETED, reason))
+    )
+    if not result.rowcount:
+        return False
+    await deals.forget_deleted(transaction, due.deal_id, now)
+    await made_deals.forget(transaction, due.deal_id)
+    await events.record(transaction, now, _event(EventKind.DEAL_DELETED, due, ""))
+    return True
+
+
+def _event(kind: EventKind, due: DueDeal, more: str) -> NewEvent:
+    return NewEvent(kind, due.user_key, detail=f"deal {due.deal_id}{more}")
+
+
+async def deleted_by_us(transaction: Transaction, ids: Sequence[ActivityId]) -> frozenset[int]:
+    """Those that an undo has deleted: a list that is behind still shows them."""
+    newest = select(publications.c.deleted_activity_id).where(
+        publications.c.deleted_activity_id.in_(ids)
+    )
+    undone_ones = select(undone.c.activity_id).where(
+        undone.c.activity_id.in_(ids), undone.c.state == UndoneState.DELETED
+    )
+    earlier = select(earlier_activities.c.activity_id).where(
+        earlier_activities.c.activity_id.in_(ids), earlier_activities.c.deleted_at.is_not(None)
+    )
+    found = await transaction.execute(newest.union(undone_ones, earlier))
+    return frozenset(found.scalars())
+
+
+async def resume(transaction: Transaction, undo_id: int, now: datetime) -> int:
+    """Try again which deals of an undo could not be deleted; gives their number."""
+    mine = undone_deals.c.undo_id == undo_id
+    elsewhere = undone_deals.alias()
+    taken = exists().where(
+        elsewhere.c.deal_id == undone_deals.c.deal_id,
+        elsewhere.c.account_key == undone_deals.c.account_key,
+        elsewhere.c.state == UndoneState.WAITING,
+    )
+    again = await transaction.execute(
+        update(undone_deals)
+        .where(mine, undone_deals.c.state == UndoneState.FAILED, ~taken.correlate(undone_deals))
+        .values(state=UndoneState.WAITING, ended_at=None, attempts=0, reason=None)
+    )
+    await transaction.execute(update(undone_deals).where(mine, deal_is_open).values(due_at=now))
+    return again.rowcount
+
+
+def waits_in(undo_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a deal of this undo waits to be deleted."""
+    mine = select(undone_deals.c.id).where(undone_deals.c.undo_id == undo_id, deal_is_open)
+    return mine.correlate_except(undone_deals).exists()
+
+
+async def counts(
+    transaction: Transaction, undo_ids: Sequence[int]
+) -> dict[int, dict[UndoneState, int]]:
+    """How many deals of each of these undos are how far."""
+    rows = await transaction.execute(
+        select(undone_deals.c.undo_id, undone_deals.c.state, func.count())
+        .where(undone_deals.c.undo_id.in_(undo_ids))
+        .group_by(undone_deals.c.undo_id, undone_deals.c.state)
+    )
+    found: dict[int, dict[UndoneState, int]] = {}
+    for undo_id, state, number in rows:
+        found.setdefault(undo_id, {})[state] = number
+    return found
+
+
+async def of_undo(
+    transaction: Transaction, undo_id: int, *, offset: int, limit: int
+) -> tuple[UndoneDeal, ...]:
+    """A slice of the deals of an undo, those of tracked users, by their numbers."""
+    of = undone_deals.c
+    rows = await transaction.execute(
+        select(of.deal_id, users.c.login, of.state, of.reason, of.ended_at)
+        .join(users, users.c.key == of.user_key)
+        .where(tracked, of.undo_id == undo_id)
+        .order_by(of.deal_id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return tuple(map(_undone_deal, rows))
