@@ -74,7 +74,7 @@ def test_nothing_is_lost_or_doubled_on_sqlite_whatever_the_environment_says(tmp_
 
     code, report = reported(
         tmp_path,
-        *("--files", "30", "--users", "4", "--faults", "10", "--kill-every", "3s"),
+        *("--files", "12", "--users", "2", "--faults", "10", "--kill-every", "1s"),
         environment=REAL,
     )
 
@@ -95,7 +95,7 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
     try:
         code, report = reported(
             tmp_path,
-            *("--files", "30", "--users", "4", "--faults", "8", "--kill-every", "3s"),
+            *("--files", "12", "--users", "2", "--faults", "8", "--kill-every", "1s"),
             *("--replicas", "2", "--database", address),
         )
         assert (code, report["passed"], report["database"]) == (0, True, "PostgreSQL")
@@ -113,7 +113,7 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
 def test_one_that_does_not_look_before_it_sends_again_is_found_out(tmp_path: Path) -> None:
     code, report = reported(
         tmp_path,
-        *("--files", "80", "--users", "4", "--kill-every", "never", "--time-limit", "25s"),
+        *("--files", "80", "--users", "4", "--kill-every", "never", "--time-limit", "1m"),
         "--without-reconciliation",
     )
 
