@@ -2,20 +2,27 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import psutil
 import pytest
 
+from gitpip.drill.replicas import Replicas
 from gitpip.drill.report import Report, counted
+from gitpip.drill.run import check_room
+from gitpip.errors import GitpipError
 from tests.conftest import PostgresServer
-from tests.support.forked import INHERITED
+from tests.support.forked import INHERITED, Forked
 from tests.support.running import GITPIP, Installation
 
 REAL = {
@@ -29,18 +36,19 @@ REAL = {
 @contextmanager
 def drilling(
     folder: Path, *options: str, environment: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[tuple[Forked, Path, Path]]:
+    """A drill that has just begun, with the files that it prints to."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    with subprocess.Popen(
-        [GITPIP, "drill", *options],
-        cwd=folder,
-        env={**inherited, "TMPDIR": str(folder), **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with NamedTemporaryFile() as out, NamedTemporaryFile() as err:
+        process = Forked(
+            [GITPIP, "drill", *options],
+            cwd=folder,
+            env={**inherited, "TMPDIR": str(folder), **(environment or {})},
+            stdout=out,
+            stderr=err,
+        )
         try:
-            yield process
+            yield process, Path(out.name), Path(err.name)
         finally:
             process.kill()
 
@@ -49,9 +57,8 @@ def drill(
     folder: Path, *options: str, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str, str]:
     """The exit code of a drill, and what it printed."""
-    with drilling(folder, *options, environment=environment) as process:
-        out, err = process.communicate(timeout=240)
-        return process.returncode, out, err
+    with drilling(folder, *options, environment=environment) as (process, out, err):
+        return process.wait(240), out.read_text(), err.read_text()
 
 
 def reported(folder: Path, *options: str, **more: Any) -> tuple[int, dict[str, Any]]:
@@ -67,7 +74,7 @@ def test_nothing_is_lost_or_doubled_on_sqlite_whatever_the_environment_says(tmp_
 
     code, report = reported(
         tmp_path,
-        *("--files", "30", "--users", "4", "--faults", "10", "--kill-every", "3s"),
+        *("--files", "12", "--users", "2", "--faults", "10", "--kill-every", "1s"),
         environment=REAL,
     )
 
@@ -88,7 +95,7 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
     try:
         code, report = reported(
             tmp_path,
-            *("--files", "30", "--users", "4", "--faults", "8", "--kill-every", "3s"),
+            *("--files", "12", "--users", "2", "--faults", "8", "--kill-every", "1s"),
             *("--replicas", "2", "--database", address),
         )
         assert (code, report["passed"], report["database"]) == (0, True, "PostgreSQL")
@@ -106,7 +113,7 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
 def test_one_that_does_not_look_before_it_sends_again_is_found_out(tmp_path: Path) -> None:
     code, report = reported(
         tmp_path,
-        *("--files", "80", "--users", "4", "--kill-every", "never", "--time-limit", "25s"),
+        *("--files", "80", "--users", "4", "--kill-every", "never", "--time-limit", "1m"),
         "--without-reconciliation",
     )
 
@@ -154,13 +161,54 @@ def test_what_no_drill_can_do_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+STARTS_WHEN_LET = """
+import pathlib, time
+while not pathlib.Path("may-start").exists():
+    time.sleep(0.01)
+print("service.started", flush=True)
+time.sleep(60)
+"""
+
+
+def test_one_is_killed_after_it_has_started_worked_and_delivered(tmp_path: Path) -> None:
+    replicas = Replicas(tmp_path, os.environ, (sys.executable, "-S", "-c", STARTS_WHEN_LET))
+    every, chance = timedelta(seconds=5), random.Random(1)
+
+    def kills_after(seconds: float, delivered: int) -> int:
+        replicas.kill_if_due(every, delivered, chance, seconds)
+        return replicas.kills
+
+    def wait_for_starts(number: int) -> None:
+        while (
+            len(list(tmp_path.glob("*.log"))) < 2
+            or sum(log.read_text().count("service.started") for log in tmp_path.glob("*.log"))
+            < number
+        ):
+            time.sleep(0.01)
+
+    try:
+        replicas.start(2)
+        assert (kills_after(0, 0), kills_after(100, 9)) == (0, 0), "both start"
+        (tmp_path / "may-start").touch()
+        wait_for_starts(2)
+        assert kills_after(200, 10) == 0, "they work from now on"
+        assert (kills_after(204, 11), kills_after(205, 10)) == (0, 0), "too early, and no file"
+        assert kills_after(206, 11) == 1
+        wait_for_starts(3)
+        assert (kills_after(300, 11), kills_after(305, 12)) == (1, 2)
+        replicas.keep()
+    finally:
+        replicas.end()
+    assert replicas.ended == 0
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
 def test_all_that_it_started_ends_with_it(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    with drilling(tmp_path, "--files", "1000", "--kill-every", "never") as process:
+    with drilling(tmp_path, "--files", "1000", "--kill-every", "never") as (process, _, _):
         children = _three(process)
         process.send_signal(number)
         assert process.wait(120) == code
@@ -173,7 +221,7 @@ def test_all_that_it_started_ends_with_it(
         assert list(tmp_path.iterdir()) == []
 
 
-def _three(drill: subprocess.Popen[str]) -> list[psutil.Process]:
+def _three(drill: Forked) -> list[psutil.Process]:
     """Both vendors and the replica, once they run; on a busy machine that takes a minute."""
     started = psutil.Process(drill.pid)
     while len(children := started.children()) < 3:
@@ -188,6 +236,12 @@ def _has_ended(process: psutil.Process) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_a_disk_without_room_is_refused(tmp_path: Path) -> None:
+    check_room(tmp_path)
+    with pytest.raises(GitpipError, match="MB left, and the drill needs at least"):
+        check_room(tmp_path, least=10**18)
 
 
 def test_a_replica_asks_no_vendor_but_those_of_this_machine(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def test_a_command_compares_all_three_and_exits_with_1_for_a_difference(publishe
     rows = {row["filename"]: row for row in csv.DictReader(io.StringIO(written.stdout))}
     assert rows["'=cmd.py"]["verdict"] == "same"
     assert rows[""]["explanation"] == "unknown-marker"
+    file = published.gitpip.folder / "audit.csv"
+    listed = published.gitpip.command("audit", "--json", "--csv", str(file))
+    assert len(json.loads(listed.stdout)["lines"]) == len(file.read_text().splitlines()) - 1 == 3
+    full = published.gitpip.command("audit", "--csv", "/dev/full")
+    assert (full.returncode, full.stderr) == (
+        1,
+        "gitpip: /dev/full can't be written: No space left on device\n",
+    )
 
 
 @SQLITE
@@ -63,6 +71,14 @@ def test_wrong_options_are_named(world: World) -> None:
     date = world.gitpip.command("audit", "--since", "yesterday")
     assert date.returncode == 2
     assert "--since" in date.stderr
+    for beside in ("--json", "--no-wait"):
+        both = world.gitpip.command("audit", "--csv", "-", beside)
+        assert both.returncode == 2
+        assert "--csv" in both.stderr
+    nowhere = world.gitpip.command("audit", "--csv", "/nowhere/audit.csv")
+    assert nowhere.returncode == 1
+    assert "/nowhere/audit.csv can't be written: No such file" in nowhere.stderr
+    assert world.pipedrive.journal.requests == [], "no token is spent on an audit without a file"
     for options in (("--last-search",), ("--from-others", "--acknowledge")):
         wrong = world.gitpip.command("adopt", *options)
         assert wrong.returncode == 2, wrong.stderr

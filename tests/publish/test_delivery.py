@@ -152,16 +152,48 @@ def test_looks_that_fail_prove_nothing_and_become_rare(
     assert looks < 50
 
 
+@given(ambiguous, moments, waits, st.timedeltas(timedelta(days=-1), timedelta(days=1)))
+def test_a_last_look_that_fails_is_repeated_soon_and_then_ever_later(
+    outcome: Ambiguous, now: datetime, waits: Waits, theirs_ahead: timedelta
+) -> None:
+    change = after_sending(outcome, attempt=1, now=now)
+    first_at = change.due_at + theirs_ahead
+    at = change.due_at + waits.absence
+    change = after_looking(
+        None, attempt_of(change), now=change.due_at, seen_at=first_at, waits=waits
+    )
+    failed = could_not_look("500", attempt_of(change), sent_at=now, now=at)
+    assert failed.in_flight_until == change.in_flight_until
+    looks = 0
+    while (at := failed.due_at) - now < timedelta(days=1):
+        looks += 1
+        failed = could_not_look("500", attempt_of(failed), sent_at=now, now=at)
+        assert timedelta(seconds=5) <= failed.due_at - at <= LONGEST_RETRY
+    assert looks < 50
+
+
+def test_one_failure_of_the_last_look_delays_what_has_to_be_sent_again_by_seconds() -> None:
+    sent_at, ordinary = datetime(2026, 1, 1, tzinfo=UTC), Waits(timedelta(seconds=30))
+    until = sent_at + timedelta(seconds=2) + ordinary.absence
+    attempt = Attempt(1, 3, until, "a time-out")
+
+    failed = could_not_look("500", attempt, sent_at=sent_at, now=until)
+    again = could_not_look_again("500", looked_at=until, now=until + timedelta(seconds=11))
+
+    assert failed.due_at - until == timedelta(seconds=5)
+    assert again.due_at - until == timedelta(seconds=11 + 11)
+
+
 @given(moments)
 def test_looks_that_fail_before_another_send_become_rare_and_count_as_no_attempt(
-    sent_at: datetime,
+    looked_at: datetime,
 ) -> None:
-    due_at, looks = sent_at, 0
-    while due_at - sent_at < timedelta(days=1):
+    due_at, looks = looked_at, 0
+    while due_at - looked_at < timedelta(days=1):
         looks += 1
-        change = could_not_look_again("500", sent_at=sent_at, now=due_at)
+        change = could_not_look_again("500", looked_at=looked_at, now=due_at)
         assert (change.state, change.attempts) == (PublicationState.PENDING, None)
-        assert timedelta(minutes=1) <= change.due_at - due_at <= LONGEST_RETRY
+        assert timedelta(seconds=5) <= change.due_at - due_at <= LONGEST_RETRY
         due_at = change.due_at
     assert looks < 40
 

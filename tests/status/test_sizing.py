@@ -21,12 +21,18 @@ def test_an_ordinary_plan() -> None:
     assert follows.github_points_percent == 0.2
     assert follows.shortest_interval_seconds == pytest.approx(7.2)
     assert follows.files_per_day == 150
-    assert follows.tokens_per_day == pytest.approx(865)
+    assert follows.tokens_per_day == pytest.approx(150 * 5.1 + 100 + 24 * 10)
     assert follows.tokens_of_plan == 30_000
     assert follows.tokens_once == 5_000
     assert follows.bytes_per_year == 150 * 365 * 8_000
     assert (follows.freshness_p95_seconds, follows.found_within_seconds) == (60, 3_600)
     assert follows.warnings == ()
+
+
+def test_who_publishes_seldom_compares_seldom() -> None:
+    assert sizing(replace(ORDINARY, gists_per_day=2)).tokens_per_day == pytest.approx(
+        3 * 5.1 + 2 + 2 * 10
+    )
 
 
 def test_a_backlog_takes_what_the_day_leaves() -> None:
@@ -44,7 +50,7 @@ def test_what_does_not_fit_says_what_would() -> None:
         "GitHub's 5,000 points an hour do not check 1,000,000 users every 1h; an interval of 2h "
         "does",
         "GitHub's 5,000 requests an hour do not read 90,000 gists a day; some 59,280 fit",
-        "778,500 tokens a day are more than the 30,000 of lite with 1 seat; 26 seats are enough",
+        "778,740 tokens a day are more than the 30,000 of lite with 1 seat; 26 seats are enough",
     )
 
 

@@ -5,17 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from gitpip.model import UserKey
+from gitpip.model import User, UserKey
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.watch.check import Watcher
-from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, SlowUsers
+from gitpip.watch.github.graphql import Snapshot
+from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, Lanes, SlowUsers
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.support.clocks import Clock
 from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, track_identified
+from tests.watch.test_decide import user as decided_user
 
 pytestmark = pytest.mark.long
 
@@ -93,6 +95,27 @@ async def test_many_users_that_hang_when_they_are_met_first_hold_up_nobody(
         world.faults.let_go()
         await check
         await _wait_for_files(database, len(logins))
+
+
+async def test_a_user_can_be_claimed_anew_while_a_look_at_it_ends() -> None:
+    """A hint that comes then makes the user due at once; it must not end the whole check."""
+    user, under_way, both = decided_user(), 0, asyncio.Event()
+
+    async def look(_: User, __: Snapshot | None) -> None:
+        nonlocal under_way
+        under_way += 1
+        if under_way == 2:
+            both.set()
+        await both.wait()
+
+    lanes = Lanes(look, SlowUsers())
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(lanes.run())
+        for _ in range(2):
+            await lanes.put(user, None)
+        assert await lanes.all_end(timedelta(minutes=1))
+        await lanes.close()
+    assert not lanes.any_slow
 
 
 async def test_where_everybody_is_slow_nobody_is_put_aside() -> None:

@@ -4,7 +4,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -69,6 +69,9 @@ def audit(  # noqa: PLR0913 - one parameter for each option of the command
         )
     moment = _moment(since)
     login = possible_login(user) if user is not None else None
+    path = None if csv in {None, "-"} else Path(csv or "")
+    if csv is not None:
+        _check_csv(path, as_json=as_json, no_wait=no_wait)
 
     async def request(acting: Acting) -> Survey:
         return await actions.request_audit(
@@ -81,15 +84,15 @@ def audit(  # noqa: PLR0913 - one parameter for each option of the command
         return
     survey = run(survey_now(settings, request, _follow))
     counts = read(settings, lambda transaction: lines.summary(transaction, survey.id))
+    if path is not None:
+        run(_write_csv(settings, survey.id, path))
     if as_json:
         told = run(_lines(settings, survey.id))
         summary = [asdict(count) for count in counts]
         print_json(_body(survey) | {"summary": summary, "lines": told})
     elif csv == "-":
-        run(_write_csv(settings, survey.id, None))
+        run(_write_lines(settings, survey.id, sys.stdout))
     else:
-        if csv is not None:
-            run(_write_csv(settings, survey.id, Path(csv)))
         _print_summary(settings, survey, counts)
     if any(count.verdict is Verdict.UNEXPLAINED for count in counts):
         raise typer.Exit(1)
@@ -130,21 +133,46 @@ async def _lines(settings: Settings, number: int) -> list[dict[str, object]]:
         ]
 
 
-async def _write_csv(settings: Settings, number: int, path: Path | None) -> None:
+def _check_csv(path: Path | None, *, as_json: bool, no_wait: bool) -> None:
+    """Refuse a CSV that can't be written, before an audit has spent tokens; None is the output.
+
+    Raises BadParameter, GitpipError.
+    """
+    if no_wait:
+        raise typer.BadParameter("with --no-wait there are no lines yet", param_hint="--csv")
+    if path is None:
+        if as_json:
+            raise typer.BadParameter("--json writes to standard output, too", param_hint="--csv")
+        return
+    exists = path.exists()
+    if exists and not path.is_file() and not path.is_dir():
+        return  # a pipe would be used up
     try:
-        file = sys.stdout if path is None else path.open("w", encoding="utf-8", newline="")
+        path.open("ab").close()
     except OSError as error:
-        raise GitpipError(f"{path} can't be written: {error.strerror}") from error
+        raise _not_written(path, error) from error
+    if not exists:
+        path.unlink()
+
+
+async def _write_csv(settings: Settings, number: int, path: Path) -> None:
     try:
-        if path is not None:
+        with path.open("w", encoding="utf-8", newline="") as file:
             file.write(BOM)
-        file.write(csv_lines(CSV_COLUMNS, [], head=True))
-        async with opened(settings) as database, database.read() as transaction:
-            async for some in lines.in_pages(transaction, number):
-                file.write(csv_lines(CSV_COLUMNS, [asdict(line) for line in some], head=False))
-    finally:
-        if path is not None:
-            file.close()
+            await _write_lines(settings, number, file)
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+async def _write_lines(settings: Settings, number: int, file: TextIO) -> None:
+    file.write(csv_lines(CSV_COLUMNS, [], head=True))
+    async with opened(settings) as database, database.read() as transaction:
+        async for some in lines.in_pages(transaction, number):
+            file.write(csv_lines(CSV_COLUMNS, [asdict(line) for line in some], head=False))
+
+
+def _not_written(path: Path, error: OSError) -> GitpipError:
+    return GitpipError(f"{path} can't be written: {error.strerror}")
 
 
 def _print_summary(settings: Settings, survey: Survey, counts: tuple[Count, ...]) -> None:

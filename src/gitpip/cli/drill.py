@@ -31,8 +31,8 @@ def drill(  # noqa: PLR0913 - each is an option
     ] = 1,
     faults: Annotated[float, typer.Option(help="Percentage of requests that fail.")] = 30.0,
     kill_every: Annotated[
-        str, typer.Option(help="How often to kill a process, e.g. 5s, or never.")
-    ] = "5s",
+        str, typer.Option(help="How long processes work before one is killed, or never.")
+    ] = "10s",
     seed: Annotated[int, typer.Option(help="Seed for the random faults.")] = 1,
     database: Annotated[
         str | None,

@@ -29,8 +29,8 @@ class Orders:
     replicas: int = 1
     faults: float = 30.0
     """The percentage of all requests, to both vendors, that go wrong."""
-    kill_every: timedelta | None = timedelta(seconds=5)
-    """None: nothing is killed."""
+    kill_every: timedelta | None = timedelta(seconds=10)
+    """None: nothing is killed. A process sends nothing in its first two to four seconds."""
     seed: int = 1
     database: str | None = None
     """A PostgreSQL that holds no table yet; None: an SQLite file of the drill's own."""

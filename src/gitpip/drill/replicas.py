@@ -2,17 +2,14 @@
 
 import asyncio
 import random
-import signal
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from gitpip.drill.replica import WITHOUT_RECONCILIATION
 from gitpip.errors import ServiceFailed
 
 GOES_WITHIN: Final = timedelta(seconds=30)
@@ -21,27 +18,44 @@ TOO_MANY_FAILURES: Final = 5
 """A replica that ended so often without being killed won't run at all."""
 
 
+@dataclass(frozen=True)
+class _AtWork:
+    """All of them work."""
+
+    since: float
+    """By the clock that `kill_if_due` is told."""
+    delivered: int
+    """How many files were in Pipedrive then."""
+
+
 @dataclass
 class Replicas:
     """All processes of the drill that do gitpip's work."""
 
     folder: Path
     environment: Mapping[str, str]
-    reconciles: bool
+    command: Sequence[str]
+    """What starts one of them. It logs `service.started` to its output once it works."""
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     kills: int = 0
     ended: int = 0
     """How many ended though nobody had killed them."""
+    _at_work: _AtWork | None = None
+    """None while one of them starts."""
+    _logged: list[int] = field(default_factory=list)
+    """How long the log of each was when it was last started."""
 
     def start(self, number: int) -> None:
-        """Start so many."""
-        self.running += [self._started(each) for each in range(1, number + 1)]
+        """Start this many."""
+        for index in range(number):
+            self._logged.append(0)
+            self.running.append(self._started(index))
 
-    def _started(self, number: int) -> subprocess.Popen[bytes]:
-        options = () if self.reconciles else (WITHOUT_RECONCILIATION,)
-        with self._log(number).open("ab") as log:
+    def _started(self, index: int) -> subprocess.Popen[bytes]:
+        with self._log(index).open("ab") as log:
+            self._logged[index] = log.tell()
             return subprocess.Popen(  # noqa: S603 - ourselves
-                [sys.executable, "-m", "gitpip.drill.replica", *options],
+                self.command,
                 stdin=subprocess.PIPE,  # it ends when this does, whatever becomes of us
                 stdout=log,
                 stderr=log,
@@ -50,8 +64,8 @@ class Replicas:
                 start_new_session=True,
             )
 
-    def _log(self, number: int) -> Path:
-        return self.folder / f"replica-{number}.log"
+    def _log(self, index: int) -> Path:
+        return self.folder / f"replica-{index + 1}.log"
 
     def keep(self) -> None:
         """Start again what ended. Raises ServiceFailed where that happens again and again."""
@@ -59,39 +73,44 @@ class Replicas:
             if process.poll() is not None:
                 self.ended += 1
                 if self.ended >= TOO_MANY_FAILURES:
-                    log = self._log(index + 1).read_text(errors="replace").strip()
+                    log = self._log(index).read_text(errors="replace").strip()
                     last = log.splitlines()[-1] if log else f"exit code {process.returncode}"
                     raise ServiceFailed(f"gitpip serve does not run in the drill: {last}")
                 self._replace(index)
 
-    async def kill_again_and_again(self, every: timedelta, chance: random.Random) -> None:
-        """Kill one after another and start it again at once, with so much time between.
+    def kill_if_due(
+        self, every: timedelta, delivered: int, chance: random.Random, now: float
+    ) -> None:
+        """Kill one and start it again, if that is due; `now` tells seconds.
 
-        The time begins when the one killed last works again: on a slow machine, a single process
-        would otherwise be killed before it has begun each time.
+        Before each kill, all have started, worked for `every`, and brought another file to
+        Pipedrive, which has so many `delivered`. By the clock alone, a slow machine would kill
+        them before they do anything.
         """
-        while True:
-            await asyncio.sleep(every.total_seconds())
-            index = chance.randrange(len(self.running))
-            self.running[index].send_signal(signal.SIGKILL)
-            await asyncio.to_thread(self.running[index].wait)
-            self.kills += 1
-            logged = self._log(index + 1).stat().st_size
-            self._replace(index)
-            await self._works(index, logged)
+        if self._at_work is None:
+            if all(map(self._has_started, range(len(self.running)))):
+                self._at_work = _AtWork(now, delivered)
+            return
+        late_enough = now - self._at_work.since >= every.total_seconds()
+        if late_enough and delivered > self._at_work.delivered:
+            self._kill(chance.randrange(len(self.running)))
 
-    async def _works(self, index: int, logged: int) -> None:
-        """Return once one has started, by what it logged from there on, or ended."""
-        while self.running[index].poll() is None:
-            with self._log(index + 1).open("rb") as log:
-                log.seek(logged)
-                if b"service.started" in log.read():
-                    return
-            await asyncio.sleep(0.1)
+    def _kill(self, index: int) -> None:
+        self.running[index].kill()
+        self.running[index].wait()
+        self.kills += 1
+        self._replace(index)
+
+    def _has_started(self, index: int) -> bool:
+        """Whether one has logged its start since it was last started."""
+        with self._log(index).open("rb") as log:
+            log.seek(self._logged[index])
+            return b"service.started" in log.read()
 
     def _replace(self, index: int) -> None:
         _close(self.running[index])
-        self.running[index] = self._started(index + 1)
+        self.running[index] = self._started(index)
+        self._at_work = None
 
     async def stop(self) -> None:
         """Stop all of them as a supervisor would: they finish what they do."""

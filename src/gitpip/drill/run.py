@@ -2,23 +2,25 @@
 
 import asyncio
 import random
+import shutil
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gitpip.actions.users import add_user
-from gitpip.background import in_background
 from gitpip.config import Settings, load_settings
 from gitpip.drill.child import Child, child, clean_environment
 from gitpip.drill.orders import Orders, check
+from gitpip.drill.replica import WITHOUT_RECONCILIATION
 from gitpip.drill.replicas import Replicas
 from gitpip.drill.report import Report, counted
 from gitpip.drill.vendors import TOKEN
-from gitpip.errors import InvalidInput
+from gitpip.errors import GitpipError, InvalidInput
 from gitpip.model import PublicationState
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
@@ -27,6 +29,10 @@ from gitpip.store.database import Database, open_database
 from gitpip.store.publications import publications
 from gitpip.store.relations import tables
 
+MIB: Final = 2**20
+LEAST_ROOM: Final = 32 * MIB
+"""What 1,000 files take of a disk, with the logs."""
+ANOTHER_FOLDER: Final = "make room, or set TMPDIR to a folder that has some"
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at how far it is."""
 UNSETTLED: Final = (
@@ -62,12 +68,12 @@ async def run_drill(orders: Orders, follow: Callable[[Progress], None]) -> Repor
     """Do as ordered, and count what came of it; `follow` is told each second how far it is.
 
     Every process is ended and every file removed, however this ends. Raises InvalidInput,
-    DatabaseUnavailable, ServiceFailed.
+    DatabaseUnavailable, ServiceFailed, and GitpipError where there is no room.
     """
     check(orders)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="gitpip-drill-") as folder:
-        async with _scene(orders, Path(folder)) as scene:
+    with _folder() as folder:
+        async with _scene(orders, folder) as scene:
             finished = await _perform(scene, follow, began)
             # What the vendors were sent last may land late.
             await scene.replicas.stop()
@@ -86,6 +92,32 @@ async def run_drill(orders: Orders, follow: Callable[[Progress], None]) -> Repor
             kills=scene.replicas.kills,
             ended=scene.replicas.ended,
             **counted(github, pipedrive),
+        )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for everything that a drill writes, until the block ends. Raises GitpipError."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="gitpip-drill-") as folder:
+            check_room(Path(folder))
+            yield Path(folder)
+    except OSError as error:
+        raise GitpipError(
+            f"the drill can't write to {tempfile.gettempdir()}: {error.strerror}; {ANOTHER_FOLDER}"
+        ) from error
+
+
+def check_room(folder: Path, least: int = LEAST_ROOM) -> None:
+    """Raise GitpipError where a folder has less room than this many bytes.
+
+    On a full disk, gitpip would wait for room until the time limit.
+    """
+    left = shutil.disk_usage(folder).free
+    if left < least:
+        raise GitpipError(
+            f"{folder.parent} has only {left / MIB:,.0f} MB left, and the drill needs at least "
+            f"{least / MIB:,.0f} MB; {ANOTHER_FOLDER}"
         )
 
 
@@ -118,7 +150,9 @@ async def _scene(orders: Orders, folder: Path) -> AsyncIterator[_Scene]:
             await _refuse_used(settings)
         database = await stack.enter_async_context(opened(settings, makes=True))
         await _track(settings, database, await github.ask("settle", users=orders.users))
-        replicas = Replicas(folder, clean_environment() | environment, orders.reconciles)
+        options = () if orders.reconciles else (WITHOUT_RECONCILIATION,)
+        command = (sys.executable, "-m", "gitpip.drill.replica", *options)
+        replicas = Replicas(folder, clean_environment() | environment, command)
         stack.callback(replicas.end)
         yield _Scene(orders, github, pipedrive, replicas, database)
 
@@ -158,21 +192,21 @@ async def _perform(scene: _Scene, follow: Callable[[Progress], None], began: flo
         await vendor.ask("faults", percent=orders.faults, seed=orders.seed)
     scene.replicas.start(orders.replicas)
     await scene.github.ask("publish", users=orders.users, files=orders.files, seed=orders.seed)
-    async with AsyncExitStack() as stack:
+    while time.monotonic() - began < orders.time_limit.total_seconds():
+        check_room(scene.replicas.folder)
+        scene.replicas.keep()
+        progress = Progress(
+            await scene.github.ask("published"),
+            await scene.pipedrive.ask("held"),
+            scene.replicas.kills,
+        )
+        follow(progress)
         if orders.kill_every:
-            kills = scene.replicas.kill_again_and_again(orders.kill_every, chance)
-            await stack.enter_async_context(in_background(kills))
-        while time.monotonic() - began < orders.time_limit.total_seconds():
-            scene.replicas.keep()
-            progress = Progress(
-                await scene.github.ask("published"),
-                await scene.pipedrive.ask("held"),
-                scene.replicas.kills,
-            )
-            follow(progress)
-            if progress.published == orders.files and await _is_settled(scene.database, orders):
-                return True
-            await asyncio.sleep(LOOK_EVERY)
+            now = time.monotonic()
+            scene.replicas.kill_if_due(orders.kill_every, progress.held, chance, now)
+        if progress.published == orders.files and await _is_settled(scene.database, orders):
+            return True
+        await asyncio.sleep(LOOK_EVERY)
     return False
 
 

@@ -265,7 +265,7 @@ class Deals:
             await self._pauses.after(failure.outcome, request)
             if again:
                 return delivery.could_not_look_again(
-                    str(failure), sent_at=deal.sent_at, now=self._now()
+                    str(failure), looked_at=deal.looked_at, now=self._now()
                 )
             return self._could_not_look(deal, str(failure))
         await self._pauses.after(None, request)

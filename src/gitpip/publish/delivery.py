@@ -282,31 +282,36 @@ def is_absent(in_flight_until: datetime | None, *, seen_at: datetime, waits: Wai
 
 
 def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: datetime) -> Change:
-    """The change of an uncertain row whose look failed: it proves nothing.
+    """The change of a row whose look failed: it proves nothing.
 
-    The wait grows with the age, so that a list that always fails costs ever less.
+    The wait grows with the time since the first look, or since the last one, which shows absence,
+    was due: a list that always fails costs ever less, and one that fails once delays nothing.
     """
+    last = attempt.in_flight_until
+    # It is told by another clock: where that is off, the wait grows with the age of the attempt.
+    since = last if last is not None and sent_at < last <= now else sent_at
     return Change(
         PublicationState.UNCERTAIN,
-        now + _wait_of_age(now - sent_at, at_least=LOOK_AGAIN),
+        now + _wait_of((now - since) / 2),
         looks=attempt.looks,
         reason=f"could not look for it: {failure}",
         in_flight_until=attempt.in_flight_until,
     )
 
 
-def could_not_look_again(failure: str, *, sent_at: datetime | None, now: datetime) -> Change:
+def could_not_look_again(failure: str, *, looked_at: datetime | None, now: datetime) -> Change:
     """The change of a row to be sent once more that could not be looked for right before.
 
-    Nothing was sent, so no attempt is counted; the wait grows with the age of the last attempt.
+    Nothing was sent, so no attempt is counted; the wait doubles, from the last look that did not
+    fail, at `looked_at`.
     """
-    wait = _wait_of_age(now - (sent_at or now), at_least=FIRST_RETRY)
+    wait = _wait_of(now - (looked_at or now))
     reason = f"could not look for it before sending it again: {failure}"
     return Change(PublicationState.PENDING, now + wait, reason=reason, not_looked_for=True)
 
 
-def _wait_of_age(age: timedelta, *, at_least: timedelta) -> timedelta:
-    return min(max(age / 2, at_least), LONGEST_RETRY)
+def _wait_of(age: timedelta) -> timedelta:
+    return min(max(age, LOOK_AGAIN), LONGEST_RETRY)
 
 
 def is_fresh(looked_at: datetime | None, now: datetime) -> bool:

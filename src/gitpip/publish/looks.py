@@ -175,7 +175,7 @@ class Looks:
             return None
         if seen.failure is not None:
             later = delivery.could_not_look_again(
-                seen.failure, sent_at=claim.sent_at, now=self._now()
+                seen.failure, looked_at=claim.looked_at, now=self._now()
             )
             await record(self._database, claim, later, self._now())
             return None

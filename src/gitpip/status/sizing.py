@@ -18,6 +18,7 @@ from gitpip.capacity import (
 )
 from gitpip.config import LONGEST_DURATION, format_duration
 from gitpip.errors import InvalidInput
+from gitpip.publish.allowance import SELDOM
 from gitpip.publish.token_costs import (
     ACTIVITY_TOKENS,
     DAILY_TOKENS,
@@ -31,6 +32,8 @@ PLANS: Final[Mapping[str, int]] = {"lite": 1, "growth": 2, "premium": 5, "ultima
 """Pipedrive's plans, with the factor of the daily budget."""
 UNCERTAIN: Final = 0.01
 """The part of the files that are assumed to be looked for, a list for each."""
+COMPARISONS_A_DAY: Final = timedelta(days=1) / SELDOM
+"""Before something new is sent, gitpip reads what is in Pipedrive, at most this often."""
 HOUR: Final = timedelta(hours=1)
 FEED_REQUESTS: Final = 60
 """The public feed is read once a minute."""
@@ -163,7 +166,8 @@ def sizing(wanted: Wanted) -> Sizing:
     files = wanted.gists_per_day * wanted.files_per_gist
     # Once for each gist it is asked what became of its user's deal.
     looks = wanted.gists_per_day * LOOK_TOKENS
-    tokens = files * (ACTIVITY_TOKENS + UNCERTAIN * LIST_TOKENS) + looks
+    compared = min(wanted.gists_per_day, COMPARISONS_A_DAY) * LIST_TOKENS
+    tokens = files * (ACTIVITY_TOKENS + UNCERTAIN * LIST_TOKENS) + looks + compared
     budget = DAILY_TOKENS * PLANS[wanted.pipedrive_plan] * wanted.seats
     once = wanted.users * DEAL_TOKENS
     waiting = once + wanted.backlog * ACTIVITY_TOKENS

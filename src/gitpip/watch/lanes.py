@@ -62,8 +62,11 @@ class Lanes:
         self._slow: asyncio.Queue[Wanted | None] = asyncio.Queue()
         self._places = asyncio.Semaphore(SLOW_AT_A_TIME)
         """For looks that are slow, or are known to become so."""
-        self._began: dict[UserKey, float] = {}
-        """When each look under way began, in seconds of the event loop's clock."""
+        self._began: list[float] = []
+        """When each look under way began, in seconds of the event loop's clock.
+
+        Not by user: one whose claim ends before the look does can be looked at anew beside it.
+        """
 
     async def put(self, user: User, snapshot: Snapshot | None) -> None:
         """Have a user looked at; waits while many are waiting already."""
@@ -82,7 +85,7 @@ class Lanes:
     def any_slow(self) -> bool:
         """Whether a look under way takes long."""
         long_ago = loop_time() - SLOW_LOOK.total_seconds()
-        return any(began < long_ago for began in self._began.values())
+        return any(began < long_ago for began in self._began)
 
     async def all_end(self, within: timedelta) -> bool:
         """Whether every look, also of those that wait, ends within a time."""
@@ -138,11 +141,12 @@ class Lanes:
 
     async def _look_at(self, wanted: Wanted, queue: "asyncio.Queue[Wanted | None]") -> None:
         user, snapshot = wanted
-        began = self._began[user.key] = loop_time()
+        began = loop_time()
+        self._began.append(began)
         try:
             await self._look(user, snapshot)
             took = loop_time() - began
             self._known.note(user.key, slow=took > SLOW_LOOK.total_seconds())
         finally:
-            del self._began[user.key]
+            self._began.remove(began)
             queue.task_done()
