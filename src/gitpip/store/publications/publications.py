@@ -256,7 +256,7 @@ async def listed(
 ) -> tuple[Publication, ...]:
     """What `page` gives, without counting all."""
     # First the ids alone: what is looked up for each row would be looked up for those left out.
-    ids = (await newest(transaction, wanted, offset + limit)).offset(offset).subquery()
+    ids = (await newest(transaction, wanted, offset + limit)).offset(offset).limit(limit).subquery()
     rows = await transaction.execute(
         selected().where(publications.c.id.in_(select(ids.c.id))).order_by(publications.c.id.desc())
     )
