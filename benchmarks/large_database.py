@@ -50,7 +50,7 @@ FILL = (
     "next_check_at, checked_at, complete_until, gist_count, found_at, last_sequence, found_key, "
     "removed_at, failure, failure_kind) SELECT i, 'user-' || i, i, i, 'all', "
     "CASE WHEN i % 100 = 50 THEN 'paused' WHEN i % 500 = 2 THEN 'unavailable' ELSE 'active' END, "
-    "{ago_100000}, {in_a_year}, {ago_i}, {ago_i}, "
+    "{ago_100000}, {in_a_year}, {ago_i}, {lately}, "
     ":each, {ago_i}, 2 * :each, :gists - :users + i, "
     "CASE WHEN i % 1000 = 999 THEN {ago_60} END, "
     "CASE WHEN i % 500 = 2 THEN 'GitHub does not show the user' END, "
@@ -131,6 +131,7 @@ async def _run(database: Database, statement: str, users: int, gists: int) -> No
         found=ago.format("(:files - i) * 10"),
         created=ago.format("(:files - i) * 10 + " + AGE),
         due=ago.format("CASE WHEN i > :files - 200 THEN -31536000 ELSE (:files - i) * 10 END"),
+        lately=ago.format("i % 1000"),
         ago_60=ago.format("60"),
         ago_100000=ago.format("100000"),
         in_a_year=ago.format("-31536000"),
