@@ -1,6 +1,6 @@
 """What the pages list: users and files, filtered, sorted, and a page at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, func, select
 
-from gitpip.model import FileKey, GistFile, GistId, Page, PublicationState, User, UserKey, UserState
+from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
@@ -17,7 +17,6 @@ from gitpip.store.publications.publication_rows import are_few, kinds_in, newest
 from gitpip.store.read_state import is_unread, line_of
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
 from gitpip.store.schema_inbox import inbox
-from gitpip.store.schema_visits import visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
 
@@ -228,13 +227,25 @@ async def _keys_of_state_and_words(
     if not wanted.text:
         return await _keys_of_state(transaction, wanted, before, number)
     found: list[FileKey] = []
-    while len(found) < number:
-        keys = await _keys_of_state(transaction, wanted, before, FEW)
+    for amount in _amounts(number):
+        keys = await _keys_of_state(transaction, wanted, before, amount)
         found += (await fitting(transaction, wanted, keys))[: number - len(found)]
-        if len(keys) < FEW:
+        if len(found) == number or len(keys) < amount:
             break
         before = keys[-1]
     return found
+
+
+def _amounts(number: int) -> Iterator[int]:
+    """How many files are looked at one after the other until `number` of them hold the words.
+
+    SQLite reads all that hold a word between the first and the last of them: few are enough where
+    the word is common, and where it is rare this costs little for many.
+    """
+    amount = 2 * number
+    while True:
+        yield min(amount, FEW)
+        amount *= 4
 
 
 async def fitting(
@@ -297,13 +308,15 @@ async def _keys_of_words_on_sqlite(
         if len(matches) < FEW:
             return found
         fit, highest = len(fitting), matches[-1] - 1
-    while len(found) < number:
-        files = await _first(transaction, _between(_fitting(rest), lowest, highest), FEW)
+    for amount in _amounts(number):
+        if len(found) == number:
+            break
+        files = await _first(transaction, _between(_fitting(rest), lowest, highest), amount)
         first, last = min(files, default=0), max(files, default=0)
         of_words = select(words.key).where(words.match, words.key.between(first, last))
         chosen = select(key).where(key.in_(files), key.in_(of_words)).order_by(key.desc())
         found += await _first(transaction, chosen, number - len(found))
-        if len(files) < FEW:
+        if len(files) < amount:
             break
         highest = first - 1
     return found
@@ -370,7 +383,7 @@ def _conditions_of_file(
     if wanted.language:
         conditions.append(read(gist_files.c.language) == wanted.language)
     if wanted.tag:
-        conditions.append(read(gist_files.c.user_key).in_(tagged(wanted.tag)))
+        conditions.append(has_tag(gist_files.c.user_key, wanted.tag))
     if wanted.since:
         conditions.append(read(gist_files.c.found_at) >= wanted.since)
     if wanted.before:
@@ -466,24 +479,10 @@ def tagged(tag: str) -> Select[int]:
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
 
 
-async def unread_gists(
-    transaction: Transaction, viewer: str, files: Sequence[GistFile]
-) -> frozenset[GistId]:
-    """The gists of these files that a viewer has not read."""
-    line = await line_of(transaction, viewer)
-    found = await transaction.execute(
-        select(inbox.c.gist_id)
-        .join(users, users.c.key == inbox.c.user_key)
-        .where(inbox.c.gist_id.in_({file.gist_id for file in files}), is_unread(viewer, line))
-    )
-    return frozenset(map(GistId, found.scalars()))
+def has_tag(user_key: ColumnElement[int], tag: str) -> ColumnElement[bool]:
+    """Whether the user of a row has a tag, looked up row by row.
 
-
-async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:
-    """When a viewer last marked files of a user as seen."""
-    return await transaction.scalar(
-        select(visits.c.at)
-        .where(visits.c.user_key == user_key, visits.c.viewer == viewer)
-        .order_by(visits.c.up_to.desc(), visits.c.id.desc())
-        .limit(1)
-    )
+    Where many users have it, SQLite would begin with all of them.
+    """
+    found = select(user_tags.c.tag).where(user_tags.c.user_key == user_key, user_tags.c.tag == tag)
+    return found.correlate_except(user_tags).scalar_subquery().is_not(None)

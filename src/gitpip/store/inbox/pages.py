@@ -145,7 +145,7 @@ def _of_files(files: FileWanted) -> list[ColumnElement[bool]]:
     if files.user_keys is not None:
         conditions.append(inbox.c.user_key.in_(files.user_keys))
     if files.tag:
-        conditions.append(inbox.c.user_key.in_(listing.tagged(files.tag)))
+        conditions.append(listing.has_tag(inbox.c.user_key, files.tag))
     of_file: list[ColumnElement[bool]] = []
     # An expression keeps SQLite from its index: the files of one gist are few, all of a language
     # are many, and it took 13 seconds among 200,000 gists.
