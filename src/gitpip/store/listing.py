@@ -229,7 +229,7 @@ async def _keys_of_state_and_words(
     found: list[FileKey] = []
     for amount in _amounts(number):
         keys = await _keys_of_state(transaction, wanted, before, amount)
-        found += (await fitting(transaction, wanted, keys))[: number - len(found)]
+        found += await _holding(transaction, wanted.text, keys, number - len(found))
         if len(found) == number or len(keys) < amount:
             break
         before = keys[-1]
@@ -259,6 +259,20 @@ async def fitting(
     if words is not None:
         chosen = chosen.where(words.key >= min(keys), words.key <= max(keys))
     return await _first(transaction, chosen, len(keys))
+
+
+async def _holding(
+    transaction: Transaction, text: str, keys: Sequence[FileKey], number: int
+) -> list[FileKey]:
+    """The newest of a few files that hold the words of a text."""
+    if not keys:
+        return []
+    words = search.holding(transaction, text)
+    within = words.key.between(min(keys), max(keys))
+    # An expression keeps SQLite from asking its index of words for each file.
+    of_files = (words.key + 0).in_(keys)
+    chosen = select(words.key).where(words.match, within, of_files)
+    return await _first(transaction, chosen.order_by(words.key.desc()), number)
 
 
 async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
@@ -312,13 +326,10 @@ async def _keys_of_words_on_sqlite(
         if len(found) == number:
             break
         files = await _first(transaction, _between(_fitting(rest), lowest, highest), amount)
-        first, last = min(files, default=0), max(files, default=0)
-        of_words = select(words.key).where(words.match, words.key.between(first, last))
-        chosen = select(key).where(key.in_(files), key.in_(of_words)).order_by(key.desc())
-        found += await _first(transaction, chosen, number - len(found))
+        found += await _holding(transaction, wanted.text, files, number - len(found))
         if len(files) < amount:
             break
-        highest = first - 1
+        highest = files[-1] - 1
     return found
 
 
