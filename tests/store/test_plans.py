@@ -3,20 +3,34 @@
 SQLite has no statistics of our tables, so it can begin with the index that helps least.
 """
 
+import itertools
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 
-from gitpip.model import FileKey, GistId, GitHubId, SeenFile, SeenGist, UserKey
-from gitpip.store import listing
+from benchmarks.large_database import fill
+from gitpip.model import (
+    FileKey,
+    GistId,
+    GitHubId,
+    PublicationState,
+    SeenFile,
+    SeenGist,
+    UserKey,
+)
+from gitpip.store import listing, sqlite
 from gitpip.store.database import Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.listing import FileWanted
+from gitpip.store.publications import bounded, causes, publication_rows, publications
+from gitpip.store.publications.selection import Selection
 from gitpip.store.status import troubles
 from gitpip.store.users import users
 from tests.support.rows import track
@@ -107,3 +121,68 @@ async def test_a_search_does_not_ask_the_index_of_words_for_each_file(
     words = [lines for lines in tables if any("gist_search" in line for line in lines)]
     assert words
     assert all("gist_search" in lines[0] for lines in words), words
+
+
+def _is(state: PublicationState, **others: Any) -> Selection:
+    return Selection(states=(state,), **others)
+
+
+PUBLISHED = PublicationState.PUBLISHED
+TAGGED = FileWanted(tag="tag-7", state=PublicationState.FAILED)
+SELECTIONS = {
+    "published": _is(PUBLISHED),
+    "failed": _is(PublicationState.FAILED),
+    "published of a tag": _is(PUBLISHED, tag="tag-7"),
+    "published of a user": _is(PUBLISHED, login="user-7"),
+    "published for a reason": _is(PUBLISHED, cause="0123456789ab"),
+}
+READ: dict[str, Read] = {
+    "numbers of publications": lambda transaction: bounded.count(transaction, most=50),
+    "files of a common state": lambda transaction: listing.file_keys(
+        transaction, FileWanted(state=PUBLISHED), None, 26
+    ),
+    "files of a rare state and a tag": lambda transaction: listing.file_keys(
+        transaction, TAGGED, None, 26
+    ),
+}
+for name, selection in SELECTIONS.items():
+    READ |= {
+        f"list, {name}": partial(publications.listed, wanted=selection, offset=0, limit=51),
+        f"number, {name}": partial(bounded.count_found, wanted=selection, most=50),
+        f"reasons, {name}": partial(causes.of, wanted=selection, newest=50),
+    }
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_list_reads_does_not_grow_with_all_publications(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication_rows, "FEW", 100)
+    larger = database_url.replace("gitpip.sqlite3", "larger.sqlite3")
+    shutil.copy(database_url.partition("///")[2], larger.partition("///")[2])
+    taken = {}
+    for url, number in ((database_url, 2_000), (larger, 6_000)):
+        await fill(url, users=number // 20, gists=number)
+        taken[number] = {name: await _steps(url, read) for name, read in READ.items()}
+
+    # Of what is rare there is more among more: three times as much.
+    grown = {
+        name: (before, taken[6_000][name])
+        for name, before in taken[2_000].items()
+        if taken[6_000][name] > 1.5 * before + 3_000
+    }
+    assert grown == {}
+
+
+async def _steps(database_url: str, read: Read) -> int:
+    """How many steps SQLite takes for what is read."""
+    steps = itertools.count()
+    database = open_database(database_url)
+    async with database.read() as transaction:
+        connection = (await transaction.get_raw_connection()).driver_connection
+        assert isinstance(connection, sqlite.Connection)
+        await connection.set_progress_handler(lambda: next(steps) < 0, 100)
+        await read(transaction)
+        await connection.set_progress_handler(lambda: False, 0)
+    await database.close()
+    return 100 * next(steps)

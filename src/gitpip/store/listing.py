@@ -1,22 +1,22 @@
 """What the pages list: users and files, filtered, sorted, and a page at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, func, select, union_all
+from sqlalchemy import Column, ColumnElement, Select, func, select
 
-from gitpip.model import FileKey, GistFile, GistId, Page, PublicationState, User, UserKey, UserState
+from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import PREVIEW, file_of, select_files
-from gitpip.store.publications.publication_rows import alone_in, is_in, part_in
+from gitpip.store.publications.publication_rows import are_few, kinds_in, newest_of, shown_in
 from gitpip.store.read_state import is_unread, line_of
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
 from gitpip.store.schema_inbox import inbox
-from gitpip.store.schema_visits import visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
 
@@ -166,10 +166,10 @@ async def file_keys(
     """The keys of the newest files that fit, found without reading more of them than needed."""
     wanted = await with_users_of_tag(transaction, wanted)
     lowest, highest = await _keys_of_days(transaction, wanted, before)
+    if await _begins_with_state(transaction, wanted):
+        return await _keys_of_state_and_words(transaction, wanted, before, number)
     if wanted.text and transaction.dialect.name == "sqlite":
         return await _keys_of_words_on_sqlite(transaction, wanted, lowest, highest, number)
-    if wanted.state and wanted.narrows_only_by_state:
-        return await _keys_of_state(transaction, wanted.state, before, number)
     if wanted.user_keys is not None and not wanted.text:
         return await _first(transaction, _between(_fitting(wanted), lowest, highest), number)
     # Most often enough of the newest fit; then it does not matter how many there are in all.
@@ -187,31 +187,65 @@ async def file_keys(
 
 
 async def _keys_of_state(
-    transaction: Transaction, state: PublicationState, before: FileKey | None, number: int
+    transaction: Transaction, wanted: FileWanted, before: FileKey | None, number: int
 ) -> list[FileKey]:
-    """The files of the newest publications in a state, alone or by that of their holder.
-
-    Each kind has its own query, which the index of states answers in order: for both at once,
-    SQLite would sort all of them, in 0.4 seconds for 200,000.
-    """
-    ordered = publications.c.id
-    of_before = select(ordered).where(
-        publications.c.file_key == before, publications.c.revision == 1
-    )
-    newest = (
+    """The files of the newest publications in a state, of those that fit but for the words."""
+    ordered, state = publications.c.id, wanted.state
+    rest = replace(wanted, text="", state=None)
+    chosen = (
         select(ordered, publications.c.file_key)
         .join(users, users.c.key == publications.c.user_key)
         .where(tracked, publications.c.revision == 1)
-        .order_by(ordered.desc())
-        .limit(number)
     )
+    if rest.narrows:
+        chosen = chosen.join(gist_files, gist_files.c.key == publications.c.file_key)
+        # Expressions keep SQLite from an index that finds far more than the one of states.
+        chosen = chosen.where(
+            *_conditions_of_file(rest, lambda column: func.coalesce(column, column))
+        )
     if before is not None:
-        newest = newest.where(ordered < of_before.scalar_subquery())
-    each = [select(newest.where(part).subquery()) for part in (alone_in(state), part_in(state))]
-    together = union_all(*each).subquery()
-    return await _first(
-        transaction, select(together.c.file_key).order_by(together.c.id.desc()), number
-    )
+        of_before = select(ordered).where(
+            publications.c.file_key == before, publications.c.revision == 1
+        )
+        chosen = chosen.where(ordered < of_before.scalar_subquery())
+    kinds = await kinds_in(transaction, [state] if state else [])
+    newest = newest_of(chosen, kinds, number).subquery()
+    return await _first(transaction, select(newest.c.file_key).order_by(newest.c.id.desc()), number)
+
+
+async def _begins_with_state(transaction: Transaction, wanted: FileWanted) -> bool:
+    """Whether the index of states finds the files with the least reading."""
+    if wanted.state is None or wanted.user_keys is not None:
+        return False
+    return wanted.narrows_only_by_state or await are_few(transaction, wanted.state)
+
+
+async def _keys_of_state_and_words(
+    transaction: Transaction, wanted: FileWanted, before: FileKey | None, number: int
+) -> list[FileKey]:
+    """The newest files in a state come first, and the words after them, bit by bit."""
+    if not wanted.text:
+        return await _keys_of_state(transaction, wanted, before, number)
+    found: list[FileKey] = []
+    for amount in _amounts(number):
+        keys = await _keys_of_state(transaction, wanted, before, amount)
+        found += await _holding(transaction, wanted.text, keys, number - len(found))
+        if len(found) == number or len(keys) < amount:
+            break
+        before = keys[-1]
+    return found
+
+
+def _amounts(number: int) -> Iterator[int]:
+    """How many files are looked at one after the other until `number` of them hold the words.
+
+    SQLite reads all that hold a word between the first and the last of them: few are enough where
+    the word is common, and where it is rare this costs little for many.
+    """
+    amount = 2 * number
+    while True:
+        yield min(amount, FEW)
+        amount *= 4
 
 
 async def fitting(
@@ -225,6 +259,20 @@ async def fitting(
     if words is not None:
         chosen = chosen.where(words.key >= min(keys), words.key <= max(keys))
     return await _first(transaction, chosen, len(keys))
+
+
+async def _holding(
+    transaction: Transaction, text: str, keys: Sequence[FileKey], number: int
+) -> list[FileKey]:
+    """The newest of a few files that hold the words of a text."""
+    if not keys:
+        return []
+    words = search.holding(transaction, text)
+    within = words.key.between(min(keys), max(keys))
+    # An expression keeps SQLite from asking its index of words for each file.
+    of_files = (words.key + 0).in_(keys)
+    chosen = select(words.key).where(words.match, within, of_files)
+    return await _first(transaction, chosen.order_by(words.key.desc()), number)
 
 
 async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
@@ -274,15 +322,14 @@ async def _keys_of_words_on_sqlite(
         if len(matches) < FEW:
             return found
         fit, highest = len(fitting), matches[-1] - 1
-    while len(found) < number:
-        files = await _first(transaction, _between(_fitting(rest), lowest, highest), FEW)
-        first, last = min(files, default=0), max(files, default=0)
-        of_words = select(words.key).where(words.match, words.key.between(first, last))
-        chosen = select(key).where(key.in_(files), key.in_(of_words)).order_by(key.desc())
-        found += await _first(transaction, chosen, number - len(found))
-        if len(files) < FEW:
+    for amount in _amounts(number):
+        if len(found) == number:
             break
-        highest = first - 1
+        files = await _first(transaction, _between(_fitting(rest), lowest, highest), amount)
+        found += await _holding(transaction, wanted.text, files, number - len(found))
+        if len(files) < amount:
+            break
+        highest = files[-1] - 1
     return found
 
 
@@ -332,18 +379,27 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
         conditions.append(words.match)
     if wanted.state:
         source = source.join(publications, publications.c.file_key == gist_files.c.key)
-        conditions += [publications.c.revision == 1, is_in(wanted.state)]
-    if wanted.user_keys is not None:
-        conditions.append(gist_files.c.user_key.in_(wanted.user_keys))
-    if wanted.language:
-        conditions.append(gist_files.c.language == wanted.language)
-    if wanted.tag:
-        conditions.append(gist_files.c.user_key.in_(tagged(wanted.tag)))
-    if wanted.since:
-        conditions.append(gist_files.c.found_at >= wanted.since)
-    if wanted.before:
-        conditions.append(gist_files.c.found_at < wanted.before)
+        conditions += [publications.c.revision == 1, shown_in(wanted.state)]
+    conditions += _conditions_of_file(wanted, lambda column: column)
     return select(gist_files.c.key).select_from(source).where(*conditions)
+
+
+def _conditions_of_file(
+    wanted: FileWanted, read: Callable[[ColumnElement[Any]], ColumnElement[Any]]
+) -> list[ColumnElement[bool]]:
+    """What a row of `gist_files` must be, without words and state; its columns pass `read`."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.user_keys is not None:
+        conditions.append(read(gist_files.c.user_key).in_(wanted.user_keys))
+    if wanted.language:
+        conditions.append(read(gist_files.c.language) == wanted.language)
+    if wanted.tag:
+        conditions.append(has_tag(gist_files.c.user_key, wanted.tag))
+    if wanted.since:
+        conditions.append(read(gist_files.c.found_at) >= wanted.since)
+    if wanted.before:
+        conditions.append(read(gist_files.c.found_at) < wanted.before)
+    return conditions
 
 
 async def _keys_of_days(
@@ -434,24 +490,10 @@ def tagged(tag: str) -> Select[int]:
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
 
 
-async def unread_gists(
-    transaction: Transaction, viewer: str, files: Sequence[GistFile]
-) -> frozenset[GistId]:
-    """The gists of these files that a viewer has not read."""
-    line = await line_of(transaction, viewer)
-    found = await transaction.execute(
-        select(inbox.c.gist_id)
-        .join(users, users.c.key == inbox.c.user_key)
-        .where(inbox.c.gist_id.in_({file.gist_id for file in files}), is_unread(viewer, line))
-    )
-    return frozenset(map(GistId, found.scalars()))
+def has_tag(user_key: ColumnElement[int], tag: str) -> ColumnElement[bool]:
+    """Whether the user of a row has a tag, looked up row by row.
 
-
-async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:
-    """When a viewer last marked files of a user as seen."""
-    return await transaction.scalar(
-        select(visits.c.at)
-        .where(visits.c.user_key == user_key, visits.c.viewer == viewer)
-        .order_by(visits.c.up_to.desc(), visits.c.id.desc())
-        .limit(1)
-    )
+    Where many users have it, SQLite would begin with all of them.
+    """
+    found = select(user_tags.c.tag).where(user_tags.c.user_key == user_key, user_tags.c.tag == tag)
+    return found.correlate_except(user_tags).scalar_subquery().is_not(None)

@@ -8,12 +8,14 @@ The line does not count for a user who was removed when it was drawn, and came b
 them was read then is what a visit saw.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 
+from gitpip.model import GistFile, GistId, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.schema import users
 from gitpip.store.schema_inbox import inbox, inbox_lines, inbox_marks
@@ -129,3 +131,26 @@ async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
         .where(inbox_lines.c.viewer == viewer)
     )
     return await transaction.scalar(latest)
+
+
+async def unread_gists(
+    transaction: Transaction, viewer: str, files: Sequence[GistFile]
+) -> frozenset[GistId]:
+    """The gists of these files that a viewer has not read."""
+    line = await line_of(transaction, viewer)
+    found = await transaction.execute(
+        select(inbox.c.gist_id)
+        .join(users, users.c.key == inbox.c.user_key)
+        .where(inbox.c.gist_id.in_({file.gist_id for file in files}), is_unread(viewer, line))
+    )
+    return frozenset(map(GistId, found.scalars()))
+
+
+async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:
+    """When a viewer last marked files of a user as seen."""
+    return await transaction.scalar(
+        select(visits.c.at)
+        .where(visits.c.user_key == user_key, visits.c.viewer == viewer)
+        .order_by(visits.c.up_to.desc(), visits.c.id.desc())
+        .limit(1)
+    )

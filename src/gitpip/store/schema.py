@@ -271,7 +271,7 @@ gists = Table(
     Column("html_url", Text, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
-    Column("found_at", UTCDateTime, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False, index=True),
     Column("deleted_at", UTCDateTime),
     # NULL until its contents were read: only then GitHub tells.
     Column("is_fork", Flag),
@@ -397,18 +397,12 @@ publications = Table(
     # Fresh gists come before those from before their user was added.
     Index("ix_publications_queue", "state", "backfill", "due_at"),
     Index("ix_publications_user_key", "user_key"),
-    Index("ix_publications_state", "state", "id"),
+    Index("ix_publications_state_id_part_of", "state", "id", "part_of"),
     Index("ix_publications_published_at", "published_at"),
 )
-# A published one has a reason if its note is not up to date. With the state, SQLite takes this.
+# A published one has a reason if its note is not up to date.
 is_published = publications.c.state == literal_column("'published'")
 note_failed = and_(is_published, publications.c.reason.is_not(None))
-Index(
-    "ix_publications_notes_failed",
-    publications.c.state,
-    sqlite_where=note_failed,
-    postgresql_where=note_failed,
-)
 
 sent_again = publications.c.first_marker.is_not(None)
 Index(

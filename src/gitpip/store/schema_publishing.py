@@ -41,6 +41,15 @@ Index(
     sqlite_where=is_part,
     postgresql_where=is_part,
 )
+# Groups publications by their reasons without reading those that have none.
+is_explained = publications.c.reason.is_not(None)
+Index(
+    "ix_publications_explained",
+    publications.c.state,
+    publications.c.id,
+    sqlite_where=is_explained,
+    postgresql_where=is_explained,
+)
 
 publishing_settings = Table(
     "publishing_settings",

@@ -8,7 +8,7 @@ from gitpip.store.publications import publications
 from gitpip.web.auth.identity import STATE
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import Context
-from gitpip.web.render.numbers import Numbers, numbers
+from gitpip.web.render.numbers import Numbers, numbers, up_to
 
 MOST = 999
 """Beyond this a number is shown as `999+`, and counting ends."""
@@ -21,14 +21,12 @@ async def count_for_navigation(request: Request, context: Context) -> None:
         return
     try:
         async with context.database.read() as transaction:
-            unread = await read_state.unread(transaction, viewer_of(request), at_most=MOST)
+            unread = await read_state.unread(transaction, viewer_of(request))
             attention = await publications.count_unsettled(transaction, MOST + 1)
     except DatabaseUnavailable:
         return
-    numbers.set(Numbers(_shown(unread.gists, more=unread.more), _shown(attention)))
+    numbers.set(Numbers(_shown(unread.gists), _shown(attention), unread))
 
 
-def _shown(number: int, *, more: bool = False) -> str:
-    if number > MOST or more:
-        return f"{MOST}+"
-    return str(number) if number else ""
+def _shown(number: int) -> str:
+    return up_to(number, MOST) if number else ""

@@ -1,6 +1,6 @@
 """Publications grouped by why they are where they are: failures with one cause are one line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.store.database import Transaction
+from gitpip.store.publications.publication_rows import explained_in, newest_of
 from gitpip.store.publications.selection import Selection, cause, cause_key
 from gitpip.store.schema import publications
 from gitpip.store.visibility import of_removed
@@ -52,9 +53,18 @@ class Cause:
         return WHAT_TO_DO[self.state]
 
 
-async def of(transaction: Transaction, wanted: Selection) -> tuple[Cause, ...]:
-    """The causes of what a filter finds, those of most publications first."""
-    return await where(transaction, wanted.condition)
+async def of(
+    transaction: Transaction, wanted: Selection, *, newest: int | None = None
+) -> tuple[Cause, ...]:
+    """The causes of what a filter finds, those of most publications first.
+
+    With `newest`, of so many publications with a reason that were found last.
+    """
+    if newest is None:
+        return await where(transaction, wanted.condition)
+    rest = select(publications.c.id).where(replace(wanted, states=()).condition)
+    ids = newest_of(rest, explained_in(wanted.states), newest).subquery()
+    return await where(transaction, publications.c.id.in_(select(ids.c.id)))
 
 
 async def needing_attention(transaction: Transaction) -> tuple[Cause, ...]:

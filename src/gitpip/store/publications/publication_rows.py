@@ -1,5 +1,6 @@
 """Publications as they are read: the query, and what a row of it means."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -13,10 +14,12 @@ from sqlalchemy import (
     or_,
     select,
     type_coerce,
+    union_all,
 )
 
 from gitpip.model import Publication, PublicationState
 from gitpip.store.column_types import FilesOfActivity
+from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, revisions, users
 from gitpip.store.schema_publishing import OF_HOLDER, holder, shown
@@ -24,6 +27,8 @@ from gitpip.store.visibility import tracked
 
 DESCRIPTION = 200
 """How many characters of a gist's description are read with a publication."""
+FEW = 10_000
+"""So many publications in a state are looked at, rather than all others that a list is about."""
 
 publication_of = reader(Publication)
 """The publication in a row of `selected`."""
@@ -40,20 +45,84 @@ def is_in(state: PublicationState) -> ColumnElement[bool]:
     return or_(alone_in(state), part_in(state))
 
 
+def shown_in(state: PublicationState) -> ColumnElement[bool]:
+    """The same as `is_in`, looked up row by row: for what other conditions find first.
+
+    Without this SQLite begins with all publications in the state, also where nearly all are in it.
+    """
+    its_holder = publications.alias()
+    of_holder = (
+        select(its_holder.c.state)
+        .where(its_holder.c.id == publications.c.part_of)
+        .correlate_except(its_holder)
+    )
+    return func.coalesce(of_holder.scalar_subquery(), publications.c.state) == state.value
+
+
 def alone_in(state: PublicationState) -> ColumnElement[bool]:
     """Whether a publication without a holder is in a state."""
     return and_(publications.c.state == state.value, publications.c.part_of.is_(None))
 
 
 def part_in(state: PublicationState) -> ColumnElement[bool]:
-    """Whether a publication has a holder that is in a state."""
-    others = publications.alias()
-    parts = (
-        select(others.c.id)
-        .join(holder, holder.c.id == others.c.part_of)
-        .where(others.c.part_of.is_not(None), holder.c.state == state.value)
+    """Whether a publication has a holder that is in a state; looked up for each that has one."""
+    its_holder = publications.alias()
+    found = select(its_holder.c.id).where(
+        its_holder.c.id == publications.c.part_of, its_holder.c.state == state.value
     )
-    return publications.c.id.in_(parts)
+    # The state of parts lets both databases go through them in the order of an index.
+    is_part = and_(
+        publications.c.state == PublicationState.SKIPPED.value, publications.c.part_of.is_not(None)
+    )
+    return and_(is_part, found.correlate_except(its_holder).exists())
+
+
+async def kinds_in(
+    transaction: Transaction, states: Sequence[PublicationState]
+) -> list[ColumnElement[bool]]:
+    """The conditions of which one holds for a publication in these states, for `newest_of`."""
+    return [
+        kind for state in states for kind in (alone_in(state), await _parts(transaction, state))
+    ]
+
+
+def explained_in(states: Sequence[PublicationState]) -> list[ColumnElement[bool]]:
+    """The same for those with a reason, in any state without `states`; parts have none."""
+    reason = publications.c.reason.is_not(None)
+    return [
+        and_(publications.c.state == state.value, reason) for state in states or PublicationState
+    ]
+
+
+def newest_of(chosen: Select[Any], kinds: Sequence[ColumnElement[bool]], limit: int) -> Select[Any]:
+    """The first `limit` rows of `chosen` of these kinds, the newest publications first.
+
+    `chosen` begins with `publications.c.id`. Each kind has a query of its own, which an index
+    answers in order: for all at once, a database would sort all that are of these kinds.
+    """
+    newest = chosen.order_by(publications.c.id.desc()).limit(limit)
+    each = union_all(*(select(newest.where(kind).subquery()) for kind in kinds)).subquery()
+    return select(each).order_by(each.c.id.desc()).limit(limit)
+
+
+async def _parts(transaction: Transaction, state: PublicationState) -> ColumnElement[bool]:
+    """`part_in` for a list: it begins with the holders where they are few."""
+    return part_of_any_in(state) if await are_few(transaction, state) else part_in(state)
+
+
+async def are_few(transaction: Transaction, state: PublicationState) -> bool:
+    """Whether so few publications without a holder are in a state that all can be looked at."""
+    some = select(publications.c.id).where(alone_in(state)).limit(FEW + 1).subquery()
+    return (await transaction.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+
+
+def part_of_any_in(state: PublicationState) -> ColumnElement[bool]:
+    """The same as `part_in`, for a state that few publications are in: it begins with these."""
+    holders = publications.alias()
+    in_state = select(holders.c.id).where(
+        holders.c.state == state.value, holders.c.part_of.is_(None)
+    )
+    return publications.c.part_of.in_(in_state)
 
 
 def selected() -> Select[Any]:

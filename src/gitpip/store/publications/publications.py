@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, insert, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import (
@@ -37,7 +38,14 @@ from gitpip.store.publications import (
 )
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import check_not_opted_out, may_be_sent_to
-from gitpip.store.publications.publication_rows import publication_of, selected
+from gitpip.store.publications.publication_rows import (
+    explained_in,
+    kinds_in,
+    newest_of,
+    publication_of,
+    selected,
+    shown_in,
+)
 from gitpip.store.publications.recognition import Recognised, Wanted
 from gitpip.store.publications.selection import EVERYTHING, Selection
 from gitpip.store.schema import publications, users
@@ -248,18 +256,23 @@ async def listed(
 ) -> tuple[Publication, ...]:
     """What `page` gives, without counting all."""
     # First the ids alone: what is looked up for each row would be looked up for those left out.
-    ids = (
-        select(publications.c.id)
-        .where(wanted.condition)
-        .order_by(publications.c.id.desc())
-        .offset(offset)
-        .limit(limit)
-        .subquery()
-    )
+    ids = (await newest(transaction, wanted, offset + limit)).offset(offset).limit(limit).subquery()
     rows = await transaction.execute(
         selected().where(publications.c.id.in_(select(ids.c.id))).order_by(publications.c.id.desc())
     )
     return tuple(publication_of(row) for row in rows)
+
+
+async def newest(transaction: Transaction, wanted: Selection, limit: int) -> Select[Any]:
+    """The ids of the first `limit` publications that a filter finds, newest first."""
+    rest = select(publications.c.id).where(replace(wanted, states=()).condition)
+    if wanted.finds_few or not (wanted.states or wanted.cause):
+        if wanted.states:
+            rest = rest.where(or_(*map(shown_in, wanted.states)))
+        return rest.order_by(publications.c.id.desc()).limit(limit)
+    if wanted.cause:
+        return newest_of(rest, explained_in(wanted.states), limit)
+    return newest_of(rest, await kinds_in(transaction, wanted.states), limit)
 
 
 async def count(
@@ -271,8 +284,13 @@ async def count(
         return await _count(transaction, mine, of_tracked(publications.c.user_key))
     # All of them are counted in an index; to look up the user of each would take far longer.
     counts = await _count(transaction)
-    hidden = await _count(transaction, of_removed(publications.c.user_key))
+    hidden = await count_hidden(transaction)
     return {state: number - hidden.get(state, 0) for state, number in counts.items()}
+
+
+async def count_hidden(transaction: Transaction) -> dict[PublicationState, int]:
+    """How many publications of removed users are in each state."""
+    return await _count(transaction, of_removed(publications.c.user_key))
 
 
 async def count_unsettled(transaction: Transaction, limit: int) -> int:

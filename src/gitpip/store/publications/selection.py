@@ -59,6 +59,12 @@ class Selection:
         some_states = bool(self.states) and set(self.states) != set(PublicationState)
         return some_states or replace(self, states=(), everything=False) != Selection()
 
+    @property
+    def finds_few(self) -> bool:
+        """Whether an index finds few of them whatever their states."""
+        named = self.ids or self.login or self.check_id is not None
+        return bool(named or self.found_on or self.published_on)
+
     def check(self) -> None:
         """Raise InvalidInput unless it narrows, or says that everything is meant."""
         if len(self.ids) > MOST_NAMED:

@@ -1,8 +1,9 @@
 """How fresh what is known of the users is."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, func, select
 
 from gitpip.store.database import Transaction
 from gitpip.store.schema import active, users
@@ -20,15 +21,16 @@ STEPS = (
 
 async def freshness_groups(transaction: Transaction, now: datetime) -> tuple[int, ...]:
     """How many active users are known up to within each of `STEPS`, longer ago, and not at all."""
-    whens = [(users.c.complete_until >= now - step, number) for number, step in enumerate(STEPS)]
-    group = case(
-        *whens,
-        (users.c.complete_until.is_not(None), len(STEPS)),
-        else_=len(STEPS) + 1,
-    )
-    grouped = select(group.label("group")).where(active).subquery()
-    found = await transaction.execute(
-        select(grouped.c.group, func.count()).group_by(grouped.c.group)
-    )
-    counted = {row[0]: row[1] for row in found}
-    return tuple(counted.get(number, 0) for number in range(len(STEPS) + 2))
+    until = users.c.complete_until
+    bounds = [now - step for step in STEPS]
+    groups = [
+        until >= bounds[0],
+        *(and_(until >= later, until < sooner) for sooner, later in pairwise(bounds)),
+        until < bounds[-1],
+        until.is_(None),
+    ]
+    # An index has each group in one piece; to group all, their rows would be read.
+    numbers = [
+        select(func.count(users.c.key)).where(active, group).scalar_subquery() for group in groups
+    ]
+    return tuple((await transaction.execute(select(*numbers))).one())

@@ -26,9 +26,11 @@ class KeptBack:
 def is_kept_back(overall: PublishingMode) -> ColumnElement[bool]:
     """The condition on a publication that waits to be sent and may not."""
     kept_back = or_(users.c.state == UserState.PAUSED.value, in_dry_run(overall))
+    of_user = select(users.c.key).where(users.c.key == publications.c.user_key, tracked, kept_back)
+    # Looked up row by row: most often fewer publications wait than there are users.
     return and_(
         publications.c.state == PublicationState.PENDING.value,
-        publications.c.user_key.in_(select(users.c.key).where(tracked, kept_back)),
+        of_user.correlate(publications).exists(),
     )
 
 

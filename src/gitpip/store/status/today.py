@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Table, func, select, text
 
 from gitpip.model import UserState
 from gitpip.store.database import Transaction
 from gitpip.store.schema import gist_files, gists
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
-from gitpip.store.visibility import of_tracked
+from gitpip.store.visibility import of_removed
 
 WEEK = timedelta(days=7)
 
@@ -34,23 +34,27 @@ class Today:
 async def read(transaction: Transaction, now: datetime) -> Today:
     """How much there is at `now`."""
     since = now - WEEK
-    found = await transaction.scalar(
-        select(func.count()).where(gists.c.found_at >= since, of_tracked(gists.c.user_key))
-    )
-    files = await transaction.scalar(
-        select(func.count()).where(
-            gist_files.c.found_at >= since, of_tracked(gist_files.c.user_key)
-        )
-    )
+    found = await _found(transaction, gists, since)
+    files = await _found(transaction, gist_files, since)
     known = (await schedule.freshness(transaction)).most
     return Today(
         users=(await users.count(transaction)).get(UserState.ACTIVE, 0),
-        gists_per_day=(found or 0) / WEEK.days,
-        files_per_day=(files or 0) / WEEK.days,
+        gists_per_day=found / WEEK.days,
+        files_per_day=files / WEEK.days,
         freshness_p95_seconds=max(0.0, (now - known).total_seconds()) if known else None,
         database_bytes=await database_size(transaction),
         budgets=await known_budgets(transaction),
     )
+
+
+async def _found(transaction: Transaction, table: Table, since: datetime) -> int:
+    """How many rows of tracked users were found since a time.
+
+    An index alone counts all of them; those of removed users, which are few, are taken off.
+    """
+    number = select(func.count()).select_from(table).where(table.c.found_at >= since)
+    hidden = await transaction.scalar(number.where(of_removed(table.c.user_key)))
+    return (await transaction.scalar(number) or 0) - (hidden or 0)
 
 
 async def database_size(transaction: Transaction) -> int:

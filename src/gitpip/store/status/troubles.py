@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     String,
+    Table,
     and_,
     cast,
     exists,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union,
 )
 
 from gitpip.model import FailureKind, PublicationState, UserState
@@ -178,14 +180,16 @@ async def users_late(
         users.c.check_interval.is_(None),
         users.c.check_interval <= max(interval, timedelta(seconds=1)),
     )
-    overdue = or_(
-        users.c.next_check_at < due_before,
-        and_(users.c.complete_until < complete_before, usual),
+    # Each has an index, which tells that there are few.
+    overdue = union(
+        select(users.c.key).where(looked_at, users.c.next_check_at < due_before),
+        select(users.c.key).where(active, users.c.complete_until < complete_before, usual),
     )
+    known = [active, users.c.complete_until.is_not(None), users.c.failure.is_(None)]
     return await _trouble(
         transaction,
         users,
-        [active, users.c.complete_until.is_not(None), users.c.failure.is_(None), overdue],
+        [*known, users.c.key.in_(overdue)],
         since=users.c.complete_until,
         example=users.c.login,
     )
@@ -320,7 +324,7 @@ async def targets_unusable(transaction: Transaction) -> Trouble:
     is_other = and_(targets.c.account_key.is_not(None), other)
     return await _trouble(
         transaction,
-        targets.join(users, users.c.key == targets.c.user_key),
+        _beside_users(targets),
         [tracked, or_(targets.c.problem.is_not(None), is_other)],
         since=targets.c.problem_since,
         example=users.c.login,
@@ -344,7 +348,7 @@ async def _drifts(transaction: Transaction, *wanted: ColumnElement[bool]) -> Tro
     without = ~exists().where(targets.c.user_key == drift.c.user_key)
     return await _trouble(
         transaction,
-        drift.join(users, users.c.key == drift.c.user_key),
+        _beside_users(drift),
         [tracked, without, *wanted],
         since=drift.c.drifted_at,
         example=users.c.login,
@@ -390,13 +394,19 @@ async def _deals(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trou
     )
 
 
+def _beside_users(few: Table) -> FromClause:
+    """The rows of few users, with the rows of these.
+
+    An expression lets SQLite begin with the few, not with all users.
+    """
+    return few.join(users, users.c.key == func.coalesce(few.c.user_key, few.c.user_key))
+
+
 async def deals_doubled(transaction: Transaction, since: datetime) -> Trouble:
     """Users with a second deal, found since then, besides the one that is in use."""
     return await _trouble(
         transaction,
-        deal_doubles.join(deals, deals.c.user_key == deal_doubles.c.user_key).join(
-            users, users.c.key == deals.c.user_key
-        ),
+        _beside_users(deal_doubles).join(deals, deals.c.user_key == users.c.key),
         [
             tracked,
             deal_doubles.c.found_at > since,

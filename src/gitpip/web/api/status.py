@@ -1,5 +1,6 @@
 """For those who keep it running: alive, ready, and how it is doing."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from importlib.metadata import version
 from typing import Literal, Self
@@ -32,6 +33,7 @@ STOPS_WATCHING: tuple[Pausable, ...] = ("watching", "reading")
 STOPS_PUBLISHING: tuple[Pausable, ...] = ("publishing", "examining")
 """Those of `pauses.STOPS_PUBLISHING`."""
 NotesAct = Literal["retry", "leave"]
+CountPublications = Callable[[Transaction], Awaitable[Mapping[PublicationState, int]]]
 
 router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
 api_router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["status"], responses=PROBLEMS)
@@ -196,13 +198,15 @@ async def try_pause_now(name: Pausable, acting: CurrentActing) -> TriedBody:
     return TriedBody(name=name, ended=bool(tried.ended), reason=tried.reason)
 
 
-async def status_of(context: AppContext) -> StatusBody:
-    """Read the status from the store."""
+async def status_of(
+    context: AppContext, count: CountPublications = publications.count
+) -> StatusBody:
+    """Read the status from the store; `count` gives the numbers of publications."""
     now = utc_now()
     async with context.database.read() as transaction:
         condition = await read(transaction, context.surroundings, now)
         user_counts = await users.count(transaction)
-        counts = await publications.count(transaction)
+        counts = await count(transaction)
         last_checks = await checks.page(transaction, offset=0, limit=5)
         next_due = await publications.next_due(transaction, condition.mode)
         freshness = await schedule.freshness(transaction)

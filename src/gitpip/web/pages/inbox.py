@@ -39,6 +39,7 @@ from gitpip.web.reader_zone import reader_now
 from gitpip.web.render.highlight import PREVIEW, shown
 from gitpip.web.render.inbox import by_day, rows
 from gitpip.web.render.jinja import render
+from gitpip.web.render.numbers import numbers
 
 NEW_BROWSERS = parse("20/hour")
 """How many browsers without a key one address may add, with each process. Only as many as
@@ -93,7 +94,7 @@ async def inbox(
             "nobody": not await users.any_tracked(transaction),
             "languages": await listing.languages(transaction),
             "tags": await listing.tags(transaction),
-            "unread": await read_state.unread(transaction, viewer),
+            "unread": numbers.get().counted or await read_state.unread(transaction, viewer),
             "read_at": await read_state.read_at(transaction, viewer),
             "saved": await saved.of_viewer(transaction, viewer),
             "visits": await home.visits_of(transaction, viewer, limit=10),

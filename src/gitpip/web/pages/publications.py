@@ -19,7 +19,14 @@ from gitpip.publish.preview import conditions
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import causes, held, progress, publications, sent_again
+from gitpip.store.publications import (
+    bounded,
+    causes,
+    held,
+    progress,
+    publications,
+    sent_again,
+)
 from gitpip.store.publications.causes import SHOWN, Cause
 from gitpip.store.publications.held import Held
 from gitpip.store.publications.selection import Selection
@@ -80,8 +87,10 @@ async def list_publications(context: Context, asked: Asked, offset: Offset = 0) 
     now = utc_now()
     first = not offset and not asked.address("")
     async with context.database.read() as transaction:
-        page = await publications.page(transaction, asked.selection, offset=offset, limit=ROWS)
-        counts = await publications.count(transaction)
+        wanted = asked.selection
+        listed = await publications.listed(transaction, wanted, offset=offset, limit=ROWS + 1)
+        counts = await bounded.count(transaction)
+        total, total_most = await _found(transaction, asked, counts)
         needing = await _attention(transaction, counts) if first else NOTHING
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await progress.time_left(transaction, waiting, now)
@@ -92,8 +101,11 @@ async def list_publications(context: Context, asked: Asked, offset: Offset = 0) 
         render,
         "publications.html",
         page="publications",
-        listed=page.items,
-        total=page.total,
+        listed=listed[:ROWS],
+        more=len(listed) > ROWS,
+        total=total,
+        total_most=total_most,
+        most=bounded.MOST,
         asked=asked,
         first=first,
         narrowed=bool(replace(asked, state="").address("")),
@@ -216,6 +228,16 @@ async def act_on_publication(
     move = actions.retry if act == "retry" else actions.skip
     await move(acting, PublicationId(publication_id))
     return RedirectResponse(_list(state, offset), status_code=303)
+
+
+async def _found(
+    transaction: Transaction, asked: Asked, counts: Mapping[PublicationState, int]
+) -> tuple[int, int]:
+    """How many publications fit what is asked for, and up to how many that was counted."""
+    if asked.address("", state=""):
+        found = await bounded.count_found(transaction, asked.selection)
+        return found, bounded.MOST_FOUND
+    return counts.get(asked.state, 0) if asked.state else sum(counts.values()), bounded.MOST
 
 
 async def _attention(

@@ -22,6 +22,9 @@ from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.render.jinja import render
 
+MOST_GROUPED = 10_000
+"""Of how many publications the causes are shown, of those that were found last."""
+
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Number = Annotated[int, Path(ge=1, le=2**53)]
 Word = Annotated[str, Query(max_length=100)]
@@ -70,12 +73,14 @@ Asked = Annotated[Filter, Depends()]
 async def list_causes(context: Context, asked: Asked) -> HTMLResponse:
     """Why publications are where they are: those with one cause are one line."""
     async with context.database.read() as transaction:
-        found = await causes.of(transaction, asked.selection)
+        found = await causes.of(transaction, asked.selection, newest=MOST_GROUPED)
         latest = await repairs.latest(transaction, limit=10)
     page = render(
         "causes.html",
         page="publications",
         found=found,
+        grouped_all=sum(one.publications for one in found) < MOST_GROUPED,
+        most=MOST_GROUPED,
         asked=asked,
         latest=latest,
         now=utc_now(),

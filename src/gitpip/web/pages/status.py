@@ -17,7 +17,7 @@ from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import publications
+from gitpip.store.publications import bounded, publications
 from gitpip.store.status import freshness, instances, samples
 from gitpip.store.status.today import database_size
 from gitpip.web.api.status import NotesAct, Pausable, status_of
@@ -66,7 +66,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 @needs(Role.VIEWER)
 async def status_page(context: Context) -> HTMLResponse:
     """How it is doing, in words and numbers."""
-    status = await status_of(context)
+    status = await status_of(context, bounded.count)
     now = utc_now()
     async with context.database.read() as transaction:
         taken = await samples.samples_of_a_day(transaction)
@@ -81,6 +81,7 @@ async def status_page(context: Context) -> HTMLResponse:
         "status.html",
         page="status",
         status=status,
+        most=bounded.MOST,
         places=PLACES,
         cards=marked(status.problems),
         # A worker that has shown no sign of life for some seconds answers this very request.

@@ -19,7 +19,7 @@ from gitpip.errors import HeldChanged, InvalidInput, PipedriveUnasked
 from gitpip.model import FileKey, Role, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
-from gitpip.store import listing
+from gitpip.store import listing, read_state
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import held, opt_outs
 from gitpip.store.publications.progress import progress as progress_of
@@ -85,10 +85,10 @@ async def _person(
         wanted = listing.FileWanted(user_keys=[user.key])
         key = None if before is None else FileKey(before)
         files = await listing.list_files(transaction, wanted, before=key, limit=ROWS)
-        fresh = await listing.unread_gists(transaction, viewer_of(request), files)
+        fresh = await read_state.unread_gists(transaction, viewer_of(request), files)
         number = await listing.count_gists(transaction, [user.key])
         times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
-        visited = await listing.last_visit(transaction, user.key, viewer_of(request))
+        visited = await read_state.last_visit(transaction, user.key, viewer_of(request))
         progress = await progress_of(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)

@@ -18,7 +18,7 @@ from gitpip.web.render import times
 from gitpip.web.render.acts import act_in_words
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.notes import shown_note
-from gitpip.web.render.numbers import numbers
+from gitpip.web.render.numbers import numbers, up_to
 
 FOLDER = Path(__file__).parents[1] / "pages" / "templates"
 STATES = {
@@ -140,6 +140,7 @@ def templates() -> Environment:
         state_words=_state_words,
         count=_count,
         duration=duration,
+        up_to=up_to,
         in_words=in_words,
         as_note=shown_note,
         act_in_words=act_in_words,

@@ -3,6 +3,8 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from gitpip.store.read_state import Amount
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -12,8 +14,15 @@ class Numbers:
     """Gists that the viewer has not read."""
     attention: str = ""
     """Publications that failed or are held."""
+    counted: Amount | None = None
+    """What `unread` says, for the page; None where it was not counted."""
 
 
 NONE = Numbers()
 numbers: ContextVar[Numbers] = ContextVar("navigation", default=NONE)
 """The numbers for the page of the present request."""
+
+
+def up_to(number: int, most: int) -> str:
+    """A number that was counted up to `most` and one more, for people."""
+    return f"{most:,}+" if number > most else f"{number:,}"
