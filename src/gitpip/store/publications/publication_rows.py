@@ -1,5 +1,6 @@
 """Publications as they are read: the query, and what a row of it means."""
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -56,8 +57,12 @@ def part_in(state: PublicationState) -> ColumnElement[bool]:
     return publications.c.id.in_(parts)
 
 
+@cache
 def selected() -> Select[Any]:
-    """A query for publications, whose rows `publication_of` reads."""
+    """A query for publications, whose rows `publication_of` reads.
+
+    Kept, because to build it takes longer than to execute it for one publication.
+    """
     came_with_its_gist = and_(
         publications.c.backfill == 0,
         publications.c.revision == 1,
