@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Six tests at a time can be too much for two processors: what failed runs once more, alone.
-ALONE := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -rA
+# Six tests at a time can be too much for two processors: what failed runs once more, alone. A tree
+# that is broken fails a few times again, and no rerun is worth more than ten minutes.
+ALONE := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -rA \
+	--maxfail 5 --session-timeout 600
 
 .PHONY: run demo test test-both test-fast coverage screenshots lint lock dist manifests clean
 

@@ -24,6 +24,7 @@ from hypothesis import settings
 from gitpip.store.database import Database, open_database
 from tests.support.limits import pytest_exception_interact, pytest_timeout_set_timer
 from tests.support.one_database import leave_to_one_database, pytest_addoption
+from tests.support.quick_sqlite import do_not_wait_for_the_disk
 from tests.support.running import Installation
 from tests.support.shared import made_once
 from tests.support.statements import compile_once
@@ -61,6 +62,7 @@ FIXTURES = {"axe", "browser", "npm", "postgres"}
 def pytest_configure() -> None:
     Installation.loaded_once = True
     compile_once()
+    do_not_wait_for_the_disk()
     # As structlog's own, but for Rich's pictures of exceptions: 50 ms each, and nobody looks.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure([*structlog.get_config()["processors"][:-1], plain])

@@ -111,11 +111,15 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
 
 @pytest.mark.timeout(300)
 def test_one_that_does_not_look_before_it_sends_again_is_found_out(tmp_path: Path) -> None:
-    code, report = reported(
-        tmp_path,
-        *("--files", "80", "--users", "4", "--kill-every", "never", "--time-limit", "1m"),
-        "--without-reconciliation",
-    )
+    # On a busy machine nothing may have been sent after 25 s.
+    for limit in ("25s", "100s"):
+        code, report = reported(
+            tmp_path,
+            *("--files", "80", "--users", "4", "--kill-every", "never", "--time-limit", limit),
+            "--without-reconciliation",
+        )
+        if report["doubled"]:
+            break
 
     assert code == 1
     assert report["doubled"] > 0

@@ -80,6 +80,14 @@ class Cluster:
                 raise TimeoutError(f"{count} activities of {number} within {seconds} s")
             time.sleep(0.2)
 
+    def await_progress(self, number: int, seconds: float) -> None:
+        """Return once so many activities are in Pipedrive; TimeoutError if none comes for so long.
+
+        How long all of them take depends on the machine.
+        """
+        while (count := len(self.pipedrive.activities)) < number:
+            self.await_activities(count + 1, seconds)
+
     def published(self) -> int:
         """How many publications are published, by the rows."""
         [(count,)] = self.ask("SELECT count(*) FROM publications WHERE state = 'published'")

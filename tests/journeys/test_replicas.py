@@ -110,7 +110,7 @@ def strike(
     frozen: list[Installation] = []
     for number, blow in enumerate(strikes):
         target = (number + 1) * WANTED // (len(strikes) + 1) + chance.randrange(20)
-        cluster.await_activities(target, 120)
+        cluster.await_progress(target, 120)
         for gist in gists[number :: len(strikes)]:
             add(cluster, gist)
         keep_away_from_the_feed(cluster)

@@ -19,7 +19,8 @@ PENDING, PUBLISHED, FAILED, UNCERTAIN = (
     PublicationState.FAILED,
     PublicationState.UNCERTAIN,
 )
-OTHERS = 23
+OTHERS = 11
+"""More than are claimed at once, so that some are claimed after the one that fails."""
 BAD = '"bad\\.py '
 """In the subject of the one that fails."""
 

@@ -254,12 +254,12 @@ class World:
         async with self.database.read() as transaction:
             return await read(transaction, surroundings, self.now)
 
-    async def agree(self) -> None:
-        """Fail if all is called good, and the stand-ins know better."""
+    async def agree(self) -> Condition:
+        """The condition. Fails if all is called good, and the stand-ins know better."""
         condition = await self.condition()
         if not condition.all_good:
             assert not condition.sentence.startswith("All systems normal")
-            return
+            return condition
         assert condition.complete_until is not None
         assert self.now - condition.complete_until <= OLDEST
         arrived = Counter(
@@ -281,6 +281,7 @@ class World:
                     f"all good, with another text of {file.name} of {login}"
                 )
         assert set(arrived.values()) <= {1}
+        return condition
 
     async def _public(self) -> list[tuple[str, GistFile, datetime]]:
         """Each public file of the users that are not paused: login, file, time pushed."""
@@ -312,8 +313,7 @@ class World:
             self.now += timedelta(minutes=31)
             await self.work("feed")
             await self.work("both")
-            await self.agree()
-            condition = await self.condition()
+            condition = await self.agree()
             if condition.all_good:
                 return
             await self._retry()

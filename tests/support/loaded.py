@@ -12,6 +12,7 @@ from gitpip.runtime.serve import serve
 from gitpip.store.database import open_database
 from gitpip.web.app import routes_of
 from gitpip.web.render.jinja import templates
+from tests.support.quick_sqlite import do_not_wait_for_the_disk
 
 __all__ = ["main", "serve"]
 
@@ -27,6 +28,7 @@ async def _read_authorities() -> None:
         pass
 
 
+do_not_wait_for_the_disk()
 asyncio.run(_read_migrations())
 asyncio.run(_read_authorities())
 for part in Part:

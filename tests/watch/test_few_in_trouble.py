@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from sqlalchemy import select
 
 from gitpip.store.database import Database, open_database
-from gitpip.store.gists import gists
-from gitpip.store.users import users
+from gitpip.store.schema import gist_files
 from gitpip.watch.check import Watcher
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
@@ -145,13 +145,12 @@ class Heartbeat:
 
     async def stored(self, new: Mapping[str, str]) -> list[datetime | None]:
         """When the new gist of each of these users was stored."""
-        return [await self.stored_at(login, gist_id) for login, gist_id in new.items()]
-
-    async def stored_at(self, login: str, gist_id: str) -> datetime | None:
+        # In one statement, as this is asked fifty times a second while a check runs.
+        found = select(gist_files.c.gist_id, gist_files.c.found_at)
         async with self.database.read() as transaction:
-            user = await users.find(transaction, login)
-            found = await gists.between(transaction, user.key, after=0, up_to=10**6)
-        return next((file.found_at for file in found if file.gist_id == gist_id), None)
+            rows = await transaction.execute(found.where(gist_files.c.gist_id.in_(new.values())))
+        stored_at: dict[str, datetime] = {row.gist_id: row.found_at for row in rows}
+        return [stored_at.get(gist_id) for gist_id in new.values()]
 
     @property
     def p95(self) -> float:

@@ -1,6 +1,7 @@
 """Publications as they are read: the query, and what a row of it means."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -125,8 +126,12 @@ def part_of_any_in(state: PublicationState) -> ColumnElement[bool]:
     return publications.c.part_of.in_(in_state)
 
 
+@cache
 def selected() -> Select[Any]:
-    """A query for publications, whose rows `publication_of` reads."""
+    """A query for publications, whose rows `publication_of` reads.
+
+    Kept, because to build it takes longer than to execute it for one publication.
+    """
     came_with_its_gist = and_(
         publications.c.backfill == 0,
         publications.c.revision == 1,
