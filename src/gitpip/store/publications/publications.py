@@ -95,9 +95,7 @@ async def add(
     on_edit: OnEdit = OnEdit.IGNORE,
     check_id: CheckId | None = None,
 ) -> None:
-    """Add the publications of newly stored files, in the files' own transaction.
-
-    The check `check_id` has found them.
+    """Add the publications of files in the transaction in which the check `check_id` stores them.
 
     Those whose activity was seen in Pipedrive before are published already; where edits count
     (`on_edit`), only with this content.
