@@ -101,6 +101,24 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
     assert again.count('<a href="/seen/') == 1
 
 
+def test_under_a_filter_only_what_it_shows_is_marked(served: Served) -> None:
+    served.track("ada", {"a.txt": "quince"}, {"b.txt": "pear"})
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=60) as browser:
+        found = browser.get("/?q=quince").text
+        shown = re.findall('name="shown"\\s+value="([^"]+)"', found)
+        marked = on_one_line(browser.post("/seen", data={"page": "1", "shown": shown}).text)
+        this_week, none = (browser.get(each).text for each in ("/?show=week", "/?q=zzznothing"))
+
+    assert "Mark all as read" not in found + this_week
+    assert "Mark this page as read" in found
+    assert "Mark this page as read" in this_week
+    assert ">1 result<" in on_one_line(found)
+    assert "Marked 1 gist as read." in marked
+    assert "1 unread gist from 1 person" in marked
+    assert "No matches. Try fewer filters" in on_one_line(none)
+    assert "inbox</a>. You don't track zzznothing yet." in on_one_line(none)
+
+
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_what_the_page_shows_is_not_announced_as_new(
     served_from_any: Served, database_url: str, runner: asyncio.Runner
