@@ -316,4 +316,7 @@ def test_what_passes(wrong: dict[str, Any], passed: bool) -> None:
         "kills": 0,
         "ended": 0,
     }
-    assert Report(**(told | at_vendors([]) | {"lost": 0} | wrong)).passed is passed
+    report = Report(**(told | at_vendors([]) | {"lost": 0} | wrong))
+    assert report.passed is passed
+    missing = "lost" if report.finished else "not in Pipedrive yet"
+    assert any(line.startswith(f"{missing}: {report.lost}") for line in report.lines())

@@ -36,7 +36,7 @@ def test_a_guess_is_shown_and_not_taken(gitpip: Installation) -> None:
         "more": False,
     }
     words = gitpip.command("users", "import", "list.xlsx", "--dry-run").stdout
-    assert "2 users would be added, 0 already tracked, 1 row with errors: ada, bob" in words
+    assert "2 users would be added: ada, bob. 0 already tracked, 1 row with errors." in words
     assert "[]" in gitpip.command("users", "list", "--json").stdout
 
 

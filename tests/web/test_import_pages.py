@@ -101,6 +101,9 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     again = on_one_line(upload(people, content).text)
     assert "Its columns are used as you chose for the same headings before" in again
     assert "2 already tracked" in again
+    other = upload(people, b"login,id\nada,another\nbob,B\n")
+    assert "1 already tracked, left unchanged. 1 row with errors" in on_one_line(other.text)
+    assert "ada is already tracked (customer ID A)" in on_one_line(other.text)
 
 
 def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2.Client) -> None:

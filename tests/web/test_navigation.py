@@ -56,13 +56,14 @@ def test_what_is_unread_and_what_needs_attention_is_counted(
 
 
 def test_the_menu_leads_to_what_the_reader_may_open(served: Served, reader: httpx2.Client) -> None:
-    at_home = reader.get("/keys").text
+    at_home, undo = (reader.get(path).text for path in ("/keys", "/undo"))
     made = served.gitpip.command("keys", "create", "root", "--role", "admin", "--json")
     assert made.returncode == 0
     sales = served.gitpip.command("keys", "create", "sales", "--role", "viewer", "--json")
     form = {"key": json.loads(sales.stdout)["key"]}
     signed_in = reader.post("/sign-in", data=form, headers={"origin": served.gitpip.url}).text
 
+    assert "Choose what to undo" in undo
     assert links(at_home)[4:] == MORE
     assert 'href="/keys" aria-current="page"' in at_home
     assert links(signed_in)[4:] == [*MORE[:4], "API docs"]

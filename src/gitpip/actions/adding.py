@@ -119,7 +119,8 @@ async def add_people(
         )
     async with acting.database.read() as transaction:
         tracked = await bulk.tracked_among(transaction, logins) if external_id is None else {}
-    added, known, faults = list[str](), list(tracked.values()), dict[str, str]()
+    known = [user.login for user in tracked.values()]
+    added, faults = list[str](), dict[str, str]()
     for login in logins:
         if login.lower() in tracked:
             continue

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from gitpip.model import Backfill, BackfillKind
 from gitpip.store.database import Database
 from gitpip.store.users import bulk, imports
+from gitpip.store.users.bulk import Known
 from gitpip.user_lists import columns
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import Understood, open_list
@@ -43,6 +44,8 @@ class ImportPreview:
     """The usernames of the rows that were read, each once, in their order."""
     new: tuple[ImportRow, ...]
     """The rows of those who are not tracked yet, each once."""
+    conflicts: int
+    """How many are tracked under another customer ID; they are among the faulty."""
     faulty: int
     faults: tuple[str, ...]
     """The first faults, a line each."""
@@ -54,8 +57,8 @@ class ImportPreview:
 
     @property
     def tracked(self) -> int:
-        """How many of the users are tracked already."""
-        return len(self.logins) - len(self.new)
+        """How many of the users are tracked already, and stay as they are."""
+        return len(self.logins) - len(self.new) - self.conflicts
 
     def added(self, absent: Collection[str]) -> tuple[ImportRow, ...]:
         """The rows of those who will be added: all new ones but those who are not on GitHub."""
@@ -100,22 +103,35 @@ async def preview(
     if remembered:
         told, rows, more = await asyncio.to_thread(_looked_at, file, remembered)
     users = [row for row in rows if isinstance(row, ImportRow)]
-    faults = [row for row in rows if isinstance(row, RowError)]
     once = {row.login.lower(): row for row in reversed(users)}
     first = [row for row in users if once[row.login.lower()] is row]
     logins = tuple(row.login for row in first)
     async with database.read() as transaction:
         tracked = await bulk.tracked_among(transaction, logins)
+    faults = [
+        fault
+        for row in rows
+        if (fault := row if isinstance(row, RowError) else _conflict(row, tracked)) is not None
+    ]
     return ImportPreview(
         told,
         logins,
         new=tuple(row for row in first if row.login.lower() not in tracked),
+        conflicts=sum(_conflict(row, tracked) is not None for row in first),
         faulty=len(faults),
         faults=tuple(f"{fault.place}: {fault.reason}" for fault in faults[:SHOWN]),
         first=tuple(users[:SHOWN]),
         more=more,
         remembered=remembered is not None,
     )
+
+
+def _conflict(row: ImportRow, tracked: Mapping[str, Known]) -> RowError | None:
+    """Why a row is left out though it can be read: its user has another customer ID."""
+    known = tracked.get(row.login.lower())
+    if known is None or row.external_id in {None, known.external_id}:
+        return None
+    return RowError(row.place, bulk.has_other_id(row.login, known.external_id))
 
 
 def _looked_at(

@@ -175,12 +175,12 @@ def _show(looked: ImportPreview, as_json: bool) -> None:
     console.say(f"This is {told.format}.")
     for heading, meaning in held.items():
         console.say(f"{heading}: {meaning or 'not imported'}")
-    new = len(looked.logins) - looked.tracked
+    new = [row.login for row in looked.new]
     rows = ", going by the first 1,000 rows" if looked.more else ""
-    names = ", ".join(looked.logins[:NAMED]) + (", ..." if len(looked.logins) > NAMED else "")
+    names = ": " + ", ".join(new[:NAMED]) + ", ..." * (len(new) > NAMED) if new else ""
     console.say(
-        f"{count(new, 'user')} would be added, {looked.tracked} already tracked, "
-        f"{count(looked.faulty, 'row')} with errors{rows}: {names or 'none'}"
+        f"{count(len(new), 'user')} would be added{rows}{names}. {looked.tracked} already tracked, "
+        f"{count(looked.faulty, 'row')} with errors."
     )
     for fault in looked.faults:
         errors.say(fault)

@@ -88,7 +88,8 @@ class Report:
             )
         if self.abuse:
             yield f"called abuse by a vendor: {_listed(Counter(self.abuse))}"
-        yield f"lost: {self.lost:,}{_some(self.lost_files)}"
+        missing = "lost" if self.finished else "not in Pipedrive yet"
+        yield f"{missing}: {self.lost:,}{_some(self.lost_files)}"
         yield f"doubled: {self.doubled:,}{_some(self.doubled_files)}"
         yield (
             f"under a wrong deal: {self.wrong_deal:,}; users with two deals: {self.doubled_deals:,}"

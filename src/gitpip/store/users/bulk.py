@@ -41,6 +41,14 @@ class NewUser:
 
 
 @dataclass(frozen=True)
+class Known:
+    """Who is tracked under a login."""
+
+    login: str
+    external_id: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of one of them: added, tracked already, or in conflict with another user."""
 
@@ -79,7 +87,7 @@ async def add_many(
         ):
             outcomes.append(Outcome(added=False))
         elif known_id is not None:
-            reason = f"{user.login} is already tracked (customer ID {known_id})"
+            reason = has_other_id(user.login, known_id)
             outcomes.append(Outcome(added=False, conflict=reason))
         else:
             reason = f"the id {user.external_id} is taken already, by {known_login}"
@@ -111,16 +119,23 @@ async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
     return each
 
 
-async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict[str, str]:
-    """Those of these logins that are tracked, as they are tracked, by their lower case.
+async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict[str, Known]:
+    """Those of these logins that are tracked, by their lower case.
 
     Give some thousand at the most.
     """
     wanted = [login.lower() for login in logins]
     found = await transaction.execute(
-        select(users.c.login).where(tracked, func.lower(users.c.login).in_(wanted))
+        select(users.c.login, users.c.external_id).where(
+            tracked, func.lower(users.c.login).in_(wanted)
+        )
     )
-    return {login.lower(): login for login in found.scalars()}
+    return {row.login.lower(): Known(row.login, row.external_id) for row in found}
+
+
+def has_other_id(login: str, known: str) -> str:
+    """Why a user is not added who is tracked with this customer ID, and not with that given."""
+    return f"{login} is already tracked (customer ID {known})"
 
 
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:

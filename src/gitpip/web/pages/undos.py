@@ -64,7 +64,9 @@ async def confirm_undo(
     with_deals: Annotated[bool, Query()] = False,
     context: Context,
 ) -> HTMLResponse:
-    """What an undo would do, and a button that does it."""
+    """What an undo would do, and a button that does it; without a choice, what can be chosen."""
+    if check is None and import_ is None and not user and not number:
+        return HTMLResponse(render("undo_choice.html", page="publications"))
     async with context.database.read() as transaction:
         asked = Asked(check, import_, user, number, which, with_deals)
         plan = await actions.plan(transaction, asked.what)
