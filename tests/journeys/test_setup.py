@@ -70,7 +70,9 @@ def test_tokens_are_tested_and_written_for_their_owner_alone(
         "# ours\nGITPIP_PORT=8123\nGITHUB_TOKEN=ghp_good\nPIPEDRIVE_TOKEN=pipe-good\n"
     )
     assert S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
-    assert f"Saved GITHUB_TOKEN and PIPEDRIVE_TOKEN in {tmp_path}/.env, for you alone." in said
+    assert (
+        f"Saved GITHUB_TOKEN and PIPEDRIVE_TOKEN in {tmp_path}/.env, readable only by you." in said
+    )
 
 
 def test_a_second_setup_keeps_what_is_accepted_and_replaces_what_is_not(

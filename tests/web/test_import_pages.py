@@ -130,7 +130,7 @@ def test_usernames_that_github_does_not_show_are_left_out(
     shown = on_one_line(page.text)
     assert "1 person will be added." in shown
     assert "1 username is not on GitHub and left out: no-such-user." in shown
-    assert "They have 2 public gists now. 1 gist will be sent to Pipedrive" in shown
+    assert "The new person has 2 public gists now. 1 gist will be sent to Pipedrive" in shown
     assert "Add 1 person<" in shown
     done = on_one_line(confirm(served, people, page).text)
     assert "1 person added, 1 row with errors" in done

@@ -69,8 +69,8 @@ def set_up() -> None:
             written.append(asked.name)
         console.say("")
     if written:
-        console.say(f"Saved {' and '.join(written)} in {FILE.resolve()}, for you alone.")
-    console.say("Start with: gitpip serve")
+        console.say(f"Saved {' and '.join(written)} in {FILE.resolve()}, readable only by you.")
+    console.say("Start with: make run, or gitpip serve")
 
 
 def _ask(settings: Settings, asked: _Asked) -> str | None:

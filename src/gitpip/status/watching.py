@@ -161,7 +161,7 @@ def _late(watching: Watching, trouble: Trouble) -> Problem:
         ProblemKind.USERS_LATE,
         Severity.WARNING,
         f"{subject} not checked in time, so gists{after} may be missing. "
-        "If no other problem is shown, see the log.",
+        "If no other problem is shown, check the log.",
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS,
@@ -209,7 +209,7 @@ def _abandoned(watching: Watching, trouble: Trouble) -> Problem:
         ProblemKind.CHECK_ABANDONED,
         Severity.WARNING,
         f"Check {trouble.example}{when} stopped before it was done: it failed, or its process "
-        "ended. It starts again. If it stays like this, see the log.",
+        "ended. It starts again. If this continues, check the log.",
         since=trouble.since,
         count=trouble.count,
         act=Act.RESTART,

@@ -14,11 +14,11 @@ from gitpip.store.schema import publications
 from gitpip.store.visibility import of_removed
 
 WHAT_TO_DO = {
-    PublicationState.FAILED: "Mend what the reason says, then retry them; or skip them.",
+    PublicationState.FAILED: "Fix the cause, then retry them, or skip them.",
     PublicationState.HELD: "Look at them, then approve or skip them.",
     PublicationState.PENDING: "They are sent when they are due; retry them to send them now.",
-    PublicationState.SENDING: "The answer is awaited.",
-    PublicationState.UNCERTAIN: "gitpip looks for them in Pipedrive; nothing is to be done.",
+    PublicationState.SENDING: "gitpip waits for Pipedrive's answer.",
+    PublicationState.UNCERTAIN: "Nothing: gitpip looks for them in Pipedrive.",
     PublicationState.SKIPPED: "Nothing, unless you want them sent after all: then retry them.",
     PublicationState.WITHDRAWN: "Nothing; they were undone. Retry one to send it once more.",
     PublicationState.PUBLISHED: (

@@ -62,6 +62,13 @@ def _may(role: str) -> bool:
     return identity is not None and identity.role.includes(Role(role))
 
 
+def _may_change(role: str) -> bool:
+    """Whether who asks may do what needs a role; without any key, nobody is an admin."""
+    identity = current.get()
+    is_let_in = identity is not None and identity.is_open and Role(role) is Role.ADMIN
+    return _may(role) and not is_let_in
+
+
 def _age(time: datetime | None, otherwise: str = "never") -> Markup | str:
     return otherwise if time is None else times.age(time, utc_now())
 
@@ -147,6 +154,10 @@ def templates() -> Environment:
         local_url=local_url,
     )
     environment.globals.update(
-        may=_may, identity=current.get, url_prefix=url_prefix, numbers=numbers.get
+        may=_may,
+        may_change=_may_change,
+        identity=current.get,
+        url_prefix=url_prefix,
+        numbers=numbers.get,
     )
     return environment
