@@ -4,12 +4,14 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import OnEdit, PublicationState
 from gitpip.publish.adopt import QUIET
 from gitpip.same_activity import SentWith
 from gitpip.store.publications import note_updates, publications
+from gitpip.store.schema import gist_files
 from gitpip_standins import Fault, FaultKind
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
@@ -173,15 +175,17 @@ async def test_an_edit_of_a_part_writes_the_whole_note_anew(scene: Scene) -> Non
     process = await grown_up(scene)
     await scene.find_files("ada", *NAMES)
     await scene.settle(process)
-    before = scene.crm.activities[-1]["note"]
+    assert str(scene.crm.activities[-1]["note"]).count("<pre>x = 1") == 3
     part = (await scene.rows())[-1]
     async with scene.database.begin() as transaction:
+        of_part = gist_files.c.key == part.file_key
+        await transaction.execute(update(gist_files).where(of_part).values(content="y = 2\n"))
         await note_updates.ask(transaction, part.id, scene.clock())
-    scene.crm.edit_activity(len(scene.crm.activities), note="")
 
     await process.run()
 
-    assert scene.crm.activities[-1]["note"] == before
+    note = str(scene.crm.activities[-1]["note"])
+    assert (note.count("<pre>x = 1"), note.count("<pre>y = 2")) == (2, 1)
 
 
 async def test_where_a_note_does_not_name_its_files_any_more_the_others_are_held(

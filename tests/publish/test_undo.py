@@ -14,12 +14,13 @@ from gitpip.errors import NothingToUndo, PublicationStateError
 from gitpip.model import CheckId, OnEdit, PublicationId, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.store.access.audit import Actor, Via
-from gitpip.store.publications import note_updates, publications, undo_choice, undone, undos
+from gitpip.store.publications import publications, undo_choice, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema import gist_files
 from gitpip.store.schema import publications as rows
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault, FaultKind
+from tests.publish.test_edits import publish, see
 from tests.support.scene import Process, Scene, until_killed, wake_nobody
 
 FINE = Fault.slow(timedelta(0))
@@ -167,12 +168,10 @@ async def test_what_a_person_touched_is_kept_and_says_why(scene: Scene) -> None:
 async def test_a_note_that_gitpip_wrote_anew_is_no_persons_change(scene: Scene) -> None:
     scene.on_edit = OnEdit.UPDATE
     process = await scene.process()
-    await scene.find_files("ada", "a.py")
-    await scene.settle(process)
+    await publish(scene, "v1")
     [row] = await scene.rows()
     scene.clock.advance(timedelta(minutes=1))
-    async with scene.database.begin() as transaction:
-        await note_updates.ask(transaction, row.id, scene.clock())
+    await see(scene, "v2")
     await scene.settle(process)
     assert any(request.method == "PATCH" for request in scene.crm.requests)
     await undo(scene, row.id)

@@ -158,6 +158,7 @@ QUERIES = {
     "select": ["all"],
     "add": [],
     "which": [],
+    "with_deals": [],
     "paused": [],
     "tags": [],
     "next": [],

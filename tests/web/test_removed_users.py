@@ -212,6 +212,7 @@ def _note_what_exists(
         "select": ["all"],
         "add": texts,
         "which": ["all", "newest", "earlier"],
+        "with_deals": ["true"],
         "edit": ["1"],
         "rule_id": ["1"],
         "saved": ["true"],
