@@ -77,6 +77,24 @@ def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: 
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_sync_list_stays_in_its_place_while_files_come(world: World, browser: Browser) -> None:
+    _start(world)
+    httpx2.post(f"{world.gitpip.url}/api/v1/publishing/pause", json={}, timeout=60)
+    _add_gists(world, ROWS + 1, 1)  # something waits, so the list updates itself
+    row = _scrolled_to(browser, f"{world.gitpip.url}/publications", "tr:has-text('file-5.txt')")
+    place = _top(row)
+    everything = row.page.get_by_role("checkbox", name="All on this page")
+    expect(everything).to_be_attached()
+
+    _add_gists(world, ROWS + 2, 1)
+    newest = row.page.get_by_role("link", name=f"file-{ROWS + 2}.txt", exact=True)
+    expect(newest).to_be_attached(timeout=20_000)
+
+    assert abs(_top(row) - place) < 1  # pages scroll by whole pixels
+    expect(everything).to_be_visible()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_marks_and_undo_work_without_scripts(world: World, browser: Browser) -> None:
     _start(world)
     context = browser.new_context(

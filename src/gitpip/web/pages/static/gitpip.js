@@ -66,7 +66,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const seen = entries.filter((one) => one.getBoundingClientRect().bottom > 0 && topOf(one) < innerHeight);
   if (!seen.length) return announce("");
   const fresh = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
-  const entry = fresh.getElementById(region.id) ? seen.find((one) => fresh.getElementById(one.id)) : seen[0];
+  // What begins above the window may become higher, and push down what is read.
+  const steady = [...seen.filter((one) => topOf(one) >= 0), ...seen];
+  const entry = fresh.getElementById(region.id) ? steady.find((one) => fresh.getElementById(one.id)) : steady[0];
   if (!entry) return hold("This list has changed: show it", () => location.reload());
   reading = { id: entry.id, top: topOf(entry), known: new Set(entries.map((one) => one.id)) };
 });

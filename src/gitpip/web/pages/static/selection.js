@@ -11,7 +11,8 @@ function count() {
 }
 
 if (all) {
-  all.closest("label").hidden = false;
+  const choice = all.closest("label");
+  choice.hidden = false;
   document.addEventListener("change", (event) => {
     if (event.target === all) for (const box of boxes()) box.checked = all.checked;
     count();
@@ -19,8 +20,9 @@ if (all) {
   // Browsers tick boxes again when somebody comes back to a page.
   window.addEventListener("pageshow", count);
   document.addEventListener("htmx:afterSettle", count);
-  // The table comes without ticks, and must not take away ours.
-  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name) => name !== "checked";
+  // The table comes without ticks and without that choice, and must not take away ours.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+    name !== "checked" && !(name === "hidden" && element === choice);
   // Nor may a selected row leave for another page of the table before something was done to it.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const come = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
