@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -195,8 +196,12 @@ def test_files_of_one_activity_name_each_other(served: Served, tmp_path: Path) -
 
 def test_what_is_selected_is_sent_again_and_undone_after_a_question(served: Served) -> None:
     served.track("ada", {"one.py": "1", "two.py": "2"})
-    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 2)
-    rows = served.gitpip.get("/api/v1/publications").json()["items"]
+
+    def published() -> list[dict[str, Any]]:
+        rows = served.gitpip.get("/api/v1/publications").json()["items"]
+        return rows if {row["state"] for row in rows} == {"published"} else []
+
+    rows = served.gitpip.wait_for(published, "both files to be published")
     selected = {"act": "send-again", "number": [str(row["id"]) for row in rows]}
     listed = served.gitpip.get("/publications").text
     assert '<button formmethod="get" formaction="/undo"' in listed
@@ -217,5 +222,5 @@ def test_what_is_selected_is_sent_again_and_undone_after_a_question(served: Serv
 
     numbers = "&".join(f"number={row['id']}" for row in rows)
     plan = served.gitpip.get(f"/undo?{numbers}").text
-    assert "4 activities in Pipedrive deleted" in " ".join(plan.split())
+    assert "4 activities in Pipedrive will be deleted" in " ".join(plan.split())
     assert "which=earlier" in plan
