@@ -437,7 +437,7 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     told = json.loads(world.gitpip.command(*options, "--json").stdout)
 
     assert printed.returncode == 0
-    assert "77,850 (259.5 % of 30,000)" in printed.stdout
+    assert "78,090 (260.3 % of 30,000)" in printed.stdout
     assert "3 seats, or the plan premium, are enough" in printed.stdout
     assert told["plan"]["github_points_per_hour"] == 10
     assert told["today"]["users"] == 1

@@ -23,7 +23,7 @@ from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.publish.screening import PUBLISH, Candidate, Checks, Decision
 from gitpip.store.access.audit import Actor, Via
-from gitpip.store.publications import held, note_updates, publications
+from gitpip.store.publications import held, publications
 from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes
@@ -189,8 +189,7 @@ async def test_in_a_dry_run_no_note_is_brought_up_to_date(scene: Scene) -> None:
     await scene.settle(process)
     [row] = await scene.rows()
     await scene.set_mode(DRY_RUN)
-    async with scene.database.begin() as transaction:
-        await note_updates.add(transaction, [row.file_key], scene.clock())
+    await scene.change_contents()
     before = len(writes(scene))
     await process.run()
     assert not await process.publisher.due()

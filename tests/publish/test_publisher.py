@@ -7,7 +7,7 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, GAPS, MAX_ATTEMPTS
-from gitpip.store.publications import note_updates, publications
+from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind
 from gitpip_standins import Pipedrive as Crm
 from tests.support.scene import TIMEOUT, Killed, Machine, Scene
@@ -307,9 +307,7 @@ async def test_a_note_that_can_not_be_rewritten_is_tried_a_limited_number_of_tim
     await scene.find_files("ada", "a.py", "b.py")
     process = await scene.process()
     await process.run()
-    rows = await scene.rows()
-    async with scene.database.begin() as transaction:
-        await note_updates.add(transaction, [row.file_key for row in rows], scene.clock())
+    await scene.change_contents()
     scene.crm.faults.script(refusal(500), method="PATCH", path="activities/1$", times=None)
     end = scene.clock() + timedelta(days=2)
     while scene.clock() < end:

@@ -6,7 +6,6 @@ import itertools
 import pytest
 from sqlalchemy import text
 
-from gitpip.store.publications import note_updates
 from gitpip.store.users import users
 from tests.support.scene import Scene
 
@@ -42,9 +41,7 @@ async def test_a_note_of_a_removed_user_waits_until_they_are_back(scene: Scene) 
     await scene.find_files("ada", "a.py")
     process = await scene.process()
     await process.run()
-    row = (await scene.rows())[0]
-    async with scene.database.begin() as transaction:
-        await note_updates.add(transaction, [row.file_key], scene.clock())
+    await scene.change_contents()
     requests = len(scene.crm.requests)
 
     await _remove(scene, "ada")
@@ -55,7 +52,7 @@ async def test_a_note_of_a_removed_user_waits_until_they_are_back(scene: Scene) 
     await process.run()
 
     assert (due, asked_meanwhile) == (False, 0)
-    assert [request.method for request in scene.crm.requests[requests:]] == ["PATCH"]
+    assert [request.method for request in scene.crm.requests[requests:]] == ["GET", "PATCH"]
 
 
 def _sent(scene: Scene) -> int:

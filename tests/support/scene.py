@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from gitpip.actions import publishing_settings
 from gitpip.actions.acting import Acting, Work
@@ -20,6 +20,7 @@ from gitpip.model import (
     Account,
     Backfill,
     Deal,
+    FileKey,
     GistId,
     GitHubId,
     OnEdit,
@@ -39,7 +40,8 @@ from gitpip.publish.sender import SendRules
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
-from gitpip.store.publications import deals, publications, second_sends
+from gitpip.store.publications import deals, note_updates, publications, second_sends
+from gitpip.store.schema import gist_files
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip_standins import FaultKind
@@ -341,6 +343,13 @@ class Scene:
                 ],
                 now,
             )
+
+    async def change_contents(self, content: str = "y = 2\n") -> None:
+        """What watching does when every file has this content now, and edits update notes."""
+        async with self.database.begin() as transaction:
+            keys = (await transaction.execute(select(gist_files.c.key))).scalars().all()
+            await transaction.execute(update(gist_files).values(content=content))
+            await note_updates.add(transaction, [FileKey(key) for key in keys], self.clock())
 
     async def add(self, login: str) -> None:
         """Track a user, perhaps one who was removed."""
