@@ -85,7 +85,13 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     assert "<a href=" in shown["note"]
     for each in everything:
         assert set(each) == set(PublicationBody.model_fields)
-    preview = {"subject", "note", "masked", *(field.name for field in fields(Conditions))}
+    preview = {
+        "subject",
+        "note",
+        "masked",
+        "credentials",
+        *(field.name for field in fields(Conditions)),
+    }
     assert set(shown) == {*PublicationBody.model_fields, *preview}
     assert (
         "Showing 2 of 6. Use --limit to show more."

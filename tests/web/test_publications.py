@@ -68,6 +68,43 @@ def test_how_it_is_sent_and_what_is_left_out_is_shown(served: Served) -> None:
     assert "done: no" in shown
 
 
+def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: Served) -> None:
+    served.track("ada", {"leak.py": f"user = 'ada'\nkey = {SECRET!r}\n"})
+    [row] = served.gitpip.wait_for(
+        lambda: served.gitpip.get("/api/v1/publications?state=held").json()["items"],
+        "a held file",
+    )
+    path = f"/publications/{row['id']}"
+    page = on_one_line(served.gitpip.get(path).text)
+    preview = served.gitpip.get(f"/api/v1{path}/preview").json()
+    shown = served.gitpip.command("publications", "show", str(row["id"])).stdout
+    assert "sends it as shown here, with what looks like credentials: github-pat (line 2)" in page
+    assert re.search('<button id="retry-1" class="quiet"[^>]*>Send with the credential<', page)
+    assert (preview["masked"], preview["credentials"]) == ([], ["github-pat (line 2)"])
+    assert "credentials: github-pat (line 2). Approving sends the note as it is" in shown
+    for text in (page, preview["note"], shown):
+        assert SECRET in text
+
+    # A form of a page that did not show it sends nothing.
+    url = served.gitpip.url
+    led = httpx2.post(f"{url}{path}/retry")
+    assert led.headers["location"].startswith(path)
+    boxes = {"act": "approve", "number": str(row["id"])}
+    assert httpx2.post(f"{url}/publications/selected", data=boxes).status_code == 303
+    assert served.gitpip.get(f"/api/v1{path}").json()["state"] == "held"
+
+    sent = httpx2.post(f"{url}{path}/retry", data={"with_credentials": "true"})
+    assert sent.status_code == 303
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    assert served.pipedrive.activities[0]["note"] == preview["note"]
+    served.gitpip.wait_for(
+        lambda: served.gitpip.get(f"/api/v1{path}").json()["state"] == "published", "it to be sent"
+    )
+    page = on_one_line(served.gitpip.get(path).text)
+    assert "Sent as shown here, with what looks like credentials: github-pat (line 2)." in page
+    assert SECRET in page
+
+
 def test_the_words_around_a_sent_file(served: Served) -> None:
     served.track("ada", {"one.py": "1"})
     [row] = served.gitpip.wait_for(

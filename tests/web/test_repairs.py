@@ -85,7 +85,9 @@ def test_what_needs_attention_comes_first_grouped_by_its_cause(refused: Served) 
     for shown in (">3 files<", "no such type", ">leak.py<", "looks like it holds credentials"):
         assert attention.count(shown) == 1, shown
     assert rest.count("no such type") == 3
-    assert 'id="retry-' in attention  # the single one is approved or skipped at once
+    assert 'id="skip-' in attention  # the single one is skipped at once
+    assert 'id="retry-' not in attention  # and sent from its page alone, which shows what is sent
+    assert ">Review<" in attention
     narrowed = on_one_line(refused.gitpip.get("/publications?state=failed").text)
     assert "Needs attention" not in narrowed
     assert "Retry all 3 …" in narrowed

@@ -22,7 +22,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Page, Publication, PublicationId, PublicationState
 from gitpip.publish.activity import Rendered
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import Conditions, conditions, rendered
+from gitpip.publish.preview import Conditions, conditions, previewed
 from gitpip.same_activity import in_words
 from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
@@ -104,7 +104,7 @@ def show_publication(number: Number, as_json: Json = False) -> None:
         policies = Policies(settings.publishing)
         publication = await publications.get(transaction, PublicationId(number))
         stops = await read_stops(transaction, Surroundings(settings), utc_now())
-        activity = await rendered(
+        activity = await previewed(
             transaction,
             publication.file_key,
             publication.revision,
@@ -116,7 +116,8 @@ def show_publication(number: Number, as_json: Json = False) -> None:
         return publication, stops, (activity, sent)
 
     publication, stops, (activity, sent) = read(settings, found)
-    facts = _facts(publication, stops) | asdict(sent) | {"masked": activity.masked}
+    facts = _facts(publication, stops) | asdict(sent)
+    facts |= {"masked": activity.masked, "credentials": activity.credentials}
     text = {"subject": activity.subject, "note": activity.note}
     if as_json:
         print_json(facts | text)
@@ -124,6 +125,7 @@ def show_publication(number: Number, as_json: Json = False) -> None:
         as_words = {
             "done": "yes" if sent.done else "no",
             "masked": ", ".join(activity.masked) or None,
+            "credentials": _with_credentials(publication, activity),
             "sent_with": ", ".join(f"{one.filename} ({one.id})" for one in publication.sent_with),
         }
         print_facts(facts | as_words | text)
@@ -214,6 +216,15 @@ def settle_notes(
     else:
         done = "Retrying" if again else "Left as in Pipedrive:"
         console.say(f"{done} {count(number, 'note')}.")
+
+
+def _with_credentials(publication: Publication, activity: Rendered) -> str | None:
+    """What the note holds that looks like a credential, and what an approval does."""
+    if not activity.credentials:
+        return None
+    is_held = publication.state is PublicationState.HELD
+    doing = ". Approving sends the note as it is shown here" if is_held else ""
+    return ", ".join(activity.credentials) + doing
 
 
 def _together(publication: Publication) -> str:

@@ -38,6 +38,8 @@ class Rendered:
     """Whether the note lacks some of the content, or of what the template made."""
     masked: tuple[str, ...] = ()
     """What was left out since it looks like a credential, by kind and place."""
+    credentials: tuple[str, ...] = ()
+    """What looks like a credential and is in it, as a person approved it or is asked to."""
     trouble: str | None = None
     """Why no file can be examined at present, so that everything was left out; it is not sent."""
 

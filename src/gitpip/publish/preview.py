@@ -1,7 +1,7 @@
 """What exactly is sent for a publication: the same when it is sent and when it is shown before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -59,18 +59,45 @@ async def rendered(
 ) -> Rendered:
     """The activity that holds a stored file, made for one of its revisions, under these rules.
 
-    What was never sent is shown with the files of its gist that would go out with it.
+    What was never sent is rendered with the files of its gist that would go out with it.
     """
-    policy = await policies.read(transaction)
+    return await _of_file(transaction, key, revision, _How(on_edit, on_delete, policies))
+
+
+async def previewed(
+    transaction: Transaction,
+    key: FileKey,
+    revision: int,
+    *,
+    on_edit: OnEdit,
+    on_delete: OnDelete,
+    policies: Policies,
+) -> Rendered:
+    """What a person is shown of the activity of a file: what it is, or what it will be.
+
+    As `rendered`, but what is held for credentials is shown as an approval sends it, and what was
+    sent with them as it was sent.
+    """
+    how = _How(on_edit, on_delete, policies, is_shown=True)
+    return await _of_file(transaction, key, revision, how)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How an activity is rendered."""
+
+    on_edit: OnEdit
+    on_delete: OnDelete
+    policies: Policies
+    is_shown: bool = False
+    """Whether it is rendered for a person, and not to be sent."""
+
+
+async def _of_file(transaction: Transaction, key: FileKey, revision: int, how: _How) -> Rendered:
+    policy = await how.policies.read(transaction)
     per_gist = policy.activity_per == PER_GIST
     together = await parts.shown_with(transaction, key, revision, per_gist=per_gist)
-    return await rendered_together(
-        transaction,
-        together or [Unpublished(key, revision)],
-        on_edit=on_edit,
-        on_delete=on_delete,
-        policies=policies,
-    )
+    return await _rendered(transaction, together or [Unpublished(key, revision)], how)
 
 
 class Piece(Protocol):
@@ -112,34 +139,40 @@ async def rendered_together(
     The templates are those of this moment. What looks like a credential is left out, unless the
     settings say otherwise, or a person approved this file with it.
     """
-    policy = await policies.read(transaction)
+    return await _rendered(transaction, together, _How(on_edit, on_delete, policies))
+
+
+@dataclass
+class _Found:
+    """What looks like credentials in the files of an activity, by kind and place."""
+
+    left_out: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    trouble: str | None = None
+
+
+async def _rendered(transaction: Transaction, together: Sequence[Piece], how: _How) -> Rendered:
+    policy = await how.policies.read(transaction)
     templates = templates_of(policy)
     first, *others = together
-    file = await _file(transaction, first, on_edit)
-    remarks = remarks_on(file, on_edit=on_edit, on_delete=on_delete)
+    found = _Found()
+    file = await _file(transaction, first, how.on_edit)
+    remarks = remarks_on(file, on_edit=how.on_edit, on_delete=how.on_delete)
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key], first.first_marker)
-    left_out: list[str] = []
-    trouble: str | None = None
-    if await _is_guarded(transaction, first, file, policy):
-        found = await DETECTOR.examine(file)
-        file = masked(file, found)
-        left_out += _named(found)
-        trouble = found.trouble
-    if policy.credentials is not CredentialsGuard.PUBLISH:
+    is_guarded = policy.credentials is not CredentialsGuard.PUBLISH
+    if is_guarded:
+        file = await _guarded(transaction, first, file, how, found)
         # Who approved this file was not asked about the names of the others.
         in_names = await DETECTOR.examined(Parts("", "", "\n".join(wording.around.filenames)))
         wording = _with_clean_names(wording, in_names)
-        trouble = trouble or in_names.trouble
+        found.trouble = found.trouble or in_names.trouble
     shown = []
     for piece in others:
-        other = await _file(transaction, piece, on_edit)
-        remarks_on_it = remarks_on(other, on_edit=on_edit, on_delete=on_delete)
-        if await _is_guarded(transaction, piece, other, policy):
-            found = await DETECTOR.examine(other)
-            other = masked(other, found)
-            left_out += _named(found)
-            trouble = trouble or found.trouble
+        other = await _file(transaction, piece, how.on_edit)
+        remarks_on_it = remarks_on(other, on_edit=how.on_edit, on_delete=how.on_delete)
+        if is_guarded:
+            other = await _guarded(transaction, piece, other, how, found)
         shown.append(Shown(other, piece.marker or "", remarks_on_it))
     activity = render(
         file,
@@ -149,7 +182,12 @@ async def rendered_together(
         wording=wording,
         others=shown,
     )
-    return replace(activity, masked=tuple(left_out), trouble=trouble)
+    return replace(
+        activity,
+        masked=tuple(found.left_out),
+        credentials=tuple(found.sent),
+        trouble=found.trouble,
+    )
 
 
 def _named(found: Examined) -> Sequence[str]:
@@ -163,16 +201,20 @@ async def _file(transaction: Transaction, piece: Piece, on_edit: OnEdit) -> Gist
     return await gists.file(transaction, piece.file_key, shown)
 
 
-async def _is_guarded(
-    transaction: Transaction, piece: Piece, file: GistFile, policy: PublishingPolicy
-) -> bool:
-    """Whether what looks like a credential is left out of a file."""
-    approved_at = await approvals.approved_with_credentials(
-        transaction, piece.file_key, piece.revision
-    )
-    # What was edited since is not what the person saw.
-    is_approved = approved_at is not None and (file.revised_at or approved_at) <= approved_at
-    return policy.credentials is not CredentialsGuard.PUBLISH and not is_approved
+async def _guarded(
+    transaction: Transaction, piece: Piece, file: GistFile, how: _How, found: _Found
+) -> GistFile:
+    """A file as it is sent: without what looks like a credential, unless a person approved it."""
+    asked = transaction, piece.file_key, piece.revision, file.revised_at
+    if how.is_shown and await approvals.shown_with_credentials(*asked):
+        found.sent += _named(await DETECTOR.examine(file))
+        return file
+    if await approvals.sent_with_credentials(*asked):
+        return file
+    examination = await DETECTOR.examine(file)
+    found.left_out += _named(examination)
+    found.trouble = found.trouble or examination.trouble
+    return masked(file, examination)
 
 
 def _with_clean_names(wording: Wording, in_names: Examined) -> Wording:

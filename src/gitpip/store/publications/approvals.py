@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
@@ -22,6 +23,13 @@ APPROVED_BY_A_PERSON = "approved by a person"
 IS_HELD = publications.c.state == PublicationState.HELD.value
 # Each of these is looked at: no answer about many approves them.
 HELD_FOR_CREDENTIALS = and_(IS_HELD, publications.c.held_because == HeldBecause.CREDENTIALS)
+ASKS_ABOUT_CREDENTIALS = and_(
+    publications.c.held_because == HeldBecause.CREDENTIALS,
+    publications.c.state.in_(
+        [PublicationState.HELD, PublicationState.SKIPPED, PublicationState.WITHDRAWN]
+    ),
+)
+"""A person decides whether what was found is sent: it was not, or was taken back by an undo."""
 IS_HELD_WITH_OTHERS = and_(
     IS_HELD,
     or_(
@@ -127,6 +135,16 @@ async def held_for_credentials(transaction: Transaction) -> HeldForCredentials |
     return HeldForCredentials(number, first.due_at, first.login, first.filename)
 
 
+async def asking_about_credentials(
+    transaction: Transaction, ids: Sequence[PublicationId]
+) -> frozenset[PublicationId]:
+    """Those of these publications that are sent with credentials if they are approved."""
+    found = await transaction.scalars(
+        select(publications.c.id).where(publications.c.id.in_(ids), ASKS_ABOUT_CREDENTIALS)
+    )
+    return frozenset(map(PublicationId, found))
+
+
 async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by: str) -> Moved:
     """Approve what is held: it is sent, and held again only if credentials are found in it.
 
@@ -154,25 +172,61 @@ async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by
     return moved
 
 
-async def approved_with_credentials(
-    transaction: Transaction, file_key: FileKey, revision: int
-) -> datetime | None:
-    """When a person approved this revision of a file though credentials were found in it.
+async def sent_with_credentials(
+    transaction: Transaction, file_key: FileKey, revision: int, revised_at: datetime | None
+) -> bool:
+    """Whether a person approved this revision of a file though credentials were found in it.
 
-    None if nobody did, and once it is published: a note that is written anew shows what nobody was
-    asked about.
+    Not if it was edited since (`revised_at`), nor once it is published: a note that is written anew
+    shows what nobody was asked about.
     """
+    row = await _held_for_credentials(transaction, file_key, revision)
+    if row is None or row.state == PublicationState.PUBLISHED.value:
+        return False
+    return _covers(row.approved_at, revised_at)
+
+
+async def shown_with_credentials(
+    transaction: Transaction, file_key: FileKey, revision: int, revised_at: datetime | None
+) -> bool:
+    """Whether a person who looks at a revision of a file reads the credentials that are in it.
+
+    That is what they are asked to approve, and what was sent, until its note is written anew.
+    """
+    row = await _held_for_credentials(transaction, file_key, revision)
+    if row is None:
+        return False
+    if row.state in _ASKED:
+        return True
+    return row.note_written_at is None and _covers(row.approved_at, revised_at)
+
+
+_ASKED = (
+    PublicationState.HELD.value,
+    PublicationState.SKIPPED.value,
+    PublicationState.FAILED.value,
+    PublicationState.WITHDRAWN.value,
+)
+"""States in which a person decides again: to send it approves what is found in it then."""
+
+
+def _covers(approved_at: datetime | None, revised_at: datetime | None) -> bool:
+    # What was edited since is not what the person saw.
+    return approved_at is not None and (revised_at or approved_at) <= approved_at
+
+
+async def _held_for_credentials(
+    transaction: Transaction, file_key: FileKey, revision: int
+) -> Row[Any, Any, Any] | None:
     of = publications.c
-    at: datetime | None = await transaction.scalar(
-        select(of.approved_at).where(
+    rows = await transaction.execute(
+        select(of.state, of.approved_at, of.note_written_at).where(
             of.file_key == file_key,
             of.revision == revision,
-            of.approved_at.is_not(None),
             of.held_because == HeldBecause.CREDENTIALS,
-            of.state != PublicationState.PUBLISHED.value,
         )
     )
-    return at
+    return rows.one_or_none()
 
 
 async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Moved:

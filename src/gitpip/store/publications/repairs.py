@@ -132,7 +132,7 @@ def _chosen(act: RepairAct, wanted: Selection) -> ColumnElement[bool]:
         # Each of these is looked at: no answer about many approves them.
         because = publications.c.held_because
         other = or_(because.is_(None), because != HeldBecause.CREDENTIALS)
-        chosen.append(or_(publications.c.state != HELD.value, other))
+        chosen.append(or_(publications.c.state.not_in([HELD.value, SKIPPED.value]), other))
     return and_(*chosen)
 
 

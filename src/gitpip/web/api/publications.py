@@ -94,6 +94,7 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
         deal_id=deal_id,
         target=None if target is None else str(target),
         masked=list(activity.masked),
+        credentials=list(activity.credentials),
         **asdict(sent),
     )
 

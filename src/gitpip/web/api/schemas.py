@@ -268,6 +268,8 @@ class ActivityPreview(BaseModel):
     priority: str | None
     masked: list[str]
     """What is left out of subject and note since it looks like a credential, by kind and place."""
+    credentials: list[str]
+    """What looks like a credential and is in them: approving the file sends it, or sent it."""
 
 
 class CheckBody(NounBody[Check]):

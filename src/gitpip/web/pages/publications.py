@@ -20,6 +20,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import (
+    approvals,
     bounded,
     causes,
     held,
@@ -148,6 +149,7 @@ async def publication(
         activity = await context.preview(transaction, row.file_key, row.revision)
         policies = Policies(context.settings.publishing)
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
+        guard = (await policies.read(transaction)).credentials
         stops = await stops_of(transaction, context)
         earlier = await sent_again.earlier(transaction, row.id)
     page = render(
@@ -160,6 +162,7 @@ async def publication(
         activity=activity,
         places=PLACES,
         sent=sent,
+        guard=guard,
         links=await context.links(),
         came_from=_list(state, offset),
         state=state,
@@ -199,9 +202,16 @@ async def act_on_selected(
 ) -> Response:
     """Approve, hold, retry or skip publications: those that are selected, of a user, or all.
 
-    Before they are sent again, the next page asks.
+    Before they are sent again, the next page asks. What is held for credentials is left: it is
+    sent from its own page, which shows what is sent.
     """
     ids = [PublicationId(each) for each in number or ()]
+    if ids and act in {RepairAct.APPROVE, RepairAct.RETRY}:
+        async with context.database.read() as transaction:
+            left = await approvals.asking_about_credentials(transaction, ids)
+        ids = [each for each in ids if each not in left]
+        if not ids:
+            return RedirectResponse(_list(state, offset), status_code=303)
     wanted = Selection(ids=tuple(ids), login=login, everything=everything)
     if act is RepairAct.SEND_AGAIN:
         return await ask(context, Order(act, wanted), asked)
@@ -220,13 +230,24 @@ async def act_on_publication(
     *,
     publication_id: PublicationPath,
     act: Literal["retry", "skip"],
+    context: Context,
     acting: CurrentActing,
+    with_credentials: Annotated[bool, Form()] = False,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
-    """Send a publication after all, or not at all; then back to the list one came from."""
+    """Send a publication after all, or not at all; then back to the list one came from.
+
+    What is held for credentials is sent by the button that says so; others lead to its page.
+    """
+    chosen = PublicationId(publication_id)
+    if act == "retry" and not with_credentials:
+        async with context.database.read() as transaction:
+            if await approvals.asking_about_credentials(transaction, [chosen]):
+                place = urlencode({"state": state, "offset": offset})
+                return RedirectResponse(f"/publications/{chosen}?{place}", status_code=303)
     move = actions.retry if act == "retry" else actions.skip
-    await move(acting, PublicationId(publication_id))
+    await move(acting, chosen)
     return RedirectResponse(_list(state, offset), status_code=303)
 
 
