@@ -169,7 +169,12 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
     answer = await shown.post(
         "/people/ada/held", approve="latest", latest="2", shown="5", back="publications"
     )
-    assert (answer.status_code, answer.headers["location"]) == (303, "/publications")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/publications?queued=2&skipped=3",
+    )
+    told = on_one_line((await shown.client.get(answer.headers["location"])).text)
+    assert 'role="status">2 files queued, 3 files skipped.<' in told
     answer = await shown.post("/people/bob/held", approve="none", shown="1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/people/bob")
 
@@ -177,6 +182,21 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
     assert await shown.states("bob") == {SKIPPED: 1}
     assert shown.woken == ["publish"]
     assert "Needs attention" not in (await shown.client.get("/publications")).text
+
+
+async def test_an_answer_for_all_people_counts_gists_of_all_and_says_so_before(
+    shown: Shown,
+) -> None:
+    await shown.hold("ada", 5)
+    await shown.hold("bob", 5)
+    page = on_one_line((await shown.client.get("/publications?latest=3")).text)
+    assert "gists of all people together" in page
+    assert "The latest 3 gists of all people together: 3 files queued, 7 skipped." in page
+    assert "Queue 3 files, skip 7</button>" in page
+    assert await shown.states("ada") == {HELD: 5}
+    answer = await shown.post("/publications/held", approve="latest", latest="3", shown="10")
+    told = on_one_line((await shown.client.get(answer.headers["location"])).text)
+    assert 'role="status">3 files queued, 7 files skipped.<' in told
 
 
 async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -> None:

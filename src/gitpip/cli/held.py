@@ -1,13 +1,24 @@
 """The command about held files: what waits for a decision, and the answer."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from gitpip.actions.acting import Acting
 from gitpip.actions.publications import decide_held, decide_held_of_all
-from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
-from gitpip.model import Backfill
+from gitpip.cli.output import (
+    Json,
+    act,
+    console,
+    errors,
+    prepared_settings,
+    print_json,
+    print_rows,
+    read,
+)
+from gitpip.config import Settings
+from gitpip.model import Backfill, BackfillKind
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import held
@@ -28,6 +39,9 @@ def show_or_decide(
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Decide for all users at once.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Decide for all without asking.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show files held because unusually many arrived at once, or decide about them."""
@@ -36,7 +50,9 @@ def show_or_decide(
     settings = prepared_settings()
     if approve is not None:
         approved = held.parse_answer(approve)
-        answered = act(settings, lambda acting: _decide(acting, login, approved))
+        asks = everybody and sys.stdin.isatty() and not (yes or as_json)
+        number = _confirmed(settings, approved) if asks else None
+        answered = act(settings, lambda acting: _decide(acting, login, approved, number))
         if as_json:
             print_json(AnsweredBody.of(answered).model_dump())
         elif answered.published or answered.skipped:
@@ -54,11 +70,29 @@ def show_or_decide(
         one = await held.of_user(transaction, user.key)
         return (one,) if one else ()
 
-    rows = [HeldBody.of(one).model_dump() for one in read(settings, waiting)]
+    found = read(settings, waiting)
+    rows = [HeldBody.of(one).model_dump() for one in found]
+    if not as_json:
+        for row, one in zip(rows, found, strict=True):
+            row["because"] = ", ".join(f"{why} {number:,}" for why, number in one.because.items())
     print_rows(rows, as_json, "No held files.")
 
 
-async def _decide(acting: Acting, login: str | None, approved: Backfill) -> Answered:
+def _confirmed(settings: Settings, approved: Backfill) -> int:
+    """How many files a person decides about, who was told what the answer does, and agreed."""
+    tried = read(settings, lambda transaction: held.tried_for_all(transaction, approved))
+    latest = approved.kind is BackfillKind.LATEST
+    about = f"The latest {approved.count:,} gists of all people together. " if latest else ""
+    queued = count(tried.published, "file")
+    errors.say(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
+    if not typer.confirm("Do this?", err=True):
+        raise typer.Exit(1)
+    return tried.published + tried.skipped
+
+
+async def _decide(
+    acting: Acting, login: str | None, approved: Backfill, shown: int | None
+) -> Answered:
     if login is None:
-        return await decide_held_of_all(acting, approved)
+        return await decide_held_of_all(acting, approved, shown=shown)
     return await decide_held(acting, login, approved)

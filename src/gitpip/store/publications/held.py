@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    false,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
 from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
@@ -241,6 +251,17 @@ async def answer_for_all(
     return Answered("", published=published, skipped=skipped)
 
 
+async def tried_for_all(transaction: Transaction, approved: Backfill) -> Answered:
+    """What an answer for all users would do now; changes nothing. Raises InvalidInput."""
+    parse_answer(str(approved))
+    held = _held_of(None)
+    wanted = [held, *_approves(held, approved)]
+    files = select(func.count()).select_from(publications)
+    total = await transaction.scalar(files.where(held)) or 0
+    published = await transaction.scalar(files.where(*wanted)) or 0
+    return Answered("", published=published, skipped=total - published)
+
+
 async def _answer(
     transaction: Transaction,
     user_key: UserKey | None,
@@ -287,12 +308,7 @@ async def _publish(
     by: str | None,
 ) -> Sequence[int]:
     """Approve what the answer lets through; gives the key of its user for each file."""
-    wanted = [held]
-    match approved.kind:
-        case BackfillKind.NONE:
-            return ()
-        case BackfillKind.LATEST:
-            wanted.append(publications.c.file_key.in_(_files_of_latest(held, approved.count)))
+    wanted = [held, *_approves(held, approved)]
     result = await transaction.execute(
         update(publications)
         .where(in_order(*wanted))
@@ -301,6 +317,17 @@ async def _publish(
     )
     keys: Sequence[int] = result.scalars().all()
     return keys
+
+
+def _approves(held: ColumnElement[bool], approved: Backfill) -> list[ColumnElement[bool]]:
+    """What is asked of a held publication, besides, for the answer to let it through."""
+    match approved.kind:
+        case BackfillKind.NONE:
+            return [false()]
+        case BackfillKind.LATEST:
+            return [publications.c.file_key.in_(_files_of_latest(held, approved.count))]
+        case _:
+            return []
 
 
 async def _answer_for_unread(

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import APIRouter, Depends, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_actions
 from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
-from gitpip.model import Publication, PublicationId, PublicationState, Role
+from gitpip.model import Backfill, BackfillKind, Publication, PublicationId, PublicationState, Role
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
+from gitpip.status.problem import count
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
@@ -76,6 +77,28 @@ class _Attention:
     held_files: int = 0
 
 
+@dataclass(frozen=True)
+class Told:
+    """What was done to files, as the address of the page that says so tells."""
+
+    queued: Annotated[int | None, Query(ge=0, le=10**9)] = None
+    skipped: Annotated[int | None, Query(ge=0, le=10**9)] = None
+    held: Annotated[int | None, Query(ge=0, le=10**9)] = None
+    left: Annotated[int | None, Query(ge=0, le=10**9)] = None
+    """How many were left, as they are held for credentials."""
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for people; empty if nothing."""
+        numbers = {"queued": self.queued, "skipped": self.skipped, "held": self.held}
+        done = [f"{count(number, 'file')} {did}" for did, number in numbers.items() if number]
+        if self.left:
+            done.append(f"{count(self.left, 'file')} left: review what may hold credentials")
+        if not done and any(number is not None for number in numbers.values()):
+            return "Nothing changed."
+        return ", ".join(done) + "." if done else ""
+
+
 NOTHING = _Attention()
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
@@ -83,8 +106,17 @@ PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 
 @router.get("/publications")
 @needs(Role.VIEWER)
-async def list_publications(context: Context, asked: Asked, offset: Offset = 0) -> HTMLResponse:
-    """What needs attention, by its causes; then what waits, and until when, and what was sent."""
+async def list_publications(
+    context: Context,
+    asked: Asked,
+    told: Annotated[Told, Depends()],
+    latest: Annotated[int | None, Query(ge=1, le=999_999)] = None,
+    offset: Offset = 0,
+) -> HTMLResponse:
+    """What needs attention, by its causes; then what waits, and until when, and what was sent.
+
+    With `latest`, also what would become of all held files if so many gists were approved.
+    """
     now = utc_now()
     first = not offset and not asked.address("")
     async with context.database.read() as transaction:
@@ -93,6 +125,8 @@ async def list_publications(context: Context, asked: Asked, offset: Offset = 0) 
         counts = await bounded.count(transaction)
         total, total_most = await _found(transaction, asked, counts)
         needing = await _attention(transaction, counts) if first else NOTHING
+        answer = None if latest is None else Backfill(BackfillKind.LATEST, count=latest)
+        tried = await held.tried_for_all(transaction, answer) if first and answer else None
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await progress.time_left(transaction, waiting, now)
         stops = await stops_of(transaction, context)
@@ -108,6 +142,9 @@ async def list_publications(context: Context, asked: Asked, offset: Offset = 0) 
         total_most=total_most,
         most=bounded.MOST,
         asked=asked,
+        told=told,
+        latest=latest,
+        tried=tried,
         first=first,
         narrowed=bool(replace(asked, state="").address("")),
         possible=ACTS.get(asked.state, ()),
@@ -182,8 +219,10 @@ async def decide_held_of_all(
     """Publish what is held of everybody: all, the latest gists, or none; the rest is skipped."""
     number = forms.read_field("shown", forms.number_of_files, shown)
     approved = forms.answer_of(approve, latest)
-    await actions.decide_held_of_all(acting, approved, shown=number)
-    return RedirectResponse("/publications", status_code=303)
+    answered = await actions.decide_held_of_all(acting, approved, shown=number)
+    return RedirectResponse(
+        _list("", 0, queued=answered.published, skipped=answered.skipped), status_code=303
+    )
 
 
 @router.post("/publications/selected")
@@ -206,22 +245,26 @@ async def act_on_selected(
     sent from its own page, which shows what is sent.
     """
     ids = [PublicationId(each) for each in number or ()]
+    left: frozenset[PublicationId] = frozenset()
     if ids and act in {RepairAct.APPROVE, RepairAct.RETRY}:
         async with context.database.read() as transaction:
             left = await approvals.asking_about_credentials(transaction, ids)
         ids = [each for each in ids if each not in left]
         if not ids:
-            return RedirectResponse(_list(state, offset), status_code=303)
+            return RedirectResponse(_list(state, offset, left=len(left)), status_code=303)
     wanted = Selection(ids=tuple(ids), login=login, everything=everything)
     if act is RepairAct.SEND_AGAIN:
         return await ask(context, Order(act, wanted), asked)
     if act in {RepairAct.RETRY, RepairAct.SKIP}:
         begun = await repair_actions.begin(acting, Order(act, wanted))
-        await repair_actions.carry_out(acting, begun.id)
+        number_done = (await repair_actions.carry_out(acting, begun.id)).done
     else:
         decide = actions.approve if act is RepairAct.APPROVE else actions.hold
-        await decide(acting, actions.Which(ids, login, everything))
-    return RedirectResponse(_list(state, offset), status_code=303)
+        moved = await decide(acting, actions.Which(ids, login, everything))
+        number_done = len(moved.ids)
+    done = {RepairAct.SKIP: "skipped", RepairAct.HOLD: "held"}.get(act, "queued")
+    numbers = {done: number_done} | ({"left": len(left)} if left else {})
+    return RedirectResponse(_list(state, offset, **numbers), status_code=303)
 
 
 @router.post("/publications/{publication_id}/{act}")
@@ -248,7 +291,8 @@ async def act_on_publication(
                 return RedirectResponse(f"/publications/{chosen}?{place}", status_code=303)
     move = actions.retry if act == "retry" else actions.skip
     await move(acting, chosen)
-    return RedirectResponse(_list(state, offset), status_code=303)
+    done = {"queued": 1} if act == "retry" else {"skipped": 1}
+    return RedirectResponse(_list(state, offset, **done), status_code=303)
 
 
 async def _found(
@@ -279,5 +323,6 @@ async def _attention(
     )
 
 
-def _list(state: str, offset: int) -> str:
-    return "/publications?" + urlencode({"state": state, "offset": offset})
+def _list(state: str, offset: int, **done: int) -> str:
+    """The list, which says how many files something was done to."""
+    return "/publications?" + urlencode({"state": state, "offset": offset, **done})

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -205,7 +206,8 @@ async def decide_held_files(
         answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
         return await _person(request, context, login, fault=str(error))
-    where = "/publications" if back == "publications" else f"/people/{answered.login}"
+    done = urlencode({"queued": answered.published, "skipped": answered.skipped})
+    where = f"/publications?{done}" if back == "publications" else f"/people/{answered.login}"
     return RedirectResponse(where, status_code=303)
 
 
