@@ -166,7 +166,7 @@ def test_a_decision_leads_back_to_the_list_it_came_from(served: Served) -> None:
     answer = served.gitpip.post(f"/publications/{row['id']}/retry?state=skipped&offset=0")
 
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/publications?state=skipped&offset=0"
+    assert answer.headers["location"] == "/publications?state=skipped&offset=0&queued=1"
     served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
     assert served.gitpip.post("/publications/1/retry?state=nonsense").status_code == 422
 
