@@ -21,6 +21,20 @@ def in_json(moment: datetime) -> str:
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_GISTS = datetime(2008, 1, 1, tzinfo=UTC)
+"""No gist is older. A time before it is a slip, and Python can't subtract from the first ones."""
+
+
+def given_moment(text: str) -> datetime:
+    """A time that somebody wrote in ISO 8601, in UTC; without a zone it counts as UTC.
+
+    Raises ValueError where it is none, or lies outside of the years that can be calculated with.
+    """
+    moment = datetime.fromisoformat(text)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
 
 
 def rounded_up(moment: datetime, grid: timedelta) -> datetime:

@@ -1,10 +1,11 @@
 """The nouns, as frozen dataclasses: what rows, packages and pages speak of."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
+from gitpip.clock import given_moment
 from gitpip.drift import Drift, DriftAnswer, drift_words
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.same_activity import SentWith
@@ -89,11 +90,10 @@ class Backfill:
                 return cls(BackfillKind.LATEST, count=int(argument))
             case "since":
                 try:
-                    since = datetime.fromisoformat(argument)
+                    since = given_moment(argument)
                 except ValueError:
                     raise ValueError("must be a date, e.g. since:2026-01-31") from None
-                in_utc = since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
-                return cls(BackfillKind.SINCE, since=in_utc)
+                return cls(BackfillKind.SINCE, since=since)
             case _:
                 raise ValueError(
                     "must be all, none, latest:N (1 to 999999) or since:DATE, "

@@ -1,7 +1,7 @@
 """An audit finds every planted difference and no other, for the tokens that the lists cost."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -181,6 +181,13 @@ async def test_what_has_a_reason_is_explained(auditor: Auditor) -> None:
         "user-2/file-2.py": "changed-since-check",
         "user-2/new.py": "changed-since-check",
     }
+
+
+async def test_an_audit_of_an_older_gitpip_with_a_time_in_year_1_ends(auditor: Auditor) -> None:
+    await auditor.account.fill(1, 1)
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    audit = await auditor.audit(since=first, with_github=False)
+    assert (audit.failure, audit.ended_at) == (None, auditor.scene.clock())
 
 
 async def test_an_audit_of_one_user_tells_of_no_other(auditor: Auditor) -> None:

@@ -111,6 +111,8 @@ def test_bodies(url: str, content: bytes, media_type: str, status: int, words: s
 
 IMPOSSIBLE = ("a\0b", "\ud800", 2**70)
 """What a database, or a field that is no text, can't take."""
+EXTREME_TIMES = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z")
+"""Times that ISO 8601 allows, and whose UTC, or the day before, Python can't hold."""
 
 
 def test_no_field_of_a_body_takes_what_a_database_can_not_store(tmp_path: Path) -> None:
@@ -131,6 +133,17 @@ def test_no_field_of_a_body_takes_what_a_database_can_not_store(tmp_path: Path) 
                 fields = [error["field"] for error in answer.json()["errors"]]
                 assert any(name in field for field in fields), (method, path, body, fields)
                 tried += 1
+            for time in EXTREME_TIMES:
+                for value in (time, f"since:{time}"):
+                    body = json.dumps({"login": "ada", name: _of_shape(shape, name, value)})
+                    answer = client.request(method, re.sub("{.*?}", "1", path), content=body)
+                    assert answer.status_code < 500, (method, path, body, answer.text)
+        for path, name in _queries_with_text(document):
+            for time in EXTREME_TIMES:
+                answer = client.get(re.sub("{.*?}", "1", path), params={name: time})
+                assert answer.status_code < 500, (path, name, answer.text)
+        audit = client.post("/api/v1/audits", json={"since": EXTREME_TIMES[0]})
+        assert (audit.status_code, audit.json()["errors"][0]["field"]) == (422, "since")
     assert tried > 100
 
 
@@ -144,6 +157,14 @@ def _fields_of_bodies(document: Any) -> Iterator[tuple[str, str, str, Any]]:
             for reference in re.findall("#/components/schemas/([^'\"]+)", str(schema)):
                 for name, shape in schemas[reference].get("properties", {}).items():
                     yield path, method.upper(), name, shape
+
+
+def _queries_with_text(document: Any) -> Iterator[tuple[str, str]]:
+    """Each parameter of an address that can be a text, with its path."""
+    for path, methods in document["paths"].items():
+        for parameter in methods.get("get", {}).get("parameters", ()):
+            if parameter["in"] == "query" and '"string"' in json.dumps(parameter["schema"]):
+                yield path, parameter["name"]
 
 
 def _of_shape(shape: Any, name: str, value: object) -> object:

@@ -1,8 +1,9 @@
 """Publishing as a person steers it: paused for a while, and resumed."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gitpip.actions.acting import Acting
+from gitpip.clock import given_moment
 from gitpip.config import LONGEST_DURATION, parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.status.problem import day_and_clock
@@ -52,9 +53,8 @@ def _end(until: str, lasts: str, now: datetime) -> datetime | None:
 
 def _time(text: str, now: datetime) -> datetime:
     try:
-        time = datetime.fromisoformat(text)
-        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        time = given_moment(text)
+    except ValueError:
         raise InvalidInput(
             "until", f"must be a time, e.g. 2026-01-31T08:00 (UTC), not {text[:40]!r}"
         ) from None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitpip.actions.acting import Acting
+from gitpip.clock import FIRST_GISTS
 from gitpip.errors import InvalidInput, SurveyNotEnded
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -34,8 +35,10 @@ async def request_audit(
 
     Raises UserNotTracked, InvalidInput.
     """
-    if since is not None and since > acting.clock():
-        raise InvalidInput("since", "must be a time that is over")
+    if since is not None and not FIRST_GISTS <= since <= acting.clock():
+        raise InvalidInput(
+            "since", f"must be a time that is over, and not before {FIRST_GISTS:%Y-%m-%d}"
+        )
     async with acting.begin() as act:
         user = await users.find(act.transaction, login) if login is not None else None
         scope = Scope(SurveyKind.AUDIT, user.key if user else None, since, with_github)

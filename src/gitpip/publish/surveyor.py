@@ -207,7 +207,7 @@ class Surveyor:
     async def _activities(self, survey: Survey, account: VendorAccount) -> bool:
         self._keep_reserve()
         page = await self._destination.activity_page(survey.cursor)
-        if survey.since is not None and _ends_before(page, survey.since - BEFORE_SINCE):
+        if survey.since is not None and _ends_before(page, survey.since):
             page = ListPage(page.items, None, page.at, page.unread)
         audit = survey.kind is SurveyKind.AUDIT
         async with self._database.begin() as transaction:
@@ -356,9 +356,10 @@ class Surveyor:
         return done
 
 
-def _ends_before(page: ListPage, moment: datetime) -> bool:
+def _ends_before(page: ListPage, since: datetime) -> bool:
+    # Times of a vendor leave a year at each end, and those of a person may not.
     times = [item.added_at for item in page.items if item.added_at is not None]
-    return bool(times) and min(times) < moment
+    return bool(times) and min(times) + BEFORE_SINCE < since
 
 
 def _place(cursor: str | None) -> tuple[int, int, int]:
