@@ -8,13 +8,14 @@ from pydantic import SecretStr
 
 from gitpip.model import User
 from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.surveyor import Surveyor
+from gitpip.publish.surveyor import MustWait, Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
 from gitpip.store.schema_surveys import SurveyKind, Verdict
 from gitpip.store.surveys import lines, surveys
 from gitpip.store.surveys.lines import Line
 from gitpip.store.surveys.surveys import Scope, Survey
 from gitpip.store.users import users
+from gitpip_standins.faults import Fault
 from tests.publish.test_sent_again import published, send_again
 from tests.support.scene import UNHURRIED, Scene
 from tests.support.tokens import TOKEN
@@ -188,6 +189,48 @@ async def test_an_audit_of_an_older_gitpip_with_a_time_in_year_1_ends(auditor: A
     first = datetime(1, 1, 1, tzinfo=UTC)
     audit = await auditor.audit(since=first, with_github=False)
     assert (audit.failure, audit.ended_at) == (None, auditor.scene.clock())
+
+
+@pytest.mark.parametrize("status", [500, 400])
+async def test_a_list_that_always_fails_ends_its_audit_alone(auditor: Auditor, status: int) -> None:
+    scene = auditor.scene
+    await auditor.account.fill(1, 1)
+    always = Fault.error() if status == 500 else Fault.says(400, {"success": False, "error": "no"})
+    scene.crm.faults.script(always, path="/activities$", times=None)
+    before = scene.crm.limits.spent_today
+    audit = await auditor.audit(with_github=False)
+    waits = []
+    while audit.ended_at is None:
+        assert str(status) in (audit.waits_because or "")
+        waits.append((audit.waits_until or scene.clock()) - scene.clock())
+        scene.clock.advance(waits[-1])
+        audit = await auditor.go_on(audit.id)
+    assert waits == [timedelta(minutes=2**number) for number in range(5)]
+    assert str(status) in (audit.failure or "")
+    assert audit.tokens == scene.crm.limits.spent_today - before
+
+
+async def test_what_a_user_makes_github_raise_is_not_the_audits_end(auditor: Auditor) -> None:
+    clock = auditor.scene.clock
+    await auditor.account.fill(2, 1)
+    asked = []
+
+    async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
+        asked.append(user.login)
+        if user.login == "user-0":
+            raise MustWait(clock() + HOUR, "asked to wait", refused=True)
+        return auditor.account.listed[user.login]
+
+    auditor.surveyor._read_gists = read_gists
+    audit = await auditor.audit()
+    for _ in range(2):
+        assert (audit.ended_at, audit.waits_because) == (None, "asked to wait")
+        clock.advance(HOUR)
+        audit = await auditor.go_on(audit.id)
+    assert (audit.failure, audit.ended_at) == (None, clock())
+    assert asked == ["user-0"] * 3 + ["user-1"]
+    told = {line.login: line.explanation for line in await auditor.lines(audit.id)}
+    assert told == {"user-0": "github-not-read", "user-1": None}
 
 
 async def test_an_audit_of_one_user_tells_of_no_other(auditor: Auditor) -> None:

@@ -14,7 +14,8 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings, repairs
-from gitpip.store.schema_status import publishing_pause
+from gitpip.store.schema_status import imports, publishing_pause
+from gitpip.store.schema_surveys import surveys
 from gitpip.store.schema_targets import deal_drifts, targets
 from gitpip.store.schema_undo import undone, undos
 from gitpip.targets import Target
@@ -26,6 +27,16 @@ def by_person(until: datetime | None) -> Executable:
     return insert(publishing_pause).values(
         id=1, until=until, reason="a fair", paused_by="eve", since=LONG_AGO
     )
+
+
+def audit(**values: object) -> Executable:
+    common = {"kind": "audit", "requested_at": LONG_AGO, "requested_by": "eve", "step": "deals"}
+    return insert(surveys).values(**common | values)
+
+
+def an_import(**values: object) -> Executable:
+    common = {"name": "a", "size": 100, "read": 40, "faults": (), "confirmed_at": LONG_AGO}
+    return insert(imports).values(**common, started_at=LONG_AGO, moved_at=LONG_AGO, **values)
 
 
 DEAL = Target.parse("deal:7")
@@ -251,6 +262,30 @@ CASES = (
         ),
         (repairs.update().values(moved_at=JUST_NOW),),
         ("Repair 1 (retry) was interrupted: 500 of 1,000 publications are done.", "--resume 1"),
+    ),
+    Case(
+        ProblemKind.IMPORT_INTERRUPTED,
+        Severity.WARNING,
+        Act.UPLOAD_AGAIN,
+        (an_import(added=11_990, known=9, faulty=1),),
+        (an_import(ended_at=NOW),),
+        ("Import 1 was interrupted by a restart: 12,000 rows were done, 40 % of the file.",),
+    ),
+    Case(
+        ProblemKind.AUDITS_FAILED,
+        Severity.WARNING,
+        Act.REVIEW_AUDITS,
+        (audit(ended_at=JUST_NOW, failure="Pipedrive answered 500"),),
+        (audit(requested_at=NOW, ended_at=NOW),),
+        ("Audit 1 failed: Pipedrive answered 500. Start another one under Audits",),
+    ),
+    Case(
+        ProblemKind.AUDITS_WAITING,
+        Severity.WARNING,
+        Act.REVIEW_AUDITS,
+        (audit(waits_until=NOW + HOUR, waits_because="answered 500", failures=1),),
+        (surveys.delete(),),
+        ("Audit 1 waits: answered 500. gitpip tries again: 13:00 UTC.",),
     ),
     Case(
         ProblemKind.DOUBLES_LEFT,

@@ -26,6 +26,8 @@ ADVICE: Mapping[Act | None, str] = {
     Act.TRY_NOW: "wait, or fix the cause and run gitpip try-now",
     Act.RESUME_UNDO: "fix the cause, then run gitpip undos resume",
     Act.RESUME_REPAIR: "run gitpip publications repair --resume, or start a service",
+    Act.UPLOAD_AGAIN: "upload the file again under Import people, or with gitpip users import",
+    Act.REVIEW_AUDITS: "see Audits, or run gitpip audit",
     Act.RETRY_FAILED: "fix the cause, then retry or skip them under CRM sync",
     Act.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
     Act.DECIDE_HELD: "decide under CRM sync, or with gitpip held LOGIN --approve",

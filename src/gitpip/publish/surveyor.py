@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from gitpip.backoff import backoff
+from gitpip.errors import DatabaseUnavailable
 from gitpip.model import User, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish.account import company_of
 from gitpip.publish.activity import find_markers
+from gitpip.publish.audit_lines import only_on_github, stranger
 from gitpip.publish.delivery import NotProcessed, Refused
 from gitpip.publish.destination import DAILY_RESERVE, Destination, Item, ListPage, LookFailed
 from gitpip.publish.other_tools import matches
@@ -19,9 +22,7 @@ from gitpip.publish.verdicts import (
     FileName,
     GitHubSide,
     ListedFile,
-    Part,
     github_part,
-    not_stored,
     pipedrive_part,
     worst,
 )
@@ -29,11 +30,9 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import unreadable
-from gitpip.store.rows import in_pieces
 from gitpip.store.schema_surveys import (
     Step,
     SurveyKind,
-    Verdict,
     other_activities,
     survey_activities,
     survey_deals,
@@ -50,6 +49,12 @@ SHARE_LEFT = 10
 BUDGET_PAUSE = timedelta(minutes=30)
 """The reset is at midnight of an unnamed time zone, so it is tried now and then: 2 tokens each."""
 FAILURE_PAUSE = timedelta(minutes=1)
+MOST_FAILURES = 6
+"""It fails after so many in a row, with growing waits between them: after half an hour."""
+MOST_RESTARTS = 3
+"""How often a list is read anew before it counts as one that is always refused."""
+MOST_REFUSALS = 3
+"""How often a user may make GitHub ask to wait before the others are read without them."""
 BEFORE_SINCE = timedelta(days=1)
 """How much older than `since` an activity is that ends the list: clocks and time zones differ."""
 
@@ -57,10 +62,14 @@ log = get_logger()
 
 
 class MustWait(Exception):
-    """A survey can't go on before `until` (UTC)."""
+    """A survey can't go on before `until` (UTC).
 
-    def __init__(self, until: datetime, reason: str) -> None:
+    `refused` tells that GitHub answered the request about this very user by asking to wait.
+    """
+
+    def __init__(self, until: datetime, reason: str, *, refused: bool = False) -> None:
         self.until = until
+        self.refused = refused
         super().__init__(reason)
 
 
@@ -94,12 +103,14 @@ class Surveyor:
     async def run(self, only: int | None = None) -> bool:
         """Bring a survey forward, the one with the id `only` or the oldest; False if none waits.
 
-        It goes on to its end, or to a limit.
+        It goes on to its end, or to a limit. What it raises is its own: it is tried again later,
+        fails after several times, and keeps no other from its turn. Raises DatabaseUnavailable.
         """
         async with self._database.begin() as transaction:
             survey = await surveys.claim(transaction, self._now(), only)
         if survey is None:
             return False
+        account = None
         try:
             account = await self._account(survey)
             while account is not None:
@@ -108,9 +119,17 @@ class Surveyor:
                     break
                 survey = present
         except MustWait as wait:
-            await self._wait(survey, wait.until, str(wait))
+            failures = survey.failures + wait.refused
+            await self._wait(survey, wait.until, str(wait), failures=failures)
         except LookFailed as failure:
-            await self._after(survey, failure)
+            spent = OWNER_COST if account is None else LIST_COST
+            await self._after(survey, failure, spent)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("survey.broken", survey=survey.id)
+            reason = f"something went wrong here ({type(error).__name__}); the log says what"
+            await self._failed(survey, reason)
         return True
 
     async def _account(self, survey: Survey) -> VendorAccount | None:
@@ -146,32 +165,65 @@ class Surveyor:
                 "for publishing; it goes on when there are more",
             )
 
-    async def _wait(self, survey: Survey, until: datetime, reason: str) -> None:
+    async def _wait(self, survey: Survey, until: datetime, reason: str, **values: object) -> None:
         log.info("survey.waits", survey=survey.id, until=until, reason=reason)
         async with self._database.begin() as transaction:
-            await surveys.release(transaction, survey, waits_until=until, waits_because=reason)
+            await surveys.release(
+                transaction, survey, waits_until=until, waits_because=reason, **values
+            )
 
-    async def _after(self, survey: Survey, failure: LookFailed) -> None:
-        now, outcome = self._now(), failure.outcome
-        if isinstance(outcome, Refused):
-            # The cursor of a list that was read long ago may have ended: it is read anew.
-            async with self._database.begin() as transaction:
-                await surveys.forget_sightings(transaction, survey.id)
-                await surveys.release(
-                    transaction,
-                    survey,
-                    step=Step.DEALS,
-                    cursor=None,
-                    waits_until=now + FAILURE_PAUSE,
-                    waits_because=f"{failure}; the lists are read anew",
-                )
-            return
-        pause = FAILURE_PAUSE
+    async def _after(self, survey: Survey, failure: LookFailed, spent: int) -> None:
+        """Wait, or fail, after a list could not be read; `spent` is what that cost."""
+        outcome = failure.outcome
         if isinstance(outcome, NotProcessed):
             pause = max(outcome.pause, timedelta(seconds=1))
             if outcome.rate_limit is not None and outcome.rate_limit.daily_remaining == 0:
                 pause = BUDGET_PAUSE
-        await self._wait(survey, now + pause, str(failure))
+            await self._wait(survey, self._now() + pause, str(failure))
+        elif isinstance(outcome, Refused) and survey.cursor is not None:
+            await self._read_anew(survey, str(failure), spent)
+        else:
+            await self._failed(survey, str(failure), spent)
+
+    async def _read_anew(self, survey: Survey, reason: str, spent: int) -> None:
+        """Read a list from its start: the cursor of one that was read long ago may have ended."""
+        restarts = survey.restarts + 1
+        if restarts > MOST_RESTARTS:
+            await self._failed(
+                survey,
+                f"{reason}; the list was read anew {MOST_RESTARTS} times",
+                spent,
+                at_once=True,
+            )
+            return
+        values: dict[str, Any] = {"cursor": None, "restarts": restarts}
+        if survey.step in {Step.DEALS, Step.ACTIVITIES}:
+            values[survey.step.value] = 0
+        async with self._database.begin() as transaction:
+            if await self._note(transaction, survey, spent=spent, **values):
+                await surveys.forget_sightings(transaction, survey.id, survey.step)
+        pause = backoff(restarts, FAILURE_PAUSE, BUDGET_PAUSE)
+        await self._wait(survey, self._now() + pause, f"{reason}; the list is read anew")
+
+    async def _failed(
+        self, survey: Survey, reason: str, spent: int = 0, *, at_once: bool = False
+    ) -> None:
+        """Try again later; or end it after too many failures in a row, or `at_once`."""
+        now, failures = self._now(), survey.failures + 1
+        if failures < MOST_FAILURES and not at_once:
+            async with self._database.begin() as transaction:
+                await self._note(transaction, survey, spent=spent, failures=failures)
+            pause = backoff(failures, FAILURE_PAUSE, BUDGET_PAUSE)
+            await self._wait(survey, now + pause, reason)
+            return
+        log.warning("survey.failed", survey=survey.id, reason=reason)
+        told = reason if at_once else f"{reason} (for the {failures}th time)"
+        async with self._database.begin() as transaction:
+            if await self._note(transaction, survey, spent=spent, failures=failures):
+                await surveys.forget_sightings(transaction, survey.id)
+                await surveys.release(
+                    transaction, survey, failure=told, ended_at=now, step=Step.END, cursor=None
+                )
 
     async def _step(self, survey: Survey, account: VendorAccount) -> Survey | None:
         """One page, or one user's files; None where the claim is lost."""
@@ -237,6 +289,7 @@ class Surveyor:
             step=step,
             cursor=page.cursor,
             spent=LIST_COST,
+            failures=0,
             unread=survey.unread + page.unread,
             **told,
         )
@@ -270,10 +323,13 @@ class Surveyor:
                 found = await self._compared(transaction, survey, user.key, some, side)
                 full = len(some) == comparing.AT_A_TIME
                 if not full:
-                    found += await _only_on_github(transaction, survey, user.key, side)
+                    found += await only_on_github(transaction, survey, user.key, side)
                 await lines.add(transaction, survey.id, found)
                 place = (some[-1].file_key, some[-1].id or 0) if full else (-1, 0)
-                values: dict[str, Any] = {"cursor": f"{user.key}:{place[0]}:{place[1]}"}
+                values: dict[str, Any] = {
+                    "cursor": f"{user.key}:{place[0]}:{place[1]}",
+                    "failures": 0,
+                }
                 if not full and side.files is not None:
                     values["github_lists"] = survey.github_lists + 1
                 if not await self._note(transaction, survey, **values):
@@ -285,7 +341,7 @@ class Surveyor:
         files: Mapping[FileName, ListedFile] | None = None
         fault = None
         if survey.with_github:
-            told = await self._read_gists(user)
+            told = await self._listed(survey, user)
             files, fault = (None, told) if isinstance(told, str) else (told, None)
         async with self._database.read() as transaction:
             # Read after GitHub was asked: what was stored meanwhile is no difference.
@@ -298,6 +354,18 @@ class Surveyor:
             user.complete_until,
             {(one.gist_id, one.filename): one.reason for one in faulty},
         )
+
+    async def _listed(self, survey: Survey, user: User) -> Mapping[FileName, ListedFile] | str:
+        """The user's files by GitHub; why it did not tell, also where it asks to wait every time.
+
+        Raises MustWait.
+        """
+        try:
+            return await self._read_gists(user)
+        except MustWait as wait:
+            if not wait.refused or survey.failures + 1 < MOST_REFUSALS:
+                raise
+            return f"each of {MOST_REFUSALS} times GitHub was asked, it asked to wait: {wait}"
 
     async def _compared(
         self,
@@ -340,7 +408,7 @@ class Surveyor:
                 await others.settle(transaction, survey.id)
                 return await self._end(transaction, survey)
             some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
-            await lines.add(transaction, survey.id, list(map(_stranger, some)))
+            await lines.add(transaction, survey.id, list(map(stranger, some)))
             if len(some) < comparing.AT_A_TIME:
                 return await self._end(transaction, survey)
             last = some[-1].seen.activity_id
@@ -391,63 +459,3 @@ async def _sightings(
             }
         )
     return rows
-
-
-async def _only_on_github(
-    transaction: Transaction, survey: Survey, user_key: UserKey, side: GitHubSide
-) -> list[NewLine]:
-    """Files that GitHub shows and the store does not have."""
-    found: list[NewLine] = []
-    files = side.files or {}
-    for some in in_pieces(sorted({gist_id for gist_id, _ in files})):
-        stored = await others.stored_files(transaction, some)
-        wanted = set(some)
-        for name, listed in files.items():
-            if name[0] not in wanted or name in stored:
-                continue
-            if survey.since is not None and listed.gist_updated_at < survey.since:
-                continue
-            part = not_stored(name, listed, side)
-            found.append(
-                NewLine(
-                    user_key,
-                    *name,
-                    github=part.state,
-                    stored="not there",
-                    pipedrive="not known",
-                    verdict=part.verdict,
-                    explanation=part.explanation,
-                    detail=part.detail,
-                )
-            )
-    return found
-
-
-def _stranger(one: comparing.Stranger) -> NewLine:
-    seen = one.seen
-    part = Part(
-        "not known",
-        Verdict.UNEXPLAINED,
-        "unknown-marker",
-        f"no publication has the marker {seen.marker}",
-    )
-    if one.removed:
-        part = Part("not known", Verdict.EXPLAINED, "user-removed")
-    elif one.sent_again:
-        detail = "a person had it sent again: its publication has another activity"
-        part = Part("not known", Verdict.EXPLAINED, "sent-again", detail)
-    elif one.acknowledged:
-        part = Part("not known", Verdict.EXPLAINED, "acknowledged")
-    return NewLine(
-        None,
-        None,
-        None,
-        github="not known",
-        stored="not there" if not one.removed else "removed",
-        pipedrive="there",
-        verdict=part.verdict,
-        explanation=part.explanation,
-        detail=part.detail,
-        activity_id=seen.activity_id,
-        deal_id=seen.deal_id,
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gitpip.clock import utc_now
-from gitpip.errors import GitHubError, GitHubLimited
+from gitpip.errors import GitHubAskedToWait, GitHubError, GitHubLimited
 from gitpip.model import User
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.surveyor import MustWait, Surveyor
@@ -21,7 +21,8 @@ def surveyor_of(database: Database, pipedrive: Pipedrive, github: GitHub) -> Sur
         try:
             listed = await github.gists(user.github_id, None)
         except GitHubLimited as limit:
-            raise MustWait(limit.until, str(limit)) from None
+            refused = isinstance(limit, GitHubAskedToWait)
+            raise MustWait(limit.until, str(limit), refused=refused) from None
         except GitHubError as error:
             return str(error)
         if listed.fault is not None or listed.odd:

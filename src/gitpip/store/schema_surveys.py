@@ -83,6 +83,9 @@ surveys = Table(
     Column("unread", Integer, nullable=False, server_default=text("0")),
     Column("tokens", BigInteger, nullable=False, server_default=text("0")),
     Column("github_lists", BigInteger, nullable=False, server_default=text("0")),
+    # Failures since something was read, and lists that had to be read anew.
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("restarts", Integer, nullable=False, server_default=text("0")),
     # The process that works on it, and until when.
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, exists, func, insert, or_, select, update
 
 from gitpip.errors import SurveyNotFound
 from gitpip.model import Page, UserKey
@@ -24,6 +24,8 @@ from gitpip.store.visibility import tracked
 
 ENDED_SURVEYS_KEPT = 5
 """How many ended surveys of each kind are kept."""
+FAILURE_SHOWN = timedelta(days=7)
+"""A failure that nobody answered with another survey is told for so long."""
 LEASE = timedelta(minutes=2)
 """Longer than any request to a vendor takes; it is renewed with each page."""
 
@@ -62,6 +64,10 @@ class Survey:
     """Of Pipedrive's daily budget, as far as its price list tells."""
     github_lists: int
     """How many users' lists of gists were read."""
+    failures: int
+    """How often it failed since something was read."""
+    restarts: int
+    """How often a list had to be read anew."""
     token: str | None
 
 
@@ -152,6 +158,25 @@ async def listed(
     return Page(tuple(map(_survey, rows)), total or 0)
 
 
+async def in_trouble(transaction: Transaction, now: datetime) -> tuple[Survey, ...]:
+    """Those that wait, or failed since the last one of their kind was requested; newest first."""
+    later = surveys.alias("later")
+    answered = exists().where(
+        later.c.kind == surveys.c.kind, later.c.requested_at >= surveys.c.ended_at
+    )
+    failed = and_(
+        surveys.c.failure.is_not(None), surveys.c.ended_at > now - FAILURE_SHOWN, ~answered
+    )
+    waits = and_(
+        surveys.c.ended_at.is_(None),
+        or_(surveys.c.waits_because.is_not(None), surveys.c.failures > 0),
+    )
+    rows = await transaction.execute(
+        _selected().where(or_(failed, waits)).order_by(surveys.c.id.desc())
+    )
+    return tuple(map(_survey, rows))
+
+
 def _claimable(now: datetime) -> Any:
     return and_(
         surveys.c.ended_at.is_(None),
@@ -215,10 +240,17 @@ async def release(transaction: Transaction, survey: Survey, **values: Any) -> No
     )
 
 
-async def forget_sightings(transaction: Transaction, survey_id: int) -> None:
-    """Forget what was seen in the account: it was needed for the comparison only."""
-    for table in (survey_activities, survey_deals):
-        await transaction.execute(delete(table).where(table.c.survey_id == survey_id))
+async def forget_sightings(
+    transaction: Transaction, survey_id: int, only: Step | None = None
+) -> None:
+    """Forget what was seen in the account, or `only` in the list of this step.
+
+    It was needed for the comparison only.
+    """
+    tables = {Step.ACTIVITIES: survey_activities, Step.DEALS: survey_deals}
+    for step, table in tables.items():
+        if only in {None, step}:
+            await transaction.execute(delete(table).where(table.c.survey_id == survey_id))
 
 
 async def keep(

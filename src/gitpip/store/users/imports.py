@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NewType
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from gitpip.errors import ImportNotFound, ImportNotWaiting
 from gitpip.store import visibility
@@ -19,6 +19,12 @@ ImportId = NewType("ImportId", int)
 FAULTS_KEPT = 500
 CUT_SHORT_AFTER = timedelta(minutes=2)
 """An import that did not get on for so long was cut short."""
+INTERRUPTED_SHOWN = timedelta(days=7)
+"""An interruption that no other import followed is told for so long."""
+INTERRUPTED = (
+    "it was interrupted by a restart: upload the file again, and people you already track are left "
+    "unchanged"
+)
 KEPT_FOR = timedelta(days=1)
 """A file that is neither confirmed nor imported to its end is kept for so long."""
 
@@ -63,6 +69,10 @@ class Import:
         """Whether the process that did it went away before the end."""
         stale = now - self.moved_at > CUT_SHORT_AFTER
         return self.ended_at is None and not self.waits and stale
+
+    def failure_at(self, now: datetime) -> str | None:
+        """Why it could not go on to the end, also where no process was left to write that down."""
+        return INTERRUPTED if self.cut_short(now) else self.failure
 
     @property
     def left(self) -> timedelta | None:
@@ -250,6 +260,23 @@ async def get(transaction: Transaction, import_id: ImportId, *, for_update: bool
         not_on_github=tuple(login for login in one.not_on_github if login in shown),
         gists_on_github=tuple(line for line in one.gists_on_github if line in shown),
     )
+
+
+async def interrupted(transaction: Transaction, now: datetime) -> tuple[Import, ...]:
+    """Those that were cut short lately and that no later import followed; newest first."""
+    later = imports.alias("later")
+    followed = exists().where(later.c.id > imports.c.id, later.c.confirmed_at.is_not(None))
+    found = await transaction.execute(
+        select(imports)
+        .where(
+            imports.c.ended_at.is_(None),
+            imports.c.confirmed_at.is_not(None),
+            imports.c.moved_at.between(now - INTERRUPTED_SHOWN, now - CUT_SHORT_AFTER),
+            ~followed,
+        )
+        .order_by(imports.c.id.desc())
+    )
+    return tuple(replace(_import(row), faults=()) for row in found)
 
 
 async def latest(transaction: Transaction, *, limit: int) -> tuple[Import, ...]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import preview
+from gitpip.clock import utc_now
 from gitpip.errors import GitpipError, InvalidInput
 from gitpip.model import Backfill, Role
 from gitpip.store.users import imports
@@ -51,6 +52,10 @@ class ImportBody(NounBody[Import]):
     not_on_github: list[str]
     """Usernames that GitHub does not show, of the first `asked` ones."""
     asked: int
+
+
+def _body(one: Import) -> ImportBody:
+    return ImportBody.of(one).model_copy(update={"failure": one.failure_at(utc_now())})
 
 
 class ColumnBody(BaseModel):
@@ -142,7 +147,7 @@ async def import_file(
     """
     import_id = await _take_in(file, work, context, acting, choice)
     async with context.database.read() as transaction:
-        return ImportBody.of(await imports.get(transaction, import_id))
+        return _body(await imports.get(transaction, import_id))
 
 
 @router.get("/imports/{import_id}")
@@ -150,7 +155,7 @@ async def import_file(
 async def get_import(import_id: Number, context: Context) -> ImportBody:
     """How far an import is, and which lines were wrong."""
     async with context.database.read() as transaction:
-        return ImportBody.of(await imports.get(transaction, ImportId(import_id)))
+        return _body(await imports.get(transaction, ImportId(import_id)))
 
 
 @router.post("/imports/preview")

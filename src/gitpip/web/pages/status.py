@@ -55,6 +55,9 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.USERS_UNREAD: ("/people", "Review people"),
     ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume people"),
     ProblemKind.PIPEDRIVE_TOKEN_MISSING: ("/setup", "Connect Pipedrive"),
+    ProblemKind.IMPORT_INTERRUPTED: ("/imports", "Show imports"),
+    ProblemKind.AUDITS_FAILED: ("/audits", "Show audits"),
+    ProblemKind.AUDITS_WAITING: ("/audits", "Show audits"),
     ProblemKind.NO_USERS: ("/people", "Add people"),
 }
 """Where a person can do something about a problem, and what the link says."""

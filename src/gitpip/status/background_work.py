@@ -1,0 +1,75 @@
+"""Problems of what people asked for once: audits, searches and imports."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, said
+from gitpip.store.database import Transaction
+from gitpip.store.schema_surveys import SurveyKind
+from gitpip.store.surveys import surveys
+from gitpip.store.surveys.surveys import Survey
+from gitpip.store.users import imports
+from gitpip.store.users.imports import Import
+
+AGAIN = {
+    SurveyKind.AUDIT: "Start another one under Audits, or with gitpip audit.",
+    SurveyKind.OTHERS: "Search again under Activities of other tools, or with gitpip adopt "
+    "--from-others.",
+}
+
+
+async def problems(transaction: Transaction, now: datetime) -> Sequence[Problem]:
+    """Audits and searches that failed or wait, and imports that were interrupted."""
+    troubled = await surveys.in_trouble(transaction, now)
+    found = []
+    if failed := [one for one in troubled if one.failure is not None]:
+        found.append(_failed(failed))
+    if waiting := [one for one in troubled if one.failure is None]:
+        found.append(_waiting(waiting, now))
+    if interrupted := await imports.interrupted(transaction, now):
+        found.append(_interrupted(interrupted))
+    return found
+
+
+def _name(survey: Survey) -> str:
+    return f"{'Audit' if survey.kind is SurveyKind.AUDIT else 'Search'} {survey.id}"
+
+
+def _failed(failed: Sequence[Survey]) -> Problem:
+    first = failed[0]
+    return Problem(
+        ProblemKind.AUDITS_FAILED,
+        Severity.WARNING,
+        f"{_name(first)} failed: {said(first.failure)} {AGAIN[first.kind]}",
+        since=first.ended_at,
+        count=len(failed),
+        act=Act.REVIEW_AUDITS,
+    )
+
+
+def _waiting(waiting: Sequence[Survey], now: datetime) -> Problem:
+    first = max(waiting, key=lambda one: one.failures)
+    again = clock(first.waits_until, now) if first.waits_until else "now"
+    return Problem(
+        ProblemKind.AUDITS_WAITING,
+        Severity.WARNING if first.failures else Severity.INFO,
+        f"{_name(first)} waits: {said(first.waits_because)} gitpip tries again: {again}.",
+        since=first.begun_at,
+        count=len(waiting),
+        act=Act.REVIEW_AUDITS if first.failures else None,
+    )
+
+
+def _interrupted(interrupted: Sequence[Import]) -> Problem:
+    first = interrupted[0]
+    rows = first.added + first.known + first.faulty
+    part = f", {first.read * 100 // first.size} % of the file" if first.size else ""
+    return Problem(
+        ProblemKind.IMPORT_INTERRUPTED,
+        Severity.WARNING,
+        f"Import {first.id} was interrupted by a restart: {rows:,} rows were done{part}. Upload "
+        "the file again: people you already track are left unchanged.",
+        since=first.moved_at,
+        count=len(interrupted),
+        act=Act.UPLOAD_AGAIN,
+    )
