@@ -1,10 +1,7 @@
 """Connect, transact, migrate; what differs between SQLite and PostgreSQL stays here."""
 
 import asyncio
-import contextlib
-import os
 import re
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -13,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 from alembic import command
@@ -253,17 +250,6 @@ class Login:
         return await connect(self.address, patience=patience)
 
 
-class _Cursor(Protocol):
-    def execute(self, statement: str) -> object: ...
-    def close(self) -> None: ...
-
-
-class _DBAPIConnection(Protocol):
-    isolation_level: str | None
-
-    def cursor(self) -> _Cursor: ...
-
-
 def open_database(url: str, *, connections: int = 10) -> Database:
     """A database for an SQLAlchemy URL of `sqlite+aiosqlite`, or an address that libpq knows.
 
@@ -274,15 +260,15 @@ def open_database(url: str, *, connections: int = 10) -> Database:
         parsed = make_url(url)
         in_file = parsed.database and parsed.database != ":memory:"
         if in_file:
-            _prepare_sqlite_file(Path(parsed.database or ""))
+            sqlite.prepare_file(Path(parsed.database or ""))
         engine = create_async_engine(
             parsed,
             connect_args={"timeout": 10, "async_creator_fn": sqlite.connect},
             hide_parameters=True,
             **(_bounds(connections) if in_file else {}),
         )
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine.sync_engine, "connect", sqlite.prepare_connection)
+        event.listen(engine.sync_engine, "begin", sqlite.begin)
     else:
         login = Login(url)
         engine = _postgres(login, statement=STATEMENT, **_bounds(connections))
@@ -396,62 +382,6 @@ async def _try(connection: Watched) -> None:
     await connection.execute("SELECT 1")
     await connection.set_autocommit(False)
     connection.patience = STATEMENT
-
-
-def _prepare_sqlite_file(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise DatabaseUnavailable(
-            f"the folder {path.parent} can't be made: {error.strerror}",
-            advice="set GITPIP_DATA_DIR to one that can be",
-        ) from error
-    # Path.exists would raise where the folder is closed to this user.
-    there = os.access(path, os.F_OK)
-    if there and path.is_dir():  # SQLite would only say that it is unable to open it
-        raise DatabaseUnavailable(
-            f"the database {path} is a folder, and a file is wanted",
-            advice="move the folder away, "
-            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
-        )
-    writable = os.access(path if there else path.parent, os.W_OK)
-    if not writable or not os.access(path.parent, os.W_OK):
-        raise DatabaseUnavailable(
-            f"{path} can't be written",
-            advice="give this user the right to write it and its folder, "
-            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
-        )
-    if not there:
-        _make_private(path)
-
-
-def _make_private(path: Path) -> None:
-    """Make an empty file for its owner alone: who can read it needs no access key.
-
-    SQLite gives the files that it keeps beside it the same mode.
-    """
-    with contextlib.suppress(OSError):  # SQLite will fail at the same, and say so
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-
-
-def _prepare_sqlite_connection(connection: _DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # We begin transactions ourselves (see _begin_sqlite), the driver must not.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    # The mode belongs to the file. Who fails here meets another one who is just setting it.
-    cursor.execute("PRAGMA busy_timeout = 0")
-    with contextlib.suppress(sqlite3.OperationalError, OperationalError):
-        cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA busy_timeout = 10000")
-    # With NORMAL a power cut could undo the last claims after their requests went out.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("gitpip_read")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
 def _configuration() -> Config:

@@ -1,14 +1,22 @@
-"""A connection to SQLite that ends once, and asks its thread once for each statement."""
+"""SQLite: its file, its transactions, and a connection that asks its thread once a statement."""
 
 import asyncio
+import contextlib
 import hashlib
+import os
 import re
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeAlias, cast
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, cast
 
 import aiosqlite
+import sqlalchemy
+from sqlalchemy import exc
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from gitpip.errors import DatabaseUnavailable
 
 _Rows: TypeAlias = list[sqlite3.Row]
 
@@ -109,3 +117,73 @@ class Cursor(aiosqlite.Cursor):
     def _execute_many(self, sql: str, parameters: Sequence[Any]) -> _Rows:
         self._cursor = self._conn._conn.executemany(sql, parameters)
         return []
+
+
+class _Cursor(Protocol):
+    def execute(self, statement: str) -> object: ...
+    def close(self) -> None: ...
+
+
+class _DBAPIConnection(Protocol):
+    isolation_level: str | None
+
+    def cursor(self) -> _Cursor: ...
+
+
+def prepare_file(path: Path) -> None:
+    """Make the file of a database where it is missing. Raises DatabaseUnavailable."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the folder {path.parent} can't be made: {error.strerror}",
+            advice="set GITPIP_DATA_DIR to one that can be",
+        ) from error
+    # Path.exists would raise where the folder is closed to this user.
+    there = os.access(path, os.F_OK)
+    if there and path.is_dir():  # SQLite would only say that it is unable to open it
+        raise DatabaseUnavailable(
+            f"the database {path} is a folder, and a file is wanted",
+            advice="move the folder away, "
+            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
+        )
+    writable = os.access(path if there else path.parent, os.W_OK)
+    if not writable or not os.access(path.parent, os.W_OK):
+        raise DatabaseUnavailable(
+            f"{path} can't be written",
+            advice="give this user the right to write it and its folder, "
+            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
+        )
+    if not there:
+        _make_private(path)
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file for its owner alone: who can read it needs no access key.
+
+    SQLite gives the files that it keeps beside it the same mode.
+    """
+    with contextlib.suppress(OSError):  # SQLite will fail at the same, and say so
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def prepare_connection(connection: _DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Set up a new connection of the pool."""
+    # We begin transactions ourselves (see `begin`), the driver must not.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # The mode belongs to the file. Who fails here meets another one who is just setting it.
+    cursor.execute("PRAGMA busy_timeout = 0")
+    with contextlib.suppress(sqlite3.OperationalError, exc.OperationalError):
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA busy_timeout = 10000")
+    # With NORMAL a power cut could undo the last claims after their requests went out.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def begin(connection: sqlalchemy.Connection) -> None:
+    """Begin a transaction, as one that writes unless it is said to read only."""
+    read_only = connection.get_execution_options().get("gitpip_read")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
