@@ -198,6 +198,10 @@ class DatabaseUnavailable(GitpipError):
         super().__init__(f"{found}; {advice}" if advice else found)
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """The connections that requests share are all in use."""
+
+
 class DatabaseTooNew(GitpipError):
     """The database was migrated by a newer gitpip than this one."""
 

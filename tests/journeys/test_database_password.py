@@ -93,7 +93,8 @@ def open_every_connection(cluster: Cluster, replica: Installation) -> None:
 
     def all_are_open() -> bool:
         with ThreadPoolExecutor(4 * CONNECTIONS) as pool:
-            list(pool.map(replica.get, ["/status"] * 8 * CONNECTIONS))
+            # Requests have half of them, and probes the others.
+            list(pool.map(replica.get, ["/status", "/ready", "/metrics"] * 4 * CONNECTIONS))
         return cluster.connections() == CONNECTIONS
 
     replica.wait_for(all_are_open, "every connection to be open", SOON)

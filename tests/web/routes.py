@@ -68,7 +68,7 @@ def application(database: Database, settings: Settings) -> FastAPI:
         raise AssertionError("neither a vendor nor the scheduler is to be asked")
 
     values: dict[str, object] = {known.name: unused for known in fields(AppContext)}
-    values |= {"database": database, "credentials": Credentials(settings)}
+    values |= {"whole_database": database, "credentials": Credentials(settings)}
     values |= {"check_settings": AccountLists(lambda: settings).check}
     account = AccountTargets(lambda: settings)
     values |= {"check_target": account.check, "search_targets": account.search}

@@ -232,7 +232,7 @@ def _application(folder: Path) -> FastAPI:
 
     return create_app(
         AppContext(
-            database=open_database(settings.database_url),
+            whole_database=open_database(settings.database_url),
             credentials=Credentials(settings),
             find_account=unused,
             wake=unused,

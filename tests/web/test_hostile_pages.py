@@ -101,7 +101,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
         AppContext(
             forecast=forecast,
             look_up=look_up,
-            database=database,
+            whole_database=database,
             credentials=Credentials(settings),
             find_account=find_account,
             wake=wake,

@@ -116,7 +116,7 @@ async def _serve(
         following(credentials, worker.use),
     ):
         context = AppContext(
-            database=database,
+            whole_database=database,
             credentials=credentials,
             find_account=worker.find_account,
             wake=worker.wake,

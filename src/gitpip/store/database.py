@@ -1,9 +1,10 @@
 """Connect, transact, migrate; what differs between SQLite and PostgreSQL stays here."""
 
 import asyncio
+import copy
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from gitpip.backoff import backoff, jittered
-from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
+from gitpip.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnavailable
+from gitpip.share import Share
 from gitpip.store import sqlite
 from gitpip.store.postgres import Watched, check_suitable, connect, name_of, one_line
 
@@ -35,6 +37,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT = timedelta(seconds=30)
 """A statement that takes longer has lost its server; a migration may take as long as it needs."""
 TRIAL = timedelta(seconds=5)
+SHARE_WAIT = timedelta(seconds=10)
+"""How long a transaction waits for one of the connections of its share."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=3)
 # Any number will do, as long as every process takes the same one.
 MIGRATION_LOCK = 4_871_325_001
@@ -86,10 +90,21 @@ class Database:
         self._login = login
         # SQLite has one writer: waiting in line here is fair, SQLite's own waiting is not.
         self._writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+        self._share: Share | None = None
 
     @property
     def is_sqlite(self) -> bool:
         return self._writer is not None
+
+    def shared(self, size: int) -> "Database":
+        """The same database, for those who may use at most `size` of the connections at a time.
+
+        Who asks it beyond that waits apart from everyone else, and `begin` and `read` raise
+        DatabaseBusy in the end.
+        """
+        part = copy.copy(self)
+        part._share = Share(size, SHARE_WAIT, lambda: _busy(size))
+        return part
 
     def use(self, address: str) -> None:
         """Log in from the next connection on as this address of the same database says."""
@@ -104,6 +119,7 @@ class Database:
         """
         async with (
             self._not_within_another(),
+            self._place(),
             self._faults_named(),
             _optional(self._writer),
             self._engine.begin() as transaction,
@@ -115,6 +131,7 @@ class Database:
         """A transaction that only reads, and sees one state of the database throughout."""
         async with (
             self._not_within_another(),
+            self._place(),
             self._faults_named(),
             self._engine.connect() as connection,
         ):
@@ -128,13 +145,16 @@ class Database:
     @asynccontextmanager
     async def _not_within_another(self) -> AsyncIterator[None]:
         outer = _within.get()
-        if outer is self and self.nesting_fails:
+        if outer and outer._engine is self._engine and self.nesting_fails:
             raise RuntimeError("a transaction is opened inside another one of the same database")
         token = _within.set(self)
         try:
             yield
         finally:
             _within.reset(token)
+
+    def _place(self) -> AbstractAsyncContextManager[None]:
+        return self._share.place() if self._share else nullcontext()
 
     async def migrate(self) -> None:
         """Bring the schema up to date, one process at a time.
@@ -334,6 +354,16 @@ async def _optional(lock: asyncio.Lock | None) -> AsyncIterator[None]:
     else:
         async with lock:
             yield
+
+
+def _busy(size: int) -> DatabaseBusy:
+    connections = "1 connection" if size == 1 else f"{size} connections"
+    return DatabaseBusy(
+        "too many requests read the database at the same time: all of the "
+        f"{connections} for them were in use for {SHARE_WAIT.total_seconds():g} seconds",
+        advice="try again in a few seconds; if this happens often, ask for less at a time, or let "
+        "the operator raise GITPIP_DATABASE_CONNECTIONS",
+    )
 
 
 def _is_unavailable(error: DBAPIError) -> bool:

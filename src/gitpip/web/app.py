@@ -168,7 +168,7 @@ def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
         redirect_slashes=False,  # `Unmatched` does it
     )
     app.state.context = context
-    app.state.authentication = Authentication(context.database, context.credentials)
+    app.state.authentication = Authentication(context.database_of_keys, context.credentials)
     request_limit = context.settings.request_limit
     limit = None if request_limit == "off" else request_limit
     app.state.access = Access(app.state.authentication, limit)

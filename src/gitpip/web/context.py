@@ -57,7 +57,9 @@ class TokenTests(Protocol):
 class AppContext:
     """The surroundings of a request."""
 
-    database: Database
+    whole_database: Database
+    """With all connections, for what is asked at most once at a time; `database` is for the rest.
+    """
     credentials: Credentials
     find_account: FindAccount
     wake: Wake
@@ -78,9 +80,22 @@ class AppContext:
         return self.credentials.settings
 
     @cached_property
+    def database(self) -> Database:
+        """The database for requests: at most half of the connections, however many people ask.
+
+        The others are left for watching, publishing and the scheduler.
+        """
+        return self.whole_database.shared(max(1, self.whole_database.pool.limit // 2))
+
+    @cached_property
+    def database_of_keys(self) -> Database:
+        """The database for looking up who asks, which must not wait until slow reads have ended."""
+        return self.whole_database.shared(max(1, self.whole_database.pool.limit // 4))
+
+    @cached_property
     def stats(self) -> StatsReader:
         """What the rows say in numbers, kept for a while for all requests."""
-        return StatsReader(self.database, lambda: self.surroundings)
+        return StatsReader(self.whole_database, lambda: self.surroundings)
 
     @cached_property
     def recent_condition(self) -> Recent[Condition]:
@@ -88,7 +103,7 @@ class AppContext:
         return Recent(self._condition, CONDITION_KEPT_FOR)
 
     async def _condition(self) -> Condition:
-        async with self.database.read() as transaction:
+        async with self.whole_database.read() as transaction:
             return await read(transaction, self.surroundings, utc_now())
 
     @property
@@ -104,7 +119,7 @@ class AppContext:
     @cached_property
     def readiness(self) -> Readiness:
         """What the database said last about being ready, for all probes."""
-        return Readiness(self.database)
+        return Readiness(self.whole_database)
 
     async def links(self) -> Links:
         """Where the pages may lead."""

@@ -16,6 +16,7 @@ from gitpip.errors import (
     AccountUnchanged,
     CheckNotFound,
     CodeRefused,
+    DatabaseBusy,
     DatabaseUnavailable,
     EventUnknown,
     FeedAddressConflict,
@@ -100,6 +101,7 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     EventUnknown: (HTTPStatus.CONFLICT, "event-unknown"),
     PipedriveUnasked: (HTTPStatus.BAD_GATEWAY, "pipedrive-unasked"),
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
+    DatabaseBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "database-busy"),
 }
 
 TITLES = {
@@ -116,6 +118,7 @@ TITLES_OF_KINDS = {
     "github-user-not-found": "Not found on GitHub",
     "pipedrive-unasked": "Pipedrive isn't responding",
     "database-unavailable": "The database isn't responding",
+    "database-busy": "Too many requests at the same time",
 }
 """The same, of errors whose kind says more than their status."""
 
