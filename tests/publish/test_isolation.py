@@ -129,11 +129,59 @@ async def test_a_deal_that_always_fails_stops_nobody_and_fails_in_the_end(
     row = bad(await scene.rows())
     assert row.state is FAILED
     assert f"Pipedrive answered {fault.status}" in str(row.reason)
+    if method == "GET":
+        assert "deal 1 can't be read" in str(row.reason)
     assert scene.crm.limits.spent_today - before < 900
     scene.crm.faults.clear()
     await retry_bad(scene)
     await scene.settle(process)
     await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("fault", [json_error(403), json_error(500)], ids=str)
+async def test_a_deal_whose_owner_can_not_be_read_stops_nobody_and_fails_in_the_end(
+    scene: Scene, fault: Fault
+) -> None:
+    await scene.set_publishing(activity_owner="deal")
+    process = await scene.process()
+    await find_one_bad_and_others(scene)
+    await scene.settle(process)
+    scene.clock.advance(timedelta(days=1))
+    deal_id = bad(await scene.rows()).deal_id
+    scene.crm.faults.script(fault, method="GET", path=f"deals/{deal_id}$", times=None)
+    await scene.find_files("bad-one", "again.py")
+    await scene.find_files("user-1", "new.py")
+    await process.run()
+    assert await scene.pause() is None
+    assert others(await scene.rows())[-2:] == [PENDING, PUBLISHED]
+    waiting = (await scene.rows())[-2]
+    said = f"deal {deal_id} can't be read: Pipedrive answered {fault.status}"
+    assert waiting.attempts == 1
+    assert said in str(waiting.reason)
+    await scene.settle(process)
+    failed = (await scene.rows())[-2]
+    assert failed.state is FAILED
+    assert f"after {MAX_ATTEMPTS} attempts; the last one: {said}" in str(failed.reason)
+    assert await scene.pause() is None
+
+
+async def test_a_refusal_that_no_list_explains_is_that_of_one_file(scene: Scene) -> None:
+    await scene.set_publishing(activity_type="call")
+    process = await scene.process()
+    await find_one_bad_and_others(scene)
+    await scene.settle(process)
+    scene.clock.advance(timedelta(minutes=5))
+    refused, unread = json_error(400), json_error(500)
+    scene.crm.faults.script(refused, method="POST", path="activities$", about="again", times=None)
+    scene.crm.faults.script(unread, method="GET", path="activityTypes$", times=None)
+    await scene.find_files("bad-one", "again.py")
+    await scene.find_files("user-1", "new.py")
+    await process.run()
+    assert await scene.pause() is None
+    assert others(await scene.rows())[-2:] == [PENDING, PUBLISHED]
+    waiting = (await scene.rows())[-2]
+    assert waiting.attempts == 1
+    assert "could not read the account's lists: Pipedrive answered 500" in str(waiting.reason)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])

@@ -398,7 +398,7 @@ CASES = (
             ),
         ),
         (SENT, deals.update().values(state="published", deal_id=1)),
-        ("Deals can't be created for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
+        ("Deals can't be found or created for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
     ),
     Case(
         ProblemKind.DEALS_UNCERTAIN,

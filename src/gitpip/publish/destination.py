@@ -6,14 +6,14 @@ package of one.
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from gitpip.drift import Drift
 from gitpip.model import ActivityId, Deal, DealId
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
-from gitpip.publish.delivery import Accepted, Ambiguous, Denied, Outcome
+from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome
 from gitpip.store.database import Database
 from gitpip.store.users.targets import Seen
 from gitpip.targets import NO_LINKS, Links, Target, TargetKind
@@ -44,6 +44,16 @@ class LookFailed(Exception):
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
         super().__init__(getattr(outcome, "reason", ""))
+
+
+class DealNotRead(LookFailed):
+    """One deal could not be read: that says nothing of other users' deals."""
+
+    def __init__(self, deal_id: int, failure: LookFailed) -> None:
+        outcome = failure.outcome
+        if not isinstance(outcome, NotProcessed | Accepted):
+            outcome = replace(outcome, reason=f"deal {deal_id} can't be read: {outcome.reason}")
+        super().__init__(outcome)
 
 
 @dataclass(frozen=True)

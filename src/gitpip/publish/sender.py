@@ -11,6 +11,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import (
     Change,
     Deal,
+    DealId,
     FileKey,
     OnDelete,
     OnEdit,
@@ -25,7 +26,7 @@ from gitpip.publish.activity import Rendered
 from gitpip.publish.catalog import ActivityFields
 from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
-from gitpip.publish.destination import LookFailed, Place, Turn
+from gitpip.publish.destination import DealNotRead, Item, LookFailed, Place, Turn
 from gitpip.publish.examining import NotExamined
 from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
@@ -203,7 +204,7 @@ class Sender:
         now = self._now()
         why = f": {deal.reason}" if deal.reason else ""
         if deal.state is PublicationState.FAILED:
-            reason = f"The deal could not be created{why}"
+            reason = f"The deal could not be found or created{why}"
             change = Change(PublicationState.FAILED, now, reason=reason)
         else:
             reason = f"The deal is not ready yet{why}"
@@ -234,6 +235,9 @@ class Sender:
         request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=flight.width)
         ready = await self._ready(place, activity)
         outcome: Outcome | None
+        if isinstance(ready, Denied):
+            await self._keep_back(claim, ready)
+            return
         if isinstance(ready, NotProcessed):
             outcome = ready
         elif claim.looked_at is not None:
@@ -250,15 +254,39 @@ class Sender:
         async with self._database.begin() as transaction:
             await PUBLICATIONS.release(transaction, claim.token or "", [claim.id])
 
-    async def _ready(self, place: Place, activity: Rendered) -> Ready | NotProcessed:
-        """What is sent, with the fields that the publishing settings say; or why nothing can be."""
+    async def _keep_back(self, claim: Publication, denial: Denied) -> None:
+        """Count an attempt that failed before anything was sent; it says nothing of others."""
+        now = self._now()
+        change = delivery.after_sending(denial, attempt=claim.attempts + 1, now=now)
+        await self._record(claim, replace(change, refusals=0), now)
+
+    async def _ready(self, place: Place, activity: Rendered) -> Ready | NotProcessed | Denied:
+        """What is sent, with the fields that the publishing settings say; or why nothing can be.
+
+        Denied where the deal can't be read: then only what is put there waits.
+        """
         try:
-            fields = await self._terms.activity(place.deal_id, activity.day)
+            fields = await self._terms.activity(place.deal_id, activity.day, self._deal)
         except Unsettled as fault:
             return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
+        except DealNotRead as failure:
+            outcome = failure.outcome
+            return outcome if isinstance(outcome, NotProcessed) else Denied(str(failure))
         except LookFailed as failure:
             return _lists_not_read(failure)
         return Ready(place, activity, fields)
+
+    async def _deal(self, deal_id: DealId) -> Item | None:
+        """A deal as it is now; None if it was deleted. Raises DealNotRead."""
+        request = self._pauses.request(Kind.READ, f"deal {deal_id}")
+        try:
+            deal = await self._destination.deal(deal_id)
+        except LookFailed as failure:
+            if not isinstance(failure.outcome, NotProcessed):
+                await self._pauses.after(failure.outcome, request)
+            raise DealNotRead(deal_id, failure) from failure
+        await self._pauses.after(None, request)
+        return deal
 
     async def _send_again(self, claim: Publication, ready: Ready) -> Outcome | None:
         """Send what may have been sent before, right after a look for it; None if it was not."""
@@ -358,23 +386,29 @@ class Sender:
             else:
                 about_place = await self._deals.why_refused(claim, place, refusal.reason)
         except LookFailed as failure:
-            what = place.target.kind.value
-            reason = f"{refusal.reason}; and could not look at the {what}: {failure}"
-            if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
-                about = self._pauses.request(Kind.READ, subject_of(claim.user_key))
-                await self._pauses.after(failure.outcome, about)
-                return NotProcessed(reason, timedelta(0), everyone=False)
-            return Denied(reason)
-        return about_place or await self._of_settings(refusal, ready)
+            what = f"look at the {place.target.kind.value}"
+            return await self._unexplained(refusal, claim, what, failure)
+        return about_place or await self._of_settings(refusal, claim, ready)
 
-    async def _of_settings(self, refusal: Refused, ready: Ready) -> Outcome:
+    async def _unexplained(
+        self, refusal: Refused, claim: Publication, what: str, failure: LookFailed
+    ) -> Outcome:
+        """The outcome of a refusal whose reason could not be found: others may well be accepted."""
+        reason = f"{refusal.reason}; and could not {what}: {failure}"
+        if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
+            about = self._pauses.request(Kind.READ, subject_of(claim.user_key))
+            await self._pauses.after(failure.outcome, about)
+            return NotProcessed(reason, timedelta(0), everyone=False)
+        return Denied(reason)
+
+    async def _of_settings(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
         """The refusal, unless it was for what the account does not have any more."""
         try:
             changed = await self._terms.changed_since(ready.fields, refusal.reason)
         except Unsettled as fault:
             return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
         except LookFailed as failure:
-            return _lists_not_read(failure)
+            return await self._unexplained(refusal, claim, "read the account's lists", failure)
         if changed:
             return NotProcessed(refusal.reason, timedelta(0), everyone=False)
         return refusal

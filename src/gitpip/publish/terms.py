@@ -5,7 +5,7 @@ refused something: the defaults cost nothing.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -14,7 +14,7 @@ from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
-from gitpip.publish.destination import Destination
+from gitpip.publish.destination import Destination, Item
 from gitpip.publish.policy import Policies
 from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
 from gitpip.store.database import Database
@@ -89,10 +89,16 @@ class Terms:
         """The faults as they were last written down; None where that is not known."""
         self._owners: dict[DealId, tuple[int | None, datetime]] = {}
 
-    async def activity(self, deal_id: DealId | None, day: date | None) -> ActivityFields:
+    async def activity(
+        self,
+        deal_id: DealId | None,
+        day: date | None,
+        look_at: Callable[[DealId], Awaitable[Item | None]],
+    ) -> ActivityFields:
         """The fields of an activity for a gist of this day. Raises Unsettled, LookFailed.
 
-        Without a deal there is no owner of a deal: then it is the user of the token.
+        Without a deal there is no owner of a deal: then it is the user of the token. `look_at`
+        gives a deal as it is now, and may raise errors of its own.
         """
         policy = self.policies.current
         resolved = await self._settled(About.ACTIVITY)
@@ -100,7 +106,7 @@ class Terms:
             raise _unsettled(resolved.of_activity)
         fields = resolved.activity
         if policy.activity_owner == DEAL_OWNER:
-            owner_id = None if deal_id is None else await self._owner_of(deal_id)
+            owner_id = None if deal_id is None else await self._owner_of(deal_id, look_at)
             # One who is no active user any more can own nothing new.
             fields = replace(fields, owner_id=owner_id if self._is_active(owner_id) else None)
         due = {GIST_DATE: day, TODAY: self._now().date()}.get(policy.activity_due_date)
@@ -267,12 +273,14 @@ class Terms:
             for name, sentence in faults.items():
                 log.warning("publishing.setting_refused", setting=name, reason=sentence)
 
-    async def _owner_of(self, deal_id: DealId) -> int | None:
+    async def _owner_of(
+        self, deal_id: DealId, look_at: Callable[[DealId], Awaitable[Item | None]]
+    ) -> int | None:
         """The owner of a deal, for one token; None where there is no such deal any more."""
         now = self._now()
         owner, seen_at = self._owners.get(deal_id, (None, None))
         if seen_at is None or not timedelta(0) <= now - seen_at <= OWNER_LASTS:
-            deal = await self._destination.deal(deal_id)
+            deal = await look_at(deal_id)
             owner = deal.owner_id if deal else None
             self.note_owner(deal_id, owner)
         return owner

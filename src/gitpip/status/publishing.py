@@ -53,7 +53,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
-        "{number} could not be created, so these users' files are not sent: {example} "
+        "{number} could not be found or created, so these users' files are not sent: {example} "
         "Fix the reason, then retry one of the files.",
         Act.RETRY_FAILED,
     ),
@@ -119,7 +119,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_DELAYED: _Report(
         Severity.WARNING,
         "user",
-        "Deals can't be created for {number}, so their files wait: {example} "
+        "Deals can't be found or created for {number}, so their files wait: {example} "
         "The next try is at {next_try}.",
         Act.TRY_NOW,
     ),

@@ -19,7 +19,15 @@ from typing import Protocol
 from gitpip.model import Deal, DealId
 from gitpip.publish.catalog import DealFields
 from gitpip.publish.delivery import Outcome
-from gitpip.publish.destination import UNREAD_ENTRIES, Item, ListPage, LookFailed, Sign, Turn
+from gitpip.publish.destination import (
+    UNREAD_ENTRIES,
+    DealNotRead,
+    Item,
+    ListPage,
+    LookFailed,
+    Sign,
+    Turn,
+)
 from gitpip.publish.pipedrive.deal_field import DealField, FieldsApi
 from gitpip.publish.pipedrive.lists import Hits
 from gitpip.store.database import Database
@@ -178,7 +186,10 @@ class DealIndex:
 
     async def _still(self, deal_id: int, wanted: Deal, titles: Sequence[str]) -> Item | None:
         """A deal as it is now; None where it is not the user's any more."""
-        deal = await self._pipedrive.deal(DealId(deal_id))
+        try:
+            deal = await self._pipedrive.deal(DealId(deal_id))
+        except LookFailed as failure:
+            raise DealNotRead(deal_id, failure) from failure
         if deal is None:
             self.drop(deal_id)
             return None
