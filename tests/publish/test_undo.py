@@ -13,6 +13,7 @@ from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo, PublicationStateError
 from gitpip.model import CheckId, OnEdit, PublicationId, PublicationState
 from gitpip.modes import PublishingMode
+from gitpip.publish.denials import ADVICE
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import publications, undo_choice, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
@@ -227,23 +228,70 @@ async def test_what_lands_after_it_was_withdrawn_is_deleted(scene: Scene) -> Non
     assert (await read(scene, begun)).counts == {UndoneState.DELETED: 1}
 
 
+FORBIDDEN = Fault(FaultKind.ERROR, processed=False, status=403)
+
+
 async def test_an_account_that_does_not_allow_it_stops_that_undo_alone(scene: Scene) -> None:
     process = await scene.process()
-    await scene.find_files("ada", "a.py", "b.py")
+    await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
     await scene.settle(process)
-    forbidden = Fault(FaultKind.ERROR, processed=False, status=403)
-    scene.crm.faults.script(forbidden, method="DELETE", path="/activities/")
+    scene.crm.faults.script(FORBIDDEN, method="DELETE", path="/activities/", times=3)
     begun = await undo(scene, login="ada")
     await scene.find_files("bob", "c.py")
     await carry_out(scene, process)
     stopped = await read(scene, begun)
     assert stopped.stopped_because is not None
     assert "403" in stopped.stopped_because
-    assert len(there(scene)) == 3
+    assert stopped.counts == {UndoneState.FAILED: 3, UndoneState.WAITING: 2}
+    assert len(there(scene)) == 6
     assert await scene.pause() is None
     await actions.resume_undo(acting(scene), UndoId(begun.id))
     await carry_out(scene, process)
-    assert await scene.states() == ["withdrawn", "withdrawn", "published"]
+    assert await scene.states() == [*["withdrawn"] * 5, "published"]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_what_is_denied_keeps_nothing_else_back(scene: Scene, method: str) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", *(f"{number}.py" for number in range(6)))
+    await scene.settle(process)
+    ids = [row.activity_id or 0 for row in await scene.rows()]
+    denied = {*ids[:2], ids[5]}
+    path = f"/activities/({'|'.join(map(str, denied))})$"
+    scene.crm.faults.script(FORBIDDEN, method=method, path=path, times=None)
+    begun = await undo(scene, login="ada")
+    await carry_out(scene, process)
+    ended = await read(scene, begun)
+    assert (ended.stopped_because, ended.ended_at is None) == (None, False)
+    assert ended.counts == {UndoneState.FAILED: 3, UndoneState.DELETED: 3}
+    assert there(scene) == denied
+    state, reason = (await files(scene, begun))["0.py"]
+    assert state is UndoneState.FAILED
+    assert "403" in str(reason)
+    assert ADVICE in str(reason)
+
+    # All that is left is denied: that neither stops the undo nor goes on for good.
+    await actions.resume_undo(acting(scene), UndoId(begun.id))
+    await carry_out(scene, process)
+    again = await read(scene, begun)
+    assert (again.stopped_because, again.counts) == (None, ended.counts)
+
+
+async def test_an_undo_that_goes_on_begins_with_what_did_not_fail(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
+    await scene.settle(process)
+    ids = [row.activity_id or 0 for row in await scene.rows()]
+    path = f"/activities/({'|'.join(map(str, ids[:3]))})$"
+    scene.crm.faults.script(FORBIDDEN, method="GET", path=path, times=None)
+    begun = await undo(scene, login="ada")
+    await carry_out(scene, process)
+    assert (await read(scene, begun)).stopped_at is not None
+    assert there(scene) == {*ids}
+    await actions.resume_undo(acting(scene), UndoId(begun.id))
+    await carry_out(scene, process)
+    assert (await read(scene, begun)).counts == {UndoneState.FAILED: 3, UndoneState.DELETED: 2}
+    assert there(scene) == {*ids[:3]}
 
 
 async def test_a_daily_budget_that_ends_in_the_middle(scene: Scene) -> None:

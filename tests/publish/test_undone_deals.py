@@ -215,12 +215,28 @@ async def test_nothing_is_put_under_a_deal_that_is_being_deleted(
 
 async def test_an_account_that_does_not_allow_it_stops_the_undo(scene: Scene) -> None:
     scene.crm.deletions_allowed = False
-    process = await published(scene, "ada")
-    begun = await undo(scene, "ada")
+    process = await published(scene, "ada", "bob", "cy", "dee")
+    begun = await undo(scene, "", *(row.id for row in await scene.rows()))
     await carry_out(scene, process)
     stopped = await read(scene, begun)
     assert "403" in (stopped.stopped_because or "")
-    # Its deal is used meanwhile, and kept then.
+    assert stopped.deal_counts == {UndoneState.FAILED: 3, UndoneState.WAITING: 1}
+    scene.crm.deletions_allowed = True
+    await actions.resume_undo(acting(scene), begun.id)
+    await carry_out(scene, process)
+    assert (await read(scene, begun)).deal_counts == {DELETED: 4}
+
+
+async def test_a_deal_that_may_not_be_deleted_says_why_and_is_used_meanwhile(scene: Scene) -> None:
+    scene.crm.deletions_allowed = False
+    process = await published(scene, "ada")
+    begun = await undo(scene, "ada")
+    await carry_out(scene, process)
+    ended = await read(scene, begun)
+    assert (ended.stopped_because, ended.deal_counts) == (None, {UndoneState.FAILED: 1})
+    [(_, _, reason)] = await deals_of(scene, begun)
+    assert "403" in str(reason)
+    # The deal is kept if something is put there before the next try.
     await scene.find_files("ada", "new.py")
     await scene.settle(process)
     assert len(there(scene)) == 1

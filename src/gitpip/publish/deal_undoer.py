@@ -22,6 +22,7 @@ from gitpip.publish.delivery import (
     Refused,
     Waits,
 )
+from gitpip.publish.denials import ADVICE, Denials
 from gitpip.publish.destination import UNREAD_ENTRIES, DealContents, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
@@ -60,6 +61,7 @@ class DealUndoer:
         self._mode = guards.mode
         self._now = guards.clocks.wall
         self._waits = waits
+        self._denials = Denials()
 
     async def one(self, token: str) -> bool:
         """Look at the next deal, claimed with this token; whether another may follow at once."""
@@ -168,6 +170,8 @@ class DealUndoer:
         return False
 
     async def _deleted(self, due: DueDeal, reason: str | None) -> bool:
+        if reason is None:
+            self._denials.end(due.undo_id)
         async with self._database.begin() as transaction:
             done = await undone_deals.deleted(transaction, due, reason, self._now())
         self._index.drop(due.deal_id)
@@ -191,10 +195,7 @@ class DealUndoer:
     async def _failed(self, due: DueDeal, outcome: Outcome) -> bool:
         match outcome:
             case Denied(reason=reason):
-                async with self._database.begin() as transaction:
-                    await undone_deals.stop(transaction, due, reason, self._now())
-                log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
-                return True
+                return await self._denied(due, reason)
             case Refused(reason=reason):
                 return await self._leave(due, UndoneState.FAILED, reason)
             case NotProcessed(reason=reason, pause=pause, everyone=everyone):
@@ -208,6 +209,18 @@ class DealUndoer:
             case Ambiguous(reason=reason):
                 return await self._again(due, reason)
         return True
+
+    async def _denied(self, due: DueDeal, reason: str) -> bool:
+        """Leave it where it is, and stop the undo if others are denied; whether one may follow."""
+        await self._leave(due, UndoneState.FAILED, f"{reason}; {ADVICE}")
+        if not self._denials.are_many(due.undo_id, due.deal_id):
+            return True
+        async with self._database.begin() as transaction:
+            stopped = await undone_deals.stop(transaction, due, reason, self._now())
+        if stopped:
+            self._denials.end(due.undo_id)
+            log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
+        return not stopped
 
     async def _again(self, due: DueDeal, reason: str) -> bool:
         """Try it later; after the last attempt it has failed."""

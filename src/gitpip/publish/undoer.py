@@ -24,6 +24,7 @@ from gitpip.publish.delivery import (
     Refused,
     Waits,
 )
+from gitpip.publish.denials import ADVICE, Denials
 from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
@@ -60,6 +61,7 @@ class Undoer:
         self._mode = guards.mode
         self._now = guards.clocks.wall
         self._waits = waits
+        self._denials = Denials()
         self.busy = False
         """Whether something is being undone at this moment."""
 
@@ -167,6 +169,8 @@ class Undoer:
 
     async def _deleted(self, due: Due, reason: str | None) -> bool:
         now = self._now()
+        if reason is None:
+            self._denials.end(due.undo_id)
         async with self._database.begin() as transaction:
             done = await undo_outcomes.deleted(transaction, due, reason, now)
         if done:
@@ -197,10 +201,7 @@ class Undoer:
     async def _failed(self, due: Due, outcome: Outcome) -> bool:
         match outcome:
             case Denied(reason=reason):
-                async with self._database.begin() as transaction:
-                    await undone.stop(transaction, due, reason, self._now())
-                log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
-                return True
+                return await self._denied(due, reason)
             case Refused(reason=reason):
                 await self._leave(due, UndoneState.FAILED, reason)
                 return True
@@ -216,6 +217,18 @@ class Undoer:
                 await self._again(due, reason)
                 return not self._pauses.holds()
         return True
+
+    async def _denied(self, due: Due, reason: str) -> bool:
+        """Leave it where it is, and stop the undo if others are denied; whether one may follow."""
+        await self._leave(due, UndoneState.FAILED, f"{reason}; {ADVICE}")
+        if not self._denials.are_many(due.undo_id, due.activity_id):
+            return True
+        async with self._database.begin() as transaction:
+            stopped = await undone.stop(transaction, due, reason, self._now())
+        if stopped:
+            self._denials.end(due.undo_id)
+            log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
+        return not stopped
 
     async def _again(self, due: Due, reason: str) -> None:
         """Try it later; after the last attempt it has failed."""

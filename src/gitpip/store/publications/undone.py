@@ -276,18 +276,20 @@ async def end(transaction: Transaction, now: datetime) -> None:
     await _end(transaction, now)
 
 
-async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -> None:
-    """Stop an undo until a person lets it go on; hand back what is claimed of it."""
-    await transaction.execute(
+async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -> bool:
+    """Stop an undo until a person lets it go on; False where no activity of it waits."""
+    waits = select(undone.c.id).where(undone.c.undo_id == undos.c.id, is_open).correlate(undos)
+    stopped = await transaction.execute(
         update(undos)
-        .where(undos.c.id == due.undo_id, undos.c.stopped_at.is_(None), undos.c.ended_at.is_(None))
+        .where(
+            undos.c.id == due.undo_id,
+            undos.c.stopped_at.is_(None),
+            undos.c.ended_at.is_(None),
+            waits.exists(),
+        )
         .values(stopped_because=reason, stopped_at=now)
     )
-    await transaction.execute(
-        update(undone)
-        .where(undone.c.undo_id == due.undo_id, undone.c.token == due.token, is_open)
-        .values(token=None, lease_until=None)
-    )
+    return stopped.rowcount == 1
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:

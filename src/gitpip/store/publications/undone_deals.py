@@ -51,6 +51,8 @@ OF_ANOTHER = "it is another user's deal, too"
 A_TARGET = "it is the target of a user"
 MORE_TO_SEND = "something else is to be sent there"
 HOLDS_OURS = "activities that gitpip put there are not undone"
+AFTER_OTHERS = timedelta(seconds=1)
+"""How much later than the rest of an undo that goes on what failed in it is tried again."""
 SETTLED_SOON = timedelta(seconds=10)
 """What is being sent there, or looked for, is known by then, or asked about again."""
 
@@ -379,14 +381,19 @@ async def release(transaction: Transaction, token: str) -> None:
     )
 
 
-async def stop(transaction: Transaction, due: DueDeal, reason: str, now: datetime) -> None:
-    """Stop the undo until a person lets it go on; its deals are used again."""
-    await transaction.execute(
+async def stop(transaction: Transaction, due: DueDeal, reason: str, now: datetime) -> bool:
+    """Stop the undo until a person lets it go on; False where no deal of it waits."""
+    stopped = await transaction.execute(
         update(undos)
-        .where(undos.c.id == due.undo_id, undos.c.stopped_at.is_(None), undos.c.ended_at.is_(None))
+        .where(
+            undos.c.id == due.undo_id,
+            undos.c.stopped_at.is_(None),
+            undos.c.ended_at.is_(None),
+            waits_in(undos.c.id),
+        )
         .values(stopped_because=reason, stopped_at=now)
     )
-    await postpone(transaction, due, now, attempts=0, reason=reason)
+    return stopped.rowcount == 1
 
 
 async def leave(
@@ -450,12 +457,13 @@ async def resume(transaction: Transaction, undo_id: int, now: datetime) -> int:
         elsewhere.c.account_key == undone_deals.c.account_key,
         elsewhere.c.state == UndoneState.WAITING,
     )
+    await transaction.execute(update(undone_deals).where(mine, deal_is_open).values(due_at=now))
+    waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0, "reason": None}
     again = await transaction.execute(
         update(undone_deals)
         .where(mine, undone_deals.c.state == UndoneState.FAILED, ~taken.correlate(undone_deals))
-        .values(state=UndoneState.WAITING, ended_at=None, attempts=0, reason=None)
+        .values(due_at=now + AFTER_OTHERS, **waits)
     )
-    await transaction.execute(update(undone_deals).where(mine, deal_is_open).values(due_at=now))
     return again.rowcount
 
 

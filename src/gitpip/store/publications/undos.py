@@ -325,6 +325,10 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
     """
     await ledger.lock(transaction)
     undo = await get(transaction, undo_id)
+    await transaction.execute(
+        update(undone).where(undone.c.undo_id == undo_id, is_open).values(due_at=now)
+    )
+    waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0, "reason": None}
     again = await transaction.execute(
         update(undone)
         .where(
@@ -341,7 +345,8 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
                 )
             ),
         )
-        .values(state=UndoneState.WAITING, ended_at=None, attempts=0, due_at=now, reason=None)
+        # The others first, so that it can't keep them back.
+        .values(due_at=now + undone_deals.AFTER_OTHERS, **waits)
     )
     deals_again = await undone_deals.resume(transaction, undo_id, now)
     if undo.stopped_at is None and not again.rowcount + deals_again:
@@ -352,9 +357,6 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
         update(undos)
         .where(undos.c.id == undo_id)
         .values(stopped_because=None, stopped_at=None, ended_at=None)
-    )
-    await transaction.execute(
-        update(undone).where(undone.c.undo_id == undo_id, is_open).values(due_at=now)
     )
     return await get(transaction, undo_id)
 
