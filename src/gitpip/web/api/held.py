@@ -11,7 +11,7 @@ from gitpip.model import Role
 from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
-from gitpip.web.api.parameters import Login, RequestBody
+from gitpip.web.api.parameters import Login, RequestBody, WholeNumber
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -37,7 +37,7 @@ class Answer(RequestBody):
 
     approve: str
     """`all`, `latest:N` or `none`; N counts gists."""
-    shown: Annotated[int | None, Field(ge=0, le=2**53)] = None
+    shown: Annotated[WholeNumber | None, Field(ge=0, le=2**53)] = None
     """How many files you decide about; refused where another number is held now."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from gitpip.validation import is_storable, possible_login
 
@@ -12,6 +12,17 @@ Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Number = Annotated[int, Path(ge=1, le=2**53)]
 Login = Annotated[str, Path(max_length=100), AfterValidator(possible_login)]
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
+"""Of a body: pydantic would take true for 1."""
+Id = Annotated[WholeNumber, Field(ge=1, le=2**53)]
 
 
 def _printable(text: str | None) -> str | None:

@@ -1,7 +1,6 @@
 """`/api/v1/publications` and `/api/v1/notes`: what goes into the CRM."""
 
 from dataclasses import asdict
-from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -19,7 +18,7 @@ from gitpip.store.publications import causes, publications
 from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.web.api import status
-from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
+from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
 from gitpip.web.api.repairs import CauseBody, Wanted
 from gitpip.web.api.schemas import (
     PROBLEMS,
@@ -102,7 +101,7 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
 class WhichBody(RequestBody):
     """Which publications are meant: give one of the three."""
 
-    ids: list[Annotated[int, Field(ge=1, le=2**53)]] = Field([], max_length=actions.MOST_NAMED)
+    ids: list[Id] = Field([], max_length=actions.MOST_NAMED)
     login: str = ""
     """Of this user."""
     all: bool = False

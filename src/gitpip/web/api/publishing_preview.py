@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from gitpip.actions.trial import MOST, Per, Trial, trials_of
 from gitpip.model import Role
-from gitpip.web.api.parameters import RequestBody
+from gitpip.web.api.parameters import RequestBody, WholeNumber
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
@@ -24,7 +24,7 @@ class TrialRequest(RequestBody):
     note_template: str | None = None
     of: Annotated[str | None, Field(max_length=100)] = None
     """A user's login or the id of a gist; null shows sample gists."""
-    limit: Annotated[int, Field(ge=1, le=MOST)] = 10
+    limit: Annotated[WholeNumber, Field(ge=1, le=MOST)] = 10
     """How many activities are shown at most."""
     activity_per: Per | None = None
     """What one activity is made for; null stands for the present setting."""

@@ -15,7 +15,7 @@ from gitpip.store.publications.causes import Cause
 from gitpip.store.publications.repairs import Count, Counted, Repair, RepairId
 from gitpip.store.publications.selection import MOST_NAMED, Selection
 from gitpip.store.schema_publishing import RepairAct
-from gitpip.web.api.parameters import Number, RequestBody
+from gitpip.web.api.parameters import Id, Number, RequestBody, WholeNumber
 from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -25,7 +25,6 @@ LATEST = 100
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1/repairs", tags=["publications"], responses=PROBLEMS
 )
-Id = Annotated[int, Field(ge=1, le=2**53)]
 Word = Annotated[str, Field(max_length=100)]
 
 
@@ -73,7 +72,7 @@ class RepairOrder(RequestBody):
     published_on: date | None = None
     """The day in UTC."""
     all: bool = False
-    shown: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    shown: Annotated[WholeNumber, Field(ge=0, le=2**53)] | None = None
     """How many the preview told of; where it is another number by now, nothing is done (409)."""
 
     @property

@@ -17,7 +17,7 @@ from gitpip.publish.rules import Conditions, readable
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
-from gitpip.web.api.parameters import Number, RequestBody
+from gitpip.web.api.parameters import Number, RequestBody, WholeNumber
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -25,7 +25,7 @@ from gitpip.web.context import Context, CurrentActing
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
 )
-_Position = Annotated[int, Field(ge=1, le=rules.MOST)]
+_Position = Annotated[WholeNumber, Field(ge=1, le=rules.MOST)]
 
 
 class RuleContent(RequestBody):

@@ -14,7 +14,7 @@ from gitpip.store.publications.undone_deals import UndoneDeal
 from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
-from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
+from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
 from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -22,7 +22,6 @@ from gitpip.web.context import Context, CurrentActing
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
 )
-Id = Annotated[int, Field(ge=1, le=2**53)]
 
 
 class UndoContent(RequestBody):
