@@ -2,7 +2,7 @@
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gitpip.store import database
+from gitpip.store import sqlite
 
 
 def do_not_wait_for_the_disk() -> None:
@@ -11,12 +11,12 @@ def do_not_wait_for_the_disk() -> None:
     A killed process loses nothing by that, as the system keeps what was written. With gitpip's
     `synchronous = FULL` a commit takes 7 ms, and 0.02 ms without; many a test commits 500 times.
     """
-    prepare = database._prepare_sqlite_connection
+    prepare = sqlite.prepare_connection
 
-    def hurry(connection: database._DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    def hurry(connection: sqlite._DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         prepare(connection, entry)
         cursor = connection.cursor()
         cursor.execute("PRAGMA synchronous = OFF")
         cursor.close()
 
-    setattr(database, "_prepare_sqlite_connection", hurry)  # noqa: B010 - mypy sees no override
+    setattr(sqlite, "prepare_connection", hurry)  # noqa: B010 - mypy sees no override

@@ -8,18 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    exists,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Select, exists, func, insert, literal, or_, select, update
 
 from gitpip.model import ActivityId, DealId, PublicationState, UserKey
 from gitpip.modes import PublishingMode
@@ -89,7 +78,7 @@ class UndoneDeal:
 _due = reader(DueDeal)
 _undone_deal = reader(UndoneDeal)
 _of_bound_account = undone_deals.c.account_key == bound_account_key()
-_being_deleted = and_(deal_is_open, _of_bound_account, undone_deals.c.begun_at.is_not(None))
+_being_deleted = deal_is_open & _of_bound_account & undone_deals.c.begun_at.is_not(None)
 
 
 def _made_for(user_keys: Select[tuple[int]]) -> tuple[ColumnElement[bool], ...]:
@@ -279,7 +268,7 @@ async def why_kept(transaction: Transaction, due: DueDeal) -> str | None:
         return A_TARGET
     there = or_(
         publications.c.deal_id == due.deal_id,
-        and_(publications.c.deal_id.is_(None), publications.c.user_key.in_(users_of)),
+        publications.c.deal_id.is_(None) & publications.c.user_key.in_(users_of),
     )
     waits = exists().where(there, _in_state(PublicationState.PENDING))
     # Once a request may be under way, nothing can be sent there before it is known to be gone.
