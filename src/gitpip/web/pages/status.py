@@ -84,7 +84,7 @@ async def status_page(context: Context) -> HTMLResponse:
         "status.html",
         page="status",
         status=status,
-        most=bounded.MOST,
+        counted_to=bounded.MOST,
         places=PLACES,
         cards=marked(status.problems),
         # A worker that has shown no sign of life for some seconds answers this very request.
