@@ -141,8 +141,8 @@ GUARDS = (
     Guard(
         "no note holds what looks like credentials",
         "publish/preview.py",
-        "        file = masked(file, found)",
-        "        pass",
+        "    return masked(file, examination)",
+        "    return file",
         "publish/test_screening.py -k edit_puts_no",
     ),
     Guard(
