@@ -93,9 +93,7 @@ class Undoer:
         async with self._database.begin() as transaction:
             await undone.release(transaction, token)
             await undone_deals.release(transaction, token)
-            ended = await undone.end(transaction, self._now())
-        if ended:
-            self._denials = Denials()  # what a person lets go on later counts anew
+            await undone.end(transaction, self._now())
 
     async def _present(self, transaction: Transaction) -> Present:
         return Present(self._now(), await self._mode(transaction))

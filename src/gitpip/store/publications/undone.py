@@ -261,25 +261,26 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
     return done.rowcount
 
 
-async def _end(transaction: Transaction, now: datetime) -> bool:
-    """End the undos of which nothing waits; whether there were any."""
+async def _end(transaction: Transaction, now: datetime) -> None:
+    """End the undos of which nothing waits."""
     waits = select(undone.c.id).where(undone.c.undo_id == undos.c.id, is_open).correlate(undos)
-    ended = await transaction.execute(
+    await transaction.execute(
         update(undos)
         .where(undos.c.ended_at.is_(None), ~waits.exists(), ~undone_deals.waits_in(undos.c.id))
         .values(ended_at=now, stopped_because=None, stopped_at=None)
     )
-    return ended.rowcount > 0
 
 
-async def end(transaction: Transaction, now: datetime) -> bool:
-    """End the undos of which nothing waits any more; whether there were any."""
-    return await _end(transaction, now)
+async def end(transaction: Transaction, now: datetime) -> None:
+    """End the undos of which nothing waits any more."""
+    await _end(transaction, now)
 
 
 async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -> bool:
-    """Stop an undo until a person lets it go on; False where no activity of it waits."""
-    waits = select(undone.c.id).where(undone.c.undo_id == undos.c.id, is_open).correlate(undos)
+    """Stop an undo until a person lets it go on; False where only what failed before waits."""
+    untried = func.coalesce(undone.c.reason, "") == ""
+    mine = undone.c.undo_id == undos.c.id
+    waits = select(undone.c.id).where(mine, is_open, untried).correlate(undos)
     stopped = await transaction.execute(
         update(undos)
         .where(

@@ -23,13 +23,7 @@ from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_targets import targets
-from gitpip.store.schema_undo import (
-    UndoneState,
-    deal_is_open,
-    undone,
-    undone_deals,
-    undos,
-)
+from gitpip.store.schema_undo import UndoneState, deal_is_open, undone, undone_deals, undos
 from gitpip.store.schema_undo import is_open as publication_is_open
 from gitpip.store.schema_undo import made_deals as made
 from gitpip.store.visibility import tracked
@@ -371,14 +365,15 @@ async def release(transaction: Transaction, token: str) -> None:
 
 
 async def stop(transaction: Transaction, due: DueDeal, reason: str, now: datetime) -> bool:
-    """Stop the undo until a person lets it go on; False where no deal of it waits."""
+    """Stop the undo until a person lets it go on; False where only what failed before waits."""
+    untried = deal_is_open & undone_deals.c.reason.is_(None)
     stopped = await transaction.execute(
         update(undos)
         .where(
             undos.c.id == due.undo_id,
             undos.c.stopped_at.is_(None),
             undos.c.ended_at.is_(None),
-            waits_in(undos.c.id),
+            exists().where(undone_deals.c.undo_id == undos.c.id, untried),
         )
         .values(stopped_because=reason, stopped_at=now)
     )
@@ -447,7 +442,7 @@ async def resume(transaction: Transaction, undo_id: int, now: datetime) -> int:
         elsewhere.c.state == UndoneState.WAITING,
     )
     await transaction.execute(update(undone_deals).where(mine, deal_is_open).values(due_at=now))
-    waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0, "reason": None}
+    waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0}
     again = await transaction.execute(
         update(undone_deals)
         .where(mine, undone_deals.c.state == UndoneState.FAILED, ~taken.correlate(undone_deals))

@@ -328,7 +328,7 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
     await transaction.execute(
         update(undone).where(undone.c.undo_id == undo_id, is_open).values(due_at=now)
     )
-    waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0, "reason": None}
+    waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0}
     again = await transaction.execute(
         update(undone)
         .where(
