@@ -23,6 +23,8 @@ WANTED = USERS * GISTS * FILES
 STRIKES = ["kill"] * 3 + ["freeze"] * 3 + ["restart of PostgreSQL"]
 SEED = 20261124
 MINUTE = 60
+OTHERS = (REPLICAS - 1) * CONNECTIONS
+"""How many connections two replicas may have open."""
 POINTS_A_MINUTE = 900
 
 
@@ -123,6 +125,8 @@ def strike(
         victim = busy if busy in awake and chance.random() < 1 / 2 else chance.choice(awake)
         if blow == "kill":
             victim.kill()
+            # PostgreSQL notices that its client is gone when it answers; until then both count.
+            victim.wait_for(lambda: cluster.connections() <= OTHERS, "the killed one's connections")
             victim.start()
             continue
         victim.send(signal.SIGSTOP)

@@ -71,7 +71,7 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     answer = httpx2.post(address, data={"act": "approve", "number": [str(first["id"])]})
     assert (answer.status_code, answer.headers["location"]) == (
         303,
-        "/publications?state=held&offset=0",
+        "/publications?state=held&offset=0&queued=1",
     )
     served.pipedrive.wait_until(lambda: published(served) == 1)
     assert served.api("GET", f"/publications/{first['id']}").json()["approved_by"]
