@@ -379,8 +379,9 @@ def test_a_page_offers_only_what_its_reader_may_do(guarded: Served) -> None:
     admin = {"authorization": f"Bearer {ADMIN_KEY}"}
     url = guarded.gitpip.url
     httpx2.post(f"{url}/users/mona/1", headers=admin)
+    published = f"{url}/api/v1/publications?state=published"
     guarded.gitpip.wait_for(
-        lambda: httpx2.get(f"{url}/api/v1/publications", headers=admin).json()["total"], "a file"
+        lambda: httpx2.get(published, headers=admin).json()["total"], "the file to be published"
     )
     offered, boxes = {}, {}
     for role in ("viewer", "operator", "admin"):
