@@ -108,16 +108,17 @@ async def preview(
     logins = tuple(row.login for row in first)
     async with database.read() as transaction:
         tracked = await bulk.tracked_among(transaction, logins)
+    refused = {row.place: fault for row in users if (fault := _conflict(row, tracked))}
     faults = [
         fault
         for row in rows
-        if (fault := row if isinstance(row, RowError) else _conflict(row, tracked)) is not None
+        if (fault := row if isinstance(row, RowError) else refused.get(row.place))
     ]
     return ImportPreview(
         told,
         logins,
         new=tuple(row for row in first if row.login.lower() not in tracked),
-        conflicts=sum(_conflict(row, tracked) is not None for row in first),
+        conflicts=sum(row.place in refused for row in first),
         faulty=len(faults),
         faults=tuple(f"{fault.place}: {fault.reason}" for fault in faults[:SHOWN]),
         first=tuple(users[:SHOWN]),
