@@ -202,6 +202,16 @@ class DatabaseBusy(DatabaseUnavailable):
     """The connections that requests share are all in use."""
 
 
+class TooManyTrials(GitpipError):
+    """As many trials of the rules as may run at a time are running."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "other trials of the rules are running, and each takes some seconds; try again in a "
+            "few seconds"
+        )
+
+
 class DatabaseTooNew(GitpipError):
     """The database was migrated by a newer gitpip than this one."""
 

@@ -1,5 +1,6 @@
 """The page and the API of rules: which rule decides about which stored file, and what is wrong."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
 from gitpip.config import load_settings
 from gitpip.model import Backfill, GistId
@@ -14,7 +16,9 @@ from gitpip.publish import rule_trial
 from gitpip.publish import rules as publishing_rules
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
+from gitpip.store.schema import gist_files
 from gitpip.store.users import users
+from gitpip.web import context
 from tests.support.pages import on_one_line
 from tests.support.rows import gist_of_one_file
 from tests.web.routes import application
@@ -22,6 +26,7 @@ from tests.web.routes import application
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 ORIGIN = {"origin": "http://127.0.0.1"}
 RULES = "/api/v1/publishing/rules"
+SLOW = "((a{0,30}){0,30}b){0,1}z"
 
 
 async def store(database: Database, login: str, number: int) -> None:
@@ -40,9 +45,15 @@ async def store(database: Database, login: str, number: int) -> None:
 
 
 @pytest.fixture
-async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+async def database(database_url: str) -> AsyncIterator[Database]:
     database = open_database(database_url)
     await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def client(database: Database, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     await store(database, "ada", 3)
     settings = load_settings(
         {"GITPIP_DATA_DIR": str(tmp_path), "GITPIP_ALLOW_ANONYMOUS": "all"}, env_file=None
@@ -52,7 +63,6 @@ async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.Asyn
         transport=transport, base_url="http://127.0.0.1", timeout=60
     ) as client:
         yield client
-    await database.close()
 
 
 async def test_the_page_and_the_api_show_which_rule_takes_which_file(
@@ -83,7 +93,7 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rule_trial, "TIME_LIMIT", timedelta(0))
-    slow = {"name": "slow", "action": "hold", "conditions": {"content": "((a{0,30}){0,30}b){0,1}z"}}
+    slow = {"name": "slow", "action": "hold", "conditions": {"content": SLOW}}
     rule = (await client.post(RULES, json=slow)).json()
     answer = await client.get(f"{RULES}/trial")
     [one] = answer.json()
@@ -107,6 +117,24 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
     removed = await client.post(f"/rules/{rule['id']}/remove", headers=ORIGIN)
     assert removed.status_code == 303
     assert "There are no rules" in (await client.get("/rules")).text
+
+
+async def test_of_many_trials_at_a_time_two_run_and_the_page_still_shows_the_rules(
+    client: httpx2.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "TRIALS_WAIT", timedelta(0))
+    slow = {"name": "slow", "action": "hold", "conditions": {"content": SLOW}}
+    assert (await client.post(RULES, json=slow)).status_code == 201
+    async with database.begin() as transaction:
+        await transaction.execute(update(gist_files).values(content="a" * 20_000))
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(client.get(f"{RULES}/trial")) for _ in range(5)]
+        first, *_ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert next(iter(first)).result().status_code == 503
+        page = tasks.create_task(client.get("/rules"))
+    assert sorted(task.result().status_code for task in asked) == [200, 200, 503, 503, 503]
+    assert "The rules were not tried: other trials of the rules are running" in page.result().text
+    assert "/rules/1/remove" in page.result().text
 
 
 async def test_the_page_says_what_is_wrong_and_keeps_what_was_written(

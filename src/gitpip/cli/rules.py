@@ -1,5 +1,6 @@
 """The commands about the rules on what is published, and about owners who opted out."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -113,7 +114,9 @@ def try_rules(
     """Show which rule applies to each of the newest stored files. Changes nothing."""
     tried = read(
         prepared_settings(),
-        lambda transaction: rule_trial.tried(transaction, utc_now(), limit=limit),
+        lambda transaction: rule_trial.tried(
+            lambda: nullcontext(transaction), utc_now(), limit=limit
+        ),
     )
     rows = [TakenBody.of(one).model_dump() for one in tried.taken]
     print_rows(rows, as_json, "No files yet.")

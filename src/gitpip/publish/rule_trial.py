@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -81,21 +82,32 @@ class Tried:
         return " ".join(told) or None
 
 
-async def tried(transaction: Transaction, now: datetime, *, limit: int = MOST) -> Tried:
-    """Try the rules on at most `limit` files; after the time limit, no further file is tried."""
+async def tried(
+    read: Callable[[], AbstractAsyncContextManager[Transaction]],
+    now: datetime,
+    *,
+    limit: int = MOST,
+) -> Tried:
+    """Try the rules on at most `limit` files; after the time limit, no further file is tried.
+
+    `read` opens a transaction. None is open while rules are tried, as that can take seconds.
+    """
     deadline = time.monotonic() + TIME_LIMIT.total_seconds()
-    ordered = await rules.everything(transaction)
+    async with read() as transaction:
+        ordered = await rules.everything(transaction)
     asked = [one for rule in ordered if (one := readable(rule))]
     shown = READ if any(one.content is not None or one.words for one in asked) else 0
     taken: list[Taken] = []
     before: FileKey | None = None
     while len(taken) < limit:
-        some = await rules.newest_files(
-            transaction, limit=min(_AT_ONCE, limit - len(taken)), before=before, content_limit=shown
-        )
+        size = min(_AT_ONCE, limit - len(taken))
+        async with read() as transaction:
+            some = await rules.newest_files(
+                transaction, limit=size, before=before, content_limit=shown
+            )
+            of_users = await rules.tags_of(transaction, {file.user_key for file in some})
         if not some:
             break
-        of_users = await rules.tags_of(transaction, {file.user_key for file in some})
         facts = [Facts.of(file, of_users.get(file.user_key, ()), now) for file in some]
         decided = await asyncio.to_thread(_decided, ordered, some, facts, deadline)
         taken += decided

@@ -16,9 +16,11 @@ from gitpip.actions.users import FindAccount
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
+from gitpip.errors import TooManyTrials
 from gitpip.model import FileKey
 from gitpip.publish.activity import Rendered
 from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
+from gitpip.share import Share
 from gitpip.status.findings import Finding
 from gitpip.status.readiness import Readiness
 from gitpip.status.reading import Condition, Surroundings, read
@@ -41,6 +43,10 @@ Preview = Callable[[Transaction, FileKey, int], Awaitable[Rendered]]
 CONDITION_KEPT_FOR = timedelta(seconds=2)
 """How long the status is shown on pages that are opened often. It takes some 45 queries, more than
 half of what a page of the inbox needs, and a reader notices no two seconds."""
+
+TRIALS = 2
+TRIALS_WAIT = timedelta(seconds=5)
+"""How many trials of the rules run at a time, and how long further ones wait."""
 
 
 class TokenTests(Protocol):
@@ -91,6 +97,11 @@ class AppContext:
     def database_of_keys(self) -> Database:
         """The database for looking up who asks, which must not wait until slow reads have ended."""
         return self.whole_database.shared(max(1, self.whole_database.pool.limit // 4))
+
+    @cached_property
+    def trials(self) -> Share:
+        """Places for trials of the rules: each keeps a thread and a processor busy for seconds."""
+        return Share(TRIALS, TRIALS_WAIT, TooManyTrials)
 
     @cached_property
     def stats(self) -> StatsReader:

@@ -46,6 +46,7 @@ from gitpip.errors import (
     SurveyNotEnded,
     SurveyNotFound,
     TooManyAttempts,
+    TooManyTrials,
     UndoNotFound,
     UndoNotStopped,
     UserConflict,
@@ -102,6 +103,7 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     PipedriveUnasked: (HTTPStatus.BAD_GATEWAY, "pipedrive-unasked"),
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
     DatabaseBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "database-busy"),
+    TooManyTrials: (HTTPStatus.SERVICE_UNAVAILABLE, "too-many-trials"),
 }
 
 TITLES = {
@@ -118,6 +120,7 @@ TITLES_OF_KINDS = {
     "github-user-not-found": "Not found on GitHub",
     "pipedrive-unasked": "Pipedrive isn't responding",
     "database-unavailable": "The database isn't responding",
+    "too-many-trials": "Too many trials at the same time",
     "database-busy": "Too many requests at the same time",
 }
 """The same, of errors whose kind says more than their status."""
@@ -220,7 +223,7 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]
     headers = None
-    if isinstance(error, DatabaseUnavailable):
+    if isinstance(error, DatabaseUnavailable | TooManyTrials):
         headers = {"retry-after": "5"}
     elif isinstance(error, TooManyAttempts):
         headers = {"retry-after": str(error.seconds)}

@@ -137,8 +137,8 @@ async def try_rules(
     `gitpip-timed-out` is `true` then, `gitpip-slowest-rule` is the id of the slowest rule, and
     `gitpip-slowest-seconds` the most that it took for a file.
     """
-    async with context.database.read() as transaction:
-        tried = await rule_trial.tried(transaction, utc_now(), limit=limit)
+    async with context.trials.place():
+        tried = await rule_trial.tried(context.database.read, utc_now(), limit=limit)
     response.headers["gitpip-timed-out"] = "true" if tried.timed_out else "false"
     if tried.worst and tried.worst.slowest:
         response.headers["gitpip-slowest-rule"] = str(tried.worst.slowest.id)

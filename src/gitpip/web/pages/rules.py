@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import rules as actions
 from gitpip.clock import utc_now
-from gitpip.errors import InvalidInput
+from gitpip.errors import InvalidInput, TooManyTrials
 from gitpip.model import Role
 from gitpip.publish import rule_trial
 from gitpip.publish.rule_trial import Tried
@@ -152,8 +152,15 @@ async def end_opt_out(
 async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLResponse:
     async with context.database.read() as transaction:
         ordered = await rules.everything(transaction)
-        tried = await rule_trial.tried(transaction, utc_now()) if ordered else Tried()
         out = await opt_outs.everyone(transaction)
+    remark, tried = None, Tried()
+    if ordered:
+        try:
+            async with context.trials.place():
+                tried = await rule_trial.tried(context.database.read, utc_now())
+            remark = tried.remark
+        except TooManyTrials as error:  # a slow rule can still be removed here
+            remark = f"The rules were not tried: {error}."
     counts = Counter(
         one.rule.id if one.rule else None for one in tried.taken if not one.ruling.is_late
     )
@@ -164,7 +171,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         unruled=counts[None],
         tried=len(tried.taken),
         late=tried.late,
-        remark=tried.remark,
+        remark=remark,
         taken=tried.taken[:SHOWN],
         form=form,
         actions=list(RuleAction),
