@@ -1,6 +1,8 @@
 # Everything a newcomer needs: `make run`, `make demo`, `make test`.
 
 PYTHON ?= python3
+# Six workers, and each process that a test starts, would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Six tests at a time can be too much for two processors: what failed runs once more, alone. A tree
