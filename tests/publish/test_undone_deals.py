@@ -10,7 +10,7 @@ from gitpip.actions import undo as actions
 from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo
 from gitpip.model import PublicationId
-from gitpip.publish.deal_undoer import FIRST_RETRY
+from gitpip.publish.undo_attempts import FIRST_RETRY
 from gitpip.publish.undoer import MERGED
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undos import Plan, Undo

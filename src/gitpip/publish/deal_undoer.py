@@ -5,39 +5,26 @@ keeps a deal. Deleting twice does no harm, so an answer that was lost needs no l
 shows what became of it. Until then nothing is put under the deal.
 """
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
-from gitpip.errors import DatabaseUnavailable
-from gitpip.model import ActivityId, PublicationState
+from gitpip.model import ActivityId
 from gitpip.observability.logging import get_logger
-from gitpip.publish import delivery
 from gitpip.publish.deals import held_up
-from gitpip.publish.delivery import (
-    Accepted,
-    Ambiguous,
-    Denied,
-    NotProcessed,
-    Outcome,
-    Refused,
-    Waits,
-)
-from gitpip.publish.denials import ADVICE, Denials
+from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, DealContents, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind
+from gitpip.publish.undo_attempts import UndoAttempts
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undone_deals
-from gitpip.store.publications.permission import Present
 from gitpip.store.publications.undone_deals import DueDeal
 from gitpip.store.schema_undo import UndoneState
 from gitpip.targets import NO_LINKS
 
-FIRST_RETRY = timedelta(seconds=2)
 Found = tuple[UndoneState, str]
 """What Pipedrive says of a deal that is not deleted now: gone, kept or to wait, and why."""
 GONE = UndoneState.DELETED, "it was deleted in Pipedrive before"
@@ -46,22 +33,14 @@ BEHIND = UndoneState.WAITING, "the list of its activities still shows what was d
 log = get_logger()
 
 
-class DealUndoer:
+class DealUndoer(UndoAttempts[DueDeal]):
     """Deletes empty deals, one after another."""
 
     def __init__(
         self, channel: Channel, index: DealFinder, guards: Guards, *, waits: Waits
     ) -> None:
-        self._database = channel.database
-        self._destination = channel.destination
-        self._pauses = channel.pauses
+        super().__init__(channel, guards, waits=waits)
         self._index = index
-        self._witnesses = guards.witnesses
-        self._clocks = guards.clocks
-        self._mode = guards.mode
-        self._now = guards.clocks.wall
-        self._waits = waits
-        self._denials = Denials()
 
     async def one(self, token: str) -> bool:
         """Look at the next deal, claimed with this token; whether another may follow at once."""
@@ -73,18 +52,6 @@ class DealUndoer:
                 lasts=self._waits.lease,
             )
         return due is not None and await self._guarded(due)
-
-    async def _guarded(self, due: DueDeal) -> bool:
-        try:
-            return await self._undo(due)
-        except DatabaseUnavailable:
-            raise
-        except Exception as error:
-            log.exception("undo.broken", deal_id=due.deal_id)
-            return await self._again(due, unexpected(error))
-
-    async def _present(self, transaction: Transaction) -> Present:
-        return Present(self._now(), await self._mode(transaction))
 
     async def _undo(self, due: DueDeal) -> bool:
         about = f"undo of deal {due.deal_id}"
@@ -102,14 +69,7 @@ class DealUndoer:
             return False
         request = self._pauses.request(Kind.WRITE, about)
         outcome = await self._destination.delete_deal(due.deal_id)
-        # Before the pause: what was deleted is to be known, whatever comes.
-        goes_on = await (
-            self._deleted(due, None)
-            if isinstance(outcome, Accepted)
-            else self._failed(due, outcome)
-        )
-        await self._pauses.after(outcome, request)
-        return goes_on
+        return await self._ended(due, outcome, request)
 
     async def _settled(self, due: DueDeal, state: UndoneState, reason: str) -> bool:
         """Record what Pipedrive says of a deal that is not deleted now."""
@@ -119,7 +79,8 @@ class DealUndoer:
             case UndoneState.WAITING:
                 return await self._again(due, reason)
             case _:
-                return await self._leave(due, state, reason)
+                await self._leave(due, state, reason)
+                return True
 
     async def _not_now(self, due: DueDeal) -> Found | None:
         """Why a deal is not deleted now, by what Pipedrive shows. Raises LookFailed."""
@@ -169,17 +130,14 @@ class DealUndoer:
         await self._leave(due, UndoneState.KEPT, reason)
         return False
 
-    async def _deleted(self, due: DueDeal, reason: str | None) -> bool:
-        if reason is None:
-            self._denials.end(due.undo_id)
+    async def _record_deleted(self, due: DueDeal, reason: str | None) -> None:
         async with self._database.begin() as transaction:
             done = await undone_deals.deleted(transaction, due, reason, self._now())
         self._index.drop(due.deal_id)
         if done:
             log.info("deal.deleted", login=due.login, deal_id=due.deal_id, undo_id=due.undo_id)
-        return True
 
-    async def _leave(self, due: DueDeal, state: UndoneState, reason: str) -> bool:
+    async def _leave(self, due: DueDeal, state: UndoneState, reason: str) -> None:
         async with self._database.begin() as transaction:
             done = await undone_deals.leave(transaction, due, state, reason, self._now())
         if done:
@@ -190,49 +148,20 @@ class DealUndoer:
                 undo_id=due.undo_id,
                 reason=reason,
             )
-        return True
 
-    async def _failed(self, due: DueDeal, outcome: Outcome) -> bool:
-        match outcome:
-            case Denied(reason=reason):
-                return await self._denied(due, reason)
-            case Refused(reason=reason):
-                return await self._leave(due, UndoneState.FAILED, reason)
-            case NotProcessed(reason=reason, pause=pause, everyone=everyone):
-                now = self._now()
-                later = now if everyone else now + pause
-                async with self._database.begin() as transaction:
-                    await undone_deals.postpone(
-                        transaction, due, later, attempts=due.attempts, reason=reason
-                    )
-                return False
-            case Ambiguous(reason=reason):
-                return await self._again(due, reason)
-        return True
+    async def _postpone(
+        self, transaction: Transaction, due: DueDeal, until: datetime, *, attempts: int, reason: str
+    ) -> None:
+        await undone_deals.postpone(transaction, due, until, attempts=attempts, reason=reason)
 
-    async def _denied(self, due: DueDeal, reason: str) -> bool:
-        """Leave it where it is, and stop the undo if others are denied; whether one may follow."""
-        await self._leave(due, UndoneState.FAILED, f"{reason}; {ADVICE}")
-        if not self._denials.are_many(due.undo_id, due.deal_id):
-            return True
-        async with self._database.begin() as transaction:
-            stopped = await undone_deals.stop(transaction, due, reason, self._now())
-        if stopped:
-            self._denials.end(due.undo_id)
-            log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
-        return not stopped
+    async def _stop(self, transaction: Transaction, due: DueDeal, reason: str) -> bool:
+        return await undone_deals.stop(transaction, due, reason, self._now())
 
-    async def _again(self, due: DueDeal, reason: str) -> bool:
-        """Try it later; after the last attempt it has failed."""
-        attempts = due.attempts + 1
-        change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_RETRY)
-        if change.state is PublicationState.FAILED:
-            return await self._leave(due, UndoneState.FAILED, change.reason or reason)
-        async with self._database.begin() as transaction:
-            await undone_deals.postpone(
-                transaction, due, change.due_at, attempts=attempts, reason=reason
-            )
-        return not self._pauses.holds()
+    def _named(self, due: DueDeal) -> Mapping[str, int]:
+        return {"deal_id": due.deal_id}
+
+    def _vendor_id(self, due: DueDeal) -> int:
+        return due.deal_id
 
 
 def why_kept(due: DueDeal, contents: DealContents, creators: Collection[int]) -> str | None:

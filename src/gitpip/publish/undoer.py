@@ -5,63 +5,41 @@ twice does no harm, so an answer that was lost needs no look: the next GET shows
 """
 
 import secrets
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
-from gitpip.errors import DatabaseUnavailable
-from gitpip.model import PublicationState
 from gitpip.observability.logging import get_logger
-from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deal_undoer import DealUndoer
 from gitpip.publish.deals import held_up
-from gitpip.publish.delivery import (
-    Accepted,
-    Ambiguous,
-    Denied,
-    NotProcessed,
-    Outcome,
-    Refused,
-    Waits,
-)
-from gitpip.publish.denials import ADVICE, Denials
+from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind
+from gitpip.publish.undo_attempts import UndoAttempts
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deal_drifts, undo_outcomes, undone, undone_deals
-from gitpip.store.publications.permission import Present
 from gitpip.store.publications.undone import Due
 from gitpip.store.schema_undo import UndoneState
 
 BATCH = 10
-FIRST_RETRY = timedelta(seconds=2)
 MERGED = "a person may have changed it before its deal was merged into"
 GONE = "its activity was deleted in Pipedrive before"
 
 log = get_logger()
 
 
-class Undoer:
+class Undoer(UndoAttempts[Due]):
     """Deletes activities that are to be undone, one after another, and then empty deals."""
 
     def __init__(
         self, channel: Channel, index: DealFinder, guards: Guards, *, waits: Waits
     ) -> None:
+        super().__init__(channel, guards, waits=waits)
         self._deals = DealUndoer(channel, index, guards, waits=waits)
-        self._database = channel.database
-        self._destination = channel.destination
-        self._pauses = channel.pauses
-        self._witnesses = guards.witnesses
-        self._clocks = guards.clocks
-        self._mode = guards.mode
-        self._now = guards.clocks.wall
-        self._waits = waits
-        self._denials = Denials()
         self.busy = False
         """Whether something is being undone at this moment."""
 
@@ -95,20 +73,6 @@ class Undoer:
             await undone_deals.release(transaction, token)
             await undone.end(transaction, self._now())
 
-    async def _present(self, transaction: Transaction) -> Present:
-        return Present(self._now(), await self._mode(transaction))
-
-    async def _guarded(self, due: Due) -> bool:
-        """Undo one; whether others may follow at once."""
-        try:
-            return await self._undo(due)
-        except DatabaseUnavailable:
-            raise
-        except Exception as error:
-            log.exception("undo.broken", publication_id=due.publication_id)
-            await self._again(due, unexpected(error))
-            return True
-
     async def _undo(self, due: Due) -> bool:
         about = f"undo of publication {due.publication_id}"
         request = self._pauses.request(Kind.READ, about)
@@ -135,14 +99,7 @@ class Undoer:
             return False
         request = self._pauses.request(Kind.WRITE, about)
         outcome = await self._destination.delete_activity(due.activity_id)
-        # Before the pause: what was deleted is to be known, whatever comes.
-        goes_on = await (
-            self._deleted(due, None)
-            if isinstance(outcome, Accepted)
-            else self._failed(due, outcome)
-        )
-        await self._pauses.after(outcome, request)
-        return goes_on
+        return await self._ended(due, outcome, request)
 
     async def _why_kept(self, due: Due, activity: Activity) -> str | None:
         """Why an activity is not deleted; None if it is surely ours, and nobody has changed it."""
@@ -167,12 +124,9 @@ class Undoer:
         merged = f"{MERGED} deal {activity.deal_id}"
         return "a person changed it" if followed_at is None else merged
 
-    async def _deleted(self, due: Due, reason: str | None) -> bool:
-        now = self._now()
-        if reason is None:
-            self._denials.end(due.undo_id)
+    async def _record_deleted(self, due: Due, reason: str | None) -> None:
         async with self._database.begin() as transaction:
-            done = await undo_outcomes.deleted(transaction, due, reason, now)
+            done = await undo_outcomes.deleted(transaction, due, reason, self._now())
         if done:
             log.info(
                 "publication.withdrawn",
@@ -182,7 +136,6 @@ class Undoer:
                 activity_id=due.activity_id,
                 undo_id=due.undo_id,
             )
-        return True
 
     async def _leave(self, due: Due, state: UndoneState, reason: str) -> None:
         async with self._database.begin() as transaction:
@@ -198,44 +151,16 @@ class Undoer:
                 reason=reason,
             )
 
-    async def _failed(self, due: Due, outcome: Outcome) -> bool:
-        match outcome:
-            case Denied(reason=reason):
-                return await self._denied(due, reason)
-            case Refused(reason=reason):
-                await self._leave(due, UndoneState.FAILED, reason)
-                return True
-            case NotProcessed(reason=reason, pause=pause, everyone=everyone):
-                now = self._now()
-                later = now if everyone else now + pause
-                async with self._database.begin() as transaction:
-                    await undone.postpone(
-                        transaction, due, later, attempts=due.attempts, reason=reason
-                    )
-                return False
-            case Ambiguous(reason=reason):
-                await self._again(due, reason)
-                return not self._pauses.holds()
-        return True
+    async def _postpone(
+        self, transaction: Transaction, due: Due, until: datetime, *, attempts: int, reason: str
+    ) -> None:
+        await undone.postpone(transaction, due, until, attempts=attempts, reason=reason)
 
-    async def _denied(self, due: Due, reason: str) -> bool:
-        """Leave it where it is, and stop the undo if others are denied; whether one may follow."""
-        await self._leave(due, UndoneState.FAILED, f"{reason}; {ADVICE}")
-        if not self._denials.are_many(due.undo_id, due.activity_id):
-            return True
-        async with self._database.begin() as transaction:
-            stopped = await undone.stop(transaction, due, reason, self._now())
-        if stopped:
-            self._denials.end(due.undo_id)
-            log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
-        return not stopped
+    async def _stop(self, transaction: Transaction, due: Due, reason: str) -> bool:
+        return await undone.stop(transaction, due, reason, self._now())
 
-    async def _again(self, due: Due, reason: str) -> None:
-        """Try it later; after the last attempt it has failed."""
-        attempts = due.attempts + 1
-        change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_RETRY)
-        if change.state is PublicationState.FAILED:
-            await self._leave(due, UndoneState.FAILED, change.reason or reason)
-            return
-        async with self._database.begin() as transaction:
-            await undone.postpone(transaction, due, change.due_at, attempts=attempts, reason=reason)
+    def _named(self, due: Due) -> Mapping[str, int]:
+        return {"publication_id": due.publication_id}
+
+    def _vendor_id(self, due: Due) -> int:
+        return due.activity_id

@@ -1,0 +1,167 @@
+"""What follows a request of an undo, whether it is about an activity or about a deal.
+
+What failed is tried again later, and has failed for good after the last attempt. What is denied is
+kept to itself; where different ones are denied in a row, the undo stops.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import PublicationState
+from gitpip.observability.logging import get_logger
+from gitpip.publish import delivery
+from gitpip.publish.delivery import (
+    Accepted,
+    Ambiguous,
+    Denied,
+    NotProcessed,
+    Outcome,
+    Refused,
+    Waits,
+)
+from gitpip.publish.denials import ADVICE, Denials
+from gitpip.publish.guards import Guards
+from gitpip.publish.pauses import Channel
+from gitpip.publish.records import unexpected
+from gitpip.publish.trouble import Request
+from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import Present
+from gitpip.store.schema_undo import UndoneState
+
+FIRST_RETRY = timedelta(seconds=2)
+
+log = get_logger()
+
+
+class Claimed(Protocol):
+    """A claimed row of something that an undo deletes."""
+
+    @property
+    def undo_id(self) -> int:
+        """The undo that it belongs to."""
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts failed before."""
+
+
+Row = TypeVar("Row", bound=Claimed)
+
+
+class UndoAttempts(ABC, Generic[Row]):
+    """Deletes one thing of an undo at a time. Whether another may follow at once is answered."""
+
+    def __init__(self, channel: Channel, guards: Guards, *, waits: Waits) -> None:
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
+        self._witnesses = guards.witnesses
+        self._clocks = guards.clocks
+        self._mode = guards.mode
+        self._now = guards.clocks.wall
+        self._waits = waits
+        self._denials = Denials()
+
+    @abstractmethod
+    def _vendor_id(self, due: Row) -> int:
+        """The id of the activity or deal in Pipedrive."""
+
+    @abstractmethod
+    def _named(self, due: Row) -> Mapping[str, int]:
+        """What names it in the log."""
+
+    @abstractmethod
+    async def _undo(self, due: Row) -> bool:
+        """Look at it, and delete it if nothing keeps it."""
+
+    @abstractmethod
+    async def _record_deleted(self, due: Row, reason: str | None) -> None:
+        """Note that it is gone; `reason` says how, where gitpip did not delete it."""
+
+    @abstractmethod
+    async def _leave(self, due: Row, state: UndoneState, reason: str) -> None:
+        """Note that it stays in Pipedrive, and why."""
+
+    @abstractmethod
+    async def _postpone(
+        self, transaction: Transaction, due: Row, until: datetime, *, attempts: int, reason: str
+    ) -> None:
+        """Try it again later."""
+
+    @abstractmethod
+    async def _stop(self, transaction: Transaction, due: Row, reason: str) -> bool:
+        """Stop its undo until a person lets it go on; False where nothing untried waits."""
+
+    async def _present(self, transaction: Transaction) -> Present:
+        return Present(self._now(), await self._mode(transaction))
+
+    async def _guarded(self, due: Row) -> bool:
+        try:
+            return await self._undo(due)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("undo.broken", undo_id=due.undo_id, **self._named(due))
+            await self._again(due, unexpected(error))
+            return True
+
+    async def _ended(self, due: Row, outcome: Outcome, request: Request) -> bool:
+        """Record what became of the request that deletes it, and pause where it says so."""
+        # Before the pause: what was deleted is to be known, whatever comes.
+        goes_on = await (
+            self._deleted(due, None)
+            if isinstance(outcome, Accepted)
+            else self._failed(due, outcome)
+        )
+        await self._pauses.after(outcome, request)
+        return goes_on
+
+    async def _deleted(self, due: Row, reason: str | None) -> bool:
+        if reason is None:
+            self._denials.end(due.undo_id)
+        await self._record_deleted(due, reason)
+        return True
+
+    async def _failed(self, due: Row, outcome: Outcome) -> bool:
+        match outcome:
+            case Denied(reason=reason):
+                return await self._denied(due, reason)
+            case Refused(reason=reason):
+                await self._leave(due, UndoneState.FAILED, reason)
+                return True
+            case NotProcessed(reason=reason, pause=pause, everyone=everyone):
+                now = self._now()
+                later = now if everyone else now + pause
+                async with self._database.begin() as transaction:
+                    await self._postpone(
+                        transaction, due, later, attempts=due.attempts, reason=reason
+                    )
+                return False
+            case Ambiguous(reason=reason):
+                return await self._again(due, reason)
+        return True
+
+    async def _denied(self, due: Row, reason: str) -> bool:
+        await self._leave(due, UndoneState.FAILED, f"{reason}; {ADVICE}")
+        if not self._denials.are_many(due.undo_id, self._vendor_id(due)):
+            return True
+        async with self._database.begin() as transaction:
+            stopped = await self._stop(transaction, due, reason)
+        if stopped:
+            self._denials.end(due.undo_id)
+            log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
+        return not stopped
+
+    async def _again(self, due: Row, reason: str) -> bool:
+        """Try it later; after the last attempt it has failed."""
+        attempts = due.attempts + 1
+        change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_RETRY)
+        if change.state is PublicationState.FAILED:
+            await self._leave(due, UndoneState.FAILED, change.reason or reason)
+            return True
+        async with self._database.begin() as transaction:
+            await self._postpone(transaction, due, change.due_at, attempts=attempts, reason=reason)
+        return not self._pauses.holds()
