@@ -4,6 +4,7 @@
 """
 
 import re
+from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -22,6 +23,7 @@ from gitpip.web.auth.first_key import COMMAND
 from gitpip.web.auth.identity import STATE, Identity, current
 from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
 from gitpip.web.auth.throttle import Throttle, address_counted
+from gitpip.web.auth.turns import Turns
 from gitpip.web.errors import answer, wants_page
 from gitpip.web.middleware import SAFE_METHODS
 from gitpip.web.pages.sign_in import sign_in_form
@@ -49,6 +51,7 @@ class Access:
         """
         self._authentication = authentication
         self._throttle = Throttle(limit) if limit else None
+        self._turns = Turns()
 
     async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
         """The answer to a caller who is refused; None for one who is let in.
@@ -77,6 +80,20 @@ class Access:
             )
         current.set(identity)
         return None
+
+    def turn(
+        self, request: Request, requirement: Requirement, send: Send
+    ) -> AbstractAsyncContextManager[Send]:
+        """Wait for the caller's turn; what to send the answer with.
+
+        Before it is known who that is, as finding out asks the database. Only reads take turns, and
+        of those none that is open to all: probes must be answered, and bodies may come in slowly.
+        """
+        if requirement.role is None or request.method not in SAFE_METHODS:
+            return nullcontext(send)
+        headers = request.headers
+        given = headers.get("authorization") or headers.get("cookie")
+        return self._turns.turn(given or address_counted(address_of(request)), send)
 
     def _open_too_often(self, request: Request, requirement: Requirement) -> Response | None:
         if requirement.counted_as is None:

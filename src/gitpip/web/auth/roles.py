@@ -15,6 +15,7 @@ second pattern, here or elsewhere, would sooner or later match other spellings t
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -60,6 +61,11 @@ class Gatekeeper(Protocol):
 
     async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
         """The answer to a caller who is refused; None for one who is let in."""
+
+    def turn(
+        self, request: Request, requirement: Requirement, send: Send
+    ) -> AbstractAsyncContextManager[Send]:
+        """Wait for the caller's turn; what to send the answer with."""
 
 
 def needs(
@@ -120,8 +126,10 @@ async def guarded(
     """Let `handle` serve a request whose caller meets the requirement; refuse the others."""
     gatekeeper: Gatekeeper = scope["app"].state.access
     # Without `receive`: nothing of the body can be read before the caller is known.
-    refusal = await gatekeeper.refusal(Request(scope), requirement)
-    await (refusal or handle)(scope, receive, send)
+    request = Request(scope)
+    async with gatekeeper.turn(request, requirement, send) as sending:
+        refusal = await gatekeeper.refusal(request, requirement)
+        await (refusal or handle)(scope, receive, sending)
 
 
 def check_routes(routes: Iterable[BaseRoute]) -> None:

@@ -1,0 +1,54 @@
+"""How many requests of one caller are answered at a time, so that one who asks much delays nobody.
+
+The processor and the connections for requests are given out in the order of asking. Without this, a
+caller with 60 requests at a time stands before everybody else 60 times.
+"""
+
+from asyncio import Semaphore
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.types import Message, Send
+
+AT_A_TIME = 4
+"""Browsers send at most six requests to a host at a time, most of them for files, which need no
+turn."""
+
+
+class Turns:
+    """Whose turn it is: AT_A_TIME requests of each caller, in the order of asking."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, Semaphore] = {}
+        self._asking: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, caller: str, send: Send) -> AsyncIterator[Send]:
+        """Wait for the caller's turn; what to send the answer with.
+
+        The turn ends when the answer begins: how long somebody takes to receive it is no work.
+        """
+        places = self._places.setdefault(caller, Semaphore(AT_A_TIME))
+        self._asking[caller] += 1
+        held = False
+
+        def end() -> None:
+            nonlocal held
+            if held:
+                held = False
+                places.release()
+
+        async def send_and_end(message: Message) -> None:
+            end()
+            await send(message)
+
+        try:
+            await places.acquire()
+            held = True
+            yield send_and_end
+        finally:
+            end()
+            self._asking[caller] -= 1
+            if not self._asking[caller]:
+                del self._asking[caller], self._places[caller]
