@@ -48,7 +48,7 @@ Result = TypeVar("Result")
 
 TIMEOUT = timedelta(milliseconds=250)
 JUST_TOO_LATE = TIMEOUT * 1.3
-MOMENTS_OF_A_PUBLICATION = 30
+MOMENTS_OF_A_PUBLICATION = 29
 LOGINS = ("ada", "bob", "cy")
 
 FAULTS = (

@@ -22,7 +22,7 @@ from gitpip.store.schema import publications as rows
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_edits import publish, see
-from tests.support.scene import Process, Scene, until_killed, wake_nobody
+from tests.support.scene import TIMEOUT, Process, Scene, until_killed, wake_nobody
 
 FINE = Fault.slow(timedelta(0))
 """No fault at all."""
@@ -213,7 +213,7 @@ async def test_undone_while_it_is_being_sent(scene: Scene) -> None:
 
 
 async def test_what_lands_after_it_was_withdrawn_is_deleted(scene: Scene) -> None:
-    scene.timeout = timedelta(milliseconds=250)
+    scene.timeout = TIMEOUT
     process = await scene.process()
     scene.crm.faults.script(Fault.lands(timedelta(minutes=20)), method="POST", path="/activities$")
     await scene.find_files("ada", "a.py")

@@ -21,6 +21,8 @@ from tests.support.forked import INHERITED, Forked
 Found = TypeVar("Found")
 
 GITPIP = Path(sys.executable).with_name("gitpip")
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25
+"""Between two looks for something, in seconds."""
 READ_AT_START = ("PYTHON", "LANG", "LC_", "LD_", "TZ")
 """How the names begin of what Python reads before it loads anything."""
 
@@ -174,12 +176,18 @@ class Installation:
         return [e for e in self.events() if e["event"] == event]
 
     def wait_for(self, look: Callable[[], Found | None], what: str, seconds: float = 60) -> Found:
-        """Look again and again until something is found; fail with the log when time is over."""
+        """Look again and again until something is found; fail with the log when time is over.
+
+        Ever less often, as a look is a request or reads the whole log: what is waited for needs
+        the processor, too.
+        """
         deadline = time.monotonic() + seconds
+        pause = FIRST_PAUSE
         while time.monotonic() < deadline:
             if found := look():
                 return found
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.25, LONGEST_PAUSE)
         raise AssertionError(
             f"waited {seconds} s for {what}:\n" + self.log_file.read_text()[-4000:]
         )

@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -104,8 +104,9 @@ MAKE_HANDS = f"""
     CREATE FUNCTION {HANDS}.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
         AS $$SELECT current_setting('{HANDS}.now')::timestamptz$$
 """
+PATH = f"{HANDS}, pg_catalog, public"
 SET_HANDS = text(
-    f"SELECT set_config('search_path', :path, true), set_config('{HANDS}.now', :now, true)"
+    f"SELECT set_config('search_path', :path, false), set_config('{HANDS}.now', :now, false)"
 )
 
 
@@ -164,25 +165,34 @@ class MortalDatabase(Database):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         await self._moment()
-        async with super().begin() as transaction:
-            await self._set_hands(transaction)
+        async with self._with_hands(super().begin()) as transaction:
             yield transaction
         await self._moment()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         await self._moment()
-        async with super().read() as transaction:
-            await self._set_hands(transaction)
+        async with self._with_hands(super().read()) as transaction:
             yield transaction
 
-    async def _set_hands(self, transaction: Transaction) -> None:
-        if not self.is_sqlite:
-            values = {
-                "path": f"{HANDS}, pg_catalog, public",
-                "now": self.server_clock().isoformat(),
-            }
-            await transaction.execute(SET_HANDS, values)
+    @asynccontextmanager
+    async def _with_hands(
+        self, opened: AbstractAsyncContextManager[Transaction]
+    ) -> AsyncIterator[Transaction]:
+        """Set PostgreSQL's clock, unless the connection has that time already."""
+        info: dict[str, str] = {}
+        try:
+            async with opened as transaction:
+                if not self.is_sqlite and transaction.sync_connection:
+                    info = transaction.sync_connection.info
+                    now = self.server_clock().isoformat()
+                    if info.get(HANDS) != now:
+                        await transaction.execute(SET_HANDS, {"path": PATH, "now": now})
+                        info[HANDS] = now
+                yield transaction
+        except BaseException:
+            info.pop(HANDS, None)  # a transaction that is rolled back takes back what it set
+            raise
 
 
 class Process:

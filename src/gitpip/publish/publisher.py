@@ -76,6 +76,8 @@ class _Run:
     """The tokens of the looks under way. One can outlast its claims: a list may have many pages."""
     others: dict[PublicationId, tuple[Publication, ...]] = field(default_factory=dict)
     """What goes out with those, by their ids."""
+    holds_claims: bool = False
+    """Whether something was claimed, or may have been: the answer to a claim can be lost."""
     screened: bool = False
     """Whether all that was claimed last is not sent after all, so that more may be due."""
     undoes: bool = False
@@ -149,7 +151,7 @@ class Publisher:
 
     async def due(self) -> bool:
         """Whether there is something to do now; to learn whose the token is comes first."""
-        if await self._met_in_dry_run() or await self._opted_out():
+        if any(await self._never_sent()):
             return True
         if not self._destination.has_token:
             return False
@@ -173,28 +175,28 @@ class Publisher:
                 return True
             return sends and await note_updates.any_due(transaction, present)
 
-    async def _met_in_dry_run(self) -> bool:
+    async def _never_sent(self) -> tuple[bool, bool]:
+        """Whether something waits of owners who opted out; and in a dry run, without a mark."""
         async with self._database.read() as transaction:
-            return await permission.any_to_mark(transaction, await self._mode(transaction))
+            opted_out = await opt_outs.any_waits(transaction)
+            mode = await self._mode(transaction)
+            return opted_out, await permission.any_to_mark(transaction, mode)
 
-    async def _mark_met_in_dry_run(self) -> None:
-        """Note what waits in a dry run. That needs no token, and no vendor."""
-        while await self._met_in_dry_run():
-            async with self._database.begin() as transaction:
-                mode = await self._mode(transaction)
-                await permission.mark_met_in_dry_run(transaction, mode)
-            step()
+    async def _settle_never_sent(self) -> None:
+        """Skip what waits of owners who opted out, and mark what waits in a dry run.
 
-    async def _opted_out(self) -> bool:
-        async with self._database.read() as transaction:
-            return await opt_outs.any_waits(transaction)
-
-    async def _skip_opted_out(self) -> None:
-        """Skip what waits of owners who opted out."""
-        if await self._opted_out():
+        That needs no token, and no vendor.
+        """
+        opted_out, unmarked = await self._never_sent()
+        if opted_out:
             async with self._database.begin() as transaction:
                 skipped = await opt_outs.skip_waiting(transaction, self._now())
             metrics.deliveries.labels(PublicationState.SKIPPED).inc(skipped)
+        while unmarked:
+            async with self._database.begin() as transaction:
+                mode = await self._mode(transaction)
+                unmarked = bool(await permission.mark_met_in_dry_run(transaction, mode))
+            step()
 
     async def take_over(self) -> None:
         """Free what a dead process held; only for a process that is the only one on its database.
@@ -215,8 +217,7 @@ class Publisher:
         A failure of one publication, deal or note is recorded with it and does not end the run.
         Raises DatabaseUnavailable.
         """
-        await self._skip_opted_out()
-        await self._mark_met_in_dry_run()
+        await self._settle_never_sent()
         if not self._destination.has_token:
             return 0
         run = _Run(secrets.token_hex(16))
@@ -238,8 +239,9 @@ class Publisher:
                         break
         finally:
             await run.flight.land()
-            async with self._database.begin() as transaction:
-                await PUBLICATIONS.release(transaction, run.token)
+            if run.holds_claims:
+                async with self._database.begin() as transaction:
+                    await PUBLICATIONS.release(transaction, run.token)
         return steps + run.flight.done
 
     async def _renew(self, token: str) -> None:
@@ -413,6 +415,7 @@ class Publisher:
             return ()
         if not await self._examining.goes_on(self._policies.current):
             return ()
+        held, run.holds_claims = run.holds_claims, True
         async with self._database.begin() as transaction:
             policy = await self._policies.read(transaction)
             mode = policy.publishing_mode
@@ -428,6 +431,7 @@ class Publisher:
             claimed = await claim_up_to(limit=max(BATCH, room), without=crowded | slow)
             if slow and not claimed:
                 claimed = await claim_up_to(limit=1, without=crowded)
+        run.holds_claims = held or bool(claimed)
         claims = await self._screener.passed(claimed, mode, self._stop_asked.is_set)
         if per_gist:
             claims = await self._grouped(run, claims)

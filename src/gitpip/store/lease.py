@@ -6,12 +6,17 @@ On PostgreSQL that is the database's. SQLite has one machine, so there our own c
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Interval, literal, or_
+from sqlalchemy import BindParameter, ColumnElement, Interval, bindparam, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from gitpip.store.column_types import UTCDateTime
+
+NOW = bindparam("now", type_=UTCDateTime())
+"""Stands for the present time in a query that is built once, and executed with `now`."""
+Now = datetime | BindParameter[datetime]
+"""The time by our own clock."""
 
 
 def until(ours: datetime, lease: timedelta) -> ColumnElement[datetime]:
@@ -19,17 +24,22 @@ def until(ours: datetime, lease: timedelta) -> ColumnElement[datetime]:
     return _Time(literal(ours + lease, UTCDateTime), literal(lease, Interval))
 
 
-def is_over(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bool]:
+def is_over(lease_until: ColumnElement[Any], ours: Now) -> ColumnElement[bool]:
     """Whether a lease has ended."""
-    return lease_until < until(ours, timedelta(0))
+    return lease_until < _at(ours)
 
 
-def lasts(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bool]:
+def lasts(lease_until: ColumnElement[Any], ours: Now) -> ColumnElement[bool]:
     """Whether there is a lease, and it has not ended."""
-    return lease_until >= until(ours, timedelta(0))
+    return lease_until >= _at(ours)
 
 
-def is_free(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bool]:
+def _at(ours: Now) -> ColumnElement[datetime]:
+    time = literal(ours, UTCDateTime) if isinstance(ours, datetime) else ours
+    return _Time(time, literal(timedelta(0), Interval))
+
+
+def is_free(lease_until: ColumnElement[Any], ours: Now) -> ColumnElement[bool]:
     """Whether nobody holds a row, as it has no lease, or one that has ended."""
     return or_(lease_until.is_(None), is_over(lease_until, ours))
 

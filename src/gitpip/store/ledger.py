@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.model import ActivityId, PublicationState, UserKey
@@ -46,6 +46,25 @@ class LedgerState:
 
 
 _state = reader(LedgerState)
+_row = select(ledger).where(ledger.c.id == ROW)
+_newest = (
+    select(publications.c.marker, publications.c.sent_at)
+    .where(publications.c.published_at.is_not(None))
+    .order_by(publications.c.published_at.desc(), publications.c.id.desc())
+    .limit(1)
+)
+_progress = (publications.c.sent_at, publications.c.state)
+_WANTED: BindParameter[Any] = bindparam("markers", expanding=True)
+_progress_of = (
+    select(publications.c.marker, *_progress)
+    .where(publications.c.marker.in_(_WANTED))
+    .union_all(
+        # What a person has had sent again has another marker by now.
+        select(earlier_activities.c.marker, *_progress)
+        .join(publications, publications.c.id == earlier_activities.c.publication_id)
+        .where(earlier_activities.c.marker.in_(_WANTED))
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +87,7 @@ class DealWitness:
 
 async def read(transaction: Transaction) -> LedgerState:
     """What is known of the ledger."""
-    row = (await transaction.execute(select(ledger).where(ledger.c.id == ROW))).one_or_none()
+    row = (await transaction.execute(_row)).one_or_none()
     return _state(row) if row else LedgerState()
 
 
@@ -174,14 +193,7 @@ async def published_between(
 
 async def newest(transaction: Transaction) -> Witness | None:
     """The publication that was published last."""
-    row = (
-        await transaction.execute(
-            select(publications.c.marker, publications.c.sent_at)
-            .where(publications.c.published_at.is_not(None))
-            .order_by(publications.c.published_at.desc(), publications.c.id.desc())
-            .limit(1)
-        )
-    ).one_or_none()
+    row = (await transaction.execute(_newest)).one_or_none()
     return None if row is None else Witness(row.marker, row.sent_at)
 
 
@@ -190,18 +202,7 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
     wanted = {one.marker for one in witnesses}
     if not wanted:
         return True
-    far = (publications.c.sent_at, publications.c.state)
-    # What a person has had sent again has another marker by now.
-    formerly = (
-        select(earlier_activities.c.marker, *far)
-        .join(publications, publications.c.id == earlier_activities.c.publication_id)
-        .where(earlier_activities.c.marker.in_(wanted))
-    )
-    rows = await transaction.execute(
-        select(publications.c.marker, *far)
-        .where(publications.c.marker.in_(wanted))
-        .union_all(formerly)
-    )
+    rows = await transaction.execute(_progress_of, {"markers": sorted(wanted)})
     found = {row.marker: row for row in rows}
     for one in witnesses:
         row = found.get(one.marker)

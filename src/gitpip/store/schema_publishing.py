@@ -1,6 +1,7 @@
 """The tables of the publishing settings, and of acts on many publications."""
 
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -148,6 +149,7 @@ OF_HOLDER = (
 """What is read of the holder where there is one."""
 
 
+@cache
 def shown(name: str) -> ColumnElement[Any]:
     """A column of a publication, or of its holder; for a query that joins `holder`."""
     return func.coalesce(holder.c[name], publications.c[name]).label(name)

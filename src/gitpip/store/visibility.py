@@ -7,6 +7,7 @@ what is sent, takes its condition from here. What watches and stores reads the t
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, FromClause, func, select, union
 
@@ -23,11 +24,13 @@ _owner = users.alias("owner")
 _LOGIN = re.compile("[a-z0-9-]+(?:_[a-z0-9]+)?", re.IGNORECASE)
 
 
+@lru_cache(maxsize=32)
 def is_tracked(alias: FromClause) -> ColumnElement[bool]:
     """The condition `tracked` on a row of an alias of `users`."""
     return alias.c.removed_at.is_(None)
 
 
+@lru_cache(maxsize=32)
 def of_tracked(user_key: ColumnElement[int]) -> ColumnElement[bool]:
     """The condition that the user with this key is tracked, for a query without `users`."""
     return (

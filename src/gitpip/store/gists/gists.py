@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -451,6 +452,7 @@ def select_files(content_limit: int | None = None) -> Select[Any]:
     return _select_files(content_limit).where(tracked)
 
 
+@lru_cache(maxsize=8)
 def _select_files(content_limit: int | None = None) -> Select[Any]:
     content: ColumnElement[str | None] = gist_files.c.content
     if content_limit == 0:

@@ -6,13 +6,16 @@ A row goes with that of its deal, as in a switch of the account. Times are UTC.
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, insert, select, update
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.drift import Drift, DriftAnswer
 from gitpip.model import ActivityId, Deal, DealId, PublicationState, UserKey
 from gitpip.store.database import Transaction
+from gitpip.store.lease import NOW
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_targets import deal_drifts
@@ -28,19 +31,27 @@ WAITS = deal_drifts.c.answer == DriftAnswer.WAIT.value
 
 async def is_usable(transaction: Transaction, user_key: UserKey, now: datetime) -> bool:
     """Whether a deal that is known can be used without asking Pipedrive about it first."""
+    values = {"user": user_key, "earliest": now - ASKED_AGAIN_AFTER, "now": now}
+    return bool(await transaction.scalar(_is_usable(), values))
+
+
+@cache
+def _is_usable() -> Select[Any]:
+    user = bindparam("user", type_=Integer)
     being_deleted = (
         select(undone_deals.c.id)
         .join(deals, deals.c.deal_id == undone_deals.c.deal_id)
-        .where(deals.c.user_key == user_key, deal_is_open, undone_deals.c.begun_at.is_not(None))
+        .where(deals.c.user_key == user, deal_is_open, undone_deals.c.begun_at.is_not(None))
         .exists()
     )
+    earliest = bindparam("earliest", type_=deal_drifts.c.asked_at.type)
     wanted = (
         ~being_deleted,
-        deal_drifts.c.user_key == user_key,
-        deal_drifts.c.asked_at.between(now - ASKED_AGAIN_AFTER, now),
+        deal_drifts.c.user_key == user,
+        deal_drifts.c.asked_at.between(earliest, NOW),
         deal_drifts.c.answer.is_(None) | ~WAITS,
     )
-    return bool(await transaction.scalar(select(exists().where(*wanted))))
+    return select(exists().where(*wanted))
 
 
 async def note_asked(transaction: Transaction, user_key: UserKey, now: datetime) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -274,6 +275,7 @@ def _waits(now: datetime) -> ColumnElement[bool]:
     )
 
 
+@cache
 def _deals() -> Select[Any]:
     return select(deals, users.c.login, users.c.github_id).join(
         users, users.c.key == deals.c.user_key

@@ -5,6 +5,7 @@ among them, the others become activities of the publication, too.
 """
 
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import ColumnElement, ScalarSelect, and_, func, insert, or_, select, update
 
@@ -17,6 +18,7 @@ from gitpip.store.schema_accounts import markers
 from gitpip.store.schema_publishing import earlier_activities
 
 
+@cache
 def _is_of_same_file() -> ColumnElement[bool]:
     """Whether what a list showed is another activity of a published publication."""
     first = func.coalesce(publications.c.first_marker, publications.c.marker)
@@ -31,6 +33,7 @@ def _is_of_same_file() -> ColumnElement[bool]:
     )
 
 
+@cache
 def number() -> ScalarSelect[int]:
     """How many such activities a publication has."""
     return (
@@ -90,6 +93,7 @@ async def take_in(transaction: Transaction, which: ColumnElement[bool], now: dat
         await recognition.take(transaction, row.account_key, [row.activity_id])
 
 
+@cache
 def has_earlier() -> ColumnElement[bool]:
     """Whether a publication has an activity before its newest one, as far as lists have shown."""
     return or_(sent_again.last_earlier().is_not(None), number() > 0)

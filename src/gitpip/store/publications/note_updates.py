@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Integer, Select, bindparam, delete, func, insert, select, update
 
 from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState, UserKey
+from gitpip.modes import PublishingMode
 from gitpip.store.database import Transaction
+from gitpip.store.lease import NOW
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import Present, of_sent
 from gitpip.store.rows import reader
@@ -73,7 +77,13 @@ async def due(transaction: Transaction, present: Present, limit: int) -> tuple[A
 
     What may not be sent now waits.
     """
-    rows = await transaction.execute(
+    values = {"now": present.now, "most": limit}
+    return tuple(map(_amendment, await transaction.execute(_due(present.mode), values)))
+
+
+@cache
+def _due(mode: PublishingMode) -> Select[Any]:
+    return (
         select(
             amendments.c.publication_id,
             amendments.c.version,
@@ -86,15 +96,14 @@ async def due(transaction: Transaction, present: Present, limit: int) -> tuple[A
         )
         .join(publications, publications.c.id == amendments.c.publication_id)
         .where(
-            amendments.c.due_at <= present.now,
+            amendments.c.due_at <= NOW,
             publications.c.state == PublicationState.PUBLISHED.value,
-            of_sent(publications.c.user_key, present.mode),
+            of_sent(publications.c.user_key, mode),
             ~being_undone(),
         )
         .order_by(amendments.c.due_at)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
     )
-    return tuple(map(_amendment, rows))
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:

@@ -6,6 +6,7 @@ person or a rule says about them.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import NewType
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, select, update
@@ -45,6 +46,7 @@ class OptOut:
 
 
 _opt_out = reader(OptOut)
+_first = select(opt_outs.c.id).limit(1)
 
 
 async def everyone(transaction: Transaction) -> tuple[OptOut, ...]:
@@ -103,10 +105,14 @@ async def remove(transaction: Transaction, login: str) -> OptOut:
 
 async def any_waits(transaction: Transaction) -> bool:
     """Whether something waits, or is held, of an owner who opted out."""
-    if await transaction.scalar(select(opt_outs.c.id).limit(1)) is None:
+    if await transaction.scalar(_first) is None:
         return False
-    found = select(publications.c.id).where(_waits_of(_opted_out_keys())).limit(1)
-    return await transaction.scalar(found) is not None
+    return await transaction.scalar(_waiting()) is not None
+
+
+@cache
+def _waiting() -> Select[tuple[int]]:
+    return select(publications.c.id).where(_waits_of(_opted_out_keys())).limit(1)
 
 
 async def skip_waiting(transaction: Transaction, now: datetime) -> int:

@@ -5,10 +5,13 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, or_, select, update
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
+from gitpip.modes import PublishingMode
 from gitpip.store import events, lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
@@ -36,17 +39,22 @@ async def any_due(transaction: Transaction, present: Present, *, sends: bool = T
 
     Without `sends`, only what is looked for counts.
     """
-    now = present.now
+    found = await transaction.scalar(_due(present.mode, sends=sends), {"now": present.now})
+    return found is not None
+
+
+@cache
+def _due(mode: PublishingMode, *, sends: bool) -> Select[Any]:
     sending = publications.c.state == PublicationState.SENDING.value
     waits: ColumnElement[bool] = publications.c.state == PublicationState.UNCERTAIN.value
     if sends:
         to_send = and_(
             publications.c.state == PublicationState.PENDING.value,
-            may_be_sent_to(users, present.mode),
+            may_be_sent_to(users, mode),
             ~being_undone(),
         )
         waits = or_(waits, to_send)
-    found = await transaction.scalar(
+    return (
         select(publications.c.id)
         .join(users, users.c.key == publications.c.user_key)
         .where(
@@ -54,15 +62,14 @@ async def any_due(transaction: Transaction, present: Present, *, sends: bool = T
             or_(
                 and_(
                     waits,
-                    publications.c.due_at <= now,
-                    lease.is_free(publications.c.lease_until, now),
+                    publications.c.due_at <= lease.NOW,
+                    lease.is_free(publications.c.lease_until, lease.NOW),
                 ),
-                and_(sending, lease.is_over(publications.c.lease_until, now)),
+                and_(sending, lease.is_over(publications.c.lease_until, lease.NOW)),
             ),
         )
         .limit(1)
     )
-    return found is not None
 
 
 async def claim_sends(
@@ -81,26 +88,31 @@ async def claim_sends(
     can be sent of the same gists is taken, too.
     """
     now = present.now
-    others = [publications.c.user_key.not_in(without)] if without else []
-    due = (
-        select(publications.c.id)
-        .join(users, users.c.key == publications.c.user_key)
-        .where(
-            may_be_sent_to(users, present.mode),
-            publications.c.state == PublicationState.PENDING.value,
-            publications.c.due_at <= now,
-            lease.is_free(publications.c.lease_until, now),
-            ~being_undone(),
-            *others,
-        )
-        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=publications)
-    )
-    ids = (await transaction.execute(due)).scalars().all()
+    due = _to_be_sent(present.mode)
+    if without:
+        due = due.where(publications.c.user_key.not_in(without))
+    ids = (await transaction.execute(due, {"now": now, "most": limit})).scalars().all()
     if present.per_gist and ids:
         ids = (*ids, *await parts.siblings(transaction, ids, present))
     return await _claim(transaction, ids, token=token, until=lease.until(now, claim))
+
+
+@cache
+def _to_be_sent(mode: PublishingMode) -> Select[Any]:
+    return (
+        select(publications.c.id)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(
+            may_be_sent_to(users, mode),
+            publications.c.state == PublicationState.PENDING.value,
+            publications.c.due_at <= lease.NOW,
+            lease.is_free(publications.c.lease_until, lease.NOW),
+            ~being_undone(),
+        )
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True, of=publications)
+    )
 
 
 async def claim_looks(
@@ -118,6 +130,8 @@ async def claim_looks(
     too, at most LOOKED_FOR in all, since one list answers for all of them. What is claimed with one
     of the tokens `under_way` is left to those looks, also where its lease is over.
     """
+    if not await transaction.scalar(_to_be_looked_for(), {"now": now}):
+        return {}
     is_uncertain = [
         publications.c.state == PublicationState.UNCERTAIN.value,
         of_tracked(publications.c.user_key),
@@ -134,9 +148,8 @@ async def claim_looks(
         .order_by(func.min(publications.c.due_at), publications.c.deal_id)
         .limit(deals)
     )
-    if not await transaction.scalar(
-        select(publications.c.id).where(*is_uncertain, publications.c.due_at <= now).limit(1)
-    ):
+    due = select(publications.c.id).where(*is_uncertain, publications.c.due_at <= now).limit(1)
+    if under_way and not await transaction.scalar(due):
         return {}
     chosen = [deal_id for (deal_id,) in await transaction.execute(first)]
     under: ColumnElement[bool] = publications.c.deal_id.in_(
@@ -159,6 +172,21 @@ async def claim_looks(
         for deal_id in chosen
         if any(row.deal_id == deal_id for row in claimed)
     }
+
+
+@cache
+def _to_be_looked_for() -> Select[Any]:
+    """Whether a look is due, whichever look has claimed it: mostly there is none."""
+    return (
+        select(publications.c.id)
+        .where(
+            publications.c.state == PublicationState.UNCERTAIN.value,
+            of_tracked(publications.c.user_key),
+            lease.is_free(publications.c.lease_until, lease.NOW),
+            publications.c.due_at <= lease.NOW,
+        )
+        .limit(1)
+    )
 
 
 async def is_claimed(transaction: Transaction, claim: Publication, now: datetime) -> bool:

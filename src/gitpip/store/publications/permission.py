@@ -3,19 +3,36 @@
 A claim asks, and so does the statement that marks a row as being sent: after the commit of what
 forbids it, no request begins. The mode of everybody is read right before that statement, so a
 change of it also takes every claim back.
+
+Conditions without a time are built once for each mode: building one takes longer than executing it
+on a few rows.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import PublicationId, PublicationState, UserKey, UserState
 from gitpip.modes import ASKED, HeldBecause, PublishingMode
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
+from gitpip.store.lease import Now
 from gitpip.store.locking import in_order
 from gitpip.store.schema import deals, publications, users
 from gitpip.store.schema_rules import opt_outs
@@ -50,11 +67,13 @@ NEVER_SENT = and_(
 that alone."""
 
 
+@cache
 def mode_of(owner: FromClause, overall: PublishingMode) -> ColumnElement[str]:
     """The mode of a user, for a row of `users` or of an alias of it."""
     return func.coalesce(owner.c.publishing_mode, overall.value)
 
 
+@cache
 def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[bool]:
     """Whether anything of a user may be sent, for a row of `users` or of an alias of it."""
     return and_(
@@ -65,6 +84,7 @@ def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[
     )
 
 
+@cache
 def opted_out(owner: FromClause) -> ColumnElement[bool]:
     """Whether a row of `opt_outs` is about a user, for a row of `users` or of an alias of it.
 
@@ -92,6 +112,7 @@ async def check_not_opted_out(transaction: Transaction, publication_id: Publicat
         )
 
 
+@cache
 def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:
     """Whether a user is in a dry run; an index tells the few with a mode of their own."""
     own = users.c.publishing_mode
@@ -100,6 +121,7 @@ def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:
     return and_(own.is_not(None), own == PublishingMode.DRY_RUN.value)
 
 
+@cache
 def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
     """What `may_be_sent_to` says, for a query without `users`."""
     return (
@@ -110,6 +132,7 @@ def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElem
     )
 
 
+@cache
 def of_mended(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
     """Whether what was sent twice is looked at, and mended: also of a paused user."""
     return (
@@ -144,6 +167,7 @@ async def may_be_sent(transaction: Transaction, user_key: UserKey, present: Pres
     return await transaction.scalar(select(users.c.key).where(*wanted)) is not None
 
 
+@cache
 def of_asking(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
     """Whether the user with this key is one about whose files a person is asked."""
     return (
@@ -154,7 +178,7 @@ def of_asking(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnEl
     )
 
 
-def not_paused_by_a_person(now: datetime) -> ColumnElement[bool]:
+def not_paused_by_a_person(now: Now) -> ColumnElement[bool]:
     """The condition that no person has paused publishing."""
     pause = publishing_pause.c
     lasts = or_(pause.until.is_(None), pause.until > now)
@@ -212,6 +236,7 @@ async def _leave(
     )
 
 
+@cache
 def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
     dry = select(users.c.key).where(in_dry_run(overall))
     return (
@@ -224,8 +249,12 @@ def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
 
 async def any_to_mark(transaction: Transaction, overall: PublishingMode) -> bool:
     """Whether something waits in a dry run that is not marked so."""
-    found = select(publications.c.id).where(*_met_in_dry_run(overall)).limit(1)
-    return await transaction.scalar(found) is not None
+    return await transaction.scalar(_to_mark(overall)) is not None
+
+
+@cache
+def _to_mark(overall: PublishingMode) -> Select[Any]:
+    return select(publications.c.id).where(*_met_in_dry_run(overall)).limit(1)
 
 
 async def mark_met_in_dry_run(

@@ -60,11 +60,13 @@ def shown_in(state: PublicationState) -> ColumnElement[bool]:
     return func.coalesce(of_holder.scalar_subquery(), publications.c.state) == state.value
 
 
+@cache
 def alone_in(state: PublicationState) -> ColumnElement[bool]:
     """Whether a publication without a holder is in a state."""
     return and_(publications.c.state == state.value, publications.c.part_of.is_(None))
 
 
+@cache
 def part_in(state: PublicationState) -> ColumnElement[bool]:
     """Whether a publication has a holder that is in a state; looked up for each that has one."""
     its_holder = publications.alias()
@@ -117,6 +119,7 @@ async def are_few(transaction: Transaction, state: PublicationState) -> bool:
     return (await transaction.scalar(select(func.count()).select_from(some)) or 0) <= FEW
 
 
+@cache
 def part_of_any_in(state: PublicationState) -> ColumnElement[bool]:
     """The same as `part_in`, for a state that few publications are in: it begins with these."""
     holders = publications.alias()

@@ -36,15 +36,13 @@ class Fault:
 
 
 _stored = reader(Stored)
+_all = select(publishing_settings).order_by(publishing_settings.c.name)
 _fault = reader(Fault)
 
 
 async def stored(transaction: Transaction) -> dict[str, Stored]:
     """What is stored, by the names of the settings."""
-    rows = await transaction.execute(
-        select(publishing_settings).order_by(publishing_settings.c.name)
-    )
-    return {row.name: _stored(row) for row in rows}
+    return {row.name: _stored(row) for row in await transaction.execute(_all)}
 
 
 async def values(transaction: Transaction) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Row,
+    Select,
     Table,
     and_,
     delete,
@@ -130,21 +132,31 @@ async def next_due(
 
     `overall` is the mode of everybody: what waits in a dry run is not looked at.
     """
-    of_file: datetime | None = await transaction.scalar(
+    of_file: datetime | None = await transaction.scalar(_next_file(overall))
+    of_deal: datetime | None = await transaction.scalar(_next_deal(overall))
+    return min((due_at for due_at in (of_file, of_deal) if due_at is not None), default=None)
+
+
+@cache
+def _next_file(overall: PublishingMode) -> Select[Any]:
+    return (
         select(second_sends.c.due_at)
         .where(_can_be_looked_at(overall))
         .join(publications, publications.c.id == second_sends.c.publication_id)
         .order_by(second_sends.c.due_at)
         .limit(1)
     )
-    of_deal: datetime | None = await transaction.scalar(
+
+
+@cache
+def _next_deal(overall: PublishingMode) -> Select[Any]:
+    return (
         select(second_deals.c.due_at)
         .join(deals, deals.c.user_key == second_deals.c.user_key)
         .where(deal_can_be_looked_at(overall))
         .order_by(second_deals.c.due_at)
         .limit(1)
     )
-    return min((due_at for due_at in (of_file, of_deal) if due_at is not None), default=None)
 
 
 async def due(transaction: Transaction, present: Present) -> Mapping[Publication, int]:
@@ -248,10 +260,12 @@ async def keep(transaction: Transaction, publication: Publication, activity_id: 
     )
 
 
+@cache
 def _can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
     return and_(_is_there, of_mended(publications.c.user_key, overall))
 
 
+@cache
 def deal_can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
     """Whether a watched deal is made, and its user tracked, and not in a dry run."""
     return and_(

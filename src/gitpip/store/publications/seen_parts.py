@@ -6,9 +6,25 @@ does. An activity has one holder among the publications: the one with its id; se
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Result, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Integer,
+    Result,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.marking import Match, match
 from gitpip.model import GistId, OnEdit, PublicationId, PublicationState, UserKey
@@ -126,6 +142,23 @@ def _values(
     }
 
 
+_ACCOUNT = bindparam("account", type_=Integer)
+_MARKERS: BindParameter[Any] = bindparam("markers", expanding=True)
+_own = (
+    select(publications.c.id, publications.c.activity_id, gist_files.c.gist_id)
+    .join(gist_files, gist_files.c.key == publications.c.file_key)
+    .join(
+        marker_parts,
+        and_(
+            marker_parts.c.marker == publications.c.marker,
+            marker_parts.c.activity_id == publications.c.activity_id,
+            marker_parts.c.account_key == _ACCOUNT,
+        ),
+    )
+    .where(publications.c.marker.in_(_MARKERS))
+)
+
+
 async def attach(
     transaction: Transaction,
     account_key: int,
@@ -162,6 +195,14 @@ async def _waiting(
     transaction: Transaction, account_key: int, wanted: Sequence[str]
 ) -> Sequence[Row[Any]]:
     """What was seen of publications that exist, and are not known to be published."""
+    rows: Result[Any] = await transaction.execute(
+        _waiting_ones(), {"account": account_key, "markers": wanted}
+    )
+    return rows.all()
+
+
+@cache
+def _waiting_ones() -> Select[Any]:
     given_up = and_(
         publications.c.part_of.is_not(None),
         exists().where(holder.c.id == publications.c.part_of, holder.c.state.in_(GIVEN_UP)),
@@ -169,7 +210,7 @@ async def _waiting(
     alone = and_(
         publications.c.part_of.is_(None), publications.c.state.not_in((PUBLISHED, SENDING))
     )
-    rows: Result[Any] = await transaction.execute(
+    return (
         select(
             publications.c.id,
             publications.c.user_key,
@@ -191,16 +232,15 @@ async def _waiting(
             marker_parts,
             and_(
                 marker_parts.c.marker == publications.c.marker,
-                marker_parts.c.account_key == account_key,
+                marker_parts.c.account_key == _ACCOUNT,
             ),
         )
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .outerjoin(revisions, is_its_revision)
-        .where(publications.c.marker.in_(wanted), or_(alone, given_up))
+        .where(publications.c.marker.in_(_MARKERS), or_(alone, given_up))
         .order_by(publications.c.id)
         .with_for_update(of=publications)
     )
-    return rows.all()
 
 
 def _holds_a_former_content(row: Row[Any], on_edit: OnEdit) -> bool:
@@ -278,19 +318,7 @@ async def _hold_where_unknown(
     transaction: Transaction, account_key: int, wanted: Sequence[str], now: datetime
 ) -> None:
     """Hold what was never sent of a gist of which an activity holds nobody knows which files."""
-    own = await transaction.execute(
-        select(publications.c.id, publications.c.activity_id, gist_files.c.gist_id)
-        .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .join(
-            marker_parts,
-            and_(
-                marker_parts.c.marker == publications.c.marker,
-                marker_parts.c.activity_id == publications.c.activity_id,
-                marker_parts.c.account_key == account_key,
-            ),
-        )
-        .where(publications.c.marker.in_(wanted))
-    )
+    own = await transaction.execute(_own, {"account": account_key, "markers": wanted})
     for row in own.all():
         of_gist = select(gist_files.c.key).where(gist_files.c.gist_id == GistId(row.gist_id))
         await transaction.execute(

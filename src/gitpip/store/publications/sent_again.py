@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -74,6 +75,7 @@ class Earlier:
 _earlier = reader(Earlier)
 
 
+@cache
 def is_there() -> ColumnElement[bool]:
     """Whether an earlier activity is in the account that the rows belong to, as far as is known."""
     return and_(
@@ -92,6 +94,7 @@ def last_earlier(*also: ColumnElement[bool]) -> ScalarSelect[Any]:
     )
 
 
+@cache
 def to_be_deleted() -> ScalarSelect[Any]:
     """The id of the next earlier activity that an undo has not looked at; NULL without one."""
     return last_earlier(earlier_activities.c.kept_because.is_(None))

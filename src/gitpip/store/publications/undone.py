@@ -5,9 +5,10 @@ One row for each publication of an undo. `now` is the time by our own clock.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, GistId, PublicationId, PublicationState, UserKey
@@ -63,6 +64,7 @@ class Due:
 _due = reader(Due)
 
 
+@cache
 def _is_not_stopped() -> ColumnElement[bool]:
     return (
         select(undos.c.id)
@@ -72,17 +74,20 @@ def _is_not_stopped() -> ColumnElement[bool]:
     )
 
 
+@cache
 def _which(*which: Which) -> ColumnElement[bool]:
     """Whether a row belongs to an undo of these activities."""
     of_undo = undos.c.id == undone.c.undo_id
     return select(undos.c.id).where(of_undo, undos.c.which.in_(which)).correlate(undone).exists()
 
 
+@cache
 def _earlier_id() -> ColumnElement[Any]:
     """Which earlier activity is deleted next: these go before the newest one, if they are meant."""
     return case((~_which(Which.NEWEST), sent_again.to_be_deleted()))
 
 
+@cache
 def _is_to_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
     """Also of a user who is paused, removed or opted out: it was asked for by a person."""
     return (
@@ -95,8 +100,8 @@ def _is_to_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...
     )
 
 
-def _may_be_deleted(present: Present) -> tuple[ColumnElement[bool], ...]:
-    return (*_is_to_be_deleted(present.mode), not_paused_by_a_person(present.now))
+def _may_be_deleted(mode: PublishingMode, now: lease.Now) -> tuple[ColumnElement[bool], ...]:
+    return (*_is_to_be_deleted(mode), not_paused_by_a_person(now))
 
 
 async def claim(
@@ -108,7 +113,7 @@ async def claim(
         .join(publications, publications.c.id == undone.c.publication_id)
         .join(users, users.c.key == publications.c.user_key)
         .where(
-            *_may_be_deleted(present),
+            *_may_be_deleted(present.mode, present.now),
             undone.c.due_at <= present.now,
             lease.is_free(undone.c.lease_until, present.now),
         )
@@ -166,7 +171,7 @@ async def may_still_be_deleted(
         .where(
             publications.c.id == due.publication_id,
             _still_has(due),
-            *_may_be_deleted(present),
+            *_may_be_deleted(present.mode, present.now),
         )
         .correlate(undone)
         .exists()
@@ -296,28 +301,37 @@ async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -
 
 async def any_due(transaction: Transaction, present: Present) -> bool:
     """Whether an activity or a deal is to be deleted now, or something is to be withdrawn."""
-    deletable = (
+    deletable = _due_for_deletion(present.mode)
+    if await transaction.scalar(deletable, {"now": present.now}) is not None:
+        return True
+    if await undone_deals.any_due(transaction, present):
+        return True
+    return await transaction.scalar(_unsent()) is not None
+
+
+@cache
+def _due_for_deletion(mode: PublishingMode) -> Select[Any]:
+    return (
         select(undone.c.id)
         .join(publications, publications.c.id == undone.c.publication_id)
         .join(users, users.c.key == publications.c.user_key)
         .where(
-            *_may_be_deleted(present),
-            undone.c.due_at <= present.now,
-            lease.is_free(undone.c.lease_until, present.now),
+            *_may_be_deleted(mode, lease.NOW),
+            undone.c.due_at <= lease.NOW,
+            lease.is_free(undone.c.lease_until, lease.NOW),
         )
         .limit(1)
     )
-    if await transaction.scalar(deletable) is not None:
-        return True
-    if await undone_deals.any_due(transaction, present):
-        return True
-    unsent = (
+
+
+@cache
+def _unsent() -> Select[Any]:
+    return (
         select(undone.c.id)
         .join(publications, publications.c.id == undone.c.publication_id)
         .where(is_open, of_bound_account(), publications.c.state.not_in(UNSETTLED))
         .limit(1)
     )
-    return await transaction.scalar(unsent) is not None
 
 
 async def next_due(

@@ -7,6 +7,8 @@ publication is marked as being sent under it. So nothing is put under a deal tha
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, insert, literal, or_, select, update
 
@@ -134,6 +136,7 @@ async def begin(
     )
 
 
+@cache
 def _may_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
     """Also of a user who is paused, removed or opted out: it was asked for by a person."""
     waits = (
@@ -165,19 +168,23 @@ def _may_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
     return deal_is_open, _of_bound_account, not_stopped, ~waits, owner
 
 
-def _is_due(present: Present) -> tuple[ColumnElement[bool], ...]:
+def _is_due(mode: PublishingMode, now: lease.Now) -> tuple[ColumnElement[bool], ...]:
     return (
-        *_may_be_deleted(present.mode),
-        not_paused_by_a_person(present.now),
-        undone_deals.c.due_at <= present.now,
-        lease.is_free(undone_deals.c.lease_until, present.now),
+        *_may_be_deleted(mode),
+        not_paused_by_a_person(now),
+        undone_deals.c.due_at <= now,
+        lease.is_free(undone_deals.c.lease_until, now),
     )
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:
     """Whether a deal is to be looked at now."""
-    wanted = select(undone_deals.c.id).where(*_is_due(present)).limit(1)
-    return await transaction.scalar(wanted) is not None
+    return await transaction.scalar(_any_due(present.mode), {"now": present.now}) is not None
+
+
+@cache
+def _any_due(mode: PublishingMode) -> Select[Any]:
+    return select(undone_deals.c.id).where(*_is_due(mode, lease.NOW)).limit(1)
 
 
 async def next_due(transaction: Transaction, overall: PublishingMode) -> datetime | None:
@@ -196,7 +203,7 @@ async def claim(
     """Take the next deal of which everything else is undone."""
     free = (
         select(undone_deals.c.id)
-        .where(*_is_due(present))
+        .where(*_is_due(present.mode, present.now))
         .order_by(undone_deals.c.due_at, undone_deals.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.clock import utc_now
@@ -36,6 +36,11 @@ ROUNDING = timedelta(seconds=1)
 SAME_PAUSE = timedelta(minutes=5)
 """A pause that follows another within this time is the same trouble, going on."""
 _pause = reader(Pause)
+_by_name = select(pauses).where(pauses.c.name == bindparam("wanted"))
+_not_of_others = _by_name.where(
+    or_(pauses.c.credential.is_(None), pauses.c.credential == bindparam("token"))
+)
+"""Built once: what publishes asks this before each request."""
 
 
 async def pause(
@@ -143,11 +148,8 @@ async def paused(
     transaction: Transaction, name: str, now: datetime, *, credential: str | None = None
 ) -> Pause | None:
     """The pause that holds at `now`, if any; none that another token than `credential` caused."""
-    wanted = [pauses.c.name == name, pauses.c.until > now]
-    if credential is not None:
-        wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
-    row = (await transaction.execute(select(pauses).where(*wanted))).one_or_none()
-    return _pause(row) if row else None
+    last = await last_pause(transaction, name, credential=credential)
+    return last if last and last.until > now else None
 
 
 async def pauses_now(transaction: Transaction, now: datetime) -> dict[str, Pause]:
@@ -163,10 +165,9 @@ async def last_pause(
 
     With `credential`, none that another token than this one caused.
     """
-    wanted = [pauses.c.name == name]
-    if credential is not None:
-        wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
-    row = (await transaction.execute(select(pauses).where(*wanted))).one_or_none()
+    query = _by_name if credential is None else _not_of_others
+    values = {"wanted": name, "token": credential}
+    row = (await transaction.execute(query, values)).one_or_none()
     return _pause(row) if row else None
 
 

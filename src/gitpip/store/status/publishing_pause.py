@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, or_, select
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.lease import NOW
 from gitpip.store.rows import reader
 from gitpip.store.schema_status import publishing_pause
 
@@ -31,12 +32,14 @@ class PersonsPause:
 
 
 _pause = reader(PersonsPause)
+_current = select(publishing_pause).where(
+    or_(publishing_pause.c.until.is_(None), publishing_pause.c.until > NOW)
+)
 
 
 async def current(transaction: Transaction, now: datetime) -> PersonsPause | None:
     """A person's pause that holds at `now`, if there is one."""
-    lasts = or_(publishing_pause.c.until.is_(None), publishing_pause.c.until > now)
-    row = (await transaction.execute(select(publishing_pause).where(lasts))).one_or_none()
+    row = (await transaction.execute(_current, {"now": now})).one_or_none()
     return _pause(row) if row else None
 
 

@@ -7,6 +7,7 @@ was once that account is set again.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, insert, literal, select, update
@@ -189,6 +190,7 @@ async def _send_there(transaction: Transaction, user_key: UserKey, now: datetime
     )
 
 
+@cache
 def _rows() -> Select[Any]:
     other = and_(account_rows.c.key == targets.c.account_key, ~is_bound)
     return select(targets, account_rows.c.name.label("other_account")).outerjoin(

@@ -1,5 +1,6 @@
 """Users as they are read: the query, and what a row of it means."""
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, func, select, type_coerce
@@ -14,6 +15,7 @@ user_of = reader(User)
 """The user of a whole row."""
 
 
+@cache
 def rows() -> Select[Any]:
     """Whole rows of users, to be narrowed down and given to `user_of`."""
     tags = (
