@@ -54,7 +54,7 @@ CASES = (
         Act.RESUME_PUBLISHING,
         (by_person(until=NOW + HOUR),),
         (publishing_pause.delete(),),
-        ("Sync is paused by eve until 13:00 UTC: a fair.", "gitpip publishing resume"),
+        ("Sync is paused by eve until 2026-05-04 13:00 UTC: a fair.", "gitpip publishing resume"),
     ),
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
@@ -207,7 +207,7 @@ CASES = (
         None,
         (queued(state="uncertain", sent_at=NOW - HOUR, due_at=NOW + HOUR),),
         (SENT,),
-        ("11:00 UTC", "ada.txt"),
+        ("2026-05-04 11:00 UTC", "ada.txt"),
     ),
     Case(
         ProblemKind.UNDO_STOPPED,
@@ -285,7 +285,7 @@ CASES = (
         Act.REVIEW_AUDITS,
         (audit(waits_until=NOW + HOUR, waits_because="answered 500", failures=1),),
         (surveys.delete(),),
-        ("Audit 1 waits: answered 500. gitpip tries again: 13:00 UTC.",),
+        ("Audit 1 waits: answered 500. gitpip tries again: 2026-05-04 13:00 UTC.",),
     ),
     Case(
         ProblemKind.DOUBLES_LEFT,
@@ -361,7 +361,7 @@ CASES = (
         None,
         (queued(state="pending", due_at=NOW - HOUR, backfill=1),),
         (SENT,),
-        ("11:00 UTC", "ada.txt"),
+        ("2026-05-04 11:00 UTC", "ada.txt"),
     ),
     Case(
         ProblemKind.PUBLICATIONS_WAITING,
@@ -398,7 +398,11 @@ CASES = (
             ),
         ),
         (SENT, deals.update().values(state="published", deal_id=1)),
-        ("Deals can't be found or created for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
+        (
+            "Deals can't be found or created for 1 user",
+            "ada: a cap.",
+            "next try is at 2026-05-04 13:00 UTC",
+        ),
     ),
     Case(
         ProblemKind.DEALS_UNCERTAIN,
@@ -423,7 +427,7 @@ CASES = (
         # The next attempt is due later: each one that failed puts it off.
         (asked(NOW - HOUR, attempts=1, reason="Pipedrive answered 500"),),
         (amendments.delete(),),
-        ("since 11:00 UTC", "ada.txt (Pipedrive answered 500)"),
+        ("since 2026-05-04 11:00 UTC", "ada.txt (Pipedrive answered 500)"),
     ),
     Case(
         ProblemKind.NOTES_OVERDUE,
@@ -431,7 +435,7 @@ CASES = (
         None,
         (asked(NOW, attempts=3, reason="Pipedrive answered 500"),),
         (amendments.delete(),),
-        ("since 12:00 UTC", "ada.txt"),
+        ("since 2026-05-04 12:00 UTC", "ada.txt"),
     ),
     Case(
         ProblemKind.NOTES_WAITING,

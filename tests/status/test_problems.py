@@ -75,7 +75,7 @@ CASES = (
         Act.SET_GITHUB_TOKEN,
         paused("watching", PauseCause.CREDENTIAL, "GitHub says: Bad credentials"),
         (OVER,),
-        ("13:00 UTC", "GitHub says: Bad credentials."),
+        ("2026-05-04 13:00 UTC", "GitHub says: Bad credentials."),
     ),
     Case(
         ProblemKind.READING_PAUSED,
@@ -83,7 +83,7 @@ CASES = (
         None,
         paused("reading", PauseCause.RATE_LIMIT, "the limit is used up"),
         (OVER,),
-        ("13:00 UTC", "the limit is used up."),
+        ("2026-05-04 13:00 UTC", "the limit is used up."),
     ),
     Case(
         ProblemKind.SWEEPING_PAUSED,
@@ -91,7 +91,7 @@ CASES = (
         Act.TRY_NOW,
         paused("sweeping", PauseCause.FAULT, "GraphQL gave no data"),
         (OVER,),
-        ("13:00 UTC", "GraphQL gave no data."),
+        ("2026-05-04 13:00 UTC", "GraphQL gave no data."),
     ),
     Case(
         ProblemKind.PUBLISHING_PAUSED,
@@ -99,7 +99,7 @@ CASES = (
         Act.TRY_NOW,
         paused("publishing", PauseCause.VENDOR, "Pipedrive answered 502"),
         (OVER,),
-        ("13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
+        ("2026-05-04 13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
     ),
     Case(
         ProblemKind.EXAMINING_PAUSED,
@@ -109,7 +109,7 @@ CASES = (
             "examining", PauseCause.VENDOR, "no file can be examined for credentials (it ended)"
         ),
         (OVER,),
-        ("Sync is paused", "13:00 UTC: no file", "nothing is lost", "gitpip doctor"),
+        ("Sync is paused", "2026-05-04 13:00 UTC: no file", "nothing is lost", "gitpip doctor"),
     ),
     Case(
         ProblemKind.USERS_UNAVAILABLE,
@@ -210,7 +210,7 @@ CASES = (
         Act.RESTART,
         (insert(checks).values(requested_at=NOW - HOUR, started_at=NOW - HOUR),),
         (checks.update().values(ended_at=NOW),),
-        ("11:00 UTC", "stopped before it was done"),
+        ("2026-05-04 11:00 UTC", "stopped before it was done"),
     ),
     Case(
         ProblemKind.FEED_UNREADABLE,

@@ -2,9 +2,11 @@
 
 import json
 import re
+from datetime import timedelta
 
 import httpx2
 
+from gitpip.clock import utc_now
 from tests.web.conftest import Served
 
 
@@ -14,6 +16,10 @@ def published(served: Served) -> int:
 
 def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served) -> None:
     address = f"{served.gitpip.url}/status-page/publishing/pause"
+    tomorrow = (utc_now() + timedelta(days=1)).date()
+    in_tokyo = {"cookie": "gitpip_zone=Asia%2FTokyo"}
+    httpx2.post(address, data={"until": f"{tomorrow}T09:00"}, headers=in_tokyo)
+    assert served.api("GET", "/status").json()["publishing"]["until"] == f"{tomorrow}T00:00:00Z"
     assert httpx2.post(address, data={"reason": "a fair"}).status_code == 303
     served.track("ada", {"one.py": "1"})
 

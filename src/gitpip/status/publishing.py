@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from gitpip.config.publishing.policy import effective
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, held, publishing_settings, repairs, undos
 from gitpip.store.publications.approvals import HeldForCredentials
@@ -253,8 +253,8 @@ def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
         "example": f"{trouble.example}: {reason}",
         "what": f"{trouble.example}: {reason}" if trouble.reason else f"{trouble.example}.",
         "why": f" ({reason.rstrip('.')})" if trouble.reason else "",
-        "since": clock(trouble.since, now) if trouble.since else "an unknown time",
-        "next_try": clock(trouble.next_try or now, now),
+        "since": day_and_clock(trouble.since) if trouble.since else "an unknown time",
+        "next_try": day_and_clock(trouble.next_try or now),
     }
 
 

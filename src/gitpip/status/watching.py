@@ -13,8 +13,8 @@ from gitpip.status.problem import (
     Problem,
     ProblemKind,
     Severity,
-    clock,
     count,
+    day_and_clock,
     said,
 )
 from gitpip.store.database import Transaction
@@ -84,12 +84,12 @@ async def problems(watching: Watching, known: Completeness, *, capacity: int) ->
     found: list[tuple[Trouble, Callable[[Trouble], Problem]]] = [
         (await troubles.users_unavailable(rows), _unavailable),
         (await troubles.users_failing(rows), _failing),
-        (await _users_late(watching), partial(_late, watching)),
+        (await _users_late(watching), _late),
         (await troubles.users_unread(rows), partial(_unread, watching, known)),
         (await troubles.users_not_compared(rows), _not_compared),
     ]
     if watching.goes_on:
-        found.append((await _checks_abandoned(watching), partial(_abandoned, watching)))
+        found.append((await _checks_abandoned(watching), _abandoned))
     problems = [describe(trouble) for trouble, describe in found if trouble.count]
     if known.users > capacity:
         problems.append(_over_capacity(watching, known, capacity))
@@ -150,13 +150,13 @@ async def _users_late(watching: Watching) -> Trouble:
     )
 
 
-def _late(watching: Watching, trouble: Trouble) -> Problem:
+def _late(trouble: Trouble) -> Problem:
     subject = (
         f"{trouble.example} was"
         if trouble.count == 1
         else f"{count(trouble.count, 'user')}, e.g. {trouble.example}, were"
     )
-    after = f" after {clock(trouble.since, watching.now)}" if trouble.since else ""
+    after = f" after {day_and_clock(trouble.since)}" if trouble.since else ""
     return Problem(
         ProblemKind.USERS_LATE,
         Severity.WARNING,
@@ -203,8 +203,8 @@ async def _checks_abandoned(watching: Watching) -> Trouble:
     )
 
 
-def _abandoned(watching: Watching, trouble: Trouble) -> Problem:
-    when = f", requested at {clock(trouble.since, watching.now)}," if trouble.since else ""
+def _abandoned(trouble: Trouble) -> Problem:
+    when = f", requested at {day_and_clock(trouble.since)}," if trouble.since else ""
     return Problem(
         ProblemKind.CHECK_ABANDONED,
         Severity.WARNING,
@@ -259,7 +259,7 @@ async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem]
                 ProblemKind.FEED_GAP,
                 Severity.INFO,
                 "GitHub's public feed may have left out gists before "
-                f"{clock(state.gap_at, watching.now)}: the regular checks find these.",
+                f"{day_and_clock(state.gap_at)}: the regular checks find these.",
                 since=state.gap_at,
             )
         )
