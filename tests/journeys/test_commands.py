@@ -437,12 +437,21 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     told = json.loads(world.gitpip.command(*options, "--json").stdout)
 
     assert printed.returncode == 0
-    assert "78,090 (260.3 % of 30,000)" in printed.stdout
+    assert "78,090 (260.3% of 30,000)" in printed.stdout
     assert "3 seats, or the plan premium, are enough" in printed.stdout
     assert told["plan"]["github_points_per_hour"] == 10
     assert told["today"]["users"] == 1
     assert told["today"]["files_per_day"] == pytest.approx(2 / 7)
     assert told["today"]["database_bytes"] > 0
+
+    assert "users\t1,000\t1\n" in printed.stdout
+    unread = world.gitpip.command("latest", "ada", "--no-record").stdout
+    assert [line.split("\t")[4] for line in unread.splitlines()] == ["no", "no"]
+    undone = world.gitpip.command("undo", "--user", "ada", "--dry-run").stdout
+    assert undone.startswith(
+        "Undo of user ada: 2 files. 0 activities in Pipedrive would be deleted"
+    )
+    assert "2 files would not be sent" in undone
 
     refused = world.gitpip.command("plan", "--users", "0", "--gists-per-day", "1")
     assert (refused.returncode, refused.stdout) == (1, "")
