@@ -119,7 +119,7 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     wrong.write_text("login,tag\nzoe,x\n")
 
     first = world.gitpip.command("users", "import", "--json", str(table))
-    second = world.gitpip.command("users", "import", "--json", str(listed))
+    second = world.gitpip.command("users", "import", "--json", "--backfill", "none", str(listed))
     third = world.gitpip.command("users", "import", str(wrong))
 
     assert json.loads(first.stdout)["added"] == 1
@@ -135,6 +135,11 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert "Added 0 users. Already tracked: 1 (unchanged)." in again
     assert "on GitHub" not in again
     assert tracked(world) == ["octocat", "hubot", "mona"]
+    rules = [
+        json.loads(world.gitpip.command("users", "show", login, "--json").stdout)["backfill"]
+        for login in ("octocat", "mona")
+    ]
+    assert rules == ["latest:2", "none"]
 
 
 @SQLITE
