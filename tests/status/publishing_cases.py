@@ -54,7 +54,7 @@ CASES = (
         Act.RESUME_PUBLISHING,
         (by_person(until=NOW + HOUR),),
         (publishing_pause.delete(),),
-        ("Sync is paused by eve until 2026-05-04 13:00 UTC: a fair.", "gitpip publishing resume"),
+        ("Sync is paused by eve until 2026-05-04 13:00 UTC: a fair. Nothing is lost.",),
     ),
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
@@ -102,7 +102,7 @@ CASES = (
         Act.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
-        ("1 file of ada waits for your decision: the publishing mode is to ask. Approve",),
+        ("1 file of ada waits for your decision: new files are held for approval. Approve",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,

@@ -92,6 +92,14 @@ GONE = [
     "After (UTC)",
     "can't be asked just now",
     "can't be answered just now",
+    # One word for one thing: people, and files that are sent
+    "publishing mode is to ask",
+    "removed user",
+    "these users",
+    "rows here",
+    "Publishing mode",
+    'count("publication',
+    'count("user',
 ]
 """Write the phrase here when a better one takes its place."""
 

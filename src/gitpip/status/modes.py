@@ -24,8 +24,7 @@ def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:
     return Problem(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
         Severity.INFO,
-        f"Sync is paused by {pause.paused_by} {end}{why} Nothing is lost; gitpip publishing "
-        "resume ends it.",
+        f"Sync is paused by {pause.paused_by} {end}{why} Nothing is lost.",
         since=pause.since,
         act=Act.RESUME_PUBLISHING,
     )

@@ -53,7 +53,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
-        "{number} could not be found or created, so these users' files are not sent: {example} "
+        "{number} could not be found or created, so these people's files are not sent: {example} "
         "Fix the reason, then retry one of the files.",
         Act.RETRY_FAILED,
     ),
@@ -413,7 +413,7 @@ WHY_HELD = {
     "expected",
     HeldBecause.RULE: "a rule holds them",
     HeldBecause.DRY_RUN: "they were found during a dry run",
-    HeldBecause.ASK: "the publishing mode is to ask",
+    HeldBecause.ASK: "new files are held for approval",
     HeldBecause.PERSON: "a person held them",
 }
 

@@ -55,7 +55,7 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
             "Pipedrive tokens per day",
             f"{follows.tokens_per_day:,.0f} ({follows.tokens_percent:.1f}% of "
             f"{follows.tokens_of_plan:,})",
-            "; ".join(f"{name}: {spent}" for name, spent in budgets.items()),
+            "; ".join(budgets.values()),
         ),
         ("Pipedrive tokens for new deals, once", f"{follows.tokens_once:,}", ""),
         (
@@ -78,7 +78,7 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
         (
             "gists that the public feed misses",
             f"found within {_time(follows.found_within_seconds)}",
-            f"95% of users checked in the last {_time(present.freshness_p95_seconds)}"
+            f"95% checked in the last {_time(present.freshness_p95_seconds)}"
             if present and present.freshness_p95_seconds is not None
             else "",
         ),
