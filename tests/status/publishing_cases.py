@@ -83,7 +83,7 @@ CASES = (
         Act.CHANGE_MODE,
         (users.update().where(ADA).values(publishing_mode="dry-run"),),
         (users.update().values(publishing_mode=None),),
-        ("1 user is in a dry run: nothing of them is sent.",),
+        ("1 person is in a dry run: nothing of them is sent.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
@@ -94,7 +94,7 @@ CASES = (
             queued(state="pending", due_at=LONG_AGO),
         ),
         (users.update().values(state="active"), SENT),
-        ("1 file of paused users waits to be sent until someone resumes these users.",),
+        ("1 file of paused people waits to be sent until someone resumes them.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
@@ -122,7 +122,7 @@ CASES = (
             ),
         ),
         (targets.delete(),),
-        ("1 user has a target in Pipedrive that can't be used", "ada: deal 7 is archived."),
+        ("1 person has a target in Pipedrive that can't be used", "ada: deal 7 is archived."),
     ),
     Case(
         ProblemKind.CREDENTIALS_HELD,
@@ -190,7 +190,7 @@ CASES = (
         Act.DECIDE_HELD,
         (publications.update().values(state="held", queued_at=LONG_AGO),),
         (SENT,),
-        ("2 files of 2 users wait for your decision, e.g. 1 file of ada: ",),
+        ("2 files of 2 people wait for your decision, e.g. 1 file of ada: ",),
         count=2,
     ),
     Case(
@@ -313,7 +313,7 @@ CASES = (
         Act.CHANGE_TARGETS,
         (deal(state="published", deal_id=8), drifted("lost", "wait")),
         (deal_drifts.update().values(drift=None, answer=None),),
-        ("1 user has a deal", "new files of theirs wait: ada: deal 8 was lost."),
+        ("1 person has a deal", "new files of theirs wait: ada: deal 8 was lost."),
     ),
     Case(
         ProblemKind.DEALS_DRIFTED,
@@ -321,7 +321,7 @@ CASES = (
         None,
         (deal(state="published", deal_id=8), drifted("won", "keep")),
         (deal_drifts.update().values(drifted_at=NOW - 25 * HOUR),),
-        ("1 user has a deal", "ada: deal 8 was won.", "shown for a day"),
+        ("1 person has a deal", "ada: deal 8 was won.", "shown for a day"),
     ),
     Case(
         ProblemKind.DOUBLES_DELETED,
@@ -399,7 +399,7 @@ CASES = (
         ),
         (SENT, deals.update().values(state="published", deal_id=1)),
         (
-            "Deals can't be found or created for 1 user",
+            "Deals can't be found or created for 1 person",
             "ada: a cap.",
             "next try is at 2026-05-04 13:00 UTC",
         ),

@@ -14,6 +14,8 @@ TEXTS = [
     SRC / "web" / "errors.py",
     SRC / "web" / "feeds.py",
     SRC / "runtime" / "vendors.py",
+    SRC / "status" / "accounts.py",
+    SRC / "status" / "modes.py",
     SRC / "status" / "publishing.py",
     SRC / "publish" / "activity.py",
     SRC / "publish" / "deals.py",

@@ -209,6 +209,11 @@ def until(time: datetime, now: datetime) -> str:
     return f"until {day_and_clock(time)}"
 
 
+def people(number: int) -> str:
+    """A number of tracked users in the words of the pages, e.g. `1 person` or `1,200 people`."""
+    return count(number, "person", "people")
+
+
 def day_and_clock(time: datetime) -> str:
     """A time (UTC) in a sentence: whole, so that pages can show it in the reader's own zone."""
     return f"{time:%Y-%m-%d %H:%M} UTC"

@@ -13,8 +13,8 @@ from gitpip.status.problem import (
     Problem,
     ProblemKind,
     Severity,
-    count,
     day_and_clock,
+    people,
     said,
 )
 from gitpip.store.database import Transaction
@@ -103,13 +103,13 @@ def _unavailable(trouble: Trouble) -> Problem:
     if trouble.count == 1:
         sentence = (
             f"New gists of {trouble.example} are not found: {said(trouble.reason)} gitpip asks "
-            "again once a day. Check the username, or remove the user."
+            "again once a day. Check the username, or stop tracking this person."
         )
     else:
         sentence = (
-            f"GitHub does not show {count(trouble.count, 'user')}, so their new gists are not "
+            f"GitHub does not show {people(trouble.count)}, so their new gists are not "
             f"found, e.g. {trouble.example}: {said(trouble.reason)} gitpip asks again once a day. "
-            "Check the usernames, or remove the users."
+            "Check the usernames, or stop tracking them."
         )
     return Problem(
         ProblemKind.USERS_UNAVAILABLE,
@@ -126,7 +126,7 @@ def _failing(trouble: Trouble) -> Problem:
         subject, example = trouble.example, f": {said(trouble.reason)}"
         again = f"{trouble.example} is checked again soon."
     else:
-        subject = count(trouble.count, "user")
+        subject = people(trouble.count)
         example = f", e.g. {trouble.example}: {said(trouble.reason)}"
         again = "They are checked again soon."
     return Problem(
@@ -154,7 +154,7 @@ def _late(trouble: Trouble) -> Problem:
     subject = (
         f"{trouble.example} was"
         if trouble.count == 1
-        else f"{count(trouble.count, 'user')}, e.g. {trouble.example}, were"
+        else f"{people(trouble.count)}, e.g. {trouble.example}, were"
     )
     after = f" after {day_and_clock(trouble.since)}" if trouble.since else ""
     return Problem(
@@ -174,7 +174,7 @@ def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Proble
     return Problem(
         ProblemKind.USERS_UNREAD,
         Severity.WARNING if late else Severity.INFO,
-        f"{trouble.count:,} of {count(known.users, 'user')} "
+        f"{trouble.count:,} of {people(known.users)} "
         f"{'has' if trouble.count == 1 else 'have'} not been checked completely yet"
         + (f"{': ' if trouble.count == 1 else ', e.g. '}{trouble.example}." if late else "."),
         since=trouble.since,
@@ -188,7 +188,7 @@ def _not_compared(trouble: Trouble) -> Problem:
     return Problem(
         ProblemKind.LISTS_NOT_COMPARED,
         Severity.INFO,
-        f"The gist lists of {count(trouble.count, 'user')} have not been read since the upgrade"
+        f"The gist lists of {people(trouble.count)} have not been read since the upgrade"
         f"{such_as}{trouble.example}. The former version did not notice that a list was behind, so "
         "a file of theirs may be missing: they are read now, with the requests to spare.",
         count=trouble.count,
@@ -225,8 +225,8 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
     return Problem(
         ProblemKind.OVER_CAPACITY,
         Severity.WARNING,
-        f"Too many users for GitHub's limits: {known.users:,} are tracked, and {capacity:,} can be "
-        f"checked every {format_duration(watching.interval)}, so gists are found late. "
+        f"Too many people for GitHub's limits: {known.users:,} are tracked, and {capacity:,} can "
+        f"be checked every {format_duration(watching.interval)}, so gists are found late. "
         f"Set {other_advice}a longer GITPIP_CHECK_INTERVAL.",
         count=known.users,
         act=Act.CHECK_LESS_OFTEN,
@@ -268,7 +268,7 @@ async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem]
 
 async def _all_paused(transaction: Transaction) -> Problem:
     number = (await users.count(transaction)).get(UserState.PAUSED, 0)
-    subject = "The only user is" if number == 1 else f"All {number:,} users are"
+    subject = "The only person is" if number == 1 else f"All {number:,} people are"
     return Problem(
         ProblemKind.USERS_PAUSED,
         Severity.INFO,
