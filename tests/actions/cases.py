@@ -20,6 +20,8 @@ class Case:
     tables: tuple[str, ...] = ()
     """The tables in which it changes rows."""
     refused: Refused | None = None
+    on_page: str = ""
+    """How the page says why it is refused, where it names a field in its own words."""
     refused_by: tuple[str, ...] = ("page", "api", "command")
     file: tuple[str, bytes] | None = None
     """A file that the command finds in its folder."""

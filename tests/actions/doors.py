@@ -227,8 +227,14 @@ def _refused_by_api(answer: httpx2.Response) -> Refused:
 
 
 def _refused_by_page(answer: httpx2.Response) -> Refused:
-    """What the page says: all of its text, in which the sentence must be."""
-    return Refused(0, "", re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", " ", answer.text))))
+    """What the page says: all of its text, in which the sentence must be.
+
+    Pages show times as readers write them; commands and the API as here.
+    """
+    text = re.sub(
+        r'<time datetime="([-0-9]+)T([0-9:]{5})[^>]*>[^<]*</time>', r"\1 \2 UTC", answer.text
+    )
+    return Refused(0, "", re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", " ", text))))
 
 
 async def _due(transaction: Transaction) -> set[str]:

@@ -41,6 +41,7 @@ SETTINGS = [
             "invalid-input",
             "deal_value: 'much': must be none, or a number from 0 on, e.g. 1200 or 99.50",
         ),
+        on_page="Value of new deals: 'much': must be none, or a number from 0 on",
     ),
     Case(
         "a setting that there is not is changed",

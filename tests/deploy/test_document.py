@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +168,19 @@ def test_each_command_of_gitpip_that_is_shown_exists(shell: Shell) -> None:
         shell.run(snippet(f"gitpip keys create {name} --role viewer\n"), ROOT)
         for file in shell.out.glob("gitpip.db*"):
             file.unlink()
+
+
+@pytest.mark.parametrize("copied", [".backup '", "VACUUM INTO '", "VACUUM INTO ?"])
+def test_a_backup_is_a_whole_copy_of_a_database_in_use(copied: str, tmp_path: Path) -> None:
+    if "?" not in copied and not shutil.which("sqlite3"):
+        pytest.skip("there is no program sqlite3")
+    used = sqlite3.connect(tmp_path / "gitpip.db")
+    used.execute("PRAGMA journal_mode = WAL")
+    used.execute("CREATE TABLE gists (id)")
+    used.execute("INSERT INTO gists VALUES (7)")
+    used.commit()
+    commands = snippet(copied).replace("/.local/share/gitpip/", "/")
+    Shell(tmp_path).run(commands.replace("/var/lib/gitpip", str(tmp_path)), tmp_path)
+    [copy] = tmp_path.glob("backup*.db")
+    assert sqlite3.connect(copy).execute("SELECT id FROM gists").fetchall() == [(7,)]
+    used.close()

@@ -119,7 +119,7 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     wrong.write_text("login,tag\nzoe,x\n")
 
     first = world.gitpip.command("users", "import", "--json", str(table))
-    second = world.gitpip.command("users", "import", "--json", str(listed))
+    second = world.gitpip.command("users", "import", "--json", "--backfill", "none", str(listed))
     third = world.gitpip.command("users", "import", str(wrong))
 
     assert json.loads(first.stdout)["added"] == 1
@@ -135,6 +135,11 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert "Added 0 users. Already tracked: 1 (unchanged)." in again
     assert "on GitHub" not in again
     assert tracked(world) == ["octocat", "hubot", "mona"]
+    rules = [
+        json.loads(world.gitpip.command("users", "show", login, "--json").stdout)["backfill"]
+        for login in ("octocat", "mona")
+    ]
+    assert rules == ["latest:2", "none"]
 
 
 @SQLITE
@@ -437,12 +442,21 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     told = json.loads(world.gitpip.command(*options, "--json").stdout)
 
     assert printed.returncode == 0
-    assert "78,090 (260.3 % of 30,000)" in printed.stdout
+    assert "78,090 (260.3% of 30,000)" in printed.stdout
     assert "3 seats, or the plan premium, are enough" in printed.stdout
     assert told["plan"]["github_points_per_hour"] == 10
     assert told["today"]["users"] == 1
     assert told["today"]["files_per_day"] == pytest.approx(2 / 7)
     assert told["today"]["database_bytes"] > 0
+
+    assert "users\t1,000\t1\n" in printed.stdout
+    unread = world.gitpip.command("latest", "ada", "--no-record").stdout
+    assert [line.split("\t")[4] for line in unread.splitlines()] == ["no", "no"]
+    undone = world.gitpip.command("undo", "--user", "ada", "--dry-run").stdout
+    assert undone.startswith(
+        "Undo of user ada: 2 files. 0 activities in Pipedrive would be deleted"
+    )
+    assert "2 files would not be sent" in undone
 
     refused = world.gitpip.command("plan", "--users", "0", "--gists-per-day", "1")
     assert (refused.returncode, refused.stdout) == (1, "")

@@ -51,7 +51,7 @@ async def test_a_deal_that_lands_after_all_is_told_and_left(scene: Scene) -> Non
     assert await told(scene) == []
     await scene.settle(process, watched=True)
     [problem] = await told(scene)
-    for words in ("1 user has", "ada", f"uses deal {SECOND}", f"leaves deal {FIRST}", "Merge"):
+    for words in ("1 person has", "ada", f"uses deal {SECOND}", f"leaves deal {FIRST}", "Merge"):
         assert words in problem.sentence
     assert not any(request.method == "DELETE" for request in scene.crm.requests)
     assert not await is_watched(scene)

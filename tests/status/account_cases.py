@@ -46,7 +46,7 @@ CASES = (
             account(2, "github", "ghe.example.com", waits_since=JUST_NOW),
         ),
         FORGET,
-        ("GITHUB_API_URL is ghe.example.com", "the users are of api.github.com", "--same"),
+        ("GITHUB_API_URL is ghe.example.com", "the people are of api.github.com", "--same"),
     ),
     Case(
         ProblemKind.ACTIVITIES_MISSING,

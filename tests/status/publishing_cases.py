@@ -54,7 +54,7 @@ CASES = (
         Act.RESUME_PUBLISHING,
         (by_person(until=NOW + HOUR),),
         (publishing_pause.delete(),),
-        ("Sync is paused by eve until 13:00 UTC: a fair.", "gitpip publishing resume"),
+        ("Sync is paused by eve until 2026-05-04 13:00 UTC: a fair. Nothing is lost.",),
     ),
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
@@ -83,7 +83,7 @@ CASES = (
         Act.CHANGE_MODE,
         (users.update().where(ADA).values(publishing_mode="dry-run"),),
         (users.update().values(publishing_mode=None),),
-        ("1 user is in a dry run: nothing of them is sent.",),
+        ("1 person is in a dry run: nothing of them is sent.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
@@ -94,7 +94,7 @@ CASES = (
             queued(state="pending", due_at=LONG_AGO),
         ),
         (users.update().values(state="active"), SENT),
-        ("1 file of paused users waits to be sent until someone resumes these users.",),
+        ("1 file of paused people waits to be sent until someone resumes them.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
@@ -102,7 +102,7 @@ CASES = (
         Act.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
-        ("1 file of ada waits for your decision: the publishing mode is to ask. Approve",),
+        ("1 file of ada waits for your decision: new files are held for approval. Approve",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
@@ -122,7 +122,7 @@ CASES = (
             ),
         ),
         (targets.delete(),),
-        ("1 user has a target in Pipedrive that can't be used", "ada: deal 7 is archived."),
+        ("1 person has a target in Pipedrive that can't be used", "ada: deal 7 is archived."),
     ),
     Case(
         ProblemKind.CREDENTIALS_HELD,
@@ -190,7 +190,7 @@ CASES = (
         Act.DECIDE_HELD,
         (publications.update().values(state="held", queued_at=LONG_AGO),),
         (SENT,),
-        ("2 files of 2 users wait for your decision, e.g. 1 file of ada: ",),
+        ("2 files of 2 people wait for your decision, e.g. 1 file of ada: ",),
         count=2,
     ),
     Case(
@@ -207,7 +207,7 @@ CASES = (
         None,
         (queued(state="uncertain", sent_at=NOW - HOUR, due_at=NOW + HOUR),),
         (SENT,),
-        ("11:00 UTC", "ada.txt"),
+        ("2026-05-04 11:00 UTC", "ada.txt"),
     ),
     Case(
         ProblemKind.UNDO_STOPPED,
@@ -285,7 +285,7 @@ CASES = (
         Act.REVIEW_AUDITS,
         (audit(waits_until=NOW + HOUR, waits_because="answered 500", failures=1),),
         (surveys.delete(),),
-        ("Audit 1 waits: answered 500. gitpip tries again: 13:00 UTC.",),
+        ("Audit 1 waits: answered 500. gitpip tries again: 2026-05-04 13:00 UTC.",),
     ),
     Case(
         ProblemKind.DOUBLES_LEFT,
@@ -313,7 +313,7 @@ CASES = (
         Act.CHANGE_TARGETS,
         (deal(state="published", deal_id=8), drifted("lost", "wait")),
         (deal_drifts.update().values(drift=None, answer=None),),
-        ("1 user has a deal", "new files of theirs wait: ada: deal 8 was lost."),
+        ("1 person has a deal", "new files of theirs wait: ada: deal 8 was lost."),
     ),
     Case(
         ProblemKind.DEALS_DRIFTED,
@@ -321,7 +321,7 @@ CASES = (
         None,
         (deal(state="published", deal_id=8), drifted("won", "keep")),
         (deal_drifts.update().values(drifted_at=NOW - 25 * HOUR),),
-        ("1 user has a deal", "ada: deal 8 was won.", "shown for a day"),
+        ("1 person has a deal", "ada: deal 8 was won.", "shown for a day"),
     ),
     Case(
         ProblemKind.DOUBLES_DELETED,
@@ -361,7 +361,7 @@ CASES = (
         None,
         (queued(state="pending", due_at=NOW - HOUR, backfill=1),),
         (SENT,),
-        ("11:00 UTC", "ada.txt"),
+        ("2026-05-04 11:00 UTC", "ada.txt"),
     ),
     Case(
         ProblemKind.PUBLICATIONS_WAITING,
@@ -398,7 +398,11 @@ CASES = (
             ),
         ),
         (SENT, deals.update().values(state="published", deal_id=1)),
-        ("Deals can't be found or created for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
+        (
+            "Deals can't be found or created for 1 person",
+            "ada: a cap.",
+            "next try is at 2026-05-04 13:00 UTC",
+        ),
     ),
     Case(
         ProblemKind.DEALS_UNCERTAIN,
@@ -423,7 +427,7 @@ CASES = (
         # The next attempt is due later: each one that failed puts it off.
         (asked(NOW - HOUR, attempts=1, reason="Pipedrive answered 500"),),
         (amendments.delete(),),
-        ("since 11:00 UTC", "ada.txt (Pipedrive answered 500)"),
+        ("since 2026-05-04 11:00 UTC", "ada.txt (Pipedrive answered 500)"),
     ),
     Case(
         ProblemKind.NOTES_OVERDUE,
@@ -431,7 +435,7 @@ CASES = (
         None,
         (asked(NOW, attempts=3, reason="Pipedrive answered 500"),),
         (amendments.delete(),),
-        ("since 12:00 UTC", "ada.txt"),
+        ("since 2026-05-04 12:00 UTC", "ada.txt"),
     ),
     Case(
         ProblemKind.NOTES_WAITING,

@@ -78,7 +78,9 @@ async def test_only_what_github_asked_for_is_kept(rows: Rows, name: str, cause: 
         assert await tried(rows, name) == ((name,), [("pause.ended", name)])
         assert (await rows.condition()).pauses == {}
         return
-    with pytest.raises(PauseKept, match=f"^{name} is paused until 12:30 UTC because GitHub asked"):
+    with pytest.raises(
+        PauseKept, match=f"^{name} is paused until 2026-05-04 12:30 UTC because GitHub asked"
+    ):
         await tried(rows, name)
     assert set((await rows.condition()).pauses) == {name}
     await pause(rows, "publishing", PauseCause.VENDOR)
@@ -92,7 +94,8 @@ async def test_what_is_not_paused_but_held_up_names_the_pause_that_holds_it_up(r
     assert await reason("watching") == "watching is not paused."
     await pause(rows, "reading", PauseCause.FAULT)
     assert await reason("watching") == (
-        "watching itself is not paused; reading is, until 12:30 UTC: gitpip try-now reading"
+        "watching itself is not paused; reading is, until 2026-05-04 12:30 UTC: gitpip try-now "
+        "reading"
     )
     assert await reason("publishing") == "publishing is not paused."
 

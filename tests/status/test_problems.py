@@ -75,7 +75,7 @@ CASES = (
         Act.SET_GITHUB_TOKEN,
         paused("watching", PauseCause.CREDENTIAL, "GitHub says: Bad credentials"),
         (OVER,),
-        ("13:00 UTC", "GitHub says: Bad credentials."),
+        ("2026-05-04 13:00 UTC", "GitHub says: Bad credentials."),
     ),
     Case(
         ProblemKind.READING_PAUSED,
@@ -83,7 +83,7 @@ CASES = (
         None,
         paused("reading", PauseCause.RATE_LIMIT, "the limit is used up"),
         (OVER,),
-        ("13:00 UTC", "the limit is used up."),
+        ("2026-05-04 13:00 UTC", "the limit is used up."),
     ),
     Case(
         ProblemKind.SWEEPING_PAUSED,
@@ -91,7 +91,7 @@ CASES = (
         Act.TRY_NOW,
         paused("sweeping", PauseCause.FAULT, "GraphQL gave no data"),
         (OVER,),
-        ("13:00 UTC", "GraphQL gave no data."),
+        ("2026-05-04 13:00 UTC", "GraphQL gave no data."),
     ),
     Case(
         ProblemKind.PUBLISHING_PAUSED,
@@ -99,7 +99,7 @@ CASES = (
         Act.TRY_NOW,
         paused("publishing", PauseCause.VENDOR, "Pipedrive answered 502"),
         (OVER,),
-        ("13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
+        ("2026-05-04 13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
     ),
     Case(
         ProblemKind.EXAMINING_PAUSED,
@@ -109,7 +109,7 @@ CASES = (
             "examining", PauseCause.VENDOR, "no file can be examined for credentials (it ended)"
         ),
         (OVER,),
-        ("Sync is paused", "13:00 UTC: no file", "nothing is lost", "gitpip doctor"),
+        ("Sync is paused", "2026-05-04 13:00 UTC: no file", "nothing is lost", "gitpip doctor"),
     ),
     Case(
         ProblemKind.USERS_UNAVAILABLE,
@@ -127,7 +127,7 @@ CASES = (
         (WELL,),
         (
             "New gists of ada are not found: GitHub has no user ada. gitpip asks again once a "
-            "day. Check the username, or remove the user.",
+            "day. Check the username, or stop tracking this person.",
         ),
     ),
     Case(
@@ -136,7 +136,7 @@ CASES = (
         Act.REVIEW_USERS,
         (unread("a.py"), unread("b.py")),
         (unreadable.delete(),),
-        ("1 gist of 1 user", "ada: file a.py of gist a1b2: blocked by GitHub (451)."),
+        ("1 gist of 1 person", "ada: file a.py of gist a1b2: blocked by GitHub (451)."),
     ),
     Case(
         ProblemKind.USERS_FAILING,
@@ -144,7 +144,7 @@ CASES = (
         Act.REVIEW_USERS,
         (users.update().values(failure="GitHub answered 502", failures=1),),
         (users.update().values(failure=None, failures=0),),
-        ("2 users", "ada", "GitHub answered 502."),
+        ("2 people", "ada", "GitHub answered 502."),
         count=2,
     ),
     Case(
@@ -177,7 +177,7 @@ CASES = (
         None,
         (users.update().where(ADA).values(complete_until=None, created_at=JUST_NOW),),
         (WELL,),
-        ("1 of 2 users",),
+        ("1 of 2 people",),
     ),
     Case(
         ProblemKind.USERS_UNREAD,
@@ -185,7 +185,7 @@ CASES = (
         Act.REVIEW_USERS,
         (users.update().where(ADA).values(complete_until=None),),
         (WELL,),
-        ("1 of 2 users", "ada"),
+        ("1 of 2 people", "ada"),
     ),
     Case(
         ProblemKind.USERS_PAUSED,
@@ -193,7 +193,7 @@ CASES = (
         Act.RESUME_USERS,
         (users.update().values(state="paused"),),
         (users.update().values(state="active"),),
-        ("All 2 users",),
+        ("All 2 people",),
         count=2,
     ),
     Case(
@@ -210,7 +210,7 @@ CASES = (
         Act.RESTART,
         (insert(checks).values(requested_at=NOW - HOUR, started_at=NOW - HOUR),),
         (checks.update().values(ended_at=NOW),),
-        ("11:00 UTC", "stopped before it was done"),
+        ("2026-05-04 11:00 UTC", "stopped before it was done"),
     ),
     Case(
         ProblemKind.FEED_UNREADABLE,
@@ -230,7 +230,7 @@ CASES = (
         None,
         (users.update().where(ADA).values(sweep_mark="a-mark", gist_count=1),),
         (users.update().where(ADA).values(listed_at=JUST_NOW),),
-        ("The gist lists of 1 user", "since the upgrade: ada."),
+        ("The gist lists of 1 person", "since the upgrade: ada."),
     ),
     Case(
         ProblemKind.FEED_GAP,

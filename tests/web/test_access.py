@@ -220,6 +220,7 @@ NEEDED: Mapping[str, Role | None] = {
     **dict.fromkeys(OPERATOR, Role.OPERATOR),
     **dict.fromkeys(ADMIN, Role.ADMIN),
 }
+DOCUMENT = Path(__file__).parents[2] / "docs" / "access.md"
 PATHS = {**OPEN, **VIEWER, **OPERATOR, **ADMIN}
 ONE_WORDING = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
@@ -258,6 +259,14 @@ def test_every_route_declares_its_role(tmp_path: Path) -> None:
     }
 
     assert declared == {**NEEDED, **dict.fromkeys(BY_SECRET, Role.VIEWER)}
+
+
+def test_the_document_has_each_request_of_the_api_with_its_role() -> None:
+    rows = re.findall(r"(?m)^\| `(operator|admin)` \|.*?\| (`.+`) \|$", DOCUMENT.read_text())
+    shown = {request: Role(role) for role, cell in rows for request in re.findall("`(.+?)`", cell)}
+    of_api = re.compile(r"\w+ /(api|users)/")
+    more = {**dict.fromkeys(OPERATOR, Role.OPERATOR), **dict.fromkeys(ADMIN, Role.ADMIN)}
+    assert shown == {route: role for route, role in more.items() if of_api.match(route)}
 
 
 def test_a_route_that_declares_nothing_is_for_admins() -> None:

@@ -8,10 +8,11 @@ from tests.web.conftest import Served
 
 def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
     page = on_one_line(served_to_all.gitpip.get("/capacity").text)
-    assert '<th scope="row" role="rowheader">Pipedrive tokens a day</th>' in page
+    assert '<th scope="row" role="rowheader">Pipedrive tokens per day</th>' in page
     assert (
-        'data-label="Plan"></td><td role="cell" data-label="Today">0</td></tr>' in page
-    )  # no user is tracked
+        'People</th> <td role="cell" data-label="Plan">1</td>'
+        '<td role="cell" data-label="Today">0</td></tr>' in page
+    )
     asked = "users=2000000&gists_per_day=50%2C000&pipedrive_plan=growth&seats=2&check_interval=1m"
     planned = on_one_line(served_to_all.gitpip.get(f"/capacity?{asked}").text)
     assert "% of 120,000)" in planned

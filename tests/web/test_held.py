@@ -202,7 +202,9 @@ async def test_an_answer_for_all_people_counts_gists_of_all_and_says_so_before(
 async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -> None:
     await shown.hold("ada", 3)
     page = (await shown.client.get("/publications?state=held")).text
-    first, second, _ = re.findall(r'id="retry-(\d+)" aria-label="Approve', on_one_line(page))
+    first, second, _ = re.findall(
+        r'id="retry-(\d+)" class="quiet" aria-label="Approve', on_one_line(page)
+    )
     assert (await shown.post(f"/publications/{first}/retry")).status_code == 303
     assert (await shown.client.post(f"/api/v1/publications/{second}/skip")).status_code == 200
     assert await shown.states("ada") == {PENDING: 1, SKIPPED: 1, HELD: 1}

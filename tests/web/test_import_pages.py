@@ -126,6 +126,7 @@ def test_usernames_that_github_does_not_show_are_left_out(
 ) -> None:
     for name in ("one.py", "two.py"):
         served.github.add_gist("ada", {name: "1"})
+        served.github.add_gist("bob", {name: "1"})
     page = upload(people, b"login,backfill\nada,latest:1\nno-such-user,all\n")
     shown = on_one_line(page.text)
     assert "1 person will be added." in shown
@@ -136,6 +137,18 @@ def test_usernames_that_github_does_not_show_are_left_out(
     assert "1 person added, 1 row with errors" in done
     assert "GitHub has no user &#39;no-such-user&#39;" in done
     assert tracked(served) == ["ada"]
+    listed = upload(people, b"bob\n")
+    for chosen, words in (
+        ({"backfill": "none"}, "None of them is sent to Pipedrive"),
+        ({"backfill": "latest", "latest": "1"}, "1 gist will be sent to Pipedrive"),
+        ({"backfill": "latest", "latest": "many"}, "backfill: "),
+    ):
+        assert words in on_one_line(people.get(listed.url.path, params=chosen).text), chosen
+    confirm(served, people, listed, backfill="none")
+    assert served.api("GET", "/users/bob").json()["backfill"] == "none"
+    file = {"file": ("list.csv", b"cleo\n")}
+    refused = people.post("/api/v1/imports", data={"backfill": "x"}, files=file)
+    assert (refused.status_code, "backfill: " in refused.text) == (422, True)
     served.github.tokens.clear()
     shown = on_one_line(upload(people, b"ada\n").text)
     assert "GitHub could not be asked whether these usernames exist" in shown

@@ -2,9 +2,11 @@
 
 import json
 import re
+from datetime import timedelta
 
 import httpx2
 
+from gitpip.clock import utc_now
 from tests.web.conftest import Served
 
 
@@ -14,6 +16,10 @@ def published(served: Served) -> int:
 
 def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served) -> None:
     address = f"{served.gitpip.url}/status-page/publishing/pause"
+    tomorrow = (utc_now() + timedelta(days=1)).date()
+    in_tokyo = {"cookie": "gitpip_zone=Asia%2FTokyo"}
+    httpx2.post(address, data={"until": f"{tomorrow}T09:00"}, headers=in_tokyo)
+    assert served.api("GET", "/status").json()["publishing"]["until"] == f"{tomorrow}T00:00:00Z"
     assert httpx2.post(address, data={"reason": "a fair"}).status_code == 303
     served.track("ada", {"one.py": "1"})
 
@@ -33,7 +39,9 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
     one = served.gitpip.get(f"/publications/{row['id']}").text
     assert re.search('id="waits".*Sync is paused by.*id="resume-publishing"', one, re.DOTALL)
     assert 'id="resume-publishing"' in served.gitpip.get("/status-page").text
-    assert "paused by" in served.gitpip.command("status").stdout
+    told = served.gitpip.command("status").stdout
+    assert "a fair. Nothing is lost." in told
+    assert "To resume: gitpip publishing resume" in told
     drained = served.gitpip.command("publish", "--json")
     assert "Sync is paused by" in json.loads(drained.stdout)["reason"]
 
@@ -53,7 +61,7 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     )
     assert held["because"] == {"ask": 2}
     page = served.gitpip.get("/publications").text
-    assert "since the publishing mode is to ask" in " ".join(page.split())
+    assert "since new files are held for approval" in " ".join(page.split())
     first, second = served.api("GET", "/publications?state=held").json()["items"]
     assert f'id="choose-{first["id"]}"' in page
     told = served.gitpip.command("publish", "--dry-run").stdout

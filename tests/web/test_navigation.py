@@ -11,8 +11,8 @@ from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 MORE = [
-    *("Feeds", "Rules", "Audits", "Capacity", "Import", "Settings"),
-    *("Access keys", "Audit log", "API docs"),
+    *("Feeds", "Rules", "Audits", "Capacity", "Import", "Set up"),
+    *("Settings", "Access keys", "Audit log", "API docs"),
 ]
 
 

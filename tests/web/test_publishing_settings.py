@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from gitpip.config import load_settings
+from gitpip.config.publishing.policy import registry
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.store.database import Database, open_database
 from gitpip_standins import Fault, Pipedrive, Server
@@ -86,7 +87,9 @@ async def test_what_the_account_lacks_is_refused_with_what_there_is(
         page = await client.post(PAGE, data={name: wrong}, headers={"accept": "text/html"})
         assert page.status_code == 422
         shown = on_one_line(page.text)
+        assert f">{registry()[name].declaration.label}: " in shown
         assert there_is.replace("'", "&#39;") in shown
+        assert "<legend>When deals change in Pipedrive</legend>" in shown
         assert f">{wrong}</textarea>" in shown or f'value="{wrong}"' in shown
         assert (await value(client, name))[1] == "default"
 

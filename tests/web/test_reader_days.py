@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from gitpip.store.inbox.filters import Filter, span
-from gitpip.web.reader_zone import reader_now, zone_called
+from gitpip.web.reader_zone import reader_now, with_zone, zone_called
 
 BERLIN = zone_called("Europe/Berlin")
 
@@ -56,3 +56,17 @@ def test_today_and_the_last_week_count_from_the_readers_present() -> None:
 def test_a_zone_that_is_not_known_is_utc(cookie: str, zone: str) -> None:
     headers = [(b"cookie", f"gitpip_zone={cookie}".encode())]
     assert str(reader_now(Request({"type": "http", "headers": headers})).tzinfo) == zone
+
+
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("2026-01-31T08:00", "2026-01-31T08:00:00+01:00"),
+        ("2026-07-31", "2026-07-31T00:00:00+02:00"),
+        ("2026-01-31T08:00Z", "2026-01-31T08:00Z"),
+        ("0001-01-01", "0001-01-01T00:00:00+00:53:28"),
+        ("tomorrow", "tomorrow"),
+    ],
+)
+def test_a_time_in_a_form_is_in_the_readers_zone(written: str, time: str) -> None:
+    assert with_zone(written, BERLIN) == time

@@ -87,6 +87,12 @@ async def test_the_page_and_the_api_show_which_rule_takes_which_file(
     edit = on_one_line((await client.get("/rules?edit=2")).text)
     assert 'action="/rules?rule_id=2"' in edit
     assert '<input name="tags" value="vip"' in edit
+    assert '<option value="" selected>Any gist</option>' in edit
+    of_forks = {"name": "rule 1", "action": "skip", "fork": "no"}
+    saved = await client.post("/rules?rule_id=2", data=of_forks, headers=ORIGIN)
+    assert saved.status_code == 303
+    edit = on_one_line((await client.get("/rules?edit=2")).text)
+    assert '<option value="no" selected>No forks</option>' in edit
 
 
 async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_page(

@@ -1,9 +1,11 @@
 """Times are written in UTC, with their exact value for the script that shows them to a reader."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
+from gitpip.web.render.jinja import FOLDER
 from gitpip.web.render.times import age, exact, in_sentence
 
 NOW = datetime(2026, 11, 25, 21, 16, 30, tzinfo=UTC)
@@ -25,12 +27,21 @@ def test_a_time_has_its_year_where_that_is_another(time: datetime, text: str) ->
 @pytest.mark.parametrize(
     ("sentence", "shown"),
     [
-        ("Paused until 21:46 UTC.", f"Paused until {LATER}."),
+        ("Paused until 2026-11-25 21:46:00 UTC.", f"Paused until {LATER}."),
         ("Since 2026-11-25 21:46 UTC <b>", f"Since {LATER} &lt;b&gt;"),
-        ("21:46 UTC & 21:46 UTC", f"{LATER} &amp; {LATER}"),
-        ("No time: 99:99 UTC, 2026-13-01 00:00 UTC", "No time: 99:99 UTC, 2026-13-01 00:00 UTC"),
+        ("2026-11-25 21:46 UTC & 2026-11-25 21:46 UTC", f"{LATER} &amp; {LATER}"),
+        ("No time: 21:46 UTC, 2026-13-01 00:00 UTC", "No time: 21:46 UTC, 2026-13-01 00:00 UTC"),
         ("for 45 s", "for 45 s"),
     ],
 )
 def test_the_times_of_a_sentence_are_those_of_the_reader(sentence: str, shown: str) -> None:
     assert in_sentence(sentence, NOW) == shown
+
+
+def test_every_sentence_of_a_page_shows_its_times_to_the_reader() -> None:
+    words = "sentence|fault|failure|held_up|(?<!opt_out.)reason|detail|waits_because"
+    sentences = re.compile(rf"\b(?:{words})\s*\|\s*visible")
+    for template in sorted(FOLDER.glob("*.html")):
+        assert sentences.findall(template.read_text()) == [], (
+            f"{template.name}: use the filter prose"
+        )

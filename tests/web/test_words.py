@@ -14,6 +14,8 @@ TEXTS = [
     SRC / "web" / "errors.py",
     SRC / "web" / "feeds.py",
     SRC / "runtime" / "vendors.py",
+    SRC / "status" / "accounts.py",
+    SRC / "status" / "modes.py",
     SRC / "status" / "publishing.py",
     SRC / "publish" / "activity.py",
     SRC / "publish" / "deals.py",
@@ -92,6 +94,14 @@ GONE = [
     "After (UTC)",
     "can't be asked just now",
     "can't be answered just now",
+    # One word for one thing: people, and files that are sent
+    "publishing mode is to ask",
+    "removed user",
+    "these users",
+    "rows here",
+    "Publishing mode",
+    'count("publication',
+    'count("user',
 ]
 """Write the phrase here when a better one takes its place."""
 

@@ -15,12 +15,14 @@ from gitpip.cli.output import (
     act,
     console,
     errors,
+    parsed_backfill,
     prepared_settings,
     print_json,
     progress_bar,
     run,
 )
 from gitpip.config import Settings
+from gitpip.model import Backfill
 from gitpip.runtime.opening import opened
 from gitpip.status.problem import count
 from gitpip.store.users.imports import Imported
@@ -54,6 +56,13 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
         typer.Option("--header/--no-header", help="Whether the first row has headings."),
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of the spreadsheet.")] = None,
+    backfill: Annotated[
+        str | None,
+        typer.Option(
+            help="Existing gists to send: all, none, latest:N or since:YYYY-MM-DD (UTC). Users "
+            "whose row has a rule of its own keep it."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported without adding anyone.")
     ] = False,
@@ -71,13 +80,14 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
     """
     settings = prepared_settings()
     choice = _choice(column, header, sheet)
+    rule = parsed_backfill(backfill) or settings.backfill
     with file.open("rb") as stream:
         if dry_run:
             _show(run(_looked_at(settings, stream, choice)), as_json)
             return
         if not understood(stream, choice).certain:
             choice = _confirmed(run(_looked_at(settings, stream, choice)), yes=yes)
-        imported = _carry_out(settings, file, stream, choice, as_json=as_json)
+        imported = _carry_out(settings, file, stream, choice, rule, as_json=as_json)
     faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
     if as_json:
         print_json({"added": imported.added, "known": imported.known, "faults": faults})
@@ -95,7 +105,13 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
 
 
 def _carry_out(
-    settings: Settings, file: Path, stream: BinaryIO, choice: Choice | None, *, as_json: bool
+    settings: Settings,
+    file: Path,
+    stream: BinaryIO,
+    choice: Choice | None,
+    backfill: Backfill,
+    *,
+    as_json: bool,
 ) -> Imported:
     size = file.stat().st_size
     with progress_bar(as_json) as progress:
@@ -110,7 +126,7 @@ def _carry_out(
                 acting,
                 import_id,
                 stream,
-                backfill=settings.backfill,
+                backfill=backfill,
                 choice=choice,
                 follow=follow,
             )

@@ -114,11 +114,17 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def shown(value: object) -> str:
-    """A value as people read it."""
+    """A value as people read it; of numbers by name, those that are not zero."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{number:,} {name}" for name, number in value.items() if number)
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(each) for each in value)
     return str(value)
 
 

@@ -42,19 +42,18 @@ def plan(  # noqa: PLR0913 - each is an option
         interval = parse_duration(check_interval) if check_interval else settings.check_interval
     except ValueError as error:
         raise InvalidInput("check_interval", str(error)) from None
-    follows = sizing(
-        Wanted(
-            users=users,
-            gists_per_day=gists_per_day,
-            pipedrive_plan=pipedrive_plan,
-            seats=seats,
-            check_interval=interval,
-            files_per_gist=files_per_gist,
-            bytes_per_file=bytes_per_file,
-            backlog=backlog,
-            github_token=github_token,
-        )
+    wanted = Wanted(
+        users=users,
+        gists_per_day=gists_per_day,
+        pipedrive_plan=pipedrive_plan,
+        seats=seats,
+        check_interval=interval,
+        files_per_gist=files_per_gist,
+        bytes_per_file=bytes_per_file,
+        backlog=backlog,
+        github_token=github_token,
     )
+    follows = sizing(wanted)
     try:
         present = read(settings, lambda transaction: today.read(transaction, utc_now()))
     except DatabaseMissing:
@@ -64,8 +63,8 @@ def plan(  # noqa: PLR0913 - each is an option
         return
     console.table(
         [
-            {"": row.name, "plan": row.planned, "today": row.today}
-            for row in sizing_rows(follows, present)
+            {"estimate": row.name, "plan": row.planned, "today": row.today}
+            for row in sizing_rows(wanted, follows, present)
         ]
     )
     for warning in follows.warnings:

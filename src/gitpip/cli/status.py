@@ -10,7 +10,7 @@ from gitpip.model import Check, Pause, PublicationState, UserState
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.opening import opened
 from gitpip.status import reading
-from gitpip.status.problem import Act, ProblemKind, Severity, until
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, until
 from gitpip.status.reading import Condition, Surroundings
 from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
@@ -101,16 +101,23 @@ def _print_problems(condition: Condition) -> None:
         console.say("", lead=condition.sentence, style="green")
     for problem in condition.problems:
         since = f" Since {shown(problem.since)}." if problem.since else ""
-        acts = (Act.TRY_NOW, Act.SET_GITHUB_TOKEN, Act.SET_PIPEDRIVE_TOKEN)
-        ends = problem.pause and problem.act in acts
-        advice = f" Try: gitpip try-now {problem.pause}" if ends else ""
         console.say(
-            f"{redacted(problem.sentence)}{since}{advice}",
+            f"{redacted(problem.sentence)}{since}{_command_for(problem)}",
             lead=f"{problem.severity:<8}",
             style=COLOURS[problem.severity],
         )
 
 
+def _command_for(problem: Problem) -> str:
+    """The command that ends a pause, as one more sentence: pages have a button for it."""
+    if problem.act is Act.RESUME_PUBLISHING:
+        return " To resume: gitpip publishing resume"
+    if problem.pause and problem.act in ENDED_BY_A_TRY:
+        return f" Try: gitpip try-now {problem.pause}"
+    return ""
+
+
+ENDED_BY_A_TRY = (Act.TRY_NOW, Act.SET_GITHUB_TOKEN, Act.SET_PIPEDRIVE_TOKEN)
 STOPPED = "stopped: another account is set"
 
 

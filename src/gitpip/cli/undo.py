@@ -21,7 +21,7 @@ from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undone_deals import UndoneDeal
-from gitpip.store.publications.undos import Undo, UndoId, Undone
+from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
 from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody, UndoneDealBody
@@ -70,18 +70,43 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     settings = prepared_settings()
     if dry_run:
         planned = read(settings, lambda transaction: actions.plan(transaction, what))
-        facts = PlanBody.of(planned).model_dump(mode="json")
-        print_json(facts) if as_json else print_facts(facts)
+        if as_json:
+            print_json(PlanBody.of(planned).model_dump())
+        else:
+            _say_plan(planned)
         return
     begun = act(settings, lambda acting: actions.undo(acting, what))
     if as_json:
-        print_json(UndoBody.of(begun).model_dump(mode="json"))
+        print_json(UndoBody.of(begun).model_dump())
         return
     console.say(
         f"Started undo {begun.id} of {begun.subject}: {count(begun.total, 'publication')}. A "
         f"running service deletes the activities. If none runs: gitpip publish. To see the "
         f"progress: gitpip undos show {begun.id}"
     )
+
+
+def _say_plan(plan: Plan) -> None:
+    """Say what an undo would do, as its page does."""
+    if not plan.total and not plan.deals:
+        console.say(
+            f"Nothing of {plan.subject} is left to undo: {plan.done:,} undone before, "
+            f"{plan.under_way:,} being undone."
+        )
+        return
+    files = count(plan.to_withdraw, "file")
+    first = f", {count(plan.to_settle, 'file')} looked for first" if plan.to_settle else ""
+    console.say(
+        f"Undo of {plan.subject}: {count(plan.total, 'file')}. "
+        f"{count(plan.activities, 'activity', 'activities')} in Pipedrive would be deleted, "
+        f"{files} would not be sent{first}. It takes {count(plan.tokens, 'API token')} at most. "
+        "Activities that a person has changed are kept."
+    )
+    if plan.kept:
+        console.say(f"  Kept with files that are not undone: {count(plan.kept, 'publication')}.")
+    if plan.deals:
+        would = "would be deleted" if plan.with_deals else "can be deleted by --with-deals"
+        console.say(f"  Up to {count(plan.deals, 'deal')} {would}, if empty then.")
 
 
 @undos_app.command("list")
@@ -91,7 +116,7 @@ def list_undos(as_json: Json = False) -> None:
         prepared_settings(), lambda transaction: undos.page(transaction, offset=0, limit=MOST)
     )
     if as_json:
-        print_json([UndoBody.of(one).model_dump(mode="json") for one in page.items])
+        print_json([UndoBody.of(one).model_dump() for one in page.items])
         return
     rows: list[dict[str, object]] = [
         {
@@ -119,9 +144,9 @@ def show_undo(number: Number, as_json: Json = False) -> None:
         return one, files, await undone_deals.of_undo(transaction, one.id, offset=0, limit=MOST)
 
     one, each, deals = read(prepared_settings(), found)
-    facts = UndoBody.of(one).model_dump(mode="json")
-    rows = [UndoneBody.of(row).model_dump(mode="json") for row in each]
-    of_deals = [UndoneDealBody.of(row).model_dump(mode="json") for row in deals]
+    facts = UndoBody.of(one).model_dump()
+    rows = [UndoneBody.of(row).model_dump() for row in each]
+    of_deals = [UndoneDealBody.of(row).model_dump() for row in deals]
     if as_json:
         print_json(facts | {"publications": rows, "deals": of_deals})
         return
@@ -136,6 +161,6 @@ def resume_undo(number: Number, as_json: Json = False) -> None:
     """Resume a stopped undo and retry what failed."""
     resumed = act(prepared_settings(), lambda acting: actions.resume_undo(acting, UndoId(number)))
     if as_json:
-        print_json(UndoBody.of(resumed).model_dump(mode="json"))
+        print_json(UndoBody.of(resumed).model_dump())
     else:
         console.say(f"Resumed undo {resumed.id}.")

@@ -23,7 +23,7 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.runtime.vendor_settings import look_at_settings
 from gitpip.runtime.worker import github_of
 from gitpip.status.findings import Finding, failure, ok, warning
-from gitpip.status.problem import clock
+from gitpip.status.problem import day_and_clock
 from gitpip.store.status.instances import Tokens
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Budget
@@ -145,7 +145,7 @@ async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:
 
 
 def _left(budget: Budget) -> str:
-    resets = clock(budget.resets_at, utc_now())
+    resets = day_and_clock(budget.resets_at)
     name = "GraphQL points" if budget.resource == "graphql" else "requests"
     return f"{budget.remaining} of {budget.limit} {name} left until {resets}"
 

@@ -57,18 +57,18 @@ def _github(change: AccountChange) -> Problem:
         return Problem(
             ProblemKind.GITHUB_ACCOUNT_CHANGED,
             Severity.WARNING,
-            f"Two processes have different addresses of GitHub: the users are of "
+            f"Two processes have different addresses of GitHub: the people are of "
             f"{change.bound.name} and are checked there, and the one whose GITHUB_API_URL is "
             f"{change.waiting.name} checks nobody. Give both the same address, or begin with the "
-            f"users of {change.waiting.name}: gitpip accounts switch github.",
+            f"people of {change.waiting.name}: gitpip accounts switch github.",
             since=change.since,
             act=Act.SWITCH_ACCOUNT,
         )
     return Problem(
         ProblemKind.GITHUB_ACCOUNT_CHANGED,
         Severity.ERROR,
-        f"No user is checked: GITHUB_API_URL is {change.waiting.name}, and the users are of "
-        f"{change.bound.name}. Set the former address, or begin with the users of "
+        f"No one is checked: GITHUB_API_URL is {change.waiting.name}, and the people are of "
+        f"{change.bound.name}. Set the former address, or begin with the people of "
         f"{change.waiting.name}: gitpip accounts switch github. If it is the same GitHub under "
         "another address: gitpip accounts switch github --same.",
         since=change.since,
@@ -100,7 +100,7 @@ def _set_back(state: LedgerState, now: datetime) -> Problem | None:
         ProblemKind.DATABASE_SET_BACK,
         Severity.WARNING,
         "The database was set back to an earlier state while gitpip ran. What was published since "
-        "then was read from Pipedrive, and is not sent again. Users, keys and decisions of the "
+        "then was read from Pipedrive, and is not sent again. People, keys and decisions of the "
         "time between are lost: look whether any are missing. This is shown for a day.",
         since=state.set_back_at,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, said
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.schema_surveys import SurveyKind
 from gitpip.store.surveys import surveys
@@ -25,7 +25,7 @@ async def problems(transaction: Transaction, now: datetime) -> Sequence[Problem]
     if failed := [one for one in troubled if one.failure is not None]:
         found.append(_failed(failed))
     if waiting := [one for one in troubled if one.failure is None]:
-        found.append(_waiting(waiting, now))
+        found.append(_waiting(waiting))
     if interrupted := await imports.interrupted(transaction, now):
         found.append(_interrupted(interrupted))
     return found
@@ -47,9 +47,9 @@ def _failed(failed: Sequence[Survey]) -> Problem:
     )
 
 
-def _waiting(waiting: Sequence[Survey], now: datetime) -> Problem:
+def _waiting(waiting: Sequence[Survey]) -> Problem:
     first = max(waiting, key=lambda one: one.failures)
-    again = clock(first.waits_until, now) if first.waits_until else "now"
+    again = day_and_clock(first.waits_until) if first.waits_until else "now"
     return Problem(
         ProblemKind.AUDITS_WAITING,
         Severity.WARNING if first.failures else Severity.INFO,

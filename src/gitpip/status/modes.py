@@ -5,7 +5,7 @@ from datetime import datetime
 from gitpip.config import Settings
 from gitpip.config.publishing.policy import publishing_mode
 from gitpip.modes import PublishingMode
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count, said, until
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count, people, said, until
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publishing_settings
 from gitpip.store.status import kept_back
@@ -24,8 +24,7 @@ def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:
     return Problem(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
         Severity.INFO,
-        f"Sync is paused by {pause.paused_by} {end}{why} Nothing is lost; gitpip publishing "
-        "resume ends it.",
+        f"Sync is paused by {pause.paused_by} {end}{why} Nothing is lost.",
         since=pause.since,
         act=Act.RESUME_PUBLISHING,
     )
@@ -39,7 +38,7 @@ async def problems(transaction: Transaction, overall: PublishingMode) -> list[Pr
         found.append(_of_dry_run("Dry run: nothing is sent to Pipedrive", waiting.in_dry_run))
     elif waiting.dry_users:
         are = "is" if waiting.dry_users == 1 else "are"
-        subject = f"{count(waiting.dry_users, 'user')} {are} in a dry run"
+        subject = f"{people(waiting.dry_users)} {are} in a dry run"
         found.append(_of_dry_run(f"{subject}: nothing of them is sent", waiting.in_dry_run))
     if waiting.of_paused:
         wait = "waits" if waiting.of_paused == 1 else "wait"
@@ -47,8 +46,8 @@ async def problems(transaction: Transaction, overall: PublishingMode) -> list[Pr
             Problem(
                 ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
                 Severity.INFO,
-                f"{count(waiting.of_paused, 'file')} of paused users {wait} to be sent until "
-                "someone resumes these users.",
+                f"{count(waiting.of_paused, 'file')} of paused people {wait} to be sent until "
+                "someone resumes them.",
                 count=waiting.of_paused,
                 act=Act.RESUME_USERS,
             )

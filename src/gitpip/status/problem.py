@@ -201,21 +201,21 @@ def count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
-def clock(time: datetime, now: datetime) -> str:
-    """A time (UTC) for people, with the day if that is not the day of `now`."""
-    return f"{time:%H:%M} UTC" if time.date() == now.date() else day_and_clock(time)
-
-
 def until(time: datetime, now: datetime) -> str:
-    """How long something lasts that ends at `time` (UTC): `for 45 s`, or `until 12:30 UTC`."""
+    """How long something lasts that ends at `time` (UTC): `for 45 s`, or `until` a time."""
     left = time - now
     if left < SHOWN_IN_SECONDS:
         return f"for {max(math.ceil(left.total_seconds()), 1)} s"
-    return f"until {clock(time, now)}"
+    return f"until {day_and_clock(time)}"
+
+
+def people(number: int) -> str:
+    """A number of tracked users in the words of the pages, e.g. `1 person` or `1,200 people`."""
+    return count(number, "person", "people")
 
 
 def day_and_clock(time: datetime) -> str:
-    """A day and a time of day for people."""
+    """A time (UTC) in a sentence: whole, so that pages can show it in the reader's own zone."""
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from gitpip.config.publishing.policy import effective
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
+from gitpip.status.problem import (
+    Act,
+    Problem,
+    ProblemKind,
+    Severity,
+    count,
+    day_and_clock,
+    people,
+    said,
+)
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, held, publishing_settings, repairs, undos
 from gitpip.store.publications.approvals import HeldForCredentials
@@ -53,22 +62,22 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
-        "{number} could not be found or created, so these users' files are not sent: {example} "
+        "{number} could not be found or created, so these people's files are not sent: {example} "
         "Fix the reason, then retry one of the files.",
         Act.RETRY_FAILED,
     ),
     ProblemKind.TARGETS_UNUSABLE: _Report(
         Severity.ERROR,
-        "user",
+        "person",
         "{number} {have} a target in Pipedrive that can't be used, so new files of theirs wait: "
-        "{example} Set another target on the user's page, or with gitpip users change.",
+        "{example} Set another target on the person's page, or with gitpip users change.",
         Act.CHANGE_TARGETS,
     ),
     ProblemKind.DEALS_GONE: _Report(
         Severity.ERROR,
-        "user",
+        "person",
         "{number} {have} a deal in Pipedrive that people closed or removed, so new files of theirs "
-        "wait: {example} Open the deal again, set a target on the user's page, or change the "
+        "wait: {example} Open the deal again, set a target on the person's page, or change the "
         "publishing settings on_deal_won to on_deal_merged.",
         Act.CHANGE_TARGETS,
     ),
@@ -98,7 +107,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ),
     ProblemKind.DEALS_DOUBLED: _Report(
         Severity.WARNING,
-        "user",
+        "person",
         "{number} {have} two deals in Pipedrive that gitpip made: {example} Merge the two in "
         "Pipedrive, or delete the one that you do not need. This is shown for a week.",
     ),
@@ -112,13 +121,13 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ),
     ProblemKind.DEALS_DRIFTED: _Report(
         Severity.INFO,
-        "user",
+        "person",
         "{number} {have} a deal that people closed or removed in Pipedrive: {example} The "
-        "user's page says where new files go. This is shown for a day.",
+        "person's page says where new files go. This is shown for a day.",
     ),
     ProblemKind.DEALS_DELAYED: _Report(
         Severity.WARNING,
-        "user",
+        "person",
         "Deals can't be found or created for {number}, so their files wait: {example} "
         "The next try is at {next_try}.",
         Act.TRY_NOW,
@@ -243,7 +252,7 @@ def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
     """The words of a sentence that depend on what is wrong."""
     one, reason = trouble.count == 1, said(trouble.reason)
     return {
-        "number": count(trouble.count, thing),
+        "number": people(trouble.count) if thing == "person" else count(trouble.count, thing),
         "are": "is" if one else "are",
         "were": "was" if one else "were",
         "have": "has" if one else "have",
@@ -253,8 +262,8 @@ def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
         "example": f"{trouble.example}: {reason}",
         "what": f"{trouble.example}: {reason}" if trouble.reason else f"{trouble.example}.",
         "why": f" ({reason.rstrip('.')})" if trouble.reason else "",
-        "since": clock(trouble.since, now) if trouble.since else "an unknown time",
-        "next_try": clock(trouble.next_try or now, now),
+        "since": day_and_clock(trouble.since) if trouble.since else "an unknown time",
+        "next_try": day_and_clock(trouble.next_try or now),
     }
 
 
@@ -375,9 +384,7 @@ def _held(waiting: Summary) -> Problem:
         subject = f"{files} of {first.login} {wait} for your decision"
     else:
         of_first = f"{count(first.files, 'file')} of {first.login}"
-        subject = (
-            f"{files} of {count(waiting.users, 'user')} {wait} for your decision, e.g. {of_first}"
-        )
+        subject = f"{files} of {people(waiting.users)} {wait} for your decision, e.g. {of_first}"
     as_wanted = not set(waiting.because) - AS_WANTED
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
@@ -409,11 +416,11 @@ AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON,
 """What is held for these reasons is held since somebody chose so: that is no trouble."""
 WHY_HELD = {
     HeldBecause.FLOOD: "far more would have been sent at once than was expected",
-    HeldBecause.DAY_FLOOD: "far more of all users would have been sent within a day than was "
+    HeldBecause.DAY_FLOOD: "far more of all people would have been sent within a day than was "
     "expected",
     HeldBecause.RULE: "a rule holds them",
     HeldBecause.DRY_RUN: "they were found during a dry run",
-    HeldBecause.ASK: "the publishing mode is to ask",
+    HeldBecause.ASK: "new files are held for approval",
     HeldBecause.PERSON: "a person held them",
 }
 

@@ -18,6 +18,7 @@ from gitpip.status.problem import (
     Severity,
     count,
     day_and_clock,
+    people,
     said,
     until,
     worst_first,
@@ -201,7 +202,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
             Problem(
                 ProblemKind.NO_USERS,
                 Severity.INFO,
-                "No one is tracked yet. Add a user to start.",
+                "No one is tracked yet. Add people to start.",
                 act=Act.ADD_USERS,
             )
         )
@@ -248,7 +249,7 @@ async def read_stops(
             Problem(
                 ProblemKind.NO_WORKER,
                 Severity.ERROR,
-                "No worker is running, so no user is checked and nothing is sent. "
+                "No worker is running, so no one is checked and nothing is sent. "
                 "Start one with gitpip serve.",
                 act=Act.START_WORKER,
             )
@@ -278,9 +279,9 @@ async def read_stops(
 
 
 WHAT_WAITS = {
-    pauses.WATCHING: "Checking users is paused",
+    pauses.WATCHING: "Checks are paused",
     pauses.READING: "Reading new gists is paused",
-    pauses.SWEEPING: "Checking many users in one request is paused",
+    pauses.SWEEPING: "Checking many people in one request is paused",
     pauses.PUBLISHING: "Sync is paused",
     pauses.EXAMINING: "Sync is paused",
 }
@@ -297,7 +298,7 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
     act, severity = watching.help_for(name, pause.cause)
     meanwhile = MEANWHILE.get(name, "")
     if name == pauses.SWEEPING and checks:
-        meanwhile = " Until then users are checked one after the other, which takes longer."
+        meanwhile = " Until then people are checked one after the other, which takes longer."
     return Problem(
         PAUSES[name],
         severity,
@@ -339,7 +340,7 @@ def _of_clocks(running: Sequence[Instance]) -> Sequence[Problem]:
             ProblemKind.CLOCK_WRONG,
             Severity.WARNING,
             f"The clock of {count(len(wrong), 'process', 'processes')} is {apart} GitHub's, so "
-            "users may be checked too early or too late. Let the machine set its clock by NTP. "
+            "people may be checked too early or too late. Let the machine set its clock by NTP. "
             "The time up to which all gists are known follows GitHub's clock.",
             count=len(wrong),
             act=Act.SET_CLOCK,
@@ -365,7 +366,7 @@ def _of_unreadable(found: UnreadableSummary) -> Sequence[Problem]:
         Problem(
             ProblemKind.CONTENTS_UNREADABLE,
             Severity.WARNING,
-            f"{count(found.gists, 'gist')} of {count(found.users, 'user')} could not be read"
+            f"{count(found.gists, 'gist')} of {people(found.users)} could not be read"
             f"{example} gitpip tries again at longer and longer intervals.",
             since=found.since,
             count=found.gists,

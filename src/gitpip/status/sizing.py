@@ -213,7 +213,7 @@ def _warnings(wanted: Wanted, github: _GitHubCosts, tokens: float) -> Iterator[s
 def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
     if wanted.github_token == GitHubToken.FINE_GRAINED:
         yield (
-            "With a fine-grained token GitHub is asked about each user alone; a classic token "
+            "With a fine-grained token GitHub is asked about each person alone; a classic token "
             "without any scope asks about 100 at once"
         )
     if wanted.github_token == GitHubToken.NONE:
@@ -229,7 +229,7 @@ def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
             seconds = timedelta(seconds=-(-github.shortest.total_seconds() // 1))
             does = f"an interval of {format_duration(seconds)} does"
         yield (
-            f"GitHub's {what} an hour do not check {wanted.users:,} users every "
+            f"GitHub's {what} an hour do not check {wanted.users:,} people every "
             f"{format_duration(wanted.check_interval)}; {does}"
         )
     fit = (github.most_requests - FEED_REQUESTS * github.reads_feed) * 24 // REQUESTS_A_GIST

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gitpip.config import format_duration, parse_duration
-from gitpip.status.sizing import Sizing
+from gitpip.status.sizing import Sizing, Wanted
 from gitpip.store.status.today import Today
 
 
@@ -15,22 +15,28 @@ class SizingRow(NamedTuple):
     today: str
 
 
-def sizing_rows(follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]:
+def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]:
     """What is planned beside what there is, a row for each thing that costs."""
     budgets = {
-        budget.name: f"{budget.total - budget.remaining:,} of {budget.total:,} spent"
+        budget.name: f"{budget.total - budget.remaining:,} of {budget.total:,} used"
         for budget in (present.budgets if present else ())
     }
     days = follows.backlog_days
     rows = [
+        ("users", f"{wanted.users:,}", f"{present.users:,}" if present else ""),
         (
-            "GitHub points an hour",
-            f"{follows.github_points_per_hour:,.1f} ({follows.github_points_percent:.1f} %)",
+            "gists per day",
+            f"{wanted.gists_per_day:,.1f}",
+            f"{present.gists_per_day:,.1f} (last 7 days)" if present else "",
+        ),
+        (
+            "GitHub points per hour",
+            f"{follows.github_points_per_hour:,.1f} ({follows.github_points_percent:.1f}%)",
             budgets.pop("GitHub GraphQL points", ""),
         ),
         (
-            "GitHub requests an hour",
-            f"{follows.github_requests_per_hour:,.0f} ({follows.github_requests_percent:.1f} %)",
+            "GitHub requests per hour",
+            f"{follows.github_requests_per_hour:,.0f} ({follows.github_requests_percent:.1f}%)",
             budgets.pop("GitHub requests", ""),
         ),
         (
@@ -41,44 +47,43 @@ def sizing_rows(follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]
             "",
         ),
         (
-            "files a day",
+            "files per day",
             f"{follows.files_per_day:,.0f}",
-            f"{present.files_per_day:,.1f} (7 days)" if present else "",
+            f"{present.files_per_day:,.1f} (last 7 days)" if present else "",
         ),
         (
-            "Pipedrive tokens a day",
-            f"{follows.tokens_per_day:,.0f} ({follows.tokens_percent:.1f} % of "
+            "Pipedrive tokens per day",
+            f"{follows.tokens_per_day:,.0f} ({follows.tokens_percent:.1f}% of "
             f"{follows.tokens_of_plan:,})",
-            "; ".join(f"{name}: {spent}" for name, spent in budgets.items()),
+            "; ".join(budgets.values()),
         ),
-        ("Pipedrive tokens once, for deals", f"{follows.tokens_once:,}", ""),
+        ("Pipedrive tokens for new deals, once", f"{follows.tokens_once:,}", ""),
         (
-            "days until deals and backlog are done",
+            "days to send the queue and new deals",
             "never" if days is None else f"{days:.1f}",
             "",
         ),
         (
-            "storage a year",
+            "storage per year",
             _size(follows.bytes_per_year),
             f"{_size(present.database_bytes)} now" if present else "",
         ),
         (
-            "in the CRM, 95 of 100 gists",
+            "95% of new gists in Pipedrive",
             "later each day"
             if follows.freshness_p95_seconds is None
             else f"within {_time(follows.freshness_p95_seconds)}",
             "",
         ),
         (
-            "what the public feed misses is found",
-            f"within {_time(follows.found_within_seconds)}",
-            f"{_time(present.freshness_p95_seconds)} ago (95 of 100 users)"
+            "gists that the public feed misses",
+            f"found within {_time(follows.found_within_seconds)}",
+            f"95% checked in the last {_time(present.freshness_p95_seconds)}"
             if present and present.freshness_p95_seconds is not None
             else "",
         ),
     ]
-    users = [SizingRow("users", "", f"{present.users:,}")] if present else []
-    return (*users, *(SizingRow(*row) for row in rows))
+    return tuple(SizingRow(*row) for row in rows)
 
 
 def _time(seconds: float) -> str:

@@ -13,8 +13,8 @@ from gitpip.status.problem import (
     Problem,
     ProblemKind,
     Severity,
-    clock,
-    count,
+    day_and_clock,
+    people,
     said,
 )
 from gitpip.store.database import Transaction
@@ -84,12 +84,12 @@ async def problems(watching: Watching, known: Completeness, *, capacity: int) ->
     found: list[tuple[Trouble, Callable[[Trouble], Problem]]] = [
         (await troubles.users_unavailable(rows), _unavailable),
         (await troubles.users_failing(rows), _failing),
-        (await _users_late(watching), partial(_late, watching)),
+        (await _users_late(watching), _late),
         (await troubles.users_unread(rows), partial(_unread, watching, known)),
         (await troubles.users_not_compared(rows), _not_compared),
     ]
     if watching.goes_on:
-        found.append((await _checks_abandoned(watching), partial(_abandoned, watching)))
+        found.append((await _checks_abandoned(watching), _abandoned))
     problems = [describe(trouble) for trouble, describe in found if trouble.count]
     if known.users > capacity:
         problems.append(_over_capacity(watching, known, capacity))
@@ -103,13 +103,13 @@ def _unavailable(trouble: Trouble) -> Problem:
     if trouble.count == 1:
         sentence = (
             f"New gists of {trouble.example} are not found: {said(trouble.reason)} gitpip asks "
-            "again once a day. Check the username, or remove the user."
+            "again once a day. Check the username, or stop tracking this person."
         )
     else:
         sentence = (
-            f"GitHub does not show {count(trouble.count, 'user')}, so their new gists are not "
+            f"GitHub does not show {people(trouble.count)}, so their new gists are not "
             f"found, e.g. {trouble.example}: {said(trouble.reason)} gitpip asks again once a day. "
-            "Check the usernames, or remove the users."
+            "Check the usernames, or stop tracking them."
         )
     return Problem(
         ProblemKind.USERS_UNAVAILABLE,
@@ -126,7 +126,7 @@ def _failing(trouble: Trouble) -> Problem:
         subject, example = trouble.example, f": {said(trouble.reason)}"
         again = f"{trouble.example} is checked again soon."
     else:
-        subject = count(trouble.count, "user")
+        subject = people(trouble.count)
         example = f", e.g. {trouble.example}: {said(trouble.reason)}"
         again = "They are checked again soon."
     return Problem(
@@ -150,13 +150,13 @@ async def _users_late(watching: Watching) -> Trouble:
     )
 
 
-def _late(watching: Watching, trouble: Trouble) -> Problem:
+def _late(trouble: Trouble) -> Problem:
     subject = (
         f"{trouble.example} was"
         if trouble.count == 1
-        else f"{count(trouble.count, 'user')}, e.g. {trouble.example}, were"
+        else f"{people(trouble.count)}, e.g. {trouble.example}, were"
     )
-    after = f" after {clock(trouble.since, watching.now)}" if trouble.since else ""
+    after = f" after {day_and_clock(trouble.since)}" if trouble.since else ""
     return Problem(
         ProblemKind.USERS_LATE,
         Severity.WARNING,
@@ -174,7 +174,7 @@ def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Proble
     return Problem(
         ProblemKind.USERS_UNREAD,
         Severity.WARNING if late else Severity.INFO,
-        f"{trouble.count:,} of {count(known.users, 'user')} "
+        f"{trouble.count:,} of {people(known.users)} "
         f"{'has' if trouble.count == 1 else 'have'} not been checked completely yet"
         + (f"{': ' if trouble.count == 1 else ', e.g. '}{trouble.example}." if late else "."),
         since=trouble.since,
@@ -188,7 +188,7 @@ def _not_compared(trouble: Trouble) -> Problem:
     return Problem(
         ProblemKind.LISTS_NOT_COMPARED,
         Severity.INFO,
-        f"The gist lists of {count(trouble.count, 'user')} have not been read since the upgrade"
+        f"The gist lists of {people(trouble.count)} have not been read since the upgrade"
         f"{such_as}{trouble.example}. The former version did not notice that a list was behind, so "
         "a file of theirs may be missing: they are read now, with the requests to spare.",
         count=trouble.count,
@@ -203,8 +203,8 @@ async def _checks_abandoned(watching: Watching) -> Trouble:
     )
 
 
-def _abandoned(watching: Watching, trouble: Trouble) -> Problem:
-    when = f", requested at {clock(trouble.since, watching.now)}," if trouble.since else ""
+def _abandoned(trouble: Trouble) -> Problem:
+    when = f", requested at {day_and_clock(trouble.since)}," if trouble.since else ""
     return Problem(
         ProblemKind.CHECK_ABANDONED,
         Severity.WARNING,
@@ -225,8 +225,8 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
     return Problem(
         ProblemKind.OVER_CAPACITY,
         Severity.WARNING,
-        f"Too many users for GitHub's limits: {known.users:,} are tracked, and {capacity:,} can be "
-        f"checked every {format_duration(watching.interval)}, so gists are found late. "
+        f"Too many people for GitHub's limits: {known.users:,} are tracked, and {capacity:,} can "
+        f"be checked every {format_duration(watching.interval)}, so gists are found late. "
         f"Set {other_advice}a longer GITPIP_CHECK_INTERVAL.",
         count=known.users,
         act=Act.CHECK_LESS_OFTEN,
@@ -259,7 +259,7 @@ async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem]
                 ProblemKind.FEED_GAP,
                 Severity.INFO,
                 "GitHub's public feed may have left out gists before "
-                f"{clock(state.gap_at, watching.now)}: the regular checks find these.",
+                f"{day_and_clock(state.gap_at)}: the regular checks find these.",
                 since=state.gap_at,
             )
         )
@@ -268,7 +268,7 @@ async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem]
 
 async def _all_paused(transaction: Transaction) -> Problem:
     number = (await users.count(transaction)).get(UserState.PAUSED, 0)
-    subject = "The only user is" if number == 1 else f"All {number:,} users are"
+    subject = "The only person is" if number == 1 else f"All {number:,} people are"
     return Problem(
         ProblemKind.USERS_PAUSED,
         Severity.INFO,

@@ -17,7 +17,24 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,40}(?:/[A-Za-z0-9_+-]{1,40}){0,2}"
 
 def reader_now(request: Request) -> datetime:
     """The present time in the zone of who asks."""
-    return utc_now().astimezone(zone_called(unquote(request.cookies.get(COOKIE, ""))))
+    return utc_now().astimezone(reader_zone(request))
+
+
+def reader_zone(request: Request) -> tzinfo:
+    """The zone of who asks."""
+    return zone_called(unquote(request.cookies.get(COOKIE, "")))
+
+
+def with_zone(text: str, zone: tzinfo) -> str:
+    """A time that somebody wrote, with its offset in this zone unless it names one.
+
+    What is no time stays as it is.
+    """
+    try:
+        time = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return text
+    return text if time.tzinfo else time.replace(tzinfo=zone).isoformat()
 
 
 @lru_cache(maxsize=64)

@@ -31,6 +31,21 @@ class Group(StrEnum):
     MODE = "mode"
     GUARDS = "guards"
 
+    @property
+    def heading(self) -> str:
+        """What pages call it."""
+        return TITLES[self]
+
+
+TITLES = {
+    Group.ACTIVITY: "Activities",
+    Group.DEAL: "New deals",
+    Group.DRIFT: "When deals change in Pipedrive",
+    Group.TEMPLATES: "Templates",
+    Group.MODE: "Mode",
+    Group.GUARDS: "Guards",
+}
+
 
 @dataclass(frozen=True)
 class Declaration:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from gitpip.errors import InvalidInput
 from gitpip.model import PublicationId, PublicationState
 from gitpip.store.publications.publication_rows import is_in
-from gitpip.store.schema import gist_files, gists, publications, user_tags, users
+from gitpip.store.schema import gist_files, publications, user_tags, users
 from gitpip.store.visibility import of_removed, tracked
 from gitpip.validation import without_nul
 
@@ -47,7 +47,7 @@ class Selection:
     tag: str = ""
     """Of a user with this tag."""
     check_id: int | None = None
-    """Only publications of gists that this check found."""
+    """Only what this check found."""
     found_on: date | None = None
     published_on: date | None = None
     everything: bool = False
@@ -98,12 +98,10 @@ class Selection:
             wanted.append(of.user_key.in_(tagged))
         if self.published_on:
             wanted.append(_within(of.published_at, self.published_on))
-        files = select(gist_files.c.key)
         if self.check_id is not None:
-            found = files.join(gists, gists.c.id == gist_files.c.gist_id)
-            wanted.append(of.file_key.in_(found.where(gists.c.check_id == self.check_id)))
+            wanted.append(of.check_id == self.check_id)
         if self.found_on:
-            found = files.where(_within(gist_files.c.found_at, self.found_on))
+            found = select(gist_files.c.key).where(_within(gist_files.c.found_at, self.found_on))
             wanted.append(of.file_key.in_(found))
         return and_(*wanted)
 

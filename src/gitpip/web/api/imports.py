@@ -24,7 +24,7 @@ from gitpip.user_lists.reading import understood
 from gitpip.web.api.parameters import Number
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["users"], responses=PROBLEMS)
 
@@ -127,6 +127,26 @@ async def _choice_of(
 Chosen = Annotated[Choice | None, Depends(_choice_of)]
 
 
+def _rule(
+    backfill: Annotated[
+        str,
+        Form(
+            max_length=100,
+            description="Which existing gists are published of those whose row has no rule: "
+            "`all`, `none`, `latest:3` or `since:2026-01-31`; without it, as `GITPIP_BACKFILL`.",
+        ),
+    ] = "",
+) -> Backfill | None:
+    """The rule that a caller gives; raises InvalidInput where it is none."""
+    try:
+        return Backfill.parse(backfill) if backfill else None
+    except ValueError as error:
+        raise InvalidInput("backfill", str(error)) from None
+
+
+Rule = Annotated[Backfill | None, Depends(_rule)]
+
+
 @router.post("/imports", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def import_file(
@@ -135,6 +155,7 @@ async def import_file(
     work: BackgroundTasks,
     file: ListFile,
     choice: Chosen,
+    rule: Rule,
 ) -> ImportBody:
     """Take a file of users; they are added after the answer, and `GET` shows how far that is.
 
@@ -145,7 +166,10 @@ async def import_file(
     Columns are never guessed: a table whose headings are not `login`, `id` and so on needs
     `columns`. What would be proposed is shown by `POST /api/v1/imports/preview`.
     """
-    import_id = await _take_in(file, work, context, acting, choice)
+    kept, size = await _kept(file)
+    import_id = await actions.begin(acting, name=file.filename or "", size=size)
+    backfill = rule or context.settings.backfill
+    work.add_task(_carry_out, acting, import_id, kept, backfill, choice)
     async with context.database.read() as transaction:
         return _body(await imports.get(transaction, import_id))
 
@@ -182,23 +206,14 @@ async def preview_import(context: Context, file: ListFile, choice: Chosen) -> Im
     )
 
 
-async def _take_in(
-    file: UploadFile,
-    work: BackgroundTasks,
-    context: AppContext,
-    acting: Acting,
-    choice: Choice | None,
-) -> ImportId:
-    """Keep an uploaded file, and import it after the answer."""
-    # The form's own file is gone once the answer is sent.
+async def _kept(file: UploadFile) -> tuple[BinaryIO, int]:
+    """A copy of an uploaded file, and its size: the form's own file is gone after the answer."""
     kept = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the import)
     file.file.seek(0)
     await asyncio.to_thread(shutil.copyfileobj, file.file, kept)
     size = kept.tell()
     kept.seek(0)
-    import_id = await actions.begin(acting, name=file.filename or "", size=size)
-    work.add_task(_carry_out, acting, import_id, kept, context.settings.backfill, choice)
-    return import_id
+    return kept, size
 
 
 async def _carry_out(

@@ -11,7 +11,7 @@ from gitpip.config import format_duration, parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.status.sizing import PLANS, GitHubToken, Sizing, Wanted, sizing
-from gitpip.status.sizing_rows import sizing_rows
+from gitpip.status.sizing_rows import SizingRow, sizing_rows
 from gitpip.store.status import today
 from gitpip.store.status.today import Today
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -43,9 +43,11 @@ async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTML
     async with context.database.read() as transaction:
         present = await today.read(transaction, utc_now())
     follows: Sizing | None = None
+    rows: tuple[SizingRow, ...] = ()
     fault = ""
     try:
-        follows = sizing(_wanted(asked, present, context))
+        wanted = _wanted(asked, present, context)
+        rows = sizing_rows(wanted, follows := sizing(wanted), present)
     except InvalidInput as error:
         fault = str(error)
     page = render(
@@ -56,7 +58,7 @@ async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTML
         tokens=list(GitHubToken),
         usual=format_duration(context.settings.check_interval),
         present=present,
-        rows=sizing_rows(follows, present) if follows else (),
+        rows=rows,
         warnings=follows.warnings if follows else (),
         fault=fault,
     )

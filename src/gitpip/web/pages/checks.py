@@ -7,6 +7,8 @@ from fastapi.responses import HTMLResponse
 
 from gitpip.clock import utc_now
 from gitpip.model import Check, CheckId, Role
+from gitpip.store.publications import publications
+from gitpip.store.publications.selection import Selection
 from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -14,18 +16,22 @@ from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+SHOWN = 50
+"""How many of the files that a check found are listed; CRM sync lists all of them."""
 Number = Annotated[int, Path(ge=1, le=2**53)]
 
 
 @router.get("/checks/{check_id}")
 @needs(Role.VIEWER)
 async def one_check(check_id: Number, context: Context) -> HTMLResponse:
-    """How far a check is, and which users it could not check."""
+    """How far a check is, what it found, and which users it could not check."""
     async with context.database.read() as transaction:
         check = await checks.get(transaction, CheckId(check_id))
         tracked = sum((await users.count(transaction)).values())
+        wanted = Selection(check_id=check.id)
+        found = await publications.listed(transaction, wanted, offset=0, limit=SHOWN)
     left = _left(check, tracked)
-    page = render("check.html", page="status", check=check, tracked=tracked, left=left)
+    page = render("check.html", page="status", check=check, tracked=tracked, left=left, found=found)
     return HTMLResponse(page)
 
 

@@ -21,7 +21,7 @@ from gitpip.user_lists.rows import COLUMNS
 from gitpip.web.auth.identity import identity_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
-from gitpip.web.pages.forms import LongText
+from gitpip.web.pages.forms import LongText, NewPeople
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -95,10 +95,11 @@ async def confirm(
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
     choice = _choice_of(fields)
     try:
+        rule = _rule_of(fields, context).rule() or context.settings.backfill
         await actions.confirm(acting, found.id, choice)
     except (InvalidInput, ImportNotWaiting) as error:
         return await _show(found, request, context, fields, fault=str(error))
-    work.add_task(_carry_out, acting, found.id, context.settings.backfill, choice)
+    work.add_task(_carry_out, acting, found.id, rule, choice)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)
 
 
@@ -130,6 +131,11 @@ async def _show(
         except ImportNotWaiting:
             pass  # its file is gone: it can only be uploaded again
     added = looked.added(found.not_on_github) if looked else ()
+    rule, backfill = _rule_of(fields, context), context.settings.backfill
+    try:
+        backfill = rule.rule() or backfill
+    except InvalidInput as error:
+        fault = fault or str(error)
     page = render(
         "import.html",
         page="imports",
@@ -137,8 +143,9 @@ async def _show(
         now=now,
         looked=looked,
         added=added,
-        existing=existing_gists(added, found.gist_counts, context.settings.backfill),
+        existing=existing_gists(added, found.gist_counts, backfill),
         columns=COLUMNS,
+        rule=rule,
         fault=fault,
     )
     return HTMLResponse(page, status_code=422 if fault else 200)
@@ -148,6 +155,14 @@ async def _looked_at(
     context: AppContext, kept: BinaryIO, fields: Mapping[str, str]
 ) -> ImportPreview:
     return await preview(context.database, kept, _choice_of(fields))
+
+
+def _rule_of(fields: Mapping[str, str], context: AppContext) -> NewPeople:
+    """What a form says of existing gists: first the rule of the settings."""
+    if "backfill" not in fields:
+        return NewPeople.by_default(context.settings.backfill)
+    chosen = {name: fields[name] for name in ("backfill", "latest", "since") if name in fields}
+    return NewPeople(**chosen)
 
 
 def _choice_of(fields: Mapping[str, str]) -> Choice | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Path, Query
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publications as actions
@@ -40,6 +40,7 @@ from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.repairs import Asked, Numbers, ask
 from gitpip.web.pages.status import PLACES
+from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -107,6 +108,8 @@ PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 @router.get("/publications")
 @needs(Role.VIEWER)
 async def list_publications(
+    *,
+    request: Request,
     context: Context,
     asked: Asked,
     told: Annotated[Told, Depends()],
@@ -163,6 +166,7 @@ async def list_publications(
         account=account,
         links=links,
         now=now,
+        zone=str(reader_zone(request)),
         states=list(PublicationState),
         usual=USUAL,
         state=asked.state,

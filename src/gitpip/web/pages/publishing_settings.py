@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publishing_settings as actions
 from gitpip.actions.publishing_settings import Shown
-from gitpip.config.publishing.policy import Source
+from gitpip.config.publishing.policy import Source, registry
 from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import Role
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -49,7 +49,9 @@ async def change_settings(request: Request, context: Context, acting: CurrentAct
     try:
         given = context.settings.publishing
         done = await actions.change(acting, given, changed, context.check_settings)
-    except (InvalidInput, SettingGiven) as error:
+    except InvalidInput as error:
+        return await _page(context, written=written, fault=_with_label(error))
+    except SettingGiven as error:
         return await _page(context, written=written, fault=str(error))
     if done.unchecked:
         return await _page(context, saved=True, unchecked=done.unchecked)
@@ -78,6 +80,12 @@ async def _page(
     )
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
     return HTMLResponse(page, status_code=status)
+
+
+def _with_label(error: InvalidInput) -> str:
+    """What is wrong with a value, under the name that the page has for its setting."""
+    known = registry().get(error.field)
+    return f"{known.declaration.label}: {error.message}" if known else str(error)
 
 
 def _row(shown: Shown, written: Mapping[str, str]) -> dict[str, object]:

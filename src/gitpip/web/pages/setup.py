@@ -79,7 +79,7 @@ async def set_up(context: Context) -> HTMLResponse:
     ]
     page = render(
         "setup.html",
-        page="status",
+        page="setup",
         tested=tested,
         waits=not all(one.is_good for one in tested),
         untested=any(one.is_here and one.findings is None for one in tested),

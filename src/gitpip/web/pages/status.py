@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publishing
@@ -25,6 +25,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.forms import Field
 from gitpip.web.pages.status_cards import marked
+from gitpip.web.reader_zone import reader_zone, with_zone
 from gitpip.web.render.charts import over_a_day, per_hour, top_of_axis
 from gitpip.web.render.jinja import duration, render
 
@@ -67,7 +68,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 @router.get("/status-page")
 @needs(Role.VIEWER)
-async def status_page(context: Context) -> HTMLResponse:
+async def status_page(request: Request, context: Context) -> HTMLResponse:
     """How it is doing, in words and numbers."""
     status = await status_of(context, bounded.count)
     now = utc_now()
@@ -100,6 +101,7 @@ async def status_page(context: Context) -> HTMLResponse:
         groups=list(zip(LABELS, groups, strict=True)),
         active=sum(groups),
         now=now,
+        zone=str(reader_zone(request)),
     )
     return HTMLResponse(page)
 
@@ -115,13 +117,16 @@ async def try_pause_now(name: Pausable, acting: CurrentActing, back: Field = "")
 @router.post("/status-page/publishing/pause")
 @needs(Role.OPERATOR)
 async def pause_publishing(
+    *,
+    request: Request,
     acting: CurrentActing,
     until: Field = "",
     lasts: Field = "",
     reason: Field = "",
     back: Field = "",
 ) -> Response:
-    """Let nothing be sent until a time, for a while, or until somebody resumes."""
+    """Let nothing be sent until a time of the reader's, for a while, or until somebody resumes."""
+    until = with_zone(until, reader_zone(request))
     await publishing.pause_publishing(acting, until=until, lasts=lasts, reason=reason)
     return _to_page(back)
 

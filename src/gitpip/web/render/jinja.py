@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_environment
 from jinja2.ext import Extension
+from jinja2.filters import do_truncate
 from markupsafe import Markup
 
 from gitpip.clock import utc_now
@@ -77,8 +78,13 @@ def _moment(time: datetime) -> Markup:
     return times.moment(time, utc_now())
 
 
-def _in_sentence(sentence: str) -> Markup:
-    return times.in_sentence(sentence, utc_now())
+@pass_environment
+def _prose(environment: Environment, sentence: str, at_most: int | None = None) -> Markup:
+    """A sentence with nothing hidden, and with times that readers see in their own zone."""
+    shown = visible(sentence)
+    if at_most is not None:
+        shown = do_truncate(environment, shown, at_most)
+    return times.in_sentence(shown, utc_now())
 
 
 def _state(state: str | None) -> Markup:
@@ -142,7 +148,7 @@ def templates() -> Environment:
         size=size,
         age=_age,
         moment=_moment,
-        in_sentence=_in_sentence,
+        prose=_prose,
         state=_state,
         state_words=_state_words,
         count=_count,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-_IN_SENTENCE = re.compile(r"\b(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d) UTC\b")
+_IN_SENTENCE = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
 
 
 def exact(time: datetime, now: datetime) -> str:
@@ -28,14 +28,13 @@ def moment(time: datetime, now: datetime) -> Markup:
 def in_sentence(sentence: str, now: datetime) -> Markup:
     """A sentence of ours in which each time is one that readers see in their own zone.
 
-    Sentences are also for programs and terminals, so they hold times in UTC, as `clock` and
-    `day_and_clock` of `gitpip.status.problem` write them: without a day where it is that of `now`.
+    Sentences are also for programs and terminals, and are stored, so they hold times as
+    `day_and_clock` of `gitpip.status.problem` writes them: whole and in UTC.
     """
     parts, end = [], 0
     for found in _IN_SENTENCE.finditer(sentence):
-        day, clock = found.groups()
         with contextlib.suppress(ValueError):
-            time = datetime.fromisoformat(f"{day or now.date()} {clock}+00:00")
+            time = datetime.fromisoformat(f"{found[1]}+00:00")
             parts += [escape(sentence[end : found.start()]), moment(time, now)]
             end = found.end()
     return Markup("").join([*parts, escape(sentence[end:])])
