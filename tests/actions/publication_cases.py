@@ -28,6 +28,16 @@ PUBLICATIONS = [
         tables=("publications",),
     ),
     Case(
+        "what is held is approved alone",
+        publications.retry,
+        post(f"/publications/{HELD}/retry"),
+        api("POST", f"/publications/{HELD}/retry"),
+        ("publications", "retry", str(HELD)),
+        audit=(("publications.approved", str(HELD)),),
+        wakes=("publish",),
+        tables=("events", "publications"),
+    ),
+    Case(
         "a publication that is not there is sent again",
         publications.retry,
         post("/publications/77/retry"),

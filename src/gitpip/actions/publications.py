@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gitpip.actions.acting import Act, Acting
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill, Publication, PublicationId
+from gitpip.model import Backfill, Publication, PublicationId, PublicationState
 from gitpip.store.publications import approvals, held, note_updates, publications
 from gitpip.store.publications.approvals import Chosen, Moved
 from gitpip.store.publications.held import Answered
@@ -29,15 +29,18 @@ class Which:
 async def retry(acting: Acting, publication_id: PublicationId) -> Publication:
     """Send a publication that failed, was skipped or is held, or one that waits, now.
 
-    Raises PublicationNotFound, PublicationStateError.
+    For a held one that is an approval, and is recorded as one. Raises PublicationNotFound,
+    PublicationStateError.
     """
     async with acting.begin() as act:
-        moved = await publications.retry(
+        retried = await publications.retry(
             act.transaction, publication_id, act.now, by=act.actor.name
         )
-        await act.record("publication.retried", str(publication_id))
+        approved = retried.was is PublicationState.HELD
+        done = "publications.approved" if approved else "publication.retried"
+        await act.record(done, str(publication_id))
         act.wake("publish")
-    return moved
+    return retried.publication
 
 
 async def skip(acting: Acting, publication_id: PublicationId) -> Publication:

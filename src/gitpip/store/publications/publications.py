@@ -316,13 +316,21 @@ async def _count(
     return dict(+counts)
 
 
+@dataclass(frozen=True)
+class Retried:
+    """A publication that a person sends after all, and the state that it was in."""
+
+    publication: Publication
+    was: PublicationState
+
+
 async def retry(
     transaction: Transaction,
     publication_id: PublicationId,
     now: datetime,
     *,
     by: str | None = None,
-) -> Publication:
+) -> Retried:
     """Send a publication after all that would not be sent, or at `now` one that waits.
 
     That is one that failed, was skipped, is held, or was undone.
@@ -359,7 +367,7 @@ async def retry(
     )
     if publication.state in {PublicationState.HELD, PublicationState.SKIPPED}:
         await _tell(transaction, now, EventKind.PUBLICATIONS_APPROVED, publication)
-    return await get(transaction, publication_id)
+    return Retried(await get(transaction, publication_id), publication.state)
 
 
 async def skip(
