@@ -49,7 +49,7 @@ async def approve(scene: Scene, chosen: Chosen) -> None:
 
 async def opt_out(scene: Scene, login: str) -> int:
     async with scene.database.begin() as transaction:
-        return (await opt_outs.add(transaction, login, "asked", EVE, scene.clock()))[1]
+        return (await opt_outs.add(transaction, login, "asked", EVE, scene.clock())).skipped
 
 
 def crm_holds(scene: Scene, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import insert, select, text
 
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.pauses import try_now
+from gitpip.actions.publishing import pause_publishing
 from gitpip.errors import PauseKept
 from gitpip.model import Pause, PauseCause
 from gitpip.store import events
@@ -68,6 +70,19 @@ async def test_a_pause_ends_and_what_it_put_off_is_due(rows: Rows) -> None:
         due = select(publications.c.due_at).order_by(publications.c.id)
         assert list((await transaction.execute(due)).scalars()) == [NOW, LATER]
         assert await transaction.scalar(select(deals.c.due_at)) == NOW
+
+
+async def test_a_person_pauses_publishing_once_until_something_is_said_anew(rows: Rows) -> None:
+    for until, by in (("", "eve"), ("", "bob"), ("2026-05-05", "bob"), ("2026-05-05", "eve")):
+        acting = replace(_acting(rows), actor=Actor(by, Via.API))
+        pause = await pause_publishing(acting, until=until, reason="a fair")
+    assert (pause.paused_by, pause.since) == ("bob", NOW)
+    async with rows.database.read() as transaction:
+        page = await audit.page(transaction, offset=0, limit=9)
+    assert [(entry.actor, entry.subject) for entry in page.items] == [
+        ("bob", "until 2026-05-05 00:00 UTC: a fair"),
+        ("eve", "until it is resumed: a fair"),
+    ]
 
 
 @pytest.mark.parametrize("name", pauses.PAUSABLE)
