@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.publish import rule_trial
-from gitpip.publish.rule_trial import Tried
+from gitpip.publish.policy import Policies
 from gitpip.publish.rules import Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
@@ -152,7 +152,9 @@ async def end_opt_out(
 async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLResponse:
     async with context.database.read() as transaction:
         ordered = await rules.everything(transaction)
-        tried = await rule_trial.tried(transaction, utc_now()) if ordered else Tried()
+        policies = Policies(context.settings.publishing)
+        limit = rule_trial.MOST if ordered else 0
+        tried = await rule_trial.tried(transaction, policies, utc_now(), limit=limit)
         out = await opt_outs.everyone(transaction)
     counts = Counter(
         one.rule.id if one.rule else None for one in tried.taken if not one.ruling.is_late
@@ -165,6 +167,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         tried=len(tried.taken),
         late=tried.late,
         remark=tried.remark,
+        others=tried.others,
         taken=tried.taken[:SHOWN],
         form=form,
         actions=list(RuleAction),
