@@ -16,6 +16,7 @@ from gitpip.cli.output import (
     print_json,
     print_rows,
     read,
+    read_stops_now,
 )
 from gitpip.cli.repairs import FoundOn, OfCause, OfCheck, PublishedOn, States, Tagged, day
 from gitpip.clock import utc_now
@@ -134,9 +135,10 @@ def show_publication(number: Number, as_json: Json = False) -> None:
 @publications_app.command("retry")
 def retry_publication(number: Number, as_json: Json = False) -> None:
     """Retry a failed, skipped, held or queued publication now."""
-    moved = act(prepared_settings(), lambda acting: actions.retry(acting, PublicationId(number)))
+    settings = prepared_settings()
+    moved = act(settings, lambda acting: actions.retry(acting, PublicationId(number)))
     if as_json:
-        print_json(_facts(moved))
+        print_json(_facts(moved, read_stops_now(settings)))
     else:
         console.say(
             f"A running service sends {moved.filename} of {moved.login} within seconds. "
@@ -193,9 +195,10 @@ def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
 @publications_app.command("skip")
 def skip_publication(number: Number, as_json: Json = False) -> None:
     """Skip a publication. It is not sent."""
-    moved = act(prepared_settings(), lambda acting: actions.skip(acting, PublicationId(number)))
+    settings = prepared_settings()
+    moved = act(settings, lambda acting: actions.skip(acting, PublicationId(number)))
     if as_json:
-        print_json(_facts(moved))
+        print_json(_facts(moved, read_stops_now(settings)))
     else:
         console.say(f"Skipped {moved.filename} of {moved.login}.")
 
@@ -232,7 +235,5 @@ def _together(publication: Publication) -> str:
     return in_words(publication.sent_with, publication.activity_id, is_sent=is_sent)
 
 
-def _facts(publication: Publication, stops: Condition | None = None) -> dict[str, object]:
-    if stops is None:
-        return PublicationBody.of(publication).model_dump()
+def _facts(publication: Publication, stops: Condition) -> dict[str, object]:
     return PublicationBody.under(publication, stops).model_dump()

@@ -8,6 +8,7 @@ from pydantic import Field
 from gitpip.actions import publications as actions
 from gitpip.clock import utc_now
 from gitpip.model import (
+    Publication,
     PublicationId,
     PublicationState,
     Role,
@@ -28,7 +29,7 @@ from gitpip.web.api.schemas import (
     PublicationBody,
 )
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import AppContext, Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -147,16 +148,25 @@ async def hold_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBo
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
 @needs(Role.OPERATOR)
-async def retry_publication(publication_id: Number, acting: CurrentActing) -> PublicationBody:
+async def retry_publication(
+    publication_id: Number, context: Context, acting: CurrentActing
+) -> PublicationBody:
     """Send a publication that failed, was skipped or is held, or one that waits now."""
-    return PublicationBody.of(await actions.retry(acting, PublicationId(publication_id)))
+    return await _body(context, await actions.retry(acting, PublicationId(publication_id)))
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
 @needs(Role.OPERATOR)
-async def skip_publication(publication_id: Number, acting: CurrentActing) -> PublicationBody:
+async def skip_publication(
+    publication_id: Number, context: Context, acting: CurrentActing
+) -> PublicationBody:
     """Decide that a publication is not to be sent."""
-    return PublicationBody.of(await actions.skip(acting, PublicationId(publication_id)))
+    return await _body(context, await actions.skip(acting, PublicationId(publication_id)))
+
+
+async def _body(context: AppContext, publication: Publication) -> PublicationBody:
+    async with context.database.read() as transaction:
+        return PublicationBody.under(publication, await status.stops_of(transaction, context))
 
 
 @router.post("/notes/{act}", tags=["publications"])
