@@ -13,6 +13,7 @@ from gitpip.model import (
     PublicationState,
     Role,
 )
+from gitpip.modes import FoundCredentials
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.store.publications import causes, publications
@@ -72,12 +73,21 @@ async def get_publication(publication_id: Number, context: Context) -> Publicati
 
 @router.get("/publications/{publication_id}/preview", tags=["publications"])
 @needs(Role.VIEWER)
-async def preview_publication(publication_id: Number, context: Context) -> ActivityPreview:
-    """What exactly would be sent to Pipedrive now."""
+async def preview_publication(
+    publication_id: Number,
+    context: Context,
+    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+) -> ActivityPreview:
+    """What exactly would be sent to Pipedrive now.
+
+    Of a file that is held for credentials: what an approval with these `credentials` sends.
+    """
     async with context.database.read() as transaction:
         publication = await publications.get(transaction, PublicationId(publication_id))
         user = await users.get(transaction, publication.user_key)
-        activity = await context.preview(transaction, publication.file_key, publication.revision)
+        activity = await context.preview(
+            transaction, publication.file_key, publication.revision, credentials=credentials
+        )
         sent = await conditions(
             transaction,
             activity.day,
@@ -113,6 +123,20 @@ class WhichBody(RequestBody):
         return actions.Which([PublicationId(each) for each in self.ids], self.login, self.all)
 
 
+class ApprovalBody(WhichBody):
+    """Which publications are approved, and how."""
+
+    credentials: FoundCredentials = FoundCredentials.PUBLISH
+    """Whether what looks like credentials in those named is sent (`publish`), or not (`mask`)."""
+
+
+class RetryBody(RequestBody):
+    """How a publication is sent after all."""
+
+    credentials: FoundCredentials = FoundCredentials.PUBLISH
+    """As for an approval; what failed or waits is sent as it was to be."""
+
+
 class LeftBody(NounBody[Left]):
     """A publication that was left as it is."""
 
@@ -131,12 +155,12 @@ class MovedBody(NounBody[Moved]):
 
 @router.post("/publications/approve", tags=["publications"])
 @needs(Role.OPERATOR)
-async def approve_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBody:
+async def approve_publications(wanted: ApprovalBody, acting: CurrentActing) -> MovedBody:
     """Approve held publications: they are sent, and nothing holds them again.
 
     Where none of those named is held, as after they were skipped, it is refused (409).
     """
-    return MovedBody.of(await actions.approve(acting, wanted.which))
+    return MovedBody.of(await actions.approve(acting, wanted.which, wanted.credentials))
 
 
 @router.post("/publications/hold", tags=["publications"])
@@ -149,10 +173,12 @@ async def hold_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBo
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
 @needs(Role.OPERATOR)
 async def retry_publication(
-    publication_id: Number, context: Context, acting: CurrentActing
+    publication_id: Number, context: Context, acting: CurrentActing, how: RetryBody | None = None
 ) -> PublicationBody:
     """Send a publication that failed, was skipped or is held, or one that waits now."""
-    return await _body(context, await actions.retry(acting, PublicationId(publication_id)))
+    credentials = (how or RetryBody()).credentials
+    retried = await actions.retry(acting, PublicationId(publication_id), credentials)
+    return await _body(context, retried)
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
