@@ -191,7 +191,8 @@ def test_a_file_that_waits_for_its_deal_can_be_retried_and_the_status_says_why(
         return [problem["kind"] for problem in problems]
 
     served.gitpip.wait_for(lambda: "deals-delayed" in kinds(), "the warning")
-    assert "open deals" in served.gitpip.get("/status-page").text
+    told = on_one_line(served.gitpip.get("/status-page").text)
+    assert "plan is reached; close or delete open deals in Pipedrive, or get a larger plan." in told
     row = served.gitpip.get("/api/v1/publications?state=pending").json()["items"][0]
     assert f'id="retry-{row["id"]}"' in served.gitpip.get("/publications").text
 
