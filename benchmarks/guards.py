@@ -134,8 +134,8 @@ GUARDS = (
     Guard(
         "what looks like credentials is held",
         "publish/checks.py",
-        "        return Hold(HeldBecause.CREDENTIALS, told)",
-        "        return PUBLISH",
+        "    return Hold(HeldBecause.CREDENTIALS, told)",
+        "    return PUBLISH",
         "publish/test_screening.py -k credentials_waits",
     ),
     Guard(

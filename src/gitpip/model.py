@@ -373,6 +373,8 @@ class Publication:
     approved_at: datetime | None = None
     """When a person said that it is to be sent; nothing holds it after that."""
     approved_by: str | None = None
+    masked: bool = False
+    """Whether it was approved without what looks like credentials in it."""
     publishing_mode: PublishingMode | None = None
     """Its user's own mode; None for that of everybody."""
     user_state: UserState = UserState.ACTIVE

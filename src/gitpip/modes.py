@@ -29,6 +29,15 @@ class CredentialsGuard(StrEnum):
     """It is published as it is, and not examined."""
 
 
+class FoundCredentials(StrEnum):
+    """What a person who approves a file decides about what looks like credentials in it."""
+
+    PUBLISH = "publish"
+    """The file is sent as it is."""
+    MASK = "mask"
+    """The file is sent without them."""
+
+
 class HeldBecause(StrEnum):
     """Why a publication is held until a person decides about it."""
 

@@ -28,6 +28,26 @@ PUBLICATIONS = [
         tables=("publications",),
     ),
     Case(
+        "what is held is approved alone",
+        publications.retry,
+        post(f"/publications/{HELD}/retry"),
+        api("POST", f"/publications/{HELD}/retry"),
+        ("publications", "retry", str(HELD)),
+        audit=(("publications.approved", str(HELD)),),
+        wakes=("publish",),
+        tables=("events", "publications"),
+    ),
+    Case(
+        "what is held is approved alone, without what looks like credentials",
+        publications.retry,
+        post(f"/publications/{HELD}/retry", credentials="mask"),
+        api("POST", f"/publications/{HELD}/retry", credentials="mask"),
+        ("publications", "retry", str(HELD), "--credentials", "mask"),
+        audit=(("publications.approved", f"{HELD}, without credentials"),),
+        wakes=("publish",),
+        tables=("events", "publications"),
+    ),
+    Case(
         "a publication that is not there is sent again",
         publications.retry,
         post("/publications/77/retry"),
@@ -66,6 +86,29 @@ PUBLICATIONS = [
         audit=(("publications.approved", str(HELD)),),
         wakes=("publish",),
         tables=("events", "publications"),
+    ),
+    Case(
+        "what is held is approved by its number, without what looks like credentials",
+        publications.approve,
+        None,  # a page approves it alone; see above
+        api("POST", "/publications/approve", ids=[HELD], credentials="mask"),
+        ("publications", "approve", str(HELD), "--credentials", "mask"),
+        audit=(("publications.approved", f"{HELD}, without credentials"),),
+        wakes=("publish",),
+        tables=("events", "publications"),
+    ),
+    Case(
+        "all that is held is approved without what looks like credentials",
+        publications.approve,
+        None,
+        api("POST", "/publications/approve", all=True, credentials="mask"),
+        ("publications", "approve", "--all", "--credentials", "mask"),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "credentials: mask is for publications that are named: what is held for credentials "
+            "is approved by its number",
+        ),
     ),
     Case(
         "all that is held of a user is approved",

@@ -70,6 +70,26 @@ RULES = [
         tables=("events", "publishing_rules"),
     ),
     Case(
+        "a rule is moved to where it is",
+        rules.move,
+        post("/rules/2/move", position="2"),
+        api("POST", "/publishing/rules/2/move", position=2),
+        ("rules", "move", "2", "2"),
+    ),
+    Case(
+        "a rule is changed to what it is",
+        rules.change,
+        post("/rules?rule_id=2", name="Second", action="skip", languages="Text"),
+        api(
+            "PUT",
+            "/publishing/rules/2",
+            name="Second",
+            action="skip",
+            conditions={"languages": ["Text"]},
+        ),
+        ("rules", "change", "2", "skip", "--name", "Second", "--when", "languages=Text"),
+    ),
+    Case(
         "a rule is removed",
         rules.remove,
         post("/rules/1/remove"),
@@ -94,6 +114,13 @@ RULES = [
         ("opt-outs", "add", "Ada", "--reason", "asked by mail"),
         audit=(("opt_out.added", "ada, 2 skipped"),),
         tables=("events", "opt_outs", "publications"),
+    ),
+    Case(
+        "an owner opts out who had opted out",
+        rules.opt_out,
+        post("/opt-outs", login="Zoe", reason="asked by mail"),
+        api("POST", "/opt-outs", login="Zoe", reason="asked by mail"),
+        ("opt-outs", "add", "Zoe", "--reason", "asked by mail"),
     ),
     Case(
         "an owner who opted out is published again",

@@ -31,6 +31,13 @@ SETTINGS = [
         tables=("publishing_settings",),
     ),
     Case(
+        "a publishing setting is stored as it is",
+        publishing_settings.change,
+        post(PAGE, **{"activity_due_date": "today", "was:activity_due_date": "gist"}),
+        api("PATCH", API, settings={"activity_due_date": "today"}),
+        (*COMMAND, "set", "activity_due_date=today"),
+    ),
+    Case(
         "one of two publishing settings is wrong",
         publishing_settings.change,
         post(PAGE, activity_type="meeting", deal_value="much"),

@@ -16,7 +16,7 @@ from gitpip.cli.main import app
 from gitpip.publish.preview import Conditions
 from gitpip.web.api.schemas import OneUserBody, PublicationBody
 from tests.actions.doors import House
-from tests.actions.rooms import FAILED, HELD, PUBLISHED, WAITING
+from tests.actions.rooms import FAILED, HELD, LATER, PUBLISHED, WAITING
 from tests.support.running import Installation
 
 NO_JSON = {"serve", "demo", "setup", "completion"}
@@ -48,7 +48,8 @@ def run(house: Callable[[], House]) -> Run:
 
 def test_a_user_is_shown_and_changed(run: Run) -> None:
     shown = json.loads(run("users", "show", "ADA", "--json").stdout)
-    changed = json.loads(run("users", "change", "ada", "--interval", "30m", "--json").stdout)
+    change = ("users", "change", "ada", "--interval", "30m", "--pause", "--json")
+    changed = json.loads(run(*change).stdout)
     text = run("users", "show", "ada").stdout
     removed = json.loads(run("users", "remove", "ada", "--json").stdout)
 
@@ -57,7 +58,8 @@ def test_a_user_is_shown_and_changed(run: Run) -> None:
     assert set(shown) == set(OneUserBody.model_fields)
     assert changed == {name: shown[name] for name in changed} | {
         "interval": 1800.0,
-        "next_check_at": changed["next_check_at"],
+        "state": "paused",
+        "next_check_at": None,
     }
     assert "tags: vip\ninterval: 30m\n" in text
     assert removed == {"login": "ada", "removed": True}
@@ -108,6 +110,9 @@ def test_publications_are_retried_and_skipped(run: Run) -> None:
         "A running service sends 1.txt of ada within seconds. If none runs: gitpip publish\n"
     )
     assert run("publications", "skip", str(WAITING)).stdout == "Skipped 2.txt of ada.\n"
+    # It can't be sent before the pauses of publishing are over.
+    held = json.loads(run("publications", "retry", str(HELD), "--json").stdout)
+    assert (held["state"], held["due_at"]) == ("pending", f"{LATER:%Y-%m-%dT%H:%M:%SZ}")
     again = json.loads(run("publications", "retry", str(WAITING), "--json").stdout)
     assert (again["id"], again["state"], again["reason"]) == (WAITING, "pending", None)
 

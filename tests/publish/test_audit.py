@@ -36,7 +36,7 @@ class Auditor:
         """An audit from its request to its end, or to its first wait."""
         asked = Scope(SurveyKind.AUDIT, **scope)  # type: ignore[arg-type]
         async with self.scene.database.begin() as transaction:
-            made = await surveys.request(transaction, asked, "eve", self.scene.clock())
+            made, _ = await surveys.request(transaction, asked, "eve", self.scene.clock())
         return await self.go_on(made.id)
 
     async def go_on(self, number: int) -> Survey:

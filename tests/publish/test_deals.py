@@ -149,7 +149,7 @@ async def test_a_cap_on_deals_holds_back_only_those_who_need_one(scene: Scene) -
     await process.run()
     adas, bobs = await scene.rows()
     assert (adas.state, bobs.state) == (PENDING, PUBLISHED)
-    assert "open deals" in str(adas.reason)
+    assert "close or delete open deals in Pipedrive, or get a larger plan" in str(adas.reason)
     assert await scene.pause() is None
     scene.crm.deal_cap = None
     await scene.settle(process)

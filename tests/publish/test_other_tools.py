@@ -36,7 +36,7 @@ class Finder:
         """What a search finds, by activity."""
         scope = Scope(SurveyKind.OTHERS)
         async with self.scene.database.begin() as transaction:
-            made = await surveys.request(transaction, scope, "eve", self.scene.clock())
+            made, _ = await surveys.request(transaction, scope, "eve", self.scene.clock())
         await self.surveyor.run(made.id)
         async with self.scene.database.read() as transaction:
             found = await others.page(transaction, made.id, offset=0, limit=5_000)

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import Account, Backfill, GitHubId, OnEdit, PublicationState
-from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.modes import CredentialsGuard, FoundCredentials, HeldBecause, PublishingMode
 from gitpip.observability.watchdog import listen
 from gitpip.publish import rules as publishing_rules
 from gitpip.publish import screener
@@ -42,14 +42,18 @@ async def add_rule(scene: Scene, action: RuleAction, conditions: str, name: str 
         await rules.add(transaction, new, None, EVE, scene.clock())
 
 
-async def approve(scene: Scene, chosen: Chosen) -> None:
+async def approve(
+    scene: Scene, chosen: Chosen, credentials: FoundCredentials = FoundCredentials.PUBLISH
+) -> None:
     async with scene.database.begin() as transaction:
-        await approvals.approve(transaction, chosen, now=scene.clock(), by="eve")
+        await approvals.approve(
+            transaction, chosen, now=scene.clock(), by="eve", credentials=credentials
+        )
 
 
 async def opt_out(scene: Scene, login: str) -> int:
     async with scene.database.begin() as transaction:
-        return (await opt_outs.add(transaction, login, "asked", EVE, scene.clock()))[1]
+        return (await opt_outs.add(transaction, login, "asked", EVE, scene.clock())).skipped
 
 
 def crm_holds(scene: Scene, text: str) -> bool:
@@ -110,6 +114,45 @@ async def test_what_is_masked_is_nowhere_in_the_crm(scene: Scene) -> None:
     assert crm_holds(scene, "key = &#x27;[removed: github-pat]&#x27;")
     assert crm_holds(scene, "user = &#x27;ada&#x27;")
     assert any("[removed: github-pat].py" in str(each["subject"]) for each in scene.crm.activities)
+
+
+@pytest.mark.parametrize("guard", CredentialsGuard)
+async def test_what_is_approved_without_credentials_is_sent_without_them(
+    scene: Scene, guard: CredentialsGuard
+) -> None:
+    scene.on_edit = OnEdit.UPDATE
+    scene.given = {"note_template": "{{ gist.files|join }} {{ content }}"}
+    process = await scene.process()
+    await see(scene, f"v1\nkey = {LEAKED!r}\n")
+    await scene.settle(process)
+    await approve(scene, Chosen(((await scene.rows())[0].id,)), FoundCredentials.MASK)
+    # It counts for this file, whatever the setting becomes.
+    scene.given |= {"credentials": guard}
+    process = await scene.process()
+    await scene.settle(process)
+    assert await scene.states() == ["published"]
+    for content in ("v1", "v2"):
+        assert crm_holds(scene, f"<pre>{content}")
+        assert crm_holds(scene, "key = &#x27;[removed: github-pat]&#x27;")
+        assert not crm_holds(scene, LEAKED)
+        await see(scene, f"v2\nkey = {LEAKED!r}\n")
+        await scene.settle(process)
+
+
+async def test_what_was_not_judged_is_held_again_when_it_is_approved_without_credentials(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_judged(self: Detector, parts: Parts) -> Examined:
+        return Examined(not_judged="this took longer than 5 seconds")
+
+    monkeypatch.setattr(Detector, "find", not_judged)
+    await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
+    await publish(scene)
+    await approve(scene, Chosen(((await scene.rows())[0].id,)), FoundCredentials.MASK)
+    await publish(scene)
+    [leak] = await scene.rows()
+    assert (leak.state, leak.held_because) == ("held", HeldBecause.CREDENTIALS)
+    assert (leak.approved_at, len(scene.crm.activities)) == (None, 0)
 
 
 async def test_who_approves_a_file_approves_no_name_of_another_one(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,16 +10,19 @@ from sqlalchemy import insert, select, text
 
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.pauses import try_now
+from gitpip.actions.publishing import pause_publishing
 from gitpip.errors import PauseKept
-from gitpip.model import Pause, PauseCause
+from gitpip.model import Pause, PauseCause, UserState
+from gitpip.status.problem import ProblemKind
 from gitpip.store import events
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, open_database
 from gitpip.store.events import EventsWanted
-from gitpip.store.schema import deals, publications
+from gitpip.store.schema import deals, publications, users
 from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
+from gitpip.store.users.users import find
 from tests.status.conftest import NOW, Rows
 
 SOON, LATER = NOW + timedelta(minutes=30), NOW + timedelta(hours=2)
@@ -70,6 +74,19 @@ async def test_a_pause_ends_and_what_it_put_off_is_due(rows: Rows) -> None:
         assert await transaction.scalar(select(deals.c.due_at)) == NOW
 
 
+async def test_a_person_pauses_publishing_once_until_something_is_said_anew(rows: Rows) -> None:
+    for until, by in (("", "eve"), ("", "bob"), ("2026-05-05", "bob"), ("2026-05-05", "eve")):
+        acting = replace(_acting(rows), actor=Actor(by, Via.API))
+        pause = await pause_publishing(acting, until=until, reason="a fair")
+    assert (pause.paused_by, pause.since) == ("bob", NOW)
+    async with rows.database.read() as transaction:
+        page = await audit.page(transaction, offset=0, limit=9)
+    assert [(entry.actor, entry.subject) for entry in page.items] == [
+        ("bob", "until 2026-05-05 00:00 UTC: a fair"),
+        ("eve", "until it is resumed: a fair"),
+    ]
+
+
 @pytest.mark.parametrize("name", pauses.PAUSABLE)
 @pytest.mark.parametrize("cause", PauseCause)
 async def test_only_what_github_asked_for_is_kept(rows: Rows, name: str, cause: PauseCause) -> None:
@@ -108,6 +125,40 @@ async def test_users_are_said_to_be_checked_meanwhile_only_where_they_are(rows: 
     assert "checked one after the other" in await sentences()
     await pause(rows, "reading", PauseCause.FAULT)
     assert "checked one after the other" not in await sentences()
+
+
+async def test_no_next_try_is_told_of_what_a_mode_or_a_pause_keeps_back(rows: Rows) -> None:
+    await rows.execute(
+        publications.update().where(publications.c.id == 1).values(state="pending", due_at=SOON),
+        insert(deals).values(
+            user_key=1, state="pending", due_at=SOON, sent_at=NOW, attempts=1, reason="a cap"
+        ),
+    )
+
+    async def told() -> bool:
+        kinds = {problem.kind for problem in (await rows.condition()).problems}
+        return ProblemKind.DEALS_DELAYED in kinds
+
+    assert await told()
+    for kept_back, otherwise in (
+        ({"state": "paused"}, {"state": "active"}),
+        ({"publishing_mode": "dry-run"}, {"publishing_mode": None}),
+    ):
+        await rows.execute(users.update().values(**kept_back))
+        assert not await told()
+        await rows.execute(users.update().values(**otherwise))
+        assert await told()
+
+
+async def test_the_next_check_of_a_user_is_not_before_the_end_of_a_pause(rows: Rows) -> None:
+    async with rows.database.read() as transaction:
+        ada = await find(transaction, "ada")
+    for name in ("watching", "publishing"):
+        await pause(rows, name, PauseCause.VENDOR)
+    condition = await rows.condition()
+    assert condition.check_due(replace(ada, next_check_at=NOW)) == SOON
+    assert condition.check_due(replace(ada, next_check_at=LATER)) == LATER
+    assert condition.check_due(replace(ada, state=UserState.PAUSED)) is None
 
 
 WAITING = """

@@ -133,6 +133,7 @@ QUERIES = {
     "until": ["2100-01-01"],
     "before": ["1", "5000"],
     "limit": ["500"],
+    "credentials": ["mask"],
     "offset": ["5000"],
     "saved": ["true"],
     "edit": ["1"],

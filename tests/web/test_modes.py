@@ -33,6 +33,8 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
     assert served.gitpip.get("/health").status_code == 200
     [row] = served.api("GET", "/publications").json()["items"]
     assert (row["state"], row["due_at"]) == ("pending", None)
+    retried = served.api("POST", f"/publications/{row['id']}/retry").json()
+    assert (retried["state"], retried["due_at"]) == ("pending", None)
     listed = served.gitpip.get("/publications").text
     assert "When sync is resumed" in listed
     assert "Sync is paused: resume sync to send it" in listed

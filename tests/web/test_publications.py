@@ -77,9 +77,18 @@ def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: 
     path = f"/publications/{row['id']}"
     page = on_one_line(served.gitpip.get(path).text)
     preview = served.gitpip.get(f"/api/v1{path}/preview").json()
-    shown = served.gitpip.command("publications", "show", str(row["id"])).stdout
+    without = served.gitpip.get(f"/api/v1{path}/preview?credentials=mask").json()
+    show = ("publications", "show", str(row["id"]))
+    shown = served.gitpip.command(*show).stdout
+    shown_without = served.gitpip.command(*show, "--credentials", "mask").stdout
     assert "sends it as shown here, with what looks like credentials: github-pat (line 2)" in page
     assert re.search('<button id="retry-1" class="quiet"[^>]*>Send with the credential<', page)
+    assert re.search('<button id="mask-1" aria-label[^>]*>Send without the credential<', page)
+    assert (without["masked"], without["credentials"]) == (["github-pat (line 2)"], [])
+    assert "key = &amp;#x27;[removed: github-pat]" in page.partition('<h2 id="without">')[2]
+    for text in (page.partition('<h2 id="without">')[2], json.dumps(without), shown_without):
+        assert SECRET not in text
+        assert "[removed: github-pat]" in text
     assert (preview["masked"], preview["credentials"]) == ([], ["github-pat (line 2)"])
     assert "credentials: github-pat (line 2). Approving sends the note as it is" in shown
     for text in (page, preview["note"], shown):
@@ -93,7 +102,7 @@ def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: 
     assert httpx2.post(f"{url}/publications/selected", data=boxes).status_code == 303
     assert served.gitpip.get(f"/api/v1{path}").json()["state"] == "held"
 
-    sent = httpx2.post(f"{url}{path}/retry", data={"with_credentials": "true"})
+    sent = httpx2.post(f"{url}{path}/retry", data={"credentials": "publish"})
     assert sent.status_code == 303
     served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
     assert served.pipedrive.activities[0]["note"] == preview["note"]
@@ -182,7 +191,8 @@ def test_a_file_that_waits_for_its_deal_can_be_retried_and_the_status_says_why(
         return [problem["kind"] for problem in problems]
 
     served.gitpip.wait_for(lambda: "deals-delayed" in kinds(), "the warning")
-    assert "open deals" in served.gitpip.get("/status-page").text
+    told = on_one_line(served.gitpip.get("/status-page").text)
+    assert "plan is reached; close or delete open deals in Pipedrive, or get a larger plan." in told
     row = served.gitpip.get("/api/v1/publications?state=pending").json()["items"][0]
     assert f'id="retry-{row["id"]}"' in served.gitpip.get("/publications").text
 

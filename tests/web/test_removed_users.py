@@ -204,6 +204,7 @@ def _note_what_exists(
         "published_on": ["2026-05-04"],
         "offset": ["0", "1"],
         "limit": ["500"],
+        "credentials": ["mask"],
         "backfill": ["all"],
         "done": ["check"],
         "number": ["1"],

@@ -95,6 +95,42 @@ async def test_the_page_and_the_api_show_which_rule_takes_which_file(
     assert '<option value="no" selected>No forks</option>' in edit
 
 
+async def test_what_would_become_of_a_file_counts_opt_outs_modes_and_pauses(
+    client: httpx2.AsyncClient,
+) -> None:
+    names = [one["filename"] for one in (await client.get(f"{RULES}/trial")).json()]
+    for name, action in zip(names[:2], ("skip", "publish"), strict=True):
+        rule = {"name": action, "action": action, "conditions": {"names": [name]}}
+        assert (await client.post(RULES, json=rule)).status_code == 201
+
+    async def told() -> list[str]:
+        """Of a file that a rule skips, one that a rule publishes, and one that none fits."""
+        tried = (await client.get(f"{RULES}/trial")).json()
+        assert [one["action"] for one in tried] == ["skip", "publish", "publish"]
+        fates = [f"{one['outcome']}: {one['because']}".replace(": None", "") for one in tried]
+        page = on_one_line((await client.get("/rules")).text)
+        assert [cell for cell in re.findall("<td>([^<]*)</td></tr>", page) if cell] == fates
+        return fates
+
+    async def mode(path: str, **settings: object) -> None:
+        assert (await client.patch(f"/api/v1/{path}", json=settings)).status_code == 200
+
+    assert await told() == ["skip: skipped by the rule skip", "publish", "publish"]
+    await client.post("/api/v1/publishing/pause", json={})
+    assert (await told())[1:] == ["wait: publishing is paused"] * 2
+    await mode("users/ada", paused=True)
+    assert (await told())[1:] == ["wait: its user is paused"] * 2
+    await mode("publishing/settings", settings={"publishing_mode": "dry-run"})
+    assert (await told())[1:] == ["wait: nothing is sent in a dry run"] * 2
+    page = on_one_line((await client.get("/rules")).text)
+    assert "<td>no rule</td><td>wait: nothing is sent in a dry run</td>" in page
+    await mode("users/ada", publishing_mode="ask")
+    asked = "hold: the publishing mode is to ask before anything is sent"
+    assert await told() == ["skip: skipped by the rule skip", asked, asked]
+    await client.post("/api/v1/opt-outs", json={"login": "ada"})
+    assert await told() == ["skip: its owner opted out"] * 3
+
+
 async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_page(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from gitpip.actions.acting import Act, Acting
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill, Publication, PublicationId
+from gitpip.model import Backfill, Publication, PublicationId, PublicationState
+from gitpip.modes import FoundCredentials
 from gitpip.store.publications import approvals, held, note_updates, publications
 from gitpip.store.publications.approvals import Chosen, Moved
 from gitpip.store.publications.held import Answered
@@ -26,18 +27,30 @@ class Which:
     everything: bool = False
 
 
-async def retry(acting: Acting, publication_id: PublicationId) -> Publication:
+async def retry(
+    acting: Acting,
+    publication_id: PublicationId,
+    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+) -> Publication:
     """Send a publication that failed, was skipped or is held, or one that waits, now.
 
-    Raises PublicationNotFound, PublicationStateError.
+    `credentials` says what becomes of what looks like credentials in one that is held, or was
+    skipped or undone; what failed, or waits, is sent as it was to be. For a held one that is an
+    approval, and is recorded as one. Raises PublicationNotFound, PublicationStateError.
     """
     async with acting.begin() as act:
-        moved = await publications.retry(
-            act.transaction, publication_id, act.now, by=act.actor.name
+        retried = await publications.retry(
+            act.transaction,
+            publication_id,
+            act.now,
+            by=act.actor.name,
+            credentials=credentials,
         )
-        await act.record("publication.retried", str(publication_id))
+        approved = retried.was is PublicationState.HELD
+        done = "publications.approved" if approved else "publication.retried"
+        await act.record(done, f"{publication_id}{_told_of(credentials)}")
         act.wake("publish")
-    return moved
+    return retried.publication
 
 
 async def skip(acting: Acting, publication_id: PublicationId) -> Publication:
@@ -95,17 +108,32 @@ async def _tell_decided(act: Act, subject: str, approved: Backfill, answered: An
         act.wake("publish")
 
 
-async def approve(acting: Acting, which: Which) -> Moved:
+async def approve(
+    acting: Acting,
+    which: Which,
+    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+) -> Moved:
     """Approve held publications, so that they are sent: those named, those of a user, or all.
+
+    Those named are sent with or without what looks like credentials in them, as `credentials` says.
 
     Raises InvalidInput, PublicationNotFound, UserNotTracked, and PublicationStateError where none
     of those named is held, as after they were skipped.
     """
+    if credentials is FoundCredentials.MASK and not which.ids:
+        raise InvalidInput(
+            "credentials",
+            "mask is for publications that are named: what is held for credentials "
+            "is approved by its number",
+        )
     async with acting.begin() as act:
         chosen = await _chosen(act, which)
-        moved = await approvals.approve(act.transaction, chosen, now=act.now, by=act.actor.name)
+        moved = await approvals.approve(
+            act.transaction, chosen, now=act.now, by=act.actor.name, credentials=credentials
+        )
         if moved.ids:
-            await act.record("publications.approved", _told(which, moved))
+            told = f"{_told(which, moved)}{_told_of(credentials)}"
+            await act.record("publications.approved", told)
             act.wake("publish")
     return moved
 
@@ -132,6 +160,10 @@ async def _chosen(act: Act, which: Which) -> Chosen:
         user = await users.find(act.transaction, possible_login(which.login))
         return Chosen(user_key=user.key)
     return Chosen(tuple(dict.fromkeys(which.ids)))
+
+
+def _told_of(credentials: FoundCredentials) -> str:
+    return ", without credentials" if credentials is FoundCredentials.MASK else ""
 
 
 def _told(which: Which, moved: Moved) -> str:

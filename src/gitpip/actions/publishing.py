@@ -19,15 +19,16 @@ async def pause_publishing(
     """Pause publishing until a time, for as long as it `lasts`, or until it is resumed.
 
     The texts are a time like 2026-01-31T08:00 (UTC, if it names no zone) and a duration like 3h;
-    both empty, it has no end. Given again, it counts as it was given last. Raises InvalidInput.
+    both empty, it has no end. Given again, it counts as it was given last; if that is the same, it
+    is not recorded. Raises InvalidInput.
     """
     reason = _checked_reason(reason)
     async with acting.begin() as act:
         end = _end(until.strip(), lasts.strip(), act.now)
         pause = PersonsPause(act.actor.name, act.now, end, reason)
-        await publishing_pause.begin(act.transaction, pause, act.now)
-        told = f"until {day_and_clock(end)}" if end else "until it is resumed"
-        await act.record("publishing.paused", f"{told}: {reason}" if reason else told)
+        if await publishing_pause.begin(act.transaction, pause, act.now):
+            told = f"until {day_and_clock(end)}" if end else "until it is resumed"
+            await act.record("publishing.paused", f"{told}: {reason}" if reason else told)
         return await publishing_pause.current(act.transaction, act.now) or pause
 
 

@@ -89,14 +89,16 @@ async def change(
 ) -> Changed:
     """Change all of these settings, or none; a text of None goes back to the default.
 
-    What is sent from now on follows them, and what was sent stays as it is. Raises InvalidInput,
-    also for what the account lacks, and SettingGiven.
+    What is sent from now on follows them, and what was sent stays as it is. What is stored already
+    stays as it is, with the name of who stored it. Raises InvalidInput, also for what the account
+    lacks, and SettingGiven.
     """
     wanted = canonical(given, texts)
     unchecked = await _check(acting, given, wanted, check)
     async with acting.begin() as act:
         await publishing_settings.lock(act.transaction)
         stored = await publishing_settings.values(act.transaction)
+        wanted = {name: text for name, text in wanted.items() if stored.get(name) != text}
         if MODE in wanted:
             await permission.mode_changes(act.transaction, publishing_mode(given, stored))
         before = {one.setting.name: one.text for one in effective(given, stored)}

@@ -21,20 +21,30 @@ async def add(acting: Acting, new: NewRule, position: int | None = None) -> Publ
 async def change(acting: Acting, rule_id: RuleId, new: NewRule) -> PublishingRule:
     """Give a rule another name, other conditions and another action.
 
-    What was held or skipped by it stays so. Raises RuleNotFound, InvalidInput.
+    What was held or skipped by it stays so. What is so already is not recorded. Raises
+    RuleNotFound, InvalidInput.
     """
     conditions_of.read(new.conditions)
     async with acting.begin() as act:
+        await rules.lock(act.transaction)
+        before = await rules.get(act.transaction, rule_id)
         rule = await rules.change(act.transaction, rule_id, new)
-        await _record(act, "changed", rule)
+        if rule != before:
+            await _record(act, "changed", rule)
     return rule
 
 
 async def move(acting: Acting, rule_id: RuleId, position: int) -> PublishingRule:
-    """Put a rule at another position; raises RuleNotFound, InvalidInput."""
+    """Put a rule at another position; one that is there already is not recorded.
+
+    Raises RuleNotFound, InvalidInput.
+    """
     async with acting.begin() as act:
+        await rules.lock(act.transaction)
+        before = await rules.get(act.transaction, rule_id)
         rule = await rules.move(act.transaction, rule_id, position)
-        await _record(act, "moved", rule)
+        if rule != before:
+            await _record(act, "moved", rule)
     return rule
 
 
@@ -49,12 +59,13 @@ async def remove(acting: Acting, rule_id: RuleId) -> PublishingRule:
 async def opt_out(acting: Acting, login: str, reason: str | None = None) -> tuple[OptOut, int]:
     """Never publish anything of an owner; what waits is skipped, and its number given.
 
-    What is in the CRM already stays there. Raises InvalidInput.
+    What is in the CRM already stays there. The same again is not recorded. Raises InvalidInput.
     """
     async with acting.begin() as act:
-        out, skipped = await opt_outs.add(act.transaction, login, reason, act.actor, act.now)
-        await act.record("opt_out.added", f"{out.login}, {skipped} skipped")
-    return out, skipped
+        added = await opt_outs.add(act.transaction, login, reason, act.actor, act.now)
+        if added.new or added.skipped:
+            await act.record("opt_out.added", f"{added.opt_out.login}, {added.skipped} skipped")
+    return added.opt_out, added.skipped
 
 
 async def end_opt_out(acting: Acting, login: str) -> OptOut:

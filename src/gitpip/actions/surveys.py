@@ -33,7 +33,7 @@ async def request_audit(
 ) -> Survey:
     """Compare GitHub, store and Pipedrive file by file; one under way with the same scope is given.
 
-    Raises UserNotTracked, InvalidInput.
+    That one is not recorded again. Raises UserNotTracked, InvalidInput.
     """
     if since is not None and not FIRST_GISTS <= since <= acting.clock():
         raise InvalidInput(
@@ -42,8 +42,9 @@ async def request_audit(
     async with acting.begin() as act:
         user = await users.find(act.transaction, login) if login is not None else None
         scope = Scope(SurveyKind.AUDIT, user.key if user else None, since, with_github)
-        survey = await surveys.request(act.transaction, scope, act.actor.name, act.now)
-        await act.record("audit.requested", str(survey.id))
+        survey, new = await surveys.request(act.transaction, scope, act.actor.name, act.now)
+        if new:
+            await act.record("audit.requested", str(survey.id))
         act.wake("survey")
     return survey
 
@@ -52,8 +53,9 @@ async def request_search(acting: Acting) -> Survey:
     """Search Pipedrive for activities that other tools made of the stored gists."""
     async with acting.begin() as act:
         scope = Scope(SurveyKind.OTHERS, with_github=False)
-        survey = await surveys.request(act.transaction, scope, act.actor.name, act.now)
-        await act.record("others.searched", str(survey.id))
+        survey, new = await surveys.request(act.transaction, scope, act.actor.name, act.now)
+        if new:
+            await act.record("others.searched", str(survey.id))
         act.wake("survey")
     return survey
 

@@ -81,8 +81,8 @@ def show_or_decide(
 def _confirmed(settings: Settings, approved: Backfill) -> int:
     """How many files a person decides about, who was told what the answer does, and agreed."""
     tried = read(settings, lambda transaction: held.tried_for_all(transaction, approved))
-    latest = approved.kind is BackfillKind.LATEST
-    about = f"The latest {approved.count:,} gists of all people together. " if latest else ""
+    latest = approved.count if approved.kind is BackfillKind.LATEST else None
+    about = f"The latest {count(latest, 'gist')} of all people together. " if latest else ""
     queued = count(tried.published, "file")
     errors.say(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
     if not typer.confirm("Do this?", err=True):

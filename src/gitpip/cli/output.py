@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
 from gitpip.cli import json_fields
-from gitpip.clock import in_json
+from gitpip.clock import in_json, utc_now
 from gitpip.config import Settings, load_settings
 from gitpip.http_client import proxy_passwords
 from gitpip.model import Backfill, Check
@@ -22,6 +22,7 @@ from gitpip.runtime.acting import acting
 from gitpip.runtime.opening import opened
 from gitpip.status.findings import Finding, Verdict
 from gitpip.status.problem import count
+from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 from gitpip.web.api.schemas import CheckBody
@@ -76,6 +77,13 @@ def read(settings: Settings, what: Callable[[Transaction], Awaitable[Result]]) -
             return await what(transaction)
 
     return run(inside())
+
+
+def read_stops_now(settings: Settings) -> Condition:
+    """What keeps watching or publishing from going on, for times that take pauses into account."""
+    return read(
+        settings, lambda transaction: read_stops(transaction, Surroundings(settings), utc_now())
+    )
 
 
 def parsed_backfill(text: str | None) -> Backfill | None:

@@ -16,13 +16,15 @@ from gitpip.cli.output import (
     print_json,
     print_rows,
     read,
+    read_stops_now,
 )
 from gitpip.cli.repairs import FoundOn, OfCause, OfCheck, PublishedOn, States, Tagged, day
 from gitpip.clock import utc_now
 from gitpip.model import Page, Publication, PublicationId, PublicationState
+from gitpip.modes import FoundCredentials
 from gitpip.publish.activity import Rendered
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import Conditions, conditions, previewed
+from gitpip.publish.preview import Conditions, How, conditions, previewed
 from gitpip.same_activity import in_words
 from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
@@ -42,6 +44,10 @@ publications_app = typer.Typer(
 publications_app.command("causes")(repairs.list_causes)
 publications_app.command("repair")(repairs.repair)
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip publications list.")]
+OfCredentials = Annotated[
+    FoundCredentials,
+    typer.Option(help="What looks like credentials in a held file: send it, or leave it out."),
+]
 
 
 @publications_app.command("list")
@@ -96,7 +102,11 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
 
 
 @publications_app.command("show")
-def show_publication(number: Number, as_json: Json = False) -> None:
+def show_publication(
+    number: Number,
+    credentials: OfCredentials = FoundCredentials.PUBLISH,
+    as_json: Json = False,
+) -> None:
     """Show one publication and exactly what is sent."""
     settings = prepared_settings()
 
@@ -108,9 +118,8 @@ def show_publication(number: Number, as_json: Json = False) -> None:
             transaction,
             publication.file_key,
             publication.revision,
-            on_edit=settings.on_edit,
-            on_delete=settings.on_delete,
-            policies=policies,
+            how=How(settings.on_edit, settings.on_delete, policies),
+            credentials=credentials,
         )
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
         return publication, stops, (activity, sent)
@@ -132,11 +141,16 @@ def show_publication(number: Number, as_json: Json = False) -> None:
 
 
 @publications_app.command("retry")
-def retry_publication(number: Number, as_json: Json = False) -> None:
+def retry_publication(
+    number: Number,
+    credentials: OfCredentials = FoundCredentials.PUBLISH,
+    as_json: Json = False,
+) -> None:
     """Retry a failed, skipped, held or queued publication now."""
-    moved = act(prepared_settings(), lambda acting: actions.retry(acting, PublicationId(number)))
+    settings = prepared_settings()
+    moved = act(settings, lambda acting: actions.retry(acting, PublicationId(number), credentials))
     if as_json:
-        print_json(_facts(moved))
+        print_json(_facts(moved, read_stops_now(settings)))
     else:
         console.say(
             f"A running service sends {moved.filename} of {moved.login} within seconds. "
@@ -156,11 +170,12 @@ def approve_publications(
     numbers: Numbers = None,
     login: OfUser = "",
     everything: Everything = False,
+    credentials: OfCredentials = FoundCredentials.PUBLISH,
     as_json: Json = False,
 ) -> None:
     """Approve held publications. They are sent and not held again."""
     which = _which(numbers, login, everything=everything)
-    moved = act(prepared_settings(), lambda acting: actions.approve(acting, which))
+    moved = act(prepared_settings(), lambda acting: actions.approve(acting, which, credentials))
     _tell(moved, "Approved", as_json=as_json)
 
 
@@ -193,9 +208,10 @@ def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
 @publications_app.command("skip")
 def skip_publication(number: Number, as_json: Json = False) -> None:
     """Skip a publication. It is not sent."""
-    moved = act(prepared_settings(), lambda acting: actions.skip(acting, PublicationId(number)))
+    settings = prepared_settings()
+    moved = act(settings, lambda acting: actions.skip(acting, PublicationId(number)))
     if as_json:
-        print_json(_facts(moved))
+        print_json(_facts(moved, read_stops_now(settings)))
     else:
         console.say(f"Skipped {moved.filename} of {moved.login}.")
 
@@ -224,6 +240,8 @@ def _with_credentials(publication: Publication, activity: Rendered) -> str | Non
         return None
     is_held = publication.state is PublicationState.HELD
     doing = ". Approving sends the note as it is shown here" if is_held else ""
+    if is_held and activity.can_be_masked:
+        doing += "; --credentials mask leaves them out"
     return ", ".join(activity.credentials) + doing
 
 
@@ -232,7 +250,5 @@ def _together(publication: Publication) -> str:
     return in_words(publication.sent_with, publication.activity_id, is_sent=is_sent)
 
 
-def _facts(publication: Publication, stops: Condition | None = None) -> dict[str, object]:
-    if stops is None:
-        return PublicationBody.of(publication).model_dump()
+def _facts(publication: Publication, stops: Condition) -> dict[str, object]:
     return PublicationBody.under(publication, stops).model_dump()

@@ -18,6 +18,7 @@ from gitpip.cli.output import (
 )
 from gitpip.clock import utc_now
 from gitpip.publish import rule_trial
+from gitpip.publish.policy import Policies
 from gitpip.publish.rules import Conditions, told
 from gitpip.status.problem import count
 from gitpip.store.publications import opt_outs, rules
@@ -111,14 +112,27 @@ def try_rules(
     ] = rule_trial.MOST,
     as_json: Json = False,
 ) -> None:
-    """Show which rule applies to each of the newest stored files. Changes nothing."""
+    """Show which rule applies to each of the newest stored files, and what would become of it."""
+    settings = prepared_settings()
+    policies = Policies(settings.publishing)
     tried = read(
-        prepared_settings(),
+        settings,
         lambda transaction: rule_trial.tried(
-            lambda: nullcontext(transaction), utc_now(), limit=limit
+            lambda: nullcontext(transaction), policies, utc_now(), limit=limit
         ),
     )
-    rows = [TakenBody.of(one).model_dump() for one in tried.taken]
+    rows: list[dict[str, object]] = [TakenBody.of(one).model_dump() for one in tried.taken]
+    if not as_json:
+        rows = [
+            {
+                "login": one.login,
+                "gist_id": one.gist_id,
+                "filename": one.filename,
+                "rule": one.rule.name if one.rule else None,
+                "outcome": str(one.fate),
+            }
+            for one in tried.taken
+        ]
     print_rows(rows, as_json, "No files yet.")
     if tried.remark:
         errors.say(tried.remark)

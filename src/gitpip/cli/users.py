@@ -21,8 +21,10 @@ from gitpip.cli.output import (
     print_json,
     print_rows,
     read,
+    read_stops_now,
     run,
 )
+from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Unreadable, User, UserState
@@ -30,6 +32,7 @@ from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.status.problem import count
+from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
@@ -155,12 +158,15 @@ def list_users(as_json: Json = False) -> None:
 def show_user(login: str, as_json: Json = False) -> None:
     """Show a tracked user, and any gists that could not be read."""
 
-    async def find(transaction: Transaction) -> tuple[User, tuple[Unreadable, ...]]:
-        user = await users.find(transaction, possible_login(login))
-        return user, await unreadable.of_user(transaction, user.key)
+    settings = prepared_settings()
 
-    user, unread = read(prepared_settings(), find)
-    facts = _facts(user)
+    async def find(transaction: Transaction) -> tuple[User, Condition, tuple[Unreadable, ...]]:
+        user = await users.find(transaction, possible_login(login))
+        stops = await read_stops(transaction, Surroundings(settings), utc_now())
+        return user, stops, await unreadable.of_user(transaction, user.key)
+
+    user, stops, unread = read(settings, find)
+    facts = _facts(user, stops)
     if as_json:
         items = [UnreadableBody.of(item).model_dump() for item in unread]
         print_json(facts | {"could_not_read": items})
@@ -222,7 +228,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
 
     user = act(settings, change)
     if as_json:
-        print_json(_facts(user))
+        print_json(_facts(user, read_stops_now(settings)))
         return
     every = format_duration(user.check_interval or settings.check_interval)
     console.say(
@@ -311,8 +317,8 @@ def _say_what_it_costs(user: User) -> None:
         )
 
 
-def _facts(user: User) -> dict[str, object]:
-    return UserBody.of(user).model_dump()
+def _facts(user: User, stops: Condition) -> dict[str, object]:
+    return UserBody.under(user, stops).model_dump()
 
 
 def _every(user: User) -> str:

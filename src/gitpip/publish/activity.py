@@ -40,6 +40,8 @@ class Rendered:
     """What was left out since it looks like a credential, by kind and place."""
     credentials: tuple[str, ...] = ()
     """What looks like a credential and is in it, as a person approved it or is asked to."""
+    can_be_masked: bool = False
+    """Whether `credentials` holds something, and all of that can be told and left out."""
     trouble: str | None = None
     """Why no file can be examined at present, so that everything was left out; it is not sent."""
 

@@ -13,7 +13,6 @@ from gitpip.publish.rules import Facts, Ruling, ruling_of
 from gitpip.publish.screening import (
     PUBLISH,
     Candidate,
-    Check,
     Checks,
     Decision,
     Hold,
@@ -45,7 +44,7 @@ async def checks_now(
     fresh = await day_flood.fresh_of(transaction, [each.id for each in about]) if floods else ()
     return Checks(
         first=(lambda candidate: _skipped(ruling(candidate)),),
-        always=_by_credentials(policy.credentials),
+        always=(lambda candidate: _by_credentials(candidate, policy.credentials),),
         then=(
             lambda candidate: _held(ruling(candidate)),
             lambda candidate: _flooded(most) if candidate.publication.id in fresh else PUBLISH,
@@ -67,18 +66,14 @@ def _flooded(most: int) -> Decision:
     return Hold(HeldBecause.DAY_FLOOD, f"more than {most:,} new files of all users within a day")
 
 
-def _by_credentials(guard: CredentialsGuard) -> tuple[Check, ...]:
-    if guard is CredentialsGuard.PUBLISH:
-        return ()
-
-    def check(candidate: Candidate) -> Decision:
-        found = DETECTOR.find(parts_of(candidate.file))
-        if found.trouble is not None:
-            return Wait(found.trouble)
-        told = found.sentence()
-        masked = guard is CredentialsGuard.MASK and found.not_judged is None
-        if told is None or masked:
-            return PUBLISH
-        return Hold(HeldBecause.CREDENTIALS, told)
-
-    return (check,)
+def _by_credentials(candidate: Candidate, guard: CredentialsGuard) -> Decision:
+    masked = candidate.publication.masked or guard is CredentialsGuard.MASK
+    if guard is CredentialsGuard.PUBLISH and not masked:
+        return PUBLISH
+    found = DETECTOR.find(parts_of(candidate.file))
+    if found.trouble is not None:
+        return Wait(found.trouble)
+    told = found.sentence()
+    if told is None or (masked and found.not_judged is None):
+        return PUBLISH
+    return Hold(HeldBecause.CREDENTIALS, told)

@@ -8,7 +8,7 @@ from typing import Protocol
 from gitpip.config.publishing.activity import GIST_DATE, PER_GIST, TODAY
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import FileKey, GistFile, OnDelete, OnEdit
-from gitpip.modes import CredentialsGuard
+from gitpip.modes import CredentialsGuard, FoundCredentials
 from gitpip.publish.activity import Rendered, Shown, Wording, remarks_on, render
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.credentials.findings import Examined, Parts, masked, without
@@ -48,6 +48,17 @@ async def conditions(
     )
 
 
+@dataclass(frozen=True)
+class How:
+    """How an activity is rendered."""
+
+    on_edit: OnEdit
+    on_delete: OnDelete
+    policies: Policies
+    shown: FoundCredentials | None = None
+    """What a person who looks at it may decide; None where it is rendered to be sent."""
+
+
 async def rendered(
     transaction: Transaction,
     key: FileKey,
@@ -61,7 +72,7 @@ async def rendered(
 
     What was never sent is rendered with the files of its gist that would go out with it.
     """
-    return await _of_file(transaction, key, revision, _How(on_edit, on_delete, policies))
+    return await _of_file(transaction, key, revision, How(on_edit, on_delete, policies))
 
 
 async def previewed(
@@ -69,31 +80,18 @@ async def previewed(
     key: FileKey,
     revision: int,
     *,
-    on_edit: OnEdit,
-    on_delete: OnDelete,
-    policies: Policies,
+    how: How,
+    credentials: FoundCredentials = FoundCredentials.PUBLISH,
 ) -> Rendered:
     """What a person is shown of the activity of a file: what it is, or what it will be.
 
-    As `rendered`, but what is held for credentials is shown as an approval sends it, and what was
-    sent with them as it was sent.
+    As `rendered`, but what is held for credentials is shown as an approval sends it, with or
+    without them as `credentials` says, and what was sent with them as it was sent.
     """
-    how = _How(on_edit, on_delete, policies, is_shown=True)
-    return await _of_file(transaction, key, revision, how)
+    return await _of_file(transaction, key, revision, replace(how, shown=credentials))
 
 
-@dataclass(frozen=True)
-class _How:
-    """How an activity is rendered."""
-
-    on_edit: OnEdit
-    on_delete: OnDelete
-    policies: Policies
-    is_shown: bool = False
-    """Whether it is rendered for a person, and not to be sent."""
-
-
-async def _of_file(transaction: Transaction, key: FileKey, revision: int, how: _How) -> Rendered:
+async def _of_file(transaction: Transaction, key: FileKey, revision: int, how: How) -> Rendered:
     policy = await how.policies.read(transaction)
     per_gist = policy.activity_per == PER_GIST
     together = await parts.shown_with(transaction, key, revision, per_gist=per_gist)
@@ -139,7 +137,7 @@ async def rendered_together(
     The templates are those of this moment. What looks like a credential is left out, unless the
     settings say otherwise, or a person approved this file with it.
     """
-    return await _rendered(transaction, together, _How(on_edit, on_delete, policies))
+    return await _rendered(transaction, together, How(on_edit, on_delete, policies))
 
 
 @dataclass
@@ -148,10 +146,11 @@ class _Found:
 
     left_out: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    can_be_masked: bool = True
     trouble: str | None = None
 
 
-async def _rendered(transaction: Transaction, together: Sequence[Piece], how: _How) -> Rendered:
+async def _rendered(transaction: Transaction, together: Sequence[Piece], how: How) -> Rendered:
     policy = await how.policies.read(transaction)
     templates = templates_of(policy)
     first, *others = together
@@ -160,7 +159,10 @@ async def _rendered(transaction: Transaction, together: Sequence[Piece], how: _H
     remarks = remarks_on(file, on_edit=how.on_edit, on_delete=how.on_delete)
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key], first.first_marker)
-    is_guarded = policy.credentials is not CredentialsGuard.PUBLISH
+    is_guarded = policy.credentials is not CredentialsGuard.PUBLISH or (
+        # What a person said of these files counts, whatever the setting has become.
+        await approvals.any_masked(transaction, [(one.file_key, one.revision) for one in together])
+    )
     if is_guarded:
         file = await _guarded(transaction, first, file, how, found)
         # Who approved this file was not asked about the names of the others.
@@ -186,6 +188,7 @@ async def _rendered(transaction: Transaction, together: Sequence[Piece], how: _H
         activity,
         masked=tuple(found.left_out),
         credentials=tuple(found.sent),
+        can_be_masked=bool(found.sent) and found.can_be_masked,
         trouble=found.trouble,
     )
 
@@ -202,14 +205,18 @@ async def _file(transaction: Transaction, piece: Piece, on_edit: OnEdit) -> Gist
 
 
 async def _guarded(
-    transaction: Transaction, piece: Piece, file: GistFile, how: _How, found: _Found
+    transaction: Transaction, piece: Piece, file: GistFile, how: How, found: _Found
 ) -> GistFile:
     """A file as it is sent: without what looks like a credential, unless a person approved it."""
     asked = transaction, piece.file_key, piece.revision, file.revised_at
-    if how.is_shown and await approvals.shown_with_credentials(*asked):
-        found.sent += _named(await DETECTOR.examine(file))
+    with_them = how.shown is FoundCredentials.PUBLISH
+    if with_them and await approvals.shown_with_credentials(*asked):
+        examination = await DETECTOR.examine(file)
+        found.sent += _named(examination)
+        found.can_be_masked = found.can_be_masked and examination.not_judged is None
         return file
-    if await approvals.sent_with_credentials(*asked):
+    without_them = how.shown is FoundCredentials.MASK
+    if not without_them and await approvals.sent_with_credentials(*asked):
         return file
     examination = await DETECTOR.examine(file)
     found.left_out += _named(examination)

@@ -1,4 +1,7 @@
-"""Which rule decides about which of the newest stored files, without changing anything."""
+"""What would become of each of the newest stored files now, and which rule says so.
+
+Nothing is changed. The contents are not examined for credentials, which would take too long.
+"""
 
 import asyncio
 import time
@@ -6,14 +9,20 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from gitpip.model import FileKey, GistFile, GistId
+from gitpip.model import FileKey, GistId
+from gitpip.modes import ASKED, PublishingMode
 from gitpip.publish.credentials.findings import READ
+from gitpip.publish.policy import Policies
 from gitpip.publish.rules import TIME_LIMIT as RULES_TIME_LIMIT
 from gitpip.publish.rules import Facts, Ruling, readable, ruling_of
 from gitpip.store.database import Transaction
-from gitpip.store.publications import rules
-from gitpip.store.publications.rules import PublishingRule
+from gitpip.store.publications import permission, rules
+from gitpip.store.publications.opt_outs import OPTED_OUT
+from gitpip.store.publications.permission import Owner
+from gitpip.store.publications.rules import PublishingRule, RuleAction
+from gitpip.store.status import publishing_pause
 
 MOST = 1_000
 TIME_LIMIT = timedelta(seconds=3)
@@ -22,15 +31,53 @@ shows a trial."""
 _AT_ONCE = 100
 
 
+class Outcome(StrEnum):
+    """What would become of a file that was never sent."""
+
+    PUBLISH = "publish"
+    HOLD = "hold"
+    SKIP = "skip"
+    WAIT = "wait"
+    """It waits until a pause or a dry run ends."""
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What would become of a file, and why."""
+
+    outcome: Outcome
+    because: str | None = None
+    """In one sentence without a full stop; None where nothing keeps it back."""
+
+    def __str__(self) -> str:
+        return self.outcome if self.because is None else f"{self.outcome}: {self.because}"
+
+
+def fate_of(ruling: Ruling, owner: Owner, *, pause: str | None) -> Fate:
+    """What would become of a file; `pause` says that all publishing is paused, if it is."""
+    if owner.opted_out:
+        return Fate(Outcome.SKIP, OPTED_OUT)
+    if ruling.action is not RuleAction.PUBLISH:
+        return Fate(Outcome(ruling.action), ruling.reason)
+    if owner.mode is PublishingMode.ASK:
+        return Fate(Outcome.HOLD, ASKED)
+    if owner.mode is PublishingMode.DRY_RUN:
+        return Fate(Outcome.WAIT, "nothing is sent in a dry run")
+    if owner.is_paused:
+        return Fate(Outcome.WAIT, "its user is paused")
+    return Fate(Outcome.PUBLISH) if pause is None else Fate(Outcome.WAIT, pause)
+
+
 @dataclass(frozen=True)
 class Taken:
-    """A stored file, and what the rules say of it."""
+    """A stored file, what the rules say of it, and what would become of it."""
 
     key: FileKey
     login: str
     gist_id: GistId
     filename: str
     ruling: Ruling
+    fate: Fate
 
     @property
     def rule(self) -> PublishingRule | None:
@@ -42,6 +89,8 @@ class Taken:
 class Tried:
     """The newest stored files of tracked users, each with the rule that decides about it."""
 
+    others: Fate
+    """What would become of a file that no rule fits, of a user without a mode of their own."""
     taken: tuple[Taken, ...] = ()
     asked: int = MOST
     """How many files were to be tried at most."""
@@ -84,6 +133,7 @@ class Tried:
 
 async def tried(
     read: Callable[[], AbstractAsyncContextManager[Transaction]],
+    policies: Policies,
     now: datetime,
     *,
     limit: int = MOST,
@@ -94,7 +144,11 @@ async def tried(
     """
     deadline = time.monotonic() + TIME_LIMIT.total_seconds()
     async with read() as transaction:
+        overall = (await policies.read(transaction)).publishing_mode
+        is_paused = await publishing_pause.current(transaction, now) is not None
         ordered = await rules.everything(transaction)
+    pause = "publishing is paused" if is_paused else None
+    others = fate_of(Ruling(None), Owner(overall, is_paused=False, opted_out=False), pause=pause)
     asked = [one for rule in ordered if (one := readable(rule))]
     shown = READ if any(one.content is not None or one.words for one in asked) else 0
     taken: list[Taken] = []
@@ -105,28 +159,29 @@ async def tried(
             some = await rules.newest_files(
                 transaction, limit=size, before=before, content_limit=shown
             )
-            of_users = await rules.tags_of(transaction, {file.user_key for file in some})
+            users = {file.user_key for file in some}
+            of_users = await rules.tags_of(transaction, users)
+            owners = await permission.owners(transaction, users, overall)
         if not some:
             break
         facts = [Facts.of(file, of_users.get(file.user_key, ()), now) for file in some]
-        decided = await asyncio.to_thread(_decided, ordered, some, facts, deadline)
-        taken += decided
+        decided = await asyncio.to_thread(_decided, ordered, facts, deadline)
+        for file, ruling in zip(some, decided, strict=False):
+            fate = fate_of(ruling, owners[file.user_key], pause=pause)
+            taken.append(Taken(file.key, file.login, file.gist_id, file.filename, ruling, fate))
         if len(decided) < len(some):
-            return Tried(tuple(taken), limit, timed_out=True)
+            return Tried(others, tuple(taken), limit, timed_out=True)
         before = some[-1].key
-    return Tried(tuple(taken), limit)
+    return Tried(others, tuple(taken), limit)
 
 
 def _decided(
-    ordered: Sequence[PublishingRule],
-    files: Sequence[GistFile],
-    facts: Sequence[Facts],
-    deadline: float,
-) -> list[Taken]:
-    taken: list[Taken] = []
-    for file, one in zip(files, facts, strict=True):
-        if taken and time.monotonic() > deadline:
+    ordered: Sequence[PublishingRule], facts: Sequence[Facts], deadline: float
+) -> list[Ruling]:
+    """What the rules say of these files, of fewer where the time is over, and of one at least."""
+    rulings: list[Ruling] = []
+    for one in facts:
+        if rulings and time.monotonic() > deadline:
             break
-        ruling = ruling_of(ordered, one)
-        taken.append(Taken(file.key, file.login, file.gist_id, file.filename, ruling))
-    return taken
+        rulings.append(ruling_of(ordered, one))
+    return rulings

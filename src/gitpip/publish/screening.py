@@ -67,12 +67,13 @@ class Checks:
 def is_screened(publication: Publication) -> bool:
     """Whether it is looked at before it is sent: it is not, where a person approved what is found.
 
-    What may have been sent before must be settled, whatever it is.
+    Where it was approved without that, it must be possible to tell what that is. What may have been
+    sent before must be settled, whatever it is.
     """
     if publication.sent_at is not None:
         return False
     return publication.approved_at is None or (
-        publication.held_because is not HeldBecause.CREDENTIALS
+        publication.held_because is not HeldBecause.CREDENTIALS or publication.masked
     )
 
 

@@ -21,7 +21,7 @@ from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import previewed
+from gitpip.publish.preview import How, previewed
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
@@ -166,12 +166,8 @@ async def _until_one_ends(
 
 
 def _preview(settings: Settings) -> Preview:
-    return partial(
-        previewed,
-        on_edit=settings.on_edit,
-        on_delete=settings.on_delete,
-        policies=Policies(settings.publishing),
-    )
+    policies = Policies(settings.publishing)
+    return partial(previewed, how=How(settings.on_edit, settings.on_delete, policies))
 
 
 def _address(host: str, listener: socket.socket) -> str:

@@ -192,7 +192,7 @@ async def problems(
     }
     waiting = await troubles.publications_waiting(transaction, mode)
     if goes_on:
-        found |= await _delayed(transaction, now, request_timeout=request_timeout, waiting=waiting)
+        found |= await _delayed(transaction, now, request_timeout, mode, waiting=waiting)
     if goes_on and waiting:
         found[ProblemKind.PUBLICATIONS_OVERDUE] = await _overdue(transaction, now, mode)
     told = [_problem(kind, trouble, now) for kind, trouble in found.items() if trouble.count]
@@ -212,11 +212,16 @@ async def problems(
 
 
 async def _delayed(
-    transaction: Transaction, now: datetime, *, request_timeout: timedelta, waiting: int
+    transaction: Transaction,
+    now: datetime,
+    request_timeout: timedelta,
+    mode: PublishingMode,
+    *,
+    waiting: int,
 ) -> Mapping[ProblemKind, Trouble]:
     unsure_since = now - max(SENT_WITHIN, LOOKS_TAKE * request_timeout)
     found = {
-        ProblemKind.DEALS_DELAYED: await troubles.deals_delayed(transaction, now),
+        ProblemKind.DEALS_DELAYED: await troubles.deals_delayed(transaction, now, mode),
         ProblemKind.DEALS_UNCERTAIN: await troubles.deals_uncertain(transaction, unsure_since),
         ProblemKind.NOTES_OVERDUE: await troubles.notes_overdue(transaction, now - SENT_WITHIN),
     }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.config import Settings, format_duration
-from gitpip.model import Pause, Publication, PublicationState, UserState
+from gitpip.model import Pause, Publication, PublicationState, User, UserState
 from gitpip.modes import PublishingMode
 from gitpip.status import accounts, background_work, modes, publishing, watching
 from gitpip.status.problem import (
@@ -114,6 +114,13 @@ class Condition:
                 return self.publishing_due(publication.due_at, sends=sends)
             case _:
                 return publication.due_at
+
+    def check_due(self, user: User) -> datetime | None:
+        """The earliest time at which a user is checked again; None for one who is paused."""
+        if user.state is UserState.PAUSED:
+            return None
+        ends = [self.pauses[name].until for name in pauses.STOPS_WATCHING if name in self.pauses]
+        return max([user.next_check_at, *ends])
 
     def held_up(self, name: str) -> Problem | None:
         """What keeps `pauses.PUBLISHING` or `pauses.WATCHING` from going on, if anything."""

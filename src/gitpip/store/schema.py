@@ -379,6 +379,8 @@ publications = Table(
     # Nothing holds what a person approved.
     Column("approved_at", UTCDateTime),
     Column("approved_by", String(120)),
+    # It was approved without what looks like credentials in it.
+    Column("masked", Flag, nullable=False, server_default=text("0")),
     # The publication whose activity holds this file, too; `state` is `skipped` then, and nothing
     # sends it: what became of it is what became of that one.
     Column("part_of", Key),

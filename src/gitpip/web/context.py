@@ -18,6 +18,7 @@ from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.errors import TooManyTrials
 from gitpip.model import FileKey
+from gitpip.modes import FoundCredentials
 from gitpip.publish.activity import Rendered
 from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.share import Share
@@ -37,9 +38,6 @@ SchedulerIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
-Preview = Callable[[Transaction, FileKey, int], Awaitable[Rendered]]
-"""The activity of a file's revision, as it would be sent now."""
-
 CONDITION_KEPT_FOR = timedelta(seconds=2)
 """How long the status is shown on pages that are opened often. It takes some 45 queries, more than
 half of what a page of the inbox needs, and a reader notices no two seconds."""
@@ -47,6 +45,23 @@ half of what a page of the inbox needs, and a reader notices no two seconds."""
 TRIALS = 2
 TRIALS_WAIT = timedelta(seconds=5)
 """How many trials of the rules run at a time, and how long further ones wait."""
+
+
+class Preview(Protocol):
+    """The activity of a file's revision, as it would be sent now.
+
+    What is held for credentials is shown as an approval with these `credentials` sends it.
+    """
+
+    def __call__(
+        self,
+        transaction: Transaction,
+        key: FileKey,
+        revision: int,
+        /,
+        *,
+        credentials: FoundCredentials = ...,
+    ) -> Awaitable[Rendered]: ...
 
 
 class TokenTests(Protocol):

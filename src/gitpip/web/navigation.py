@@ -4,7 +4,7 @@ from fastapi import Request
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store import read_state
-from gitpip.store.publications import publications
+from gitpip.store.publications import bounded
 from gitpip.web.auth.identity import STATE
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import Context
@@ -22,7 +22,7 @@ async def count_for_navigation(request: Request, context: Context) -> None:
     try:
         async with context.database.read() as transaction:
             unread = await read_state.unread(transaction, viewer_of(request))
-            attention = await publications.count_unsettled(transaction, MOST + 1)
+            attention = await bounded.count_unsettled(transaction, MOST + 1)
     except DatabaseUnavailable:
         return
     numbers.set(Numbers(_shown(unread.gists), _shown(attention), unread))

@@ -44,6 +44,8 @@ UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
 LONGEST_CURSOR = 2_000
 """Characters: it stands in an address, and a longer one is refused."""
+AGAINST_CAP = "close or delete open deals in Pipedrive, or get a larger plan"
+"""What a person can do when the plan allows no further open deal."""
 LONGEST_NAME = 200
 LONGEST_CODE = 64
 """Pipedrive's own have 40 characters."""
@@ -111,7 +113,7 @@ def _error(
         case 429:
             return _limited(f"Pipedrive's rate limit is reached ({said})", headers)
         case 403 if body.get("code") == "feature_capping_deals_limit":
-            return DealsCapped(said)
+            return DealsCapped(f"{said}; {AGAINST_CAP}")
         case 401 | 402 | 403:
             return Unauthorized(said, status)
         case 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422:

@@ -1,6 +1,6 @@
 """Approving and holding: what a person says of publications before they are first sent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
-from gitpip.modes import HeldBecause
+from gitpip.modes import FoundCredentials, HeldBecause
 from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
@@ -23,11 +23,9 @@ APPROVED_BY_A_PERSON = "approved by a person"
 IS_HELD = publications.c.state == PublicationState.HELD.value
 # Each of these is looked at: no answer about many approves them.
 HELD_FOR_CREDENTIALS = and_(IS_HELD, publications.c.held_because == HeldBecause.CREDENTIALS)
+ASKING = (PublicationState.HELD, PublicationState.SKIPPED, PublicationState.WITHDRAWN)
 ASKS_ABOUT_CREDENTIALS = and_(
-    publications.c.held_because == HeldBecause.CREDENTIALS,
-    publications.c.state.in_(
-        [PublicationState.HELD, PublicationState.SKIPPED, PublicationState.WITHDRAWN]
-    ),
+    publications.c.held_because == HeldBecause.CREDENTIALS, publications.c.state.in_(ASKING)
 )
 """A person decides whether what was found is sent: it was not, or was taken back by an undo."""
 IS_HELD_WITH_OTHERS = and_(
@@ -145,20 +143,29 @@ async def asking_about_credentials(
     return frozenset(map(PublicationId, found))
 
 
-async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by: str) -> Moved:
+async def approve(
+    transaction: Transaction,
+    chosen: Chosen,
+    *,
+    now: datetime,
+    by: str,
+    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+) -> Moved:
     """Approve what is held: it is sent, and held again only if credentials are found in it.
 
-    What is held for credentials is approved only by its id.
+    What is held for credentials is approved only by its id, and sent with or without them, as
+    `credentials` says.
 
     What was named and waits without ever having been sent is approved as well. Raises
     PublicationNotFound, and PublicationStateError where nothing of what was named is so.
     """
     await ledger.share(transaction)
     wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD_WITH_OTHERS
+    masked = {"masked": credentials is FoundCredentials.MASK} if chosen.ids else {}
     result = await transaction.execute(
         update(publications)
         .where(in_order(chosen.condition, wanted))
-        .values(approved(now, by))
+        .values(**approved(now, by), **masked)
         .returning(publications.c.id, publications.c.user_key)
     )
     rows = result.all()
@@ -175,13 +182,13 @@ async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by
 async def sent_with_credentials(
     transaction: Transaction, file_key: FileKey, revision: int, revised_at: datetime | None
 ) -> bool:
-    """Whether a person approved this revision of a file though credentials were found in it.
+    """Whether a person approved this revision of a file with the credentials found in it.
 
     Not if it was edited since (`revised_at`), nor once it is published: a note that is written anew
     shows what nobody was asked about.
     """
     row = await _held_for_credentials(transaction, file_key, revision)
-    if row is None or row.state == PublicationState.PUBLISHED.value:
+    if row is None or row.masked or row.state == PublicationState.PUBLISHED.value:
         return False
     return _covers(row.approved_at, revised_at)
 
@@ -196,18 +203,22 @@ async def shown_with_credentials(
     row = await _held_for_credentials(transaction, file_key, revision)
     if row is None:
         return False
-    if row.state in _ASKED:
+    if row.state in ASKING:
+        return True
+    if row.masked:
+        return False
+    if row.state == PublicationState.FAILED.value:
+        # To send it approves what is found in it then.
         return True
     return row.note_written_at is None and _covers(row.approved_at, revised_at)
 
 
-_ASKED = (
-    PublicationState.HELD.value,
-    PublicationState.SKIPPED.value,
-    PublicationState.FAILED.value,
-    PublicationState.WITHDRAWN.value,
-)
-"""States in which a person decides again: to send it approves what is found in it then."""
+async def any_masked(transaction: Transaction, revisions: Iterable[tuple[FileKey, int]]) -> bool:
+    """Whether a person approved one of these revisions of files without what is found in it."""
+    of = publications.c
+    shown = [and_(of.file_key == key, of.revision == revision) for key, revision in revisions]
+    found = select(of.id).where(or_(*shown), of.masked == 1).limit(1)
+    return await transaction.scalar(found) is not None
 
 
 def _covers(approved_at: datetime | None, revised_at: datetime | None) -> bool:
@@ -217,10 +228,10 @@ def _covers(approved_at: datetime | None, revised_at: datetime | None) -> bool:
 
 async def _held_for_credentials(
     transaction: Transaction, file_key: FileKey, revision: int
-) -> Row[Any, Any, Any] | None:
+) -> Row[Any, Any, Any, Any] | None:
     of = publications.c
     rows = await transaction.execute(
-        select(of.state, of.approved_at, of.note_written_at).where(
+        select(of.state, of.approved_at, of.note_written_at, of.masked).where(
             of.file_key == file_key,
             of.revision == revision,
             of.held_because == HeldBecause.CREDENTIALS,

@@ -14,6 +14,7 @@ from gitpip.store.publications.publication_rows import alone_in, part_of_any_in
 from gitpip.store.publications.publications import WAITING, count_hidden, newest
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema import publications
+from gitpip.store.visibility import of_tracked
 
 MOST = 10_000
 """How many publications in a state are counted at most; one more says that there are more."""
@@ -48,6 +49,18 @@ async def count_found(transaction: Transaction, wanted: Selection, most: int = M
     """How many publications a filter finds, up to `most` and one more."""
     ids = (await newest(transaction, wanted, most + 1)).subquery()
     return await transaction.scalar(select(func.count()).select_from(ids)) or 0
+
+
+async def count_unsettled(transaction: Transaction, limit: int) -> int:
+    """How many publications of tracked users failed or are held, counted up to `limit`."""
+    unsettled = publications.c.state.in_([PublicationState.FAILED, PublicationState.HELD])
+    first = (
+        select(publications.c.id)
+        .where(unsettled, of_tracked(publications.c.user_key))
+        .limit(limit)
+        .subquery()
+    )
+    return await transaction.scalar(select(func.count()).select_from(first)) or 0
 
 
 async def _counted(

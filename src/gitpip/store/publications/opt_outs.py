@@ -45,6 +45,16 @@ class OptOut:
     created_by: str
 
 
+@dataclass(frozen=True)
+class Added:
+    """What `add` did: `new` is False where the owner had opted out already."""
+
+    opt_out: OptOut
+    new: bool
+    skipped: int
+    """How many publications that waited are not sent."""
+
+
 _opt_out = reader(OptOut)
 _first = select(opt_outs.c.id).limit(1)
 
@@ -70,8 +80,8 @@ async def of_user(transaction: Transaction, user_key: UserKey) -> OptOut | None:
 
 async def add(
     transaction: Transaction, login: str, reason: str | None, actor: Actor, now: datetime
-) -> tuple[OptOut, int]:
-    """Note that an owner opted out, tracked or not, and skip what was not sent; gives its number.
+) -> Added:
+    """Note that an owner opted out, tracked or not, and skip what was not sent.
 
     The same again changes nothing. Raises InvalidInput.
     """
@@ -81,6 +91,7 @@ async def add(
     await ledger.lock(transaction)
     await commit_order.one_at_a_time(transaction, "opt-outs")
     known = await _find(transaction, login)
+    new = known is None
     if known is None:
         await transaction.execute(
             insert(opt_outs).values(
@@ -92,7 +103,7 @@ async def add(
             )
         )
         known = await _get(transaction, login)
-    return known, await _end_waits(transaction, _of(known), now)
+    return Added(known, new, await _end_waits(transaction, _of(known), now))
 
 
 async def remove(transaction: Transaction, login: str) -> OptOut:

@@ -8,7 +8,7 @@ Conditions without a time are built once for each mode: building one takes longe
 on a few rows.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -145,6 +145,34 @@ def of_mended(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnEl
         .correlate_except(_owner)
         .exists()
     )
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What forbids that files of a user are sent at present, or holds them."""
+
+    mode: PublishingMode
+    """The user's own, or that of everybody."""
+    is_paused: bool
+    opted_out: bool
+
+
+async def owners(
+    transaction: Transaction, user_keys: Collection[UserKey], overall: PublishingMode
+) -> Mapping[UserKey, Owner]:
+    """The same for each of these users, while `overall` is the mode of everybody."""
+    out = select(opt_outs.c.id).where(opted_out(users)).correlate(users).exists()
+    rows = await transaction.execute(
+        select(users.c.key, users.c.publishing_mode, users.c.state, out.label("out")).where(
+            users.c.key.in_(user_keys)
+        )
+    )
+    return {
+        UserKey(row.key): Owner(
+            row.publishing_mode or overall, row.state == UserState.PAUSED, bool(row.out)
+        )
+        for row in rows
+    }
 
 
 async def may_be_mended(transaction: Transaction, user_key: UserKey, present: Present) -> bool:

@@ -20,7 +20,7 @@ from gitpip.model import (
     PublicationState,
     UserKey,
 )
-from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.modes import FoundCredentials, HeldBecause, PublishingMode
 from gitpip.store import events, ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -28,6 +28,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import (
+    approvals,
     deals,
     markers,
     note_updates,
@@ -291,18 +292,6 @@ async def count_hidden(transaction: Transaction) -> dict[PublicationState, int]:
     return await _count(transaction, of_removed(publications.c.user_key))
 
 
-async def count_unsettled(transaction: Transaction, limit: int) -> int:
-    """How many publications of tracked users failed or are held, counted up to `limit`."""
-    unsettled = publications.c.state.in_([PublicationState.FAILED, PublicationState.HELD])
-    first = (
-        select(publications.c.id)
-        .where(unsettled, of_tracked(publications.c.user_key))
-        .limit(limit)
-        .subquery()
-    )
-    return await transaction.scalar(select(func.count()).select_from(first)) or 0
-
-
 async def _count(
     transaction: Transaction, *wanted: ColumnElement[bool]
 ) -> dict[PublicationState, int]:
@@ -316,19 +305,28 @@ async def _count(
     return dict(+counts)
 
 
+@dataclass(frozen=True)
+class Retried:
+    """A publication that a person sends after all, and the state that it was in."""
+
+    publication: Publication
+    was: PublicationState
+
+
 async def retry(
     transaction: Transaction,
     publication_id: PublicationId,
     now: datetime,
     *,
     by: str | None = None,
-) -> Publication:
+    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+) -> Retried:
     """Send a publication after all that would not be sent, or at `now` one that waits.
 
-    That is one that failed, was skipped, is held, or was undone.
-
-    That approves it; `by` is the name of who does so. A deal that was refused, or waits, is
-    tried again too. Attempts are counted anew.
+    That is one that failed, was skipped, is held, or was undone. That approves it; `by` is the name
+    of who does so. What failed, or waits, is sent as it was to be; all others with or without what
+    looks like credentials, as `credentials` says. A deal that was refused, or waits, is tried again
+    too. Attempts are counted anew.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
@@ -352,14 +350,16 @@ async def retry(
         reason=None,
         now=now,
     )
+    masks = credentials is FoundCredentials.MASK
+    decided = {"masked": masks} if publication.state in approvals.ASKING else {}
     await transaction.execute(
         update(publications)
         .where(publications.c.id == publication_id)
-        .values(approved_at=now, approved_by=by)
+        .values(approved_at=now, approved_by=by, **decided)
     )
     if publication.state in {PublicationState.HELD, PublicationState.SKIPPED}:
         await _tell(transaction, now, EventKind.PUBLICATIONS_APPROVED, publication)
-    return await get(transaction, publication_id)
+    return Retried(await get(transaction, publication_id), publication.state)
 
 
 async def skip(

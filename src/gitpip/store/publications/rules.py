@@ -59,6 +59,11 @@ async def everything(transaction: Transaction) -> tuple[PublishingRule, ...]:
     return tuple(map(_rule, rows))
 
 
+async def lock(transaction: Transaction) -> None:
+    """Take the lock of rules until this transaction ends: one at a time changes them."""
+    await commit_order.one_at_a_time(transaction, "publishing rules")
+
+
 async def get(transaction: Transaction, rule_id: RuleId) -> PublishingRule:
     """One rule; raises RuleNotFound."""
     row = (
@@ -73,7 +78,7 @@ async def add(
     transaction: Transaction, new: NewRule, position: int | None, actor: Actor, now: datetime
 ) -> PublishingRule:
     """Add a rule at a position, or as the last one; raises InvalidInput."""
-    await _alone(transaction)
+    await lock(transaction)
     number = await transaction.scalar(select(func.count()).select_from(publishing_rules)) or 0
     if number >= MOST:
         raise InvalidInput("rules", f"there are {number} rules already; {MOST} are the most")
@@ -99,7 +104,7 @@ async def add(
 
 async def change(transaction: Transaction, rule_id: RuleId, new: NewRule) -> PublishingRule:
     """Give a rule another name, other conditions, another action; raises RuleNotFound."""
-    await _alone(transaction)
+    await lock(transaction)
     await get(transaction, rule_id)
     await transaction.execute(
         update(publishing_rules)
@@ -111,7 +116,7 @@ async def change(transaction: Transaction, rule_id: RuleId, new: NewRule) -> Pub
 
 async def move(transaction: Transaction, rule_id: RuleId, position: int) -> PublishingRule:
     """Put a rule at a position, the others keep their order; raises RuleNotFound."""
-    await _alone(transaction)
+    await lock(transaction)
     await get(transaction, rule_id)
     await _place(transaction, rule_id, position)
     return await get(transaction, rule_id)
@@ -119,7 +124,7 @@ async def move(transaction: Transaction, rule_id: RuleId, position: int) -> Publ
 
 async def remove(transaction: Transaction, rule_id: RuleId) -> PublishingRule:
     """Remove a rule; raises RuleNotFound."""
-    await _alone(transaction)
+    await lock(transaction)
     rule = await get(transaction, rule_id)
     await transaction.execute(delete(publishing_rules).where(publishing_rules.c.id == rule_id))
     await _number(transaction, [each.id for each in await everything(transaction)])
@@ -149,10 +154,6 @@ async def newest_files(
         select_files(content_limit).where(*wanted).order_by(gist_files.c.key.desc()).limit(limit)
     )
     return tuple(map(file_of, rows))
-
-
-async def _alone(transaction: Transaction) -> None:
-    await commit_order.one_at_a_time(transaction, "publishing rules")
 
 
 async def _place(transaction: Transaction, rule_id: RuleId, position: int) -> None:

@@ -73,7 +73,7 @@ async def write(
 
 
 def _not_approved(verdict: Verdict) -> ColumnElement[bool]:
-    """Nobody approved it; or, of credentials, not after they were found."""
+    """Nobody approved it; or, of credentials, not after they were found, or without them."""
     of = publications.c
     if verdict.held_because is not HeldBecause.CREDENTIALS:
         return of.approved_at.is_(None)
@@ -81,4 +81,5 @@ def _not_approved(verdict: Verdict) -> ColumnElement[bool]:
         of.approved_at.is_(None),
         of.held_because.is_(None),
         of.held_because != HeldBecause.CREDENTIALS,
+        of.masked == 1,
     )

@@ -4,7 +4,7 @@ It is no pause of `pauses`, which are gitpip's own and end when a probe succeeds
 changes or when somebody tries again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, insert, or_, select
@@ -43,13 +43,17 @@ async def current(transaction: Transaction, now: datetime) -> PersonsPause | Non
     return _pause(row) if row else None
 
 
-async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) -> None:
+async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) -> bool:
     """Pause publishing; one that holds already goes on since its own time, as this one says.
+
+    Gives whether that changes anything: one with the same end and reason stays as it is.
 
     No request begins after the commit: the statement that marks a row as being sent asks for it.
     """
     await commit_order.one_at_a_time(transaction, "publishing pause")
     before = await current(transaction, now)
+    if before and replace(pause, paused_by=before.paused_by, since=before.since) == before:
+        return False
     await transaction.execute(delete(publishing_pause))
     await transaction.execute(
         insert(publishing_pause).values(
@@ -63,6 +67,7 @@ async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) ->
     if before is None:
         detail = f"by {pause.paused_by}" + (f": {pause.reason}" if pause.reason else "")
         await events.record(transaction, now, NewEvent(EventKind.PUBLISHING_PAUSED, detail=detail))
+    return True
 
 
 async def end(transaction: Transaction, now: datetime) -> PersonsPause | None:

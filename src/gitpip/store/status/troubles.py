@@ -356,13 +356,18 @@ async def _drifts(transaction: Transaction, *wanted: ColumnElement[bool]) -> Tro
     )
 
 
-async def deals_delayed(transaction: Transaction, now: datetime) -> Trouble:
+async def deals_delayed(
+    transaction: Transaction, now: datetime, overall: PublishingMode
+) -> Trouble:
     """Deals that were refused and are tried again, where a publication waits for them.
 
+    `overall` is the mode of everybody: nothing is tried for what a mode or a pause keeps back.
     `since` is when the first of them was last sent, `next_try` when one of them is tried next.
     """
     awaited = exists().where(
-        publications.c.user_key == deals.c.user_key, publications.c.state == PENDING
+        publications.c.user_key == deals.c.user_key,
+        publications.c.state == PENDING,
+        ~is_kept_back(overall),
     )
     # One without an attempt that counts, which is due, was only held up by a pause.
     refused = or_(deals.c.attempts > 0, deals.c.due_at > now)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, case, delete, exists, func, insert, or_, select, update
 
@@ -89,7 +89,14 @@ def _selected() -> Any:
     return select(surveys, login).outerjoin(users, users.c.key == surveys.c.user_key)
 
 
-async def request(transaction: Transaction, scope: Scope, by: str, now: datetime) -> Survey:
+class Requested(NamedTuple):
+    """What `request` gave: `new` is False where the same survey is under way already."""
+
+    survey: Survey
+    new: bool
+
+
+async def request(transaction: Transaction, scope: Scope, by: str, now: datetime) -> Requested:
     """Ask for a survey; one that is under way and asks the same is given instead.
 
     Of those that have ended only the latest are kept.
@@ -103,7 +110,7 @@ async def request(transaction: Transaction, scope: Scope, by: str, now: datetime
     )
     known = await transaction.scalar(select(surveys.c.id).where(same).limit(1))
     if known is not None:
-        return await get(transaction, known)
+        return Requested(await get(transaction, known), new=False)
     made = await transaction.execute(
         insert(surveys)
         .values(
@@ -119,7 +126,7 @@ async def request(transaction: Transaction, scope: Scope, by: str, now: datetime
     )
     number = made.scalar_one()
     await _forget_the_oldest(transaction, scope.kind)
-    return await get(transaction, number)
+    return Requested(await get(transaction, number), new=True)
 
 
 async def _forget_the_oldest(transaction: Transaction, kind: SurveyKind) -> None:

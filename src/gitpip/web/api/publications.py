@@ -8,10 +8,12 @@ from pydantic import Field
 from gitpip.actions import publications as actions
 from gitpip.clock import utc_now
 from gitpip.model import (
+    Publication,
     PublicationId,
     PublicationState,
     Role,
 )
+from gitpip.modes import FoundCredentials
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.store.publications import causes, publications
@@ -28,7 +30,7 @@ from gitpip.web.api.schemas import (
     PublicationBody,
 )
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import AppContext, Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -71,12 +73,21 @@ async def get_publication(publication_id: Number, context: Context) -> Publicati
 
 @router.get("/publications/{publication_id}/preview", tags=["publications"])
 @needs(Role.VIEWER)
-async def preview_publication(publication_id: Number, context: Context) -> ActivityPreview:
-    """What exactly would be sent to Pipedrive now."""
+async def preview_publication(
+    publication_id: Number,
+    context: Context,
+    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+) -> ActivityPreview:
+    """What exactly would be sent to Pipedrive now.
+
+    Of a file that is held for credentials: what an approval with these `credentials` sends.
+    """
     async with context.database.read() as transaction:
         publication = await publications.get(transaction, PublicationId(publication_id))
         user = await users.get(transaction, publication.user_key)
-        activity = await context.preview(transaction, publication.file_key, publication.revision)
+        activity = await context.preview(
+            transaction, publication.file_key, publication.revision, credentials=credentials
+        )
         sent = await conditions(
             transaction,
             activity.day,
@@ -112,6 +123,20 @@ class WhichBody(RequestBody):
         return actions.Which([PublicationId(each) for each in self.ids], self.login, self.all)
 
 
+class ApprovalBody(WhichBody):
+    """Which publications are approved, and how."""
+
+    credentials: FoundCredentials = FoundCredentials.PUBLISH
+    """Whether what looks like credentials in those named is sent (`publish`), or not (`mask`)."""
+
+
+class RetryBody(RequestBody):
+    """How a publication is sent after all."""
+
+    credentials: FoundCredentials = FoundCredentials.PUBLISH
+    """As for an approval; what failed or waits is sent as it was to be."""
+
+
 class LeftBody(NounBody[Left]):
     """A publication that was left as it is."""
 
@@ -130,12 +155,12 @@ class MovedBody(NounBody[Moved]):
 
 @router.post("/publications/approve", tags=["publications"])
 @needs(Role.OPERATOR)
-async def approve_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBody:
+async def approve_publications(wanted: ApprovalBody, acting: CurrentActing) -> MovedBody:
     """Approve held publications: they are sent, and nothing holds them again.
 
     Where none of those named is held, as after they were skipped, it is refused (409).
     """
-    return MovedBody.of(await actions.approve(acting, wanted.which))
+    return MovedBody.of(await actions.approve(acting, wanted.which, wanted.credentials))
 
 
 @router.post("/publications/hold", tags=["publications"])
@@ -147,16 +172,27 @@ async def hold_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBo
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
 @needs(Role.OPERATOR)
-async def retry_publication(publication_id: Number, acting: CurrentActing) -> PublicationBody:
+async def retry_publication(
+    publication_id: Number, context: Context, acting: CurrentActing, how: RetryBody | None = None
+) -> PublicationBody:
     """Send a publication that failed, was skipped or is held, or one that waits now."""
-    return PublicationBody.of(await actions.retry(acting, PublicationId(publication_id)))
+    credentials = (how or RetryBody()).credentials
+    retried = await actions.retry(acting, PublicationId(publication_id), credentials)
+    return await _body(context, retried)
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
 @needs(Role.OPERATOR)
-async def skip_publication(publication_id: Number, acting: CurrentActing) -> PublicationBody:
+async def skip_publication(
+    publication_id: Number, context: Context, acting: CurrentActing
+) -> PublicationBody:
     """Decide that a publication is not to be sent."""
-    return PublicationBody.of(await actions.skip(acting, PublicationId(publication_id)))
+    return await _body(context, await actions.skip(acting, PublicationId(publication_id)))
+
+
+async def _body(context: AppContext, publication: Publication) -> PublicationBody:
+    async with context.database.read() as transaction:
+        return PublicationBody.under(publication, await status.stops_of(transaction, context))
 
 
 @router.post("/notes/{act}", tags=["publications"])

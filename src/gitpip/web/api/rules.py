@@ -12,7 +12,8 @@ from gitpip.actions import rules as actions
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.publish import rule_trial
-from gitpip.publish.rule_trial import Taken
+from gitpip.publish.policy import Policies
+from gitpip.publish.rule_trial import Outcome, Taken
 from gitpip.publish.rules import Conditions, readable
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
@@ -72,7 +73,10 @@ class RuleBody(BaseModel):
 
 
 class TakenBody(BaseModel):
-    """A stored file, and the rule that decides about it; null where none fits, or none in time."""
+    """A stored file, the rule that fits it, and what would become of the file now.
+
+    The rule is null where none fits, or none in time.
+    """
 
     login: str
     gist_id: str
@@ -80,8 +84,14 @@ class TakenBody(BaseModel):
     rule_id: int | None
     rule: str | None
     action: RuleAction
+    """What the rules say of it."""
     too_slow: bool = False
     """Whether the rules take too long for it together, so that it is held."""
+    outcome: Outcome
+    """What would become of it, with opt-outs, modes and pauses: only credentials and floods can
+    hold it besides. What waits is decided about when a pause or a dry run ends."""
+    because: str | None
+    """Why it would be held, skipped, or wait."""
 
     @classmethod
     def of(cls, taken: Taken) -> Self:
@@ -95,6 +105,8 @@ class TakenBody(BaseModel):
             rule=rule.name if rule else None,
             action=taken.ruling.action,
             too_slow=taken.ruling.is_late,
+            outcome=taken.fate.outcome,
+            because=taken.fate.because,
         )
 
 
@@ -131,14 +143,17 @@ async def try_rules(
     response: Response,
     limit: Annotated[int, Query(ge=1, le=rule_trial.MOST, description="How many at most.")] = 100,
 ) -> list[TakenBody]:
-    """Which rule decides about which of the newest stored files; nothing is changed.
+    """Which rule fits each of the newest stored files, and what would become of it.
+
+    Nothing is changed.
 
     It takes some three seconds: if the rules are slow, the list ends earlier. The headers say so:
     `gitpip-timed-out` is `true` then, `gitpip-slowest-rule` is the id of the slowest rule, and
     `gitpip-slowest-seconds` the most that it took for a file.
     """
+    policies = Policies(context.settings.publishing)
     async with context.trials.place():
-        tried = await rule_trial.tried(context.database.read, utc_now(), limit=limit)
+        tried = await rule_trial.tried(context.database.read, policies, utc_now(), limit=limit)
     response.headers["gitpip-timed-out"] = "true" if tried.timed_out else "false"
     if tried.worst and tried.worst.slowest:
         response.headers["gitpip-slowest-rule"] = str(tried.worst.slowest.id)

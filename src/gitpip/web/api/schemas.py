@@ -98,7 +98,8 @@ class UserBody(NounBody[User]):
     backfill: Text
     created_at: datetime
     checked_at: datetime | None
-    next_check_at: datetime
+    next_check_at: datetime | None
+    """Not before the end of a pause of watching; null for a paused user."""
     failures: int
     failure: str | None
     files: int = Field(validation_alias="last_sequence")
@@ -126,6 +127,13 @@ class UserBody(NounBody[User]):
     deal_drifted_at: datetime | None
     drifted_deal_id: int | None
     """Which deal that was."""
+
+    @classmethod
+    def under(cls, user: User, stops: Condition) -> Self:
+        """The body, with the time of the next check that pauses leave."""
+        body = cls.of(user)
+        body.next_check_at = stops.check_due(user)
+        return body
 
 
 class UnreadableBody(NounBody[Unreadable]):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 from gitpip.actions import users as actions
 from gitpip.config import parse_duration
-from gitpip.model import Backfill, Role
+from gitpip.model import Backfill, Role, User
 from gitpip.publish import chosen_targets
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
@@ -24,8 +24,9 @@ from gitpip.web.api.schemas import (
     UnreadableBody,
     UserBody,
 )
+from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import AppContext, Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -109,7 +110,8 @@ async def list_users(
             login_contains=q,
             tag=tag,
         )
-    items = [UserBody.of(user) for user in page.items]
+        stops = await stops_of(transaction, context)
+    items = [UserBody.under(user, stops) for user in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
 
@@ -145,7 +147,7 @@ async def add_user(
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:
         response.status_code = HTTPStatus.ACCEPTED
-    return UserBody.of(added.user)
+    return await _body(context, added.user)
 
 
 @router.post("/forecast", tags=["users"])
@@ -168,7 +170,8 @@ async def get_user(login: Login, context: Context) -> OneUserBody:
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         unread = await unreadable.of_user(transaction, user.key)
-    body = OneUserBody.of(user)
+        stops = await stops_of(transaction, context)
+    body = OneUserBody.under(user, stops)
     body.could_not_read = [UnreadableBody.of(item) for item in unread]
     return body
 
@@ -192,14 +195,14 @@ async def change_user(
         target=_target(change.target),
     )
     changes = await chosen_targets.checked(changes, context.check_target)
-    return UserBody.of(await actions.change(acting, login, changes))
+    return await _body(context, await actions.change(acting, login, changes))
 
 
 @router.post("/users/{login}/check", tags=["users"], status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def check_user(login: Login, acting: CurrentActing) -> UserBody:
+async def check_user(login: Login, context: Context, acting: CurrentActing) -> UserBody:
     """Check a user as soon as possible, and read what could not be read."""
-    return UserBody.of(await actions.check(acting, login))
+    return await _body(context, await actions.check(acting, login))
 
 
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
@@ -207,6 +210,11 @@ async def check_user(login: Login, acting: CurrentActing) -> UserBody:
 async def remove_user(login: Login, acting: CurrentActing) -> None:
     """Stop tracking. What was found stays, so that nothing is published twice later."""
     await actions.remove(acting, login)
+
+
+async def _body(context: AppContext, user: User) -> UserBody:
+    async with context.database.read() as transaction:
+        return UserBody.under(user, await stops_of(transaction, context))
 
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:

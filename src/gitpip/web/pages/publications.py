@@ -14,6 +14,7 @@ from gitpip.actions import repairs as repair_actions
 from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
 from gitpip.model import Backfill, BackfillKind, Publication, PublicationId, PublicationState, Role
+from gitpip.modes import FoundCredentials
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.status.problem import count
@@ -188,6 +189,11 @@ async def publication(
     async with context.database.read() as transaction:
         row = await publications.get(transaction, PublicationId(publication_id))
         activity = await context.preview(transaction, row.file_key, row.revision)
+        without = None
+        if activity.can_be_masked and row.state in approvals.ASKING:
+            without = await context.preview(
+                transaction, row.file_key, row.revision, credentials=FoundCredentials.MASK
+            )
         policies = Policies(context.settings.publishing)
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
         guard = (await policies.read(transaction)).credentials
@@ -201,6 +207,7 @@ async def publication(
         stops=stops,
         now=utc_now(),
         activity=activity,
+        without=without,
         places=PLACES,
         sent=sent,
         guard=guard,
@@ -279,22 +286,24 @@ async def act_on_publication(
     act: Literal["retry", "skip"],
     context: Context,
     acting: CurrentActing,
-    with_credentials: Annotated[bool, Form()] = False,
+    credentials: Annotated[FoundCredentials | None, Form()] = None,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
     """Send a publication after all, or not at all; then back to the list one came from.
 
-    What is held for credentials is sent by the button that says so; others lead to its page.
+    What is held for credentials is sent by the buttons that say how; others lead to its page.
     """
     chosen = PublicationId(publication_id)
-    if act == "retry" and not with_credentials:
+    if act == "retry" and credentials is None:
         async with context.database.read() as transaction:
             if await approvals.asking_about_credentials(transaction, [chosen]):
                 place = urlencode({"state": state, "offset": offset})
                 return RedirectResponse(f"/publications/{chosen}?{place}", status_code=303)
-    move = actions.retry if act == "retry" else actions.skip
-    await move(acting, chosen)
+    if act == "retry":
+        await actions.retry(acting, chosen, credentials or FoundCredentials.PUBLISH)
+    else:
+        await actions.skip(acting, chosen)
     done = {"queued": 1} if act == "retry" else {"skipped": 1}
     return RedirectResponse(_list(state, offset, **done), status_code=303)
 

@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, TooManyTrials
 from gitpip.model import Role
 from gitpip.publish import rule_trial
-from gitpip.publish.rule_trial import Tried
+from gitpip.publish.policy import Policies
 from gitpip.publish.rules import Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
@@ -153,11 +153,13 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
     async with context.database.read() as transaction:
         ordered = await rules.everything(transaction)
         out = await opt_outs.everyone(transaction)
-    remark, tried = None, Tried()
+    policies = Policies(context.settings.publishing)
+    tried = await rule_trial.tried(context.database.read, policies, utc_now(), limit=0)
+    remark = None
     if ordered:
         try:
             async with context.trials.place():
-                tried = await rule_trial.tried(context.database.read, utc_now())
+                tried = await rule_trial.tried(context.database.read, policies, utc_now())
             remark = tried.remark
         except TooManyTrials as error:  # a slow rule can still be removed here
             remark = f"The rules were not tried: {error}."
@@ -172,6 +174,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         tried=len(tried.taken),
         late=tried.late,
         remark=remark,
+        others=tried.others,
         taken=tried.taken[:SHOWN],
         form=form,
         actions=list(RuleAction),
