@@ -100,6 +100,8 @@ class CheckRun:
         """Batch polls of some users that take long."""
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
         """What ended this check, or its reading, early."""
+        self.rest_answered = False
+        """Whether REST answered about a user, so that a pause of reading is over."""
 
     async def run(self) -> None:
         """Look at everybody who is due; raises DatabaseUnavailable."""
@@ -401,7 +403,7 @@ class CheckRun:
         stopped = self.reading_stopped
         if stopped is None:
             try:
-                await self._looker.look_at(user, snapshot, self._run)
+                self.rest_answered |= await self._looker.look_at(user, snapshot, self._run)
                 if snapshot and snapshot.gist_count < (user.gist_count or 0):
                     await self._doubt(user, snapshot)
                 return
