@@ -1,5 +1,6 @@
 """What stands before every request: no other sites, no large bodies, safe headers, and a log."""
 
+import asyncio
 import contextlib
 import re
 import time
@@ -128,11 +129,11 @@ class SecurityMiddleware:
 
         try:
             await self._serve(scope, receive, send_guarded)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             if answered:
                 raise
             # The framework would answer it beyond us, without our headers.
-            response = await answer_unforeseen(Request(scope), error)
+            response = await _answer_failed(Request(scope), error)
             await response(scope, receive, send_guarded)
         finally:
             seconds = time.perf_counter() - started
@@ -265,6 +266,18 @@ def _malformed(scope: Scope, headers: Headers) -> tuple[HTTPStatus, str, str] | 
             "a parameter must not hold U+0000, written as %00: PostgreSQL does not take it",
         )
     return None
+
+
+async def _answer_failed(request: Request, error: Exception | asyncio.CancelledError) -> Response:
+    task = asyncio.current_task()
+    is_cancelled = task is not None and task.cancelling() > 0
+    if isinstance(error, Exception) and not is_cancelled:
+        return await answer_unforeseen(request, error)
+    # The server stops, and has waited for this request for as long as it does.
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    detail = "gitpip stopped before it was done with this; send it again in a few seconds"
+    headers = {"connection": "close", **RETRY[status]}
+    return answer(request, status, "stopping", detail, headers=headers)
 
 
 def _body_limit(path: str) -> int:
