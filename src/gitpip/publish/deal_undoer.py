@@ -17,6 +17,7 @@ from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
     Denied,
+    LimitedAlone,
     NotProcessed,
     Outcome,
     Refused,
@@ -92,8 +93,7 @@ class DealUndoer:
         try:
             found = await self._not_now(due)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
-            return await self._failed(due, failure.outcome)
+            return await self._failed(due, await self._pauses.failed(failure.outcome, request))
         await self._pauses.after(None, request)
         if found is not None:
             return await self._settled(due, *found)
@@ -102,13 +102,12 @@ class DealUndoer:
             return False
         request = self._pauses.request(Kind.WRITE, about)
         outcome = await self._destination.delete_deal(due.deal_id)
-        # Before the pause: what was deleted is to be known, whatever comes.
-        goes_on = await (
-            self._deleted(due, None)
-            if isinstance(outcome, Accepted)
-            else self._failed(due, outcome)
-        )
-        await self._pauses.after(outcome, request)
+        if isinstance(outcome, Accepted):
+            # Before the pause: what was deleted is to be known, whatever comes.
+            goes_on = await self._deleted(due, None)
+            await self._pauses.after(outcome, request)
+        else:
+            goes_on = await self._failed(due, await self._pauses.failed(outcome, request))
         return goes_on
 
     async def _settled(self, due: DueDeal, state: UndoneState, reason: str) -> bool:
@@ -194,6 +193,8 @@ class DealUndoer:
 
     async def _failed(self, due: DueDeal, outcome: Outcome) -> bool:
         match outcome:
+            case LimitedAlone(reason=reason):
+                return await self._again(due, reason)
             case Denied(reason=reason):
                 return await self._denied(due, reason)
             case Refused(reason=reason):

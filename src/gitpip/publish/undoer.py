@@ -19,6 +19,7 @@ from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
     Denied,
+    LimitedAlone,
     NotProcessed,
     Outcome,
     Refused,
@@ -115,8 +116,7 @@ class Undoer:
         try:
             activity = await self._destination.activity(due.activity_id)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
-            return await self._failed(due, failure.outcome)
+            return await self._failed(due, await self._pauses.failed(failure.outcome, request))
         await self._pauses.after(None, request)
         if activity is None:
             return await self._deleted(due, GONE)
@@ -135,13 +135,12 @@ class Undoer:
             return False
         request = self._pauses.request(Kind.WRITE, about)
         outcome = await self._destination.delete_activity(due.activity_id)
-        # Before the pause: what was deleted is to be known, whatever comes.
-        goes_on = await (
-            self._deleted(due, None)
-            if isinstance(outcome, Accepted)
-            else self._failed(due, outcome)
-        )
-        await self._pauses.after(outcome, request)
+        if isinstance(outcome, Accepted):
+            # Before the pause: what was deleted is to be known, whatever comes.
+            goes_on = await self._deleted(due, None)
+            await self._pauses.after(outcome, request)
+        else:
+            goes_on = await self._failed(due, await self._pauses.failed(outcome, request))
         return goes_on
 
     async def _why_kept(self, due: Due, activity: Activity) -> str | None:
@@ -200,6 +199,8 @@ class Undoer:
 
     async def _failed(self, due: Due, outcome: Outcome) -> bool:
         match outcome:
+            case LimitedAlone(reason=reason):
+                await self._again(due, reason)
             case Denied(reason=reason):
                 return await self._denied(due, reason)
             case Refused(reason=reason):
