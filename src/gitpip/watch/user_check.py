@@ -384,8 +384,7 @@ class UserChecker:
 
     async def _end(self, user: User, run: Run, seen: Seen) -> None:
         """Conclude a look at which everything was stored that could be read."""
-        now = self._now()
-        list_tag = seen.listed.list_tag
+        now, list_tag = self._now(), seen.listed.list_tag
         account = seen.listed.owner or (seen.snapshot.account if seen.snapshot else None)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)
