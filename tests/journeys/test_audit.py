@@ -118,6 +118,13 @@ def test_a_service_audits_and_adopts_what_was_there_before(world: World) -> None
     for page in ("/audits", f"/audits/{audit}?verdict=explained", "/adoption"):
         assert gitpip.get(page).status_code == 200
     assert len(world.pipedrive.activities) == 1
+    assert gitpip.get(f"/api/v1/audits/{audit}").json()["failure"] is None
+    world.pipedrive.company_id, world.pipedrive.company_name = 2, "Other Ltd"
+    failed = gitpip.post("/api/v1/audits").json()["id"]
+    gitpip.wait_for(
+        lambda: gitpip.get(f"/api/v1/audits/{failed}").json()["ended_at"], "the audit to fail"
+    )
+    assert "Other Ltd" in gitpip.get(f"/api/v1/audits/{failed}").json()["failure"]
     log = gitpip.get("/api/v1/audit").json()["items"]
     assert {"audit.requested", "others.searched", "others.adopted"} <= {
         entry["action"] for entry in log

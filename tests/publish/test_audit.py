@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from gitpip.model import User
+from gitpip.model import User, UserKey
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.surveyor import MustWait, Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
@@ -213,27 +213,36 @@ async def test_a_list_that_always_fails_ends_its_audit_alone(auditor: Auditor, s
     assert audit.tokens == scene.crm.limits.spent_today - before + 10 * len(refused)
 
 
-async def test_what_a_user_makes_github_raise_is_not_the_audits_end(auditor: Auditor) -> None:
+@pytest.mark.parametrize("number", [1, 3])
+async def test_a_user_that_makes_github_ask_to_wait_is_read_after_all_others(
+    auditor: Auditor, number: int
+) -> None:
+    """A service that is started anew knows who was put off, and so does a removed user."""
     clock = auditor.scene.clock
-    await auditor.account.fill(2, 1)
+    await auditor.account.fill(number, 1)
     asked = []
 
     async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
         asked.append(user.login)
-        if user.login == "user-0":
+        if user.login in {"user-0", "user-1"}:
             raise MustWait(clock() + HOUR, "asked to wait", refused=True)
         return auditor.account.listed[user.login]
 
     auditor.surveyor._read_gists = read_gists
     audit = await auditor.audit()
-    for _ in range(2):
-        assert (audit.ended_at, audit.waits_because) == (None, "asked to wait")
+    while audit.ended_at is None:
+        assert audit.waits_because == "asked to wait"
         clock.advance(HOUR)
+        if asked == ["user-0", "user-1", "user-2", "user-0"]:
+            async with auditor.scene.database.begin() as transaction:
+                await users.remove(transaction, UserKey(2), clock())
         audit = await auditor.go_on(audit.id)
+    first = ["user-0", "user-1", "user-2"] if number > 1 else ["user-0"]
+    assert asked == [*first, "user-0", "user-0"]
     assert (audit.failure, audit.ended_at) == (None, clock())
-    assert asked == ["user-0"] * 3 + ["user-1"]
     told = {line.login: line.explanation for line in await auditor.lines(audit.id)}
-    assert told == {"user-0": "github-not-read", "user-1": None}
+    others = {None: "user-removed", "user-2": None} if number > 1 else {}
+    assert told == {"user-0": "github-not-read"} | others
 
 
 async def test_an_audit_of_one_user_tells_of_no_other(auditor: Auditor) -> None:

@@ -138,7 +138,10 @@ async def test_a_deal_that_always_fails_stops_nobody_and_fails_in_the_end(
     await scene.assert_each_is_there_once()
 
 
-@pytest.mark.parametrize("fault", [json_error(403), json_error(500)], ids=str)
+LIMITED = Fault.limited({"x-ratelimit-remaining": "9", "x-ratelimit-reset": "2"})
+
+
+@pytest.mark.parametrize("fault", [json_error(403), json_error(500), LIMITED], ids=str)
 async def test_a_deal_whose_owner_can_not_be_read_stops_nobody_and_fails_in_the_end(
     scene: Scene, fault: Fault
 ) -> None:
@@ -152,10 +155,17 @@ async def test_a_deal_whose_owner_can_not_be_read_stops_nobody_and_fails_in_the_
     await scene.find_files("bad-one", "again.py")
     await scene.find_files("user-1", "new.py")
     await process.run()
+    if fault is LIMITED:
+        assert await scene.pause() is not None, "the first time it can be everybody's"
+        await scene.wake()
+        await process.run()
     assert await scene.pause() is None
     assert others(await scene.rows())[-2:] == [PENDING, PUBLISHED]
     waiting = (await scene.rows())[-2]
-    said = f"deal {deal_id} can't be read: Pipedrive answered {fault.status}"
+    answered = f"Pipedrive answered {fault.status}"
+    if fault is LIMITED:
+        answered = f"Pipedrive's rate limit is reached ({answered}"
+    said = f"deal {deal_id} can't be read: {answered}"
     assert waiting.attempts == 1
     assert said in str(waiting.reason)
     await scene.settle(process)
@@ -163,6 +173,7 @@ async def test_a_deal_whose_owner_can_not_be_read_stops_nobody_and_fails_in_the_
     assert failed.state is FAILED
     assert f"after {MAX_ATTEMPTS} attempts; the last one: {said}" in str(failed.reason)
     assert await scene.pause() is None
+    assert len(scene.crm.faults.injected) <= 1 + MAX_ATTEMPTS
 
 
 async def test_a_refusal_that_no_list_explains_is_that_of_one_file(scene: Scene) -> None:

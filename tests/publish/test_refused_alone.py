@@ -26,7 +26,7 @@ async def test_what_alone_is_refused_fails_in_the_end_and_nobody_else_waits_for_
     await scene.settle(await scene.process())
     scene.crm.faults.script(LIMITED, method="POST", path=path, about="newcomer|bad", times=None)
     await scene.find_files("newcomer", "bad.py")
-    started, told = scene.clock(), set[ProblemKind]()
+    started, told, pauses = scene.clock(), set[ProblemKind](), 0
     for number in range(3 * MAX_ATTEMPTS):
         await scene.find_files("ada", f"{number}.py")
         found = scene.clock()
@@ -34,6 +34,7 @@ async def test_what_alone_is_refused_fails_in_the_end_and_nobody_else_waits_for_
             process = await scene.process()
         while True:
             await process.run()
+            pauses += await scene.pause() is not None
             if (await scene.states())[-1] == "published":
                 break
             await scene.wake()
@@ -49,6 +50,7 @@ async def test_what_alone_is_refused_fails_in_the_end_and_nobody_else_waits_for_
     assert "this one alone is refused" in str(bad.reason)
     assert scene.clock() - started > timedelta(hours=8)
     assert len(scene.crm.faults.injected) <= 1 + ORDINARY_REFUSALS + MAX_ATTEMPTS
+    assert pauses <= 1 + ORDINARY_REFUSALS, "once it is known to be refused alone, nothing pauses"
     late = ProblemKind.DEALS_DELAYED if path == "deals$" else ProblemKind.PUBLICATIONS_RETRIED
     assert late in told
     assert ProblemKind.PUBLICATIONS_FAILED in told

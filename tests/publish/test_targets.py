@@ -169,12 +169,7 @@ async def test_a_target_that_goes_holds_up_its_user_alone(
     assert words in str(rows[1].reason)
     assert rows[1].due_at >= scene.clock() + HALF_AN_HOUR
     assert await scene.pause() is None
-    async with scene.database.read() as transaction:
-        found = await publishing.problems(
-            transaction, scene.clock(), request_timeout=HALF_AN_HOUR, goes_on=True
-        )
-    kinds = {problem.kind: problem.sentence for problem in found}
-    assert words in kinds[ProblemKind.TARGETS_UNUSABLE]
+    assert words in (await problems(scene))[ProblemKind.TARGETS_UNUSABLE]
     assert len(scene.crm.requests) - asked < 12
 
     await give(scene, "ada", other := made(scene.crm, "deal"))
@@ -183,6 +178,52 @@ async def test_a_target_that_goes_holds_up_its_user_alone(
     assert set(await scene.states()) == {"published"}
     assert [f"{target}"] == there(scene)[:1]
     assert there(scene).count(f"{other}") == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.error(500), Fault.html(502), Fault.limited({"x-ratelimit-remaining": "9"})],
+    ids=lambda fault: f"{fault.kind}-{fault.status}",
+)
+async def test_a_target_that_can_not_be_read_is_asked_ever_less_often_and_told(
+    scene: Scene, fault: Fault
+) -> None:
+    target = made(scene.crm, "lead")
+    await give(scene, "ada", target)
+    scene.crm.faults.script(fault, path=f"leads/{target.id}$", times=None)
+    process, started = await scene.process(), scene.clock()
+    waits: list[timedelta] = []
+    paused = 0
+    while scene.clock() - started < timedelta(hours=8):
+        await scene.find_files("ada", f"{len(waits)}.py")
+        await scene.find_files("bob", f"{len(waits)}.md")
+        while (await scene.states())[-1] != "published":
+            await process.run()
+            if await scene.pause() is not None:
+                paused += 1
+                await scene.wake()
+        waiting = (await scene.rows())[0]
+        waits.append(waiting.due_at - scene.clock())
+        scene.clock.advance(max(waits[-1], timedelta(seconds=1)))
+    assert paused <= 1
+    assert len(scene.crm.faults.injected) < 30
+    assert waits[-1] == HALF_AN_HOUR
+    assert f"could not look at {target.words}" in str(waiting.reason)
+    assert str(fault.status) in str(waiting.reason)
+    told = await problems(scene)
+    assert f"could not look at {target.words}" in told[ProblemKind.TARGETS_UNUSABLE]
+    scene.crm.faults.clear()
+    await scene.settle(process)
+    assert there(scene).count(f"{target}") == len(waits)
+    assert await problems(scene) == {}
+
+
+async def problems(scene: Scene) -> dict[ProblemKind, str]:
+    async with scene.database.read() as transaction:
+        found = await publishing.problems(
+            transaction, scene.clock(), request_timeout=HALF_AN_HOUR, goes_on=True
+        )
+    return {problem.kind: problem.sentence for problem in found}
 
 
 async def test_a_target_that_comes_back_is_used_again(scene: Scene) -> None:

@@ -14,7 +14,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gitpip.runtime.http_server import (
     FEWEST_CONNECTIONS,
@@ -23,6 +23,7 @@ from gitpip.runtime.http_server import (
     Limits,
     connection_limit,
 )
+from gitpip.web.middleware import SecurityMiddleware
 
 LARGE = 16 * 2**20
 SHORT = timedelta(seconds=2)
@@ -55,10 +56,15 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextmanager
-def serving(limits: Limits) -> Iterator[int]:
+def serving(limits: Limits, serves: ASGIApp = app) -> Iterator[int]:
     """A server with these limits in a thread; gives its port."""
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=1
+        serves,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=1,
+        timeout_graceful_shutdown=1,
     )
     server = HttpServer(config, limits)
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
@@ -343,3 +349,21 @@ def test_the_limit_leaves_file_handles_for_the_rest(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (handles, handles))
     assert connection_limit(database_connections=10) == expected
+
+
+def test_a_request_that_is_under_way_when_the_server_stops_is_told_to_come_again() -> None:
+    begun = threading.Event()
+
+    async def never_answers(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    with serving(QUICK, SecurityMiddleware(never_answers, public_url=None, limit=None)) as port:
+        client = connect(port)
+        client.sendall(b"GET /api/v1/users HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert begun.wait(PATIENCE)
+    with client:
+        head, _, body = read_all(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 5" in head
+    assert b'"code":"stopping"' in body

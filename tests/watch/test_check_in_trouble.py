@@ -12,6 +12,7 @@ from gitpip.store.gists import unreadable
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
+from gitpip.watch.check_run import AFTER_THE_OTHERS
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
@@ -114,7 +115,7 @@ async def test_a_secondary_limit_is_waited_for(
     assert len(world.requests) == 1
     clock.advance(timedelta(seconds=119))
     assert await watcher.run() is None
-    clock.advance(timedelta(seconds=1))
+    clock.advance(timedelta(seconds=1) + AFTER_THE_OTHERS)
     assert (await run(watcher)).users == 1
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import update
 
 from gitpip.model import UserState
@@ -12,12 +13,14 @@ from gitpip.store.events import Event, EventsWanted
 from gitpip.store.schema import users as users_table
 from gitpip.store.status import pauses
 from gitpip.watch.check import Watcher
+from gitpip.watch.check_run import AFTER_THE_OTHERS
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import GistTroubles
 from tests.support.clocks import Clock
+from tests.support.tokens import TOKEN
 from tests.watch.conftest import INTERVAL, sweeping
 from tests.watch.crowd import add_users, track_identified
 from tests.watch.test_check import run, track
@@ -153,3 +156,29 @@ async def test_a_pause_that_goes_on_is_told_once_and_its_end(
         world.faults.clear()
         await run(watcher)
         assert await kinds(database) == ["sweeping.paused", "sweeping.resumed"]
+
+
+@pytest.mark.parametrize("name", [pauses.READING, pauses.WATCHING])
+async def test_a_pause_after_an_answer_is_a_new_one(
+    world: StandIn, server: Server, database: Database, clock: Clock, name: str
+) -> None:
+    [login] = add_users(world, 1)
+    await track_identified(database, world, clock, [login])
+    graphql_url = f"{server.url}/graphql" if name == pauses.READING else None
+    async with GitHub(
+        api_url=server.url, graphql_url=graphql_url, token=TOKEN, timeout=INTERVAL, now=clock
+    ) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        for number in range(2):
+            world.add_gist(login, {f"{number}.txt": "new"})
+            world.faults.script(Fault.limited({"retry-after": "60"}), path="gists")
+            await run(watcher)
+            async with database.read() as transaction:
+                pause = await pauses.paused(transaction, name, clock())
+            assert pause
+            assert pause.since == clock()
+            clock.advance(pause.until - clock() + AFTER_THE_OTHERS)
+            await run(watcher)
+            await make_everybody_due(database, clock)
+    happened = [kind for kind in await kinds(database) if kind.startswith(name)]
+    assert happened == [f"{name}.paused", f"{name}.resumed"] * 2

@@ -1,10 +1,13 @@
-"""What is in Pipedrive twice, or missing there, is acknowledged by page, API and command."""
+"""A person acknowledges doubled or missing activities, and imports that were interrupted."""
 
-from gitpip.actions.adoption import ACKNOWLEDGEABLE
-from gitpip.status.problem import ProblemKind
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
 from tests.web.conftest import Served
 
-DOUBLED = "activities-doubled"
+DOUBLED, INTERRUPTED = "activities-doubled", "import-interrupted"
 BUTTON = f'id="acknowledge-{DOUBLED}"'
 
 
@@ -37,8 +40,8 @@ def test_a_copy_is_acknowledged_by_page_api_and_command(served_from_any: Served)
 
     copy_and_compare(served)
     path = f"/problems/{DOUBLED}/acknowledge"
-    assert served.api("POST", path).json() == {"activities": 1}
-    assert served.api("POST", path).json() == {"activities": 0}
+    assert served.api("POST", path).json() == {"activities": 1, "imports": 0}
+    assert served.api("POST", path).json() == {"activities": 0, "imports": 0}
     assert DOUBLED not in kinds(served)
 
     copy_and_compare(served)
@@ -57,13 +60,36 @@ def test_a_copy_is_acknowledged_by_page_api_and_command(served_from_any: Served)
     ] == [(via, "activities-doubled: 1") for via in ("page", "api", "command")]
 
 
-def test_only_what_can_be_acknowledged_is(served: Served) -> None:
+def interrupt_an_import(served: Served) -> None:
+    """An import whose process went away ten minutes ago."""
+    ago = datetime.now(UTC) - timedelta(minutes=10)
+    with closing(sqlite3.connect(served.gitpip.folder / "gitpip.sqlite3")) as database, database:
+        database.execute(
+            "INSERT INTO imports (name, size, faults, started_at, moved_at, confirmed_at)"
+            " VALUES ('a.csv', 9, '', :at, :at, :at)",
+            {"at": f"{ago:%Y-%m-%d %H:%M:%S.%f}"},
+        )
+
+
+def test_an_interrupted_import_is_acknowledged_by_page_api_and_command(served: Served) -> None:
+    path = f"/problems/{INTERRUPTED}/acknowledge"
+    interrupt_an_import(served)
+    assert f'id="acknowledge-{INTERRUPTED}"' in served.gitpip.get("/status-page").text
+    served.gitpip.post(f"/status-page/acknowledge/{INTERRUPTED}")
+    assert INTERRUPTED not in kinds(served)
+    interrupt_an_import(served)
+    assert served.api("POST", path).json() == {"activities": 0, "imports": 1}
+    assert served.api("POST", path).json() == {"activities": 0, "imports": 0}
+    assert INTERRUPTED not in kinds(served)
+    interrupt_an_import(served)
+    by_command = served.gitpip.command("adopt", "--acknowledge", "--json")
+    assert json.loads(by_command.stdout)[INTERRUPTED] == 1
+    assert INTERRUPTED not in kinds(served)
+    audit = [each["subject"] for each in served.api("GET", "/audit").json()["items"]]
+    assert audit.count(f"{INTERRUPTED}: 1") == 3
+
     refused = served.api("POST", "/problems/publications-failed/acknowledge")
     assert refused.status_code == 422
     assert DOUBLED in refused.text
     both = served.gitpip.command("adopt", "--acknowledge", "--dry-run")
     assert both.returncode == 2
-    assert {ProblemKind(kind) for kind in ACKNOWLEDGEABLE} == {
-        ProblemKind.ACTIVITIES_MISSING,
-        ProblemKind.ACTIVITIES_DOUBLED,
-    }

@@ -181,6 +181,32 @@ def test_a_large_body_without_a_length_is_refused(url: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
 
 
+BAD_HOSTS = (
+    *("[::1]evil", "[::1].evil.example", "localhost:x@evil.example", "localhost:80@evil.example"),
+    *("localhost:80.evil.example", "localhost:", "localhost:123456", "localhost:80:80", "::1"),
+    *(
+        "[::1",
+        "[localhost]",
+        "user@localhost",
+        "localhost/",
+        "localhost?",
+        "localhost,evil.example",
+    ),
+    *("localhost evil.example", "localhost#", "local%68ost", "", "l\xf6calhost"),
+)
+GOOD_HOSTS = ("localhost", "LOCALHOST.:8080", "127.0.0.1:1", "[::1]", "[::1]:65535")
+
+
+def test_only_a_clean_header_host_is_taken(url: str) -> None:
+    """What reads it looks for the name, and each for another part of it."""
+    with httpx2.Client() as client:
+        for host in BAD_HOSTS:
+            answer = client.get(f"{url}/users", headers=[(b"host", host.encode("latin-1"))])
+            assert (answer.status_code, answer.json()["code"]) == (400, "bad-host"), host
+        for host in GOOD_HOSTS:
+            assert client.get(f"{url}/users", headers={"host": host}).status_code == 200, host
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [

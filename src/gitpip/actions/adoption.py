@@ -1,17 +1,18 @@
-"""What a person asks and says about what Pipedrive holds: compare it, or know of what is wrong."""
+"""Compare with what Pipedrive holds, and acknowledge problems that a person knows of."""
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, get_args
 
 from gitpip.actions.acting import Acting
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import duplicates
+from gitpip.store.users import imports
 
-Acknowledgeable = Literal["activities-missing", "activities-doubled"]
+Acknowledgeable = Literal["activities-missing", "activities-doubled", "import-interrupted"]
 """The kinds of problems that can be acknowledged."""
-ACKNOWLEDGEABLE: tuple[Acknowledgeable, ...] = ("activities-missing", "activities-doubled")
+ACKNOWLEDGEABLE: tuple[Acknowledgeable, ...] = get_args(Acknowledgeable)
 
 
 async def request_comparison(acting: Acting) -> None:
@@ -25,9 +26,10 @@ async def request_comparison(acting: Acting) -> None:
 async def acknowledge(
     acting: Acting, kinds: Collection[Acknowledgeable]
 ) -> dict[Acknowledgeable, int]:
-    """End those of these problems that there are; gives how many activities each was about.
+    """End those of these problems that there are; gives how many things each was about.
 
-    A problem comes back once something else is missing, or there twice. Nothing is sent or deleted.
+    These are activities, or imports. A problem comes back once something else is missing, there
+    twice, or interrupted. Nothing is sent or deleted, and an import can still be continued.
     """
     async with acting.begin() as act:
         await ledger.lock(act.transaction)
@@ -39,6 +41,9 @@ async def acknowledge(
         if "activities-doubled" in kinds and account is not None:
             doubled = await duplicates.acknowledge(act.transaction, account.key, act.now)
             ended["activities-doubled"] = doubled
+        if "import-interrupted" in kinds:
+            interrupted = await imports.acknowledge_interrupted(act.transaction, act.now)
+            ended["import-interrupted"] = interrupted
         ended = {kind: number for kind, number in ended.items() if number}
         for kind, number in ended.items():
             await act.record("problem.acknowledged", f"{kind}: {number}")

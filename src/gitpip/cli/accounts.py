@@ -74,7 +74,8 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
         bool,
         typer.Option(
             "--acknowledge",
-            help="Acknowledge missing and duplicate activities, so that status stops showing them.",
+            help="Acknowledge missing and duplicate activities and interrupted imports, so that "
+            "status stops showing them.",
         ),
     ] = False,
     from_others: Annotated[
@@ -147,7 +148,9 @@ def _acknowledge(*, as_json: bool) -> None:
     if as_json:
         print_json({kind: ended.get(kind, 0) for kind in ACKNOWLEDGEABLE})
     elif not ended:
-        console.say("No missing or duplicate activities to acknowledge.")
+        console.say(
+            "No missing or duplicate activities, and no interrupted imports to acknowledge."
+        )
     else:
         told = " and ".join(f"{kind} ({number})" for kind, number in ended.items())
         console.say(f"Acknowledged {told}.")

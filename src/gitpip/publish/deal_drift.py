@@ -55,8 +55,8 @@ class DealDrift:
         try:
             settled = await self._settled(deal)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
-            if not isinstance(failure.outcome, NotProcessed):
+            outcome = await self._pauses.failed(failure.outcome, request)
+            if not isinstance(outcome, NotProcessed):
                 # It is used as before: if it is gone, Pipedrive refuses the activity.
                 async with self._database.begin() as transaction:
                     await deal_drifts.note_asked(transaction, deal.user_key, self._now())

@@ -59,8 +59,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         try:
             found = await self._not_now(due)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
-            return await self._failed(due, failure.outcome)
+            return await self._failed(due, await self._pauses.failed(failure.outcome, request))
         await self._pauses.after(None, request)
         if found is not None:
             return await self._settled(due, *found)

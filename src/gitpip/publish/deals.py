@@ -244,8 +244,7 @@ class Deals:
         return self._capped_until
 
     async def _list_failed(self, deal: Deal, failure: LookFailed, request: Request) -> Change:
-        await self._pauses.after(failure.outcome, request)
-        outcome = failure.outcome
+        outcome = await self._pauses.failed(failure.outcome, request)
         if isinstance(outcome, NotProcessed):
             return self._after(deal, outcome)
         # Reading again does no harm, so the first two times it is done soon.
@@ -262,7 +261,7 @@ class Deals:
         try:
             found, at = await self._listed(deal)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
+            await self._pauses.failed(failure.outcome, request)
             if again:
                 return delivery.could_not_look_again(
                     str(failure), looked_at=deal.looked_at, now=self._now()
@@ -340,14 +339,16 @@ class Deals:
             self._index.note(Item(outcome.id, title, None, is_open=True))
             await self._note_made(deal, DealId(outcome.id), title)
             await self._terms.deal_made()
+        alone = await others_pass(self._database, outcome, deal.sent_at)
         change = delivery.after_refusal(
             self._after(deal, outcome),
             outcome,
             attempt=deal.attempts + 1,
             refusals=deal.refusals,
-            alone=await others_pass(self._database, outcome, deal.sent_at),
+            alone=alone,
             now=self._now(),
         )
+        outcome = delivery.as_counted(outcome, change, alone=alone)
         if isinstance(outcome, DealsCapped):
             # The limit is the account's: one deal an hour tries whether it was raised.
             self._capped_until, self._cap_reason = self._now() + CAP_PAUSE, outcome.reason

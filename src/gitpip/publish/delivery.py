@@ -99,6 +99,11 @@ class Denied:
 
 
 @dataclass(frozen=True)
+class LimitedAlone(Denied):
+    """A limit that one request meets again and again, while others are answered."""
+
+
+@dataclass(frozen=True)
 class RateLimit:
     """What a 429 said in its headers."""
 
@@ -106,6 +111,13 @@ class RateLimit:
     """When the limit is said to reset, from now."""
     daily_remaining: int | None
     """Tokens left of the daily budget; None where the header is missing."""
+    burst_remaining: int | None = None
+    """Requests left of the burst limit; None where the header is missing."""
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether a header says that nothing is left: then everybody meets it."""
+        return 0 in {self.daily_remaining, self.burst_remaining}
 
 
 @dataclass(frozen=True)
@@ -232,6 +244,18 @@ def after_refusal(
     reason = f"{outcome.reason}; others were accepted meanwhile, so this one alone is refused"
     counted = retried(attempt, reason, now=now)
     return replace(counted, refusals=refusals)
+
+
+def as_counted(outcome: Outcome, change: Change, *, alone: bool) -> Outcome:
+    """The outcome as the others are concerned, with the `change` that `after_refusal` gave.
+
+    A row that is known to be refused alone keeps no other waiting.
+    """
+    known = alone and (change.refusals or 0) > ORDINARY_REFUSALS
+    limit = outcome.rate_limit if isinstance(outcome, NotProcessed) else None
+    if not known or limit is None or limit.is_used_up:
+        return outcome
+    return LimitedAlone(change.reason or "refused alone")
 
 
 def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK) -> Change:

@@ -144,9 +144,10 @@ class Doubles:
                 return Left(LeftBecause.NOT_DELETED, "gitpip may not write to Pipedrive now")
         request = self._pauses.request(Kind.WRITE, f"the double of publication {publication.id}")
         outcome = await self._destination.delete_activity(activity_id)
-        await self._pauses.after(outcome, request)
         if isinstance(outcome, Accepted):
+            await self._pauses.after(outcome, request)
             return None
+        await self._pauses.failed(outcome, request)
         return Left(LeftBecause.NOT_DELETED, f"gitpip could not delete it: {outcome.reason}")
 
     async def _note(

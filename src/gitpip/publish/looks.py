@@ -250,7 +250,7 @@ class Looks:
             else:
                 unproved = await self._read(deal_id, search, of_all)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
+            await self._pauses.failed(failure.outcome, request)
             return self._failed(search, str(failure))
         seen = await self._succeeded(search, request)
         return replace(seen, failure=str(unproved)) if unproved else seen

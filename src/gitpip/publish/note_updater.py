@@ -87,8 +87,7 @@ class NoteUpdater:
         try:
             seen = await self._destination.activity(amendment.activity_id)
         except LookFailed as failure:
-            await self._record(amendment, failure.outcome)
-            await self._pauses.after(failure.outcome, reading)
+            await self._record(amendment, await self._pauses.failed(failure.outcome, reading))
             return
         await self._pauses.after(None, reading)
         tried = self._unanswered.pop(amendment.activity_id, None)
@@ -100,8 +99,7 @@ class NoteUpdater:
         outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Ambiguous):
             self._unanswered[amendment.activity_id] = note
-        await self._record(amendment, outcome)
-        await self._pauses.after(outcome, request)
+        await self._record(amendment, await self._pauses.failed(outcome, request))
 
     async def _record(self, amendment: Amendment, outcome: Outcome) -> None:
         now = self._now()

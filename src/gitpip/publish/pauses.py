@@ -97,8 +97,17 @@ class Pauses:
         """
         return self._trouble.own(outcome, request)
 
+    async def failed(self, outcome: Outcome, request: Request) -> Outcome:
+        """Pause publishing where a failure calls for it; the outcome as it counts for the request.
+
+        That is of one publication, deal, target or activity: see `Trouble.limited`.
+        """
+        outcome = self._trouble.limited(outcome, request)
+        await self.after(outcome, request)
+        return outcome
+
     def suspected(self, subject: str) -> bool:
-        """Whether this publication or deal failed, so that others are to go first."""
+        """Whether this publication, deal or target failed, so that others are to go first."""
         return self._trouble.suspected(subject)
 
     async def after(self, outcome: Outcome | None, request: Request) -> Pause | None:

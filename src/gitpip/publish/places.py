@@ -5,11 +5,12 @@ asked for again when they are due, so one that comes back is used again.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gitpip.model import Change, Publication, PublicationState
+from gitpip.model import Change, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
-from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome
+from gitpip.publish.delivery import Denied, NotProcessed, Outcome
 from gitpip.publish.destination import LookFailed, Place, Unusable
 from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind
@@ -22,6 +23,10 @@ from gitpip.targets import Target, TargetKind
 ASKED_AGAIN_AFTER = timedelta(minutes=30)
 """Unless the user is given another target meanwhile."""
 READ_AGAIN = timedelta(minutes=1)
+"""After a target could not be read; then as long as that lasts already, up to half an hour."""
+TOLD_AFTER = timedelta(minutes=5)
+"""A target that could not be read for so long is a problem that a person is told of."""
+REMEMBERED = 1_000
 ANOTHER = "give the user another target, or deal-by-title"
 
 log = get_logger()
@@ -35,6 +40,8 @@ class Places:
         self._destination = channel.destination
         self._pauses = channel.pauses
         self._now = now
+        self._unread_since: dict[tuple[UserKey, Target], datetime] = {}
+        """Since when users' targets could not be read."""
 
     async def known(self, transaction: Transaction, claim: Publication) -> Place | None:
         """Where it is put, as far as the rows tell; None where Pipedrive is to be asked first.
@@ -65,13 +72,13 @@ class Places:
                 f"{target.target.words} was set for the Pipedrive account {target.other_account}; "
                 f"{ANOTHER}"
             )
-        request = self._pauses.request(Kind.READ, f"the target of {claim.user_key}")
+        request = self._pauses.request(Kind.READ, subject_of_target(claim.user_key))
         try:
             seen = await self._destination.target(target.target)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
-            return self._not_asked(target, failure)
+            return await self._not_read(target, await self._pauses.failed(failure.outcome, request))
         await self._pauses.after(None, request)
+        self._unread_since.pop((claim.user_key, target.target), None)
         return await self._noted(claim, target, seen)
 
     async def _noted(
@@ -90,16 +97,29 @@ class Places:
             return self._waits(f"{seen.reason}; {ANOTHER}")
         return Place(target.target, seen.person_id, seen.org_id, given=True)
 
-    def _not_asked(self, target: UserTarget, failure: LookFailed) -> Change:
-        """Wait, without an attempt that counts: nothing was sent."""
-        outcome, wait = failure.outcome, ASKED_AGAIN_AFTER
-        if isinstance(outcome, NotProcessed):
-            # The pause of all publishing holds it back where everybody is to wait.
-            wait = timedelta(0) if outcome.everyone else outcome.pause
-        elif isinstance(outcome, Ambiguous):
-            wait = READ_AGAIN
-        reason = f"waits for its target: could not look at {target.target.words}: {failure}"
-        return Change(PublicationState.PENDING, self._now() + wait, reason=reason)
+    async def _not_read(self, target: UserTarget, outcome: Outcome) -> Change:
+        """Wait, without an attempt that counts: nothing was sent.
+
+        What lasts is asked ever less often, and told. Of a target that was unusable before, it is
+        told since then.
+        """
+        now, about = self._now(), (target.user_key, target.target)
+        words = f"could not look at {target.target.words}: {getattr(outcome, 'reason', '')}"
+        reason = f"waits for its target: {words}"
+        if about not in self._unread_since and len(self._unread_since) >= REMEMBERED:
+            del self._unread_since[next(iter(self._unread_since))]
+        is_new = about not in self._unread_since
+        since = self._unread_since.setdefault(about, target.problem_since or now)
+        if isinstance(outcome, NotProcessed) and outcome.everyone and is_new:
+            # The pause of all publishing holds it back.
+            return Change(PublicationState.PENDING, now, reason=reason)
+        if now - since >= TOLD_AFTER:
+            async with self._database.begin() as transaction:
+                told = replace(target, problem_since=target.problem_since or since)
+                await targets.note_problem(transaction, told, words, now)
+        least = outcome.pause if isinstance(outcome, NotProcessed) else READ_AGAIN
+        wait = max(least, min(max(now - since, READ_AGAIN), ASKED_AGAIN_AFTER))
+        return Change(PublicationState.PENDING, now + wait, reason=reason)
 
     def _waits(self, reason: str) -> Change:
         until = self._now() + ASKED_AGAIN_AFTER
@@ -132,6 +152,11 @@ class Places:
             again = f"waits for its target: {seen.reason}; {ANOTHER}"
             return NotProcessed(again, ASKED_AGAIN_AFTER, everyone=False)
         return NotProcessed(reason, timedelta(0), everyone=False)
+
+
+def subject_of_target(user_key: UserKey) -> str:
+    """What requests about a user's target are for."""
+    return f"the target of {user_key}"
 
 
 def _place(target: UserTarget) -> Place:

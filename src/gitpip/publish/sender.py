@@ -32,7 +32,7 @@ from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
-from gitpip.publish.places import Places
+from gitpip.publish.places import Places, subject_of_target
 from gitpip.publish.preview import rendered, rendered_together
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
@@ -104,7 +104,8 @@ class Sender:
 
     def is_suspected(self, claim: Publication) -> bool:
         """Whether it or its deal failed, so that others are to go first."""
-        subjects = (subject_about(claim), subject_of(claim.user_key))
+        user_key = claim.user_key
+        subjects = (subject_about(claim), subject_of(user_key), subject_of_target(user_key))
         return claim.refusals > 0 or any(map(self._pauses.suspected, subjects))
 
     async def send(
@@ -282,9 +283,8 @@ class Sender:
         try:
             deal = await self._destination.deal(deal_id)
         except LookFailed as failure:
-            if not isinstance(failure.outcome, NotProcessed):
-                await self._pauses.after(failure.outcome, request)
-            raise DealNotRead(deal_id, failure) from failure
+            outcome = await self._pauses.failed(failure.outcome, request)
+            raise DealNotRead(deal_id, LookFailed(outcome)) from failure
         await self._pauses.after(None, request)
         return deal
 
@@ -362,15 +362,17 @@ class Sender:
         if isinstance(outcome, Refused) and isinstance(ready, Ready):
             outcome = await self._why_refused(outcome, claim, ready)
         now = self._now()
+        alone = await others_pass(self._database, outcome, claim.sent_at)
         change = delivery.after_sending(outcome, attempt=claim.attempts + 1, now=now)
         change = delivery.after_refusal(
             change,
             outcome,
             attempt=claim.attempts + 1,
             refusals=claim.refusals,
-            alone=await others_pass(self._database, outcome, claim.sent_at),
+            alone=alone,
             now=now,
         )
+        outcome = delivery.as_counted(outcome, change, alone=alone)
         # Its row says where it was sent, or that this is forgotten; the claim is older.
         await self._record(replace(claim, deal_id=None), change, now)
         self._tell(flight, outcome)

@@ -15,6 +15,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.account import company_of
 from gitpip.publish.activity import find_markers
 from gitpip.publish.audit_lines import only_on_github, stranger
+from gitpip.publish.audit_turns import DONE, Turn, next_turn
 from gitpip.publish.delivery import NotProcessed, Refused
 from gitpip.publish.destination import DAILY_RESERVE, Destination, Item, ListPage, LookFailed
 from gitpip.publish.other_tools import matches
@@ -54,7 +55,9 @@ MOST_FAILURES = 6
 MOST_RESTARTS = 3
 """How often a list is read anew before it counts as one that is always refused."""
 MOST_REFUSALS = 3
-"""How often a user may make GitHub ask to wait before the others are read without them."""
+"""How often a user may make GitHub ask to wait before the rest is compared without GitHub's list.
+
+The user is put off after the first time, so others are read before the next ones."""
 BEFORE_SINCE = timedelta(days=1)
 """How much older than `since` an activity is that ends the list: clocks and time zones differ."""
 
@@ -64,7 +67,8 @@ log = get_logger()
 class MustWait(Exception):
     """A survey can't go on before `until` (UTC).
 
-    `refused` tells that GitHub answered the request about this very user by asking to wait.
+    `refused` tells that GitHub answered the request about this very user by asking to wait, and
+    that it counts as a failure.
     """
 
     def __init__(self, until: datetime, reason: str, *, refused: bool = False) -> None:
@@ -304,32 +308,25 @@ class Surveyor:
 
     async def _files(self, survey: Survey) -> bool:
         """Compare the files of the next user."""
-        last, file_key, publication = _place(survey.cursor)
         async with self._database.read() as transaction:
-            user = await others.next_user(
-                transaction, after=last if file_key < 0 else last - 1, only=survey.user_key
-            )
-        if user is None:
+            turn = await next_turn(transaction, survey)
+        if turn is None:
             after = Step.STRANGERS if survey.user_key is None else Step.END
             async with self._database.begin() as transaction:
                 if after is Step.END:
                     return await self._end(transaction, survey)
-                return await self._note(transaction, survey, step=after, cursor=None)
-        place = (file_key, publication) if file_key >= 0 and user.key == last else (0, 0)
-        side = await self._side(survey, user)
+                return await self._note(transaction, survey, step=after, cursor=None, put_off=())
+        side, place = await self._side(survey, turn), turn.place
         while True:
             async with self._database.begin() as transaction:
-                some = await comparing.files(transaction, survey, user.key, place)
-                found = await self._compared(transaction, survey, user.key, some, side)
+                some = await comparing.files(transaction, survey, turn.user.key, place)
+                found = await self._compared(transaction, survey, turn.user.key, some, side)
                 full = len(some) == comparing.AT_A_TIME
                 if not full:
-                    found += await only_on_github(transaction, survey, user.key, side)
+                    found += await only_on_github(transaction, survey, turn.user.key, side)
                 await lines.add(transaction, survey.id, found)
-                place = (some[-1].file_key, some[-1].id or 0) if full else (-1, 0)
-                values: dict[str, Any] = {
-                    "cursor": f"{user.key}:{place[0]}:{place[1]}",
-                    "failures": 0,
-                }
+                place = (some[-1].file_key, some[-1].id or 0) if full else DONE
+                values: dict[str, Any] = {**turn.moved(survey, place), "failures": 0}
                 if not full and side.files is not None:
                     values["github_lists"] = survey.github_lists + 1
                 if not await self._note(transaction, survey, **values):
@@ -337,11 +334,12 @@ class Surveyor:
             if not full:
                 return True
 
-    async def _side(self, survey: Survey, user: User) -> GitHubSide:
+    async def _side(self, survey: Survey, turn: Turn) -> GitHubSide:
+        user = turn.user
         files: Mapping[FileName, ListedFile] | None = None
         fault = None
         if survey.with_github:
-            told = await self._listed(survey, user)
+            told = await self._listed(survey, turn)
             files, fault = (None, told) if isinstance(told, str) else (told, None)
         async with self._database.read() as transaction:
             # Read after GitHub was asked: what was stored meanwhile is no difference.
@@ -355,15 +353,21 @@ class Surveyor:
             {(one.gist_id, one.filename): one.reason for one in faulty},
         )
 
-    async def _listed(self, survey: Survey, user: User) -> Mapping[FileName, ListedFile] | str:
+    async def _listed(self, survey: Survey, turn: Turn) -> Mapping[FileName, ListedFile] | str:
         """The user's files by GitHub; why it did not tell, also where it asks to wait every time.
 
-        Raises MustWait.
+        A user that makes it ask to wait is put off first. Raises MustWait.
         """
         try:
-            return await self._read_gists(user)
+            return await self._read_gists(turn.user)
         except MustWait as wait:
-            if not wait.refused or survey.failures + 1 < MOST_REFUSALS:
+            if not wait.refused:
+                raise
+            if not turn.again:
+                async with self._database.begin() as transaction:
+                    await self._note(transaction, survey, **turn.put_off(survey))
+                raise MustWait(wait.until, str(wait)) from None
+            if 1 + survey.failures + 1 < MOST_REFUSALS:
                 raise
             return f"each of {MOST_REFUSALS} times GitHub was asked, it asked to wait: {wait}"
 
@@ -428,14 +432,6 @@ def _ends_before(page: ListPage, since: datetime) -> bool:
     # Times of a vendor leave a year at each end, and those of a person may not.
     times = [item.added_at for item in page.items if item.added_at is not None]
     return bool(times) and min(times) + BEFORE_SINCE < since
-
-
-def _place(cursor: str | None) -> tuple[int, int, int]:
-    """Of whose files something is read, and after which; -1 where a user's are all read."""
-    if cursor is None:
-        return 0, -1, 0
-    user_key, file_key, publication = map(int, cursor.split(":"))
-    return user_key, file_key, publication
 
 
 async def _sightings(

@@ -3,7 +3,8 @@
 A failure that is about one publication or deal never pauses the others. Only these do: a refused
 token, a limit, an API that can't be reached, and different publications failing in a row, with no
 success between: two that the edge refuses are a ban. What failed while others were accepted is
-known to fail alone; its next failures are not counted.
+known to fail alone; its next failures are not counted. So is what meets a limit for a second time,
+with others answered between, unless a header says that the limit is used up.
 After a pause the next request is a probe: publishing is paused again, for longer, if it fails, and
 a success ends the trouble.
 """
@@ -20,6 +21,7 @@ from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
     Denied,
+    LimitedAlone,
     NotProcessed,
     Outcome,
     RateLimit,
@@ -37,6 +39,8 @@ SMALL_SHARE = 0.1
 BANNED = 2
 """How many different requests that the edge refuses in a row are a ban of everybody."""
 REMEMBERED = 1_000
+KNOWN_ALONE = -1
+"""In the place of a count: others were answered meanwhile, and always will have been."""
 TROUBLE_LASTS = timedelta(minutes=15)
 """Failures older than this say nothing about the next request."""
 DAILY_PAUSE = timedelta(minutes=30)
@@ -103,6 +107,10 @@ class Trouble:
         """What the edge refused: how many writes had been accepted until then."""
         self._reads_refused: set[str] = set()
         """What the edge refused to show, since the last read that succeeded."""
+        self._met_limit: dict[str, int] = {}
+        """What met a limit: how many requests had been answered as asked until then."""
+        self._answered = 0
+        """How many requests were answered as asked."""
 
     @property
     def probing(self) -> bool:
@@ -114,8 +122,9 @@ class Trouble:
         self._refusals = max(self._refusals, 1)
 
     def suspected(self, subject: str) -> bool:
-        """Whether this publication or deal failed since it was last accepted."""
-        return subject in self._refused_by_edge or subject in self._failed
+        """Whether this publication, deal or target failed since it was last accepted or read."""
+        limited = any(_about(kind, subject) in self._met_limit for kind in Kind)
+        return limited or subject in self._refused_by_edge or subject in self._failed
 
     def own(self, outcome: Outcome, request: Request) -> Outcome:
         """The outcome of a write, told from a ban of everybody where the edge refuses it alone.
@@ -137,6 +146,23 @@ class Trouble:
             case _:
                 return outcome
 
+    def limited(self, outcome: Outcome, request: Request) -> Outcome:
+        """The outcome, told from a limit of everybody's where this request meets it alone.
+
+        Call it for each outcome of what is asked for one publication, deal, target or activity.
+        """
+        if not isinstance(outcome, NotProcessed) or outcome.rate_limit is None:
+            return outcome
+        about = _about(request.kind, request.subject)
+        before = self._met_limit.get(about)
+        alone = before is not None and before != self._answered and not self.probing
+        if not alone or outcome.rate_limit.is_used_up:
+            _remember(self._met_limit, about, self._answered if before is None else before)
+            return outcome
+        self._met_limit[about] = KNOWN_ALONE
+        reason = f"{outcome.reason}; others are answered meanwhile, so this one alone is refused"
+        return LimitedAlone(reason)
+
     def accepted(self, request: Request) -> None:
         """Note a write that was accepted; it says nothing about what started after it."""
         self._accepted += 1
@@ -157,6 +183,9 @@ class Trouble:
                 self._failed_at = now
                 return self._ambiguous(outcome, request, now)
             case _:
+                if outcome is None or isinstance(outcome, Accepted):
+                    self._answered += 1
+                    self._met_limit.pop(_about(request.kind, request.subject), None)
                 if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
                     self.accepted(request)
                 elif outcome is None:
@@ -254,6 +283,10 @@ class Trouble:
         before = self._failed.get(request.subject, self._refused_by_edge.get(request.subject))
         _remember(self._failed, request.subject, self._accepted if before is None else before)
         return before is not None and before != self._accepted
+
+
+def _about(kind: Kind, subject: str) -> str:
+    return f"{kind} {subject}"
 
 
 def _remember(counts: dict[str, int], subject: str, count: int) -> None:

@@ -79,8 +79,7 @@ class Undoer(UndoAttempts[Due]):
         try:
             activity = await self._destination.activity(due.activity_id)
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
-            return await self._failed(due, failure.outcome)
+            return await self._failed(due, await self._pauses.failed(failure.outcome, request))
         await self._pauses.after(None, request)
         if activity is None:
             return await self._deleted(due, GONE)

@@ -123,6 +123,8 @@ imports = Table(
     # The others that are new, each with the number of its public gists.
     Column("gists_on_github", Lines),
     Column("asked", Integer, nullable=False, server_default=text("0")),
+    # When a person acknowledged that it was interrupted.
+    Column("acknowledged_at", UTCDateTime),
 )
 
 # The file of an import, until that is done: the process that shows it may not be the one that

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.column_types import Flag, Key, OneOf, UTCDateTime
+from gitpip.store.column_types import Flag, Key, Lines, OneOf, UTCDateTime
 from gitpip.store.schema import metadata
 
 
@@ -86,6 +86,8 @@ surveys = Table(
     # Failures since something was read, and lists that had to be read anew.
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("restarts", Integer, nullable=False, server_default=text("0")),
+    # Where it goes on with users that are read after all others: GitHub asked to wait about them.
+    Column("put_off", Lines, nullable=False, server_default=text("''")),
     # The process that works on it, and until when.
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),

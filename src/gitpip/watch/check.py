@@ -95,7 +95,7 @@ class Watcher:
         except Exception as error:
             await self._end(run, None, note=f"stopped by a fault of gitpip, {type(error).__name__}")
             raise
-        check = await self._end(run, work.reading_stopped)
+        check = await self._end(run, work.reading_stopped, rest_answered=work.rest_answered)
         log.info(
             "check.ended",
             check_id=check.id,
@@ -143,10 +143,20 @@ class Watcher:
             polling = self._github.polls_batches and not await paused(pauses.SWEEPING)
             return not polling and await paused(pauses.READING)
 
-    async def _end(self, run: Run, stopped_by: GitHubError | None, *, note: str = "") -> Check:
+    async def _end(
+        self,
+        run: Run,
+        stopped_by: GitHubError | None,
+        *,
+        rest_answered: bool = False,
+        note: str = "",
+    ) -> Check:
         now = self._now()
         pause = self._pause_for(stopped_by) if stopped_by else None
         async with self._database.begin() as transaction:
+            if rest_answered:
+                for over in pauses.STOPS_WATCHING:
+                    await pauses.clear_pause(transaction, over, now)
             if stopped_by and pause:
                 name, until = pause
                 await pauses.pause(

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from gitpip.clock import loop_time
 from gitpip.errors import (
+    GitHubAskedToWait,
     GitHubError,
     GitHubLimited,
     GitHubUnauthorized,
@@ -44,6 +45,8 @@ SLOW_QUERIES = 4
 """How many parts of the batch poll may be under way then, each with one query at a time, which is
 half of the requests that may be. Queries about suspected users are `batch_poll.SIDE_BY_SIDE` at
 most, those of all parts together."""
+AFTER_THE_OTHERS = timedelta(seconds=5)
+"""How much later than the others a user is due again that made GitHub ask to wait."""
 LISTED_AT_A_TIME = 30
 """How many lists that only the batch poll vouched for are read before a look at who is due: a
 million in a month, even where somebody is due all the time."""
@@ -97,6 +100,8 @@ class CheckRun:
         """Batch polls of some users that take long."""
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
         """What ended this check, or its reading, early."""
+        self.rest_answered = False
+        """Whether REST answered about a user, so that a pause of reading is over."""
 
     async def run(self) -> None:
         """Look at everybody who is due; raises DatabaseUnavailable."""
@@ -398,9 +403,14 @@ class CheckRun:
         stopped = self.reading_stopped
         if stopped is None:
             try:
-                await self._looker.look_at(user, snapshot, self._run)
+                self.rest_answered |= await self._looker.look_at(user, snapshot, self._run)
                 if snapshot and snapshot.gist_count < (user.gist_count or 0):
                     await self._doubt(user, snapshot)
+                return
+            except GitHubAskedToWait as error:
+                self.reading_stopped = error
+                # It may be so whenever this user is asked about. Others that are answered show it.
+                await self._put_back([user], due_at=error.until + AFTER_THE_OTHERS)
                 return
             except (GitHubLimited, GitHubUnauthorized) as error:
                 stopped = self.reading_stopped = error

@@ -97,7 +97,7 @@ class UserChecker:
         )
 
     async def look_at(self, user: User, snapshot: Snapshot | None, run: Run) -> bool:
-        """Read and store what is new of a claimed user; True if GitHub's list had not changed.
+        """Read and store what is new of a claimed user; whether GitHub answered.
 
         `snapshot` is what the batch poll saw just before. A failure that is this user's alone is
         recorded, and no exception. Raises GitHubLimited, GitHubUnauthorized, DatabaseUnavailable.
@@ -105,7 +105,8 @@ class UserChecker:
         asked_at = self._now()
         try:
             user = await self._identified(user)
-            return await self._read(user, snapshot, asked_at, run)
+            await self._read(user, snapshot, asked_at, run)
+            return True
         except (GitHubLimited, GitHubUnauthorized, DatabaseUnavailable):
             raise
         except UserNotTracked:
@@ -133,7 +134,7 @@ class UserChecker:
         run: Run,
         *,
         whole: bool = False,
-    ) -> bool:
+    ) -> None:
         if user.github_id is None:
             raise UserNotTracked(f"{user.login} has no account yet")
         known = await self._known(user)
@@ -155,10 +156,11 @@ class UserChecker:
         await self._note(task, listed, differences, doubts)
         if not await self._reader.read(task, since=asked_at):
             await self._go_on_later(user, run)
-            return False
+            return
         if listed.unchanged and await self._could_read_again(task):
             # An answer about a gist can be older than the list, which names what it lacks.
-            return await self._read(user, snapshot, asked_at, run, whole=True)
+            await self._read(user, snapshot, asked_at, run, whole=True)
+            return
         there = known.there | listed.odd.keys() | {gist.id for gist in listed.gists}
         await self._end(
             user,
@@ -177,7 +179,6 @@ class UserChecker:
                 ),
             ),
         )
-        return listed.unchanged
 
     async def _list(
         self,
@@ -383,8 +384,7 @@ class UserChecker:
 
     async def _end(self, user: User, run: Run, seen: Seen) -> None:
         """Conclude a look at which everything was stored that could be read."""
-        now = self._now()
-        list_tag = seen.listed.list_tag
+        now, list_tag = self._now(), seen.listed.list_tag
         account = seen.listed.owner or (seen.snapshot.account if seen.snapshot else None)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)

@@ -1,6 +1,8 @@
 """What stands before every request: no other sites, no large bodies, safe headers, and a log."""
 
+import asyncio
 import contextlib
+import re
 import time
 from collections import Counter
 from http import HTTPStatus
@@ -55,6 +57,9 @@ TOO_MANY_BODIES = (
     "too many bodies are being received at the same time; send it again in a few seconds",
 )
 RETRY = {HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": "5"}}
+HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
+"""What a header Host may be: a name or an address, with or without a port. What reads it takes the
+name for all that stands before the first colon."""
 
 log = get_logger()
 
@@ -124,11 +129,11 @@ class SecurityMiddleware:
 
         try:
             await self._serve(scope, receive, send_guarded)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             if answered:
                 raise
             # The framework would answer it beyond us, without our headers.
-            response = await answer_unforeseen(Request(scope), error)
+            response = await _answer_failed(Request(scope), error)
             await response(scope, receive, send_guarded)
         finally:
             seconds = time.perf_counter() - started
@@ -217,24 +222,8 @@ class SecurityMiddleware:
     def _refusal(
         self, scope: Scope, headers: Headers, limit: int
     ) -> tuple[HTTPStatus, str, str] | None:
-        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
-            return (
-                HTTPStatus.REQUEST_URI_TOO_LONG,
-                "target-too-long",
-                f"the path and the query are longer than {LONGEST_TARGET} bytes",
-            )
-        if any(category(mark) == "Cc" for mark in scope["path"]):
-            return (
-                HTTPStatus.BAD_REQUEST,
-                "control-characters",
-                "the path must hold no control characters, such as %0A or %00",
-            )
-        if NUL in scope["query_string"]:
-            return (
-                HTTPStatus.BAD_REQUEST,
-                "control-characters",
-                "a parameter must not hold U+0000, written as %00: PostgreSQL does not take it",
-            )
+        if malformed := _malformed(scope, headers):
+            return malformed
         if scope["method"] not in SAFE_METHODS and _is_cross_site(
             headers, scope["scheme"], self._public_origin
         ):
@@ -247,6 +236,48 @@ class SecurityMiddleware:
         if length.isascii() and length.isdigit() and int(length[:20]) > limit:
             return _too_large(limit)
         return None
+
+
+def _malformed(scope: Scope, headers: Headers) -> tuple[HTTPStatus, str, str] | None:
+    """What is wrong with the target of a request, or with its header Host."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
+        return (
+            HTTPStatus.REQUEST_URI_TOO_LONG,
+            "target-too-long",
+            f"the path and the query are longer than {LONGEST_TARGET} bytes",
+        )
+    hosts = headers.getlist("host")
+    if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)):
+        return (
+            HTTPStatus.BAD_REQUEST,
+            "bad-host",
+            "the header Host must be a name or an address, with or without a port",
+        )
+    if any(category(mark) == "Cc" for mark in scope["path"]):
+        return (
+            HTTPStatus.BAD_REQUEST,
+            "control-characters",
+            "the path must hold no control characters, such as %0A or %00",
+        )
+    if NUL in scope["query_string"]:
+        return (
+            HTTPStatus.BAD_REQUEST,
+            "control-characters",
+            "a parameter must not hold U+0000, written as %00: PostgreSQL does not take it",
+        )
+    return None
+
+
+async def _answer_failed(request: Request, error: Exception | asyncio.CancelledError) -> Response:
+    task = asyncio.current_task()
+    is_cancelled = task is not None and task.cancelling() > 0
+    if isinstance(error, Exception) and not is_cancelled:
+        return await answer_unforeseen(request, error)
+    # The server stops, and has waited for this request for as long as it does.
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    detail = "gitpip stopped before it was done with this; send it again in a few seconds"
+    headers = {"connection": "close", **RETRY[status]}
+    return answer(request, status, "stopping", detail, headers=headers)
 
 
 def _body_limit(path: str) -> int:

@@ -131,7 +131,7 @@ def _limited(said: str, headers: Mapping[str, str]) -> NotProcessed:
     return NotProcessed(
         said,
         announced or UNANNOUNCED_LIMIT_PAUSE,
-        rate_limit=RateLimit(announced, daily_remaining),
+        rate_limit=RateLimit(announced, daily_remaining, number(headers, "x-ratelimit-remaining")),
     )
 
 

@@ -68,6 +68,8 @@ class Survey:
     """How often it failed since something was read."""
     restarts: int
     """How often a list had to be read anew."""
+    put_off: tuple[str, ...]
+    """Where it goes on with users that are read after all others."""
     token: str | None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NewType
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
 
 from gitpip.errors import ImportNotFound, ImportNotWaiting
 from gitpip.store import visibility
@@ -131,7 +131,7 @@ async def confirm(transaction: Transaction, import_id: ImportId, now: datetime) 
     await transaction.execute(
         update(imports)
         .where(imports.c.id == import_id)
-        .values(confirmed_at=now, started_at=now, moved_at=now)
+        .values(confirmed_at=now, started_at=now, moved_at=now, acknowledged_at=None)
     )
 
 
@@ -263,20 +263,34 @@ async def get(transaction: Transaction, import_id: ImportId, *, for_update: bool
 
 
 async def interrupted(transaction: Transaction, now: datetime) -> tuple[Import, ...]:
-    """Those that were cut short lately and that no later import followed; newest first."""
-    later = imports.alias("later")
-    followed = exists().where(later.c.id > imports.c.id, later.c.confirmed_at.is_not(None))
+    """Those that were cut short lately, newest first.
+
+    Not those that a later import followed, or that a person has acknowledged.
+    """
     found = await transaction.execute(
-        select(imports)
-        .where(
-            imports.c.ended_at.is_(None),
-            imports.c.confirmed_at.is_not(None),
-            imports.c.moved_at.between(now - INTERRUPTED_SHOWN, now - CUT_SHORT_AFTER),
-            ~followed,
-        )
-        .order_by(imports.c.id.desc())
+        select(imports).where(_interrupted(now)).order_by(imports.c.id.desc())
     )
     return tuple(replace(_import(row), faults=()) for row in found)
+
+
+async def acknowledge_interrupted(transaction: Transaction, now: datetime) -> int:
+    """Note that a person knows of those that were interrupted; gives their number."""
+    result = await transaction.execute(
+        update(imports).where(_interrupted(now)).values(acknowledged_at=now)
+    )
+    return result.rowcount
+
+
+def _interrupted(now: datetime) -> ColumnElement[bool]:
+    later = imports.alias("later")
+    followed = exists().where(later.c.id > imports.c.id, later.c.confirmed_at.is_not(None))
+    return and_(
+        imports.c.ended_at.is_(None),
+        imports.c.confirmed_at.is_not(None),
+        imports.c.acknowledged_at.is_(None),
+        imports.c.moved_at.between(now - INTERRUPTED_SHOWN, now - CUT_SHORT_AFTER),
+        ~followed,
+    )
 
 
 async def latest(transaction: Transaction, *, limit: int) -> tuple[Import, ...]:

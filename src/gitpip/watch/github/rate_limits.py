@@ -177,10 +177,7 @@ class Limits:
         Whatever was waited for, and proved too short, is waited for longer: at least a second, and
         twice as long after each further refusal. What is refused during a wait was sent before it.
         """
-        after = headers.get("retry-after")
-        told: timedelta | None = None
-        if after is not None:
-            told = _retry_after(after, server_now or self._now_there)
+        told = self.announced(headers, server_now)
         if told is None and headers.get("x-ratelimit-remaining") == "0":
             told = self._wait_for_reset(headers, server_now)
         if self._refused_until is None or self.now() >= self._refused_until:
@@ -191,6 +188,13 @@ class Limits:
         if told is not None:
             self.wait(told)
         return self._limited()
+
+    def announced(
+        self, headers: Mapping[str, str], server_now: datetime | None
+    ) -> timedelta | None:
+        """How long an answer says to wait in `retry-after`; None where that says nothing."""
+        after = headers.get("retry-after")
+        return None if after is None else _retry_after(after, server_now or self._now_there)
 
     def wait(self, wait: timedelta) -> None:
         """Send nothing for so long from now on."""

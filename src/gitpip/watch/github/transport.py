@@ -29,6 +29,7 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import step
 from gitpip.vendor_values import json_of, words
+from gitpip.watch.github.limited_alone import LimitedAlone
 from gitpip.watch.github.rate_limits import Limits
 
 ANSWER_LIMIT = 32 * 1024 * 1024
@@ -145,6 +146,7 @@ class Transport:
         self.use(token)
         self._limits = limits
         self._graphql_limits = graphql_limits
+        self._limited_alone = LimitedAlone()
         self._client = client(timeout=self._timeout)
         self.clock_ahead: timedelta | None = None
         """How far our clock was ahead of GitHub's at the last answer with a date; 0 where they
@@ -171,7 +173,7 @@ class Transport:
 
         `reserved` takes of what the limits keep in reserve. Raises GitHubNotFound, GitHubBlocked,
         GitHubUnauthorized (only if `/rate_limit` refuses the token as well), GitHubLimited,
-        AnswerTooLarge and GitHubUnavailable.
+        AnswerTooLarge and GitHubUnavailable, also where this address alone always asks to wait.
         """
         headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
         async for attempt in stamina.retry_context(
@@ -260,6 +262,8 @@ class Transport:
                 f"{shown(url)} is none of GitHub's hosts as GITHUB_API_URL names them,"
                 " and was not asked"
             )
+        if until := self._limited_alone.waits_until(url, self._limits.now()):
+            raise _limited_alone(url, until)
         if is_api:
             headers = {**headers, **self._authorization, "X-GitHub-Api-Version": API_VERSION}
         async with self._limits.room(reserved=reserved):
@@ -331,6 +335,8 @@ class Transport:
         match answer.status:
             case 200 | 304:
                 limits.accepted()
+                if limits is self._limits:
+                    self._limited_alone.answered(answer.url, limits.now())
                 return answer
             case 401:
                 raise GitHubUnauthorized(
@@ -356,17 +362,28 @@ class Transport:
             or answer.headers.get("x-ratelimit-remaining") == "0"
             or RATE_LIMITED.search(answer.message)
         ):
-            error = limits.refused(answer.headers, answer.date)
-            if answer.headers.get("x-ratelimit-remaining") != "0":
-                # A secondary limit is the caller's, whichever API they ask.
-                for other in (self._limits, self._graphql_limits):
-                    other.wait(error.until - limits.now())
-                return GitHubAskedToWait(str(error), error.until, error.resource)
-            return error
+            return self._limit(answer, limits)
         text = answer.body[:10_000].decode(errors="replace").lower()
         if '"block"' in text:
             return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403){answer.words}")
         return GitHubUnavailable(f"{shown(answer.url)} was refused (403){answer.words}")
+
+    def _limit(self, answer: Answer, limits: Limits) -> GitHubError:
+        """The error of an answer that asks to wait: everybody is to, or this address alone."""
+        if answer.headers.get("x-ratelimit-remaining") == "0":
+            return limits.refused(answer.headers, answer.date)
+        by_rest, now = limits is self._limits, limits.now()
+        if by_rest:
+            announced = limits.announced(answer.headers, answer.date)
+            if until := self._limited_alone.refused(answer.url, announced, now):
+                return _limited_alone(answer.url, until)
+        error = limits.refused(answer.headers, answer.date)
+        if by_rest:
+            self._limited_alone.everybody_waits(answer.url, error.until)
+        # A secondary limit is the caller's, whichever API they ask.
+        for other in (self._limits, self._graphql_limits):
+            other.wait(error.until - now)
+        return GitHubAskedToWait(str(error), error.until, error.resource)
 
 
 def clock_ahead(asked_at: datetime, answered_at: datetime, theirs: datetime) -> timedelta:
@@ -377,6 +394,13 @@ def clock_ahead(asked_at: datetime, answered_at: datetime, theirs: datetime) -> 
     if asked_at > theirs + timedelta(seconds=1):
         return asked_at - theirs - timedelta(seconds=1)
     return min(answered_at - theirs, timedelta(0))
+
+
+def _limited_alone(url: str, until: datetime) -> GitHubUnavailable:
+    return GitHubUnavailable(
+        f"GitHub asks to wait whenever {shown(url)} is asked for, and answers about others; it is "
+        f"asked for again after {until:%Y-%m-%d %H:%M:%S} UTC"
+    )
 
 
 def same_origin(url: str, other: str) -> bool:

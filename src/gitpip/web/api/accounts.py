@@ -63,9 +63,10 @@ class DuplicateBody(NounBody[Duplicate]):
 
 
 class AcknowledgedBody(BaseModel):
-    """How many activities a problem was about that a person acknowledged; 0 if there was none."""
+    """What a problem was about that a person acknowledged; 0 if there was none."""
 
-    activities: int
+    activities: int = 0
+    imports: int = 0
 
 
 class AdoptionBody(BaseModel):
@@ -136,9 +137,11 @@ async def adopt(context: Context, acting: CurrentActing) -> AdoptionBody:
 @router.post("/problems/{kind}/acknowledge")
 @needs(Role.OPERATOR)
 async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> AcknowledgedBody:
-    """Say to know which activities are missing, or there twice: the problem ends.
+    """Acknowledge that activities are missing or there twice, or that an import was interrupted.
 
-    It comes back once something else is missing, or there twice. Nothing is sent or deleted.
+    The problem ends, and returns for something else. Nothing is sent or deleted.
     """
-    ended = await acknowledge(acting, (kind,))
-    return AcknowledgedBody(activities=ended.get(kind, 0))
+    number = (await acknowledge(acting, (kind,))).get(kind, 0)
+    if kind == "import-interrupted":
+        return AcknowledgedBody(imports=number)
+    return AcknowledgedBody(activities=number)

@@ -166,7 +166,7 @@ async def adopt(acting: CurrentActing) -> Response:
 @router.post("/status-page/acknowledge/{kind}")
 @needs(Role.OPERATOR)
 async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> Response:
-    """Say to know which activities are missing, or there twice."""
+    """Acknowledge a problem, so that it is shown no longer."""
     await acknowledge(acting, (kind,))
     return RedirectResponse("/status-page", status_code=303)
 
