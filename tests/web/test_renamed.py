@@ -38,6 +38,16 @@ def test_the_old_login_goes_on_working_after_a_rename(served_from_any: Served) -
     again = served.gitpip.post("/users/ada/id-of-ada")
     assert (again.status_code, again.json()) == (200, {"login": "countess", "id": "id-of-ada"})
     assert served.api("PATCH", "/users/ada", {"tags": ["lead"]}).json()["login"] == "countess"
+    found = served.api("GET", "/publications?login=ada").json()
+    assert {one["login"] for one in found["items"]} == {"countess"}
+    counted = served.api("POST", "/repairs/preview", {"login": "ada", "act": "skip"})
+    assert counted.status_code == 200, counted.text
+    opted_out = served.api("POST", "/opt-outs", {"login": "Ada"}).json()
+    user = served.github.user_of("countess")
+    assert user is not None
+    assert opted_out["github_id"] == user.id
+    assert "opted out" in served.gitpip.get("/people/countess").text
+    assert served.api("DELETE", "/opt-outs/ada").status_code == 200
     other_id = served.gitpip.post("/users/ada/another-id")
     assert other_id.json()["code"] == "github-user-not-found"
 

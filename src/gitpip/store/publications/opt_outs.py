@@ -9,7 +9,18 @@ from datetime import datetime
 from functools import cache
 from typing import NewType
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.errors import InvalidInput, OptOutNotFound
 from gitpip.model import GitHubId, PublicationState, UserKey
@@ -23,6 +34,7 @@ from gitpip.store.publications.permission import opted_out
 from gitpip.store.rows import reader
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_rules import opt_outs
+from gitpip.store.users import former_logins
 from gitpip.store.visibility import removed, tracked
 from gitpip.validation import check_login, without_nul
 
@@ -164,17 +176,21 @@ async def _get(transaction: Transaction, login: str) -> OptOut:
 
 
 async def _github_id(transaction: Transaction, login: str) -> GitHubId | None:
-    """The account of a user with this login, unless it opted out by another login already."""
+    """The account of a user with this login, unless it opted out by another login already.
+
+    If nobody has the login now, it is the tracked user who had it formerly.
+    """
+    present = func.lower(users.c.login) == login.lower()
     rows = await transaction.execute(
         select(users.c.github_id)
         .where(
-            func.lower(users.c.login) == login.lower(),
+            or_(present, users.c.key.in_(former_logins.found_by(login))),
             users.c.github_id.is_not(None),
             users.c.github_id.not_in(
                 select(opt_outs.c.github_id).where(opt_outs.c.github_id.is_not(None))
             ),
         )
-        .order_by(removed, users.c.key.desc())
+        .order_by(case((present, 0), else_=1), removed, users.c.key.desc())
         .limit(1)
     )
     return rows.scalar_one_or_none()

@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from gitpip.errors import InvalidInput
 from gitpip.model import PublicationId, PublicationState
 from gitpip.store.publications.publication_rows import is_in
-from gitpip.store.schema import gist_files, publications, user_tags, users
-from gitpip.store.visibility import of_removed, tracked
+from gitpip.store.schema import gist_files, publications, user_tags
+from gitpip.store.users import former_logins
+from gitpip.store.visibility import of_removed
 from gitpip.validation import without_nul
 
 MOST_NAMED = 1_000
@@ -91,8 +92,7 @@ class Selection:
         if self.cause:
             wanted.append(and_(of.reason.is_not(None), cause_key == without_nul(self.cause)))
         if self.login:
-            its_login = func.lower(users.c.login) == without_nul(self.login).lower()
-            wanted.append(of.user_key.in_(select(users.c.key).where(its_login, tracked)))
+            wanted.append(of.user_key.in_(former_logins.found_by(without_nul(self.login))))
         if self.tag:
             tagged = select(user_tags.c.user_key).where(user_tags.c.tag == without_nul(self.tag))
             wanted.append(of.user_key.in_(tagged))

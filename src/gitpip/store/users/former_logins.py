@@ -2,7 +2,16 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, case, func, insert, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+)
 
 from gitpip.model import UserKey
 from gitpip.store.database import Transaction
@@ -35,14 +44,25 @@ def last_one(login: str) -> ColumnElement[str]:
 
 async def newest_with(transaction: Transaction, login: str) -> UserKey | None:
     """The tracked user who had a login formerly; of several, the one added last."""
-    key = await transaction.scalar(
+    key = await transaction.scalar(_newest_with(login))
+    return None if key is None else UserKey(key)
+
+
+def found_by(login: str) -> CompoundSelect[int]:
+    """The key of the tracked user that `users.find` finds by a login, as a query; or no row."""
+    present = select(users.c.key).where(tracked, func.lower(users.c.login) == login.lower())
+    former = _newest_with(login).where(~present.exists()).subquery()
+    return present.union_all(select(former.c.key))
+
+
+def _newest_with(login: str) -> Select[int]:
+    return (
         select(users.c.key)
         .join(former_logins, former_logins.c.user_key == users.c.key)
         .where(tracked, former_logins.c.login == login.lower())
         .order_by(users.c.key.desc())
         .limit(1)
     )
-    return None if key is None else UserKey(key)
 
 
 async def had(transaction: Transaction, key: UserKey, login: str) -> bool:
