@@ -344,6 +344,11 @@ def test_a_check_in_which_a_look_fails_exits_with_1_and_says_why(world: World) -
     assert "hubot" in checked.stdout
     assert "1 new file," in checked.stdout
 
+    world.github.faults.script(Fault.limited({"retry-after": "600"}), times=None)
+    nobody = world.gitpip.command("check")
+    assert nobody.returncode == 1, nobody.stdout
+    assert "2 people not checked." in nobody.stderr
+
 
 @SQLITE
 def test_publishing_without_access_exits_with_1_and_says_why(world: World) -> None:

@@ -254,7 +254,7 @@ def demo() -> None:
 
 @app.command()
 def check(as_json: Json = False) -> None:
-    """Check all tracked users now. Exits 1 if any check fails."""
+    """Check all tracked users now. Exits 1 unless each was checked."""
     settings = prepared_settings()
     with progress_bar(as_json) as progress:
         task = progress.add_task("Checking", total=None)
@@ -262,14 +262,17 @@ def check(as_json: Json = False) -> None:
         def follow(check: Check, tracked: int) -> None:
             progress.update(task, completed=check.users, total=tracked)
 
-        result = run(oneshot.check_now(settings, follow))
+        checked = run(oneshot.check_now(settings, follow))
+    result = checked.check
     if as_json:
         print_json(result)
     else:
         console.say(summary_of(result).capitalize())
         for failure in result.failures:
             console.say(f"  {failure}")
-    if result.failed:
+    if checked.unchecked:
+        errors.say(f"{count(checked.unchecked, 'person', 'people')} not checked.")
+    if result.failed or checked.unchecked:
         raise typer.Exit(1)
 
 

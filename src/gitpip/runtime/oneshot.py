@@ -34,7 +34,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status import checks, kept_back, pauses, publishing_pause
-from gitpip.store.users import users
+from gitpip.store.users import schedule, users
 from gitpip.validation import check_login
 from gitpip.watch.account import GitHubAddress
 from gitpip.watch.forecast import Forecast
@@ -70,9 +70,18 @@ def _check_alive(worker: Worker | None) -> None:
         raise ServiceFailed(f"the work queue ended: {reason}; run `gitpip doctor`")
 
 
+@dataclass(frozen=True)
+class Checked:
+    """How a check of everybody ended."""
+
+    check: Check
+    unchecked: int
+    """How many active users were not checked after all, as when GitHub asks to wait."""
+
+
 async def check_now(
     settings: Settings, follow: Callable[[Check, int], None] = lambda check, users: None
-) -> Check:
+) -> Checked:
     """Check every tracked user now, by the running service or by ourselves; give the result.
 
     `follow` is told how far it is, with the number of tracked users.
@@ -80,7 +89,10 @@ async def check_now(
     async with opened(settings, makes=True) as database:
         check = await request_check(acting_on(database))
         async with _served(settings, database) as check_alive:
-            return await _follow_check(database, check.id, check_alive, follow)
+            ended = await _follow_check(database, check.id, check_alive, follow)
+        async with database.read() as transaction:
+            left = await schedule.unchecked(transaction, check.requested_at)
+        return Checked(ended, left)
 
 
 async def _follow_check(

@@ -375,6 +375,12 @@ async def any_due(transaction: Transaction, now: datetime) -> bool:
     return bool(await transaction.scalar(select(exists().where(looked_at, due, free))))
 
 
+async def unchecked(transaction: Transaction, since: datetime) -> int:
+    """How many active users were not checked since a time (UTC)."""
+    late = or_(users.c.checked_at.is_(None), users.c.checked_at < since)
+    return await transaction.scalar(select(func.count()).where(active, late)) or 0
+
+
 @dataclass(frozen=True)
 class Freshness:
     """How well the active users are known. Times are UTC."""
