@@ -39,9 +39,11 @@ def test_a_caller_that_looks_local_makes_no_key_without_the_code(fresh: Served, 
     for refused in (without, wrong):
         assert "printed when gitpip started" in refused.text
         assert "gitpip keys create NAME --role admin" in refused.text
+    short_lived = _make(fresh, path, code=right, expires="23h")
+    assert (short_lived.status_code, "at least 1d" in short_lived.text) == (422, True)
     assert fresh.gitpip.get(API).json() == []
 
-    made = _make(fresh, path, code=f" {right} ")
+    made = _make(fresh, path, code=f" {right} ", expires="1d")
     assert made.status_code in {200, 201}
     assert re.search(r"gitpip_[0-9a-f]{8}_[0-9a-f]{48}", made.text)
     # From now on the code opens nothing.

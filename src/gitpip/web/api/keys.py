@@ -112,12 +112,15 @@ async def create_key(
 ) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
     first_key = context.first_key
+    lifetime = parse_duration(new.expires) if new.expires else None
     issued = await actions.create(
         acting,
         new.name,
         role=new.role,
-        lifetime=parse_duration(new.expires) if new.expires else None,
-        check=lambda transaction: first_key.check(transaction, identity, new.role, new.code),
+        lifetime=lifetime,
+        check=lambda transaction: first_key.check(
+            transaction, identity, new.role, lifetime, new.code
+        ),
     )
     return IssuedKeyBody.of(issued)
 

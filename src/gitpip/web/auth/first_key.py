@@ -7,6 +7,7 @@ looks like a program of this machine.
 
 import hmac
 import secrets
+from datetime import timedelta
 
 from limits import RateLimitItemPerMinute
 
@@ -22,6 +23,8 @@ COMMAND = "gitpip keys create NAME --role admin"
 WRONG_CODES = RateLimitItemPerMinute(10)
 """How many wrong codes a process answers as such. A right one is always taken: it holds 128 random
 bits, so that no number of guesses finds it, and a flood of wrong ones must lock out nobody."""
+SHORTEST_FIRST = timedelta(days=1)
+"""How long the first key lasts at least."""
 WHERE = (
     "it was printed when gitpip started, as a line beside its log (standard error; with systemd, "
     f"in the journal). Without it, make the key with `{COMMAND}` on the machine that runs gitpip"
@@ -42,19 +45,23 @@ class FirstKey:
         return self._digest is not None
 
     async def check(
-        self, transaction: Transaction, identity: Identity, role: Role, code: str | None
+        self,
+        transaction: Transaction,
+        identity: Identity,
+        role: Role,
+        lifetime: timedelta | None,
+        code: str | None,
     ) -> None:
         """Raise an error unless a caller may make a key of this role; with a key they always may.
 
-        InvalidInput for a role that would lock out its maker: after a first key that is not an
-        admin's, nobody could make another one. CodeRefused without the right code,
-        TooManyAttempts after too many wrong ones.
+        InvalidInput for a key that would lock out its maker, see check_first_key. CodeRefused
+        without the right code, TooManyAttempts after too many wrong ones.
         """
         if not identity.is_open:
             return
         if await keys.any_exists(transaction):
             raise AccessRefused("an access key was made meanwhile; sign in, or send it")
-        check_first_role(role)
+        check_first_key(role, lifetime)
         self._check_code(code.strip() if code else "")
 
     def _check_code(self, code: str) -> None:
@@ -76,13 +83,22 @@ class FirstKey:
         raise CodeRefused(f"code: this is not the one of the running process; {WHERE}")
 
 
-def check_first_role(role: Role) -> None:
-    """Raise InvalidInput unless it is an admin's."""
+def check_first_key(role: Role, lifetime: timedelta | None) -> None:
+    """Raise InvalidInput for a first key that would lock out its maker.
+
+    They need it to make others: it must be an admin's, and last until they have done so.
+    """
     if role is not Role.ADMIN:
         raise InvalidInput(
             "role",
             "must be admin for the first key: from then on nothing is open without a key, "
             f"and a key with the role {role} can make no other one",
+        )
+    if lifetime is not None and lifetime < SHORTEST_FIRST:
+        raise InvalidInput(
+            "expires",
+            "must be at least 1d for the first key, or nothing: from then on nothing is open "
+            "without a key, and only a key makes others",
         )
 
 

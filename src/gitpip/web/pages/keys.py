@@ -54,7 +54,9 @@ async def create_key(
             name.strip(),
             role=Role(role),
             lifetime=lifetime,
-            check=lambda transaction: first_key.check(transaction, identity, Role(role), code),
+            check=lambda transaction: first_key.check(
+                transaction, identity, Role(role), lifetime, code
+            ),
         )
     except (InvalidInput, KeyConflict) as error:
         return await _keys(context, new=new, fault=str(error))
