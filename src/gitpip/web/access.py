@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from limits import RateLimitItem
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Router
 from starlette.types import Receive, Scope, Send
@@ -25,7 +26,7 @@ from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.auth.turns import Turns
 from gitpip.web.errors import answer, wants_page
-from gitpip.web.middleware import SAFE_METHODS
+from gitpip.web.middleware import FORM_LIMIT, SAFE_METHODS
 from gitpip.web.pages.sign_in import sign_in_form
 from gitpip.web.public_address import path_of_page
 
@@ -86,12 +87,12 @@ class Access:
     ) -> AbstractAsyncContextManager[Send]:
         """Wait for the caller's turn; what to send the answer with.
 
-        Before it is known who that is, as finding out asks the database. Only reads take turns, and
-        of those none that is open to all: probes must be answered, and bodies may come in slowly.
+        Before it is known who that is, as finding out asks the database. What is open to all takes
+        none, since probes must be answered, and neither do large bodies, which may come in slowly.
         """
-        if requirement.role is None or request.method not in SAFE_METHODS:
-            return nullcontext(send)
         headers = request.headers
+        if requirement.role is None or not _has_small_body(headers):
+            return nullcontext(send)
         given = headers.get("authorization") or headers.get("cookie")
         return self._turns.turn(given or address_counted(address_of(request)), send)
 
@@ -234,6 +235,11 @@ def _is_act_of_admin(request: Request, requirement: Requirement) -> bool:
     """Whether a request would do what only an admin may, unless its route asks for more."""
     changes = request.method not in SAFE_METHODS
     return changes and requirement.role is Role.ADMIN and not requirement.asks_for_code
+
+
+def _has_small_body(headers: Headers) -> bool:
+    length = headers.get("content-length", "0")
+    return "transfer-encoding" not in headers and length.isdigit() and int(length) <= FORM_LIMIT
 
 
 def _tells_page(request: Request) -> bool:
