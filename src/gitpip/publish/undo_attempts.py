@@ -17,6 +17,7 @@ from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
     Denied,
+    LimitedAlone,
     NotProcessed,
     Outcome,
     Refused,
@@ -110,12 +111,10 @@ class UndoAttempts(ABC, Generic[Row]):
 
     async def _ended(self, due: Row, outcome: Outcome, request: Request) -> bool:
         """Record what became of the request that deletes it, and pause where it says so."""
+        if not isinstance(outcome, Accepted):
+            return await self._failed(due, await self._pauses.failed(outcome, request))
         # Before the pause: what was deleted is to be known, whatever comes.
-        goes_on = await (
-            self._deleted(due, None)
-            if isinstance(outcome, Accepted)
-            else self._failed(due, outcome)
-        )
+        goes_on = await self._deleted(due, None)
         await self._pauses.after(outcome, request)
         return goes_on
 
@@ -127,6 +126,8 @@ class UndoAttempts(ABC, Generic[Row]):
 
     async def _failed(self, due: Row, outcome: Outcome) -> bool:
         match outcome:
+            case LimitedAlone(reason=reason):
+                return await self._again(due, reason)
             case Denied(reason=reason):
                 return await self._denied(due, reason)
             case Refused(reason=reason):
