@@ -47,8 +47,10 @@ async def retry(
             credentials=credentials,
         )
         approved = retried.was is PublicationState.HELD
-        done = "publications.approved" if approved else "publication.retried"
-        await act.record(done, f"{publication_id}{_told_of(credentials)}")
+        await act.record(
+            "publications.approved" if approved else "publication.retried",
+            f"{publication_id}{_told_of(credentials)}",
+        )
         act.wake("publish")
     return retried.publication
 
