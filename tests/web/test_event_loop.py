@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -23,11 +24,10 @@ from sqlalchemy import text
 
 from gitpip.config import Settings, load_settings
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import Backfill, FileKey, OnDelete, OnEdit
-from gitpip.publish.activity import Rendered
+from gitpip.model import Backfill, OnDelete, OnEdit
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import rendered
-from gitpip.store.database import Database, Transaction, open_database
+from gitpip.publish.preview import How, previewed
+from gitpip.store.database import Database, open_database
 from gitpip.store.users import users
 from gitpip.store.users.bulk import NewUser, add_many
 from gitpip.web.api.legacy import TrackedUser
@@ -286,17 +286,8 @@ async def _fill(database: Database) -> None:
 
 
 def _let_preview(app: FastAPI) -> None:
-    async def preview(transaction: Transaction, key: FileKey, revision: int) -> Rendered:
-        return await rendered(
-            transaction,
-            key,
-            revision,
-            on_edit=OnEdit.IGNORE,
-            on_delete=OnDelete.IGNORE,
-            policies=Policies(),
-        )
-
-    app.state.context = replace(app.state.context, preview=preview)
+    how = How(OnEdit.IGNORE, OnDelete.IGNORE, Policies())
+    app.state.context = replace(app.state.context, preview=partial(previewed, how=how))
 
 
 def _asking(app: FastAPI) -> httpx2.AsyncClient:

@@ -81,7 +81,8 @@ def test_what_people_decide_about_publishing_is_told(served_from_any: Served) ->
     for rule in (
         ("add", "skip", "--name", "no drafts"),
         ("change", "1", "hold", "--name", "no forks"),
-        ("move", "1", "1"),
+        ("add", "skip", "--name", "no tests"),
+        ("move", "1", "2"),
         ("remove", "1"),
     ):
         done = served.gitpip.command("rules", *rule)
@@ -97,8 +98,9 @@ def test_what_people_decide_about_publishing_is_told(served_from_any: Served) ->
         ("user.mode_changed", "ada", "dry-run"),
         ("rule.added", None, "1: skip no drafts"),
         ("rule.changed", None, "1: hold no forks"),
-        ("rule.moved", None, "1: hold no forks"),
-        ("rule.removed", None, "1: hold no forks"),
+        ("rule.added", None, "2: skip no tests"),
+        ("rule.moved", None, "2: hold no forks"),
+        ("rule.removed", None, "2: hold no forks"),
         ("publishing.paused", None, f"by {getpass.getuser()}"),
         ("publishing.resumed", None, None),
     ]
