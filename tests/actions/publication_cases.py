@@ -407,6 +407,13 @@ WORK = [
         tables=("ledger",),
     ),
     Case(
+        "nothing that an undo left to acknowledge",
+        adoption.acknowledge,
+        post("/status-page/acknowledge/undo-failed"),
+        api("POST", "/problems/undo-failed/acknowledge"),
+        ("undos", "acknowledge"),
+    ),
+    Case(
         "nothing to acknowledge",
         adoption.acknowledge,
         post("/status-page/acknowledge/activities-doubled"),

@@ -9,11 +9,14 @@ from sqlalchemy import select, update
 
 from gitpip.actions import undo as actions
 from gitpip.actions.acting import Acting
+from gitpip.actions.adoption import ACKNOWLEDGEABLE, acknowledge
 from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo, PublicationStateError
 from gitpip.model import CheckId, OnEdit, PublicationId, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.publish.denials import ADVICE
+from gitpip.status.problem import ProblemKind, Severity
+from gitpip.status.undos import problems as undo_problems
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import publications, undo_choice, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
@@ -64,6 +67,12 @@ async def carry_out(scene: Scene, process: Process) -> None:
         wake_at = max(due, pause.until) if pause else due
         scene.clock.now = max(scene.clock.now, wake_at) + timedelta(milliseconds=1)
     raise AssertionError("still waiting")
+
+
+async def told(scene: Scene) -> dict[ProblemKind, int]:
+    """What the status says of undos, with numbers."""
+    async with scene.database.read() as transaction:
+        return {each.kind: each.count for each in await undo_problems(transaction)}
 
 
 def there(scene: Scene) -> set[int]:
@@ -270,11 +279,44 @@ async def test_what_is_denied_keeps_nothing_else_back(scene: Scene, method: str)
     assert "403" in str(reason)
     assert ADVICE in str(reason)
 
+    assert await told(scene) == {ProblemKind.UNDO_FAILED: 3}
+
     # All that is left is denied: that neither stops the undo nor goes on for good.
     await actions.resume_undo(acting(scene), UndoId(begun.id))
+    assert await told(scene) == {ProblemKind.UNDO_UNDER_WAY: 3}
     await carry_out(scene, process)
     again = await read(scene, begun)
     assert (again.stopped_because, again.counts) == (None, ended.counts)
+    assert await told(scene) == {ProblemKind.UNDO_FAILED: 3}
+
+    # Another undo deletes one, and a person leaves the others.
+    scene.crm.faults.clear()
+    await undo(scene, 1)
+    await carry_out(scene, process)
+    assert await told(scene) == {ProblemKind.UNDO_FAILED: 2}
+    assert await acknowledge(acting(scene), ACKNOWLEDGEABLE) == {"undo-failed": 2}
+    assert await told(scene) == {}
+    await actions.resume_undo(acting(scene), UndoId(begun.id))
+    await carry_out(scene, process)
+    assert there(scene) == set()
+
+
+@pytest.mark.parametrize("times", [2, None])
+@pytest.mark.parametrize("fault", [Fault.error(500), Fault.limited({"retry-after": "9"})])
+async def test_what_is_tried_again_says_why(scene: Scene, fault: Fault, times: int | None) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    scene.crm.faults.script(fault, method="DELETE", path="/activities/1$", times=times)
+    await undo(scene, login="ada")
+    await process.run()
+    async with scene.database.read() as transaction:
+        [problem] = await undo_problems(transaction)
+    assert (problem.kind, problem.severity) == (ProblemKind.UNDO_UNDER_WAY, Severity.WARNING)
+    assert "An attempt failed: " in problem.sentence
+    if times is not None:
+        await carry_out(scene, process)
+        assert await told(scene) == {}
 
 
 async def test_an_undo_that_goes_on_begins_with_what_did_not_fail(scene: Scene) -> None:

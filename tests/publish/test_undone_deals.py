@@ -12,13 +12,14 @@ from gitpip.errors import NothingToUndo
 from gitpip.model import PublicationId
 from gitpip.publish.undo_attempts import FIRST_RETRY
 from gitpip.publish.undoer import MERGED
+from gitpip.status.problem import ProblemKind
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undos import Plan, Undo
 from gitpip.store.schema_events import EventKind, events
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault
 from gitpip_standins.exchange import JsonObject, Request
-from tests.publish.test_undo import acting, carry_out, files, read, there
+from tests.publish.test_undo import acting, carry_out, files, read, there, told
 from tests.support.scene import Process, Scene, until_killed
 
 Change = Callable[[Scene], object]
@@ -236,6 +237,7 @@ async def test_a_deal_that_may_not_be_deleted_says_why_and_is_used_meanwhile(sce
     assert (ended.stopped_because, ended.deal_counts) == (None, {UndoneState.FAILED: 1})
     [(_, _, reason)] = await deals_of(scene, begun)
     assert "403" in str(reason)
+    assert await told(scene) == {ProblemKind.UNDO_FAILED: 1}
     # The deal is kept if something is put there before the next try.
     await scene.find_files("ada", "new.py")
     await scene.settle(process)
@@ -244,6 +246,7 @@ async def test_a_deal_that_may_not_be_deleted_says_why_and_is_used_meanwhile(sce
     await actions.resume_undo(acting(scene), begun.id)
     await carry_out(scene, process)
     assert await deals_of(scene, begun) == [(1, KEPT, "it has activities")]
+    assert await told(scene) == {}
 
 
 FAULTS = (

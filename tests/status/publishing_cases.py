@@ -34,6 +34,16 @@ def audit(**values: object) -> Executable:
     return insert(surveys).values(**common | values)
 
 
+def an_undo(**values: object) -> Executable:
+    common = {"id": 3, "account_key": 0, "subject": "check 5", "total": 1}
+    return insert(undos).values(**common, asked_at=LONG_AGO, asked_by="eve", **values)
+
+
+def an_undone(state: str, **values: object) -> Executable:
+    common = {"undo_id": 3, "publication_id": 1, "account_key": 0, "due_at": NOW}
+    return insert(undone).values(**common, state=state, **values)
+
+
 def an_import(**values: object) -> Executable:
     common = {"name": "a", "size": 100, "read": 40, "faults": (), "confirmed_at": LONG_AGO}
     return insert(imports).values(**common, started_at=LONG_AGO, moved_at=LONG_AGO, **values)
@@ -213,32 +223,42 @@ CASES = (
         ProblemKind.UNDO_STOPPED,
         Severity.ERROR,
         Act.RESUME_UNDO,
-        (
-            insert(undos).values(
-                id=3,
-                account_key=0,
-                subject="check 5",
-                asked_at=LONG_AGO,
-                asked_by="eve",
-                total=1,
-                stopped_at=NOW,
-                stopped_because="Pipedrive answered 403: no",
-            ),
-        ),
+        (an_undo(stopped_at=NOW, stopped_because="Pipedrive answered 403: no"),),
         (undos.update().values(ended_at=NOW, stopped_at=None),),
         ("Undo 3 of check 5 has stopped: Pipedrive answered 403: no.", "gitpip undos resume 3"),
+    ),
+    Case(
+        ProblemKind.UNDO_FAILED,
+        Severity.ERROR,
+        Act.RESUME_UNDO,
+        (
+            an_undo(ended_at=NOW, failed_at=LONG_AGO),
+            an_undone("failed", activity_id=1, reason="Pipedrive answered 403: no"),
+        ),
+        # Another undo has deleted it since.
+        (queued(state="withdrawn", activity_id=None),),
+        (
+            "1 activity of undo 3 of check 5 could not be deleted in Pipedrive: Pipedrive answered "
+            "403: no.",
+            "gitpip undos resume 3",
+            "gitpip undos acknowledge",
+        ),
+    ),
+    Case(
+        ProblemKind.UNDO_UNDER_WAY,
+        Severity.WARNING,
+        None,
+        (an_undo(), an_undone("waiting", reason="Pipedrive answered 429")),
+        (undone.delete(), undos.delete()),
+        ("1 file is being undone. An attempt failed: Pipedrive answered 429. gitpip tries again",),
     ),
     Case(
         ProblemKind.UNDO_UNDER_WAY,
         Severity.INFO,
         None,
         (
-            insert(undos).values(
-                id=3, account_key=0, subject="x", asked_at=LONG_AGO, asked_by="eve", total=1
-            ),
-            insert(undone).values(
-                undo_id=3, publication_id=1, account_key=0, state="waiting", due_at=NOW
-            ),
+            an_undo(),
+            an_undone("waiting"),
         ),
         (undone.delete(), undos.delete()),
         ("1 file is being undone.",),

@@ -1,13 +1,17 @@
-"""A person acknowledges doubled or missing activities, and imports that were interrupted."""
+"""A person acknowledges problems that nobody can mend, by page, API and command."""
 
 import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+from gitpip.actions.adoption import ACKNOWLEDGEABLE
+from gitpip.status.problem import ProblemKind
+from gitpip_standins import Fault
 from tests.web.conftest import Served
 
 DOUBLED, INTERRUPTED = "activities-doubled", "import-interrupted"
+UNDO: dict[str, object] = {"user": "ada"}
 BUTTON = f'id="acknowledge-{DOUBLED}"'
 
 
@@ -88,8 +92,49 @@ def test_an_interrupted_import_is_acknowledged_by_page_api_and_command(served: S
     audit = [each["subject"] for each in served.api("GET", "/audit").json()["items"]]
     assert audit.count(f"{INTERRUPTED}: 1") == 3
 
+
+def test_what_an_undo_left_is_acknowledged_by_page_api_and_command(served: Served) -> None:
+    gitpip, left = served.gitpip, "undo-failed"
+    served.track("ada", {"one.py": "1"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    refused = Fault.says(400, {"success": False, "error": "Bad activity"})
+    served.pipedrive.faults.script(refused, method="DELETE", path="/activities/", times=None)
+    gitpip.wait_for(lambda: served.api("POST", "/undos", UNDO).is_success, "the file is sent")
+    gitpip.wait_for(lambda: left in kinds(served), "the problem")
+
+    [problem] = gitpip.get("/status").json()["problems"]
+    assert (problem["act"], problem["undo_id"], problem["count"]) == ("resume-undo", 1, 1)
+    assert "Bad activity" in problem["sentence"]
+    metric = 'gitpip_problems{kind="undo-failed"} 1.0'
+    gitpip.wait_for(lambda: metric in gitpip.get("/metrics").text, "the metric")
+    page = gitpip.get("/status-page").text
+    assert 'href="/undos/1"' in page
+    assert 'action="/undos/1/resume"' in page
+    gitpip.post(f"/status-page/acknowledge/{left}")
+    assert kinds(served) == []
+
+    def fail_again() -> None:
+        gitpip.post("/undos/1/resume")
+        gitpip.wait_for(lambda: left in kinds(served), "the problem once more")
+
+    fail_again()
+    assert served.api("POST", f"/problems/{left}/acknowledge").json()["activities"] == 1
+    assert kinds(served) == []
+    fail_again()
+    assert "could not delete (1)" in gitpip.command("undos", "acknowledge").stdout
+    assert kinds(served) == []
+    assert '"acknowledged": 0' in gitpip.command("undos", "acknowledge", "--json").stdout
+
+
+def test_only_what_can_be_acknowledged_is(served: Served) -> None:
     refused = served.api("POST", "/problems/publications-failed/acknowledge")
     assert refused.status_code == 422
     assert DOUBLED in refused.text
     both = served.gitpip.command("adopt", "--acknowledge", "--dry-run")
     assert both.returncode == 2
+    assert {ProblemKind(kind) for kind in ACKNOWLEDGEABLE} == {
+        ProblemKind.ACTIVITIES_MISSING,
+        ProblemKind.ACTIVITIES_DOUBLED,
+        ProblemKind.IMPORT_INTERRUPTED,
+        ProblemKind.UNDO_FAILED,
+    }

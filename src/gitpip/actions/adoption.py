@@ -7,12 +7,18 @@ from gitpip.actions.acting import Acting
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import duplicates
+from gitpip.store.publications import duplicates, undo_troubles
 from gitpip.store.users import imports
 
-Acknowledgeable = Literal["activities-missing", "activities-doubled", "import-interrupted"]
+Acknowledgeable = Literal[
+    "activities-missing", "activities-doubled", "import-interrupted", "undo-failed"
+]
 """The kinds of problems that can be acknowledged."""
 ACKNOWLEDGEABLE: tuple[Acknowledgeable, ...] = get_args(Acknowledgeable)
+BY_ADOPT: tuple[Acknowledgeable, ...] = tuple(
+    kind for kind in ACKNOWLEDGEABLE if kind != "undo-failed"
+)
+"""Those that `gitpip adopt --acknowledge` ends."""
 
 
 async def request_comparison(acting: Acting) -> None:
@@ -28,8 +34,9 @@ async def acknowledge(
 ) -> dict[Acknowledgeable, int]:
     """End those of these problems that there are; gives how many things each was about.
 
-    These are activities, or imports. A problem comes back once something else is missing, there
-    twice, or interrupted. Nothing is sent or deleted, and an import can still be continued.
+    These are activities and imports, and of undos also deals. A problem comes back once something
+    else is missing, there twice or interrupted, or could not be deleted. Nothing is sent or
+    deleted, and an import can still be continued.
     """
     async with acting.begin() as act:
         await ledger.lock(act.transaction)
@@ -44,6 +51,8 @@ async def acknowledge(
         if "import-interrupted" in kinds:
             interrupted = await imports.acknowledge_interrupted(act.transaction, act.now)
             ended["import-interrupted"] = interrupted
+        if "undo-failed" in kinds:
+            ended["undo-failed"] = await undo_troubles.acknowledge(act.transaction)
         ended = {kind: number for kind, number in ended.items() if number}
         for kind, number in ended.items():
             await act.record("problem.acknowledged", f"{kind}: {number}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions.adoption import ACKNOWLEDGEABLE, acknowledge
+from gitpip.actions.adoption import BY_ADOPT, acknowledge
 from gitpip.cli.audit import NoWait, adopt_from_others
 from gitpip.cli.output import (
     Json,
@@ -144,9 +144,9 @@ def _print_adopted(result: oneshot_accounts.Adoption, *, dry_run: bool) -> None:
 
 
 def _acknowledge(*, as_json: bool) -> None:
-    ended = act(prepared_settings(), lambda acting: acknowledge(acting, ACKNOWLEDGEABLE))
+    ended = act(prepared_settings(), lambda acting: acknowledge(acting, BY_ADOPT))
     if as_json:
-        print_json({kind: ended.get(kind, 0) for kind in ACKNOWLEDGEABLE})
+        print_json({kind: ended.get(kind, 0) for kind in BY_ADOPT})
     elif not ended:
         console.say(
             "No missing or duplicate activities, and no interrupted imports to acknowledge."

@@ -62,6 +62,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "undos list": ["undos list"],
     "undos show": ["undos show 3"],
     "undos resume": ["undos resume 3"],
+    "undos acknowledge": ["undos acknowledge"],
     "adopt": ["adopt --dry-run"],
     "audit": ["audit --user octocat", "audit --csv audit.csv"],
     "accounts list": ["accounts list"],

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from gitpip.actions.adoption import ACKNOWLEDGEABLE
+from gitpip.actions.adoption import BY_ADOPT
 from gitpip.actions.surveys import AdoptedOthers
 from gitpip.runtime.oneshot import Drained
 from gitpip.runtime.oneshot_accounts import Adoption
@@ -71,8 +71,9 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "opt-outs remove": ("login", "removed"),
     "undo": _of(UndoBody),
     "undos resume": _of(UndoBody),
+    "undos acknowledge": ("acknowledged",),
     "adopt": _each(Adoption),
-    "adopt --acknowledge": ACKNOWLEDGEABLE,
+    "adopt --acknowledge": BY_ADOPT,
     "adopt --from-others": _each(AdoptedOthers),
     "adopt --no-wait": _of(SurveyBody),
     "audit": (*_of(SurveyBody), "summary", "lines"),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions import undo as actions
+from gitpip.actions.adoption import Acknowledgeable, acknowledge
 from gitpip.actions.undo import What
 from gitpip.cli.output import (
     Json,
@@ -26,7 +27,7 @@ from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody, UndoneDealBody
 
-undos_app = typer.Typer(help="List, show and resume undos.", no_args_is_help=True)
+undos_app = typer.Typer(help="List, show, resume and acknowledge undos.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip undos list.")]
 MOST = 1_000
 
@@ -164,3 +165,17 @@ def resume_undo(number: Number, as_json: Json = False) -> None:
         print_json(UndoBody.of(resumed).model_dump())
     else:
         console.say(f"Resumed undo {resumed.id}.")
+
+
+@undos_app.command("acknowledge")
+def acknowledge_failures(as_json: Json = False) -> None:
+    """Acknowledge what undos could not delete, so that status stops showing it."""
+    kind: Acknowledgeable = "undo-failed"
+    ended = act(prepared_settings(), lambda acting: acknowledge(acting, (kind,)))
+    number = ended.get(kind, 0)
+    if as_json:
+        print_json({"acknowledged": number})
+    elif not number:
+        console.say("No failures of undos to acknowledge.")
+    else:
+        console.say(f"Acknowledged what undos could not delete ({number}).")

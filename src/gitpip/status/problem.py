@@ -50,6 +50,7 @@ class ProblemKind(StrEnum):
     PUBLICATIONS_HELD = "publications-held"
     CREDENTIALS_HELD = "credentials-held"
     UNDO_STOPPED = "undo-stopped"
+    UNDO_FAILED = "undo-failed"
     REPAIR_INTERRUPTED = "repair-interrupted"
     IMPORT_INTERRUPTED = "import-interrupted"
     AUDITS_FAILED = "audits-failed"
@@ -109,7 +110,7 @@ class Act(StrEnum):
     REVIEW_CREDENTIALS = "review-credentials"
     """Look at each of these files, and approve or skip it."""
     RESUME_UNDO = "resume-undo"
-    """Let an undo go on, once its reason is mended."""
+    """Let an undo go on, once its reason is mended; what failed can be acknowledged instead."""
     RESUME_REPAIR = "resume-repair"
     """Continue a repair, or start a service that does."""
     UPLOAD_AGAIN = "upload-again"
@@ -171,6 +172,8 @@ class Problem:
     """How many users, files or parts have it."""
     act: Act | None = None
     """What helps; None if it passes without help."""
+    undo_id: int | None = None
+    """The undo that is to be resumed."""
 
     @property
     def vendor(self) -> Vendor | None:

@@ -18,13 +18,11 @@ from gitpip.status.problem import (
     said,
 )
 from gitpip.store.database import Transaction
-from gitpip.store.publications import approvals, held, publishing_settings, repairs, undos
+from gitpip.store.publications import approvals, held, publishing_settings, repairs
 from gitpip.store.publications.approvals import HeldForCredentials
 from gitpip.store.publications.held import Summary
 from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.publications.repairs import Repair
-from gitpip.store.publications.undos import Undo
-from gitpip.store.schema_undo import UndoneState
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -207,7 +205,6 @@ async def problems(
         told.append(_credentials_held(with_credentials))
     if interrupted := await repairs.cut_short(transaction, now):
         told.append(_interrupted(interrupted))
-    told += _undos(await undos.unfinished(transaction))
     return [*told, *await modes.problems(transaction, mode)]
 
 
@@ -296,44 +293,6 @@ async def unusable_settings(
             act=Act.CHANGE_SETTINGS,
         )
     ]
-
-
-def _undos(unfinished: Sequence[Undo]) -> Sequence[Problem]:
-    """The undos that wait for a person, and those that go on."""
-    stopped = [one for one in unfinished if one.stopped_at is not None]
-    found = []
-    if stopped:
-        first = stopped[-1]
-        found.append(
-            Problem(
-                ProblemKind.UNDO_STOPPED,
-                Severity.ERROR,
-                f"Undo {first.id} of {first.subject} has stopped: {said(first.stopped_because)} "
-                "Let the token's user delete activities and deals in Pipedrive, then let the undo "
-                "go on: "
-                f"gitpip undos resume {first.id}.",
-                since=first.stopped_at,
-                count=len(stopped),
-                act=Act.RESUME_UNDO,
-            )
-        )
-    going = [one for one in unfinished if one.stopped_at is None]
-    if going:
-        left = sum(one.counts.get(UndoneState.WAITING, 0) for one in going)
-        deals = sum(one.deal_counts.get(UndoneState.WAITING, 0) for one in going)
-        what = " and ".join(
-            count(number, noun) for number, noun in ((left, "file"), (deals, "deal")) if number
-        )
-        found.append(
-            Problem(
-                ProblemKind.UNDO_UNDER_WAY,
-                Severity.INFO,
-                f"{what} {'is' if left + deals == 1 else 'are'} being undone.",
-                since=going[-1].asked_at,
-                count=left + deals,
-            )
-        )
-    return found
 
 
 def _interrupted(cut_short: Sequence[Repair]) -> Problem:

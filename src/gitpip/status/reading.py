@@ -8,7 +8,7 @@ from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.config import Settings, format_duration
 from gitpip.model import Pause, Publication, PublicationState, User, UserState
 from gitpip.modes import PublishingMode
-from gitpip.status import accounts, background_work, modes, publishing, watching
+from gitpip.status import accounts, background_work, modes, publishing, undos, watching
 from gitpip.status.problem import (
     PAUSES,
     SEE_DOCTOR,
@@ -223,6 +223,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
         goes_on=goes_on,
         mode=stopped.mode,
     )
+    problems += await undos.problems(transaction)
     problems += await background_work.problems(transaction, now)
     problems += await publishing.unusable_settings(transaction, surroundings.settings.publishing)
     return Condition(

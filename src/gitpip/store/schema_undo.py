@@ -66,6 +66,8 @@ undos = Table(
     Column("stopped_because", Text),
     Column("stopped_at", UTCDateTime),
     Column("ended_at", UTCDateTime),
+    # Since when something of it has failed that nobody has tried again or acknowledged.
+    Column("failed_at", UTCDateTime),
     # An id is never used again.
     sqlite_autoincrement=True,
 )

@@ -8,7 +8,7 @@ from gitpip.model import PublicationId, PublicationState
 from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications import sent_again
+from gitpip.store.publications import sent_again, undo_troubles
 from gitpip.store.publications.being_undone import of_bound_account
 from gitpip.store.publications.undone import WITHDRAWN, Due, is_claimed, postpone
 from gitpip.store.schema import amendments, publications
@@ -38,6 +38,7 @@ async def leave(
         )
     )
     if result.rowcount:
+        await undo_troubles.note(transaction, due.undo_id, state, now)
         await events.record(
             transaction, now, _event(EventKind.PUBLICATION_KEPT, due, f"{due.filename}: {reason}")
         )

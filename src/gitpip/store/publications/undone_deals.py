@@ -17,7 +17,7 @@ from gitpip.modes import PublishingMode
 from gitpip.store import events, lease
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications import deal_drifts, deals, made_deals
+from gitpip.store.publications import deal_drifts, deals, made_deals, undo_troubles
 from gitpip.store.publications.being_undone import bound_account_key
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
 from gitpip.store.rows import reader
@@ -395,6 +395,7 @@ async def leave(
         update(undone_deals).where(*_is_claimed(due)).values(ended_at=now, **_ended(state, reason))
     )
     if result.rowcount:
+        await undo_troubles.note(transaction, due.undo_id, state, now)
         await deal_drifts.ask_again(transaction, due.user_key)
         await events.record(transaction, now, _event(EventKind.DEAL_KEPT, due, f": {reason}"))
     return result.rowcount == 1
@@ -442,17 +443,11 @@ async def deleted_by_us(transaction: Transaction, ids: Sequence[ActivityId]) -> 
 async def resume(transaction: Transaction, undo_id: int, now: datetime) -> int:
     """Try again which deals of an undo could not be deleted; gives their number."""
     mine = undone_deals.c.undo_id == undo_id
-    elsewhere = undone_deals.alias()
-    taken = exists().where(
-        elsewhere.c.deal_id == undone_deals.c.deal_id,
-        elsewhere.c.account_key == undone_deals.c.account_key,
-        elsewhere.c.state == UndoneState.WAITING,
-    )
     await transaction.execute(update(undone_deals).where(mine, deal_is_open).values(due_at=now))
     waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0}
     again = await transaction.execute(
         update(undone_deals)
-        .where(mine, undone_deals.c.state == UndoneState.FAILED, ~taken.correlate(undone_deals))
+        .where(mine, undo_troubles.failed_deal())
         .values(due_at=now + AFTER_OTHERS, **waits)
     )
     return again.rowcount

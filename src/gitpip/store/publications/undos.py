@@ -34,7 +34,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import further, sent_again, undone_deals
+from gitpip.store.publications import further, sent_again, undo_troubles, undone_deals
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.undo_choice import Chosen, may_be_undone
@@ -331,20 +331,7 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
     waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0}
     again = await transaction.execute(
         update(undone)
-        .where(
-            undone.c.undo_id == undo_id,
-            undone.c.state == UndoneState.FAILED,
-            # Unless it was sent again, or is undone by another one, since.
-            undone.c.publication_id.in_(
-                select(publications.c.id).where(
-                    or_(
-                        publications.c.activity_id == undone.c.activity_id,
-                        _is_earlier_one(undone.c.activity_id),
-                    ),
-                    ~being_undone(),
-                )
-            ),
-        )
+        .where(undone.c.undo_id == undo_id, undo_troubles.failed_activity())
         # The others first, so that it can't keep them back.
         .values(due_at=now + undone_deals.AFTER_OTHERS, **waits)
     )
@@ -356,18 +343,9 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
     await transaction.execute(
         update(undos)
         .where(undos.c.id == undo_id)
-        .values(stopped_because=None, stopped_at=None, ended_at=None)
+        .values(stopped_because=None, stopped_at=None, ended_at=None, failed_at=None)
     )
     return await get(transaction, undo_id)
-
-
-def _is_earlier_one(activity_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether it is an activity from before a publication was sent again."""
-    return exists().where(
-        earlier_activities.c.publication_id == publications.c.id,
-        earlier_activities.c.activity_id == activity_id,
-        sent_again.is_there(),
-    )
 
 
 async def get(transaction: Transaction, undo_id: UndoId) -> Undo:

@@ -63,7 +63,10 @@ class DuplicateBody(NounBody[Duplicate]):
 
 
 class AcknowledgedBody(BaseModel):
-    """What a problem was about that a person acknowledged; 0 if there was none."""
+    """What a problem was about that a person acknowledged; 0 if there was none.
+
+    Of `undo-failed`, `activities` also counts deals.
+    """
 
     activities: int = 0
     imports: int = 0
@@ -137,7 +140,7 @@ async def adopt(context: Context, acting: CurrentActing) -> AdoptionBody:
 @router.post("/problems/{kind}/acknowledge")
 @needs(Role.OPERATOR)
 async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> AcknowledgedBody:
-    """Acknowledge that activities are missing or there twice, or that an import was interrupted.
+    """Acknowledge what is missing, there twice, interrupted, or left by an undo.
 
     The problem ends, and returns for something else. Nothing is sent or deleted.
     """

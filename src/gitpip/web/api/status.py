@@ -67,6 +67,8 @@ class ProblemBody(NounBody[Problem]):
     """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
     vendor: Vendor | None
     """The name for `POST /api/v1/accounts/{vendor}/switch`, where an account was changed."""
+    undo_id: int | None
+    """The number for `POST /api/v1/undos/{undo_id}/resume`, where an undo stopped or failed."""
 
 
 class TriedBody(BaseModel):
