@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitpip.actions import adding, imports, users
+from gitpip.user_lists.reading import EXPECTED
 from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused, Request
 
@@ -247,15 +248,16 @@ USERS = [
         tables=("users",),
     ),
 ]
+NO_HEADER = ("list.csv", b"name,tags\ncleo,vip\n")
 IMPORT = ("users", "import", "list.csv")
 
 
 def importing(name: str, act: Callable[..., object], text: bytes, **what: Any) -> Case:
+    audit = (("users.imported", "list.csv"),)
     file = ("list.csv", text)
     upload = Request("POST", "/imports", file=file)
     page = Request("POST", "/imports/1/confirm", after=upload)
     by_api = Request("POST", "/api/v1/imports", file=file)
-    audit = (("users.imported", "list.csv"),)
     return Case(name, act, page, by_api, IMPORT, audit=audit, file=file, **what)
 
 
@@ -293,13 +295,19 @@ IMPORTS = [
         b"ada\nbob\n",
         tables=("imports",),
     ),
-    importing(
-        # Page and API answer before they read the file; its row says what was wrong.
+    Case(
+        # By page, the file is kept, and what its columns hold is proposed.
         "a list without a header is imported",
-        imports.carry_out,
-        b"name,tags\ncleo,vip\n",
-        tables=("imports",),
-        refused=Refused(0, "", "header: found the columns 'name', 'tags' in a table"),
-        refused_by=("command",),
+        imports.begin,
+        None,
+        Request("POST", "/api/v1/imports", file=NO_HEADER),
+        IMPORT,
+        file=NO_HEADER,
+        refused=Refused(
+            422,
+            "invalid-input",
+            "header: found the columns 'name', 'tags' in a table separated by commas, in UTF-8; "
+            + EXPECTED,
+        ),
     ),
 ]

@@ -292,6 +292,14 @@ CASES = (
         ("Import 1 was interrupted by a restart: 12,000 rows were done, 40 % of the file.",),
     ),
     Case(
+        ProblemKind.IMPORT_FAILED,
+        Severity.WARNING,
+        Act.UPLOAD_AGAIN,
+        (an_import(ended_at=JUST_NOW, failure="something went wrong here; the log says what"),),
+        (an_import(ended_at=NOW),),
+        ("Import 1 failed: something went wrong here; the log says what. Upload the file again",),
+    ),
+    Case(
         ProblemKind.AUDITS_FAILED,
         Severity.WARNING,
         Act.REVIEW_AUDITS,

@@ -141,8 +141,8 @@ async def test_the_time_of_adding_is_githubs_however_wrong_our_clock_is(
 
 async def imported(database: Database, text: str) -> None:
     acting = Acting(database, Actor("somebody", Via.API), _wake_nobody)
-    import_id = await imports.begin(acting, name="list.csv", size=len(text))
     file, rule = BytesIO(text.encode()), Backfill.parse("none")
+    import_id = await imports.begin(acting, file, name="list.csv", size=len(text))
     assert (await imports.carry_out(acting, import_id, file, backfill=rule)).faults == ()
 
 

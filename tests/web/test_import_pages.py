@@ -221,6 +221,10 @@ def test_no_file_and_too_large_a_file(served: Served, people: httpx2.Client) -> 
 def test_programs_say_what_columns_hold(served: Served) -> None:
     url = f"{served.gitpip.url}/api/v1/imports"
     file = {"file": ("list.csv", FOREIGN.encode("cp1252"))}
+    guessed = httpx2.post(url, files=file, timeout=20)
+    assert guessed.status_code == 422
+    assert "found the columns 'Kunde', 'Kürzel', 'Konto'" in guessed.json()["detail"]
+    assert served.api("GET", "/imports/1").status_code == 404
     looked = httpx2.post(f"{url}/preview", files=file, timeout=20).json()
     assert looked == {
         "format": "a table separated by semicolons, in Windows-1252",

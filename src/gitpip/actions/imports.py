@@ -21,7 +21,7 @@ from gitpip.store.users.bulk import NewUser, add_many
 from gitpip.store.users.imports import Imported, ImportId
 from gitpip.user_lists import columns
 from gitpip.user_lists.columns import Choice
-from gitpip.user_lists.reading import read_list, understood
+from gitpip.user_lists.reading import check_list, read_list
 from gitpip.user_lists.rows import ImportRow, RowError
 
 AT_A_TIME = 1000
@@ -34,11 +34,15 @@ PIECE = 1024 * 1024
 log = get_logger()
 
 
-async def begin(acting: Acting, *, name: str, size: int) -> ImportId:
+async def begin(
+    acting: Acting, file: BinaryIO, choice: Choice | None = None, *, name: str, size: int
+) -> ImportId:
     """Note that the import of a file begins; `carry_out` is to follow.
 
-    `size` is in bytes, 0 where it is not known.
+    `size` is in bytes, 0 where it is not known. Raises InvalidInput where the file is no list, or
+    its columns would have to be guessed.
     """
+    await asyncio.to_thread(check_list, file, choice)
     shown = _shown(name)
     async with acting.begin() as act:
         import_id = await imports.begin(
@@ -86,10 +90,11 @@ async def confirm(acting: Acting, import_id: ImportId, choice: Choice | None) ->
     """Begin the import of a kept file; call `carry_out` next.
 
     What was chosen is proposed for the next file with the same headings. Raises ImportNotFound,
-    InvalidInput where the choice can't be, and ImportNotWaiting.
+    InvalidInput where the choice can't be or its columns would have to be guessed, and
+    ImportNotWaiting.
     """
     async with kept_file(acting.database, import_id) as file:
-        told = await asyncio.to_thread(understood, file, choice)
+        told = await asyncio.to_thread(check_list, file, choice)
     async with acting.begin() as act:
         await imports.confirm(act.transaction, import_id, act.now)
         if choice and told.first:

@@ -121,7 +121,7 @@ def _carry_out(
             progress.update(task, completed=imported.added + imported.known)
 
         async def take(acting: Acting) -> Imported:
-            import_id = await imports.begin(acting, name=file.name, size=size)
+            import_id = await imports.begin(acting, stream, choice, name=file.name, size=size)
             return await imports.carry_out(
                 acting,
                 import_id,

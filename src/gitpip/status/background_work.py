@@ -11,6 +11,7 @@ from gitpip.store.surveys.surveys import Survey
 from gitpip.store.users import imports
 from gitpip.store.users.imports import Import
 
+UPLOAD_AGAIN = "Upload the file again: people you already track are left unchanged."
 AGAIN = {
     SurveyKind.AUDIT: "Start another one under Audits, or with gitpip audit.",
     SurveyKind.OTHERS: "Search again under Activities of other tools, or with gitpip adopt "
@@ -19,13 +20,15 @@ AGAIN = {
 
 
 async def problems(transaction: Transaction, now: datetime) -> Sequence[Problem]:
-    """Audits and searches that failed or wait, and imports that were interrupted."""
+    """Audits and searches that failed or wait, and imports that failed or were interrupted."""
     troubled = await surveys.in_trouble(transaction, now)
     found = []
     if failed := [one for one in troubled if one.failure is not None]:
         found.append(_failed(failed))
     if waiting := [one for one in troubled if one.failure is None]:
         found.append(_waiting(waiting))
+    if failed_imports := await imports.failed(transaction, now):
+        found.append(_failed_import(failed_imports))
     if interrupted := await imports.interrupted(transaction, now):
         found.append(_interrupted(interrupted))
     return found
@@ -60,6 +63,18 @@ def _waiting(waiting: Sequence[Survey]) -> Problem:
     )
 
 
+def _failed_import(failed: Sequence[Import]) -> Problem:
+    first = failed[0]
+    return Problem(
+        ProblemKind.IMPORT_FAILED,
+        Severity.WARNING,
+        f"Import {first.id} failed: {said(first.failure)} {UPLOAD_AGAIN}",
+        since=first.ended_at,
+        count=len(failed),
+        act=Act.UPLOAD_AGAIN,
+    )
+
+
 def _interrupted(interrupted: Sequence[Import]) -> Problem:
     first = interrupted[0]
     rows = first.added + first.known + first.faulty
@@ -67,8 +82,8 @@ def _interrupted(interrupted: Sequence[Import]) -> Problem:
     return Problem(
         ProblemKind.IMPORT_INTERRUPTED,
         Severity.WARNING,
-        f"Import {first.id} was interrupted by a restart: {rows:,} rows were done{part}. Upload "
-        "the file again: people you already track are left unchanged.",
+        f"Import {first.id} was interrupted by a restart: {rows:,} rows were done{part}. "
+        f"{UPLOAD_AGAIN}",
         since=first.moved_at,
         count=len(interrupted),
         act=Act.UPLOAD_AGAIN,

@@ -52,6 +52,7 @@ class ProblemKind(StrEnum):
     UNDO_STOPPED = "undo-stopped"
     UNDO_FAILED = "undo-failed"
     REPAIR_INTERRUPTED = "repair-interrupted"
+    IMPORT_FAILED = "import-failed"
     IMPORT_INTERRUPTED = "import-interrupted"
     AUDITS_FAILED = "audits-failed"
     PUBLICATIONS_FAILED = "publications-failed"

@@ -78,6 +78,13 @@ def read_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[ImportRo
         yield from opened.rows
 
 
+def check_list(file: BinaryIO, choice: Choice | None = None) -> Understood:
+    """What a list holds, as far as its first rows tell; raises InvalidInput as `read_list` does."""
+    with open_list(file, choice) as opened:
+        _refuse_a_guess(opened.understood)
+        return opened.understood
+
+
 def _refuse_a_guess(understood: Understood) -> None:
     if understood.certain:
         return

@@ -20,7 +20,7 @@ FAULTS_KEPT = 500
 CUT_SHORT_AFTER = timedelta(minutes=2)
 """An import that did not get on for so long was cut short."""
 INTERRUPTED_SHOWN = timedelta(days=7)
-"""An interruption that no other import followed is told for so long."""
+"""An interruption or a failure that no other import followed is told for so long."""
 INTERRUPTED = (
     "it was interrupted by a restart: upload the file again, and people you already track are left "
     "unchanged"
@@ -281,16 +281,41 @@ async def acknowledge_interrupted(transaction: Transaction, now: datetime) -> in
     return result.rowcount
 
 
+async def failed(transaction: Transaction, now: datetime) -> tuple[Import, ...]:
+    """Those that failed lately and that no later import followed; newest first."""
+    found = await transaction.execute(
+        select(imports)
+        .where(
+            imports.c.failure.is_not(None),
+            imports.c.confirmed_at.is_not(None),
+            imports.c.ended_at > now - INTERRUPTED_SHOWN,
+            ~_followed(),
+        )
+        .order_by(imports.c.id.desc())
+    )
+    each = [replace(_import(row), faults=()) for row in found]
+    lines = [one.failure or "" for one in each]
+    shown = await visibility.without_removed(transaction, lines)
+    return tuple(
+        one if line in shown else replace(one, failure=None)
+        for one, line in zip(each, lines, strict=True)
+    )
+
+
 def _interrupted(now: datetime) -> ColumnElement[bool]:
-    later = imports.alias("later")
-    followed = exists().where(later.c.id > imports.c.id, later.c.confirmed_at.is_not(None))
     return and_(
         imports.c.ended_at.is_(None),
         imports.c.confirmed_at.is_not(None),
         imports.c.acknowledged_at.is_(None),
         imports.c.moved_at.between(now - INTERRUPTED_SHOWN, now - CUT_SHORT_AFTER),
-        ~followed,
+        ~_followed(),
     )
+
+
+def _followed() -> ColumnElement[bool]:
+    """Whether a later import was begun."""
+    later = imports.alias("later")
+    return exists().where(later.c.id > imports.c.id, later.c.confirmed_at.is_not(None))
 
 
 async def latest(transaction: Transaction, *, limit: int) -> tuple[Import, ...]:

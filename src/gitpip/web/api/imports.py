@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, BinaryIO
@@ -163,11 +163,16 @@ async def import_file(
     the import: a user whose login it does not show counts as added here, and is then shown under
     `/api/v1/users` with the state `unavailable`.
 
-    Columns are never guessed: a table whose headings are not `login`, `id` and so on needs
-    `columns`. What would be proposed is shown by `POST /api/v1/imports/preview`.
+    Columns are never guessed: a table whose headings are not `login`, `id` and so on is refused
+    without `columns` (422), and so is what is no list. What would be proposed is shown by
+    `POST /api/v1/imports/preview`.
     """
-    kept, size = await _kept(file)
-    import_id = await actions.begin(acting, name=file.filename or "", size=size)
+    with ExitStack() as closed:
+        kept, size = await _kept(file)
+        closed.callback(kept.close)
+        name = file.filename or ""
+        import_id = await actions.begin(acting, kept, choice, name=name, size=size)
+        closed.pop_all()
     backfill = rule or context.settings.backfill
     work.add_task(_carry_out, acting, import_id, kept, backfill, choice)
     async with context.database.read() as transaction:

@@ -56,6 +56,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.USERS_UNREAD: ("/people", "Review people"),
     ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume people"),
     ProblemKind.PIPEDRIVE_TOKEN_MISSING: ("/setup", "Connect Pipedrive"),
+    ProblemKind.IMPORT_FAILED: ("/imports", "Show imports"),
     ProblemKind.IMPORT_INTERRUPTED: ("/imports", "Show imports"),
     ProblemKind.AUDITS_FAILED: ("/audits", "Show audits"),
     ProblemKind.AUDITS_WAITING: ("/audits", "Show audits"),

@@ -44,6 +44,7 @@ OF_WORKERS = frozenset(
         ProblemKind.CLOCK_WRONG,
         ProblemKind.CLOCK_WAS_WRONG,
         ProblemKind.SECRET_UNREADABLE,
+        ProblemKind.IMPORT_FAILED,
         ProblemKind.IMPORT_INTERRUPTED,
     }
 )
