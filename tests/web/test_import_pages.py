@@ -104,6 +104,11 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     other = upload(people, b"login,id\nada,another\nbob,B\n")
     assert "1 already tracked, left unchanged. 1 row with errors" in on_one_line(other.text)
     assert "ada is already tracked (customer ID A)" in on_one_line(other.text)
+    for login in ("cleo", "dan"):
+        served.github.add_user(login)
+    taken = on_one_line(upload(people, b"login,id\ncleo,A\ndan,7\nDAN,8\n").text)
+    assert "1 person will be added. 2 rows with errors, left out." in taken
+    assert "line 2: the id A is taken already, by ada" in taken
 
 
 def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2.Client) -> None:

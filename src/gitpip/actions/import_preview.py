@@ -9,7 +9,7 @@ from typing import BinaryIO
 from gitpip.model import Backfill, BackfillKind
 from gitpip.store.database import Database
 from gitpip.store.users import bulk, imports
-from gitpip.store.users.bulk import Known
+from gitpip.store.users.bulk import NewUser
 from gitpip.user_lists import columns
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import Understood, open_list
@@ -19,6 +19,7 @@ from gitpip.watch.github.graphql import LookedUp
 LOOKED_AT = 1000
 """How many rows are read for a preview at most."""
 SHOWN = 10
+NO_GISTS = Backfill(BackfillKind.NONE)
 
 LookUp = Callable[[Sequence[str]], Awaitable[LookedUp]]
 """What GitHub says of these usernames; raises GitHubError where it can't be asked."""
@@ -43,10 +44,11 @@ class ImportPreview:
     logins: tuple[str, ...]
     """The usernames of the rows that were read, each once, in their order."""
     new: tuple[ImportRow, ...]
-    """The rows of those who are not tracked yet, each once."""
-    conflicts: int
-    """How many are tracked under another customer ID; they are among the faulty."""
+    """The rows of those who would be added."""
+    tracked: int
+    """How many are tracked already, and stay as they are."""
     faulty: int
+    """How many rows are left out, because of a fault or of a conflict with another user."""
     faults: tuple[str, ...]
     """The first faults, a line each."""
     first: tuple[ImportRow, ...]
@@ -54,16 +56,6 @@ class ImportPreview:
     more: bool
     remembered: bool
     """Whether the columns hold what was chosen for the same headings before."""
-
-    @property
-    def tracked(self) -> int:
-        """How many of the users are tracked already, and stay as they are."""
-        return len(self.logins) - len(self.new) - self.conflicts
-
-    def added(self, absent: Collection[str]) -> tuple[ImportRow, ...]:
-        """The rows of those who will be added: all new ones but those who are not on GitHub."""
-        left_out = {login.lower() for login in absent}
-        return tuple(row for row in self.new if row.login.lower() not in left_out)
 
 
 def existing_gists(
@@ -91,48 +83,61 @@ def existing_gists(
     return ExistingGists(gists, sent, is_exact=is_exact)
 
 
+def new_user(row: ImportRow, backfill: Backfill) -> NewUser:
+    """The user that a row means; `backfill` is for a row without a rule of its own."""
+    return NewUser(
+        login=row.login,
+        external_id=row.external_id or row.login.lower(),
+        backfill=row.backfill or backfill,
+        tags=row.tags,
+        interval=row.interval,
+        mode=row.mode,
+        target=row.target,
+        any_id=row.external_id is None,
+    )
+
+
 async def preview(
-    database: Database, file: BinaryIO, choice: Choice | None = None
+    database: Database,
+    file: BinaryIO,
+    choice: Choice | None = None,
+    *,
+    absent: Collection[str] = (),
 ) -> ImportPreview:
     """What the import of a file would do; changes nothing. Raises InvalidInput.
 
-    Without a choice, what was chosen for a table with the same headings counts.
+    Without a choice, what was chosen for a table with the same headings counts. The users in
+    `absent` are left out, as GitHub does not show them; they are not among the faulty.
     """
     told, rows, more = await asyncio.to_thread(_looked_at, file, choice)
     remembered = await _remembered(database, told) if choice is None else None
     if remembered:
         told, rows, more = await asyncio.to_thread(_looked_at, file, remembered)
     users = [row for row in rows if isinstance(row, ImportRow)]
-    once = {row.login.lower(): row for row in reversed(users)}
-    first = [row for row in users if once[row.login.lower()] is row]
-    logins = tuple(row.login for row in first)
+    left_out = {login.lower() for login in absent}
+    wanted = [row for row in users if row.login.lower() not in left_out]
     async with database.read() as transaction:
-        tracked = await bulk.tracked_among(transaction, logins)
-    refused = {row.place: fault for row in users if (fault := _conflict(row, tracked))}
+        outcomes = await bulk.foreseen(transaction, [new_user(row, NO_GISTS) for row in wanted])
+    fates = list(zip(wanted, outcomes, strict=True))
+    new = tuple(row for row, fate in fates if fate.added)
+    known = {row.login.lower() for row, fate in fates if not (fate.added or fate.conflict)}
+    refused = {row.place: fate.conflict for row, fate in fates if fate.conflict}
     faults = [
-        fault
+        f"{row.place}: {reason}"
         for row in rows
-        if (fault := row if isinstance(row, RowError) else refused.get(row.place))
+        if (reason := row.reason if isinstance(row, RowError) else refused.get(row.place))
     ]
     return ImportPreview(
         told,
-        logins,
-        new=tuple(row for row in first if row.login.lower() not in tracked),
-        conflicts=sum(row.place in refused for row in first),
+        tuple({row.login.lower(): row.login for row in reversed(users)}.values())[::-1],
+        new=new,
+        tracked=len(known - {row.login.lower() for row in new}),
         faulty=len(faults),
-        faults=tuple(f"{fault.place}: {fault.reason}" for fault in faults[:SHOWN]),
+        faults=tuple(faults[:SHOWN]),
         first=tuple(users[:SHOWN]),
         more=more,
         remembered=remembered is not None,
     )
-
-
-def _conflict(row: ImportRow, tracked: Mapping[str, Known]) -> RowError | None:
-    """Why a row is left out though it can be read: its user has another customer ID."""
-    known = tracked.get(row.login.lower())
-    if known is None or row.external_id in {None, known.external_id}:
-        return None
-    return RowError(row.place, bulk.has_other_id(row.login, known.external_id))
 
 
 def _looked_at(

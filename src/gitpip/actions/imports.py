@@ -10,14 +10,14 @@ from itertools import count, islice
 from typing import BinaryIO
 
 from gitpip.actions.acting import Acting
-from gitpip.actions.import_preview import LookUp, preview
+from gitpip.actions.import_preview import LookUp, new_user, preview
 from gitpip.clock import utc_now
 from gitpip.errors import AccountChanged, GitHubError, GitpipError, ImportFailed, ImportNotWaiting
 from gitpip.model import Backfill
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.users import imports
-from gitpip.store.users.bulk import NewUser, add_many
+from gitpip.store.users.bulk import add_many
 from gitpip.store.users.imports import Imported, ImportId
 from gitpip.user_lists import columns
 from gitpip.user_lists.columns import Choice
@@ -196,20 +196,7 @@ async def _add(
     backfill: Backfill,
     import_id: ImportId,
 ) -> Imported:
-    wanted = [
-        NewUser(
-            login=entry.login,
-            external_id=entry.external_id or entry.login.lower(),
-            backfill=entry.backfill or backfill,
-            tags=entry.tags,
-            interval=entry.interval,
-            mode=entry.mode,
-            target=entry.target,
-            any_id=entry.external_id is None,
-        )
-        for entry in piece
-        if isinstance(entry, ImportRow)
-    ]
+    wanted = [new_user(entry, backfill) for entry in piece if isinstance(entry, ImportRow)]
     async with database.begin() as transaction:
         outcomes = await add_many(transaction, wanted, utc_now(), import_id=import_id)
     fates = iter(outcomes)

@@ -69,17 +69,33 @@ async def add_many(
 
     Give some thousand at a time at the most.
     """
+    outcomes = await foreseen(transaction, wanted)
+    new = [user for user, outcome in zip(wanted, outcomes, strict=True) if outcome.added]
+    keys = await _insert(transaction, new, now, import_id)
+    await _insert_details(transaction, new, keys)
+    added = [NewEvent(EventKind.USER_ADDED, UserKey(key)) for key in keys.values()]
+    await events.record(transaction, now, *added)
+    late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
+    return tuple(
+        late if outcome.added and user.login.lower() not in keys else outcome
+        for user, outcome in zip(wanted, outcomes, strict=True)
+    )
+
+
+async def foreseen(transaction: Transaction, wanted: Sequence[NewUser]) -> tuple[Outcome, ...]:
+    """What `add_many` does with these users, unless another transaction is faster.
+
+    Changes nothing. Give some thousand at a time at the most.
+    """
     by_login, by_id, formerly = await _known(transaction, wanted)
-    outcomes: list[Outcome | None] = []
-    new: list[NewUser] = []
+    outcomes = []
     for user in wanted:
         known_id = by_login.get(user.login.lower())
         known_login = by_id.get(user.external_id)
         if known_id is None and known_login is None:
-            new.append(user)
             by_login[user.login.lower()] = user.external_id
             by_id[user.external_id] = user.login
-            outcomes.append(None)
+            outcomes.append(Outcome(added=True))
         elif (
             known_id == user.external_id
             or (known_id is not None and user.any_id)
@@ -87,18 +103,12 @@ async def add_many(
         ):
             outcomes.append(Outcome(added=False))
         elif known_id is not None:
-            reason = has_other_id(user.login, known_id)
+            reason = f"{user.login} is already tracked (customer ID {known_id})"
             outcomes.append(Outcome(added=False, conflict=reason))
         else:
             reason = f"the id {user.external_id} is taken already, by {known_login}"
             outcomes.append(Outcome(added=False, conflict=reason))
-    keys = await _insert(transaction, new, now, import_id)
-    await _insert_details(transaction, new, keys)
-    added = [NewEvent(EventKind.USER_ADDED, UserKey(key)) for key in keys.values()]
-    await events.record(transaction, now, *added)
-    late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
-    fates = iter([Outcome(added=True) if user.login.lower() in keys else late for user in new])
-    return tuple(outcome or next(fates) for outcome in outcomes)
+    return tuple(outcomes)
 
 
 async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
@@ -131,11 +141,6 @@ async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict
         )
     )
     return {row.login.lower(): Known(row.login, row.external_id) for row in found}
-
-
-def has_other_id(login: str, known: str) -> str:
-    """Why a user is not added who is tracked with this customer ID, and not with that given."""
-    return f"{login} is already tracked (customer ID {known})"
 
 
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:

@@ -123,14 +123,14 @@ async def _show(
     if (found.waits or found.cut_short(now)) and identity_of(request).role.includes(Role.OPERATOR):
         try:
             async with actions.kept_file(context.database, found.id) as kept:
-                looked = await _looked_at(context, kept, fields)
+                looked = await _looked_at(context, kept, found, _choice_of(fields))
         except InvalidInput as error:
             fault = fault or str(error)
             async with actions.kept_file(context.database, found.id) as kept:
-                looked = await preview(context.database, kept)
+                looked = await _looked_at(context, kept, found, None)
         except ImportNotWaiting:
             pass  # its file is gone: it can only be uploaded again
-    added = looked.added(found.not_on_github) if looked else ()
+    added = looked.new if looked else ()
     rule, backfill = _rule_of(fields, context), context.settings.backfill
     try:
         backfill = rule.rule() or backfill
@@ -152,9 +152,9 @@ async def _show(
 
 
 async def _looked_at(
-    context: AppContext, kept: BinaryIO, fields: Mapping[str, str]
+    context: AppContext, kept: BinaryIO, found: Import, choice: Choice | None
 ) -> ImportPreview:
-    return await preview(context.database, kept, _choice_of(fields))
+    return await preview(context.database, kept, choice, absent=found.not_on_github)
 
 
 def _rule_of(fields: Mapping[str, str], context: AppContext) -> NewPeople:
