@@ -14,6 +14,7 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings, repairs
+from gitpip.store.schema_rules import publishing_rules
 from gitpip.store.schema_status import imports, publishing_pause
 from gitpip.store.schema_surveys import surveys
 from gitpip.store.schema_targets import deal_drifts, targets
@@ -42,6 +43,11 @@ def an_undo(**values: object) -> Executable:
 def an_undone(state: str, **values: object) -> Executable:
     common = {"undo_id": 3, "publication_id": 1, "account_key": 0, "due_at": NOW}
     return insert(undone).values(**common, state=state, **values)
+
+
+def a_rule(name: str, conditions: str) -> Executable:
+    common = {"position": 1, "action": "skip", "created_at": LONG_AGO, "created_by": "eve"}
+    return insert(publishing_rules).values(name=name, conditions=conditions, **common)
 
 
 def an_import(**values: object) -> Executable:
@@ -105,6 +111,14 @@ CASES = (
         ),
         (users.update().values(state="active"), SENT),
         ("1 file of paused people waits to be sent until someone resumes them.",),
+    ),
+    Case(
+        ProblemKind.RULES_UNREADABLE,
+        Severity.WARNING,
+        Act.CHANGE_RULES,
+        (a_rule("Logs", '{"names": ["*.log"]}'), a_rule("Old", '{"colour": "red"}')),
+        (publishing_rules.delete(),),
+        ("can't read rule 2, Old, which another version", "gitpip rules change 2."),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,

@@ -30,6 +30,7 @@ ADVICE: Mapping[Act | None, str] = {
     Act.REVIEW_AUDITS: "see Audits, or run gitpip audit",
     Act.RETRY_FAILED: "fix the cause, then retry or skip them under CRM sync",
     Act.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
+    Act.CHANGE_RULES: "change or remove it under Rules, or with gitpip rules",
     Act.DECIDE_HELD: "decide under CRM sync, or with gitpip held LOGIN --approve",
     Act.REVIEW_CREDENTIALS: "approve or skip each of them under CRM sync",
     Act.RETRY_NOTES: "fix the cause, then retry under Status",

@@ -47,6 +47,7 @@ class ProblemKind(StrEnum):
     SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a problem
     PUBLISHING_SETTINGS_REFUSED = "publishing-settings-refused"
     PUBLISHING_SETTINGS_UNUSABLE = "publishing-settings-unusable"
+    RULES_UNREADABLE = "rules-unreadable"
     PUBLICATIONS_HELD = "publications-held"
     CREDENTIALS_HELD = "credentials-held"
     UNDO_STOPPED = "undo-stopped"
@@ -106,6 +107,8 @@ class Act(StrEnum):
     """Send what was refused once more, after mending the reason, or skip it."""
     CHANGE_SETTINGS = "change-settings"
     """Choose something else in the publishing settings, or make it in Pipedrive."""
+    CHANGE_RULES = "change-rules"
+    """Change or remove a rule on what is published."""
     DECIDE_HELD = "decide-held"
     """Say of each user whether all held files are published, those of the latest gists, or none."""
     REVIEW_CREDENTIALS = "review-credentials"

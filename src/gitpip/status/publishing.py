@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from gitpip.config.publishing.policy import effective
 from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.publish.rules import readable
 from gitpip.status import modes
 from gitpip.status.problem import (
     Act,
@@ -18,11 +19,12 @@ from gitpip.status.problem import (
     said,
 )
 from gitpip.store.database import Transaction
-from gitpip.store.publications import approvals, held, publishing_settings, repairs
+from gitpip.store.publications import approvals, held, publishing_settings, repairs, rules
 from gitpip.store.publications.approvals import HeldForCredentials
 from gitpip.store.publications.held import Summary
 from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.publications.repairs import Repair
+from gitpip.store.publications.rules import PublishingRule
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -199,6 +201,9 @@ async def problems(
         told.append(_waiting(waiting, put_off, goes_on=goes_on))
     if faults := await publishing_settings.faults(transaction):
         told.append(_settings_refused(faults))
+    unreadable = [each for each in await rules.everything(transaction) if readable(each) is None]
+    if unreadable:
+        told.append(_rules_unreadable(unreadable))
     if summary := await held.summary(transaction):
         told.append(_held(summary))
     if with_credentials := await approvals.held_for_credentials(transaction):
@@ -337,6 +342,20 @@ def _settings_refused(faults: Sequence[Fault]) -> Problem:
         since=first.since,
         count=len(faults),
         act=Act.CHANGE_SETTINGS,
+    )
+
+
+def _rules_unreadable(unreadable: Sequence[PublishingRule]) -> Problem:
+    first = unreadable[0]
+    others = "" if len(unreadable) == 1 else f" So it is with {len(unreadable) - 1:,} more."
+    return Problem(
+        ProblemKind.RULES_UNREADABLE,
+        Severity.WARNING,
+        f"This gitpip can't read rule {first.id}, {first.name}, which another version may have "
+        "stored, so it holds every file that no rule before it decides about. Change or remove it "
+        f"under Rules, or with gitpip rules change {first.id}.{others}",
+        count=len(unreadable),
+        act=Act.CHANGE_RULES,
     )
 
 

@@ -34,6 +34,7 @@ LABELS = (*(f"< {duration(step)}" for step in freshness.STEPS), "older", "never"
 PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLISHING_SETTINGS_REFUSED: ("/settings/publishing", "Change the settings"),
     ProblemKind.PUBLISHING_SETTINGS_UNUSABLE: ("/settings/publishing", "Change the settings"),
+    ProblemKind.RULES_UNREADABLE: ("/rules", "Change the rules"),
     ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
     ProblemKind.CREDENTIALS_HELD: ("/publications?state=held", "Review them"),
     ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review failures"),
