@@ -160,6 +160,11 @@ async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> N
     )
 
 
+async def forget(transaction: Transaction, user_key: UserKey) -> None:
+    """Forget what happened to a removed user who is added again: nobody is told it later."""
+    await transaction.execute(delete(events).where(events.c.user_key == user_key))
+
+
 async def prune(transaction: Transaction, now: datetime) -> None:
     """Forget what happened longer ago than events are kept."""
     await transaction.execute(delete(events).where(events.c.happened_at < now - EVENTS_KEPT_FOR))

@@ -50,8 +50,9 @@ class EventKind(StrEnum):
 
 
 # Written in the transaction in which it happens. Only their user's key changes, where another row
-# takes the place of the user's. There are no foreign keys: checking them would lock the row of the
-# user in an order that no other transaction keeps.
+# takes the place of the user's. Those of a removed user are deleted when the user is added again.
+# There are no foreign keys: checking them would lock the row of the user in an order that no other
+# transaction keeps.
 events = Table(
     "events",
     metadata,

@@ -196,6 +196,7 @@ async def _revive_or_insert(
                 return None
             raise UserConflict(f"GitHub's account {github_id} is already tracked, as {known.login}")
         if known:
+            await events.forget(transaction, UserKey(known.key))
             await commit_order.about_to_appear(transaction)
             values["found_key"] = await commit_order.newest(transaction)
             await former_logins.note_rename(transaction, UserKey(known.key), login)
@@ -435,6 +436,7 @@ async def _bring_back(
     interval = {} if user.check_interval is None else {"check_interval": user.check_interval}
     await commit_order.about_to_appear(transaction)
     await _take_details(transaction, removed, user)
+    await events.forget(transaction, removed)
     # SQLite gives the key of the deleted row to the next user, who would have its events.
     await events.move(transaction, user.key, to=removed)
     await transaction.execute(delete(users).where(users.c.key == user.key))
