@@ -80,6 +80,25 @@ def any_of(words: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+FAULTS = {
+    "missing": "is missing",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "datetime_type": "must be a time",
+    "datetime_parsing": "must be a time",
+    "datetime_from_date_parsing": "must be a time",
+}
+"""What is wrong with a value, by pydantic's name of the fault."""
+
+
 def plain_fault(details: ErrorDetails) -> str:
     """What pydantic says of a value, in words that do not speak of validation."""
     match details["type"], details.get("ctx", {}).get("error"):
@@ -87,9 +106,9 @@ def plain_fault(details: ErrorDetails) -> str:
             return plain_fault(inner.errors()[0])
         case "value_error", Exception() as error:
             return str(error)
-        case "int_parsing", _:
-            return "must be a whole number"
-    return re.sub("^Input should be ", "must be ", details["msg"])
+        case kind, _ if kind in FAULTS:
+            return FAULTS[kind]
+    return re.sub("^[A-Z][a-z]+ should (be|have|match) ", r"must \1 ", details["msg"])
 
 
 def without_nul(text: str) -> str:

@@ -93,7 +93,8 @@ async def test_a_part_of_a_list_that_can_not_be_read_is_told_once(
         clock.advance(INTERVAL)
     (unread,) = [event for event in await told(database) if event.kind == "gist.unreadable"]
     assert (unread.login, unread.gist_id) == ("ada", None)
-    assert "a part of the list of gists: items without an id" in str(unread.detail)
+    told_of = "a part of the list of gists: items without an id: id: is missing"
+    assert told_of in str(unread.detail)
 
 
 async def test_two_processes_that_see_the_same_at_once_tell_it_once(

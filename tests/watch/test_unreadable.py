@@ -1,5 +1,7 @@
 """What cannot be read is noted, tried again, and costs nothing else: each way GitHub can fail."""
 
+import json
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -13,6 +15,8 @@ from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
+from gitpip.watch.github.rest_models import parse_gists
+from gitpip.watch.github.transport import Answer
 from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
@@ -452,3 +456,23 @@ async def test_the_summary_counts_tracked_users_only(
         await users.remove(transaction, (await users.find(transaction, "ada")).key, clock())
         nothing = await unreadable.summary(transaction)
     assert (nothing.gists, nothing.users, nothing.since, nothing.example) == (0, 0, None, None)
+
+
+WHOLE: dict[str, object] = {
+    "id": "aa11",
+    "html_url": "https://gist.github.com/aa11",
+    "public": True,
+    "created_at": "2026-05-04T12:00:00Z",
+    "updated_at": "2026-05-04T12:00:00Z",
+    "files": {},
+}
+PYDANTIC = re.compile("[Ii]nput|[Ff]ield|String|valid|dictionary|instance|Shape|Value error")
+
+
+@pytest.mark.parametrize("odd", [None, 5, "", [], {}, True])
+@pytest.mark.parametrize("name", [*WHOLE, "owner", "description", None])
+def test_what_is_odd_is_said_in_plain_words(name: str | None, odd: object) -> None:
+    item = odd if name is None else WHOLE | {name: odd}
+    answer = Answer(200, {}, json.dumps([item]).encode(), "https://api.github.com/gists")
+    for one in parse_gists(answer)[1]:
+        assert not PYDANTIC.search(one.reason), one.reason

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapte
 
 from gitpip.errors import GitHubUnavailable
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
+from gitpip.validation import plain_fault
 from gitpip.vendor_values import json_of, storable, utc, words
 from gitpip.watch.github.transport import Answer, shown
 
@@ -255,6 +256,6 @@ def _usable(name: str) -> str:
 
 def fault_of(error: ValidationError) -> str:
     """What is wrong, and where; without the values, which are GitHub's and can be anything."""
-    fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    fault = error.errors(include_input=False, include_url=False)[0]
     place = words(".".join(str(part) for part in fault["loc"]), 200) or "the item"
-    return f"{place}: {fault['msg']}"
+    return f"{place}: {plain_fault(fault)}"
