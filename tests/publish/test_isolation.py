@@ -173,7 +173,8 @@ async def test_a_deal_whose_owner_can_not_be_read_stops_nobody_and_fails_in_the_
     assert failed.state is FAILED
     assert f"after {MAX_ATTEMPTS} attempts; the last one: {said}" in str(failed.reason)
     assert await scene.pause() is None
-    assert len(scene.crm.faults.injected) <= 1 + MAX_ATTEMPTS
+    # Each attempt asks for the owner, and at most once an hour for what people did to the deal.
+    assert len(scene.crm.faults.injected) <= 2 * MAX_ATTEMPTS
 
 
 async def test_a_refusal_that_no_list_explains_is_that_of_one_file(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from alembic import op
 from gitpip.store.column_types import UTCDateTime
 
 revision = "0070"
-down_revision = "0068"
+down_revision = "0069"
 branch_labels = None
 depends_on = None
 
