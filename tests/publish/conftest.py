@@ -12,8 +12,9 @@ from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
 from tests.conftest import PostgresServer
 from tests.support.clocks import Clock
+from tests.support.mortal_database import make_hands
 from tests.support.restores import Backup, OfFile, OfServer
-from tests.support.scene import Scene, at, make_hands
+from tests.support.scene import Scene, at
 from tests.support.tokens import TOKEN
 
 

@@ -20,7 +20,8 @@ from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.support.clocks import Clock
-from tests.support.scene import INSTANT, Process, Scene, make_hands
+from tests.support.mortal_database import make_hands
+from tests.support.scene import INSTANT, Process, Scene
 from tests.support.shared import made_once
 from tests.support.tokens import TOKEN
 

@@ -10,7 +10,8 @@ from gitpip.publish.delivery import ABSENCE, GAPS, MAX_ATTEMPTS
 from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind
 from gitpip_standins import Pipedrive as Crm
-from tests.support.scene import TIMEOUT, Killed, Machine, Scene
+from tests.support.mortal_database import Killed
+from tests.support.scene import TIMEOUT, Machine, Scene
 
 JUST_TOO_LATE = TIMEOUT * 1.3
 PENDING, PUBLISHED, FAILED, UNCERTAIN, SENDING = (

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
-from tests.support.scene import make_hands
+from tests.support.mortal_database import make_hands
 
 Copied = NewType("Copied", str)
 """A copy of a database, or the empty one."""
