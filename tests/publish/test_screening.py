@@ -139,6 +139,40 @@ async def test_what_is_approved_without_credentials_is_sent_without_them(
         await scene.settle(process)
 
 
+async def test_a_secret_of_a_file_is_left_out_of_the_names_of_files(scene: Scene) -> None:
+    secret = "correct-horse-7-battery"
+    scene.given = {"credentials": "mask", "note_template": "{{ gist.files|join }} {{ content }}"}
+    await scene.find_files("ada", f"{secret}.txt", content=f'password = "{secret}"\n')
+    await publish(scene)
+    await scene.assert_each_is_there_once()
+    assert crm_holds(scene, "[removed: generic-password].txt")
+    assert not crm_holds(scene, secret)
+
+
+@pytest.mark.parametrize("held_again", [False, True])
+async def test_a_later_decision_sends_without_credentials_and_none_drops_it(
+    scene: Scene, held_again: bool
+) -> None:
+    scene.given = {"note_template": "{{ content }}"}
+    await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
+    await publish(scene)
+    [leak] = await scene.rows()
+    await approve(scene, Chosen((leak.id,)))
+    async with scene.database.begin() as transaction:
+        retried = await publications.retry(
+            transaction, leak.id, scene.clock(), by="eve", credentials=FoundCredentials.MASK
+        )
+        assert retried.publication.masked
+        if held_again:
+            await approvals.hold(transaction, Chosen((leak.id,)), now=scene.clock())
+    if held_again:
+        scene.given |= {"credentials": CredentialsGuard.PUBLISH}
+        await approve(scene, Chosen((leak.id,)))
+    await publish(scene)
+    await scene.assert_each_is_there_once()
+    assert not crm_holds(scene, LEAKED)
+
+
 async def test_what_was_not_judged_is_held_again_when_it_is_approved_without_credentials(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

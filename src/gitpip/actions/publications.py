@@ -34,9 +34,10 @@ async def retry(
 ) -> Publication:
     """Send a publication that failed, was skipped or is held, or one that waits, now.
 
-    `credentials` says what becomes of what looks like credentials in one that is held, or was
-    skipped or undone; what failed, or waits, is sent as it was to be. For a held one that is an
-    approval, and is recorded as one. Raises PublicationNotFound, PublicationStateError.
+    `credentials` says what becomes of what looks like credentials; PUBLISH changes nothing about
+    one that failed, or waits. For a held one that is an approval, and is recorded as one.
+
+    Raises PublicationNotFound, PublicationStateError.
     """
     async with acting.begin() as act:
         retried = await publications.retry(

@@ -11,7 +11,7 @@ from gitpip.model import FileKey, GistFile, OnDelete, OnEdit
 from gitpip.modes import CredentialsGuard, FoundCredentials
 from gitpip.publish.activity import Rendered, Shown, Wording, remarks_on, render
 from gitpip.publish.credentials.detector import DETECTOR
-from gitpip.publish.credentials.findings import Examined, Parts, masked, without
+from gitpip.publish.credentials.findings import Examined, Parts, masked, parts_of, without
 from gitpip.publish.policy import Policies
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, surroundings
@@ -164,9 +164,13 @@ async def _rendered(transaction: Transaction, together: Sequence[Piece], how: Ho
         await approvals.any_masked(transaction, [(one.file_key, one.revision) for one in together])
     )
     if is_guarded:
+        whole = parts_of(file)
         file = await _guarded(transaction, first, file, how, found)
-        # Who approved this file was not asked about the names of the others.
-        in_names = await DETECTOR.examined(Parts("", "", "\n".join(wording.around.filenames)))
+        # Who approved this file was not asked about the names of the others. What is secret in the
+        # file is secret in a name, too.
+        names = "\n".join(wording.around.filenames)
+        beside = (whole.filename, whole.content) if found.left_out else ("", "")
+        in_names = await DETECTOR.examined(Parts(*beside, names))
         wording = _with_clean_names(wording, in_names)
         found.trouble = found.trouble or in_names.trouble
     shown = []
@@ -227,7 +231,7 @@ async def _guarded(
 def _with_clean_names(wording: Wording, in_names: Examined) -> Wording:
     """The wording with each credential in a name of a file replaced by the kind of it."""
     names = wording.around.filenames
-    if in_names.is_clean:
+    if in_names.not_judged is None and not in_names.spans[-1]:
         return wording
     if in_names.not_judged is not None:
         shown: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
@@ -161,7 +161,10 @@ async def approve(
     """
     await ledger.share(transaction)
     wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD_WITH_OTHERS
-    masked = {"masked": credentials is FoundCredentials.MASK} if chosen.ids else {}
+    # What was approved without them before stays so, unless it asks about them again.
+    asks = case((ASKS_ABOUT_CREDENTIALS, 0), else_=publications.c.masked)
+    decided = 1 if credentials is FoundCredentials.MASK else asks
+    masked = {"masked": decided} if chosen.ids else {}
     result = await transaction.execute(
         update(publications)
         .where(in_order(chosen.condition, wanted))

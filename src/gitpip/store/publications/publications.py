@@ -324,9 +324,9 @@ async def retry(
     """Send a publication after all that would not be sent, or at `now` one that waits.
 
     That is one that failed, was skipped, is held, or was undone. That approves it; `by` is the name
-    of who does so. What failed, or waits, is sent as it was to be; all others with or without what
-    looks like credentials, as `credentials` says. A deal that was refused, or waits, is tried again
-    too. Attempts are counted anew.
+    of who does so. It is sent with or without what looks like credentials, as `credentials` says;
+    PUBLISH changes nothing about what failed, or waits. A deal that was refused, or waits, is tried
+    again too. Attempts are counted anew.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
@@ -351,7 +351,7 @@ async def retry(
         now=now,
     )
     masks = credentials is FoundCredentials.MASK
-    decided = {"masked": masks} if publication.state in approvals.ASKING else {}
+    decided = {"masked": masks} if masks or publication.state in approvals.ASKING else {}
     await transaction.execute(
         update(publications)
         .where(publications.c.id == publication_id)

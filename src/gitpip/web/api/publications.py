@@ -134,7 +134,7 @@ class RetryBody(RequestBody):
     """How a publication is sent after all."""
 
     credentials: FoundCredentials = FoundCredentials.PUBLISH
-    """As for an approval; what failed or waits is sent as it was to be."""
+    """As for an approval; `publish` changes nothing about what failed or waits."""
 
 
 class LeftBody(NounBody[Left]):
