@@ -58,7 +58,8 @@ async def test_a_user_that_always_makes_rest_ask_to_wait_holds_the_others_up_onc
             for login in logins:
                 world.add_gist(login, {f"{number}.txt": login})
             clock.advance(INTERVAL)
-    assert late == [0], "only what nothing was known of makes everybody wait"
+    # Not even then if the others came before.
+    assert set(late) <= {0}, "only what nothing was known of makes everybody wait"
     assert len(world.faults.injected) < 20
     bad = await user_named(database, "bad")
     async with database.read() as transaction:
