@@ -41,7 +41,9 @@ class Counted(io.BytesIO):
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_spreadsheet_is_opened_once(database_url: str) -> None:
-    content = xlsx({"Kunden": [["Kunde", "Konto"], ["Analytics AG", "@ada"], ["Bau", "@bob"]]})
+    content = xlsx(
+        {"Kunden": [["Kunde", "Konto"], ["Analytics AG", "@ada"], ["Bau", "@bob"], ["A", "@Ada"]]}
+    )
     file = Counted(content)
     database = open_database(database_url)
 

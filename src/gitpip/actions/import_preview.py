@@ -114,6 +114,9 @@ async def preview(
     if remembered:
         told, rows, more = await asyncio.to_thread(_looked_at, file, remembered)
     users = [row for row in rows if isinstance(row, ImportRow)]
+    once: dict[str, str] = {}
+    for row in users:
+        once.setdefault(row.login.lower(), row.login)
     left_out = {login.lower() for login in absent}
     wanted = [row for row in users if row.login.lower() not in left_out]
     async with database.read() as transaction:
@@ -129,7 +132,7 @@ async def preview(
     ]
     return ImportPreview(
         told,
-        tuple({row.login.lower(): row.login for row in reversed(users)}.values())[::-1],
+        tuple(once.values()),
         new=new,
         tracked=len(known - {row.login.lower() for row in new}),
         faulty=len(faults),
