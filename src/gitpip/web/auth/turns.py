@@ -7,7 +7,7 @@ caller with 60 requests at a time stands before everybody else 60 times.
 from asyncio import Semaphore
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from starlette.types import Message, Send
 
@@ -31,24 +31,18 @@ class Turns:
         """
         places = self._places.setdefault(caller, Semaphore(AT_A_TIME))
         self._asking[caller] += 1
-        held = False
-
-        def end() -> None:
-            nonlocal held
-            if held:
-                held = False
-                places.release()
+        turn = ExitStack()
 
         async def send_and_end(message: Message) -> None:
-            end()
+            turn.close()
             await send(message)
 
         try:
             await places.acquire()
-            held = True
-            yield send_and_end
+            with turn:
+                turn.callback(places.release)
+                yield send_and_end
         finally:
-            end()
             self._asking[caller] -= 1
             if not self._asking[caller]:
                 del self._asking[caller], self._places[caller]
