@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from gitpip.errors import InvalidInput, TooManyTrials
 from gitpip.model import Role
 from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
+from gitpip.publish.rule_trial import Tried
 from gitpip.publish.rules import Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
@@ -149,20 +151,25 @@ async def end_opt_out(
     return RedirectResponse("/rules#opt-outs", 303)
 
 
+async def _trial(context: AppContext, *, has_rules: bool) -> tuple[Tried, str | None]:
+    """The trial of the rules with a remark on it; without files where it is not made."""
+    policies = Policies(context.settings.publishing)
+    tried = partial(rule_trial.tried, context.database.read, policies, utc_now())
+    if not has_rules:
+        return await tried(limit=0), None
+    try:
+        async with context.trials.place():
+            made = await tried()
+    except TooManyTrials as error:  # a slow rule can still be removed on the page
+        return await tried(limit=0), f"The rules were not tried: {error}."
+    return made, made.remark
+
+
 async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLResponse:
     async with context.database.read() as transaction:
         ordered = await rules.everything(transaction)
         out = await opt_outs.everyone(transaction)
-    policies = Policies(context.settings.publishing)
-    tried = await rule_trial.tried(context.database.read, policies, utc_now(), limit=0)
-    remark = None
-    if ordered:
-        try:
-            async with context.trials.place():
-                tried = await rule_trial.tried(context.database.read, policies, utc_now())
-            remark = tried.remark
-        except TooManyTrials as error:  # a slow rule can still be removed here
-            remark = f"The rules were not tried: {error}."
+    tried, remark = await _trial(context, has_rules=bool(ordered))
     counts = Counter(
         one.rule.id if one.rule else None for one in tried.taken if not one.ruling.is_late
     )
