@@ -60,7 +60,7 @@ from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.runtime.opening import opened
 from gitpip.status.findings import Finding, Verdict
-from gitpip.status.problem import count
+from gitpip.status.problem import count, people
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses
 from gitpip.store.users import users
@@ -271,7 +271,7 @@ def check(as_json: Json = False) -> None:
         for failure in result.failures:
             console.say(f"  {failure}")
     if checked.unchecked:
-        errors.say(f"{count(checked.unchecked, 'person', 'people')} not checked.")
+        errors.say(f"{people(checked.unchecked)} not checked.")
     if result.failed or checked.unchecked:
         raise typer.Exit(1)
 
