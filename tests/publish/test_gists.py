@@ -19,6 +19,7 @@ from tests.support.scene import Process, Scene
 pytestmark = pytest.mark.long
 
 NAMES = ("a.py", "b.py", "c.py")
+PASSWORD = "Xk9#vQ2mLw7pR4tz"
 
 
 async def grown_up(scene: Scene, per: str = "gist") -> Process:
@@ -142,6 +143,24 @@ async def test_files_that_are_held_are_not_in_the_activity_of_the_others(scene: 
     first, second, third = (await scene.rows())[-3:]
     assert first.activity_id == third.activity_id != second.activity_id
     await assert_each_file_is_there_once(scene)
+
+
+async def test_what_is_left_out_of_a_file_is_left_out_of_the_others(scene: Scene) -> None:
+    """In the others it may stand where it does not look like a credential."""
+    process = await grown_up(scene)
+    await scene.set_publishing(
+        credentials="mask", note_template="{{ gist.files|join }} {{ content }}"
+    )
+
+    named = f"{PASSWORD}.py"
+    contents = {"a.py": PASSWORD, "b.py": f'password = "{PASSWORD}"', named: "x = 1\n"}
+    await scene.find_files("ada", *contents, content=contents)
+    await scene.settle(process)
+
+    note = str(scene.crm.activities[-1]["note"])
+    assert PASSWORD not in note
+    assert note.count("[removed: generic-password]") == 4
+    assert "x = 1" in note
 
 
 async def test_a_refused_gist_fails_with_all_its_files_and_is_retried_with_all(

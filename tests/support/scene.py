@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -225,10 +225,14 @@ class Scene:
         self,
         login: str,
         *filenames: str,
-        content: str = "x = 1\n",
+        content: str | Mapping[str, str] = "x = 1\n",
         held_because: str | None = None,
     ) -> None:
-        """What watching does when a tracked user has a new gist, which may be part of a flood."""
+        """What watching does when a tracked user has a new gist, which may be part of a flood.
+
+        `content` is that of each file, or of all of them.
+        """
+        contents = content if isinstance(content, Mapping) else dict.fromkeys(filenames, content)
         self._gists += 1
         gist_id = GistId(hashlib.md5(str(self._gists).encode()).hexdigest())  # noqa: S324 - an id
         async with self.database.begin() as transaction:
@@ -241,7 +245,7 @@ class Scene:
                 html_url=f"https://gist.github.com/{login}/{gist_id}",
                 created_at=now,
                 updated_at=now,
-                files=tuple(_seen(login, gist_id, name, content) for name in filenames),
+                files=tuple(_seen(login, gist_id, name, contents[name]) for name in filenames),
             )
             new = (await gists.store(transaction, user, [gist], check_id=None, now=now)).new
             await publications.add(

@@ -11,7 +11,15 @@ from gitpip.model import FileKey, GistFile, OnDelete, OnEdit
 from gitpip.modes import CredentialsGuard, FoundCredentials
 from gitpip.publish.activity import Rendered, Shown, Wording, remarks_on, render
 from gitpip.publish.credentials.detector import DETECTOR
-from gitpip.publish.credentials.findings import Examined, Parts, masked, parts_of, without
+from gitpip.publish.credentials.findings import (
+    Examined,
+    Parts,
+    masked,
+    parts_of,
+    secrets_of,
+    with_secrets,
+    without,
+)
 from gitpip.publish.policy import Policies
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, surroundings
@@ -145,6 +153,8 @@ class _Found:
     """What looks like credentials in the files of an activity, by kind and place."""
 
     left_out: list[str] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    """What is left out, with the kind of each."""
     sent: list[str] = field(default_factory=list)
     can_be_masked: bool = True
     trouble: str | None = None
@@ -163,23 +173,22 @@ async def _rendered(transaction: Transaction, together: Sequence[Piece], how: Ho
         # What a person said of these files counts, whatever the setting has become.
         await approvals.any_masked(transaction, [(one.file_key, one.revision) for one in together])
     )
+    rest = [await _file(transaction, piece, how.on_edit) for piece in others]
+    remarks_on_rest = [
+        remarks_on(other, on_edit=how.on_edit, on_delete=how.on_delete) for other in rest
+    ]
     if is_guarded:
-        whole = parts_of(file)
-        file = await _guarded(transaction, first, file, how, found)
-        # Who approved this file was not asked about the names of the others. What is secret in the
+        file, *rest = await _guarded(transaction, together, [file, *rest], how, found)
+        # Who approved this file was not asked about the names of the others. What is secret in a
         # file is secret in a name, too.
-        names = "\n".join(wording.around.filenames)
-        beside = (whole.filename, whole.content) if found.left_out else ("", "")
-        in_names = await DETECTOR.examined(Parts(*beside, names))
+        names = Parts("", "", "\n".join(wording.around.filenames))
+        in_names = with_secrets(names, await DETECTOR.examined(names), found.secrets)
         wording = _with_clean_names(wording, in_names)
         found.trouble = found.trouble or in_names.trouble
-    shown = []
-    for piece in others:
-        other = await _file(transaction, piece, how.on_edit)
-        remarks_on_it = remarks_on(other, on_edit=how.on_edit, on_delete=how.on_delete)
-        if is_guarded:
-            other = await _guarded(transaction, piece, other, how, found)
-        shown.append(Shown(other, piece.marker or "", remarks_on_it))
+    shown = [
+        Shown(other, piece.marker or "", remarks_on_it)
+        for piece, other, remarks_on_it in zip(others, rest, remarks_on_rest, strict=True)
+    ]
     activity = render(
         file,
         marker=first.marker,
@@ -209,23 +218,52 @@ async def _file(transaction: Transaction, piece: Piece, on_edit: OnEdit) -> Gist
 
 
 async def _guarded(
+    transaction: Transaction,
+    pieces: Sequence[Piece],
+    files: Sequence[GistFile],
+    how: How,
+    found: _Found,
+) -> list[GistFile]:
+    """The files of an activity as they are sent: each without what looks like a credential.
+
+    Whole is what a person approved with it. What is left out of one is left out of the others, too,
+    where it may not look like a credential.
+    """
+    examined = [
+        await _examined(transaction, piece, file, how, found)
+        for piece, file in zip(pieces, files, strict=True)
+    ]
+    for file, examination in zip(files, examined, strict=True):
+        if examination is not None:
+            found.secrets |= secrets_of(file, examination)
+    sent = []
+    for file, examination in zip(files, examined, strict=True):
+        if examination is None:
+            sent.append(file)
+            continue
+        whole = with_secrets(parts_of(file), examination, found.secrets)
+        found.left_out += _named(whole)
+        sent.append(masked(file, whole))
+    return sent
+
+
+async def _examined(
     transaction: Transaction, piece: Piece, file: GistFile, how: How, found: _Found
-) -> GistFile:
-    """A file as it is sent: without what looks like a credential, unless a person approved it."""
+) -> Examined | None:
+    """What is to be left out of a file; None if it is sent as it is, as a person approved it."""
     asked = transaction, piece.file_key, piece.revision, file.revised_at
     with_them = how.shown is FoundCredentials.PUBLISH
     if with_them and await approvals.shown_with_credentials(*asked):
         examination = await DETECTOR.examine(file)
         found.sent += _named(examination)
         found.can_be_masked = found.can_be_masked and examination.not_judged is None
-        return file
+        return None
     without_them = how.shown is FoundCredentials.MASK
     if not without_them and await approvals.sent_with_credentials(*asked):
-        return file
+        return None
     examination = await DETECTOR.examine(file)
-    found.left_out += _named(examination)
     found.trouble = found.trouble or examination.trouble
-    return masked(file, examination)
+    return examination
 
 
 def _with_clean_names(wording: Wording, in_names: Examined) -> Wording:

@@ -1,6 +1,6 @@
 """What was found in a gist file, and the file without it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -89,19 +89,31 @@ def examined(parts: Parts, hits: Sequence[Sequence[Hit]]) -> Examined:
     }
     spans = []
     for text, of_part in zip(parts, hits, strict=True):
-        found = [
-            Span(at, at + len(value), kind)
-            for value, kind in known.items()
-            for at in _occurrences(text, value)
-        ]
+        found = _places_of(known, text)
         found += [_lines(text, hit) for hit in of_part if not _is_shown(text, hit)]
         spans.append(_apart(found))
-    named = [
-        f"{span.kind} ({_place(name, text, span)})"
-        for name, text, of_part in zip(Parts._fields, parts, spans, strict=True)
-        for span in of_part
-    ]
-    return Examined(tuple(spans), tuple(named))
+    return Examined(tuple(spans), _named(parts, spans))
+
+
+def secrets_of(file: GistFile, examination: Examined) -> dict[str, str]:
+    """What was found in a file, with the kind of each."""
+    return {
+        secret: span.kind
+        for text, spans in zip(parts_of(file), examination.spans, strict=True)
+        for span in spans
+        if len(secret := text[span.start : span.end]) >= SHORTEST
+    }
+
+
+def with_secrets(parts: Parts, examination: Examined, secrets: Mapping[str, str]) -> Examined:
+    """The findings in these parts, with each place where one of these secrets stands in them."""
+    if examination.not_judged is not None:
+        return examination
+    spans = tuple(
+        _apart([*found, *_places_of(secrets, text)])
+        for text, found in zip(parts, examination.spans, strict=True)
+    )
+    return replace(examination, spans=spans, named=_named(parts, spans))
 
 
 def masked(file: GistFile, examination: Examined) -> GistFile:
@@ -136,6 +148,22 @@ def without(text: str, spans: Iterable[Span]) -> str:
         pieces += [text[last : span.start], f"[removed: {span.kind}]"]
         last = span.end
     return "".join([*pieces, text[last:]])
+
+
+def _named(parts: Parts, spans: Sequence[Sequence[Span]]) -> tuple[str, ...]:
+    return tuple(
+        f"{span.kind} ({_place(name, text, span)})"
+        for name, text, of_part in zip(Parts._fields, parts, spans, strict=True)
+        for span in of_part
+    )
+
+
+def _places_of(secrets: Mapping[str, str], text: str) -> list[Span]:
+    return [
+        Span(at, at + len(secret), kind)
+        for secret, kind in secrets.items()
+        for at in _occurrences(text, secret)
+    ]
 
 
 def _occurrences(text: str, value: str) -> Iterable[int]:
