@@ -6,7 +6,7 @@ SQLite has no statistics of our tables, so it can begin with the index that help
 import itertools
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +25,7 @@ from gitpip.model import (
     SeenGist,
     UserKey,
 )
-from gitpip.store import listing, sqlite
+from gitpip.store import commit_order, listing, sqlite
 from gitpip.store.database import Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.listing import FileWanted
@@ -62,6 +62,10 @@ async def _plans(database_url: str, read: Read) -> list[list[str]]:
         with _statements() as executed:
             await read(transaction)
     await database.close()
+    return _plans_of(database_url, executed)
+
+
+def _plans_of(database_url: str, executed: Sequence[tuple[str, Any]]) -> list[list[str]]:
     levels = []
     with closing(sqlite3.connect(database_url.partition("///")[2])) as connection:
         for statement, values in executed:
@@ -81,6 +85,16 @@ async def test_the_status_does_not_read_all_that_is_published(
     for level in await _plans(database_url, read):
         assert not [line for line in level if line.startswith("SCAN publications")]
         assert not [line for line in level if "ix_publications_state" in line]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_end_of_the_inbox_is_read_from_indexes(database_url: str) -> None:
+    database = open_database(database_url)
+    with _statements() as executed:
+        await commit_order.settled(database)
+    await database.close()
+    for level in _plans_of(database_url, executed):
+        assert all(line.startswith("SEARCH") for line in level), level
 
 
 async def _find_files(database_url: str, login: str, number: int) -> UserKey:

@@ -44,7 +44,9 @@ async def settled(database: Database) -> int:
     """
     async with database.read() as transaction:
         if database.is_sqlite:
-            keys = [select(func.max(column)) for column in (inbox.c.key, users.c.returned_key)]
+            # The condition lets SQLite take the index, which holds those with a key only.
+            columns = (inbox.c.key, users.c.returned_key)
+            keys = [select(func.max(one)).where(one.is_not(None)) for one in columns]
             return max([await transaction.scalar(key) or 0 for key in keys])
         # In this order: who takes a lock after the second statement takes keys above this one.
         newest: int = (await transaction.execute(text(NEWEST))).scalar_one()
