@@ -205,7 +205,7 @@ PUBLICATIONS = [
         post("/repairs?login=nobody", act="skip", shown="0"),
         api("POST", "/repairs", act="skip", login="nobody"),
         ("publications", "repair", "skip", "--user", "nobody"),
-        audit=(("repair.begun", "2: skip of nobody: 0 chosen"),),
+        audit=(),
         tables=("repairs",),
     ),
     Case(

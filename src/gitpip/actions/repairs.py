@@ -51,8 +51,9 @@ async def begin(acting: Acting, order: Order) -> Repair:
                 f"{order.shown:,} publications were shown, and now it is {begun.total:,}; "
                 "look at them again"
             )
-        chosen = f"{order.act} {order.wanted}: {begun.total} chosen"
-        await act.record("repair.begun", f"{begun.id}: {chosen}")
+        if begun.total:
+            chosen = f"{order.act} {order.wanted}: {begun.total} chosen"
+            await act.record("repair.begun", f"{begun.id}: {chosen}")
     return begun
 
 

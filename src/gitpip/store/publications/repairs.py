@@ -224,11 +224,10 @@ async def begin(
     chosen = select(literal(repair_id), publications.c.id, publications.c.state).where(
         _chosen(act, wanted)
     )
-    await transaction.execute(
+    items = await transaction.execute(
         insert(repair_items).from_select(["repair_id", "publication_id", "state"], chosen)
     )
-    items = select(func.count()).where(repair_items.c.repair_id == repair_id)
-    total = await transaction.scalar(items) or 0  # asyncpg does not tell how many it inserted
+    total = items.rowcount
     await transaction.execute(
         update(repairs)
         .where(repairs.c.id == repair_id)
