@@ -277,6 +277,15 @@ def test_malformed_requests_are_answered_400_and_not_logged_one_by_one(
     assert [record for record in caplog.records if record.name.startswith("uvicorn.error")] == []
 
 
+def test_after_a_request_with_two_lengths_the_connection_is_closed(port: int) -> None:
+    """A proxy that took the other one would take what follows for a request of somebody else."""
+    lengths = b"content-length: 4\r\ntransfer-encoding: chunked\r\n"
+    with connect(port) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nhost: x\r\n" + lengths + b"\r\n0\r\n\r\n")
+        client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert read_all(client).count(b"HTTP/1.1 ") == 1
+
+
 def from_address(address: str, port: int) -> socket.socket:
     client = socket.create_connection(
         ("127.0.0.1", port), timeout=PATIENCE, source_address=(address, 0)

@@ -41,6 +41,8 @@ CROWDED = 0.75
 LOG_INTERVAL = timedelta(minutes=1)
 TICKS_PER_REVIEW = 5
 """uvicorn ticks ten times a second."""
+BODY_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
+"""A request with both can end elsewhere for a proxy than it does here (RFC 9112, section 6.1)."""
 
 CONNECTION_LOGGER = logging.getLogger("uvicorn.error.connection")
 CONNECTION_LOGGER.setLevel(logging.ERROR)
@@ -332,9 +334,12 @@ class _Connection(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._begin_window(self.loop.time())
-            if self._clients.is_crowded(self):
+            if self._clients.is_crowded(self) or self._has_two_lengths():
                 # The task that answers has only been scheduled so far.
                 self.cycle.default_headers = [*self.cycle.default_headers, CLOSE_HEADER]
+
+    def _has_two_lengths(self) -> bool:
+        return {name for name, _ in self.headers} >= BODY_LENGTHS
 
     def send_400_response(self, msg: str) -> None:
         self._clients.disconnected.add("invalid_request")
