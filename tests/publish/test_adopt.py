@@ -92,6 +92,9 @@ def names(prefix: str, number: int) -> list[str]:
     return [f"{prefix}{index}.py" for index in range(number)]
 
 
+FAILING = (Fault.drop(), Fault.cut(), Fault.error(), Fault.html(502), Fault.broken_json())
+
+
 def lists(crm: Crm) -> int:
     """How many pages comparisons have read; what is looked for is asked for since a time."""
     pages = [r for r in crm.requests if r.method == "GET" and r.path == LISTS]
@@ -367,7 +370,9 @@ async def _disconnect(scene: Scene) -> None:
 
 async def test_comparing_is_tried_again_later_where_the_list_fails(scene: Scene) -> None:
     await scene.find_files("ada", "a.py")
-    scene.crm.faults.script(Fault.error(500), method="GET", path="activities$", times=3)
+    scene.crm.faults.script(
+        Fault.error(500), method="GET", path="activities$", times=6
+    )  # twice a time
     process = await scene.process()
     lengths = []
     for _ in range(3):
@@ -396,6 +401,26 @@ async def test_a_limit_does_not_begin_a_long_list_anew(scene: Scene) -> None:
     assert await scene.states() == ["published"]
 
 
+async def test_pages_that_fail_do_not_begin_a_long_list_anew(scene: Scene) -> None:
+    """Else a list of nine pages, of which every other one fails, would hardly ever be read."""
+    for number in range(4_200):
+        scene.crm.add_activity(f"call number {number}")
+    await scene.find_files("ada", "a.py")
+    scene.crm.faults.chance(
+        0.5, FAILING, seed=1, method="GET", path="activities$", about="sort_by=id"
+    )
+    process = await scene.process()
+    pauses = []
+    while await scene.states() == ["pending"]:
+        await process.run()
+        if pause := await scene.pause():
+            pauses.append(pause.until - scene.clock())
+        await scene.wake()
+    assert 9 < lists(scene.crm) <= 4 * 9
+    # Each page that was read ends the trouble.
+    assert max(pauses) <= timedelta(seconds=10)
+
+
 async def test_a_comparison_that_was_cut_short_is_made_whole(scene: Scene, empty: Scene) -> None:
     await scene.find_files("ada", *names("old", 2))
     await scene.settle(await scene.process())
@@ -409,7 +434,8 @@ async def test_a_comparison_that_was_cut_short_is_made_whole(scene: Scene, empty
 
     await empty.find_files("ada", *names("old", 2))
     await empty.find_files("bob", "new.py")
-    scene.crm.faults.script(Fault.error(500), method="GET", path="activities$", about="cursor")
+    twice = (Fault.error(500), Fault.error(500))
+    scene.crm.faults.script(*twice, method="GET", path="activities$", about="cursor")
     process = await empty.process()
     await process.run()
     assert await empty.pause() is not None

@@ -69,6 +69,9 @@ class Clearance:
         """The life of the database, and the account, that the ledger was compared in."""
         self._held_in: tuple[str, str] | None = None
         self._failures = 0
+        """In a row, with no page read between."""
+        self._pages_before = 0
+        """How many pages had been read when the last one failed."""
         self._one_at_a_time = asyncio.Lock()
         self._seen: dict[int, Item] = {}
         """Activities with a marker that lists have shown, and that are not looked up yet."""
@@ -218,6 +221,7 @@ class Clearance:
         except LookFailed as failure:
             if needed or await self._pauses.after(failure.outcome, _REQUEST) is not None:
                 raise
+            self._comparison.begin_anew()  # read on, it would hold up what is to be sent
             self._youth.put_off(now)
             log.warning("ledger.not_compared", reason=str(failure))
             return True
@@ -322,7 +326,9 @@ class Clearance:
     async def _pause_after(self, failure: LookFailed) -> None:
         if await self._pauses.after(failure.outcome, _REQUEST) is not None:
             return
-        self._failures += 1
+        advanced = self._comparison.pages > self._pages_before
+        self._failures = 1 if advanced else self._failures + 1
+        self._pages_before = self._comparison.pages
         now = self._now()
         wait = backoff(self._failures, FIRST_WAIT, LONGEST_WAIT)
         async with self._database.begin() as transaction:

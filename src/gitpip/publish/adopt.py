@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from gitpip.model import ActivityId, DealId, OnEdit
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import find_markers
-from gitpip.publish.delivery import NotProcessed
+from gitpip.publish.delivery import NotProcessed, Refused
 from gitpip.publish.destination import Destination, Item, ListPage, LookFailed
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -28,6 +28,9 @@ QUIET = timedelta(minutes=5)
 """A write that is younger may have others beside it that no list shows yet."""
 PAGES_AT_A_TIME = 20
 """Then others have their turn: an account can hold hundreds of thousands of activities."""
+ANEW_AFTER = 5
+"""After so many failures of a page in a row, the list is read from its start: the cursor may have
+ended, and nothing says with which answer Pipedrive tells that."""
 LOOKED_FOR = 20
 """How many of the latest published activities are missed if none of them is listed."""
 FEWEST_MISSED = 2
@@ -47,6 +50,8 @@ class _Reading:
     """The ledger's last known activity."""
     whole: bool
     cursor: str | None = None
+    failures: int = 0
+    """How often in a row the page behind the cursor could not be read."""
     told: TakenIn = field(default_factory=TakenIn)
     read: int = 0
     latest: set[int] = field(default_factory=set)
@@ -91,6 +96,8 @@ class Comparison:
         self._write = write
         self._on_edit = on_edit
         self._reading: _Reading | None = None
+        self.pages = 0
+        """How many pages were read by now."""
         self._duplicates_seen = 0
         """Up to which activity the duplicates were looked at; 0 begins with the first one."""
 
@@ -111,14 +118,15 @@ class Comparison:
         reading = self._reading
         if reading is None or reading.account_key != account.key or (whole and not reading.whole):
             reading = await self._begin(account, whole=whole)
-        self._reading = None  # after a failure it is begun anew: a cursor may have ended
+        self._reading = None
         for _ in range(PAGES_AT_A_TIME):
             try:
-                page = await self._destination.activity_page(reading.cursor)
+                page = await self._page(reading)
             except LookFailed as failure:
-                if isinstance(failure.outcome, NotProcessed):
-                    self._reading = reading  # a limit: it goes on from here
+                if not isinstance(failure.outcome, Refused) and reading.failures < ANEW_AFTER:
+                    self._reading = reading  # it goes on from here
                 raise
+            self.pages += 1
             if reading.cursor is None:
                 reading.at = page.at
             if await self._take_in(account, reading, page):
@@ -131,6 +139,21 @@ class Comparison:
                     await ledger.note(transaction, read=reading.read)
         log.info("ledger.comparing", read=reading.read)
         return None
+
+    async def _page(self, reading: _Reading) -> ListPage:
+        """The next page, asked for twice where Pipedrive fails: a pause of all would take longer.
+
+        Raises LookFailed.
+        """
+        try:
+            page = await self._destination.activity_page(reading.cursor)
+        except LookFailed as failure:
+            if isinstance(failure.outcome, NotProcessed | Refused):
+                raise
+            reading.failures += 1
+            page = await self._destination.activity_page(reading.cursor)
+        reading.failures = 0
+        return page
 
     async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
         async with self._database.read() as transaction:
