@@ -121,11 +121,14 @@ class Comparison:
         self._reading = None
         for _ in range(PAGES_AT_A_TIME):
             try:
-                page = await self._page(reading)
+                page = await self._destination.activity_page(reading.cursor)
             except LookFailed as failure:
+                if not isinstance(failure.outcome, NotProcessed):
+                    reading.failures += 1
                 if not isinstance(failure.outcome, Refused) and reading.failures < ANEW_AFTER:
                     self._reading = reading  # it goes on from here
                 raise
+            reading.failures = 0
             self.pages += 1
             if reading.cursor is None:
                 reading.at = page.at
@@ -139,21 +142,6 @@ class Comparison:
                     await ledger.note(transaction, read=reading.read)
         log.info("ledger.comparing", read=reading.read)
         return None
-
-    async def _page(self, reading: _Reading) -> ListPage:
-        """The next page, asked for twice where Pipedrive fails: a pause of all would take longer.
-
-        Raises LookFailed.
-        """
-        try:
-            page = await self._destination.activity_page(reading.cursor)
-        except LookFailed as failure:
-            if isinstance(failure.outcome, NotProcessed | Refused):
-                raise
-            reading.failures += 1
-            page = await self._destination.activity_page(reading.cursor)
-        reading.failures = 0
-        return page
 
     async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
         async with self._database.read() as transaction:

@@ -79,6 +79,10 @@ class Answer:
     at: datetime | None = None
 
 
+TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
+NOT_ADMITTED = NotProcessed(
+    "it is not known yet which company the token belongs to", timedelta(0), everyone=False
+)
 Told = Answer | RefusedWithStatus | Denied | NotProcessed | Ambiguous
 Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
 

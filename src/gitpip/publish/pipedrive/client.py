@@ -352,11 +352,15 @@ class Pipedrive:
         after = {"cursor": cursor} if cursor else {}
         sizes = self._sizes[path]
         asked_under = self.fingerprint
-        while True:
+        # Where Pipedrive fails now and then, a list of many pages would else hardly ever be read.
+        tries = 1 if cursor is None else 2
+        while tries:
             size = sizes.current
             answer = await self._request("GET", path, {**query, "limit": size, **after})
-            if not (isinstance(answer, Unread) and sizes.was_not_read(size)):
-                break
+            if isinstance(answer, Unread) and sizes.was_not_read(size):
+                continue
+            again = isinstance(answer, Ambiguous) and not answer.by_edge
+            tries = tries - 1 if again else 0
         page = read_page(answer, path, read, asked=size)
         sizes.was_read(size)
         if path == ACTIVITIES and asked_under == self.fingerprint:
@@ -392,7 +396,7 @@ class Pipedrive:
     ) -> Denied | NotProcessed | Ambiguous:
         """Tell a refused token from a refused deal or activity, by asking for the token's owner."""
         if asked_under != self.fingerprint:
-            return _TOKEN_CHANGED
+            return answers.TOKEN_CHANGED
         if refusal.status == _FORBIDDEN and time.monotonic() < self._access_confirmed_until:
             return Denied(refusal.reason)
         owner = await self._current_user()
@@ -410,7 +414,7 @@ class Pipedrive:
         answer = await self._ask("GET", OWNER)
         if isinstance(answer, Unauthorized):
             if asked_under != self.fingerprint:
-                return _TOKEN_CHANGED
+                return answers.TOKEN_CHANGED
             self._access_confirmed_until = 0.0
             return NotProcessed(
                 f"{answer.reason}; {answers.ADVICE[answer.status]}", ACCESS_PAUSE, access=True
@@ -430,7 +434,7 @@ class Pipedrive:
     ) -> answers.Read:
         turn = turn or await self._pace.turn()
         if path != OWNER and self._admitted not in (None, self.fingerprint):
-            return _NOT_ADMITTED
+            return answers.NOT_ADMITTED
         headers: Mapping[str, str] | None = None
         started, status = time.monotonic(), None
         sending = Sending()
@@ -494,7 +498,3 @@ _NOT_CONNECTED = (
 )
 _TOO_LATE = (httpx2.TimeoutException, TimeoutError)
 _FORBIDDEN = 403
-_TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
-_NOT_ADMITTED = NotProcessed(
-    "it is not known yet which company the token belongs to", timedelta(0), everyone=False
-)
