@@ -29,6 +29,8 @@ AFTER_CHANGE = timedelta(minutes=10)
 """What a person has just named may be new in the account."""
 AFTER_REFUSAL = timedelta(minutes=1)
 """Nothing is sent while the owner of activities is missing, so that costs little, too."""
+REASONS_LOOKED_INTO = 5
+"""For how many different words of Pipedrive within that time the lists are read at once."""
 WITHOUT_A_DEAL = timedelta(minutes=10)
 """Each deal that waits asks, and the lists cost up to 60 tokens."""
 NOT_LISTED = {"currency": "deal_currency", "visib": "deal_visible_to"}
@@ -84,6 +86,8 @@ class Terms:
         self._refused_for: tuple[Field, ...] = ()
         """The required fields without which a deal was refused."""
         self._refused_value: _RefusedValue | None = None
+        self._looked_into: dict[str, datetime] = {}
+        """What Pipedrive said when it refused something, and when the lists were read for that."""
         self._resolved = Resolved()
         self._noted: dict[str, str] | None = None
         """The faults as they were last written down; None where that is not known."""
@@ -147,12 +151,12 @@ class Terms:
     async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:
         """Whether something that Pipedrive refused would be sent with other fields now.
 
-        `reason` is what Pipedrive said. The account's lists are read for that, if they are older
-        than a minute. Raises Unsettled where the account lacks what a setting names, or requires
-        what none gives, and LookFailed.
+        `reason` is what Pipedrive said. The account's lists are read for that, if they were not
+        read for the same words within the last minute. Raises Unsettled where the account lacks
+        what a setting names, or requires what none gives, and LookFailed.
         """
         if isinstance(sent, DealFields):
-            resolved = await self._settled(About.DEAL, refused=True)
+            resolved = await self._settled(About.DEAL, refused=reason)
             if resolved.of_deal:
                 raise _unsettled(resolved.of_deal)
             if resolved.required and _names_one(reason, resolved.required):
@@ -163,7 +167,7 @@ class Terms:
                 return True
             await self._note_refused_value(sent, reason)
             return False
-        resolved = await self._settled(About.ACTIVITY, refused=True)
+        resolved = await self._settled(About.ACTIVITY, refused=reason)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
         present = resolved.activity
@@ -187,8 +191,11 @@ class Terms:
         refused = self._refused_value
         return refused if refused and refused.fields == self._resolved.deal else None
 
-    async def _settled(self, about: About, *, refused: bool = False) -> Resolved:
-        """The settings in the account's numbers; all behind what was `refused` is read for that."""
+    async def _settled(self, about: About, *, refused: str | None = None) -> Resolved:
+        """The settings in the account's numbers.
+
+        Where Pipedrive `refused` something with these words, all behind it is read for that.
+        """
         async with self._one_at_a_time:
             policy, fingerprint = self.policies.current, self._destination.fingerprint
             if self._made_of is not None and self._made_of[1] != fingerprint:
@@ -198,7 +205,7 @@ class Terms:
             if changed:
                 self._noted = None  # who changes a setting forgets what was noted
             wanted = needed(policy, about if refused else None)
-            lasts = AFTER_REFUSAL if refused else self._lists_last(about, changed=changed)
+            lasts = self._lists_last(about, changed=changed, refused=refused)
             if not wanted <= self._listed or self._is_older(lasts):
                 # Else the type that is sent instead of another would be forgotten, and refused.
                 wanted |= frozenset() if changed else self._listed
@@ -213,8 +220,10 @@ class Terms:
                 await self._note_faults()
             return self._resolved
 
-    def _lists_last(self, about: About, *, changed: bool) -> timedelta:
+    def _lists_last(self, about: About, *, changed: bool, refused: str | None) -> timedelta:
         """How old the lists may be for that."""
+        if refused is not None:
+            return self._last_after(refused)
         if changed:
             return AFTER_CHANGE
         if about is About.DEAL and (self._resolved.of_deal or self._refused_for):
@@ -222,6 +231,17 @@ class Terms:
         if about is About.ACTIVITY and self._resolved.of_activity:
             return AFTER_REFUSAL
         return REPLACED if self._resolved.replaced else LISTS_LAST
+
+    def _last_after(self, reason: str) -> timedelta:
+        """How old the lists may be after a refusal; they can be from just before what changed."""
+        now = self._now()
+        for one, at in list(self._looked_into.items()):
+            if not timedelta(0) <= now - at <= AFTER_REFUSAL:
+                del self._looked_into[one]
+        if reason in self._looked_into or len(self._looked_into) >= REASONS_LOOKED_INTO:
+            return AFTER_REFUSAL
+        self._looked_into[reason] = now
+        return timedelta(0)
 
     def _is_older(self, lasts: timedelta) -> bool:
         """Whether the lists are older than that, or from after now, as our clock was set back."""
