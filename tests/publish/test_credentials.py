@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gitpip.model import GistFile
 from gitpip.publish.activity import render
 from gitpip.publish.credentials.detector import DETECTOR, Detector
-from gitpip.publish.credentials.findings import Parts, masked, without
+from gitpip.publish.credentials.findings import READ, Parts, masked, without
 from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN
 from tests.support.detectors import program
@@ -169,6 +169,19 @@ async def test_what_is_masked_is_nowhere_in_the_activity() -> None:
     assert sent.subject.startswith("[removed: github-pat].txt")
     assert "a = &#x27;[removed: github-pat]&#x27;" in sent.note
     assert "File shortened" in sent.note
+
+
+async def test_a_key_that_is_cut_is_not_shown_in_the_room_that_others_leave() -> None:
+    key = (
+        "-----BEGIN RSA PRIVATE KEY-----\n"
+        + f"{'Qx7' * 21}\n" * 60
+        + "-----END RSA PRIVATE KEY-----\n"
+    )
+    filler = f"{'x' * 90} y\n" * ((READ - 1_000 - 10 * len(key)) // 93)
+    file = replace(PLAIN, content=key * 10 + filler + key)
+    sent = render(masked(file, await DETECTOR.examine(file)), marker="gp-aaaaaaaaaaaa")
+    assert "[removed: private-key]" in sent.note
+    assert "Qx7Qx7" not in sent.note
 
 
 async def test_what_was_not_judged_is_left_out(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from gitpip.model import GistFile
 from gitpip.templates.template import NOTE_LIMIT
 
-READ = NOTE_LIMIT + 4_000
-"""How many characters of a content are examined: a note never holds as many."""
+READ = NOTE_LIMIT + 16_000
+"""How many characters of a content are examined. A note shows at most the first NOTE_LIMIT of them.
+A key that begins there is found by its end, which can be some thousand characters later."""
 SHORTEST = 6
 """A shorter value is no credential wherever it stands: its whole line is taken instead."""
 NAMED = 5
@@ -130,12 +131,15 @@ def masked(file: GistFile, examination: Examined) -> GistFile:
         )
     parts = parts_of(file)
     in_name, in_description, in_content = examination.spans
+    # What is left out makes room: what follows then was perhaps not examined to its end.
+    shown = [span for span in in_content if span.start < NOTE_LIMIT]
+    end = max(NOTE_LIMIT, shown[-1].end if shown else 0)
     return replace(
         file,
         filename=without(parts.filename, in_name),
         description=without(parts.description, in_description) if file.description else None,
-        content=None if file.content is None else without(parts.content, in_content),
-        truncated=file.truncated or len(file.content or "") > READ,
+        content=None if file.content is None else without(parts.content[:end], shown),
+        truncated=file.truncated or len(file.content or "") > end,
         # It ends with the filename.
         raw_url=file.html_url if in_name else file.raw_url,
     )
