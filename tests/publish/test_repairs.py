@@ -30,6 +30,7 @@ from tests.support.scene import Scene, wake_nobody
 FAILED, PENDING = PublicationState.FAILED, PublicationState.PENDING
 SENDING, PUBLISHED = PublicationState.SENDING, PublicationState.PUBLISHED
 HELD, SKIPPED = PublicationState.HELD, PublicationState.SKIPPED
+WITHDRAWN = PublicationState.WITHDRAWN
 ALL_FAILED = Selection(states=(FAILED,))
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -231,20 +232,23 @@ async def test_a_service_goes_on_with_what_was_cut_short(scene: Scene) -> None:
 async def test_what_a_person_decided_about_is_sent_only_where_the_filter_says_so(
     scene: Scene,
 ) -> None:
-    await scene.find_files("ada", "a.py", "b.py", "c.py")
+    await scene.find_files("ada", "a.py", "b.py", "c.py", "d.py")
     await fail(scene, 1)
     async with scene.database.begin() as transaction:
         await publications.skip(transaction, PublicationId(2), scene.clock())
-        held = {"state": HELD, "held_because": HeldBecause.CREDENTIALS, "reason": "a password"}
-        await transaction.execute(update(rows).where(rows.c.id == 3).values(held))
+        found = {"held_because": HeldBecause.CREDENTIALS, "reason": "a password"}
+        for number, state in ((3, HELD), (4, WITHDRAWN)):
+            changed = update(rows).where(rows.c.id == number).values(found | {"state": state})
+            await transaction.execute(changed)
     await repair(scene, RepairAct.RETRY, EVERYTHING)
-    assert await scene.states() == [PENDING, SKIPPED, HELD]
-    await repair(scene, RepairAct.RETRY, Selection(states=(SKIPPED, HELD)))
-    assert await scene.states() == [PENDING, PENDING, HELD]
+    assert await scene.states() == [PENDING, SKIPPED, HELD, WITHDRAWN]
+    for act in (RepairAct.RETRY, RepairAct.SEND_AGAIN):
+        await repair(scene, act, Selection(states=(SKIPPED, HELD, WITHDRAWN)))
+        assert await scene.states() == [PENDING, PENDING, HELD, WITHDRAWN]
     await repair(scene, RepairAct.APPROVE, EVERYTHING)
-    assert await scene.states() == [PENDING, PENDING, HELD]
+    assert await scene.states() == [PENDING, PENDING, HELD, WITHDRAWN]
     await repair(scene, RepairAct.APPROVE, Selection(ids=(PublicationId(3),)))
-    assert await scene.states() == [PENDING, PENDING, PENDING]
+    assert await scene.states() == [PENDING, PENDING, PENDING, WITHDRAWN]
 
 
 async def test_a_filter_finds_by_user_tag_day_and_check(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gitpip.actions.acting import Act, Acting
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill, Publication, PublicationId, PublicationState
-from gitpip.modes import FoundCredentials
+from gitpip.modes import FoundCredentials, HeldBecause
 from gitpip.store.publications import approvals, held, note_updates, publications
 from gitpip.store.publications.approvals import Chosen, Moved
 from gitpip.store.publications.held import Answered
@@ -30,12 +30,13 @@ class Which:
 async def retry(
     acting: Acting,
     publication_id: PublicationId,
-    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+    credentials: FoundCredentials | None = None,
 ) -> Publication:
     """Send a publication that failed, was skipped or is held, or one that waits, now.
 
     `credentials` says what becomes of what looks like credentials; PUBLISH changes nothing about
-    one that failed, or waits. For a held one that is an approval, and is recorded as one.
+    one that failed, or waits, and None nothing that a person has decided. For a held one that is an
+    approval, and is recorded as one.
 
     Raises PublicationNotFound, PublicationStateError.
     """
@@ -50,7 +51,7 @@ async def retry(
         approved = retried.was is PublicationState.HELD
         await act.record(
             "publications.approved" if approved else "publication.retried",
-            f"{publication_id}{_told_of(credentials)}",
+            f"{publication_id}{_sent_how(retried.publication)}",
         )
         act.wake("publish")
     return retried.publication
@@ -114,11 +115,12 @@ async def _tell_decided(act: Act, subject: str, approved: Backfill, answered: An
 async def approve(
     acting: Acting,
     which: Which,
-    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+    credentials: FoundCredentials | None = None,
 ) -> Moved:
     """Approve held publications, so that they are sent: those named, those of a user, or all.
 
-    Those named are sent with or without what looks like credentials in them, as `credentials` says.
+    Those named are sent with or without what looks like credentials in them, as `credentials` says,
+    or where it is None as a person has decided before.
 
     Raises InvalidInput, PublicationNotFound, UserNotTracked, and PublicationStateError where none
     of those named is held, as after they were skipped.
@@ -165,7 +167,13 @@ async def _chosen(act: Act, which: Which) -> Chosen:
     return Chosen(tuple(dict.fromkeys(which.ids)))
 
 
-def _told_of(credentials: FoundCredentials) -> str:
+def _sent_how(retried: Publication) -> str:
+    if retried.masked:
+        return ", without credentials"
+    return ", with credentials" if retried.held_because is HeldBecause.CREDENTIALS else ""
+
+
+def _told_of(credentials: FoundCredentials | None) -> str:
     return ", without credentials" if credentials is FoundCredentials.MASK else ""
 
 

@@ -48,6 +48,13 @@ OfCredentials = Annotated[
     FoundCredentials,
     typer.Option(help="What looks like credentials in a held file: send it, or leave it out."),
 ]
+OfApproval = Annotated[
+    FoundCredentials | None,
+    typer.Option(
+        help="What looks like credentials in a held file: send it, or leave it out. "
+        "Default: as decided before, else publish."
+    ),
+]
 
 
 @publications_app.command("list")
@@ -143,7 +150,7 @@ def show_publication(
 @publications_app.command("retry")
 def retry_publication(
     number: Number,
-    credentials: OfCredentials = FoundCredentials.PUBLISH,
+    credentials: OfApproval = None,
     as_json: Json = False,
 ) -> None:
     """Retry a failed, skipped, held or queued publication now."""
@@ -170,7 +177,7 @@ def approve_publications(
     numbers: Numbers = None,
     login: OfUser = "",
     everything: Everything = False,
-    credentials: OfCredentials = FoundCredentials.PUBLISH,
+    credentials: OfApproval = None,
     as_json: Json = False,
 ) -> None:
     """Approve held publications. They are sent and not held again."""

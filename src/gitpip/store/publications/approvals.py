@@ -1,6 +1,6 @@
 """Approving and holding: what a person says of publications before they are first sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -149,12 +149,12 @@ async def approve(
     *,
     now: datetime,
     by: str,
-    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+    credentials: FoundCredentials | None = None,
 ) -> Moved:
     """Approve what is held: it is sent, and held again only if credentials are found in it.
 
     What is held for credentials is approved only by its id, and sent with or without them, as
-    `credentials` says.
+    `credentials` says; None leaves that as a person has decided, else it is sent with them.
 
     What was named and waits without ever having been sent is approved as well. Raises
     PublicationNotFound, and PublicationStateError where nothing of what was named is so.
@@ -164,7 +164,7 @@ async def approve(
     # What was approved without them before stays so, unless it asks about them again.
     asks = case((ASKS_ABOUT_CREDENTIALS, 0), else_=publications.c.masked)
     decided = 1 if credentials is FoundCredentials.MASK else asks
-    masked = {"masked": decided} if chosen.ids else {}
+    masked = {"masked": decided} if chosen.ids and credentials is not None else {}
     result = await transaction.execute(
         update(publications)
         .where(in_order(chosen.condition, wanted))
@@ -214,6 +214,20 @@ async def shown_with_credentials(
         # To send it approves what is found in it then.
         return True
     return row.note_written_at is None and _covers(row.approved_at, revised_at)
+
+
+async def keep_masked(transaction: Transaction, file_keys: Collection[FileKey]) -> None:
+    """Leave credentials out of the newest revisions of these files, if they were of an earlier."""
+    if not file_keys:
+        return
+    earlier = publications.alias()
+    said = select(earlier.c.id).where(
+        earlier.c.file_key == publications.c.file_key,
+        earlier.c.revision < publications.c.revision,
+        earlier.c.masked == 1,
+    )
+    new = and_(publications.c.file_key.in_(file_keys), publications.c.approved_at.is_(None))
+    await transaction.execute(update(publications).where(new, said.exists()).values(masked=1))
 
 
 async def any_masked(transaction: Transaction, revisions: Iterable[tuple[FileKey, int]]) -> bool:

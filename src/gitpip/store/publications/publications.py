@@ -125,6 +125,7 @@ async def add(
             for publication, one in zip(new, found, strict=True)
         ],
     )
+    await approvals.keep_masked(transaction, [one.file_key for one in new if one.revision > 1])
     await markers.attach_parts(transaction, key, {one.marker for one in found}, now, on_edit)
     await _tell_published(
         transaction,
@@ -319,14 +320,13 @@ async def retry(
     now: datetime,
     *,
     by: str | None = None,
-    credentials: FoundCredentials = FoundCredentials.PUBLISH,
+    credentials: FoundCredentials | None = None,
 ) -> Retried:
     """Send a publication after all that would not be sent, or at `now` one that waits.
 
     That is one that failed, was skipped, is held, or was undone. That approves it; `by` is the name
-    of who does so. It is sent with or without what looks like credentials, as `credentials` says;
-    PUBLISH changes nothing about what failed, or waits. A deal that was refused, or waits, is tried
-    again too. Attempts are counted anew.
+    of who does so. `credentials` counts as in `approvals.approve`, but PUBLISH changes nothing
+    about what failed, or waits. A deal that was refused, or waits, is tried again, too.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
@@ -351,7 +351,8 @@ async def retry(
         now=now,
     )
     masks = credentials is FoundCredentials.MASK
-    decided = {"masked": masks} if masks or publication.state in approvals.ASKING else {}
+    says = credentials is not None and publication.state in approvals.ASKING
+    decided = {"masked": masks} if masks or says else {}
     await transaction.execute(
         update(publications)
         .where(publications.c.id == publication_id)

@@ -11,11 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NewType
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.errors import PublicationNotFound, RepairNotFound
 from gitpip.model import PublicationState, UserKey
-from gitpip.modes import HeldBecause
 from gitpip.store import events, ledger, visibility
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Transaction
@@ -128,11 +139,10 @@ def states_meant(act: RepairAct, wanted: Selection) -> tuple[PublicationState, .
 def _chosen(act: RepairAct, wanted: Selection) -> ColumnElement[bool]:
     states = [state.value for state in states_meant(act, wanted)]
     chosen = [wanted.condition, publications.c.state.in_(states), _allows(act)]
-    if not wanted.ids and act in {RepairAct.RETRY, RepairAct.APPROVE}:
+    if not wanted.ids and act in SENDS:
         # Each of these is looked at: no answer about many approves them.
-        because = publications.c.held_because
-        other = or_(because.is_(None), because != HeldBecause.CREDENTIALS)
-        chosen.append(or_(publications.c.state.not_in([HELD.value, SKIPPED.value]), other))
+        asks = func.coalesce(approvals.ASKS_ABOUT_CREDENTIALS, false())
+        chosen.append(not_(asks))
     return and_(*chosen)
 
 
@@ -224,10 +234,11 @@ async def begin(
     chosen = select(literal(repair_id), publications.c.id, publications.c.state).where(
         _chosen(act, wanted)
     )
-    items = await transaction.execute(
+    await transaction.execute(
         insert(repair_items).from_select(["repair_id", "publication_id", "state"], chosen)
     )
-    total = items.rowcount
+    items = select(func.count()).where(repair_items.c.repair_id == repair_id)
+    total = await transaction.scalar(items) or 0  # on PostgreSQL no result tells the number
     await transaction.execute(
         update(repairs)
         .where(repairs.c.id == repair_id)

@@ -126,14 +126,17 @@ class WhichBody(RequestBody):
 class ApprovalBody(WhichBody):
     """Which publications are approved, and how."""
 
-    credentials: FoundCredentials = FoundCredentials.PUBLISH
-    """Whether what looks like credentials in those named is sent (`publish`), or not (`mask`)."""
+    credentials: FoundCredentials | None = None
+    """Whether what looks like credentials in those named is sent (`publish`), or not (`mask`).
+
+    By default, as a person has decided before, else `publish`.
+    """
 
 
 class RetryBody(RequestBody):
     """How a publication is sent after all."""
 
-    credentials: FoundCredentials = FoundCredentials.PUBLISH
+    credentials: FoundCredentials | None = None
     """As for an approval; `publish` changes nothing about what failed or waits."""
 
 

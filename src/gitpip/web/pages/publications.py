@@ -301,7 +301,7 @@ async def act_on_publication(
                 place = urlencode({"state": state, "offset": offset})
                 return RedirectResponse(f"/publications/{chosen}?{place}", status_code=303)
     if act == "retry":
-        await actions.retry(acting, chosen, credentials or FoundCredentials.PUBLISH)
+        await actions.retry(acting, chosen, credentials)
     else:
         await actions.skip(acting, chosen)
     done = {"queued": 1} if act == "retry" else {"skipped": 1}
