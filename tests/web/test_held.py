@@ -209,7 +209,7 @@ async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -
     assert (await shown.client.post(f"/api/v1/publications/{second}/skip")).status_code == 200
     assert await shown.states("ada") == {PENDING: 1, SKIPPED: 1, HELD: 1}
     removal = (await shown.client.get("/people/ada/remove")).text
-    assert "2 queued files are not sent" in on_one_line(removal)
+    assert "2 files that are queued or held will not be sent" in on_one_line(removal)
 
 
 async def test_the_command_shows_and_decides(

@@ -29,8 +29,8 @@ AFTER_CHANGE = timedelta(minutes=10)
 """What a person has just named may be new in the account."""
 AFTER_REFUSAL = timedelta(minutes=1)
 """Nothing is sent while the owner of activities is missing, so that costs little, too."""
-REASONS_LOOKED_INTO = 5
-"""For how many different words of Pipedrive within that time the lists are read at once."""
+READINGS_FOR_REFUSALS = 5
+"""How often within that time the lists are read for what was refused after they were read last."""
 WITHOUT_A_DEAL = timedelta(minutes=10)
 """Each deal that waits asks, and the lists cost up to 60 tokens."""
 NOT_LISTED = {"currency": "deal_currency", "visib": "deal_visible_to"}
@@ -86,8 +86,8 @@ class Terms:
         self._refused_for: tuple[Field, ...] = ()
         """The required fields without which a deal was refused."""
         self._refused_value: _RefusedValue | None = None
-        self._looked_into: dict[str, datetime] = {}
-        """What Pipedrive said when it refused something, and when the lists were read for that."""
+        self._read_for_refusals: list[datetime] = []
+        """When the lists were read since something was refused."""
         self._resolved = Resolved()
         self._noted: dict[str, str] | None = None
         """The faults as they were last written down; None where that is not known."""
@@ -151,12 +151,13 @@ class Terms:
     async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:
         """Whether something that Pipedrive refused would be sent with other fields now.
 
-        `reason` is what Pipedrive said. The account's lists are read for that, if they were not
-        read for the same words within the last minute. Raises Unsettled where the account lacks
-        what a setting names, or requires what none gives, and LookFailed.
+        `reason` is what Pipedrive said. The account's lists are read for that, if they are from
+        before. Raises Unsettled where the account lacks what a setting names, or requires what none
+        gives, and LookFailed.
         """
+        refused_at = self._now()
         if isinstance(sent, DealFields):
-            resolved = await self._settled(About.DEAL, refused=reason)
+            resolved = await self._settled(About.DEAL, refused_at=refused_at)
             if resolved.of_deal:
                 raise _unsettled(resolved.of_deal)
             if resolved.required and _names_one(reason, resolved.required):
@@ -167,7 +168,7 @@ class Terms:
                 return True
             await self._note_refused_value(sent, reason)
             return False
-        resolved = await self._settled(About.ACTIVITY, refused=reason)
+        resolved = await self._settled(About.ACTIVITY, refused_at=refused_at)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
         present = resolved.activity
@@ -191,10 +192,10 @@ class Terms:
         refused = self._refused_value
         return refused if refused and refused.fields == self._resolved.deal else None
 
-    async def _settled(self, about: About, *, refused: str | None = None) -> Resolved:
+    async def _settled(self, about: About, *, refused_at: datetime | None = None) -> Resolved:
         """The settings in the account's numbers.
 
-        Where Pipedrive `refused` something with these words, all behind it is read for that.
+        Where Pipedrive has refused something (`refused_at`), all behind it is read for that.
         """
         async with self._one_at_a_time:
             policy, fingerprint = self.policies.current, self._destination.fingerprint
@@ -204,13 +205,15 @@ class Terms:
             changed = self._made_of != made_of
             if changed:
                 self._noted = None  # who changes a setting forgets what was noted
-            wanted = needed(policy, about if refused else None)
-            lasts = self._lists_last(about, changed=changed, refused=refused)
+            wanted = needed(policy, about if refused_at else None)
+            lasts = self._lists_last(about, changed=changed, refused_at=refused_at)
             if not wanted <= self._listed or self._is_older(lasts):
                 # Else the type that is sent instead of another would be forgotten, and refused.
                 wanted |= frozenset() if changed else self._listed
                 self._catalog = await self._destination.catalog(wanted) if wanted else Catalog()
                 self._listed, self._read_at = wanted, self._now()
+                if refused_at:
+                    self._read_for_refusals.append(self._read_at)
                 changed = True
             if changed:
                 self._resolved = self._resolve(policy)
@@ -220,10 +223,10 @@ class Terms:
                 await self._note_faults()
             return self._resolved
 
-    def _lists_last(self, about: About, *, changed: bool, refused: str | None) -> timedelta:
+    def _lists_last(self, about: About, *, changed: bool, refused_at: datetime | None) -> timedelta:
         """How old the lists may be for that."""
-        if refused is not None:
-            return self._last_after(refused)
+        if refused_at is not None:
+            return self._last_after(refused_at)
         if changed:
             return AFTER_CHANGE
         if about is About.DEAL and (self._resolved.of_deal or self._refused_for):
@@ -232,16 +235,14 @@ class Terms:
             return AFTER_REFUSAL
         return REPLACED if self._resolved.replaced else LISTS_LAST
 
-    def _last_after(self, reason: str) -> timedelta:
-        """How old the lists may be after a refusal; they can be from just before what changed."""
+    def _last_after(self, refused_at: datetime) -> timedelta:
+        """How old the lists may be after a refusal: not from before, unless many are refused."""
         now = self._now()
-        for one, at in list(self._looked_into.items()):
-            if not timedelta(0) <= now - at <= AFTER_REFUSAL:
-                del self._looked_into[one]
-        if reason in self._looked_into or len(self._looked_into) >= REASONS_LOOKED_INTO:
+        recent = [at for at in self._read_for_refusals if now - at <= AFTER_REFUSAL]
+        self._read_for_refusals = recent
+        if len(recent) >= READINGS_FOR_REFUSALS:
             return AFTER_REFUSAL
-        self._looked_into[reason] = now
-        return timedelta(0)
+        return max(now - refused_at, timedelta(0))
 
     def _is_older(self, lasts: timedelta) -> bool:
         """Whether the lists are older than that, or from after now, as our clock was set back."""

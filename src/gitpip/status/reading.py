@@ -80,7 +80,7 @@ class Condition:
         if not self.problems:
             time = self.complete_until
             up_to = f" up to {day_and_clock(time)}" if time else ""
-            return f"All systems normal. Everything{up_to} is captured and sent."
+            return f"All systems normal. Everything{up_to} is captured. Nothing waits to be sent."
         first, *others = self.problems
         worse = [other for other in others if other.severity is not Severity.INFO]
         more = len(others if first.severity is Severity.INFO else worse)

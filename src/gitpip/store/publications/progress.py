@@ -23,6 +23,8 @@ class Progress:
     failed: int
     skipped: int
     held: int
+    withdrawn: int
+    """Undone by a person."""
     left: timedelta | None
     """How long it still takes at the recent pace; None where none was published recently."""
 
@@ -43,6 +45,7 @@ async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -
         failed=counts.get(PublicationState.FAILED, 0),
         skipped=counts.get(PublicationState.SKIPPED, 0),
         held=counts.get(PublicationState.HELD, 0),
+        withdrawn=counts.get(PublicationState.WITHDRAWN, 0),
         left=left,
     )
 

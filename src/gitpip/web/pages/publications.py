@@ -14,7 +14,7 @@ from gitpip.actions import repairs as repair_actions
 from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
 from gitpip.model import Backfill, BackfillKind, Publication, PublicationId, PublicationState, Role
-from gitpip.modes import FoundCredentials
+from gitpip.modes import FoundCredentials, PublishingMode
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.status.problem import count
@@ -160,7 +160,8 @@ async def list_publications(
         held=needing.held,
         counts_held=needing.held_files,
         waiting=waiting,
-        left=left,
+        # In ask mode most of what is queued will be held, as soon as it is looked at.
+        left=None if stops.mode is PublishingMode.ASK else left,
         stopped=stops.held_up(pauses.PUBLISHING),
         stops=stops,
         places=PLACES,

@@ -94,7 +94,10 @@ async def _person(
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
         stops = await stops_of(transaction, context)
-    held_up = stops.held_up(pauses.PUBLISHING)
+    stop = stops.held_up(pauses.PUBLISHING)
+    held_up = stop and stop.sentence
+    if user.state is UserState.PAUSED:
+        held_up = f"{user.login} is paused. Nothing is sent until someone resumes {user.login}."
     own = format_duration(user.check_interval) if user.check_interval else ""
     tags, interval = written or (" ".join(user.tags), own)
     page = await asyncio.to_thread(
@@ -114,7 +117,7 @@ async def _person(
         held=waiting,
         mode=stops.mode,
         opt_out=opt_out,
-        held_up=held_up.sentence if held_up and progress.waiting else None,
+        held_up=held_up if progress.waiting else None,
         before=before,
         weeks=per_week(times, now),
         files=files[:ROWS],
