@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from gitpip.actions import surveys as actions
 from gitpip.actions.acting import Acting
-from gitpip.model import User
-from gitpip.publish.other_tools import anchor_of, link_in
+from gitpip.model import User, UserKey
+from gitpip.publish.destination import Item
+from gitpip.publish.other_tools import anchor_of, by_link, by_name, link_in, read
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.surveyor import Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
@@ -18,10 +19,35 @@ from gitpip.store import ledger
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.schema_surveys import Confidence, SurveyKind
 from gitpip.store.surveys import others, surveys
-from gitpip.store.surveys.others import Match
+from gitpip.store.surveys.others import Candidate, Match
 from gitpip.store.surveys.surveys import Scope
 from tests.support.scene import UNHURRIED, Scene, wake_nobody
 from tests.support.tokens import TOKEN
+
+OWNER = UserKey(1)
+
+
+def candidate(
+    gist_id: str, filename: str, content: str, *, description: str | None = None
+) -> Candidate:
+    page = f"https://gist.github.com/ada/{gist_id}"
+    raw = f"https://gist.githubusercontent.com/ada/{gist_id}/raw/{filename}"
+    return Candidate(
+        publication_id=1,
+        user_key=OWNER,
+        login="ada",
+        gist_id=gist_id,
+        filename=filename,
+        description=description,
+        content=content,
+        html_url=page,
+        raw_url=raw,
+        adoptable=True,
+    )
+
+
+def activity(subject: str, note: str) -> Item:
+    return Item(1, subject, note, is_open=False, deal_id=7)
 
 
 class Finder:
@@ -87,9 +113,9 @@ async def test_what_other_tools_made_is_adopted_and_never_sent(finder: Finder) -
 
     assert {key: (one.filename, one.confidence) for key, one in found.items()} == {
         first: ("a.py", Confidence.CERTAIN),
-        second: ("b.py", Confidence.LIKELY),
+        second: ("b.py", Confidence.CERTAIN),
     }
-    assert await finder.adopt(Confidence.LIKELY) == 2
+    assert await finder.adopt() == 2
     process = await scene.process()
     await scene.settle(process)
     async with scene.database.begin() as transaction:
@@ -201,6 +227,81 @@ async def test_what_a_person_wrote_about_a_gist_is_not_its_activity(finder: Find
     assert {found[key] for key in gone} == {Confidence.AMBIGUOUS}
     assert found[remarks[-1]] is Confidence.LIKELY
     assert await finder.adopt() == 2
+
+
+REMARKS = (
+    ("Call Ada about her gist", "{link}"),
+    ("Ask ada to delete this gist", "{link}"),
+    ("Please check gist: urgent", "{link}"),
+    ("Follow-up re gist (do not send)", "{link}"),
+    ("gist review {link}", ""),
+    ("Call Ada about the bug in this", "{link}#file-a-py"),
+    ("A tool", "Tell her that {link} is wrong, she must fix it"),
+    ("Gist problem with a.py", "customer says {link} is broken; call back"),
+    ("New gist: A tool", "{link}/comments"),
+    ("New gist: A tool", "{link}?permalink_comment_id=1"),
+    ("New gist: A tool", "{elsewhere}"),
+    ("New gist: A tool", "{strange}"),
+)
+ACTIVITIES = (
+    ("A tool", "{link}"),
+    ("New gist: A tool", 'New gist: <a href="{link}">{link}</a>'),
+    ("ada published a gist: A tool", "See {link}"),
+    ("New gist: undefined", "{link}"),
+    ("a.py", "View on GitHub: {link}"),
+    ("New file", "{link}#file-a-py"),
+)
+
+
+@pytest.mark.parametrize(
+    ("subject", "note", "is_activity"),
+    [*((*one, False) for one in REMARKS), *((*one, True) for one in ACTIVITIES)],
+)
+def test_an_activity_says_which_gist_it_is_of_and_nothing_else(
+    subject: str, note: str, is_activity: bool
+) -> None:
+    gist_id = "a" * 32
+    links = {
+        "link": f"https://gist.github.com/ada/{gist_id}",
+        "elsewhere": f"https://evilgist.example/ada/{gist_id}",
+        "strange": f"https://github.example.com/gist/ada/{gist_id}",
+    }
+    item = activity(subject.format(**links), note.format(**links))
+    written = read(item)
+    one = candidate(gist_id, "a.py", "x = 1\n", description="A tool")
+    linked = {link.gist_id: [one] for link in written.links if link.host in one.hosts}
+    found = by_link(written, linked, OWNER) if linked else None
+    assert (found is not None and found.confidence is Confidence.CERTAIN) is is_activity
+
+
+@pytest.mark.parametrize(
+    ("subject", "note", "filename", "content", "is_certain"),
+    [
+        ("a b.txt", "a long text", "a b.txt", "a  long\ntext\n", True),
+        ("a  b.txt", "a long text", "a b.txt", "a long text", False),
+        ("a&amp;b.txt", "a long text", "a&b.txt", "a long text", False),
+        ("t.txt ", "a long text", "t.txt", "a long text", False),
+        ("i.html", "<div><b>Hello</b></div>", "i.html", "<div><b>Hello</b></div>", True),
+        ("i.html", "Hello", "i.html", "<div><b>Hello</b></div>", True),
+        ("i.html", "<p>Hello</p>", "i.html", "<div><b>Hello</b></div>", False),
+        ("i.h", "#include &lt;map&gt;", "i.h", "#include <map>", True),
+        ("i.h", "#include <map>", "i.h", "#include <set>", False),
+    ],
+)
+def test_the_name_and_the_content_are_those_of_the_file(
+    subject: str, note: str, filename: str, content: str, is_certain: bool
+) -> None:
+    written = read(activity(subject, note))
+    found = by_name(written, [candidate("a" * 32, filename, content)])
+    assert found is not None
+    assert (found.confidence is Confidence.CERTAIN) is is_certain
+
+
+def test_of_files_that_differ_in_tags_alone_the_exact_one_is_meant() -> None:
+    files = [candidate("a" * 32, "i.html", f"<{tag}>Hello</{tag}>") for tag in ("p", "b")]
+    found = by_name(read(activity("i.html", "<b>Hello</b>")), files)
+    assert found is not None
+    assert (found.candidate, found.confidence) == (files[1], Confidence.CERTAIN)
 
 
 async def test_a_file_that_is_under_way_is_not_adopted(finder: Finder) -> None:

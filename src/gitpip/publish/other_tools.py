@@ -7,7 +7,7 @@ subject, and a link to the gist into the note.
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -25,8 +25,18 @@ SHORT = 20
 _LINK = re.compile(r"https?://[^\s\"'<>()]*gist[^\s\"'<>()]*", re.IGNORECASE)
 _GIST_ID = re.compile("[0-9a-f]{20,40}|[0-9]{4,12}")
 _TAG = re.compile("<[^<>]*>")
-_GIST = re.compile(r"\bgists?\b")
-"""Not a part of a word, such as logistics."""
+_WORD = re.compile(r"\w+")
+_NEUTRAL = frozenset(
+    _WORD.findall(
+        "a an and at by code created file files for from gist gists github in latest new none null"
+        " of on posted public published saved shared snippet the undefined untitled"
+    )
+)
+"""What a workflow writes around a description or a name. A person's subject has other words."""
+_BESIDE_LINKS = _NEUTRAL | {"here", "link", "open", "see", "url", "view"}
+_GIST_WORDS = frozenset({"gist", "gists"})
+_PARTS_OF_GISTS = frozenset({"comments", "forks", "stargazers"})
+"""Pages of a gist that are about what others did."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class Link:
     """A link to a gist, or to one of its files."""
 
     gist_id: str
+    host: str
     filename: str | None = None
     """The name in an address of raw content."""
     anchor: str | None = None
@@ -45,8 +56,14 @@ class Written:
     """What an activity says."""
 
     subject: str
-    texts: frozenset[str]
-    """Its note as text, in each way in which it may have been written; with single spaces."""
+    """With single spaces, and without the escapes of HTML."""
+    text: str
+    """The subject as it is."""
+    whole: frozenset[str]
+    """Its note as it is, and without the escapes of HTML; with single spaces."""
+    stripped: frozenset[str]
+    """The same without tags."""
+    has_tags: bool
     bare: str
     """Its note without tags, with single spaces."""
     links: frozenset[Link]
@@ -73,24 +90,36 @@ def read(item: Item) -> Written:
         if (found := link_in(text)) is not None
     )
     bare = _spaced(html.unescape(_TAG.sub(" ", note)))
-    texts = {_spaced(note), _spaced(plain), bare, _spaced(_TAG.sub(" ", plain))}
-    return Written(subject, frozenset(texts), bare, links)
+    return Written(
+        subject,
+        item.text,
+        frozenset({_spaced(note), _spaced(plain)}),
+        frozenset({bare, _spaced(_TAG.sub(" ", plain))}),
+        _TAG.search(note) is not None,
+        bare,
+        links,
+    )
 
 
 def link_in(address: str) -> Link | None:
     """The gist that an address leads to; None where it leads to none."""
     try:
         parts = urlsplit(address.rstrip(".,;:!?"))
+        host = parts.hostname or ""
     except ValueError:
+        return None
+    if "permalink_comment_id" in parts.query:
         return None
     steps = [unquote(step) for step in parts.path.split("/") if step]
     for number, step in enumerate(steps[:3]):
         gist_id = step.removesuffix(".git").removesuffix(".js")
         if _GIST_ID.fullmatch(gist_id):
             rest = steps[number + 1 :]
+            if rest and rest[0] in _PARTS_OF_GISTS:
+                return None
             raw = len(rest) > 1 and rest[0] == "raw"
             anchor = parts.fragment if parts.fragment.startswith("file-") else None
-            return Link(gist_id, rest[-1] if raw else None, anchor)
+            return Link(gist_id, host, rest[-1] if raw else None, anchor)
     return None
 
 
@@ -121,7 +150,9 @@ async def matches(
     for item, written in strange.values():
         owner = owners.get(item.deal_id or 0)
         linked = {
-            link.gist_id: by_gist[link.gist_id] for link in written.links if link.gist_id in by_gist
+            link.gist_id: by_gist[link.gist_id]
+            for link in written.links
+            if any(link.host in one.hosts for one in by_gist.get(link.gist_id, ()))
         }
         found: Found | None = None
         if linked:
@@ -179,7 +210,7 @@ def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey
     if is_content(written, one) and agrees:
         why = "it links to the gist, holds the content, and is under the user's deal"
         return Found(one, Confidence.CERTAIN, why, agrees)
-    if agrees and (_tells_of(written, one) or (named and not _remark(written))):
+    if agrees and _tells_of(written, one, named=named):
         what = "the file" if named else "the gist, and tells of it"
         return Found(
             one, Confidence.CERTAIN, f"it links to {what}, and is under the user's deal", agrees
@@ -192,15 +223,25 @@ def _names(link: Link, one: Candidate) -> bool:
     return link.filename == one.filename or link.anchor == anchor_of(one.filename)
 
 
-def _tells_of(written: Written, one: Candidate) -> bool:
-    """Whether the subject is that of a gist, and not a person's remark on one."""
-    subject = written.subject.lower()
+def _tells_of(written: Written, one: Candidate, *, named: bool) -> bool:
+    """Whether an activity says nothing but which gist or file it is of: a person's says more.
+
+    `named`: its link names the file.
+    """
     told = {_spaced(one.description or "").lower(), one.filename.lower()} - {""}
-    if subject in told:
-        return True
-    if not _GIST.search(subject.split(":")[0]):
+    subject = _spaced(_LINK.sub(" ", written.subject)).lower()
+    around, beside = _words_around(subject, told), _words_around(_remark(written).lower(), told)
+    owner = frozenset(_WORD.findall(one.login.lower()))
+    if around - _NEUTRAL - owner or beside - _BESIDE_LINKS - owner:
         return False
-    return not _remark(written) or any(_stands_in(text, subject) for text in told)
+    return named or bool(around & _GIST_WORDS) or any(_stands_in(text, subject) for text in told)
+
+
+def _words_around(text: str, told: Collection[str]) -> frozenset[str]:
+    """The words of a text but for these names."""
+    for name in sorted(told, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", text)
+    return frozenset(_WORD.findall(text))
 
 
 def _remark(written: Written) -> str:
@@ -217,10 +258,10 @@ def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
     """The file of a deal's user that has the subject as its name."""
     if not files:
         return None
-    same = [one for one in files if is_content(written, one)]
+    exact = [one for one in files if _is_exact(written, one)]
+    same = exact or [one for one in files if is_content(written, one)]
     if len(same) == 1:
-        why = "its subject is the file's name, its note the content, and its deal the user's"
-        return Found(same[0], Confidence.CERTAIN, why, agrees=True)
+        return _named(written, same[0], exact=bool(exact))
     if len(same) > 1:
         why = f"{len(same)} files of the user have this name and content"
         return Found(None, Confidence.AMBIGUOUS, why)
@@ -235,18 +276,38 @@ def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
     return Found(files[0], Confidence.POSSIBLE, why, agrees=True)
 
 
+def _named(written: Written, one: Candidate, *, exact: bool) -> Found:
+    """The file that has the subject as its name, and the note as its content, or nearly so."""
+    if one.filename != written.text:
+        why = "its note is the file's content, and its subject nearly the name"
+        return Found(one, Confidence.LIKELY, why, agrees=True)
+    if not exact and written.has_tags:
+        why = "its subject is the file's name, its note the content with other tags"
+        return Found(one, Confidence.LIKELY, why, agrees=True)
+    why = "its subject is the file's name, its note the content, and its deal the user's"
+    return Found(one, Confidence.CERTAIN, why, agrees=True)
+
+
+def _is_exact(written: Written, one: Candidate) -> bool:
+    """Whether a note is a file's content, apart from spaces."""
+    content = _spaced(one.content or "")
+    return bool(content) and content in written.whole
+
+
 def is_content(written: Written, one: Candidate) -> bool:
     """Whether a note is a file's content, apart from spaces and what Pipedrive makes of HTML."""
     content = _spaced(one.content or "")
     if not content:
         return False
     bare = _spaced(_TAG.sub(" ", one.content or ""))
-    return content in written.texts or (bool(bare) and bare in written.texts)
+    return bool(({content, bare} - {""}) & (written.whole | written.stripped))
 
 
 def _holds(written: Written, one: Candidate) -> bool:
     content = _spaced(one.content or "")
-    return len(content) >= SHORT and any(content in text for text in written.texts)
+    return len(content) >= SHORT and any(
+        content in text for text in written.whole | written.stripped
+    )
 
 
 def _spaced(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import and_, case, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +27,7 @@ from gitpip.store.users.user_rows import rows as user_rows
 from gitpip.store.users.user_rows import user_of
 from gitpip.store.visibility import tracked
 
+OF_GITHUB_COM = frozenset({"gist.github.com", "gist.githubusercontent.com", "api.github.com"})
 COMPARED = 120_000
 """How many characters of a content are compared: a note holds 100 KB at most."""
 
@@ -58,8 +60,16 @@ class Candidate:
     filename: str
     description: str | None
     content: str | None
+    html_url: str
+    raw_url: str
     adoptable: bool
     """Whether nothing of ours was sent for it."""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Where GitHub shows this gist."""
+        hosts = {urlsplit(address).hostname or "" for address in (self.html_url, self.raw_url)}
+        return frozenset(hosts | (OF_GITHUB_COM if hosts & OF_GITHUB_COM else set())) - {""}
 
 
 _candidate = reader(Candidate)
@@ -95,6 +105,8 @@ def _candidates() -> Any:
             gist_files.c.filename,
             gists.c.description,
             func.substr(gist_files.c.content, 1, COMPARED).label("content"),
+            gists.c.html_url,
+            gist_files.c.raw_url,
             case((nothing_sent, 1), else_=0).label("adoptable"),
         )
         .join(gist_files, gist_files.c.key == publications.c.file_key)
