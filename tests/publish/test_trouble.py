@@ -212,7 +212,7 @@ def test_resets_that_prove_too_short_are_believed_three_times(reset: str) -> Non
 
 
 @given(
-    st.sampled_from(["1", "29999"]),
+    st.sampled_from(["10", "29999"]),
     st.none() | st.sampled_from(["0", "3", "19"]),
     st.none() | st.sampled_from(["0", "1", "2"]),
 )
@@ -268,8 +268,11 @@ def test_minutes_without_a_connection_say_nothing_about_the_daily_budget() -> No
     assert lengths[-1] == 2 * SECOND
 
 
-def test_a_daily_remainder_of_nothing_is_the_daily_budget_at_once() -> None:
-    limited = refused(daily_ratelimit_token_remaining="0", ratelimit_reset="1")
+@pytest.mark.parametrize("remaining", ["0", "9"])
+def test_a_daily_remainder_that_pays_for_nothing_is_the_daily_budget_at_once(
+    remaining: str,
+) -> None:
+    limited = refused(daily_ratelimit_token_remaining=remaining, ratelimit_reset="1")
     assert pauses([limited] * 5) == [DAILY_PAUSE] * 5
 
 

@@ -26,6 +26,7 @@ from gitpip.publish.delivery import (
     Outcome,
     RateLimit,
 )
+from gitpip.publish.token_costs import LIST_TOKENS
 
 LONGEST_PAUSE = timedelta(minutes=30)
 LONGEST_TROUBLE = timedelta(minutes=5)
@@ -243,7 +244,7 @@ class Trouble:
     def _limited(self, outcome: NotProcessed, limit: RateLimit, now: datetime) -> Pause:
         self._limits += 1
         since = self._limited_since = self._limited_since or now
-        if limit.daily_remaining == 0:
+        if limit.daily_remaining is not None and limit.daily_remaining < LIST_TOKENS:
             return Pause(now + DAILY_PAUSE, f"{outcome.reason}; the daily budget is used up")
         unexplained = now - since >= INFERRED_AFTER and self._limits >= INFERRED_REFUSALS
         if limit.daily_remaining is None and unexplained:
