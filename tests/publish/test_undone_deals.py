@@ -228,6 +228,18 @@ async def test_an_account_that_does_not_allow_it_stops_the_undo(scene: Scene) ->
     assert (await read(scene, begun)).deal_counts == {DELETED: 4}
 
 
+async def test_a_deal_that_was_kept_for_what_failed_goes_once_that_is_deleted(scene: Scene) -> None:
+    denied = Fault.says(403, {"success": False, "error": "no"})
+    scene.crm.faults.script(denied, method="DELETE", path="activities/1$")
+    process = await published(scene, "ada")
+    begun = await undo(scene, "ada")
+    await carry_out(scene, process)
+    assert await deals_of(scene, begun) == [(1, KEPT, "it has activities")]
+    await actions.resume_undo(acting(scene), begun.id)
+    await carry_out(scene, process)
+    assert open_deals(scene) == []
+
+
 async def test_a_deal_that_may_not_be_deleted_says_why_and_is_used_meanwhile(scene: Scene) -> None:
     scene.crm.deletions_allowed = False
     process = await published(scene, "ada")

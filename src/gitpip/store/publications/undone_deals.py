@@ -440,15 +440,22 @@ async def deleted_by_us(transaction: Transaction, ids: Sequence[ActivityId]) -> 
     return frozenset(found.scalars())
 
 
-async def resume(transaction: Transaction, undo_id: int, now: datetime) -> int:
-    """Try again which deals of an undo could not be deleted; gives their number."""
+async def resume(
+    transaction: Transaction, undo_id: int, now: datetime, *, with_activities: bool
+) -> int:
+    """Try again which deals of an undo could not be deleted; gives their number.
+
+    `with_activities`: what could not be deleted under them is tried again, too. So those that were
+    kept may become empty.
+    """
     mine = undone_deals.c.undo_id == undo_id
     await transaction.execute(update(undone_deals).where(mine, deal_is_open).values(due_at=now))
+    tried = undo_troubles.failed_deal()
+    if with_activities:
+        tried = or_(tried, undone_deals.c.state == UndoneState.KEPT.value)
     waits = {"state": UndoneState.WAITING, "ended_at": None, "attempts": 0}
     again = await transaction.execute(
-        update(undone_deals)
-        .where(mine, undo_troubles.failed_deal())
-        .values(due_at=now + AFTER_OTHERS, **waits)
+        update(undone_deals).where(mine, tried).values(due_at=now + AFTER_OTHERS, **waits)
     )
     return again.rowcount
 

@@ -335,7 +335,9 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
         # The others first, so that it can't keep them back.
         .values(due_at=now + undone_deals.AFTER_OTHERS, **waits)
     )
-    deals_again = await undone_deals.resume(transaction, undo_id, now)
+    deals_again = await undone_deals.resume(
+        transaction, undo_id, now, with_activities=bool(again.rowcount)
+    )
     if undo.stopped_at is None and not again.rowcount + deals_again:
         raise UndoNotStopped(
             f"undo {undo_id} " + ("has ended" if undo.ended_at else "goes on without help")
