@@ -20,6 +20,7 @@ from gitpip.http_client import client
 from gitpip.model import Backfill, Part
 from gitpip.observability import metrics
 from gitpip.observability.logging import configure_logging
+from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.serve import serve
 from gitpip.runtime.worker import working
@@ -59,7 +60,7 @@ async def _work_and_answer(folder: Path) -> None:
     configure_logging("ERROR", "console")  # until a process does it for itself
     github, pipedrive = GitHub(tokens={TOKEN}), Pipedrive(token=TOKEN)
     github.add_user("ada")
-    github.add_gist("ada", {"a.py": "print()"})
+    github.add_gist("ada", {"loaded.py": "print('of no test')"})
     with Server(github.app) as there, Server(pipedrive.app) as elsewhere:
         settings = load_settings(
             {
@@ -83,6 +84,7 @@ async def _work_and_answer(folder: Path) -> None:
             await asyncio.to_thread(pipedrive.wait_until, lambda: bool(pipedrive.activities), 240)
             await _ask_for_pages(database, settings)
         await database.close()
+    DETECTOR.close()
     importlib.reload(metrics)  # which begins to count anew
 
 
