@@ -24,6 +24,7 @@ from hypothesis import settings
 from gitpip.store.database import Database, open_database
 from tests.support.limits import pytest_exception_interact, pytest_timeout_set_timer
 from tests.support.one_database import leave_to_one_database, pytest_addoption
+from tests.support.order import ordered
 from tests.support.quick_sqlite import do_not_wait_for_the_disk
 from tests.support.running import Installation
 from tests.support.shared import made_once
@@ -69,14 +70,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes, of gitpip, a browser or PostgreSQL.
-
-    Those that need more time than a test may take otherwise begin first: one that began last would
-    run alone.
-    """
+    """Mark the tests that start processes, of gitpip, a browser or PostgreSQL; and order all."""
     if config.getoption("--one-database"):
         leave_to_one_database(config, items)
-    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+    items[:] = ordered(items)
     for item in items:
         if isinstance(item, pytest.Function) and _starts_processes(item):
             item.add_marker("processes")

@@ -26,6 +26,9 @@ UNWANTED = re.compile(
 CRM = re.compile(r"https://example\.pipedrive\.com/(deal|activities)/\d+")
 PATIENCE = 10  # seconds of the processor, for one page
 SIZE = 3_000_000
+COLOURED_ALIKE = (".Python", ".Perl", ".cfm")
+"""Contents in these languages are left out in the browser: their pages have the same elements as
+those in HTML, as is tried without it, and are the largest."""
 
 
 class Elements(HTMLParser):
@@ -54,9 +57,10 @@ def besieged(world: World, database_url: str) -> World:
     return world
 
 
-def _pages_of(world: World, login: str) -> Iterator[str]:
-    """The paths of all pages on which something of a user stands."""
+def _pages_of(world: World, login: str, *, without: tuple[str, ...] = ()) -> Iterator[str]:
+    """The paths of all pages on which something of a user stands; `without` ends of filenames."""
     rows = [row for row in _rows(world, "/api/v1/publications") if row["login"] == login]
+    rows = [row for row in rows if not str(row["filename"]).endswith(without)]
     assert rows
     yield from ("/", "/people", f"/people/{login}", f"/people/{login}/remove", "/audit")
     yield from ("/status-page", "/publications", "/publications?offset=50", f"/?q={login}")
@@ -199,7 +203,7 @@ def test_in_a_browser_nothing_runs_and_nothing_is_loaded(besieged: World, browse
             None if request.url.startswith(besieged.gitpip.url) else happened.append(request.url)
         ),
     )
-    for path in _pages_of(besieged, "mallory"):
+    for path in _pages_of(besieged, "mallory", without=COLOURED_ALIKE):
         page.goto(besieged.gitpip.url + path)
         assert page.evaluate(f"window.{hostile.RAN}") is None, path
     assert happened == []

@@ -1,5 +1,6 @@
 """A scene for the tests of publishing."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -38,7 +39,6 @@ def crm_url(crm: Crm) -> Iterator[str]:
 @pytest.fixture
 async def scene(database_url: str, crm: Crm, crm_url: str, clock: Clock) -> AsyncIterator[Scene]:
     database = open_database(database_url)
-    await database.migrate()
     await make_hands(database)
     scene = Scene(database, database_url, crm, crm_url, clock)
     yield scene
@@ -60,13 +60,14 @@ async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[S
     name = f"new_{uuid4().hex}"
     if url.get_backend_name() == "sqlite":
         url = url.set(database=f"{url.database}.{name}")
+        shutil.copy(request.getfixturevalue("migrated_file"), str(url.database))
     else:
         postgres: PostgresServer = request.getfixturevalue("postgres")
-        postgres.psql(f"CREATE DATABASE {name};")
+        template = request.getfixturevalue("migrated_template")
+        postgres.psql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy;")
         url = url.set(database=name)
     other = at(scene, url.render_as_string(hide_password=False))
     other._gists = 0
-    await other.database.migrate()
     await make_hands(other.database)
     yield other
     await other.close()

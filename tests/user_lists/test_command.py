@@ -1,6 +1,7 @@
 """`gitpip users import` with lists whose headings are not ours."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ ROWS = (("Kunde", "Konto"), ("Acme", "@ada"), ("Bau", "bob"), ("Other", "no logi
 
 
 @pytest.fixture
-def gitpip(tmp_path: Path) -> Installation:
+def gitpip(tmp_path: Path, migrated_file: Path) -> Installation:
+    shutil.copy(migrated_file, tmp_path / "gitpip.db")
     (tmp_path / "list.xlsx").write_bytes(xlsx({"Kunden": ROWS, "Other": (("login",), ("eve",))}))
     return Installation(tmp_path, {"GITPIP_DATA_DIR": str(tmp_path)})
 

@@ -64,7 +64,6 @@ async def sweeping(server: Server, clock: Clock, *, share: float = 1.0) -> Async
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     database = open_database(database_url)
-    await database.migrate()
     yield database
     await database.close()
 

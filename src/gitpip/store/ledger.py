@@ -47,6 +47,8 @@ class LedgerState:
 
 _state = reader(LedgerState)
 _row = select(ledger).where(ledger.c.id == ROW)
+_key = select(ledger.c.id).where(ledger.c.id == ROW)
+_key_locked, _key_shared = _key.with_for_update(), _key.with_for_update(read=True)
 _newest = (
     select(publications.c.marker, publications.c.sent_at)
     .where(publications.c.published_at.is_not(None))
@@ -93,16 +95,12 @@ async def read(transaction: Transaction) -> LedgerState:
 
 async def share(transaction: Transaction) -> None:
     """Keep others from adopting or switching until this transaction ends; it adds publications."""
-    await transaction.execute(
-        select(ledger.c.id).where(ledger.c.id == ROW).with_for_update(read=True)
-    )
+    await transaction.execute(_key_shared)
 
 
 async def lock(transaction: Transaction) -> None:
     """Keep others from adding, adopting, retrying or switching until this transaction ends."""
-    locked = await transaction.scalar(
-        select(ledger.c.id).where(ledger.c.id == ROW).with_for_update()
-    )
+    locked = await transaction.scalar(_key_locked)
     if locked is None:
         try:
             async with transaction.begin_nested():

@@ -7,10 +7,13 @@ that is met is bound to the rows, and another one is kept waiting until a person
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
+    bindparam,
     case,
     false,
     func,
@@ -34,6 +37,12 @@ NOTED_FOR = timedelta(seconds=60)
 NOTED_EVERY = timedelta(seconds=15)
 NO_KEY = 0
 """Keys are counted from 1."""
+# Built once, as they are asked again and again: to build one takes longer than to execute it.
+_of_vendor = select(accounts).where(accounts.c.vendor == bindparam("vendor"))
+_bound = _of_vendor.where(is_bound)
+_of_credential = _of_vendor.where(accounts.c.credential == bindparam("credential"))
+_of_identity = _of_vendor.where(accounts.c.identity == bindparam("identity"))
+_bound_with_key = select(accounts).where(accounts.c.key == bindparam("key"), is_bound)
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ async def everyone(transaction: Transaction) -> tuple[VendorAccount, ...]:
 
 async def bound(transaction: Transaction, vendor: Vendor) -> VendorAccount | None:
     """The account that the rows belong to; None before the first one is met."""
-    return await _one(transaction, accounts.c.vendor == vendor, is_bound)
+    return await _one(transaction, _bound, vendor=vendor)
 
 
 async def lock_ledger_of(transaction: Transaction, key: int) -> bool:
@@ -118,25 +127,27 @@ async def lock_ledger_of(transaction: Transaction, key: int) -> bool:
     If not, a person has switched to another account meanwhile: see `ledger.lock`.
     """
     await ledger.lock(transaction)
-    return await _one(transaction, accounts.c.key == key, is_bound) is not None
+    return await _one(transaction, _bound_with_key, key=key) is not None
 
 
 async def of_credential(
     transaction: Transaction, vendor: Vendor, credential: str
 ) -> VendorAccount | None:
     """The account that the token with this fingerprint belongs to, if that was learned."""
-    return await _one(transaction, accounts.c.vendor == vendor, accounts.c.credential == credential)
+    return await _one(transaction, _of_credential, vendor=vendor, credential=credential)
 
 
 async def of_identity(
     transaction: Transaction, vendor: Vendor, identity: str
 ) -> VendorAccount | None:
     """The account with this identity, if it was met."""
-    return await _one(transaction, accounts.c.vendor == vendor, accounts.c.identity == identity)
+    return await _one(transaction, _of_identity, vendor=vendor, identity=identity)
 
 
-async def _one(transaction: Transaction, *wanted: ColumnElement[bool]) -> VendorAccount | None:
-    row = (await transaction.execute(select(accounts).where(*wanted))).one_or_none()
+async def _one(
+    transaction: Transaction, query: Select[Any], **wanted: object
+) -> VendorAccount | None:
+    row = (await transaction.execute(query, wanted)).one_or_none()
     return _account(row) if row else None
 
 

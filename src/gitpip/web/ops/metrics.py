@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gitpip.model import PublicationState, Role, UserState
-from gitpip.observability.metrics import PROCESS
+from gitpip.observability import metrics as counted
 from gitpip.status.problem import ProblemKind
 from gitpip.status.stats import Stats
 from gitpip.store.database import Pool
@@ -48,7 +48,7 @@ class _Together(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family, with what is known."""
-        yield from PROCESS.collect()
+        yield from counted.PROCESS.collect()
         yield _gauge("gitpip_build_info", "Which gitpip this is.", {VERSION: 1}, "version")
         yield _one("gitpip_healthy", "Whether /health says Alive.", self._healthy)
         yield _one("gitpip_database_up", "Whether the database answered.", bool(self._stats))
