@@ -91,7 +91,7 @@ class TakenBody(BaseModel):
     """What would become of it, with opt-outs, modes and pauses: only credentials and floods can
     hold it besides. What waits is decided about when a pause or a dry run ends."""
     because: str | None
-    """Why it would be held, skipped, or wait."""
+    """Why it would be held, skipped, or wait, and what is decided then about what waits."""
 
     @classmethod
     def of(cls, taken: Taken) -> Self:
