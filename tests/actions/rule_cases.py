@@ -121,6 +121,15 @@ RULES = [
         post("/opt-outs", login="Zoe", reason="asked by mail"),
         api("POST", "/opt-outs", login="Zoe", reason="asked by mail"),
         ("opt-outs", "add", "Zoe", "--reason", "asked by mail"),
+        audit=(("opt_out.changed", "zoe: reason: none → asked by mail"),),
+        tables=("opt_outs",),
+    ),
+    Case(
+        "an owner opts out who had opted out, without a reason",
+        rules.opt_out,
+        post("/opt-outs", login="Zoe"),
+        api("POST", "/opt-outs", login="Zoe"),
+        ("opt-outs", "add", "Zoe"),
     ),
     Case(
         "an owner who opted out is published again",

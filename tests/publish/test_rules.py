@@ -1,6 +1,7 @@
 """Rules: the first that fits a file decides, whatever their patterns are."""
 
 import fnmatch
+import itertools
 import json
 import re
 import time
@@ -12,12 +13,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitpip.actions import publishing
+from gitpip.actions import rules as rule_acts
+from gitpip.actions import users as user_acts
+from gitpip.actions.acting import Acting
 from gitpip.errors import InvalidInput
+from gitpip.model import Pause, PublicationState
+from gitpip.modes import PublishingMode
+from gitpip.publish import rule_trial
 from gitpip.publish import rules as publishing_rules
 from gitpip.publish.credentials.findings import READ
 from gitpip.publish.patterns import LONGEST, compiled, matches
+from gitpip.publish.policy import Policies
+from gitpip.publish.rule_trial import Fate
 from gitpip.publish.rules import Conditions, Facts, fits, read, ruling_of
-from gitpip.store.publications.rules import PublishingRule, RuleAction, RuleId
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.publications.opt_outs import OPTED_OUT
+from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
+from gitpip.store.status import pauses
+from gitpip.store.users.users import Changes
+from tests.support.scene import Scene, wake_nobody
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 FILE = Facts(
@@ -216,3 +231,65 @@ def test_many_slow_rules_take_no_longer_than_all_may_and_the_file_is_held(
     # Those that were asked in time decide as ever.
     first = ruling_of(ordered, replace(facts, filename="a.md"))
     assert (first.action, first.is_late) == (RuleAction.SKIP, False)
+
+
+STATES = {
+    "publish": PublicationState.PUBLISHED,
+    "hold": PublicationState.HELD,
+    "skip": PublicationState.SKIPPED,
+    "wait": PublicationState.PENDING,
+}
+
+
+async def test_a_trial_tells_what_the_publisher_makes_of_each_file(scene: Scene) -> None:
+    """Of a file for each action, and one that no rule fits, of users of every mode."""
+    acting = Acting(scene.database, Actor("eve", Via.PAGE), wake_nobody, scene.clock)
+    for action in RuleAction:
+        await rule_acts.add(acting, NewRule(action, f'{{"names": ["{action}.py"]}}', action))
+    yes_or_no = (False, True)
+    users = [
+        (f"u{number}", *of_user)
+        for number, of_user in enumerate(itertools.product(PublishingMode, yes_or_no, yes_or_no))
+    ]
+    for login, mode, paused, out in users:
+        await scene.add(login)
+        await user_acts.change(acting, login, Changes(mode=mode, paused=paused))
+        if out:
+            await rule_acts.opt_out(acting, login)
+        await scene.find_files(login, *(f"{action}.py" for action in RuleAction), "other.py")
+    process = await scene.process()
+
+    async def told() -> dict[tuple[str, str], Fate]:
+        tried = await rule_trial.tried(scene.database.read, Policies(), scene.clock())
+        return {(one.login, one.filename): one.fate for one in tried.taken}
+
+    async def states() -> dict[tuple[str, str], PublicationState]:
+        return {(row.login, row.filename): row.state for row in await scene.rows()}
+
+    async def assert_told(fates: Mapping[tuple[str, str], Fate]) -> None:
+        assert {key: STATES[fate.outcome] for key, fate in fates.items()} == await states()
+
+    await publishing.pause_publishing(acting)
+    paused_by_a_person = await told()
+    await process.run()
+    await assert_told(paused_by_a_person)
+    await publishing.resume_publishing(acting)
+    until = scene.clock() + timedelta(hours=1)
+    async with scene.database.begin() as transaction:
+        await pauses.pause(transaction, pauses.PUBLISHING, Pause(until, "429"), now=scene.clock())
+    assert await told() == paused_by_a_person
+    await process.run()
+    await assert_told(paused_by_a_person)
+    scene.clock.advance(timedelta(hours=2))
+    fates = await told()
+    await scene.settle(process)
+    await assert_told(fates)
+    for login, mode, _, out in users:
+        later = PublishingMode.AUTOMATIC if mode is PublishingMode.DRY_RUN else mode
+        await user_acts.change(acting, login, Changes(mode=later, paused=False))
+        assert out or f"{fates[login, 'skip.py']}".endswith("skipped by the rule skip")
+    await scene.settle(process)
+    for key, state in (await states()).items():
+        first, _, then = (paused_by_a_person[key].because or "").partition("; then it is ")
+        of_opt_out = PublicationState.SKIPPED if first == OPTED_OUT else PublicationState.PUBLISHED
+        assert state == (then.split(" ")[0].strip(":,") or of_opt_out), key

@@ -7,6 +7,7 @@ from datetime import timedelta
 import httpx2
 
 from gitpip.clock import utc_now
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 
@@ -86,3 +87,15 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     served.pipedrive.wait_until(lambda: published(served) == 1)
     assert served.api("GET", f"/publications/{first['id']}").json()["approved_by"]
     assert served.api("GET", f"/publications/{second['id']}").json()["held_because"] == "ask"
+    served.gitpip.wait_for(
+        lambda: served.api("GET", f"/publications/{first['id']}").json()["activity_id"],
+        "the approved file to be noted as sent",
+    )
+    both = [str(first["id"]), str(second["id"])]
+    in_pipedrive = "1 left unchanged: its status is now In Pipedrive."
+    for act, number, told in (
+        ("approve", both, f"1 file queued. {in_pipedrive}"),
+        ("skip", both[:1], in_pipedrive),
+    ):
+        answer = httpx2.post(address, data={"act": act, "number": number}, follow_redirects=True)
+        assert f'role="status">{told}<' in on_one_line(answer.text), act

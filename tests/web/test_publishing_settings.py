@@ -1,18 +1,22 @@
 """The publishing settings by page and API: compared with the account, and with the environment."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from gitpip.clock import utc_now
 from gitpip.config import load_settings
 from gitpip.config.publishing.policy import registry
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.store.database import Database, open_database
 from gitpip_standins import Fault, Pipedrive, Server
+from gitpip_standins.pipedrive.account import field_of
+from tests.support.clocks import Clock
 from tests.support.pages import on_one_line
 from tests.support.tokens import TOKEN
 from tests.web.routes import application
@@ -41,7 +45,12 @@ async def database(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Databas
     await database.close()
 
 
-def asked(database: Database, crm_url: str, **environment: str) -> httpx2.AsyncClient:
+def asked(
+    database: Database,
+    crm_url: str,
+    now: Callable[[], datetime] = utc_now,
+    **environment: str,
+) -> httpx2.AsyncClient:
     """A client of the application under these settings."""
     settings = load_settings(
         {
@@ -53,7 +62,7 @@ def asked(database: Database, crm_url: str, **environment: str) -> httpx2.AsyncC
         env_file=None,
     )
     app = application(database, settings)
-    check = AccountLists(lambda: settings).check
+    check = AccountLists(lambda: settings, now).check
     app.state.context = replace(app.state.context, check_settings=check)
     transport = httpx2.ASGITransport(app=app)
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
@@ -104,6 +113,21 @@ async def test_what_is_saved_several_times_reads_the_lists_once(
             assert answer.json()["unchecked"] is None
         assert await value(client, "activity_type") == ("task", "stored")
     assert len(crm.requests) == 1
+
+
+async def test_what_was_added_in_the_account_after_a_refusal_is_accepted(
+    database: Database, crm: Pipedrive, crm_url: str
+) -> None:
+    clock = Clock()
+    source = {"settings": {"deal_custom_fields": "Source=GitHub"}}
+    async with asked(database, crm_url, clock) as client:
+        for _ in range(2):
+            assert (await client.patch(API, json=source)).status_code == 422
+        assert len(crm.requests) == 1
+        crm.setup.deal_fields.append(field_of("Source", "e" * 40, "varchar", custom=True))
+        clock.advance(timedelta(seconds=6))
+        answer = await client.patch(API, json=source)
+    assert (answer.status_code, answer.json()["unchecked"]) == (200, None)
 
 
 async def test_what_could_not_be_compared_is_saved_and_said(

@@ -115,18 +115,24 @@ async def test_what_would_become_of_a_file_counts_opt_outs_modes_and_pauses(
     async def mode(path: str, **settings: object) -> None:
         assert (await client.patch(f"/api/v1/{path}", json=settings)).status_code == 200
 
+    skipped = "; then it is skipped by the rule skip"
     assert await told() == ["skip: skipped by the rule skip", "publish", "publish"]
-    await client.post("/api/v1/publishing/pause", json={})
-    assert (await told())[1:] == ["wait: publishing is paused"] * 2
-    await mode("users/ada", paused=True)
-    assert (await told())[1:] == ["wait: its user is paused"] * 2
     await mode("publishing/settings", settings={"publishing_mode": "dry-run"})
-    assert (await told())[1:] == ["wait: nothing is sent in a dry run"] * 2
+    dry = "wait: nothing is sent in a dry run"
+    held = "; then it is held: found, or not sent yet, during a dry run"
+    assert await told() == [dry + skipped, dry + held, dry + held]
     page = on_one_line((await client.get("/rules")).text)
-    assert "<td>no rule</td><td>wait: nothing is sent in a dry run</td>" in page
+    assert f"<td>no rule</td><td>{dry}{held}</td>" in page
     await mode("users/ada", publishing_mode="ask")
-    asked = "hold: the publishing mode is to ask before anything is sent"
-    assert await told() == ["skip: skipped by the rule skip", asked, asked]
+    asked = "the publishing mode is to ask before anything is sent"
+    assert await told() == ["skip: skipped by the rule skip", *[f"hold: {asked}"] * 2]
+    await mode("users/ada", paused=True)
+    paused = "wait: its user is paused"
+    assert await told() == [paused + skipped, *[f"{paused}; then it is held: {asked}"] * 2]
+    await mode("users/ada", publishing_mode="automatic")
+    await client.post("/api/v1/publishing/pause", json={})
+    paused = f"{paused} and publishing is paused"
+    assert await told() == [paused + skipped, paused, paused]
     await client.post("/api/v1/opt-outs", json={"login": "ada"})
     assert await told() == ["skip: its owner opted out"] * 3
 

@@ -94,7 +94,11 @@ def test_some_are_paused_tagged_checked_and_resumed(table: Table) -> None:
     }
     assert table.audit() == {
         *(("user.paused", "ada"), ("user.paused", "cleo"), ("user.resumed", "ada")),
-        *(("user.changed", "ada"), ("user.changed", "bob")),
+        *(
+            ("user.changed", "ada: tags: none → new, vip"),
+            ("user.changed", "ada: tags: new, vip → vip"),
+        ),
+        ("user.changed", "bob: tags: none → new, vip"),
         *(("user.check_requested", "ada"), ("user.check_requested", "bob")),
     }
 
@@ -117,7 +121,11 @@ def test_files_of_some_are_held_until_that_ends(table: Table) -> None:
     ended = table.order("unhold", "ada", "cleo")
     assert _said(ended).startswith("Ended the hold of 2 people.")
     assert on_one_line(ended.text).count("Files are held for approval") == 1
-    assert table.audit() == {("user.changed", "ada"), ("user.changed", "bob")}
+    modes = ("general → ask", "ask → general")
+    assert table.audit() == {
+        *(("user.changed", f"ada: publishing_mode: {mode}") for mode in modes),
+        ("user.changed", f"bob: publishing_mode: {modes[0]}"),
+    }
 
 
 def test_tags_given_at_once_by_several_are_all_kept(table: Table) -> None:

@@ -15,6 +15,8 @@ Work = Literal["check", "publish", "survey"]
 """What the workers can be woken for."""
 Wake = Callable[[Work], Awaitable[None]]
 """Tells the workers that work waits."""
+SHOWN = 80
+"""How many characters of a value an audit entry holds at most."""
 
 
 @dataclass
@@ -35,6 +37,17 @@ class Act:
         """Wake the workers for this once the act is committed, and not before."""
         if work not in self.waiting:
             self.waiting.append(work)
+
+
+def difference(name: str, before: str, after: str) -> str:
+    """What an audit entry says of a changed value, like `publishing_mode: automatic → ask`."""
+    return f"{name}: {shortened(before)} → {shortened(after)}"
+
+
+def shortened(text: str) -> str:
+    """A value in one line, of which an audit entry or an error holds only the beginning."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gitpip.actions.acting import Act, Acting
+from gitpip.actions.acting import Act, Acting, difference, shortened
 from gitpip.config.publishing.declaration import Group
 from gitpip.config.publishing.policy import (
     Effective,
@@ -37,8 +37,6 @@ class Checked:
 
 Check = Callable[[PublishingPolicy, frozenset[str]], Awaitable[Checked]]
 """Compares those settings of a policy with the account's own lists."""
-SHOWN = 80
-"""How many characters of a value an audit entry holds at most."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ async def change(
         changed = [one.now for one in after if one.now.text != before[one.now.setting.name]]
         for one in changed:
             was, now = before[one.setting.name], one.text
-            told = f"{one.setting.name}: {_shortened(was)} → {_shortened(now)}"
+            told = difference(one.setting.name, was, now)
             await act.record("publishing.settings_changed", told)
             if one.setting.name == MODE:
                 happened = NewEvent(EventKind.PUBLISHING_MODE_CHANGED, detail=f"{was} → {now}")
@@ -170,9 +168,4 @@ def _canonical(one: PublishingSetting, text: str) -> str:
     try:
         return one.declaration.canonical(text)
     except ValueError as error:
-        raise InvalidInput(one.name, f"{_shortened(text)!r}: {error}") from None
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
+        raise InvalidInput(one.name, f"{shortened(text)!r}: {error}") from None

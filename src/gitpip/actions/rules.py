@@ -1,6 +1,6 @@
 """Rules on what is published, and owners who opted out."""
 
-from gitpip.actions.acting import Act, Acting
+from gitpip.actions.acting import Act, Acting, difference
 from gitpip.publish import rules as conditions_of
 from gitpip.store import events
 from gitpip.store.events import EventKind, NewEvent
@@ -59,12 +59,17 @@ async def remove(acting: Acting, rule_id: RuleId) -> PublishingRule:
 async def opt_out(acting: Acting, login: str, reason: str | None = None) -> tuple[OptOut, int]:
     """Never publish anything of an owner; what waits is skipped, and its number given.
 
-    What is in the CRM already stays there. The same again is not recorded. Raises InvalidInput.
+    What is in the CRM already stays there. Another reason takes the place of the present one. The
+    same again is not recorded. Raises InvalidInput.
     """
     async with acting.begin() as act:
         added = await opt_outs.add(act.transaction, login, reason, act.actor, act.now)
-        if added.new or added.skipped:
-            await act.record("opt_out.added", f"{added.opt_out.login}, {added.skipped} skipped")
+        out, before = added.opt_out, added.before
+        if before is None or added.skipped:
+            await act.record("opt_out.added", f"{out.login}, {added.skipped} skipped")
+        if before is not None and out != before:
+            told = difference("reason", before.reason or "none", out.reason or "none")
+            await act.record("opt_out.changed", f"{out.login}: {told}")
     return added.opt_out, added.skipped
 
 

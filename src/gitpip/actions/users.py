@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 
-from gitpip.actions.acting import Act, Acting
+from gitpip.actions.acting import Act, Acting, difference
+from gitpip.config import format_duration
 from gitpip.config.publishing.policy import publishing_mode
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput
 from gitpip.model import Account, Backfill, User, UserState
@@ -168,7 +170,7 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
         await permission.mode_of_user_changes(act.transaction, user.key, overall)
     changed = await users.change(act.transaction, user.key, changes, act.now)
     if replace(changes, paused=None) != NOTHING:
-        await act.record("user.changed", user.login)
+        await act.record("user.changed", f"{user.login}: {_told(changes, user)}")
     if changes.paused is not None:
         await act.record("user.paused" if changes.paused else "user.resumed", user.login)
     becomes_due = changes.interval is not None or changes.paused is False
@@ -194,6 +196,30 @@ def _without_what_is_so(wanted: Changes, user: User) -> Changes:
         target=None if same_target else wanted.target,
         target_seen=None if same_target else wanted.target_seen,
     )
+
+
+def _told(changes: Changes, user: User) -> str:
+    """What changes of a user, apart from a pause, each by its name in the API."""
+    pairs: dict[str, tuple[object, object]] = {
+        "id": (user.external_id, changes.external_id),
+        "backfill": (user.backfill, changes.backfill),
+        "tags": (user.tags, changes.tags),
+        "interval": (user.check_interval or GENERAL, changes.interval),
+        "publishing_mode": (user.publishing_mode or GENERAL, changes.mode),
+        "target": (user.target or DEAL_BY_TITLE, changes.target),
+    }
+    return "; ".join(
+        difference(name, _written(before), _written(after))
+        for name, (before, after) in pairs.items()
+        if after is not None
+    )
+
+
+def _written(value: object) -> str:
+    """A value as people write it."""
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return (", ".join(sorted(value)) or "none") if isinstance(value, tuple) else str(value)
 
 
 def _has_target(wanted: Changes, user: User) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitpip.model import FileKey, GistId
-from gitpip.modes import ASKED, PublishingMode
+from gitpip.modes import ASKED, MET_IN_DRY_RUN, PublishingMode
 from gitpip.publish.credentials.findings import READ
 from gitpip.publish.policy import Policies
 from gitpip.publish.rules import TIME_LIMIT as RULES_TIME_LIMIT
@@ -22,7 +22,7 @@ from gitpip.store.publications import permission, rules
 from gitpip.store.publications.opt_outs import OPTED_OUT
 from gitpip.store.publications.permission import Owner
 from gitpip.store.publications.rules import PublishingRule, RuleAction
-from gitpip.store.status import publishing_pause
+from gitpip.store.status import pauses, publishing_pause
 
 MOST = 1_000
 TIME_LIMIT = timedelta(seconds=3)
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     HOLD = "hold"
     SKIP = "skip"
     WAIT = "wait"
-    """It waits until a pause or a dry run ends."""
+    """It stays queued until a pause or a dry run ends. Nothing is decided about it before."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +47,47 @@ class Fate:
 
     outcome: Outcome
     because: str | None = None
-    """In one sentence without a full stop; None where nothing keeps it back."""
+    """In one sentence without a full stop; None where nothing keeps it back. Of what waits, it also
+    says what is decided then."""
 
     def __str__(self) -> str:
         return self.outcome if self.because is None else f"{self.outcome}: {self.because}"
 
 
-def fate_of(ruling: Ruling, owner: Owner, *, pause: str | None) -> Fate:
-    """What would become of a file; `pause` says that all publishing is paused, if it is."""
+def fate_of(ruling: Ruling, owner: Owner, *, is_paused: bool) -> Fate:
+    """What would become of a file; `is_paused` says whether all publishing is paused.
+
+    The publisher skips what opted-out owners have queued at any time, but applies no rule to a file
+    that it may not send at present.
+    """
     if owner.opted_out:
         return Fate(Outcome.SKIP, OPTED_OUT)
+    kept_by = [
+        why
+        for why, holds in (
+            ("nothing is sent in a dry run", owner.mode is PublishingMode.DRY_RUN),
+            ("its user is paused", owner.is_paused),
+            ("publishing is paused", is_paused),
+        )
+        if holds
+    ]
+    if kept_by:
+        then = _decided_later(ruling, owner.mode)
+        return Fate(Outcome.WAIT, " and ".join(kept_by) + (f"; then it is {then}" if then else ""))
     if ruling.action is not RuleAction.PUBLISH:
         return Fate(Outcome(ruling.action), ruling.reason)
     if owner.mode is PublishingMode.ASK:
         return Fate(Outcome.HOLD, ASKED)
-    if owner.mode is PublishingMode.DRY_RUN:
-        return Fate(Outcome.WAIT, "nothing is sent in a dry run")
-    if owner.is_paused:
-        return Fate(Outcome.WAIT, "its user is paused")
-    return Fate(Outcome.PUBLISH) if pause is None else Fate(Outcome.WAIT, pause)
+    return Fate(Outcome.PUBLISH)
+
+
+def _decided_later(ruling: Ruling, mode: PublishingMode) -> str | None:
+    """What is decided about a file when nothing keeps it back any longer; None if it is sent."""
+    if ruling.action is not RuleAction.PUBLISH:
+        return ruling.reason
+    if mode is PublishingMode.DRY_RUN:
+        return f"held: {MET_IN_DRY_RUN}"
+    return f"held: {ASKED}" if mode is PublishingMode.ASK else None
 
 
 @dataclass(frozen=True)
@@ -145,10 +167,11 @@ async def tried(
     deadline = time.monotonic() + TIME_LIMIT.total_seconds()
     async with read() as transaction:
         overall = (await policies.read(transaction)).publishing_mode
-        is_paused = await publishing_pause.current(transaction, now) is not None
+        by_person = await publishing_pause.current(transaction, now)
+        is_paused = bool(by_person or await pauses.paused(transaction, pauses.PUBLISHING, now))
         ordered = await rules.everything(transaction)
-    pause = "publishing is paused" if is_paused else None
-    others = fate_of(Ruling(None), Owner(overall, is_paused=False, opted_out=False), pause=pause)
+    anybody = Owner(overall, is_paused=False, opted_out=False)
+    others = fate_of(Ruling(None), anybody, is_paused=is_paused)
     asked = [one for rule in ordered if (one := readable(rule))]
     shown = READ if any(one.content is not None or one.words for one in asked) else 0
     taken: list[Taken] = []
@@ -167,7 +190,7 @@ async def tried(
         facts = [Facts.of(file, of_users.get(file.user_key, ()), now) for file in some]
         decided = await asyncio.to_thread(_decided, ordered, facts, deadline)
         for file, ruling in zip(some, decided, strict=False):
-            fate = fate_of(ruling, owners[file.user_key], pause=pause)
+            fate = fate_of(ruling, owners[file.user_key], is_paused=is_paused)
             taken.append(Taken(file.key, file.login, file.gist_id, file.filename, ruling, fate))
         if len(decided) < len(some):
             return Tried(others, tuple(taken), limit, timed_out=True)

@@ -16,6 +16,8 @@ from gitpip.publish.resolution import About, needed, resolve
 
 LASTS = timedelta(minutes=10)
 """Each list costs 10 or 20 tokens, and a person saves a form several times."""
+LASTS_FOR_A_REFUSAL = timedelta(seconds=5)
+"""A person adds what is lacking in Pipedrive, and then saves the same value again."""
 ABOUT = {Group.ACTIVITY: About.ACTIVITY, Group.DEAL: About.DEAL}
 
 
@@ -42,26 +44,32 @@ class AccountLists:
         if settings.pipedrive_token is None:
             return Checked(unchecked="PIPEDRIVE_TOKEN is not set here")
         try:
-            catalog = await self._lists(settings, wanted)
+            faults = resolve(policy, await self._lists(settings, wanted, LASTS)).faults
+            if not faults.keys().isdisjoint(names):
+                catalog = await self._lists(settings, wanted, LASTS_FOR_A_REFUSAL)
+                faults = resolve(policy, catalog).faults
         except (LookFailed, EnvironmentUnusable) as error:
             return Checked(unchecked=str(error))
-        return Checked(resolve(policy, catalog).faults)
+        return Checked(faults)
 
-    async def _lists(self, settings: Settings, wanted: frozenset[Listed]) -> Catalog:
+    async def _lists(
+        self, settings: Settings, wanted: frozenset[Listed], lasts: timedelta
+    ) -> Catalog:
+        """The lists as they were read last, or read now if that is longer ago than `lasts`."""
         async with Pipedrive(
             api_url=settings.pipedrive_api_url,
             token=settings.pipedrive_token,
             timeout=settings.http_timeout,
             rest=timedelta(0),
         ) as pipedrive:
-            if not self._holds(wanted, pipedrive.fingerprint):
+            if not self._holds(wanted, pipedrive.fingerprint, lasts):
                 self._catalog = await pipedrive.catalog(wanted)
                 self._read = pipedrive.fingerprint, self._now(), wanted
         return self._catalog
 
-    def _holds(self, wanted: frozenset[Listed], fingerprint: str) -> bool:
+    def _holds(self, wanted: frozenset[Listed], fingerprint: str, lasts: timedelta) -> bool:
         if self._read is None:
             return False
         under, at, listed = self._read
-        fresh = timedelta(0) <= self._now() - at < LASTS
+        fresh = timedelta(0) <= self._now() - at < lasts
         return fresh and under == fingerprint and wanted <= listed

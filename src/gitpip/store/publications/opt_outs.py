@@ -59,10 +59,11 @@ class OptOut:
 
 @dataclass(frozen=True)
 class Added:
-    """What `add` did: `new` is False where the owner had opted out already."""
+    """What `add` did."""
 
     opt_out: OptOut
-    new: bool
+    before: OptOut | None
+    """The opt-out as it was, of an owner who had opted out already."""
     skipped: int
     """How many publications that waited are not sent."""
 
@@ -95,27 +96,31 @@ async def add(
 ) -> Added:
     """Note that an owner opted out, tracked or not, and skip what was not sent.
 
-    The same again changes nothing. Raises InvalidInput.
+    Given again, only another reason changes something. Raises InvalidInput.
     """
     check_login(login)
     if reason is not None and len(reason) > REASON_LIMIT:
         raise InvalidInput("reason", f"longer than {REASON_LIMIT} characters")
     await ledger.lock(transaction)
     await commit_order.one_at_a_time(transaction, "opt-outs")
-    known = await _find(transaction, login)
-    new = known is None
-    if known is None:
+    before = await _find(transaction, login)
+    wanted = without_nul(reason.strip()) or None if reason else None
+    if before is None:
         await transaction.execute(
             insert(opt_outs).values(
                 login=login.lower(),
                 github_id=await _github_id(transaction, login),
-                reason=without_nul(reason.strip()) or None if reason else None,
+                reason=wanted,
                 created_at=now,
                 created_by=actor.name,
             )
         )
-        known = await _get(transaction, login)
-    return Added(known, new, await _end_waits(transaction, _of(known), now))
+    elif wanted is not None:
+        await transaction.execute(
+            update(opt_outs).where(opt_outs.c.id == before.id).values(reason=wanted)
+        )
+    known = await _get(transaction, login)
+    return Added(known, before, await _end_waits(transaction, _of(known), now))
 
 
 async def remove(transaction: Transaction, login: str) -> OptOut:

@@ -91,7 +91,7 @@ class TakenBody(BaseModel):
     """What would become of it, with opt-outs, modes and pauses: only credentials and floods can
     hold it besides. What waits is decided about when a pause or a dry run ends."""
     because: str | None
-    """Why it would be held, skipped, or wait."""
+    """Why it would be held, skipped, or wait, and what is decided then about what waits."""
 
     @classmethod
     def of(cls, taken: Taken) -> Self:
@@ -200,7 +200,10 @@ async def list_opt_outs(context: Context) -> list[OptOutBody]:
 @router.post("/opt-outs", status_code=HTTPStatus.CREATED)
 @needs(Role.OPERATOR)
 async def add_opt_out(new: NewOptOut, acting: CurrentActing) -> OptOutBody:
-    """Never publish anything of an owner; what waits is skipped. The same again changes nothing."""
+    """Never publish anything of an owner; what waits is skipped.
+
+    The same again changes nothing. Another reason takes the place of the present one.
+    """
     out, _ = await actions.opt_out(acting, new.login, new.reason)
     return OptOutBody.of(out)
 

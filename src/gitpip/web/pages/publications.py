@@ -28,6 +28,7 @@ from gitpip.store.publications import (
     held,
     progress,
     publications,
+    repairs,
     sent_again,
 )
 from gitpip.store.publications.causes import SHOWN, Cause
@@ -35,14 +36,15 @@ from gitpip.store.publications.held import Held
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
+from gitpip.validation import any_of
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.repairs import Asked, Numbers, ask
 from gitpip.web.pages.status import PLACES
 from gitpip.web.reader_zone import reader_zone
-from gitpip.web.render.jinja import render
+from gitpip.web.render.jinja import STATES, render
 
 ROWS = 50
 HELD_USERS = 10
@@ -88,6 +90,10 @@ class Told:
     held: Annotated[int | None, Query(ge=0, le=10**9)] = None
     left: Annotated[int | None, Query(ge=0, le=10**9)] = None
     """How many were left, as they are held for credentials."""
+    unchanged: Annotated[int | None, Query(ge=0, le=10**9)] = None
+    """How many were left, as they had changed meanwhile."""
+    now: Annotated[list[PublicationState] | None, Query()] = None
+    """The states of those."""
 
     @property
     def sentence(self) -> str:
@@ -96,9 +102,19 @@ class Told:
         done = [f"{count(number, 'file')} {did}" for did, number in numbers.items() if number]
         if self.left:
             done.append(f"{count(self.left, 'file')} left: review what may hold credentials")
+        if self.unchanged:
+            return f"{', '.join(done)}. {self._unchanged}" if done else self._unchanged
         if not done and any(number is not None for number in numbers.values()):
             return "Nothing changed."
         return ", ".join(done) + "." if done else ""
+
+    @property
+    def _unchanged(self) -> str:
+        left = f"{self.unchanged or 0:,} left unchanged"
+        if not self.now:
+            return f"{left}."
+        whose = "its" if self.unchanged == 1 else "their"
+        return f"{left}: {whose} status is now {any_of(STATES[one] for one in self.now)}."
 
 
 NOTHING = _Attention()
@@ -264,19 +280,25 @@ async def act_on_selected(
         ids = [each for each in ids if each not in left]
         if not ids:
             return RedirectResponse(_list(state, offset, left=len(left)), status_code=303)
-    wanted = Selection(ids=tuple(ids), login=login, everything=everything)
+    order = Order(act, Selection(ids=tuple(ids), login=login, everything=everything))
     if act is RepairAct.SEND_AGAIN:
-        return await ask(context, Order(act, wanted), asked)
+        return await ask(context, order, asked)
     if act in {RepairAct.RETRY, RepairAct.SKIP}:
-        begun = await repair_actions.begin(acting, Order(act, wanted))
+        others = await _in_other_states(context, order) if ids else []
+        begun = await repair_actions.begin(acting, order)
         number_done = (await repair_actions.carry_out(acting, begun.id)).done
     else:
         decide = actions.approve if act is RepairAct.APPROVE else actions.hold
         moved = await decide(acting, actions.Which(ids, login, everything))
         number_done = len(moved.ids)
+        others = sorted({one.state for one in moved.left})
     done = {RepairAct.SKIP: "skipped", RepairAct.HOLD: "held"}.get(act, "queued")
-    numbers = {done: number_done} | ({"left": len(left)} if left else {})
-    return RedirectResponse(_list(state, offset, **numbers), status_code=303)
+    told: dict[str, int | list[PublicationState]] = {done: number_done}
+    if left:
+        told["left"] = len(left)
+    if number_done < len(set(ids)):
+        told |= {"unchanged": len(set(ids)) - number_done, "now": others}
+    return RedirectResponse(_list(state, offset, **told), status_code=303)
 
 
 @router.post("/publications/{publication_id}/{act}")
@@ -309,6 +331,13 @@ async def act_on_publication(
     return RedirectResponse(_list(state, offset, **done), status_code=303)
 
 
+async def _in_other_states(context: AppContext, order: Order) -> list[PublicationState]:
+    """The states of selected files in which the act can't be done to them."""
+    async with context.database.read() as transaction:
+        counted = await repair_actions.counted(transaction, order)
+    return [one.state for one in counted.left if one.state not in repairs.POSSIBLE[order.act]]
+
+
 async def _found(
     transaction: Transaction, asked: Asked, counts: Mapping[PublicationState, int]
 ) -> tuple[int, int]:
@@ -337,6 +366,6 @@ async def _attention(
     )
 
 
-def _list(state: str, offset: int, **done: int) -> str:
+def _list(state: str, offset: int, **done: int | list[PublicationState]) -> str:
     """The list, which says how many files something was done to."""
-    return "/publications?" + urlencode({"state": state, "offset": offset, **done})
+    return "/publications?" + urlencode({"state": state, "offset": offset, **done}, doseq=True)

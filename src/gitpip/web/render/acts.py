@@ -30,6 +30,7 @@ WORDS: Mapping[str, str] = {
     "rule.moved": "Moved rule",
     "rule.removed": "Removed rule",
     "opt_out.added": "Noted an opt-out:",
+    "opt_out.changed": "Changed the opt-out of",
     "opt_out.removed": "Removed the opt-out of",
     "repair.begun": "Started repair",
     "repair.resumed": "Resumed repair",
