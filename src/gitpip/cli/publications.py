@@ -7,6 +7,7 @@ import typer
 
 from gitpip.actions import publications as actions
 from gitpip.cli import repairs
+from gitpip.cli.held import say_left_for_credentials
 from gitpip.cli.output import (
     Json,
     act,
@@ -201,6 +202,7 @@ def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
         print_json(asdict(moved))
         return
     console.say(f"{done} {count(len(moved.ids), 'publication')}.")
+    say_left_for_credentials(moved.for_credentials)
     for left in moved.left:
         console.say(f"  Publication {left.id} is {left.state} and was not changed.")
 
