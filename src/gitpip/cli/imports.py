@@ -42,7 +42,8 @@ Columns = Annotated[
         "--column",
         metavar="HEADING=COLUMN",
         help="Map a column, given by heading or number from 1, to login, id, tags, interval, "
-        "backfill, deal, lead, person, organization or publishing_mode. Repeat for several.",
+        "backfill, deal, lead, person, organization or publishing_mode. HEADING= leaves it out. "
+        "Repeat for several. Other columns keep what their headings say.",
     ),
 ]
 
@@ -154,7 +155,7 @@ def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | Non
                 param_hint="--column",
             )
         given[heading] = meaning
-    return Choice(given, header, sheet)
+    return Choice(given, header, sheet, keeps_others=True)
 
 
 def _confirmed(looked: ImportPreview, *, yes: bool) -> Choice | None:
