@@ -16,6 +16,7 @@ from gitpip.cli.output import (
     print_facts,
     print_json,
     print_rows,
+    print_text,
     read,
     read_stops_now,
 )
@@ -128,9 +129,9 @@ def show_publication(
     publication, stops, (activity, sent) = read(settings, found)
     facts = _facts(publication, stops) | asdict(sent)
     facts |= {"masked": activity.masked, "credentials": activity.credentials}
-    text = {"subject": activity.subject, "note": activity.note}
+    subject = {"subject": activity.subject}
     if as_json:
-        print_json(facts | text)
+        print_json(facts | subject | {"note": activity.note})
     else:
         as_words = {
             "done": "yes" if sent.done else "no",
@@ -138,7 +139,8 @@ def show_publication(
             "credentials": _with_credentials(publication, activity),
             "sent_with": ", ".join(f"{one.filename} ({one.id})" for one in publication.sent_with),
         }
-        print_facts(facts | as_words | text)
+        print_facts(facts | as_words | subject)
+        print_text("note", activity.note)
 
 
 @publications_app.command("retry")
