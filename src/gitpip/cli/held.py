@@ -1,6 +1,5 @@
 """The command about held files: what waits for a decision, and the answer."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from gitpip.actions.acting import Acting
 from gitpip.actions.publications import decide_held, decide_held_of_all
+from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
     act,
@@ -42,9 +42,7 @@ def show_or_decide(
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Decide for all users at once.")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Decide for all without asking.")
-    ] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Show held files, or decide about them.
@@ -56,8 +54,8 @@ def show_or_decide(
     settings = prepared_settings()
     if approve is not None:
         approved = held.parse_answer(approve)
-        asks = everybody and sys.stdin.isatty() and not (yes or as_json)
-        number = _confirmed(settings, approved) if asks else None
+        is_asked = everybody and asks(yes=yes, as_json=as_json)
+        number = _confirmed(settings, approved) if is_asked else None
         answered = act(settings, lambda acting: _decide(acting, login, approved, number))
         _tell(answered, as_json=as_json)
         return
@@ -145,9 +143,7 @@ def _confirmed(settings: Settings, approved: Backfill) -> int:
     latest = approved.count if approved.kind is BackfillKind.LATEST else None
     about = f"The latest {count(latest, 'gist')} of all people together. " if latest else ""
     queued = count(tried.published, "file")
-    errors.say(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
-    if not typer.confirm("Do this?", err=True):
-        raise typer.Exit(1)
+    ask(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
     return tried.published + tried.skipped
 
 

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from gitpip.actions import publications as actions
+from gitpip.actions import repairs as repair_acts
+from gitpip.actions.repairs import Order
 from gitpip.cli import repairs
+from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.held import say_left_for_credentials
 from gitpip.cli.output import (
     Json,
@@ -34,6 +37,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.publications.approvals import Moved
 from gitpip.store.publications.selection import Selection
+from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
@@ -174,11 +178,18 @@ def approve_publications(
     login: OfUser = "",
     everything: Everything = False,
     credentials: OfCredentials = FoundCredentials.PUBLISH,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Approve held publications. They are sent and not held again."""
     which = _which(numbers, login, everything=everything)
-    moved = act(prepared_settings(), lambda acting: actions.approve(acting, which, credentials))
+    settings = prepared_settings()
+    if (login or everything) and not numbers and asks(yes=yes, as_json=as_json):
+        order = Order(RepairAct.APPROVE, Selection(states=(PublicationState.HELD,), login=login))
+        found = read(settings, lambda transaction: repair_acts.counted(transaction, order))
+        if found.total:
+            ask(f"{count(found.total, 'held publication')} would be approved, and sent.")
+    moved = act(settings, lambda acting: actions.approve(acting, which, credentials))
     _tell(moved, "Approved", as_json=as_json)
 
 
