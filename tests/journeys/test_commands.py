@@ -412,6 +412,7 @@ def test_the_log_tells_what_commands_did(world: World) -> None:
     for command in commands:
         done = world.gitpip.command(*command)
         assert done.returncode == 0, done.stderr
+    assert "no key is an admin's. Create one: gitpip keys create" in done.stderr
     assert world.gitpip.command("users", "remove", "nobody").returncode == 1
     reserved = world.gitpip.command("keys", "create", "gitpip_admin_key", "--role", "viewer")
     assert "name: GITPIP_ADMIN_KEY is the name" in reserved.stderr

@@ -24,7 +24,7 @@ def test_activities_are_shown_under_other_templates(world: World, tmp_path: Path
     )
     assert told.returncode == 0, told.stderr
     assert "subject: A.PY · octocat [gp-" in told.stdout
-    assert "note: <b>a.py</b><pre>" in told.stdout
+    assert "  note:\n    <b>a.py</b><pre>" in told.stdout
     assert "\x1b" not in told.stdout
     counted = json.loads(world.gitpip.command("publishing", "preview", "--all", "--json").stdout)
     assert (counted["files"], counted["cut"]) == (2, 1)

@@ -43,7 +43,8 @@ def set_up(folder: Path, environment: dict[str, str], *typed: str) -> tuple[int,
                 said += os.read(own, 4096).decode()
             except OSError:  # the other end is closed
                 break
-            asked = said.count("Enter to skip): ") + said.count("Keep it? [")
+            asked = said.count("Enter to skip): ") + said.count("? [y/N]: ")
+            asked += said.count("? [Y/n]: ")
             if answers and asked > len(typed) - len(answers) and said.endswith(": "):
                 os.write(own, f"{answers.pop(0)}\n".encode())
         return process.wait(timeout=60), said
@@ -100,6 +101,17 @@ def test_what_is_skipped_or_set_elsewhere_writes_nothing(
     assert "Change it in the environment, which wins over .env." in said
     assert "Skipped: add PIPEDRIVE_TOKEN to .env later." in said
     assert not (tmp_path / ".env").exists()
+
+
+def test_a_token_is_saved_untested_where_the_vendor_can_not_be_reached(tmp_path: Path) -> None:
+    nobody_listens = {"GITHUB_API_URL": "http://127.0.0.1:9", "PIPEDRIVE_TOKEN": "pipe-old"}
+
+    code, said = set_up(
+        tmp_path, nobody_listens | {"PIPEDRIVE_API_URL": "http://127.0.0.1:9"}, GOOD, "n", GOOD, "y"
+    )
+
+    assert (code, said.count("Save the token untested?")) == (0, 2), said
+    assert (tmp_path / ".env").read_text() == f"GITHUB_TOKEN={GOOD}\n"
 
 
 def test_without_a_terminal_it_says_what_to_do(tmp_path: Path) -> None:

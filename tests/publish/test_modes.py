@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -25,6 +26,7 @@ from gitpip.publish.screening import PUBLISH, Candidate, Checks, Decision
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import held, publications
 from gitpip.store.publications.approvals import Left, Moved
+from gitpip.store.status.pauses import PAUSABLE
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes
 from gitpip_standins import Fault
@@ -205,7 +207,13 @@ async def test_a_persons_pause_outlives_restarts_replicas_and_trying_now(scene: 
     await publishing.pause_publishing(acting(scene), lasts="2h", reason="a fair")
     await first.run()
     tried = await pause_acts.try_now(acting(scene), ("publishing",))
-    assert (tried.ended, tried.reason) == ((), "publishing is not paused.")
+    tried_all = await pause_acts.try_now(acting(scene), PAUSABLE)
+    assert tried == tried_all
+    assert tried.ended == ()
+    assert re.fullmatch(
+        r"Publishing is paused by \w+ until .* UTC\. To resume: gitpip publishing resume",
+        str(tried.reason),
+    )
     scene.clock.advance(timedelta(minutes=119))
     for process in (first, replica, await scene.process()):
         assert not await process.publisher.due()

@@ -60,6 +60,20 @@ def test_what_a_person_says_is_taken(
     assert [user["login"] for user in listed] == added
 
 
+def test_columns_that_are_not_named_keep_what_their_headings_say(gitpip: Installation) -> None:
+    table = "Username,GitHub account,Labels,Mode,Town\nx-1,ada,vip,ask,Rome\n"
+    (gitpip.folder / "list.csv").write_text(table)
+    options = ("--column", "GitHub account=login", "--column", "1=id", "--column", "Mode=")
+    shown = gitpip.command("users", "import", "list.csv", *options, "--dry-run", "--json")
+    assert json.loads(shown.stdout)["columns"] == {
+        "Username": "id",
+        "GitHub account": "login",
+        "Labels": "tags",
+        "Mode": None,
+        "Town": None,
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

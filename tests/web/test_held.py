@@ -10,12 +10,15 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from gitpip.config import load_settings
 from gitpip.model import Backfill, GistId, PublicationState
+from gitpip.modes import HeldBecause
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
+from gitpip.store.schema import publications as rows
 from gitpip.store.users import users
 from gitpip.web.context import AppContext
 from tests.support.pages import on_one_line
@@ -26,6 +29,8 @@ from tests.web.routes import application
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 PENDING, HELD, SKIPPED = PublicationState.PENDING, PublicationState.HELD, PublicationState.SKIPPED
+
+NONE_LEFT = {"for_credentials": 0}
 
 
 @dataclass
@@ -113,11 +118,11 @@ async def test_the_api_lists_what_is_held_and_takes_the_answer_once(shown: Shown
 
     answer = await shown.decide("ada", approve="latest:2", shown=5)
 
-    assert answer.json() == {"login": "ada", "published": 2, "skipped": 3}
+    assert answer.json() == {"login": "ada", "published": 2, "skipped": 3} | NONE_LEFT
     assert shown.woken == ["publish"]
     assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
     again = await shown.decide("ada", approve="all")
-    assert again.json() == {"login": "ada", "published": 0, "skipped": 0}
+    assert again.json() == {"login": "ada", "published": 0, "skipped": 0} | NONE_LEFT
     assert shown.woken == ["publish"]
     assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
     assert await shown.states("bob") == {HELD: 2}
@@ -227,6 +232,45 @@ async def test_the_command_shows_and_decides(
     assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
 
 
+async def test_the_command_lists_what_may_hold_credentials_and_says_that_it_is_left(
+    shown: Shown, database_url: str, tmp_path: Path
+) -> None:
+    await shown.hold("ada", 1)
+    await shown.hold("bob", 1)
+    for_credentials = {"held_because": HeldBecause.CREDENTIALS, "reason": "looks like a token"}
+    async with shown.database.begin() as transaction:
+        change = update(rows).where(rows.c.id == 2).values(for_credentials)
+        await transaction.execute(change)
+    gitpip = Installation(tmp_path, {"GITPIP_DATABASE_URL": database_url})
+    ada, bob = json.loads(gitpip.command("held", "--json").stdout)
+    assert (ada["files"], ada["because"], ada["credentials"]) == (1, {"flood": 1}, [])
+    assert (bob["files"], bob["because"]) == (0, {})
+    [leak] = bob["credentials"]
+    assert (leak["id"], leak["reason"], leak["since"]) == (2, "looks like a token", bob["since"])
+
+    listed = gitpip.command("held")
+    of_ada, of_bob = (line.split("\t") for line in listed.stdout.splitlines())
+    assert (of_ada[:2], of_bob[:2]) == (["ada", "1"], ["bob", "2"])
+    for words in ("approve ID --credentials mask", "publications skip ID"):
+        assert words in listed.stderr
+
+    left = "Left held for credentials: 1 file. Decide about each by its ID: gitpip held\n"
+    approved = gitpip.command("publications", "approve", "--user", "bob")
+    assert approved.stdout == f"Approved 0 publications.\n{left}"
+    decided = gitpip.command("held", "bob", "--approve", "all")
+    assert decided.stdout == f"No other held files from bob. Nothing changed.\n{left}"
+    everyone = gitpip.command("held", "--everybody", "--approve", "all", "--json")
+    assert json.loads(everyone.stdout) == {
+        "login": "",
+        "published": 1,
+        "skipped": 0,
+        "for_credentials": 1,
+    }
+    assert await shown.states("bob") == {HELD: 1}
+    assert gitpip.command("publications", "skip", "2").returncode == 0
+    assert gitpip.command("held").stdout == "No held files.\n"
+
+
 def test_a_flood_waits_through_a_restart_and_three_are_sent(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -245,7 +289,7 @@ def test_a_flood_waits_through_a_restart_and_three_are_sent(
         served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 2)
         assert _held(served) == 12
         answer = served.api("POST", "/users/ada/held", {"approve": "latest:3"})
-        assert answer.json() == {"login": "ada", "published": 3, "skipped": 9}
+        assert answer.json() == {"login": "ada", "published": 3, "skipped": 9} | NONE_LEFT
         served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 5)
         assert _held(served) == 0
 

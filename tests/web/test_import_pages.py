@@ -103,7 +103,10 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     assert "2 already tracked" in again
     other = upload(people, b"login,id\nada,another\nbob,B\n")
     assert "1 already tracked, left unchanged. 1 row with errors" in on_one_line(other.text)
-    assert "ada is already tracked (customer ID A)" in on_one_line(other.text)
+    assert (
+        "ada is tracked with customer ID A; the file says another. Left unchanged"
+        in on_one_line(other.text)
+    )
     for login in ("cleo", "dan"):
         served.github.add_user(login)
     taken = on_one_line(upload(people, b"login,id\ncleo,A\ndan,7\nDAN,8\n").text)

@@ -88,6 +88,10 @@ def test_what_needs_attention_comes_first_grouped_by_its_cause(refused: Served) 
     assert 'id="skip-' in attention  # the single one is skipped at once
     assert 'id="retry-' not in attention  # and sent from its page alone, which shows what is sent
     assert ">Review<" in attention
+    reasons = on_one_line(refused.gitpip.get("/publications/causes?state=held").text)
+    assert "Approve or skip each file on its own page." in reasons
+    assert re.search('<a href="/publications/[0-9]+">Review<', reasons)
+    assert "Approve …" not in reasons  # a repair would find nothing
     narrowed = on_one_line(refused.gitpip.get("/publications?state=failed").text)
     assert "Needs attention" not in narrowed
     assert "Retry all 3 …" in narrowed

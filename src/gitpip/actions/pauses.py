@@ -8,8 +8,8 @@ from gitpip.actions.acting import Acting
 from gitpip.errors import PauseKept
 from gitpip.status.problem import until
 from gitpip.store.database import Transaction
-from gitpip.store.status import pauses
-from gitpip.store.status.pauses import READING, STOPS_PUBLISHING, WATCHING
+from gitpip.store.status import pauses, publishing_pause
+from gitpip.store.status.pauses import PUBLISHING, READING, STOPS_PUBLISHING, WATCHING
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ async def try_now(acting: Acting, names: Collection[str]) -> Tried:
 
 async def _not_paused(transaction: Transaction, names: Collection[str], now: datetime) -> str:
     """Why there is no pause of these names to end: another one can hold it up."""
+    by_person = await publishing_pause.current(transaction, now) if PUBLISHING in names else None
+    if by_person is not None:
+        end = f" {until(by_person.until, now)}" if by_person.until else ""
+        who = f"Publishing is paused by {by_person.paused_by}{end}"
+        return f"{who}. To resume: gitpip publishing resume"
     if len(names) > 1:
         return "Nothing is paused."
     [name] = names

@@ -16,6 +16,7 @@ from gitpip.drill.orders import Orders, check
 from gitpip.drill.report import Report
 from gitpip.drill.run import Progress, run_drill
 from gitpip.errors import InvalidInput
+from gitpip.status.problem import count
 
 TOLD_EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
@@ -101,7 +102,7 @@ async def _run(orders: Orders, *, as_json: bool) -> Report:
                 told = time.monotonic()
                 errors.say(
                     f"{progress.held:,} of {orders.files:,} files are in Pipedrive, "
-                    f"{progress.kills:,} processes were killed"
+                    f"{count(progress.kills, 'process', 'processes')} killed"
                 )
 
         return await run_drill(orders, follow)

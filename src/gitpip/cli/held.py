@@ -1,12 +1,14 @@
 """The command about held files: what waits for a decision, and the answer."""
 
-import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 
 from gitpip.actions.acting import Acting
 from gitpip.actions.publications import decide_held, decide_held_of_all
+from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
     act,
@@ -21,7 +23,8 @@ from gitpip.config import Settings
 from gitpip.model import Backfill, BackfillKind
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
-from gitpip.store.publications import held
+from gitpip.store.publications import approvals, held
+from gitpip.store.publications.approvals import FileWithCredentials
 from gitpip.store.publications.held import Answered, Held
 from gitpip.store.users import users
 from gitpip.validation import possible_login
@@ -39,43 +42,99 @@ def show_or_decide(
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Decide for all users at once.")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Decide for all without asking.")
-    ] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Show files held because unusually many arrived at once, or decide about them."""
+    """Show held files, or decide about them.
+
+    Files held for credentials are decided about one by one: gitpip publications approve or skip.
+    """
     if approve is not None and (login is None) is not everybody:
         raise typer.BadParameter("give a username or --everybody", param_hint="--approve")
     settings = prepared_settings()
     if approve is not None:
         approved = held.parse_answer(approve)
-        asks = everybody and sys.stdin.isatty() and not (yes or as_json)
-        number = _confirmed(settings, approved) if asks else None
+        is_asked = everybody and asks(yes=yes, as_json=as_json)
+        number = _confirmed(settings, approved) if is_asked else None
         answered = act(settings, lambda acting: _decide(acting, login, approved, number))
-        if as_json:
-            print_json(AnsweredBody.of(answered).model_dump())
-        elif answered.published or answered.skipped:
-            about = answered.login or "Everyone"
-            queued = count(answered.published, "file")
-            console.say(f"{about}: {queued} queued, {answered.skipped:,} skipped.")
-        else:
-            console.say(f"No held files from {answered.login or 'anyone'}. Nothing changed.")
+        _tell(answered, as_json=as_json)
         return
+    waiting = read(settings, lambda transaction: _waiting(transaction, login))
+    if as_json:
+        print_json(waiting.in_json())
+    else:
+        _show(waiting)
 
-    async def waiting(transaction: Transaction) -> tuple[Held, ...]:
-        if login is None:
-            return await held.everyone(transaction, limit=MOST_SHOWN)
-        user = await users.find(transaction, possible_login(login))
-        one = await held.of_user(transaction, user.key)
-        return (one,) if one else ()
 
-    found = read(settings, waiting)
-    rows = [HeldBody.of(one).model_dump() for one in found]
-    if not as_json:
-        for row, one in zip(rows, found, strict=True):
-            row["because"] = ", ".join(f"{why} {number:,}" for why, number in one.because.items())
-    print_rows(rows, as_json, "No held files.")
+def say_left_for_credentials(number: int) -> None:
+    """Say how many files an answer about many has left, if any, and how they are decided about."""
+    if number:
+        console.say(
+            f"Left held for credentials: {count(number, 'file')}. Decide about each by its ID: "
+            "gitpip held"
+        )
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """What waits for a decision: user by user, and what is decided about file by file."""
+
+    users: Sequence[Held]
+    files: Sequence[FileWithCredentials]
+
+    def in_json(self) -> list[dict[str, object]]:
+        """One row for each user; `credentials` holds what is decided about file by file."""
+        rows = {one.login: HeldBody.of(one).model_dump() for one in self.users}
+        for file in self.files:
+            others = Held(file.login, files=0, gists=0, since=file.since)
+            row = rows.setdefault(file.login, HeldBody.of(others).model_dump())
+            facts = asdict(file)
+            del facts["login"]
+            row.setdefault("credentials", []).append(facts)
+        return [{"credentials": [], **row} for row in rows.values()]
+
+
+async def _waiting(transaction: Transaction, login: str | None) -> _Waiting:
+    key = (await users.find(transaction, possible_login(login))).key if login else None
+    if key is None:
+        each: Sequence[Held] = await held.everyone(transaction, limit=MOST_SHOWN)
+    else:
+        one = await held.of_user(transaction, key)
+        each = (one,) if one else ()
+    files = await approvals.each_for_credentials(transaction, key, limit=MOST_SHOWN)
+    return _Waiting(each, files)
+
+
+def _show(waiting: _Waiting) -> None:
+    rows = [HeldBody.of(one).model_dump() for one in waiting.users]
+    for row, one in zip(rows, waiting.users, strict=True):
+        row["because"] = ", ".join(f"{why} {number:,}" for why, number in one.because.items())
+    if rows or not waiting.files:
+        print_rows(rows, as_json=False, none="No held files.")
+    if waiting.files:
+        # Programs read rows of a pipe, so the sentences are not among them.
+        errors.say("These files may contain credentials. Decide about each by its ID:")
+        files = [{"login": file.login, **asdict(file)} for file in waiting.files]
+        print_rows(files, as_json=False)
+        errors.say(
+            "To see what is sent: gitpip publications show ID. To send it: gitpip publications "
+            "approve ID, or, without the credentials, gitpip publications approve ID "
+            "--credentials mask. To leave it out: gitpip publications skip ID"
+        )
+
+
+def _tell(answered: Answered, *, as_json: bool) -> None:
+    if as_json:
+        print_json(AnsweredBody.of(answered).model_dump())
+        return
+    if answered.published or answered.skipped:
+        about = answered.login or "Everyone"
+        queued = count(answered.published, "file")
+        console.say(f"{about}: {queued} queued, {answered.skipped:,} skipped.")
+    else:
+        other = "other " if answered.for_credentials else ""
+        console.say(f"No {other}held files from {answered.login or 'anyone'}. Nothing changed.")
+    say_left_for_credentials(answered.for_credentials)
 
 
 def _confirmed(settings: Settings, approved: Backfill) -> int:
@@ -84,9 +143,7 @@ def _confirmed(settings: Settings, approved: Backfill) -> int:
     latest = approved.count if approved.kind is BackfillKind.LATEST else None
     about = f"The latest {count(latest, 'gist')} of all people together. " if latest else ""
     queued = count(tried.published, "file")
-    errors.say(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
-    if not typer.confirm("Do this?", err=True):
-        raise typer.Exit(1)
+    ask(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
     return tried.published + tried.skipped
 
 

@@ -1,6 +1,5 @@
 """The command that imports a list of users from a file."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -10,6 +9,7 @@ import typer
 from gitpip.actions import imports
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import ImportPreview, preview
+from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
     act,
@@ -42,7 +42,8 @@ Columns = Annotated[
         "--column",
         metavar="HEADING=COLUMN",
         help="Map a column, given by heading or number from 1, to login, id, tags, interval, "
-        "backfill, deal, lead, person, organization or publishing_mode. Repeat for several.",
+        "backfill, deal, lead, person, organization or publishing_mode. HEADING= leaves it out. "
+        "Repeat for several. Other columns keep what their headings say.",
     ),
 ]
 
@@ -66,7 +67,7 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported without adding anyone.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without asking.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Import users from a spreadsheet, CSV, JSON, or a text file with one username per line.
@@ -154,7 +155,7 @@ def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | Non
                 param_hint="--column",
             )
         given[heading] = meaning
-    return Choice(given, header, sheet)
+    return Choice(given, header, sheet, keeps_others=True)
 
 
 def _confirmed(looked: ImportPreview, *, yes: bool) -> Choice | None:
@@ -163,12 +164,11 @@ def _confirmed(looked: ImportPreview, *, yes: bool) -> Choice | None:
     meanings = {
         str(place): meaning for place, meaning in enumerate(told.columns.meanings, 1) if meaning
     }
-    if "login" not in meanings.values() or not (yes or sys.stdin.isatty()):
+    if "login" not in meanings.values() or not (yes or asks(yes=yes)):
         return None
     if not yes:
         _show(looked, as_json=False)
-        if not typer.confirm("Import this?", err=True):
-            raise typer.Exit(1)
+        ask(question="Import this?")
     return Choice(meanings, told.columns.header, told.sheet)
 
 

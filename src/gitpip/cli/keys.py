@@ -26,6 +26,10 @@ from gitpip.web.api.keys import AuditBody
 from gitpip.web.auth.first_key import check_first_key
 
 MOST = 1_000
+NO_ADMIN = (
+    "gitpip now asks everyone for a key, but no key is an admin's. "
+    "Create one: gitpip keys create NAME --role admin"
+)
 
 keys_app = typer.Typer(help="Create, list, rotate and revoke access keys.", no_args_is_help=True)
 
@@ -51,20 +55,14 @@ def create_key(
     async def make(acting: Acting) -> tuple[keys.IssuedKey, bool]:
         # Read before the act: a key that was made is shown, whatever fails.
         async with acting.database.read() as transaction:
-            has_admin = role is Role.ADMIN or any(
-                key.role is Role.ADMIN and key.state(utc_now()) == "active"
-                for key in await keys.everyone(transaction)
-            )
+            has_admin = role is Role.ADMIN or await _has_admin(transaction)
         issued = await actions.create(acting, name, role=role, lifetime=lifetime, check=check)
         return issued, has_admin
 
     issued, has_admin = act(settings, make, makes=True)
     _show_once(issued, as_json)
     if not (has_admin or decided):
-        errors.say(
-            "gitpip now asks everyone for a key, but no key is an admin's. "
-            "Create one: gitpip keys create NAME --role admin"
-        )
+        errors.say(NO_ADMIN)
 
 
 @keys_app.command("list")
@@ -100,11 +98,20 @@ def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> Non
 @keys_app.command("revoke")
 def revoke_key(name: str, as_json: Json = False) -> None:
     """Revoke a key immediately."""
-    key = act(prepared_settings(), lambda acting: actions.revoke(acting, name))
+    settings = prepared_settings()
+
+    async def revoke(acting: Acting) -> tuple[keys.AccessKey, bool]:
+        revoked = await actions.revoke(acting, name)
+        async with acting.database.read() as transaction:
+            return revoked, await _has_admin(transaction)
+
+    key, has_admin = act(settings, revoke)
     if as_json:
         print_json({"name": key.name, "role": key.role, "revoked_at": key.revoked_at})
     else:
         console.say(f"Revoked key {key.name}.")
+    if key.role is Role.ADMIN and not (has_admin or settings.admin_key or settings.allow_anonymous):
+        errors.say(NO_ADMIN)
 
 
 def show_log(
@@ -117,6 +124,11 @@ def show_log(
     )
     rows = [AuditBody.of(entry).model_dump() for entry in page.items]
     print_rows(rows, as_json, "The audit log is empty.")
+
+
+async def _has_admin(transaction: Transaction) -> bool:
+    everyone, now = await keys.everyone(transaction), utc_now()
+    return any(key.role is Role.ADMIN and key.state(now) == "active" for key in everyone)
 
 
 def _lifetime(text: str | None) -> timedelta | None:

@@ -121,6 +121,16 @@ def print_facts(facts: Mapping[str, object]) -> None:
             console.say(f"{name.replace('_', ' ')}: {text}")
 
 
+def print_text(name: str, text: str, *, indent: str = "") -> None:
+    """Print a text of several lines under its name.
+
+    Its lines are indented, so that none of them looks like one of ours.
+    """
+    console.say(f"{indent}{name}:")
+    for line in text.split("\n"):
+        console.say(f"{indent}  {line}")
+
+
 def shown(value: object) -> str:
     """A value as people read it; of numbers by name, those that are not zero."""
     if value is None:

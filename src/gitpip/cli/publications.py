@@ -6,7 +6,11 @@ from typing import Annotated, Literal
 import typer
 
 from gitpip.actions import publications as actions
+from gitpip.actions import repairs as repair_acts
+from gitpip.actions.repairs import Order
 from gitpip.cli import repairs
+from gitpip.cli.asking import Yes, ask, asks
+from gitpip.cli.held import say_left_for_credentials
 from gitpip.cli.output import (
     Json,
     act,
@@ -15,6 +19,7 @@ from gitpip.cli.output import (
     print_facts,
     print_json,
     print_rows,
+    print_text,
     read,
     read_stops_now,
 )
@@ -32,6 +37,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.publications.approvals import Moved
 from gitpip.store.publications.selection import Selection
+from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
@@ -134,9 +140,9 @@ def show_publication(
     publication, stops, (activity, sent) = read(settings, found)
     facts = _facts(publication, stops) | asdict(sent)
     facts |= {"masked": activity.masked, "credentials": activity.credentials}
-    text = {"subject": activity.subject, "note": activity.note}
+    subject = {"subject": activity.subject}
     if as_json:
-        print_json(facts | text)
+        print_json(facts | subject | {"note": activity.note})
     else:
         as_words = {
             "done": "yes" if sent.done else "no",
@@ -144,7 +150,8 @@ def show_publication(
             "credentials": _with_credentials(publication, activity),
             "sent_with": ", ".join(f"{one.filename} ({one.id})" for one in publication.sent_with),
         }
-        print_facts(facts | as_words | text)
+        print_facts(facts | as_words | subject)
+        print_text("note", activity.note)
 
 
 @publications_app.command("retry")
@@ -178,11 +185,18 @@ def approve_publications(
     login: OfUser = "",
     everything: Everything = False,
     credentials: OfApproval = None,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Approve held publications. They are sent and not held again."""
     which = _which(numbers, login, everything=everything)
-    moved = act(prepared_settings(), lambda acting: actions.approve(acting, which, credentials))
+    settings = prepared_settings()
+    if (login or everything) and not numbers and asks(yes=yes, as_json=as_json):
+        order = Order(RepairAct.APPROVE, Selection(states=(PublicationState.HELD,), login=login))
+        found = read(settings, lambda transaction: repair_acts.counted(transaction, order))
+        if found.total:
+            ask(f"{count(found.total, 'held publication')} would be approved, and sent.")
+    moved = act(settings, lambda acting: actions.approve(acting, which, credentials))
     _tell(moved, "Approved", as_json=as_json)
 
 
@@ -208,6 +222,7 @@ def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
         print_json(asdict(moved))
         return
     console.say(f"{done} {count(len(moved.ids), 'publication')}.")
+    say_left_for_credentials(moved.for_credentials)
     for left in moved.left:
         console.say(f"  Publication {left.id} is {left.state} and was not changed.")
 

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from gitpip.actions.trial import MOST, Count, Per, Trial, trials_of
-from gitpip.cli.output import Json, console, prepared_settings, print_json, read
+from gitpip.cli.output import (
+    Json,
+    console,
+    prepared_settings,
+    print_json,
+    print_text,
+    read,
+)
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.web.api.publishing_preview import TrialBody
@@ -57,7 +64,7 @@ def preview(  # noqa: PLR0913, PLR0917 (each is an option)
         for trial in found:
             console.say(f"{trial.of}:")
             console.say(f"  subject: {trial.activity.subject}")
-            console.say(f"  note: {trial.activity.note}")
+            print_text("note", trial.activity.note, indent="  ")
             if trial.activity.is_cut:
                 console.say("  Shortened to fit.")
 

@@ -1,5 +1,6 @@
 """The commands about many publications: their causes, and one act on all that a filter finds."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.repairs import Order
+from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
     act,
@@ -91,6 +93,7 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change without changing it.")
     ] = False,
+    yes: Yes = False,
     resume: Annotated[
         int | None, typer.Option(min=1, help="Continue an interrupted repair (ID).")
     ] = None,
@@ -123,11 +126,16 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
         everything=everything,
     )
     order = Order(what, wanted)
-    if dry_run:
+    is_asked = not numbers and asks(yes=yes, as_json=as_json)
+    if dry_run or is_asked:
         counted = read(prepared_settings(), lambda rows: actions.counted(rows, order))
-        _tell_counted(counted, what, as_json=as_json)
-    else:
-        _carry_out(order, as_json=as_json)
+        _tell_counted(counted, what, as_json=as_json, asking=not dry_run)
+        if dry_run:
+            return
+        if counted.total:
+            ask()
+            order = replace(order, shown=counted.total)
+    _carry_out(order, as_json=as_json)
 
 
 def _carry_out(what: RepairId | Order, *, as_json: bool) -> None:
@@ -156,11 +164,12 @@ def _carry_out(what: RepairId | Order, *, as_json: bool) -> None:
         console.say(f"  {done.changed:,} had changed in the meantime and were skipped.")
 
 
-def _tell_counted(counted: Counted, what: RepairAct, *, as_json: bool) -> None:
+def _tell_counted(counted: Counted, what: RepairAct, *, as_json: bool, asking: bool) -> None:
     if as_json:
         print_json(CountedBody.of(counted).model_dump())
         return
-    console.say(f"{what}: {count(counted.total, 'publication')}. Nothing changed.")
+    nothing = "" if asking else " Nothing changed."
+    console.say(f"{what}: {count(counted.total, 'publication')}.{nothing}")
     for one in counted.states:
         console.say(f"  {one.publications:,} {one.state}")
     for one in counted.left:

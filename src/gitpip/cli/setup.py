@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gitpip.cli.output import console, errors, prepared_settings, run, tell_find
 from gitpip.config import Settings
 from gitpip.config.loader import ENVIRONMENT
 from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_github, look_at_pipedrive
-from gitpip.status.findings import Verdict
+from gitpip.status.findings import WAY_TO, Finding, Verdict
 
 FILE = Path(".env")
 TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]+")
@@ -74,12 +75,15 @@ def set_up() -> None:
 
 
 def _ask(settings: Settings, asked: _Asked) -> str | None:
-    """A new token that the vendor accepts, or None where nothing is to be written."""
+    """A new token, or None where nothing is to be written.
+
+    The vendor accepts it, or could not be reached and the person wants it saved.
+    """
     present: SecretStr | None = getattr(settings, asked.attribute)
     if present is not None:
         source = settings.sources.get(asked.name, "a file of secrets")
         console.say(f"{asked.name} is set already, by {source}.")
-        accepted = _test(settings, asked)
+        accepted = _accepts(_test(settings, asked))
         if source != str(FILE):
             place = "the environment" if source == ENVIRONMENT else source
             console.say("" if accepted else f"Change it in {place}, which wins over .env.")
@@ -99,17 +103,30 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
             return None
         if not TOKEN.fullmatch(text):
             console.say("That is no token: one has letters, digits and a few signs, and no spaces.")
-        elif _test(settings.model_copy(update={asked.attribute: SecretStr(text)}), asked):
+            continue
+        findings = _test(settings.model_copy(update={asked.attribute: SecretStr(text)}), asked)
+        if _accepts(findings):
+            return text
+        unreachable = any(
+            finding.verdict is Verdict.FAILURE and finding.about.startswith(WAY_TO)
+            for finding in findings
+        )
+        # It may be right: the network can be the trouble, and asking again finds out nothing.
+        if unreachable and typer.confirm("Save the token untested?", default=False):
             return text
 
 
-def _test(settings: Settings, asked: _Asked) -> bool:
-    """Whether the vendor accepts the token of these settings; says what it answered."""
+def _accepts(findings: Sequence[Finding]) -> bool:
+    return all(finding.verdict is not Verdict.FAILURE for finding in findings)
+
+
+def _test(settings: Settings, asked: _Asked) -> Sequence[Finding]:
+    """What the vendor answers to the token of these settings; says it."""
     looking = look_at_github if asked.attribute == "github_token" else look_at_pipedrive
     findings = run(looking(settings, NOTHING_KNOWN)).findings
     for finding in findings:
         tell_finding(finding)
-    return all(finding.verdict is not Verdict.FAILURE for finding in findings)
+    return findings
 
 
 def _write(name: str, value: str) -> None:

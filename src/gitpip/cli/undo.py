@@ -7,6 +7,7 @@ import typer
 from gitpip.actions import undo as actions
 from gitpip.actions.adoption import Acknowledgeable, acknowledge
 from gitpip.actions.undo import What
+from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
     act,
@@ -57,6 +58,7 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be undone without undoing it.")
     ] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Delete the activities in Pipedrive that a check, an import, a user or files caused."""
@@ -69,13 +71,17 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
         with_deals,
     )
     settings = prepared_settings()
-    if dry_run:
+    is_asked = asks(yes=yes, as_json=as_json)
+    if dry_run or is_asked:
         planned = read(settings, lambda transaction: actions.plan(transaction, what))
         if as_json:
             print_json(PlanBody.of(planned).model_dump())
         else:
             _say_plan(planned)
-        return
+        if dry_run:
+            return
+        if planned.total or planned.deals:
+            ask(question="Undo this?")
     begun = act(settings, lambda acting: actions.undo(acting, what))
     if as_json:
         print_json(UndoBody.of(begun).model_dump())

@@ -10,6 +10,7 @@ import typer
 from gitpip.actions import users as actions
 from gitpip.actions.acting import Acting
 from gitpip.capacity import REQUESTS_WITH_TOKEN, REQUESTS_WITHOUT_TOKEN
+from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.imports import import_users
 from gitpip.cli.output import (
     Json,
@@ -27,7 +28,7 @@ from gitpip.cli.output import (
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import InvalidInput
-from gitpip.model import Unreadable, User, UserState
+from gitpip.model import PublicationState, Unreadable, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
 from gitpip.runtime.account_targets import AccountTargets
@@ -35,6 +36,7 @@ from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
+from gitpip.store.publications import publications
 from gitpip.store.users import users
 from gitpip.targets import DEAL_BY_TITLE, TargetChoice, TargetKind, chosen_target
 from gitpip.validation import possible_login
@@ -42,6 +44,7 @@ from gitpip.watch.forecast import Forecast
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
+NOT_SENT = (*map(PublicationState, publications.WAITING), PublicationState.HELD)
 SHORT = timedelta(minutes=1)
 """An interval below this takes more requests than most users are worth."""
 
@@ -259,16 +262,28 @@ def check_user(login: str, as_json: Json = False) -> None:
 
 
 @users_app.command("remove")
-def remove_user(login: str, as_json: Json = False) -> None:
+def remove_user(login: str, yes: Yes = False, as_json: Json = False) -> None:
     """Stop tracking a user. Their gists are kept.
 
     If you add the user again, nothing is sent twice.
     """
-    user = act(prepared_settings(), lambda acting: actions.remove(acting, login))
+    settings = prepared_settings()
+    if asks(yes=yes, as_json=as_json):
+        user, unsent = read(settings, lambda transaction: _leaving(transaction, login))
+        files = f" {count(unsent, 'queued or held file')} would not be sent." if unsent else ""
+        ask(f"gitpip would stop tracking {user.login}.{files}")
+    user = act(settings, lambda acting: actions.remove(acting, login))
     if as_json:
         print_json({"login": user.login, "removed": True})
     else:
         console.say(f"Stopped tracking {user.login}.")
+
+
+async def _leaving(transaction: Transaction, login: str) -> tuple[User, int]:
+    """A user, and how many of their files wait."""
+    user = await users.find(transaction, possible_login(login))
+    counts = await publications.count(transaction, [user.key])
+    return user, sum(counts.get(state, 0) for state in NOT_SENT)
 
 
 @users_app.command("forecast")

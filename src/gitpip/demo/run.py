@@ -69,8 +69,9 @@ def run_demo() -> None:
             "GITHUB_API_URL": github_server.url,
             "PIPEDRIVE_TOKEN": TOKEN,
             "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
+            "GITPIP_CHECK_INTERVAL": "3s",
         }
-        environment |= beside | {"GITPIP_CHECK_INTERVAL": "3s"}
+        environment |= beside
         places = Places(pipedrive_server.url, _beside(folder, beside))
         asyncio.run(_run(github, environment, places))
 
@@ -131,7 +132,7 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
             "contains a token,",
             "  and one that Pipedrive rejects. Press Ctrl-C to stop and delete all data.",
             "",
-            "  To try the commands, copy this into another terminal:",
+            "  To try the commands, copy this into another terminal, with any command for status:",
             "",
             f"  {places.command}",
             "",

@@ -57,13 +57,15 @@ class Choice:
     """What a person says of a table, or an earlier import of one with the same headings.
 
     `columns` says what columns hold (one of COLUMNS, or nothing), by heading or by number from 1;
-    those it does not name are left out. `header` is whether the first row holds headings; None
+    those it does not name are left out, or with `keeps_others` hold what their headings say, but
+    for logins. `header` is whether the first row holds headings; None
     leaves that to the table. `sheet` names one of a spreadsheet.
     """
 
     columns: Mapping[str, str]
     header: bool | None = None
     sheet: str | None = None
+    keeps_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
     named = {_plain(cell): place for place, cell in enumerate(first)} if header else {}
     places = named | {str(number): number - 1 for number in range(1, len(first) + 1)}
     meanings: list[str | None] = [None] * len(first)
+    named_places = set()
     for name, meaning in choice.columns.items():
         place = places.get(_plain(name))
         if place is None:
@@ -118,7 +121,13 @@ def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
                 "columns", f"{meaning[:60]!r} is not a column; there are {', '.join(COLUMNS)}"
             )
         meanings[place] = meaning or None
+        named_places.add(place)
     given = [meaning for meaning in meanings if meaning]
+    if choice.keeps_others and header:
+        for place, heading in enumerate(proposal.meanings):
+            # Which column holds logins may be a guess by its cells, so a person says it.
+            if place not in named_places and heading not in ("login", *given):
+                meanings[place] = heading
     if twice := [meaning for meaning in COLUMNS if given.count(meaning) > 1]:
         raise InvalidInput("columns", f"two columns are chosen as {twice[0]}; choose one")
     if "login" not in given:

@@ -1,7 +1,7 @@
 """Approving and holding: what a person says of publications before they are first sent."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications.permission import NEVER_SENT
+from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, unreadable, users
 from gitpip.store.visibility import of_tracked
 
@@ -100,6 +101,8 @@ class Moved:
     """Those that the act was done to."""
     left: tuple[Left, ...]
     """Those that were named and are in another state, as they were sent or skipped meanwhile."""
+    for_credentials: int = 0
+    """How many were not named and stay held, as they may hold credentials."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,45 @@ class HeldForCredentials:
     """The name of that file."""
 
 
+@dataclass(frozen=True)
+class FileWithCredentials:
+    """A file that is held since it looks like it holds credentials. The time is UTC."""
+
+    id: PublicationId
+    login: str
+    filename: str
+    since: datetime
+    reason: str
+
+
+async def each_for_credentials(
+    transaction: Transaction, user_key: UserKey | None = None, *, limit: int
+) -> tuple[FileWithCredentials, ...]:
+    """The files that are held for credentials, of one user or of all, the longest wait first."""
+    of = publications.c
+    rows = await transaction.execute(
+        select(of.id, users.c.login, gist_files.c.filename, of.queued_at.label("since"), of.reason)
+        .join(users, users.c.key == of.user_key)
+        .join(gist_files, gist_files.c.key == of.file_key)
+        .where(HELD_FOR_CREDENTIALS, Chosen(user_key=user_key).condition)
+        .order_by(of.queued_at, of.id)
+        .limit(limit)
+    )
+    return tuple(map(reader(FileWithCredentials), rows))
+
+
+async def number_for_credentials(transaction: Transaction, user_key: UserKey | None = None) -> int:
+    """How many files are held for credentials, of one user or of all."""
+    counted = select(func.count(publications.c.id)).where(
+        HELD_FOR_CREDENTIALS, Chosen(user_key=user_key).condition
+    )
+    return await transaction.scalar(counted) or 0
+
+
 async def held_for_credentials(transaction: Transaction) -> HeldForCredentials | None:
     """What is held for credentials; None if nothing."""
     wanted = (HELD_FOR_CREDENTIALS, of_tracked(publications.c.user_key))
-    number = await transaction.scalar(select(func.count(publications.c.id)).where(*wanted))
+    number = await number_for_credentials(transaction)
     if not number:
         return None
     first = (
@@ -177,9 +215,11 @@ async def approve(
     await events.record_files(
         transaction, now, EventKind.PUBLICATIONS_APPROVED, keys, APPROVED_BY_A_PERSON
     )
-    if not chosen.ids:
-        await _approve_unread(transaction, chosen.user_key)
-    return moved
+    if chosen.ids:
+        return moved
+    await _approve_unread(transaction, chosen.user_key)
+    left = await number_for_credentials(transaction, chosen.user_key)
+    return replace(moved, for_credentials=left)
 
 
 async def sent_with_credentials(

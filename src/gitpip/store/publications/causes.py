@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from gitpip.model import PublicationId, PublicationState
-from gitpip.modes import HeldBecause
 from gitpip.store.database import Transaction
+from gitpip.store.publications.approvals import HELD_FOR_CREDENTIALS
 from gitpip.store.publications.publication_rows import explained_in, newest_of
 from gitpip.store.publications.selection import Selection, cause, cause_key
 from gitpip.store.schema import publications
@@ -46,10 +46,14 @@ class Cause:
     """When the last of them came into the state, or is due where it waits."""
     newest: PublicationId
     """The publication that was found last."""
+    for_credentials: bool
+    """Whether they are held for credentials, so that each is decided about alone."""
 
     @property
     def what_to_do(self) -> str:
         """What helps, in one sentence."""
+        if self.for_credentials:
+            return "Approve or skip each file on its own page."
         return WHAT_TO_DO[self.state]
 
 
@@ -73,13 +77,8 @@ async def needing_attention(transaction: Transaction) -> tuple[Cause, ...]:
     Everything else that is held is decided about user by user: see `held`.
     """
     failed = publications.c.state == PublicationState.FAILED.value
-    may_leak = and_(
-        publications.c.state == PublicationState.HELD.value,
-        publications.c.held_because == HeldBecause.CREDENTIALS,
-    )
-    return await where(
-        transaction, and_(or_(failed, may_leak), ~of_removed(publications.c.user_key))
-    )
+    wanted = and_(or_(failed, HELD_FOR_CREDENTIALS), ~of_removed(publications.c.user_key))
+    return await where(transaction, wanted)
 
 
 async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Cause, ...]:
@@ -96,6 +95,7 @@ async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[
             func.min(due, type_=due.type).label("first_at"),
             func.max(due, type_=due.type).label("last_at"),
             func.max(publications.c.id).label("newest"),
+            func.max(case((HELD_FOR_CREDENTIALS, 1), else_=0)).label("for_credentials"),
         )
         .where(wanted, publications.c.reason.is_not(None))
         .group_by(cause, publications.c.state)
@@ -112,6 +112,7 @@ async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[
             row.first_at,
             row.last_at,
             row.newest,
+            bool(row.for_credentials),
         )
         for row in await transaction.execute(grouped)
     )

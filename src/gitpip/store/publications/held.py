@@ -72,6 +72,8 @@ class Answered:
     published: int
     """How many are published now, as soon as the publisher comes to them."""
     skipped: int
+    for_credentials: int = 0
+    """How many stay held, as they may hold credentials: each is decided about alone."""
 
 
 def parse_answer(text: str) -> Backfill:
@@ -219,15 +221,16 @@ async def answer(
     if user is None:
         raise UserNotTracked(f"{login} is not tracked")
     held = await of_user(transaction, user.key)
+    left = await approvals.number_for_credentials(transaction, user.key)
     if held is None:
-        return Answered(user.login, published=0, skipped=0)
+        return Answered(user.login, published=0, skipped=0, for_credentials=left)
     if shown is not None and shown != held.files:
         raise HeldChanged(
             f"{held.files:,} files of {user.login} are held now, and not {shown:,}; look at them, "
             "and decide again"
         )
     published, skipped = await _answer(transaction, user.key, approved, now, by)
-    return Answered(user.login, published=published, skipped=skipped)
+    return Answered(user.login, published=published, skipped=skipped, for_credentials=left)
 
 
 async def answer_for_all(
@@ -248,7 +251,8 @@ async def answer_for_all(
             f"{files:,} files are held now, and not {shown:,}; look at them, and decide again"
         )
     published, skipped = await _answer(transaction, None, approved, now, by)
-    return Answered("", published=published, skipped=skipped)
+    left = await approvals.number_for_credentials(transaction)
+    return Answered("", published=published, skipped=skipped, for_credentials=left)
 
 
 async def tried_for_all(transaction: Transaction, approved: Backfill) -> Answered:

@@ -103,7 +103,10 @@ async def foreseen(transaction: Transaction, wanted: Sequence[NewUser]) -> tuple
         ):
             outcomes.append(Outcome(added=False))
         elif known_id is not None:
-            reason = f"{user.login} is already tracked (customer ID {known_id})"
+            reason = (
+                f"{user.login} is tracked with customer ID {known_id}; the file says "
+                f"{user.external_id}. Left unchanged"
+            )
             outcomes.append(Outcome(added=False, conflict=reason))
         else:
             reason = f"the id {user.external_id} is taken already, by {known_login}"

@@ -49,6 +49,8 @@ class AnsweredBody(NounBody[Answered]):
     published: int
     """How many are sent now, in their turn."""
     skipped: int
+    for_credentials: int
+    """How many stay held, as they may hold credentials: approve or skip each."""
 
 
 @router.get("/held")

@@ -154,6 +154,8 @@ class MovedBody(NounBody[Moved]):
     """Those that the act was done to."""
     left: list[LeftBody]
     """Those that were named and are in another state, as they were sent or skipped meanwhile."""
+    for_credentials: int
+    """How many were not named and stay held, as they may hold credentials: name each."""
 
 
 @router.post("/publications/approve", tags=["publications"])

@@ -1,4 +1,4 @@
-"""`gitpip held` at a terminal says what an answer for everybody does, and asks before it acts."""
+"""At a terminal, what can't be taken back is said and asked about before it is done."""
 
 import os
 import pty
@@ -10,11 +10,11 @@ from tests.actions.doors import House
 from tests.support.running import GITPIP
 
 
-def answered(house: House, answer: str) -> tuple[int, str, str, list[str]]:
+def answered(house: House, answer: str, *command: str) -> tuple[int, str, str, list[str]]:
     """Type an answer; gives the exit code, what was said before and after, and what was done."""
     own, its = pty.openpty()
     process = subprocess.Popen(
-        [GITPIP, "held", "--everybody", "--approve", "latest:1"],
+        [GITPIP, *command],
         cwd=house.folder,
         env={"PATH": os.environ["PATH"], "NO_COLOR": "1", "TERM": "dumb", **house.environment},
         stdin=its,
@@ -43,15 +43,24 @@ def answered(house: House, answer: str) -> tuple[int, str, str, list[str]]:
     return code, asked, said.removeprefix(asked), done
 
 
-def test_an_answer_for_everybody_is_given_only_after_a_yes(house: Callable[[], House]) -> None:
+HELD = ("held", "--everybody", "--approve", "latest:1")
+ASKING = {
+    HELD: "The latest 1 gist of all people together. 1 file would be queued, 0 skipped.\r\nDo ",
+    ("undo", "--user", "ada"): "Activities that a person has changed are kept.\r\nUndo this?",
+    ("publications", "repair", "skip", "--all"): "1 pending\r\n",
+    ("publications", "approve", "--all"): "1 held publication would be approved, and sent.",
+    ("users", "remove", "ada"): "gitpip would stop tracking ada. 2 queued or held files would not",
+}
+
+
+def test_what_can_not_be_taken_back_is_done_only_after_a_yes(house: Callable[[], House]) -> None:
     own = house()
-    question = (
-        "The latest 1 gist of all people together. 1 file would be queued, 0 skipped.\r\n"
-        "Do this? [y/N]: "
-    )
-    code, asked, _, done = answered(own, "")
-    assert (code, asked, done) == (1, question, [])
-    code, asked, then, done = answered(own, "y")
-    assert (code, asked) == (0, question)
+    for command, told in ASKING.items():
+        code, asked, _, done = answered(own, "", *command)
+        assert (code, told in asked, done) == (1, True, []), asked
+    code, asked, then, done = answered(own, "y", *HELD)
+    assert (code, ASKING[HELD] in asked) == (0, True)
     assert "Everyone: 1 file queued, 0 skipped." in then
     assert done == ["everybody: latest:1, 1 to publish, 0 skipped"]
+    code, asked, then, _ = answered(own, "", "users", "remove", "ada", "--yes")
+    assert (code, asked, "Stopped tracking ada." in then) == (0, "", True)
