@@ -70,7 +70,7 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
         ),
         (
             "95% of new gists in Pipedrive",
-            "later each day"
+            "falls further behind each day"
             if follows.freshness_p95_seconds is None
             else f"within {_time(follows.freshness_p95_seconds)}",
             "",
