@@ -224,10 +224,12 @@ def _page_before(request: Request) -> str:
 
 def _too_little(identity: Identity, needed: Role) -> str:
     if identity.name:
-        return f"this needs the role {needed}; your key {identity.name} has {identity.role}"
+        return (
+            f"You need the {needed} role. Your key ({identity.name}) has the {identity.role} role."
+        )
     return (
-        f"this needs the role {needed}; without an access key only reading is open here: sign in, "
-        "or send a key in the header Authorization: Bearer KEY"
+        f"You need the {needed} role. Without an access key you can only read: sign in, or send a "
+        "key in the header Authorization: Bearer KEY."
     )
 
 
