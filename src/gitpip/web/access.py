@@ -70,6 +70,8 @@ class Access:
             return refusal
         if identity is None:
             return _unknown(request, requirement, await self._authentication.proxy_notice(request))
+        # Also for the page of a refusal, which leads on to what this caller may see.
+        current.set(identity)
         if not identity.role.includes(requirement.role):
             raise AccessRefused(_too_little(identity, requirement.role))
         if identity.is_open and _is_act_of_admin(request, requirement):
@@ -79,7 +81,6 @@ class Access:
                 "a change in a browser's session must say which page it comes from, in the "
                 "header Origin or Sec-Fetch-Site; programs send an access key instead"
             )
-        current.set(identity)
         return None
 
     def turn(
