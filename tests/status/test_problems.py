@@ -371,6 +371,7 @@ async def test_the_worst_is_said_first_and_how_many_more(rows: Rows) -> None:
         ProblemKind.PUBLICATIONS_WAITING,
     ]
     assert condition.sentence == f"{condition.problems[0].sentence} And 2 more."
+    assert condition.for_readers == condition.problems[:3]
 
 
 async def test_a_user_who_is_not_shown_is_no_empty_list_of_users(rows: Rows) -> None:
