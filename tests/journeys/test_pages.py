@@ -215,7 +215,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
 
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()
-    page.get_by_role("link", name="Preview").click()
+    page.get_by_role("link", name="View hello.py").click()
     expect(page.get_by_label("Note", exact=True).locator("pre")).to_contain_text("print('one')")
     page.get_by_text("Show HTML").click()
     expect(page.get_by_label("HTML of the note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
