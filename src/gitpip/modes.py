@@ -14,7 +14,7 @@ class PublishingMode(StrEnum):
     """It waits, and what would be sent is shown: nothing is written to the CRM."""
 
 
-ASKED = "the publishing mode is to ask before anything is sent"
+ASKED = "needs approval"
 MET_IN_DRY_RUN = "found, or not sent yet, during a dry run"
 
 

@@ -29,7 +29,7 @@ RULES = [
             "--when",
             "names=*.env, id_*",
         ),
-        audit=(("rule.added", "3 at 1: skip No keys, name is *.env, id_*"),),
+        audit=(("rule.added", "3 at 1: skip No keys, the filename matches *.env or id_*"),),
         tables=("events", "publishing_rules"),
     ),
     Case(

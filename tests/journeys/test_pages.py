@@ -215,7 +215,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
 
     page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("Failed")).click()
-    page.get_by_role("link", name="Preview").click()
+    page.get_by_role("link", name="View hello.py").click()
     expect(page.get_by_label("Note", exact=True).locator("pre")).to_contain_text("print('one')")
     page.get_by_text("Show HTML").click()
     expect(page.get_by_label("HTML of the note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
@@ -349,7 +349,7 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     expect(page.get_by_role("heading", level=1)).to_contain_text("octocat")
     expect(page.get_by_role("button", name="Check now")).to_have_count(0)
     page.goto(f"{world.gitpip.url}/keys")
-    expect(page.get_by_role("alert")).to_contain_text("needs the role admin")
+    expect(page.get_by_role("alert")).to_contain_text("You need the admin role.")
     page.goto(world.gitpip.url)
     page.get_by_role("button", name="Mark all as read").click()
     expect(page.get_by_text("You're all caught up.")).to_be_visible()

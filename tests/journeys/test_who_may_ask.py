@@ -114,4 +114,4 @@ def test_an_ipv4_client_of_an_ipv6_socket_is_known_by_its_own_address(world: Wor
         assert made.status_code == 201
 
     audit = httpx2.get(f"http://127.0.0.1:{port}/api/v1/audit").json()["items"]
-    assert [entry["actor"] for entry in audit] == ["anybody at 203.0.113.5", "anybody at 127.0.0.1"]
+    assert [entry["actor"] for entry in audit] == ["someone at 203.0.113.5", "someone at 127.0.0.1"]

@@ -137,7 +137,7 @@ def test_signals_to_stop_do_not_end_it(detector: Detector) -> None:
 def test_what_was_found_is_named_without_the_secret() -> None:
     found = DETECTOR.find(parts(f"one\ntwo\n{LEAKED}\n", description=f"my {LEAKED}"))
     assert found.sentence() == (
-        "looks like it holds credentials: github-pat (in its description), github-pat (line 3)"
+        "may contain credentials: github-pat (in its description), github-pat (line 3)"
     )
     assert LEAKED[6:] not in repr(found)
 

@@ -29,7 +29,7 @@ from tests.support.tokens import LEAKED
 
 EVE = Actor("eve", Via.COMMAND)
 OTHER = "gh" + "p_" + "zB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG9"
-HELD_FOR_IT = "looks like it holds credentials: github-pat (line 2)"
+HELD_FOR_IT = "may contain credentials: github-pat (line 2)"
 
 
 async def publish(scene: Scene) -> None:

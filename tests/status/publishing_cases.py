@@ -126,7 +126,7 @@ CASES = (
         Act.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
-        ("1 file of ada waits for your decision: new files are held for approval. Approve",),
+        ("1 file of ada waits for your decision: new files need approval. Approve",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,

@@ -117,7 +117,7 @@ CASES = (
         Act.REVIEW_USERS,
         (users.update().where(ADA).values(state="unavailable", **FAILED),),
         (WELL,),
-        ("New gists of ada are not found: Not Found (SAML).", "gitpip asks again once a day"),
+        ("gitpip can't find new gists of ada: Not Found (SAML).", "gitpip asks again once a day"),
     ),
     Case(
         ProblemKind.USERS_UNAVAILABLE,
@@ -126,7 +126,7 @@ CASES = (
         (users.update().where(ADA).values(state="unavailable", **NOT_THERE),),
         (WELL,),
         (
-            "New gists of ada are not found: GitHub has no user ada. gitpip asks again once a "
+            "gitpip can't find new gists of ada: GitHub has no user ada. gitpip asks again once a "
             "day. Check the username, or stop tracking this person.",
         ),
     ),
@@ -371,6 +371,7 @@ async def test_the_worst_is_said_first_and_how_many_more(rows: Rows) -> None:
         ProblemKind.PUBLICATIONS_WAITING,
     ]
     assert condition.sentence == f"{condition.problems[0].sentence} And 2 more."
+    assert condition.for_readers == condition.problems[:3]
 
 
 async def test_a_user_who_is_not_shown_is_no_empty_list_of_users(rows: Rows) -> None:

@@ -47,9 +47,10 @@ def test_what_does_not_fit_says_what_would() -> None:
     assert follows.backlog_days is None
     assert follows.freshness_p95_seconds is None
     assert follows.warnings == (
-        "GitHub's 5,000 points an hour do not check 1,000,000 people every 1h; an interval of 2h "
-        "does",
-        "GitHub's 5,000 requests an hour do not read 90,000 gists a day; some 59,280 fit",
+        "GitHub's 5,000 points an hour are too few to check 1,000,000 people every 1h. Every 2h "
+        "works.",
+        "GitHub's 5,000 requests an hour are too few to read 90,000 gists a day. They are "
+        "enough for about 59,280.",
         "778,740 tokens a day are more than the 30,000 of lite with 1 seat; 26 seats are enough",
     )
 
@@ -79,15 +80,17 @@ def test_without_a_token_there_is_no_public_feed_and_hardly_any_request() -> Non
     assert (few.github_requests_per_hour, few.freshness_p95_seconds) == (21, 3_600)
     assert few.warnings[1:] == ()
     assert many.warnings[1:] == (
-        "GitHub's 60 requests an hour do not check 100 people every 1h; an interval of 1h43m27s "
-        "does",
+        "GitHub's 60 requests an hour are too few to check 100 people every 1h. Every 1h43m27s "
+        "works.",
     )
     assert many.found_within_seconds == pytest.approx(6_207, abs=1)
     assert many.freshness_p95_seconds is None
     assert too_many.shortest_interval_seconds is None
     assert too_many.warnings[1:] == (
-        "GitHub's 60 requests an hour do not check 1,000 people every 1h; no interval does",
-        "GitHub's 60 requests an hour do not read 800 gists a day; some 720 fit",
+        "GitHub's 60 requests an hour are too few to check 1,000 people every 1h. No "
+        "interval works.",
+        "GitHub's 60 requests an hour are too few to read 800 gists a day. They are enough "
+        "for about 720.",
     )
 
 

@@ -347,7 +347,7 @@ def test_a_role_opens_what_it_should_and_nothing_else(
         assert answer.json()["detail"] == ONE_WORDING
     elif not role.includes(needed):
         assert answer.status_code == 403
-        assert f"needs the role {needed}" in answer.json()["detail"]
+        assert f"You need the {needed} role." in answer.json()["detail"]
     else:
         assert answer.status_code not in {401, 403}, answer.text
         assert answer.status_code < 500 or answer.json()["code"] == "github-unavailable"

@@ -39,8 +39,8 @@ def test_several_are_previewed_and_added_however_they_are_written(
     preview = people.post("/people", data={**form, "forecast": "1"})
 
     said = _said(preview)
-    assert "3 people, 3 existing gists: 2 files will be sent now, in 1 s or more." in said
-    assert "“Send all” would send 4 files, in 1 s or more. Nothing is added yet." in said
+    assert "3 people, 3 existing gists: 2 files will be sent now, in about 1 s." in said
+    assert "“Send all” would send 4 files, in about 1 s. Nothing has been added yet." in said
     assert "ada: 2 public gists, 1 of 3 files will be sent" in said
     assert "<button>Add 3 people</button>" in preview.text
     assert re.search(r'value="latest" checked>.*\s.*name="latest"[^>]*value="1"', preview.text)
@@ -90,8 +90,8 @@ def test_a_preview_asks_no_more_once_github_does_not_answer(
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"login": " , "}, "login: enter at least one GitHub username"),
-        ({"login": "ada no!name"}, "login: 'no!name' isn't a valid GitHub username"),
+        ({"login": " , "}, "Enter at least one GitHub username"),
+        ({"login": "ada no!name"}, "'no!name' isn't a valid GitHub username"),
         ({"login": " ".join(f"u{n}" for n in range(21))}, "21 people are named; at most 20"),
         ({"login": "ada bob", "id": "7"}, "id: a customer ID is for one person"),
         ({"login": "ada", "backfill": "latest", "latest": "0"}, "backfill: must be all, none"),

@@ -10,7 +10,7 @@ def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
     page = on_one_line(served_to_all.gitpip.get("/capacity").text)
     assert '<th scope="row" role="rowheader">Pipedrive tokens per day</th>' in page
     assert (
-        'People</th> <td role="cell" data-label="Plan">1</td>'
+        'People</th> <td role="cell" data-label="Planned">1</td>'
         '<td role="cell" data-label="Today">0</td></tr>' in page
     )
     asked = "users=2000000&gists_per_day=50%2C000&pipedrive_plan=growth&seats=2&check_interval=1m"

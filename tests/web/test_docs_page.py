@@ -46,6 +46,7 @@ async def test_a_request_without_a_body_shows_none(sections: dict[str, str]) -> 
 
 async def test_what_any_request_can_meet_is_said_once(sections: dict[str, str]) -> None:
     assert "429 Too many requests." in sections[""]
+    assert [name for name, text in sections.items() if "`" in text] == []
     for name, text in sections.items():
         if name:
             own = re.search(r"Answers: ([\w, ]*)", text)

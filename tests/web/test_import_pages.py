@@ -82,7 +82,7 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
 ) -> None:
     page = upload(people, content, "wrong extension.json")
     assert encoded in page.text
-    assert "proposes what its columns hold" in page.text
+    assert "Check how gitpip matched the columns" in page.text
     assert re.search(
         'aria-label="What Konto holds">.*?value="login"\n? *selected', page.text, re.DOTALL
     )
@@ -199,7 +199,7 @@ def test_a_file_that_is_no_list_is_not_kept(
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"id,tags,login,login\nx,y,ada,bob\n", "proposes what its columns hold"),
+        (b"id,tags,login,login\nx,y,ada,bob\n", "Check how gitpip matched the columns"),
         (b"login;id\n\xff\xff;1\n", "1 row with errors"),
         (b"\x00\xff\xfe\n", "Choose the column that holds GitHub usernames"),
         (b"[1, 2", "2 rows with errors"),

@@ -64,7 +64,7 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     )
     assert held["because"] == {"ask": 2}
     page = served.gitpip.get("/publications").text
-    assert "since new files are held for approval" in " ".join(page.split())
+    assert "Held</span>: needs approval" in " ".join(page.split())
     first, second = served.api("GET", "/publications?state=held").json()["items"]
     assert f'id="choose-{first["id"]}"' in page
     told = served.gitpip.command("publish", "--dry-run").stdout

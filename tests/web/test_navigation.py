@@ -67,5 +67,9 @@ def test_the_menu_leads_to_what_the_reader_may_open(served: Served, reader: http
     assert links(at_home)[4:] == MORE
     assert 'href="/keys" aria-current="page"' in at_home
     assert links(signed_in)[4:] == [*MORE[:4], "API docs"]
+    refused = reader.get("/keys")
+    assert refused.status_code == 403
+    assert ">You need the admin role." in on_one_line(refused.text)
+    assert links(refused.text)[4:] == links(signed_in)[4:]
     paths = re.findall('<a href="(/[^"]*)"', signed_in[: signed_in.index("</header>")])
     assert [path for path in paths if not reader.get(path).is_success] == []

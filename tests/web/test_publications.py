@@ -123,7 +123,7 @@ def test_the_words_around_a_sent_file(served: Served) -> None:
     listed = served.gitpip.get("/publications").text
     assert re.search(r">View<span[^>]*> one.py", on_one_line(listed))
     shown = on_one_line(served.gitpip.get(f"/publications/{row['id']}").text)
-    assert '<h2>Preview of the activity</h2> <p class="soft">As it would be sent today' in shown
+    assert "<h2>The activity, as it would be sent today</h2>" in shown
     assert re.search(r'aria-label="Note" dir="auto"><p>.*?<pre>1', shown)  # not its tags as text
     assert f"Sync ID <code>{row['marker']}</code>" in shown
     assert '<span class="state published">' in listed

@@ -82,7 +82,7 @@ def test_what_needs_attention_comes_first_grouped_by_its_cause(refused: Served) 
     page = on_one_line(refused.gitpip.get("/publications").text)
     attention, rest = page.split('<div class="chips"')
     assert "Retry all 3 failed …" in attention
-    for shown in (">3 files<", "no such type", ">leak.py<", "looks like it holds credentials"):
+    for shown in (">3 files<", "no such type", ">leak.py<", "may contain credentials"):
         assert attention.count(shown) == 1, shown
     assert rest.count("no such type") == 3
     assert 'id="skip-' in attention  # the single one is skipped at once

@@ -81,7 +81,7 @@ async def test_the_page_and_the_api_show_which_rule_takes_which_file(
     ]
     page = on_one_line((await client.get("/rules")).text)
     cells = "".join(re.findall("<td>[^<]*</td>", page))
-    assert f"<td>rule 0</td><td>skip</td><td>name is {name}</td><td>1</td>" in cells
+    assert f"<td>rule 0</td><td>skip</td><td>the filename matches {name}</td><td>1</td>" in cells
     assert "<td>no rule</td><td>publish</td><td>every other file</td><td>2</td>" in cells
     assert "Counted in the newest 3 stored files" in page
     edit = on_one_line((await client.get("/rules?edit=2")).text)
@@ -124,7 +124,7 @@ async def test_what_would_become_of_a_file_counts_opt_outs_modes_and_pauses(
     page = on_one_line((await client.get("/rules")).text)
     assert f"<td>no rule</td><td>{dry}{held}</td>" in page
     await mode("users/ada", publishing_mode="ask")
-    asked = "the publishing mode is to ask before anything is sent"
+    asked = "needs approval"
     assert await told() == ["skip: skipped by the rule skip", *[f"hold: {asked}"] * 2]
     await mode("users/ada", paused=True)
     paused = "wait: its user is paused"

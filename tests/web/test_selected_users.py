@@ -116,11 +116,11 @@ def test_a_user_who_is_paused_already_keeps_that_and_the_audit_says_nothing(tabl
 
 def test_files_of_some_are_held_until_that_ends(table: Table) -> None:
     held = table.order("hold", "ada", "bob")
-    assert _said(held) == "Holding sync of 2 people. New files wait for approval under CRM sync."
-    assert on_one_line(held.text).count("Files are held for approval") == 2
+    assert _said(held) == "New files of 2 people now need approval under CRM sync."
+    assert on_one_line(held.text).count("Files need approval") == 2
     ended = table.order("unhold", "ada", "cleo")
-    assert _said(ended).startswith("Ended the hold of 2 people.")
-    assert on_one_line(ended.text).count("Files are held for approval") == 1
+    assert _said(ended).startswith("New files of 2 people now use the default mode.")
+    assert on_one_line(ended.text).count("Files need approval") == 1
     modes = ("general → ask", "ask → general")
     assert table.audit() == {
         *(("user.changed", f"ada: publishing_mode: {mode}") for mode in modes),

@@ -115,7 +115,7 @@ def test_under_a_filter_only_what_it_shows_is_marked(served: Served) -> None:
     assert ">1 result<" in on_one_line(found)
     assert "Marked 1 gist as read." in marked
     assert "1 unread gist from 1 person" in marked
-    assert "No matches. Try fewer filters" in on_one_line(none)
+    assert "No matches. Try another word" in on_one_line(none)
     assert "inbox</a>. You don't track zzznothing yet." in on_one_line(none)
 
 

@@ -85,7 +85,9 @@ async def carry_out(
                 act.transaction, repair_id, by=act.actor.name, now=act.now
             )
             if repair.ended_at:
-                told = f"{repair.done} done, {repair.changed} left as they had changed"
+                told = f"{repair.done} done"
+                if repair.changed:
+                    told += f", {repair.changed} left out because they changed meanwhile"
                 await act.record("repair.ended", f"{repair.id}: {told}")
             if repair.act in repairs.SENDS:
                 act.wake("publish")

@@ -101,19 +101,25 @@ def _say_plan(plan: Plan) -> None:
             f"{plan.under_way:,} being undone."
         )
         return
-    files = count(plan.to_withdraw, "file")
-    first = f", {count(plan.to_settle, 'file')} looked for first" if plan.to_settle else ""
+    parts = [
+        f"{count(number, thing, things)} would {what}"
+        for number, thing, things, what in (
+            (plan.activities, "activity in Pipedrive", "activities in Pipedrive", "be deleted"),
+            (plan.to_withdraw, "file", "files", "not be sent"),
+            (plan.to_settle, "file", "files", "be looked for first"),
+        )
+        if number
+    ]
     console.say(
-        f"Undo of {plan.subject}: {count(plan.total, 'file')}. "
-        f"{count(plan.activities, 'activity', 'activities')} in Pipedrive would be deleted, "
-        f"{files} would not be sent{first}. It takes {count(plan.tokens, 'API token')} at most. "
+        f"Undo of {plan.subject}: {count(plan.total, 'file')}. {', '.join(parts)}. "
+        f"It takes {count(plan.tokens, 'API token')} at most. "
         "Activities that a person has changed are kept."
     )
     if plan.kept:
         console.say(f"  Kept with files that are not undone: {count(plan.kept, 'publication')}.")
     if plan.deals:
         would = "would be deleted" if plan.with_deals else "can be deleted by --with-deals"
-        console.say(f"  Up to {count(plan.deals, 'deal')} {would}, if empty then.")
+        console.say(f"  Up to {count(plan.deals, 'deal')} {would}, if empty afterwards.")
 
 
 @undos_app.command("list")

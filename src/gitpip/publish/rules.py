@@ -113,10 +113,10 @@ class Conditions(BaseModel):
 
 
 def _phrase(name: str, value: object) -> str:
-    of = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    of = _either(value) if isinstance(value, tuple) else str(value)
     return {
         "languages": f"language is {of}",
-        "names": f"name is {of}",
+        "names": f"the filename matches {of}",
         "larger_than": f"larger than {of} bytes",
         "smaller_than": f"smaller than {of} bytes",
         "tags": f"user has the tag {of}",
@@ -127,6 +127,12 @@ def _phrase(name: str, value: object) -> str:
         "words": f"content has the word {of}",
         "content": f"content matches {of}",
     }[name]
+
+
+def _either(values: tuple[object, ...]) -> str:
+    """Like `*.log, *.tmp or *.bak`."""
+    *others, last = map(str, values)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 @dataclass(frozen=True)

@@ -41,5 +41,5 @@ async def look_at_settings(
 
 
 def _summary(policy: PublishingPolicy, resolved: Resolved) -> str:
-    done = "done" if policy.activity_done else "open to-dos"
-    return f"match the account; activities are {resolved.activity.type}s, {done}"
+    done = "done" if policy.activity_done else "open"
+    return f"all exist in the account; activities have the type {resolved.activity.type}, {done}"

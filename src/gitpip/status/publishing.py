@@ -403,7 +403,7 @@ WHY_HELD = {
     "expected",
     HeldBecause.RULE: "a rule holds them",
     HeldBecause.DRY_RUN: "they were found during a dry run",
-    HeldBecause.ASK: "new files are held for approval",
+    HeldBecause.ASK: "new files need approval",
     HeldBecause.PERSON: "a person held them",
 }
 

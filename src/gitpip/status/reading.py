@@ -31,6 +31,16 @@ from gitpip.store.status.instances import Instance, Tokens, tokens_at_work
 from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.store.users import schedule, users
 
+FOR_READERS = frozenset(
+    {
+        ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+        ProblemKind.DRY_RUN,
+        ProblemKind.USERS_PAUSED,
+        ProblemKind.PUBLICATIONS_HELD,
+    }
+)
+"""No fault, and yet why a gist is not found or not sent."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -68,6 +78,15 @@ class Condition:
     def all_good(self) -> bool:
         """Whether there is nothing to say but that everything was found and published."""
         return not self.problems
+
+    @property
+    def for_readers(self) -> tuple[Problem, ...]:
+        """What readers of gists should know, worst first: no work that goes on as it should."""
+        return tuple(
+            problem
+            for problem in self.problems
+            if problem.severity is not Severity.INFO or problem.kind in FOR_READERS
+        )
 
     @property
     def severity(self) -> Severity | None:

@@ -224,19 +224,19 @@ def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
     if github.shortest is None or github.shortest > wanted.check_interval:
         by_points = wanted.github_token == GitHubToken.CLASSIC
         what = f"{POINTS:,} points" if by_points else f"{github.most_requests:,} requests"
-        does = "no interval does"
+        works = "No interval works."
         if github.shortest is not None:
             seconds = timedelta(seconds=-(-github.shortest.total_seconds() // 1))
-            does = f"an interval of {format_duration(seconds)} does"
+            works = f"Every {format_duration(seconds)} works."
         yield (
-            f"GitHub's {what} an hour do not check {wanted.users:,} people every "
-            f"{format_duration(wanted.check_interval)}; {does}"
+            f"GitHub's {what} an hour are too few to check {wanted.users:,} people "
+            f"every {format_duration(wanted.check_interval)}. {works}"
         )
     fit = (github.most_requests - FEED_REQUESTS * github.reads_feed) * 24 // REQUESTS_A_GIST
     if wanted.gists_per_day > fit:
         yield (
-            f"GitHub's {github.most_requests:,} requests an hour do not read "
-            f"{wanted.gists_per_day:,.0f} gists a day; some {fit:,} fit"
+            f"GitHub's {github.most_requests:,} requests an hour are too few to read "
+            f"{wanted.gists_per_day:,.0f} gists a day. They are enough for about {fit:,}."
         )
 
 

@@ -26,17 +26,17 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
         ("users", f"{wanted.users:,}", f"{present.users:,}" if present else ""),
         (
             "gists per day",
-            f"{wanted.gists_per_day:,.1f}",
+            _short(wanted.gists_per_day),
             f"{present.gists_per_day:,.1f} (last 7 days)" if present else "",
         ),
         (
             "GitHub points per hour",
-            f"{follows.github_points_per_hour:,.1f} ({follows.github_points_percent:.1f}%)",
+            f"{_short(follows.github_points_per_hour)} ({_short(follows.github_points_percent)}%)",
             budgets.pop("GitHub GraphQL points", ""),
         ),
         (
             "GitHub requests per hour",
-            f"{follows.github_requests_per_hour:,.0f} ({follows.github_requests_percent:.1f}%)",
+            f"{follows.github_requests_per_hour:,.0f} ({_short(follows.github_requests_percent)}%)",
             budgets.pop("GitHub requests", ""),
         ),
         (
@@ -53,7 +53,7 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
         ),
         (
             "Pipedrive tokens per day",
-            f"{follows.tokens_per_day:,.0f} ({follows.tokens_percent:.1f}% of "
+            f"{follows.tokens_per_day:,.0f} ({_short(follows.tokens_percent)}% of "
             f"{follows.tokens_of_plan:,})",
             "; ".join(budgets.values()),
         ),
@@ -70,7 +70,7 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
         ),
         (
             "95% of new gists in Pipedrive",
-            "later each day"
+            "falls further behind each day"
             if follows.freshness_p95_seconds is None
             else f"within {_time(follows.freshness_p95_seconds)}",
             "",
@@ -84,6 +84,11 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
         ),
     ]
     return tuple(SizingRow(*row) for row in rows)
+
+
+def _short(number: float) -> str:
+    """A number with one decimal, as long as that tells anything."""
+    return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"  # noqa: PLR2004
 
 
 def _time(seconds: float) -> str:

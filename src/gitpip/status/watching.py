@@ -102,13 +102,13 @@ async def problems(watching: Watching, known: Completeness, *, capacity: int) ->
 def _unavailable(trouble: Trouble) -> Problem:
     if trouble.count == 1:
         sentence = (
-            f"New gists of {trouble.example} are not found: {said(trouble.reason)} gitpip asks "
+            f"gitpip can't find new gists of {trouble.example}: {said(trouble.reason)} gitpip asks "
             "again once a day. Check the username, or stop tracking this person."
         )
     else:
         sentence = (
-            f"GitHub does not show {people(trouble.count)}, so their new gists are not "
-            f"found, e.g. {trouble.example}: {said(trouble.reason)} gitpip asks again once a day. "
+            f"gitpip can't find new gists of {people(trouble.count)}, e.g. {trouble.example}: "
+            f"{said(trouble.reason)} gitpip asks again once a day. "
             "Check the usernames, or stop tracking them."
         )
     return Problem(

@@ -70,6 +70,8 @@ class Access:
             return refusal
         if identity is None:
             return _unknown(request, requirement, await self._authentication.proxy_notice(request))
+        # Also for the page of a refusal, which leads on to what this caller may see.
+        current.set(identity)
         if not identity.role.includes(requirement.role):
             raise AccessRefused(_too_little(identity, requirement.role))
         if identity.is_open and _is_act_of_admin(request, requirement):
@@ -79,7 +81,6 @@ class Access:
                 "a change in a browser's session must say which page it comes from, in the "
                 "header Origin or Sec-Fetch-Site; programs send an access key instead"
             )
-        current.set(identity)
         return None
 
     def turn(
@@ -224,10 +225,12 @@ def _page_before(request: Request) -> str:
 
 def _too_little(identity: Identity, needed: Role) -> str:
     if identity.name:
-        return f"this needs the role {needed}; your key {identity.name} has {identity.role}"
+        return (
+            f"You need the {needed} role. Your key ({identity.name}) has the {identity.role} role."
+        )
     return (
-        f"this needs the role {needed}; without an access key only reading is open here: sign in, "
-        "or send a key in the header Authorization: Bearer KEY"
+        f"You need the {needed} role. Without an access key you can only read: sign in, or send a "
+        "key in the header Authorization: Bearer KEY."
     )
 
 

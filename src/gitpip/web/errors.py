@@ -250,7 +250,10 @@ async def _http(request: Request, error: Exception) -> Response:
     if detail == status.phrase:
         asked = f"{request.method} {told_path(request.scope['path'])}"
         detail = f"{asked}: {status.description or status.phrase}"
-        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        if status is HTTPStatus.NOT_FOUND:
+            what = "page" if wants_page(request) else "endpoint"
+            detail = f"There is no {what} at {told_path(request.scope['path'])}."
+        elif status is HTTPStatus.METHOD_NOT_ALLOWED:
             detail = f"{asked}: {method_not_allowed(error)}"
     kind = status.phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None

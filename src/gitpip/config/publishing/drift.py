@@ -27,21 +27,21 @@ class DriftSettings:
         _OF_A_DEAL_THAT_IS_THERE,
         label="After a deal was won",
         group=Group.DRIFT,
-        description=f"where new files go whose deal was won: {_KEEP}, {_NEW}, or {_WAIT}",
+        description=f"where new files go after the deal was won: {_KEEP}, {_NEW}, or {_WAIT}",
     )
     on_deal_lost: DriftAnswer = setting(
         DriftAnswer.KEEP,
         _OF_A_DEAL_THAT_IS_THERE,
         label="After a deal was lost",
         group=Group.DRIFT,
-        description=f"where new files go whose deal was lost: {_KEEP}, {_NEW}, or {_WAIT}",
+        description=f"where new files go after the deal was lost: {_KEEP}, {_NEW}, or {_WAIT}",
     )
     on_deal_archived: DriftAnswer = setting(
         DriftAnswer.NEW,
         _OF_A_DEAL_THAT_IS_THERE,
         label="After a deal was archived",
         group=Group.DRIFT,
-        description="where new files go whose deal was archived: keep (they still go there, and"
+        description="where new files go after the deal was archived: keep (they still go there, and"
         f" wait while Pipedrive refuses that), {_NEW}, or {_WAIT}",
     )
     on_deal_deleted: DriftAnswer = setting(
@@ -49,14 +49,14 @@ class DriftSettings:
         _answers(DriftAnswer.NEW, DriftAnswer.WAIT),
         label="After a deal was deleted",
         group=Group.DRIFT,
-        description=f"where new files go whose deal was deleted: {_NEW}, or {_WAIT}",
+        description=f"where new files go after the deal was deleted: {_NEW}, or {_WAIT}",
     )
     on_deal_merged: DriftAnswer = setting(
         DriftAnswer.FOLLOW,
         _answers(DriftAnswer.FOLLOW, DriftAnswer.NEW, DriftAnswer.WAIT),
         label="After a deal was merged",
         group=Group.DRIFT,
-        description="where new files go whose deal was merged into another one: follow (to that"
+        description="where new files go after the deal was merged into another one: follow (to that"
         f" one), {_NEW}, or {_WAIT}",
     )
 

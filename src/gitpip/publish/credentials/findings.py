@@ -68,7 +68,7 @@ class Examined:
             return None
         more = len(self.named) - NAMED
         rest = f" and {more:,} more" if more > 0 else ""
-        return f"looks like it holds credentials: {', '.join(self.named[:NAMED])}{rest}"
+        return f"may contain credentials: {', '.join(self.named[:NAMED])}{rest}"
 
 
 NOTHING = Examined()

@@ -64,17 +64,17 @@ _PROBLEM = {"content": {"application/problem+json": {"schema": Problem.model_jso
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": description, **_PROBLEM}
     for status, description in {
-        400: "Not from this machine, or control characters in the path.",
+        400: "Wrong host, or control characters in the path.",
         401: "No valid access key.",
         403: "The key's role does not allow it, or it comes from another site.",
-        404: "Unknown.",
-        409: "In conflict with what is there.",
-        413: "Too large.",
+        404: "Not found.",
+        409: "The current state does not allow it.",
+        413: "The body is too large.",
         414: "The path and the query are too long.",
         422: "A field is wrong.",
         429: "Too many requests.",
-        502: "GitHub or Pipedrive can't be asked now.",
-        503: "The database does not work now.",
+        502: "GitHub or Pipedrive is unavailable.",
+        503: "The database is unavailable.",
     }.items()
 }
 

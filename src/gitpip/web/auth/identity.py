@@ -53,7 +53,8 @@ class Identity:
     @property
     def actor(self) -> Actor:
         """Who the audit says it was."""
-        return Actor(self.name or f"anybody at {self.address}", self.via)
+        somebody = "someone on this computer" if self.is_open else f"someone at {self.address}"
+        return Actor(self.name or somebody, self.via)
 
     async def did(self, transaction: Transaction, action: str, subject: str) -> None:
         """Keep in the audit what this caller does, in the transaction in which it is done."""

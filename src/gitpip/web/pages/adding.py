@@ -52,7 +52,10 @@ async def add(
             find_account=context.find_account,
         )
     except InvalidInput as error:
-        return await show_users(request, context, fault=str(error), new=new)
+        # The page has one field for usernames, whose sentence says what is wrong with which.
+        message = f"{error.message[:1].upper()}{error.message[1:]}"
+        fault = message if error.field == "login" else str(error)
+        return await show_users(request, context, fault=fault, new=new)
     if done.faults:
         return await _not_all(request, context, new, done)
     if len(logins) == 1:

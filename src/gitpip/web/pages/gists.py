@@ -24,6 +24,9 @@ from gitpip.web.render.highlight import shown, whole_of, with_line_links
 from gitpip.web.render.jinja import render
 from gitpip.web.render.times import exact
 
+PHONE = "Mobi"
+"""What every browser of a phone says of itself, as MDN recommends to tell them."""
+
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
@@ -42,7 +45,7 @@ Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 @needs(Role.VIEWER)
 async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLResponse:
     """One gist with all its files."""
-    viewer = viewer_of(request)
+    viewer, came_from = viewer_of(request), _came_from(request)
     async with context.database.read() as transaction:
         files = await gists.of_gist(transaction, GistId(gist_id))
         unread = await unreadable.of_gist(transaction, GistId(gist_id))
@@ -59,11 +62,12 @@ async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLRes
     page = await asyncio.to_thread(
         render,
         "gist.html",
-        page="people",
+        page="gist",
         files=files,
         unread=unread,
         entry=entry[0] if entry else None,
-        came_from=_came_from(request),
+        came_from=came_from,
+        section={"inbox": "home", "CRM sync": "publications"}.get(came_from.words, "people"),
         whole=lambda file: shown(file, bounds),
         with_line_links=with_line_links,
         first=min(file.key for file in files),
@@ -103,12 +107,16 @@ async def changes(
     *,
     gist_id: GistPath,
     key: Key,
+    request: Request,
     context: Context,
     before: Revision = None,
     after: Revision = None,
-    view: Literal["split", "unified"] = "split",
+    view: Literal["split", "unified"] | None = None,
 ) -> HTMLResponse:
-    """Two revisions of a file; without being told which, the last two."""
+    """Two revisions of a file; without being told which, the last two.
+
+    On a phone they share one column unless somebody asks for two: half of each would be cut off.
+    """
     async with context.database.read() as transaction:
         file = await _file(transaction, gist_id, key)
         past = await gists.revisions_of(transaction, file)
@@ -122,13 +130,13 @@ async def changes(
     page = await asyncio.to_thread(
         render,
         "changes.html",
-        page="people",
+        page="gist",
         file=file,
         old=old,
         new=new,
         revisions=sorted(known),
         places=places,
-        view=view,
+        view=view or ("unified" if PHONE in request.headers.get("user-agent", "") else "split"),
         in_one_column=in_one_column,
         lines=LINES,
         cut=any((one.content or "").count("\n") >= LINES for one in (old, new)),

@@ -18,6 +18,8 @@ from gitpip.web.render.matches import MatchingLine, highlighted, matching_lines,
 FEW_LINES = Bounds(characters=1_000, lines=3, width=160)
 TITLE = 300
 """How many characters of a description a row shows."""
+LATE = timedelta(days=1)
+"""A gist that was found later than this after its creation says when: its day is that one."""
 SAME_WEEK = timedelta(days=6)
 
 
@@ -32,6 +34,11 @@ class Row:
     matches: Sequence[MatchingLine]
     changed: tuple[int, int] | None
     """How many lines the last edit added and removed; None without an edit that can be compared."""
+
+    @property
+    def found_late(self) -> bool:
+        """Whether it stands under a day that its creation does not explain."""
+        return self.entry.at - self.entry.created_at > LATE
 
 
 def rows(entries: Iterable[Entry], searched: str) -> list[Row]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_environment
 from jinja2.ext import Extension
 from jinja2.filters import do_truncate
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gitpip.clock import utc_now
 from gitpip.model import Role
@@ -17,6 +17,7 @@ from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render import times
 from gitpip.web.render.acts import act_in_words
+from gitpip.web.render.audit_words import explained
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.notes import shown_note
 from gitpip.web.render.numbers import numbers, up_to
@@ -94,6 +95,15 @@ def _state(state: str | None) -> Markup:
     )
 
 
+def _with_code(text: str) -> Markup:
+    """A docstring's text, with what stands in backticks as code."""
+    plain = re.split(r"`+([^`]+)`+", text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(plain)
+    )
+
+
 def _state_words(state: str) -> str:
     return STATES[state]
 
@@ -152,6 +162,8 @@ def templates() -> Environment:
         state=_state,
         state_words=_state_words,
         count=_count,
+        with_code=_with_code,
+        explained=explained,
         duration=duration,
         up_to=up_to,
         in_words=in_words,
