@@ -164,6 +164,8 @@ QUERIES = {
     "queued": ["1"],
     "skipped": ["1"],
     "left": ["1"],
+    "unchanged": ["1"],
+    "now": ["published"],
     "held": ["1"],
     "paused": [],
     "tags": [],

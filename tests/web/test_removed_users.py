@@ -220,6 +220,8 @@ def _note_what_exists(
         "queued": ["1"],
         "skipped": ["1"],
         "left": ["1"],
+        "unchanged": ["1"],
+        "now": ["published"],
         "held": ["1"],
         "edit": ["1"],
         "rule_id": ["1"],
