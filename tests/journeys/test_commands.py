@@ -441,6 +441,7 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     world.github.add_user("ada")
     world.github.add_gist("ada", {"a.txt": "a", "b.txt": "b"})
     assert world.gitpip.command("users", "add", "ada").returncode == 0
+    assert world.gitpip.command("publishing", "pause").returncode == 0
     assert world.gitpip.command("check").returncode == 0
     options = ("plan", "--users", "1000", "--gists-per-day", "9000", "--check-interval", "1h")
 
@@ -448,7 +449,7 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     told = json.loads(world.gitpip.command(*options, "--json").stdout)
 
     assert printed.returncode == 0
-    assert "78,090 (260.3% of 30,000)" in printed.stdout
+    assert "78,090 (260% of 30,000)" in printed.stdout
     assert "3 seats, or the plan premium, are enough" in printed.stdout
     assert told["plan"]["github_points_per_hour"] == 10
     assert told["today"]["users"] == 1
@@ -459,10 +460,7 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     unread = world.gitpip.command("latest", "ada", "--no-record").stdout
     assert [line.split("\t")[4] for line in unread.splitlines()] == ["no", "no"]
     undone = world.gitpip.command("undo", "--user", "ada", "--dry-run").stdout
-    assert undone.startswith(
-        "Undo of user ada: 2 files. 0 activities in Pipedrive would be deleted"
-    )
-    assert "2 files would not be sent" in undone
+    assert undone.startswith("Undo of user ada: 2 files. 2 files would not be sent. ")
 
     refused = world.gitpip.command("plan", "--users", "0", "--gists-per-day", "1")
     assert (refused.returncode, refused.stdout) == (1, "")

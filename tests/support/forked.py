@@ -45,21 +45,25 @@ class Forked:
         with _only({name: env[name] for name in INHERITED if name in env}):
             forkserver.ensure_running()
         self._process.start()
-        self._arguments = arguments
-
-    @property
-    def pid(self) -> int:
         assert self._process.pid is not None
-        return self._process.pid
+        self.pid = self._process.pid
+        self._arguments = arguments
+        self._code: int | None = None
 
     def poll(self) -> int | None:
         """The exit code, below zero after a signal; None while it runs."""
-        return self._process.exitcode
+        if self._code is None:
+            self._code = self._process.exitcode
+            if self._code is not None:
+                # Its pipes: some tests leave no more file handles than they need.
+                self._process.close()
+        return self._code
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code once it has ended; TimeoutExpired where it does not."""
-        self._process.join(timeout)
-        code = self._process.exitcode
+        if self._code is None:
+            self._process.join(timeout)
+        code = self.poll()
         if code is None:
             raise subprocess.TimeoutExpired([*self._arguments], timeout or 0)
         return code
