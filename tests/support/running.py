@@ -111,7 +111,8 @@ class Installation:
             return
         if self.environment.get("GITPIP_DATABASE_URL", "").startswith("sqlite"):
             self.send(signal.SIGTERM)
-            self.left.append(self.process)
+            # To ask closes the pipes of those that have ended.
+            self.left[:] = [one for one in (*self.left, self.process) if one.poll() is None]
         else:
             self.stop()
 
