@@ -22,11 +22,10 @@ from gitpip.model import Pause, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.publish import rule_trial
 from gitpip.publish import rules as publishing_rules
-from gitpip.publish.credentials.findings import READ
 from gitpip.publish.patterns import LONGEST, compiled, matches
 from gitpip.publish.policy import Policies
 from gitpip.publish.rule_trial import Fate
-from gitpip.publish.rules import Conditions, Facts, fits, read, ruling_of
+from gitpip.publish.rules import READ, Conditions, Facts, fits, read, ruling_of
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications.opt_outs import OPTED_OUT
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId

@@ -13,10 +13,9 @@ from enum import StrEnum
 
 from gitpip.model import FileKey, GistId
 from gitpip.modes import ASKED, MET_IN_DRY_RUN, PublishingMode
-from gitpip.publish.credentials.findings import READ
 from gitpip.publish.policy import Policies
+from gitpip.publish.rules import READ, Facts, Ruling, readable, ruling_of
 from gitpip.publish.rules import TIME_LIMIT as RULES_TIME_LIMIT
-from gitpip.publish.rules import Facts, Ruling, readable, ruling_of
 from gitpip.store.database import Transaction
 from gitpip.store.publications import permission, rules
 from gitpip.store.publications.opt_outs import OPTED_OUT

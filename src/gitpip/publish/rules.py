@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gitpip.errors import InvalidInput
 from gitpip.model import GistFile
 from gitpip.publish import patterns
-from gitpip.publish.credentials.findings import READ
 from gitpip.store.publications.rules import PublishingRule, RuleAction
+from gitpip.templates.template import NOTE_LIMIT
 from gitpip.validation import plain_fault
 
+READ = NOTE_LIMIT + 4_000
+"""How many characters of a content are looked at: a note never holds as many."""
 TIME_LIMIT = 2.0
 """How many seconds of a processor all rules together may take for a file; each may take one.
 
