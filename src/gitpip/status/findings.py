@@ -25,10 +25,15 @@ class Finding:
     advice: str | None = None
 
     @property
+    def is_of_connection(self) -> bool:
+        """Whether it says if something can be reached."""
+        return self.about.startswith(WAY_TO)
+
+    @property
     def title(self) -> str:
         """What it is about, for people; programs know a connection by `WAY_TO`."""
         to = self.about.removeprefix(WAY_TO)
-        return self.about if to == self.about else f"{to} connection"
+        return f"{to} connection" if self.is_of_connection else self.about
 
 
 def ok(about: str, found: str) -> Finding:
