@@ -28,7 +28,7 @@ from gitpip.cli.output import (
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import InvalidInput
-from gitpip.model import PublicationState, Unreadable, User, UserState
+from gitpip.model import Unreadable, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
 from gitpip.runtime.account_targets import AccountTargets
@@ -36,7 +36,7 @@ from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
-from gitpip.store.publications import publications
+from gitpip.store.publications import progress, publications
 from gitpip.store.users import users
 from gitpip.targets import DEAL_BY_TITLE, TargetChoice, TargetKind, chosen_target
 from gitpip.validation import possible_login
@@ -44,7 +44,6 @@ from gitpip.watch.forecast import Forecast
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
-NOT_SENT = (*map(PublicationState, publications.WAITING), PublicationState.HELD)
 SHORT = timedelta(minutes=1)
 """An interval below this takes more requests than most users are worth."""
 
@@ -282,8 +281,7 @@ def remove_user(login: str, yes: Yes = False, as_json: Json = False) -> None:
 async def _leaving(transaction: Transaction, login: str) -> tuple[User, int]:
     """A user, and how many of their files wait."""
     user = await users.find(transaction, possible_login(login))
-    counts = await publications.count(transaction, [user.key])
-    return user, sum(counts.get(state, 0) for state in NOT_SENT)
+    return user, progress.unsent(await publications.count(transaction, [user.key]))
 
 
 @users_app.command("forecast")

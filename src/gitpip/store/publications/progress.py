@@ -1,5 +1,6 @@
 """How far publishing is, and how long it still takes at the recent pace."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from gitpip.store.schema import publications
 
 PACE_MEASURED_OVER = timedelta(minutes=10)
 """The pace of publishing is that of so long."""
+UNSENT = (*map(PublicationState, WAITING), PublicationState.HELD)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -
         withdrawn=counts.get(PublicationState.WITHDRAWN, 0),
         left=left,
     )
+
+
+def unsent(counts: Mapping[PublicationState, int]) -> int:
+    """How many of the files that were counted wait, or are held."""
+    return sum(counts.get(state, 0) for state in UNSENT)
 
 
 async def time_left(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gitpip.model import PublicationState, User
 from gitpip.store import listing
 from gitpip.store.database import Transaction
-from gitpip.store.publications import publications
+from gitpip.store.publications import progress, publications
 from gitpip.web.render.jinja import render
 
 
@@ -31,10 +31,7 @@ async def asked_before_removing(
         gists=await listing.count_gists(transaction, keys),
         files=sum(user.last_sequence for user in leaving),
         deals=[user.deal_id for user in leaving if user.deal_id],
-        waiting=sum(
-            counts.get(state, 0)
-            for state in (*map(PublicationState, publications.WAITING), PublicationState.HELD)
-        ),
+        waiting=progress.unsent(counts),
         published=counts.get(PublicationState.PUBLISHED, 0),
         action=action,
         matching=matching,
