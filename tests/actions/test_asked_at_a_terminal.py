@@ -1,43 +1,24 @@
 """At a terminal, what can't be taken back is said and asked about before it is done."""
 
-import os
-import pty
 import sqlite3
-import subprocess
 from collections.abc import Callable
 
 from tests.actions.doors import House
-from tests.support.running import GITPIP
+from tests.support.answering import answering
 
 
 def answered(house: House, answer: str, *command: str) -> tuple[int, str, str, list[str]]:
     """Type an answer; gives the exit code, what was said before and after, and what was done."""
-    own, its = pty.openpty()
-    process = subprocess.Popen(
-        [GITPIP, *command],
-        cwd=house.folder,
-        env={"PATH": os.environ["PATH"], "NO_COLOR": "1", "TERM": "dumb", **house.environment},
-        stdin=its,
-        stdout=its,
-        stderr=its,
-        start_new_session=True,
-    )
-    os.close(its)
-    said = asked = ""
-    try:
-        while True:
-            try:
-                said += os.read(own, 4096).decode()
-            except OSError:  # the other end is closed
-                break
-            if not asked and said.endswith("[y/N]: "):
-                asked = said
-                os.write(own, f"{answer}\n".encode())
-        code = process.wait(timeout=60)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(own)
+    asked = ""
+
+    def next_answer(said: str) -> str | None:
+        nonlocal asked
+        if asked or not said.endswith("[y/N]: "):
+            return None
+        asked = said
+        return answer
+
+    code, said = answering(command, house.folder, house.environment, next_answer)
     with sqlite3.connect(house.folder / "gitpip.sqlite3") as database:
         done = [subject for (subject,) in database.execute("SELECT subject FROM audit")]
     return code, asked, said.removeprefix(asked), done

@@ -1,8 +1,5 @@
 """`gitpip setup` at a terminal: tokens are asked for, tested, and written for their owner alone."""
 
-import os
-import pty
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IMODE
@@ -10,7 +7,8 @@ from stat import S_IMODE
 import pytest
 
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.support.running import GITPIP, Installation
+from tests.support.answering import answering
+from tests.support.running import Installation
 
 GOOD, BAD = "ghp_good", "ghp_bad"
 
@@ -25,33 +23,15 @@ def vendors() -> Iterator[dict[str, str]]:
 
 def set_up(folder: Path, environment: dict[str, str], *typed: str) -> tuple[int, str]:
     """Answer the questions of a setup one after the other; gives its exit code and what it said."""
-    own, its = pty.openpty()
-    process = subprocess.Popen(
-        [GITPIP, "setup"],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "NO_COLOR": "1", "TERM": "dumb", **environment},
-        stdin=its,
-        stdout=its,
-        stderr=its,
-        start_new_session=True,
-    )
-    os.close(its)
-    said, answers = "", list(typed)
-    try:
-        while True:
-            try:
-                said += os.read(own, 4096).decode()
-            except OSError:  # the other end is closed
-                break
-            asked = said.count("Enter to skip): ") + said.count("? [y/N]: ")
-            asked += said.count("? [Y/n]: ")
-            if answers and asked > len(typed) - len(answers) and said.endswith(": "):
-                os.write(own, f"{answers.pop(0)}\n".encode())
-        return process.wait(timeout=60), said
-    finally:
-        process.kill()
-        process.wait()
-        os.close(own)
+    answers = list(typed)
+
+    def next_answer(said: str) -> str | None:
+        asked = said.count("Enter to skip): ") + said.count("? [y/N]: ")
+        asked += said.count("? [Y/n]: ")
+        due = answers and asked > len(typed) - len(answers) and said.endswith(": ")
+        return answers.pop(0) if due else None
+
+    return answering(["setup"], folder, environment, next_answer)
 
 
 def test_tokens_are_tested_and_written_for_their_owner_alone(
