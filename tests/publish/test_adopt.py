@@ -101,6 +101,13 @@ def lists(crm: Crm) -> int:
     return sum("updated_since" not in page.query for page in pages)
 
 
+def fail_on_page(number: int, crm: Crm) -> None:
+    """Let a comparison, and what it asks once more, fail at its second or a later page."""
+    passed = (Fault.slow(timedelta(0)),) * (number - 2)
+    failed = (Fault.error(500), Fault.error(500))
+    crm.faults.script(*passed, *failed, method="GET", path="activities$", about="cursor")
+
+
 async def test_what_came_after_the_backup_is_adopted(scene: Scene, backup: Backup) -> None:
     await scene.find_files("ada", *names("old", 3))
     await scene.settle(await scene.process())
@@ -434,8 +441,7 @@ async def test_a_comparison_that_was_cut_short_is_made_whole(scene: Scene, empty
 
     await empty.find_files("ada", *names("old", 2))
     await empty.find_files("bob", "new.py")
-    twice = (Fault.error(500), Fault.error(500))
-    scene.crm.faults.script(*twice, method="GET", path="activities$", about="cursor")
+    fail_on_page(2, scene.crm)
     process = await empty.process()
     await process.run()
     assert await empty.pause() is not None
@@ -444,6 +450,75 @@ async def test_a_comparison_that_was_cut_short_is_made_whole(scene: Scene, empty
     await empty.settle(await empty.process())
     assert await empty.states() == ["published"] * 3
     assert len(scene.crm.activities) == 3 + 600
+
+
+async def test_a_comparison_that_was_cut_short_ends_where_the_first_one_would_have(
+    scene: Scene, backup: Backup
+) -> None:
+    """Else each restart while a large account is read would read all of it."""
+    for number in range(1_200):
+        scene.crm.add_activity(f"call number {number}")
+    scene.clock.advance(HOUR)
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    restore = await backup(scene)
+    for number in range(600):
+        scene.crm.add_activity(f"call number {number}")
+    await scene.find_files("ada", "b.py")
+    await scene.settle(await scene.process())
+    restored = await restore(scene)
+    restored.clock.advance(HOUR)
+
+    await restored.find_files("ada", "b.py", number=2)
+    fail_on_page(2, restored.crm)
+    await (await restored.process()).run()
+    assert await restored.pause() is not None
+    assert await restored.states() == ["published", "published"]
+    await restored.find_files("ada", "c.py", number=3)
+    before = lists(restored.crm)
+    await restored.settle(await restored.process())
+    assert lists(restored.crm) - before == 2
+    assert len(restored.crm.activities) == 1_200 + 600 + 3
+
+
+@pytest.mark.parametrize("page", [2, 3])
+async def test_what_another_installation_sent_is_adopted_after_a_comparison_was_cut_short(
+    scene: Scene, empty: Scene, page: int
+) -> None:
+    """Below the ledger's last activity, too."""
+    process = await empty.process()
+    await empty.find_files("bob", "first.py")
+    await empty.settle(process)
+    await scene.find_files("ada", "w.py", number=11)
+    await scene.settle(await scene.process())
+    scene.clock.advance(HOUR)
+    for call in range(600):
+        scene.crm.add_activity(f"call number {call}")
+    await scene.find_files("ada", "x.py", number=12)
+    await scene.settle(await scene.process())
+    scene.clock.advance(HOUR)
+    # Nothing is compared before this one is sent.
+    await empty.find_files("bob", "second.py")
+    scene.crm.faults.chance(
+        1, FAILING, seed=1, method="GET", path="activities$", about="sort_by=id"
+    )
+    await empty.settle(process)
+    scene.crm.faults.clear()
+    assert await empty.states() == ["published"] * 2
+    for call in range(600):
+        scene.crm.add_activity(f"call number {call}")
+    await scene.find_files("ada", "y.py", number=13)
+    await scene.settle(await scene.process())
+    scene.clock.advance(HOUR)
+
+    for number, filename in ((11, "w.py"), (12, "x.py"), (13, "y.py")):
+        await empty.find_files("ada", filename, number=number)
+    fail_on_page(page, scene.crm)
+    await (await empty.process()).run()
+    assert await empty.pause() is not None
+    await empty.settle(await empty.process())
+    assert await empty.states() == ["published"] * 5
+    assert len(scene.crm.activities) == 600 + 600 + 5
 
 
 async def test_a_marker_that_a_person_changed_stops_nothing(scene: Scene, empty: Scene) -> None:

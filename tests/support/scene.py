@@ -227,14 +227,17 @@ class Scene:
         *filenames: str,
         content: str | Mapping[str, str] = "x = 1\n",
         held_because: str | None = None,
+        number: int | None = None,
     ) -> None:
         """What watching does when a tracked user has a new gist, which may be part of a flood.
 
-        `content` is that of each file, or of all of them.
+        `content` is that of each file, or of all of them. `number` is that of the gist, where
+        another scene finds the same one; otherwise they are counted.
         """
         contents = content if isinstance(content, Mapping) else dict.fromkeys(filenames, content)
         self._gists += 1
-        gist_id = GistId(hashlib.md5(str(self._gists).encode()).hexdigest())  # noqa: S324 - an id
+        counted = str(number or self._gists)
+        gist_id = GistId(hashlib.md5(counted.encode()).hexdigest())  # noqa: S324 - an id
         async with self.database.begin() as transaction:
             user = await self._tracked(transaction, login)
             now = self.clock()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import insert
 
+from gitpip.model import GitHubId
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.schema import users as users_table
@@ -21,10 +22,10 @@ def add_users(world: StandIn, number: int, *, with_gists: int = 0) -> list[str]:
     return logins
 
 
-def id_of(world: StandIn, login: str) -> int:
+def id_of(world: StandIn, login: str) -> GitHubId:
     user = world.user_of(login)
     assert user
-    return user.id
+    return GitHubId(user.id)
 
 
 def queries(world: StandIn) -> int:

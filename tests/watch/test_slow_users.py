@@ -1,13 +1,16 @@
 """Users whose contents hang: the others are as fresh as without them."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection, Engine, event, select
 
 from gitpip.model import User, UserKey
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
+from gitpip.store.schema import users as users_table
+from gitpip.store.users import schedule
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.graphql import Snapshot
 from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, Lanes, SlowUsers
@@ -16,7 +19,7 @@ from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.support.clocks import Clock
 from tests.watch.conftest import INTERVAL, sweeping
-from tests.watch.crowd import add_users, track_identified
+from tests.watch.crowd import add_users, id_of, track_identified
 from tests.watch.test_decide import user as decided_user
 
 pytestmark = pytest.mark.long
@@ -31,6 +34,36 @@ async def _wait_for_files(database: Database, wanted: int) -> None:
         while True:
             async with database.read() as transaction:
                 if (await gists.page(transaction, offset=0, limit=1)).total >= wanted:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def _transactions(number: int) -> None:
+    """Until so many more have begun."""
+    begun, enough = 0, asyncio.Event()
+
+    def count(_: Connection) -> None:
+        nonlocal begun
+        begun += 1
+        if begun == number:
+            enough.set()
+
+    event.listen(Engine, "begin", count)
+    try:
+        async with asyncio.timeout(60):
+            await enough.wait()
+    finally:
+        event.remove(Engine, "begin", count)
+
+
+async def _wait_for_one_put_back(database: Database, now: datetime) -> None:
+    """Until a user is due in a moment, since GitHub asked to wait."""
+    soon = users_table.c.next_check_at.between(now, now + timedelta(minutes=1))
+    later = select(users_table.c.key).where(soon, users_table.c.claimed_by.is_(None))
+    async with asyncio.timeout(60):
+        while True:
+            async with database.read() as transaction:
+                if (await transaction.execute(later)).first():
                     return
             await asyncio.sleep(0.05)
 
@@ -95,6 +128,37 @@ async def test_many_users_that_hang_when_they_are_met_first_hold_up_nobody(
         world.faults.let_go()
         await check
         await _wait_for_files(database, len(logins))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_check_ends_though_users_are_hinted_at_after_github_asked_to_wait(
+    world: StandIn,
+    server: Server,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The wait is over, and a slow look is not: it must not take those put back again and again."""
+    monkeypatch.setattr("gitpip.watch.lanes.SLOW_LOOK", timedelta(seconds=0.2))
+    monkeypatch.setattr("gitpip.watch.check_run.CLAIMED_AGAIN_AFTER", timedelta(seconds=0.01))
+    logins = add_users(world, 8)
+    await track_identified(database, world, clock, logins)
+    gists_of = [world.add_gist(login, {"new.txt": login}) for login in logins]
+    world.faults.script(Fault.held(), path=f"^/gists/{gists_of[0]}$")
+    world.faults.script(Fault.limited({"retry-after": "1"}), path=f"^/gists/{gists_of[1]}$")
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        check = asyncio.create_task(watcher.run())
+        await _wait_for_one_put_back(database, clock() + timedelta(milliseconds=1))
+        async with database.begin() as transaction:
+            await schedule.hint(transaction, [id_of(world, login) for login in logins], clock())
+        clock.advance(timedelta(seconds=5))
+        await _transactions(20)  # in each round the check looks who is due
+        world.faults.let_go()
+        async with asyncio.timeout(30):
+            await check
+        await watcher.run()
+    await _wait_for_files(database, len(logins))
 
 
 async def test_a_user_can_be_claimed_anew_while_a_look_at_it_ends() -> None:

@@ -47,7 +47,7 @@ class _Reading:
 
     account_key: int
     last: ActivityId | None
-    """The ledger's last known activity."""
+    """The ledger's last known activity, or what was when one began that was cut short."""
     whole: bool
     cursor: str | None = None
     failures: int = 0
@@ -62,6 +62,13 @@ class _Reading:
     """When it was begun, by Pipedrive's clock; None where that is not told."""
     known_at: datetime | None = None
     """When the first activity that the ledger can know was added, by Pipedrive's clock."""
+    others: bool = False
+    """Whether activities were unknown that are older than the ledger's last known one."""
+
+    def progress(self, read: int) -> dict[str, int | None]:
+        """What the ledger tells of it, while it is under way and so many activities are read."""
+        end = None if self.whole or self.others else self.last
+        return {"read": read, "read_down_to": end}
 
 
 @dataclass(frozen=True)
@@ -139,16 +146,18 @@ class Comparison:
         if self._write:
             async with self._database.begin() as transaction:
                 if await accounts.lock_ledger_of(transaction, account.key):
-                    await ledger.note(transaction, read=reading.read)
+                    await ledger.note(transaction, **reading.progress(reading.read))
         log.info("ledger.comparing", read=reading.read)
         return None
 
     async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
         async with self._database.read() as transaction:
             last = await ledger.last_activity(transaction, account.key)
-            # One that was cut short has adopted the newest already: they are no end of this one.
-            cut_short = (await ledger.read(transaction)).read > 0
-        return _Reading(account.key, last, whole or cut_short)
+            state = await ledger.read(transaction)
+        if state.read:
+            # One was cut short. It has adopted the newest, so what is known now is no end of this.
+            last = state.read_down_to
+        return _Reading(account.key, last, whole or (state.read > 0 and last is None))
 
     async def _take_in(self, account: VendorAccount, reading: _Reading, page: ListPage) -> bool:
         """Take one page in; whether it was the last one that is needed."""
@@ -159,8 +168,10 @@ class Comparison:
                 told = await markers.take_in(
                     transaction, account.key, sightings, now, on_edit=self._on_edit
                 )
+                reading.others |= _of_others(reading, page.items, told)
                 if page.cursor is not None and (told.adopted or told.kept):
-                    await ledger.note(transaction, read=reading.read + len(page.items))
+                    read = reading.read + len(page.items)
+                    await ledger.note(transaction, **reading.progress(read))
         else:
             async with self._database.read() as transaction:
                 told = await markers.take_in(
@@ -221,6 +232,7 @@ class Comparison:
                 transaction,
                 compared_at=now,
                 read=0,
+                read_down_to=None,
                 adopted=before.adopted + len(reading.told.adopted),
                 missing=missing,
                 missing_since=(before.missing_since or now) if missing else None,
@@ -284,10 +296,20 @@ def _reached(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:
     if not older:
         return False
     reading.known_at = reading.known_at or older[0].added_at
-    below = {item.id for item in older}
-    if any(one.activity_id in below for one in told.unknown):
-        return False  # another installation publishes here: what is older can be its own, too
+    if _of_others(reading, items, told):
+        return False
     oldest = older[-1].added_at
     if reading.known_at is None or oldest is None:
         return True
     return reading.known_at - oldest >= OVERLAP
+
+
+def _of_others(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:
+    """Whether another installation publishes here: what is still older can be its own, too.
+
+    Its activities are older than the last one that the ledger knows, which did not know them.
+    """
+    if reading.last is None:
+        return False
+    below = {item.id for item in items if item.id <= reading.last}
+    return any(one.activity_id in below for one in told.unknown)

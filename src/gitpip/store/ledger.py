@@ -35,6 +35,8 @@ class LedgerState:
     missing_since: datetime | None = None
     read: int = 0
     """How many activities a comparison that is under way has read."""
+    read_down_to: ActivityId | None = None
+    """The activity at which that comparison ends; None for one that reads everything."""
     others_seen_at: datetime | None = None
     """When an activity was last seen that another installation sent."""
     set_back_at: datetime | None = None

@@ -73,6 +73,8 @@ ledger = Table(
     Column("requested_at", UTCDateTime),
     # How many activities a comparison that is under way has read.
     Column("read", BigInteger, nullable=False, server_default=text("0")),
+    # The activity at which that one ends; null for one that reads everything.
+    Column("read_down_to", BigInteger),
     # Published activities that Pipedrive does not list any more.
     Column("missing", Integer, nullable=False, server_default=text("0")),
     Column("missing_since", UTCDateTime),

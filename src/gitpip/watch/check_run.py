@@ -191,8 +191,11 @@ class CheckRun:
         """Users who became due after this time wait for the next check.
 
         Without it, a check with more users than fit an interval would never end. A slow look moves
-        it, unless another check was asked for, which is to look at the users itself.
+        it, unless another check was asked for, which is to look at the users itself, or REST may
+        not be asked any more.
         """
+        if self.reading_stopped:
+            return self._run.started_at
         if self._lanes.any_slow and not await checks.any_open(
             transaction, other_than=self._run.check_id
         ):
@@ -219,7 +222,9 @@ class CheckRun:
     async def _claim(self) -> tuple[User, ...]:
         async with self._database.begin() as transaction:
             self._mode = await self._mode_now(transaction)
-            return await schedule.claim_due(
+            # Who needs REST is put back while it may not be asked, and would be taken without end.
+            claim = schedule.claim_overdue if self.reading_stopped else schedule.claim_due
+            return await claim(
                 transaction,
                 token=self._run.token,
                 now=self._now(),
@@ -414,9 +419,12 @@ class CheckRun:
                 return
             except (GitHubLimited, GitHubUnauthorized) as error:
                 stopped = self.reading_stopped = error
-        # While the batch poll goes on, users with something new are due once REST answers again.
+        # While the batch poll goes on, users with something new are due once REST answers again,
+        # and in a later check: this one takes nobody who is due after it has begun.
         polling = self._mode is not _Mode.REST
-        until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
+        until = self._now()
+        if isinstance(stopped, GitHubLimited):
+            until = max(until, stopped.until)
         await self._put_back([user], due_at=until if polling else None)
 
     async def _doubt(self, user: User, snapshot: Snapshot) -> None:

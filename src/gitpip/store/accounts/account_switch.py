@@ -55,6 +55,7 @@ async def switch(
         await ledger.note(
             transaction,
             compared_at=None,
+            read_down_to=None,
             hold_until=None,
             missing=0,
             missing_since=None,

@@ -56,6 +56,24 @@ async def claim_due(
     return await _claim(transaction, keys, token=token, until=now + lease)
 
 
+async def claim_overdue(
+    transaction: Transaction,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    due_by: datetime,
+) -> tuple[User, ...]:
+    """Take up to `limit` users who were due by a time, hinted at or not, the longest overdue first.
+
+    As with `claim_due`, no other process looks at them.
+    """
+    due = users.c.next_check_at <= due_by
+    keys = await _free(transaction, due, now=now, limit=limit)
+    return await _claim(transaction, keys, token=token, until=now + lease)
+
+
 async def _claim(
     transaction: Transaction, keys: Sequence[int], *, token: str, until: datetime
 ) -> tuple[User, ...]:
