@@ -22,7 +22,7 @@ from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit, keys
 from gitpip.store.database import Transaction
-from gitpip.web.api.keys import AuditBody
+from gitpip.web.api.keys import AuditEntryBody
 from gitpip.web.auth.first_key import check_first_key
 
 MOST = 1_000
@@ -122,7 +122,7 @@ def show_log(
     page = read(
         prepared_settings(), lambda transaction: audit.page(transaction, offset=0, limit=limit)
     )
-    rows = [AuditBody.of(entry).model_dump() for entry in page.items]
+    rows = [AuditEntryBody.of(entry).model_dump() for entry in page.items]
     print_rows(rows, as_json, "The audit log is empty.")
 
 

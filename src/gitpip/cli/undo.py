@@ -26,7 +26,7 @@ from gitpip.store.publications.undone_deals import UndoneDeal
 from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
 from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
-from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody, UndoneDealBody
+from gitpip.web.api.undos import UndoBody, UndoneBody, UndoneDealBody, UndoPlanBody
 
 undos_app = typer.Typer(help="List, show, resume and acknowledge undos.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip undos list.")]
@@ -75,7 +75,7 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     if dry_run or is_asked:
         planned = read(settings, lambda transaction: actions.plan(transaction, what))
         if as_json:
-            print_json(PlanBody.of(planned).model_dump())
+            print_json(UndoPlanBody.of(planned).model_dump())
         else:
             _say_plan(planned)
         if dry_run:

@@ -58,7 +58,7 @@ class SurveyBody(NounBody[Survey]):
     github_lists: int
 
 
-class CountBody(NounBody[Count]):
+class LineCountBody(NounBody[Count]):
     """How many gist files have this verdict and explanation."""
 
     verdict: Verdict
@@ -69,7 +69,7 @@ class CountBody(NounBody[Count]):
 class AuditBody(SurveyBody):
     """An audit, with what it found so far."""
 
-    summary: list[CountBody]
+    summary: list[LineCountBody]
 
 
 class AuditLineBody(NounBody[Line]):
@@ -170,7 +170,7 @@ async def get_audit(audit_id: Number, context: Context) -> AuditBody:
     async with context.database.read() as transaction:
         one = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         counts = await lines.summary(transaction, audit_id)
-    summary = [CountBody.of(count) for count in counts]
+    summary = [LineCountBody.of(count) for count in counts]
     return AuditBody(**SurveyBody.of(one).model_dump(), summary=summary)
 
 

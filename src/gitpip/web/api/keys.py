@@ -85,7 +85,7 @@ class IssuedKeyBody(BaseModel):
         return cls(key=issued.secret, name=key.name, role=key.role, expires_at=key.expires_at)
 
 
-class AuditBody(NounBody[AuditEntry]):
+class AuditEntryBody(NounBody[AuditEntry]):
     """One thing that somebody did. Times are UTC."""
 
     id: int
@@ -147,9 +147,9 @@ async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
 @needs(Role.ADMIN)
 async def list_audit(
     context: Context, offset: Offset = 0, limit: Limit = 100
-) -> ListBody[AuditBody]:
+) -> ListBody[AuditEntryBody]:
     """Who did what, latest first."""
     async with context.database.read() as transaction:
         page = await audit.page(transaction, offset=offset, limit=limit)
-    items = [AuditBody.of(entry) for entry in page.items]
+    items = [AuditEntryBody.of(entry) for entry in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)

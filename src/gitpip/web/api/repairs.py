@@ -92,7 +92,7 @@ class RepairOrder(RequestBody):
         return actions.Order(self.act, wanted, self.shown)
 
 
-class CountBody(NounBody[Count]):
+class StateCountBody(NounBody[Count]):
     """How many publications are in a state."""
 
     state: PublicationState
@@ -119,9 +119,9 @@ class CountedBody(NounBody[Counted]):
     """What a repair would do."""
 
     total: int
-    states: list[CountBody]
+    states: list[StateCountBody]
     causes: list[CauseBody]
-    left: list[CountBody]
+    left: list[StateCountBody]
     """What is found besides, and left: its state does not allow the act, or it is not meant."""
 
 

@@ -51,7 +51,7 @@ class UndoContent(RequestBody):
         )
 
 
-class PlanBody(NounBody[Plan]):
+class UndoPlanBody(NounBody[Plan]):
     """What an undo would do, in publications."""
 
     subject: str
@@ -128,10 +128,10 @@ class UndoneDealBody(NounBody[UndoneDeal]):
 
 @router.post("/undos/plan")
 @needs(Role.OPERATOR)
-async def plan_undo(wanted: UndoContent, context: Context) -> PlanBody:
+async def plan_undo(wanted: UndoContent, context: Context) -> UndoPlanBody:
     """What an undo would do now; nothing is changed."""
     async with context.database.read() as transaction:
-        return PlanBody.of(await actions.plan(transaction, wanted.what))
+        return UndoPlanBody.of(await actions.plan(transaction, wanted.what))
 
 
 @router.post("/undos", status_code=HTTPStatus.ACCEPTED)
