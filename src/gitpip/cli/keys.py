@@ -23,7 +23,6 @@ from gitpip.model import Role
 from gitpip.store.access import audit, keys
 from gitpip.store.database import Transaction
 from gitpip.web.api.keys import AuditEntryBody
-from gitpip.web.auth.first_key import check_first_key
 
 MOST = 1_000
 NO_ADMIN = (
@@ -50,7 +49,7 @@ def create_key(
 
     async def check(transaction: Transaction) -> None:
         if not decided and not await keys.any_exists(transaction):
-            check_first_key(role, lifetime)
+            actions.check_first_key(role, lifetime)
 
     async def make(acting: Acting) -> tuple[keys.IssuedKey, bool]:
         # Read before the act: a key that was made is shown, whatever fails.

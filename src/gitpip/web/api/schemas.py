@@ -11,9 +11,8 @@ from gitpip.model import Check, GistFile, Publication, PublicationState, Unreada
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.same_activity import SentWith
 from gitpip.status.reading import Condition
-from gitpip.store.visits.visits import Visit
+from gitpip.store.visits.visits import Visit, shown_viewer
 from gitpip.watch.forecast import Forecast
-from gitpip.web.auth.viewer import shown_viewer
 
 Body = TypeVar("Body")
 Noun = TypeVar("Noun")
