@@ -11,6 +11,9 @@ from pydantic import BaseModel
 
 from gitpip.actions.adoption import BY_ADOPT
 from gitpip.actions.surveys import AdoptedOthers
+from gitpip.bodies.checks import CheckBody
+from gitpip.bodies.publications import PublicationBody
+from gitpip.bodies.users import UserBody
 from gitpip.runtime.oneshot import Drained
 from gitpip.runtime.oneshot_accounts import Adoption
 from gitpip.store.publications.approvals import Moved
@@ -21,7 +24,6 @@ from gitpip.web.api.inbox import MarkBody, SavedFilterBody
 from gitpip.web.api.publishing_settings import PublishingSettingBody
 from gitpip.web.api.repairs import RepairBody
 from gitpip.web.api.rules import OptOutBody, RuleBody
-from gitpip.web.api.schemas import CheckBody, PublicationBody, UserBody
 from gitpip.web.api.undos import UndoBody
 
 DRY_RUN = "--dry-run"

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
+from gitpip.bodies.noun import NounBody
 from gitpip.model import Role
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -19,7 +20,7 @@ from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.publications import duplicates, markers
 from gitpip.store.publications.duplicates import Duplicate
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field, field_validator
 
 from gitpip.actions import surveys as actions
+from gitpip.bodies.noun import ListBody, NounBody
 from gitpip.model import Role
 from gitpip.spreadsheet import BOM, csv_lines
 from gitpip.store.database import Database
@@ -21,7 +22,7 @@ from gitpip.store.surveys.others import Match
 from gitpip.store.surveys.surveys import Survey
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from gitpip.bodies.noun import NounBody
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput
@@ -12,7 +13,7 @@ from gitpip.model import Role
 from gitpip.status.sizing import GitHubToken, Sizing, Wanted, sizing
 from gitpip.store.status import today
 from gitpip.store.status.today import Today
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.api.status import BudgetBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context

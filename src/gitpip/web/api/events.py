@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from gitpip.bodies.noun import NounBody
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.store import events
@@ -13,7 +14,7 @@ from gitpip.store.events import Event, EventId, EventKind, EventsWanted
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from gitpip.actions import feeds as actions
 from gitpip.actions.feeds import Owner
+from gitpip.bodies.noun import NounBody, ShownViewer
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.store.access import feed_tokens
 from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress, Parent
 from gitpip.web.api.parameters import Number, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from gitpip.actions import publications as actions
+from gitpip.bodies.noun import NounBody
 from gitpip.model import Role
 from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
 from gitpip.web.api.parameters import Login, RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

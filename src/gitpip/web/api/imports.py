@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import preview
+from gitpip.bodies.noun import NounBody
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError, InvalidInput
 from gitpip.model import Backfill, Role
@@ -22,7 +23,7 @@ from gitpip.store.users.imports import Import, ImportId
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import understood
 from gitpip.web.api.parameters import Number
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

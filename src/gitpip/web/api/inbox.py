@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from gitpip.actions import inbox as actions
+from gitpip.bodies.noun import NounBody, ShownViewer
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import GistId, PublicationState, Role, VisitId
@@ -18,7 +19,7 @@ from gitpip.store.inbox.filters import Filter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
 from gitpip.store.visits.home import HomeVisit
 from gitpip.web.api.parameters import Number, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel
 
 from gitpip.actions import keys as actions
+from gitpip.bodies.noun import ListBody, NounBody
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
@@ -16,7 +17,7 @@ from gitpip.store.access import audit, keys
 from gitpip.store.access.audit import AuditEntry, Via
 from gitpip.store.access.keys import AccessKey, IssuedKey
 from gitpip.web.api.parameters import Limit, Offset, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing

@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from gitpip.actions import publications as actions
+from gitpip.bodies.noun import ListBody, NounBody
+from gitpip.bodies.publications import ActivityPreview, PublicationBody
 from gitpip.clock import utc_now
 from gitpip.model import (
     Publication,
@@ -21,14 +23,8 @@ from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.web.api import status
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.api.repairs import CauseBody, Wanted
-from gitpip.web.api.schemas import (
-    PROBLEMS,
-    ActivityPreview,
-    ListBody,
-    NounBody,
-    PublicationBody,
-)
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from gitpip.actions import publishing as actions
+from gitpip.bodies.noun import NounBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.modes import HeldBecause
@@ -14,7 +15,7 @@ from gitpip.publish.plan import Plan, Planned, plan
 from gitpip.publish.policy import Policies
 from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from gitpip.actions.trial import MOST, Per, Trial, trials_of
 from gitpip.model import Role
 from gitpip.web.api.parameters import RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 

@@ -14,7 +14,7 @@ from gitpip.config.publishing.declaration import Group
 from gitpip.config.publishing.policy import Source
 from gitpip.model import Role
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
+from gitpip.bodies.noun import ListBody, NounBody
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import repairs
 from gitpip.store.publications.causes import Cause
@@ -16,7 +17,7 @@ from gitpip.store.publications.repairs import Count, Counted, Repair, RepairId
 from gitpip.store.publications.selection import MOST_NAMED, Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.parameters import Id, Number, RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

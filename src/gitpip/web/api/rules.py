@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from gitpip.actions import rules as actions
+from gitpip.bodies.noun import NounBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.publish import rule_trial
@@ -19,7 +20,7 @@ from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
 from gitpip.web.api.parameters import Number, RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

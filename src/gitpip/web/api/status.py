@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from gitpip.actions.pauses import try_now
+from gitpip.bodies.checks import CheckBody
+from gitpip.bodies.noun import NounBody
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role, UserState
 from gitpip.modes import PublishingMode
@@ -21,7 +23,7 @@ from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
-from gitpip.web.api.schemas import PROBLEMS, CheckBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 

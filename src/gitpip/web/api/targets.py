@@ -9,7 +9,7 @@ from gitpip.model import Role
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 

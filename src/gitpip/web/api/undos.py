@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from gitpip.actions import undo as actions
+from gitpip.bodies.noun import ListBody, NounBody
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undone_deals import UndoneDeal
@@ -15,7 +16,7 @@ from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
