@@ -10,6 +10,7 @@ from gitpip.model import Publication, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.same_activity import SentWith
 from gitpip.status.reading import Condition
+from gitpip.store.publications.approvals import Left, Moved
 
 
 class SentWithBody(NounBody[SentWith]):
@@ -77,3 +78,21 @@ class ActivityPreview(BaseModel):
     """What is left out of subject and note since it looks like a credential, by kind and place."""
     credentials: list[str]
     """What looks like a credential and is in them: approving the file sends it, or sent it."""
+
+
+class LeftBody(NounBody[Left]):
+    """A publication that was left as it is."""
+
+    id: int
+    state: PublicationState
+
+
+class MovedBody(NounBody[Moved]):
+    """What became of publications."""
+
+    ids: list[int]
+    """Those that the act was done to."""
+    left: list[LeftBody]
+    """Those that were named and are in another state, as they were sent or skipped meanwhile."""
+    for_credentials: int
+    """How many were not named and stay held, as they may hold credentials: name each."""

@@ -7,6 +7,7 @@ import typer
 
 from gitpip.actions import keys as actions
 from gitpip.actions.acting import Acting
+from gitpip.bodies.keys import AuditEntryBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -22,7 +23,6 @@ from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit, keys
 from gitpip.store.database import Transaction
-from gitpip.web.api.keys import AuditEntryBody
 
 MOST = 1_000
 NO_ADMIN = (

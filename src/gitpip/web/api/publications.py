@@ -6,25 +6,24 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from gitpip.actions import publications as actions
-from gitpip.bodies.noun import ListBody, NounBody
-from gitpip.bodies.publications import ActivityPreview, PublicationBody
+from gitpip.bodies.noun import ListBody
+from gitpip.bodies.publications import ActivityPreview, MovedBody, PublicationBody
+from gitpip.bodies.repairs import CauseBody
 from gitpip.clock import utc_now
 from gitpip.model import (
     Publication,
     PublicationId,
-    PublicationState,
     Role,
 )
 from gitpip.modes import FoundCredentials
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.store.publications import causes, publications
-from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.web.api import status
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
 from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.api.repairs import CauseBody, Wanted
+from gitpip.web.api.repairs import Wanted
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
@@ -134,24 +133,6 @@ class RetryBody(RequestBody):
 
     credentials: FoundCredentials | None = None
     """As for an approval; `publish` changes nothing about what failed or waits."""
-
-
-class LeftBody(NounBody[Left]):
-    """A publication that was left as it is."""
-
-    id: int
-    state: PublicationState
-
-
-class MovedBody(NounBody[Moved]):
-    """What became of publications."""
-
-    ids: list[int]
-    """Those that the act was done to."""
-    left: list[LeftBody]
-    """Those that were named and are in another state, as they were sent or skipped meanwhile."""
-    for_credentials: int
-    """How many were not named and stay held, as they may hold credentials: name each."""
 
 
 @router.post("/publications/approve", tags=["publications"])
