@@ -9,12 +9,9 @@ from gitpip.actions import publications as actions
 from gitpip.bodies.noun import ListBody
 from gitpip.bodies.publications import ActivityPreview, MovedBody, PublicationBody
 from gitpip.bodies.repairs import CauseBody
+from gitpip.bodies.status import NotesBody
 from gitpip.clock import utc_now
-from gitpip.model import (
-    Publication,
-    PublicationId,
-    Role,
-)
+from gitpip.model import Publication, PublicationId, Role
 from gitpip.modes import FoundCredentials
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
@@ -179,7 +176,7 @@ async def _body(context: AppContext, publication: Publication) -> PublicationBod
 
 @router.post("/notes/{act}", tags=["publications"])
 @needs(Role.OPERATOR)
-async def act_on_failed_notes(act: status.NotesAct, acting: CurrentActing) -> status.NotesBody:
+async def act_on_failed_notes(act: status.NotesAct, acting: CurrentActing) -> NotesBody:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
     again = act == "retry"
-    return status.NotesBody(notes=await actions.settle_failed_notes(acting, again=again))
+    return NotesBody(notes=await actions.settle_failed_notes(acting, again=again))
