@@ -11,10 +11,11 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gitpip.bodies.publications import PublicationBody
+from gitpip.bodies.users import OneUserBody
 from gitpip.cli.json_shapes import SHAPES
 from gitpip.cli.main import app
 from gitpip.publish.preview import Conditions
-from gitpip.web.api.schemas import OneUserBody, PublicationBody
 from tests.actions.doors import House
 from tests.actions.rooms import FAILED, HELD, LATER, PUBLISHED, WAITING
 from tests.support.running import Installation

@@ -10,7 +10,7 @@ import pytest
 
 from gitpip.config import load_settings
 from gitpip.store.database import open_database
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.problems import PROBLEMS
 from tests.web.routes import application
 
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from gitpip.actions.acting import Acting
+from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import AccessKey, IssuedKey
@@ -11,6 +12,8 @@ from gitpip.store.database import Transaction
 
 Check = Callable[[Transaction], Awaitable[None]]
 """Raises an error where something may not be done."""
+SHORTEST_FIRST = timedelta(days=1)
+"""How long the first key lasts at least."""
 
 
 async def create(
@@ -53,3 +56,22 @@ async def revoke(acting: Acting, name: str) -> AccessKey:
         key = await keys.revoke(act.transaction, name, act.now)
         await act.record("key.revoked", key.name)
     return key
+
+
+def check_first_key(role: Role, lifetime: timedelta | None) -> None:
+    """Raise InvalidInput for a first key that would lock out its maker.
+
+    They need it to make others: it must be an admin's, and last until they have done so.
+    """
+    if role is not Role.ADMIN:
+        raise InvalidInput(
+            "role",
+            "must be admin for the first key: from then on nothing is open without a key, "
+            f"and a key with the role {role} can make no other one",
+        )
+    if lifetime is not None and lifetime < SHORTEST_FIRST:
+        raise InvalidInput(
+            "expires",
+            "must be at least 1d for the first key, or nothing: from then on nothing is open "
+            "without a key, and only a key makes others",
+        )

@@ -10,6 +10,7 @@ import typer
 
 from gitpip.actions import surveys as actions
 from gitpip.actions.acting import Acting
+from gitpip.bodies.audits import CSV_COLUMNS, AuditLineBody, SurveyBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -31,7 +32,6 @@ from gitpip.store.surveys import lines, others
 from gitpip.store.surveys.lines import Count
 from gitpip.store.surveys.surveys import Survey
 from gitpip.validation import possible_login
-from gitpip.web.api.audits import CSV_COLUMNS, AuditLineBody, SurveyBody
 
 SHOWN = 50
 """How many unexplained differences are printed; the CSV and the JSON hold all lines."""

@@ -6,17 +6,18 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gitpip.cli.output import Json, console, errors, print_json, progress_bar
 from gitpip.config import parse_duration
 from gitpip.drill.orders import Orders, check
-from gitpip.drill.report import Report
-from gitpip.drill.run import Progress, run_drill
 from gitpip.errors import InvalidInput
 from gitpip.status.problem import count
+
+if TYPE_CHECKING:
+    from gitpip.drill.report import Report
 
 TOLD_EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
@@ -87,7 +88,12 @@ def _duration(option: str, text: str) -> timedelta:
         raise InvalidInput(option, str(error)) from None
 
 
-async def _run(orders: Orders, *, as_json: bool) -> Report:
+async def _run(orders: Orders, *, as_json: bool) -> "Report":
+    from gitpip.drill.run import (  # noqa: PLC0415 - no other command needs the stand-ins
+        Progress,
+        run_drill,
+    )
+
     task = asyncio.current_task()
     if task is not None:  # asyncio itself turns only SIGINT into an end in order
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -108,7 +114,7 @@ async def _run(orders: Orders, *, as_json: bool) -> Report:
         return await run_drill(orders, follow)
 
 
-def _tell(report: Report, *, as_json: bool) -> None:
+def _tell(report: "Report", *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(report) | {"passed": report.passed})
         return

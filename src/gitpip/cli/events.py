@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from gitpip.bodies.events import EventBody
 from gitpip.cli import json_fields
 from gitpip.cli.output import Json, console, errors, prepared_settings, print_json, run, shown
 from gitpip.clock import in_json
@@ -21,7 +22,6 @@ from gitpip.store.database import Database
 from gitpip.store.events import Event, EventId, EventKind, EventsWanted
 from gitpip.store.users import users
 from gitpip.validation import possible_login
-from gitpip.web.api.events import EventBody
 
 AT_ONCE = 500
 LOOK_EVERY = timedelta(seconds=1)

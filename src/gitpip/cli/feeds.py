@@ -7,6 +7,7 @@ import typer
 
 from gitpip.actions import feeds as actions
 from gitpip.actions.acting import Acting
+from gitpip.bodies.feeds import FeedAddressBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -17,7 +18,6 @@ from gitpip.cli.output import (
 )
 from gitpip.config import Settings
 from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress
-from gitpip.web.api.feeds import FeedAddressBody
 
 feeds_app = typer.Typer(
     help="Create, list and revoke secret feed addresses for feed readers.",

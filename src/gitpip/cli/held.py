@@ -8,6 +8,7 @@ import typer
 
 from gitpip.actions.acting import Acting
 from gitpip.actions.publications import decide_held, decide_held_of_all
+from gitpip.bodies.held import AnsweredBody, HeldBody
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
@@ -28,7 +29,6 @@ from gitpip.store.publications.approvals import FileWithCredentials
 from gitpip.store.publications.held import Answered, Held
 from gitpip.store.users import users
 from gitpip.validation import possible_login
-from gitpip.web.api.held import AnsweredBody, HeldBody
 
 MOST_SHOWN = 1_000
 

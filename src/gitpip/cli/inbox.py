@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from gitpip.actions import inbox as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.feeds import owner_named
+from gitpip.bodies.inbox import InboxGistBody, MarkBody, SavedFilterBody
 from gitpip.cli.output import (
     Json,
     Result,
@@ -26,7 +27,6 @@ from gitpip.store.inbox.entries import Entry
 from gitpip.store.inbox.filters import Filter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
 from gitpip.store.visits.home import HomeVisit
-from gitpip.web.api.inbox import InboxGistBody, MarkBody, SavedFilterBody
 
 inbox_app = typer.Typer(
     help="List gists of the inbox, mark them as read, and save filters.", no_args_is_help=True

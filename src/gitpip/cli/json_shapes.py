@@ -11,18 +11,20 @@ from pydantic import BaseModel
 
 from gitpip.actions.adoption import BY_ADOPT
 from gitpip.actions.surveys import AdoptedOthers
+from gitpip.bodies.audits import SurveyBody
+from gitpip.bodies.checks import CheckBody
+from gitpip.bodies.held import AnsweredBody
+from gitpip.bodies.inbox import MarkBody, SavedFilterBody
+from gitpip.bodies.publications import PublicationBody
+from gitpip.bodies.publishing_settings import PublishingSettingBody
+from gitpip.bodies.repairs import RepairBody
+from gitpip.bodies.rules import OptOutBody, RuleBody
+from gitpip.bodies.undos import UndoBody
+from gitpip.bodies.users import UserBody
 from gitpip.runtime.oneshot import Drained
 from gitpip.runtime.oneshot_accounts import Adoption
 from gitpip.store.publications.approvals import Moved
 from gitpip.store.status.publishing_pause import PersonsPause
-from gitpip.web.api.audits import SurveyBody
-from gitpip.web.api.held import AnsweredBody
-from gitpip.web.api.inbox import MarkBody, SavedFilterBody
-from gitpip.web.api.publishing_settings import PublishingSettingBody
-from gitpip.web.api.repairs import RepairBody
-from gitpip.web.api.rules import OptOutBody, RuleBody
-from gitpip.web.api.schemas import CheckBody, PublicationBody, UserBody
-from gitpip.web.api.undos import UndoBody
 
 DRY_RUN = "--dry-run"
 """With it a command only reads."""

@@ -7,6 +7,7 @@ import typer
 
 from gitpip.actions import keys as actions
 from gitpip.actions.acting import Acting
+from gitpip.bodies.keys import AuditEntryBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -22,8 +23,6 @@ from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit, keys
 from gitpip.store.database import Transaction
-from gitpip.web.api.keys import AuditBody
-from gitpip.web.auth.first_key import check_first_key
 
 MOST = 1_000
 NO_ADMIN = (
@@ -50,7 +49,7 @@ def create_key(
 
     async def check(transaction: Transaction) -> None:
         if not decided and not await keys.any_exists(transaction):
-            check_first_key(role, lifetime)
+            actions.check_first_key(role, lifetime)
 
     async def make(acting: Acting) -> tuple[keys.IssuedKey, bool]:
         # Read before the act: a key that was made is shown, whatever fails.
@@ -122,7 +121,7 @@ def show_log(
     page = read(
         prepared_settings(), lambda transaction: audit.page(transaction, offset=0, limit=limit)
     )
-    rows = [AuditBody.of(entry).model_dump() for entry in page.items]
+    rows = [AuditEntryBody.of(entry).model_dump() for entry in page.items]
     print_rows(rows, as_json, "The audit log is empty.")
 
 

@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
+from gitpip.bodies.checks import CheckBody
 from gitpip.cli import json_fields
 from gitpip.clock import in_json, utc_now
 from gitpip.config import Settings, load_settings
@@ -25,7 +26,6 @@ from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
-from gitpip.web.api.schemas import CheckBody
 
 Json = Annotated[
     bool, typer.Option("--json", help="Output JSON. To choose fields: --json NAME,NAME")

@@ -8,6 +8,7 @@ import typer
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_acts
 from gitpip.actions.repairs import Order
+from gitpip.bodies.publications import PublicationBody
 from gitpip.cli import repairs
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.held import say_left_for_credentials
@@ -38,7 +39,6 @@ from gitpip.store.publications import publications
 from gitpip.store.publications.approvals import Moved
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
-from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
 Shown = tuple[Rendered, Conditions]

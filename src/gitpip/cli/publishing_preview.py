@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions.trial import MOST, Count, Per, Trial, trials_of
+from gitpip.bodies.publishing_preview import TrialBody
 from gitpip.cli.output import (
     Json,
     console,
@@ -17,7 +18,6 @@ from gitpip.cli.output import (
 )
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
-from gitpip.web.api.publishing_preview import TrialBody
 
 
 def preview(  # noqa: PLR0913, PLR0917 (each is an option)

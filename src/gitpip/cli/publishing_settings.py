@@ -7,10 +7,10 @@ import typer
 
 from gitpip.actions import publishing_settings as actions
 from gitpip.actions.publishing_settings import Shown
+from gitpip.bodies.publishing_settings import PublishingSettingBody
 from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
 from gitpip.config import Settings
 from gitpip.runtime.account_lists import AccountLists
-from gitpip.web.api.publishing_settings import PublishingSettingBody
 
 settings_app = typer.Typer(
     help="Show and change the publishing settings.", invoke_without_command=True

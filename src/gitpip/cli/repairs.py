@@ -9,6 +9,7 @@ import typer
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.repairs import Order
+from gitpip.bodies.repairs import CauseBody, CountedBody, RepairBody
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
@@ -26,7 +27,6 @@ from gitpip.store.publications import causes
 from gitpip.store.publications.repairs import Counted, Repair, RepairId
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
-from gitpip.web.api.repairs import CauseBody, CountedBody, RepairBody
 
 States = Annotated[list[PublicationState] | None, typer.Option("--state", help="Filter by state.")]
 OfCause = Annotated[

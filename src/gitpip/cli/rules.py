@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions import rules as actions
+from gitpip.bodies.rules import OptOutBody, RuleBody, TakenBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -23,7 +24,6 @@ from gitpip.publish.rules import Conditions, told
 from gitpip.status.problem import count
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
-from gitpip.web.api.rules import OptOutBody, RuleBody, TakenBody
 
 rules_app = typer.Typer(
     help="List, add, update, move, remove and test publishing rules.",

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from gitpip.bodies.targets import HitBody
 from gitpip.cli.output import Json, prepared_settings, print_rows, run
 from gitpip.publish import chosen_targets
 from gitpip.runtime.account_targets import AccountTargets
-from gitpip.web.api.targets import HitBody
 
 targets_app = typer.Typer(
     help="Search Pipedrive for deals, leads, people and organizations.", no_args_is_help=True

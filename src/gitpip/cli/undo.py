@@ -7,6 +7,7 @@ import typer
 from gitpip.actions import undo as actions
 from gitpip.actions.adoption import Acknowledgeable, acknowledge
 from gitpip.actions.undo import What
+from gitpip.bodies.undos import UndoBody, UndoneBody, UndoneDealBody, UndoPlanBody
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
@@ -26,7 +27,6 @@ from gitpip.store.publications.undone_deals import UndoneDeal
 from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
 from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
-from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody, UndoneDealBody
 
 undos_app = typer.Typer(help="List, show, resume and acknowledge undos.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip undos list.")]
@@ -75,7 +75,7 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     if dry_run or is_asked:
         planned = read(settings, lambda transaction: actions.plan(transaction, what))
         if as_json:
-            print_json(PlanBody.of(planned).model_dump())
+            print_json(UndoPlanBody.of(planned).model_dump())
         else:
             _say_plan(planned)
         if dry_run:

@@ -9,6 +9,7 @@ import typer
 
 from gitpip.actions import users as actions
 from gitpip.actions.acting import Acting
+from gitpip.bodies.users import UnreadableBody, UserBody
 from gitpip.capacity import REQUESTS_WITH_TOKEN, REQUESTS_WITHOUT_TOKEN
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.imports import import_users
@@ -41,7 +42,6 @@ from gitpip.store.users import users
 from gitpip.targets import DEAL_BY_TITLE, TargetChoice, TargetKind, chosen_target
 from gitpip.validation import possible_login
 from gitpip.watch.forecast import Forecast
-from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
 SHORT = timedelta(minutes=1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, literal, select
 
+from gitpip.digests import digest
 from gitpip.errors import UserNotTracked, VisitNotFound
 from gitpip.model import User, UserKey, VisitId
 from gitpip.store.access import keys
@@ -49,6 +50,13 @@ class Visit:
 
 
 _visit = reader(Visit)
+
+
+def shown_viewer(viewer: str) -> str:
+    """A viewer's name as others may see it: the name of a browser is its cookie."""
+    if not viewer.startswith(BROWSER):
+        return viewer
+    return BROWSER + digest(viewer)[:12]
 
 
 def seen_by(viewer: str) -> ColumnElement[int]:

@@ -4,22 +4,20 @@ These are `/api/v1/accounts` and `/api/v1/adoption`, and `/api/v1/problems` to a
 found.
 """
 
-from datetime import datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter
-from pydantic import BaseModel
 
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
+from gitpip.bodies.accounts import AccountBody, AcknowledgedBody, AdoptionBody, DuplicateBody
 from gitpip.model import Role
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import duplicates, markers
-from gitpip.store.publications.duplicates import Duplicate
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -28,65 +26,10 @@ MOST_DUPLICATES = 100
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["accounts"], responses=PROBLEMS)
 
 
-class AccountBody(NounBody[VendorAccount]):
-    """A company on Pipedrive, or an address of GitHub. Times are UTC."""
-
-    vendor: Vendor
-    identity: str
-    """Pipedrive's id of the company; GitHub's host."""
-    name: str
-    bound: bool
-    """Whether the rows belong to it."""
-    waits_since: datetime | None
-    """Since when it is set although the rows belong to another account."""
-    met_at: datetime
-
-
 class Switch(RequestBody):
     """How to switch: `same` says that it is the same GitHub under another address."""
 
     same: bool = False
-
-
-class DuplicateBody(NounBody[Duplicate]):
-    """An activity with the marker of another one. Times are UTC."""
-
-    activity_id: int
-    published_as: int | None
-    """The other one, where it is a publication's."""
-    deal_id: int | None
-    login: str | None
-    filename: str | None
-    seen_at: datetime
-    acknowledged_at: datetime | None
-    """When a person acknowledged it: it is no problem any more."""
-
-
-class AcknowledgedBody(BaseModel):
-    """What a problem was about that a person acknowledged; 0 if there was none.
-
-    Of `undo-failed`, `activities` also counts deals.
-    """
-
-    activities: int = 0
-    imports: int = 0
-
-
-class AdoptionBody(BaseModel):
-    """What comparing with Pipedrive has shown. Times are UTC."""
-
-    compared_at: datetime | None
-    requested_at: datetime | None
-    """When a comparison of everything was asked for that is not done yet."""
-    adopted: int
-    """How many publications were found in Pipedrive that the ledger did not know there."""
-    waiting: int
-    """Activities of files that are not found yet: they will be stored as published."""
-    missing: int
-    """How many of the last published activities Pipedrive does not show; 0 if it shows one, or
-    once it is acknowledged."""
-    duplicates: list[DuplicateBody]
-    """The first hundred."""
 
 
 @router.get("/accounts")

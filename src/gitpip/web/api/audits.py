@@ -2,92 +2,37 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator
 
 from gitpip.actions import surveys as actions
+from gitpip.bodies.audits import (
+    CSV_COLUMNS,
+    AdoptedBody,
+    AuditBody,
+    AuditLineBody,
+    LineCountBody,
+    MatchBody,
+    SearchBody,
+    SurveyBody,
+)
+from gitpip.bodies.noun import ListBody
 from gitpip.model import Role
 from gitpip.spreadsheet import BOM, csv_lines
 from gitpip.store.database import Database
-from gitpip.store.schema_surveys import Confidence, Step, SurveyKind, Verdict
+from gitpip.store.schema_surveys import Confidence, SurveyKind, Verdict
 from gitpip.store.surveys import lines, others, surveys
-from gitpip.store.surveys.lines import Count, Line
-from gitpip.store.surveys.others import Match
-from gitpip.store.surveys.surveys import Survey
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
-CSV_COLUMNS = (
-    *("verdict", "explanation", "detail", "login", "gist_id", "filename", "revision"),
-    *("github", "stored", "pipedrive", "activity_id", "deal_id"),
-)
-
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["audits"], responses=PROBLEMS)
-
-
-class SurveyBody(NounBody[Survey]):
-    """How far an audit is, or a search for what other tools made. Times are UTC."""
-
-    id: int
-    requested_at: datetime
-    requested_by: str
-    login: str | None
-    since: datetime | None
-    with_github: bool
-    step: Step
-    begun_at: datetime | None
-    ended_at: datetime | None
-    failure: str | None
-    waits_until: datetime | None
-    """It stopped at a limit, and goes on then."""
-    waits_because: str | None
-    deals: int
-    activities: int
-    unread: int
-    """How many entries of Pipedrive's lists could not be read."""
-    tokens: int
-    """Of Pipedrive's daily budget, so far."""
-    github_lists: int
-
-
-class CountBody(NounBody[Count]):
-    """How many gist files have this verdict and explanation."""
-
-    verdict: Verdict
-    explanation: str | None
-    lines: int
-
-
-class AuditBody(SurveyBody):
-    """An audit, with what it found so far."""
-
-    summary: list[CountBody]
-
-
-class AuditLineBody(NounBody[Line]):
-    """What an audit found of one gist file, or of an activity of none."""
-
-    id: int
-    login: str | None
-    gist_id: str | None
-    filename: str | None
-    revision: int
-    github: str
-    stored: str
-    pipedrive: str
-    activity_id: int | None
-    deal_id: int | None
-    verdict: Verdict
-    explanation: str | None
-    detail: str | None
 
 
 class AuditRequest(RequestBody):
@@ -103,41 +48,10 @@ class AuditRequest(RequestBody):
         return login if login is None else possible_login(login)
 
 
-class MatchBody(NounBody[Match]):
-    """An activity of another tool, and the gist file that it fits."""
-
-    activity_id: int
-    login: str | None
-    gist_id: str | None
-    filename: str | None
-    publication_id: int | None
-    deal_id: int | None
-    confidence: Confidence
-    because: str
-    adopted: bool
-
-
-class SearchBody(BaseModel):
-    """The last search for what other tools made, and what it found, the surest first."""
-
-    search: SurveyBody | None
-    counts: dict[Confidence, int]
-    items: list[MatchBody]
-    total: int
-    offset: int
-    limit: int
-
-
 class AdoptRequest(RequestBody):
     """How sure a match must be to be adopted."""
 
     min_confidence: Confidence = Confidence.CERTAIN
-
-
-class AdoptedBody(BaseModel):
-    """How many publications got another tool's activity."""
-
-    adopted: int
 
 
 @router.get("/audits")
@@ -170,7 +84,7 @@ async def get_audit(audit_id: Number, context: Context) -> AuditBody:
     async with context.database.read() as transaction:
         one = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         counts = await lines.summary(transaction, audit_id)
-    summary = [CountBody.of(count) for count in counts]
+    summary = [LineCountBody.of(count) for count in counts]
     return AuditBody(**SurveyBody.of(one).model_dump(), summary=summary)
 
 

@@ -3,79 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 
+from gitpip.bodies.capacity import CapacityBody, SizingBody, TodayBody
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
-from gitpip.status.sizing import GitHubToken, Sizing, Wanted, sizing
+from gitpip.status.sizing import GitHubToken, Wanted, sizing
 from gitpip.store.status import today
-from gitpip.store.status.today import Today
-from gitpip.web.api.schemas import PROBLEMS, NounBody
-from gitpip.web.api.status import BudgetBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["status"], responses=PROBLEMS)
-
-
-class SizingBody(NounBody[Sizing]):
-    """What follows from what is planned."""
-
-    github_points_per_hour: float
-    github_points_percent: float
-    github_requests_per_hour: float
-    github_requests_percent: float
-    shortest_interval_seconds: float | None
-    """Null where new gists take all requests."""
-    files_per_day: float
-    tokens_per_day: float
-    tokens_percent: float
-    """Of the daily budget of the Pipedrive plan."""
-    tokens_of_plan: int
-    tokens_once: int
-    """For a deal for each user."""
-    backlog_days: float | None
-    """Null where it would never end."""
-    bytes_per_year: float
-    freshness_p95_seconds: float | None
-    """Null beyond a limit."""
-    found_within_seconds: float
-    warnings: list[str]
-    """What does not fit, with what would."""
-
-
-class TodayBody(BaseModel):
-    """How much there really is."""
-
-    users: int
-    gists_per_day: float
-    """Found within the last seven days."""
-    files_per_day: float
-    freshness_p95_seconds: float | None
-    database_bytes: int
-    budgets: list[BudgetBody]
-
-    @classmethod
-    def of(cls, present: Today) -> "TodayBody":
-        """The body of what the rows say."""
-        now = utc_now()
-        return cls(
-            users=present.users,
-            gists_per_day=present.gists_per_day,
-            files_per_day=present.files_per_day,
-            freshness_p95_seconds=present.freshness_p95_seconds,
-            database_bytes=present.database_bytes,
-            budgets=[BudgetBody.of(budget, now) for budget in present.budgets],
-        )
-
-
-class CapacityBody(BaseModel):
-    """What is planned, beside what there is."""
-
-    plan: SizingBody
-    today: TodayBody
 
 
 @router.get("/capacity")

@@ -5,17 +5,15 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from gitpip.actions import checks as actions
+from gitpip.bodies.checks import CheckBody
+from gitpip.bodies.noun import ListBody
 from gitpip.model import (
     CheckId,
     Role,
 )
 from gitpip.store.status import checks
 from gitpip.web.api.parameters import Limit, Number, Offset
-from gitpip.web.api.schemas import (
-    PROBLEMS,
-    CheckBody,
-    ListBody,
-)
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

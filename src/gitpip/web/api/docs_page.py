@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from gitpip.model import Role
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.render.jinja import render
 

@@ -1,19 +1,18 @@
 """`/api/v1/events`: what happened, for programs that follow it."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 
+from gitpip.bodies.events import EventBody, EventsBody
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.store import events
-from gitpip.store.events import Event, EventId, EventKind, EventsWanted
+from gitpip.store.events import EventId, EventKind, EventsWanted
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -28,26 +27,6 @@ Before = Annotated[
 ]
 Kinds = Annotated[list[EventKind], Query(description="Only these kinds.")]
 OfUser = Annotated[str | None, Query(max_length=100, description="Only about this user.")]
-
-
-class EventBody(NounBody[Event]):
-    """Something that happened. Times are UTC."""
-
-    id: int
-    happened_at: datetime
-    kind: EventKind
-    login: str | None
-    gist_id: str | None
-    publication_id: int | None
-    detail: str | None
-
-
-class EventsBody(BaseModel):
-    """Events in the order in which they happened."""
-
-    items: list[EventBody]
-    last: int
-    """The id of the last one, to be given as `after` next time."""
 
 
 @router.get("/events", tags=["events"])

@@ -1,20 +1,18 @@
 """`/api/v1/feeds`: secret addresses, by which feed readers get at the feeds without a key."""
 
-from datetime import datetime
 from http import HTTPStatus
-from typing import Self
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 
 from gitpip.actions import feeds as actions
 from gitpip.actions.feeds import Owner
+from gitpip.bodies.feeds import FeedAddressBody, IssuedAddressBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.store.access import feed_tokens
-from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress, Parent
+from gitpip.store.access.feed_tokens import FeedAddressId, Parent
 from gitpip.web.api.parameters import Number, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -28,37 +26,6 @@ class NewFeedAddress(RequestBody):
     """An address to be made; `name` says for which feed reader."""
 
     name: str
-
-
-class FeedAddressBody(NounBody[FeedAddress]):
-    """A secret address of the feeds, without its secret. Times are UTC."""
-
-    id: int
-    name: str
-    viewer: ShownViewer
-    """Who made it; a browser without a key is named by a part of a hash."""
-    created_at: datetime
-    used_at: datetime | None
-
-
-class IssuedAddressBody(BaseModel):
-    """An address just made, shown only now: who knows it can read the feeds."""
-
-    id: int
-    name: str
-    atom: str
-    json_feed: str
-
-    @classmethod
-    def of(cls, issued: IssuedAddress, base: str) -> Self:
-        """The body of an address just made, below the address of the service."""
-        place = f"{base}/feeds/{issued.secret}/gists"
-        return cls(
-            id=issued.address.id,
-            name=issued.address.name,
-            atom=f"{place}.atom",
-            json_feed=f"{place}.json",
-        )
 
 
 @router.get("/feeds")

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import TypeAdapter
 
+from gitpip.bodies.gists import FileBody, FileWithContent
+from gitpip.bodies.noun import ListBody
 from gitpip.clock import utc_now
 from gitpip.errors import GistNotFound
 from gitpip.model import (
@@ -19,12 +21,7 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.web.api.long_list import json_array
 from gitpip.web.api.parameters import Limit, Login, Offset, Viewer
-from gitpip.web.api.schemas import (
-    PROBLEMS,
-    FileBody,
-    FileWithContent,
-    ListBody,
-)
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context

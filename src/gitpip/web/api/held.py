@@ -1,35 +1,22 @@
 """`/api/v1/held` and `/api/v1/users/{login}/held`: what waits for a decision, and the answer."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from gitpip.actions import publications as actions
+from gitpip.bodies.held import AnsweredBody, HeldBody
 from gitpip.model import Role
-from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
-from gitpip.store.publications.held import Answered, Held
 from gitpip.web.api.parameters import Login, RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
 )
-
-
-class HeldBody(NounBody[Held]):
-    """What of a user waits for a decision. Times are UTC."""
-
-    login: str
-    files: int
-    gists: int
-    since: datetime
-    because: dict[HeldBecause, int]
-    """How many files are held for each reason."""
 
 
 class Answer(RequestBody):
@@ -39,18 +26,6 @@ class Answer(RequestBody):
     """`all`, `latest:N` or `none`; N counts gists."""
     shown: Annotated[WholeNumber | None, Field(ge=0, le=2**53)] = None
     """How many files you decide about; refused where another number is held now."""
-
-
-class AnsweredBody(NounBody[Answered]):
-    """What an answer did, in files."""
-
-    login: str
-    """Empty for an answer about everybody."""
-    published: int
-    """How many are sent now, in their turn."""
-    skipped: int
-    for_credentials: int
-    """How many stay held, as they may hold credentials: approve or skip each."""
 
 
 @router.get("/held")

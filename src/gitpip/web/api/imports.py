@@ -4,16 +4,16 @@ import asyncio
 import shutil
 import tempfile
 from contextlib import ExitStack, suppress
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, BackgroundTasks, Depends, File, Form, UploadFile
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import preview
+from gitpip.bodies.imports import ColumnBody, ImportBody, ImportPreviewBody
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError, InvalidInput
 from gitpip.model import Backfill, Role
@@ -22,70 +22,15 @@ from gitpip.store.users.imports import Import, ImportId
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import understood
 from gitpip.web.api.parameters import Number
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["users"], responses=PROBLEMS)
 
 
-class ImportBody(NounBody[Import]):
-    """How far an import is. `size` and `read` are bytes of the file; times are UTC."""
-
-    id: int
-    name: str
-    size: int
-    read: int
-    added: int
-    known: int
-    faulty: int
-    """How many lines could not be taken."""
-    faults: list[str]
-    """The first of them, each with its reason."""
-    started_at: datetime
-    moved_at: datetime
-    ended_at: datetime | None
-    failure: str | None
-    """Why it could not go on to the end; null if it did, or is under way."""
-    confirmed_at: datetime | None
-    """Null while the file waits for a person who confirms it on its page."""
-    not_on_github: list[str]
-    """Usernames that GitHub does not show, of the first `asked` ones."""
-    asked: int
-
-
 def _body(one: Import) -> ImportBody:
     return ImportBody.of(one).model_copy(update={"failure": one.failure_at(utc_now())})
-
-
-class ColumnBody(BaseModel):
-    """A column of a table: what it is called, and what it holds; null for nothing."""
-
-    heading: str
-    holds: str | None
-
-
-class ImportPreviewBody(BaseModel):
-    """What the import of a file would do. At most the first 1,000 rows are read for it."""
-
-    format: str
-    """The format, such as `a table separated by semicolons, in Windows-1252`."""
-    columns: list[ColumnBody]
-    header: bool
-    """Whether the first row holds headings."""
-    certain: bool
-    """Whether nothing was guessed. If not, give `columns` with the import."""
-    sheets: list[str]
-    sheet: str | None
-    users: list[str]
-    """The usernames of the rows that were read, each once."""
-    tracked: int
-    """How many of them are tracked already."""
-    faulty: int
-    faults: list[str]
-    """The first rows that can't be taken, each with its reason."""
-    more: bool
-    """Whether there are more rows than were read."""
 
 
 ChosenColumns = Annotated[

@@ -1,24 +1,22 @@
 """`/api/v1/inbox`: gists as a reader finds them, marks of them, and saved filters."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from gitpip.actions import inbox as actions
+from gitpip.bodies.inbox import InboxBody, InboxGistBody, MarkBody, SavedFilterBody
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
-from gitpip.model import GistId, PublicationState, Role, VisitId
+from gitpip.model import GistId, Role, VisitId
 from gitpip.store.inbox import entries, filters, pages, saved
-from gitpip.store.inbox.entries import Entry
 from gitpip.store.inbox.filters import Filter
-from gitpip.store.inbox.saved import FilterId, SavedFilter
-from gitpip.store.visits.home import HomeVisit
+from gitpip.store.inbox.saved import FilterId
 from gitpip.web.api.parameters import Number, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -27,56 +25,6 @@ router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["inbox"], resp
 
 MOST = 500
 """How many gists are listed or marked at once at most."""
-
-
-class InboxGistBody(BaseModel):
-    """A gist of the inbox. Times are UTC."""
-
-    gist_id: str
-    login: str
-    tags: list[str]
-    title: str
-    """Its description, or the name of a file where it has none."""
-    html_url: str
-    created_at: datetime
-    found_at: datetime
-    """When its newest file or content was found."""
-    edited_at: datetime | None
-    unread: bool
-    files: list[str]
-    """The names of those that changed last."""
-    file_count: int
-    state: PublicationState | None
-    """Of the file that a person should look at first."""
-    activity_id: int | None
-    deal_id: int | None
-
-    @classmethod
-    def of(cls, entry: Entry) -> Self:
-        """The body of a gist."""
-        return cls(
-            gist_id=entry.gist_id,
-            login=entry.login,
-            tags=list(entry.tags),
-            title=entry.title,
-            html_url=entry.html_url,
-            created_at=entry.created_at,
-            found_at=entry.at,
-            edited_at=entry.edit.at if entry.edit else None,
-            unread=entry.unread,
-            files=[file.filename for file in entry.files],
-            file_count=entry.number,
-            state=entry.sync.state if entry.sync else None,
-            activity_id=entry.sync.activity_id if entry.sync else None,
-            deal_id=entry.sync.deal_id if entry.sync else None,
-        )
-
-
-class InboxBody(BaseModel):
-    """Gists of the inbox; `next` is the value of `before` for the next ones."""
-
-    items: list[InboxGistBody]
-    next: str | None
 
 
 class FilterFields(RequestBody):
@@ -99,33 +47,12 @@ class NewFilter(FilterFields):
     name: str
 
 
-class SavedFilterBody(NounBody[SavedFilter]):
-    """A filter that a reader saved; `query` has its fields as the address of the inbox has them."""
-
-    id: int
-    viewer: ShownViewer
-    name: str
-    query: str
-    saved_at: datetime
-
-
 class NewMark(RequestBody):
     """Which gists are marked as read, or as unread; `everything` is what came up to now."""
 
     gists: list[str] = Field(default_factory=list, max_length=MOST)
     everything: bool = False
     read: bool = True
-
-
-class MarkBody(NounBody[HomeVisit]):
-    """What was marked at once. Times are UTC."""
-
-    id: int
-    viewer: ShownViewer
-    at: datetime
-    gists: int
-    unread: bool
-    undone_at: datetime | None
 
 
 def _asked(

@@ -1,22 +1,20 @@
 """`/api/v1/keys` and `/api/v1/audit`: who may ask, and who did what. For admins."""
 
-from dataclasses import asdict
-from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator
 
 from gitpip.actions import keys as actions
+from gitpip.bodies.keys import AuditEntryBody, IssuedKeyBody, KeyBody
+from gitpip.bodies.noun import ListBody
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit, keys
-from gitpip.store.access.audit import AuditEntry, Via
-from gitpip.store.access.keys import AccessKey, IssuedKey
 from gitpip.web.api.parameters import Limit, Offset, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -48,52 +46,6 @@ class Rotation(RequestBody):
     """How long the new secret holds, like `90d`; without, as long as the old one did."""
 
     expires: Lifetime | None = None
-
-
-class KeyBody(BaseModel):
-    """An access key, without its secret. Times are UTC."""
-
-    name: str
-    role: Role
-    state: Literal["active", "expired", "revoked"]
-    label: str
-    """The part of the key that is no secret."""
-    created_at: datetime
-    issued_at: datetime
-    """When its present secret was made."""
-    expires_at: datetime | None
-    used_at: datetime | None
-
-    @classmethod
-    def of(cls, key: AccessKey, now: datetime) -> Self:
-        """The body of a key."""
-        return cls.model_validate({**asdict(key), "state": key.state(now)})
-
-
-class IssuedKeyBody(BaseModel):
-    """A key just made: `key` is its secret, shown only now."""
-
-    key: str
-    name: str
-    role: Role
-    expires_at: datetime | None
-
-    @classmethod
-    def of(cls, issued: IssuedKey) -> Self:
-        """The body of a key just made."""
-        key = issued.key
-        return cls(key=issued.secret, name=key.name, role=key.role, expires_at=key.expires_at)
-
-
-class AuditBody(NounBody[AuditEntry]):
-    """One thing that somebody did. Times are UTC."""
-
-    id: int
-    at: datetime
-    actor: str
-    via: Via
-    action: str
-    subject: str
 
 
 @router.get("/keys", tags=["keys"])
@@ -147,9 +99,9 @@ async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
 @needs(Role.ADMIN)
 async def list_audit(
     context: Context, offset: Offset = 0, limit: Limit = 100
-) -> ListBody[AuditBody]:
+) -> ListBody[AuditEntryBody]:
     """Who did what, latest first."""
     async with context.database.read() as transaction:
         page = await audit.page(transaction, offset=offset, limit=limit)
-    items = [AuditBody.of(entry) for entry in page.items]
+    items = [AuditEntryBody.of(entry) for entry in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, TypeAdapter
 
 from gitpip.actions.users import add_user
+from gitpip.bodies.gists import FileBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.store.database import Transaction
@@ -15,7 +16,7 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.validation import EXTERNAL_ID_LIMIT
 from gitpip.web.api.long_list import FILES, files_shown_by, json_array
-from gitpip.web.api.schemas import PROBLEMS, FileBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 

@@ -8,10 +8,11 @@ from typing import TypeVar
 from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 
+from gitpip.bodies.gists import FileBody
+from gitpip.bodies.visits import VisitBody
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.visits.visits import Visit
-from gitpip.web.api.schemas import FileBody, VisitBody
 
 Item = TypeVar("Item")
 

@@ -6,29 +6,21 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from gitpip.actions import publications as actions
+from gitpip.bodies.noun import ListBody
+from gitpip.bodies.publications import ActivityPreview, MovedBody, PublicationBody
+from gitpip.bodies.repairs import CauseBody
+from gitpip.bodies.status import NotesBody
 from gitpip.clock import utc_now
-from gitpip.model import (
-    Publication,
-    PublicationId,
-    PublicationState,
-    Role,
-)
+from gitpip.model import Publication, PublicationId, Role
 from gitpip.modes import FoundCredentials
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.store.publications import causes, publications
-from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.web.api import status
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
-from gitpip.web.api.repairs import CauseBody, Wanted
-from gitpip.web.api.schemas import (
-    PROBLEMS,
-    ActivityPreview,
-    ListBody,
-    NounBody,
-    PublicationBody,
-)
+from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.repairs import Wanted
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
@@ -140,24 +132,6 @@ class RetryBody(RequestBody):
     """As for an approval; `publish` changes nothing about what failed or waits."""
 
 
-class LeftBody(NounBody[Left]):
-    """A publication that was left as it is."""
-
-    id: int
-    state: PublicationState
-
-
-class MovedBody(NounBody[Moved]):
-    """What became of publications."""
-
-    ids: list[int]
-    """Those that the act was done to."""
-    left: list[LeftBody]
-    """Those that were named and are in another state, as they were sent or skipped meanwhile."""
-    for_credentials: int
-    """How many were not named and stay held, as they may hold credentials: name each."""
-
-
 @router.post("/publications/approve", tags=["publications"])
 @needs(Role.OPERATOR)
 async def approve_publications(wanted: ApprovalBody, acting: CurrentActing) -> MovedBody:
@@ -202,7 +176,7 @@ async def _body(context: AppContext, publication: Publication) -> PublicationBod
 
 @router.post("/notes/{act}", tags=["publications"])
 @needs(Role.OPERATOR)
-async def act_on_failed_notes(act: status.NotesAct, acting: CurrentActing) -> status.NotesBody:
+async def act_on_failed_notes(act: status.NotesAct, acting: CurrentActing) -> NotesBody:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
     again = act == "retry"
-    return status.NotesBody(notes=await actions.settle_failed_notes(acting, again=again))
+    return NotesBody(notes=await actions.settle_failed_notes(acting, again=again))

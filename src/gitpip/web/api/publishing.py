@@ -1,20 +1,18 @@
 """`/api/v1/publishing`: what would be sent; pause publishing for everybody, and resume it."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from gitpip.actions import publishing as actions
+from gitpip.bodies.publishing import PersonsPauseBody, PlanBody, ResumedBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
-from gitpip.modes import HeldBecause
-from gitpip.publish.plan import Plan, Planned, plan
+from gitpip.publish.plan import plan
 from gitpip.publish.policy import Policies
-from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -31,57 +29,6 @@ class PauseWanted(RequestBody):
     lasts: str = Field("", alias="for")
     """A duration like `90m` or `12h`."""
     reason: str = ""
-
-
-class PersonsPauseBody(NounBody[PersonsPause]):
-    """A person's pause of publishing. Times are UTC."""
-
-    paused_by: str
-    since: datetime
-    until: datetime | None
-    """Null where it lasts until somebody resumes publishing."""
-    reason: str
-
-
-class ResumedBody(BaseModel):
-    """What became of a person's pause."""
-
-    resumed: bool
-    """False where nobody had paused publishing."""
-
-
-class PlannedBody(NounBody[Planned]):
-    """One activity that would be sent, or why it would not."""
-
-    id: int
-    login: str
-    filename: str
-    deal_id: int | None
-    """Null where the deal is still to be found or made, and where the target is no deal."""
-    target: str | None
-    """The user's target; null for the deal by its title."""
-    subject: str
-    note_bytes: int
-    tokens: int
-    """At the most, with those for the user's deal where this is the first that needs it."""
-    held_because: HeldBecause | None
-    reason: str | None
-    """Why it would be held or skipped; null where it would be sent."""
-    part_of: int | None
-    """The publication with whose activity it would go out."""
-
-
-class PlanBody(NounBody[Plan]):
-    """What would be sent if no dry run kept it back, in its order; nothing is sent for this."""
-
-    items: list[PlannedBody]
-    activities: int
-    """All that wait, also those that `items` has no room for."""
-    deals: int
-    tokens: int
-    """Of Pipedrive's daily budget, at the most."""
-    held: dict[HeldBecause, int]
-    """How many files are held already, for each reason, and wait for a person."""
 
 
 @router.get("/publishing/plan")

@@ -1,14 +1,15 @@
 """`/api/v1/publishing/preview`: what activities would look like under other templates."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from gitpip.actions.trial import MOST, Per, Trial, trials_of
+from gitpip.actions.trial import MOST, Per, trials_of
+from gitpip.bodies.publishing_preview import TrialBody
 from gitpip.model import Role
 from gitpip.web.api.parameters import RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -28,33 +29,6 @@ class TrialRequest(RequestBody):
     """How many activities are shown at most."""
     activity_per: Per | None = None
     """What one activity is made for; null stands for the present setting."""
-
-
-class TrialBody(BaseModel):
-    """One file, or several of a gist, and the activity that it would become."""
-
-    of: str
-    login: str
-    gist_id: str
-    filename: str
-    """Of the first file."""
-    subject: str
-    note: str
-    is_cut: bool
-    """Whether the note lacks some of the content, or of what the template made."""
-
-    @classmethod
-    def of_trial(cls, trial: Trial) -> Self:
-        """The body of a trial."""
-        return cls(
-            of=trial.of,
-            login=trial.file.login,
-            gist_id=trial.file.gist_id,
-            filename=trial.file.filename,
-            subject=trial.activity.subject,
-            note=trial.activity.note,
-            is_cut=trial.activity.is_cut,
-        )
 
 
 @router.post("/preview")

@@ -1,6 +1,6 @@
 """`/api/v1/repairs`: acts on many publications, with a count before and progress during."""
 
-from datetime import date, datetime
+from datetime import date
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,14 +9,15 @@ from pydantic import Field
 
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
+from gitpip.bodies.noun import ListBody
+from gitpip.bodies.repairs import CountedBody, RepairBody
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import repairs
-from gitpip.store.publications.causes import Cause
-from gitpip.store.publications.repairs import Count, Counted, Repair, RepairId
+from gitpip.store.publications.repairs import RepairId
 from gitpip.store.publications.selection import MOST_NAMED, Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.parameters import Id, Number, RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -90,56 +91,6 @@ class RepairOrder(RequestBody):
             everything=self.all,
         )
         return actions.Order(self.act, wanted, self.shown)
-
-
-class CountBody(NounBody[Count]):
-    """How many publications are in a state."""
-
-    state: PublicationState
-    publications: int
-
-
-class CauseBody(NounBody[Cause]):
-    """Publications in one state for one reason. Times are UTC."""
-
-    key: str
-    """What stands for the reason in a filter."""
-    state: PublicationState
-    example: str
-    """The reason of one of them; numbers in it differ."""
-    publications: int
-    users: int
-    first_at: datetime
-    """When the first of them came into the state, or is due where it waits."""
-    last_at: datetime
-    what_to_do: str
-
-
-class CountedBody(NounBody[Counted]):
-    """What a repair would do."""
-
-    total: int
-    states: list[CountBody]
-    causes: list[CauseBody]
-    left: list[CountBody]
-    """What is found besides, and left: its state does not allow the act, or it is not meant."""
-
-
-class RepairBody(NounBody[Repair]):
-    """How far a repair is. Times are UTC."""
-
-    id: int
-    act: RepairAct
-    wanted: str
-    """Which publications were meant."""
-    begun_by: str
-    total: int
-    done: int
-    changed: int
-    """Those that had changed when their turn came, and were left."""
-    started_at: datetime
-    moved_at: datetime
-    ended_at: datetime | None
 
 
 @router.post("/preview")

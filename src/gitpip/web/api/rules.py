@@ -1,25 +1,22 @@
 """`/api/v1/publishing/rules` and `/api/v1/opt-outs`: what is published of what was found."""
 
-from dataclasses import asdict
-from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from gitpip.actions import rules as actions
+from gitpip.bodies.rules import OptOutBody, RuleBody, TakenBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
-from gitpip.publish.rule_trial import Outcome, Taken
-from gitpip.publish.rules import Conditions, readable
+from gitpip.publish.rules import Conditions
 from gitpip.store.publications import opt_outs, rules
-from gitpip.store.publications.opt_outs import OptOut
-from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
+from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
 from gitpip.web.api.parameters import Number, RequestBody, WholeNumber
-from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -54,78 +51,11 @@ class Place(RequestBody):
     position: _Position
 
 
-class RuleBody(BaseModel):
-    """A rule: the first one that fits a file decides. Times are UTC."""
-
-    id: int
-    position: int
-    name: str
-    action: RuleAction
-    conditions: Conditions | None
-    """Null where this gitpip can't read them: the rule holds every file until it is changed."""
-    created_at: datetime
-    created_by: str
-
-    @classmethod
-    def of(cls, rule: PublishingRule) -> Self:
-        """The body of a rule."""
-        return cls.model_validate({**asdict(rule), "conditions": readable(rule)})
-
-
-class TakenBody(BaseModel):
-    """A stored file, the rule that fits it, and what would become of the file now.
-
-    The rule is null where none fits, or none in time.
-    """
-
-    login: str
-    gist_id: str
-    filename: str
-    rule_id: int | None
-    rule: str | None
-    action: RuleAction
-    """What the rules say of it."""
-    too_slow: bool = False
-    """Whether the rules take too long for it together, so that it is held."""
-    outcome: Outcome
-    """What would become of it, with opt-outs, modes and pauses: only credentials and floods can
-    hold it besides. What waits is decided about when a pause or a dry run ends."""
-    because: str | None
-    """Why it would be held, skipped, or wait, and what is decided then about what waits."""
-
-    @classmethod
-    def of(cls, taken: Taken) -> Self:
-        """The body of what a trial found."""
-        rule = taken.rule
-        return cls(
-            login=taken.login,
-            gist_id=taken.gist_id,
-            filename=taken.filename,
-            rule_id=rule.id if rule else None,
-            rule=rule.name if rule else None,
-            action=taken.ruling.action,
-            too_slow=taken.ruling.is_late,
-            outcome=taken.fate.outcome,
-            because=taken.fate.because,
-        )
-
-
 class NewOptOut(RequestBody):
     """An owner who opted out, tracked or not."""
 
     login: str
     reason: str | None = None
-
-
-class OptOutBody(NounBody[OptOut]):
-    """An owner whose files are never published. Times are UTC."""
-
-    login: str
-    github_id: int | None
-    """Where it is known it decides; else the login does."""
-    reason: str | None
-    created_at: datetime
-    created_by: str
 
 
 @router.get("/publishing/rules")

@@ -1,6 +1,5 @@
 """`/api/v1/undos`: what is taken back from Pipedrive."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -8,14 +7,15 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from gitpip.actions import undo as actions
+from gitpip.bodies.noun import ListBody
+from gitpip.bodies.undos import UndoBody, UndoneBody, UndoneDealBody, UndoPlanBody
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
-from gitpip.store.publications.undone_deals import UndoneDeal
-from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
+from gitpip.store.publications.undos import UndoId
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
-from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -51,87 +51,12 @@ class UndoContent(RequestBody):
         )
 
 
-class PlanBody(NounBody[Plan]):
-    """What an undo would do, in publications."""
-
-    subject: str
-    total: int
-    to_delete: int
-    """In Pipedrive: their activities are deleted, if nobody has changed them."""
-    to_settle: int
-    """Being sent or looked for: once that is known, they are deleted or never sent."""
-    to_withdraw: int
-    """Not sent yet; they will not be."""
-    done: int
-    """Undone before."""
-    under_way: int
-    """Being undone already."""
-    kept: int
-    """They share an activity with files that are not undone."""
-    which: Which
-    earlier: int
-    """Activities from before a person had the publication sent again; they are deleted, too."""
-    activities: int
-    """How many activities are deleted, if nobody has changed them."""
-    deals: int
-    """How many deals gitpip made for these users: each that is empty then can go with them."""
-    with_deals: bool
-    tokens: int
-    """Of Pipedrive's daily budget, as far as nothing fails."""
-
-
-class UndoBody(NounBody[Undo]):
-    """One undo. Times are UTC."""
-
-    id: int
-    subject: str
-    asked_at: datetime
-    asked_by: str
-    total: int
-    which: Which
-    """Which activities of what a person had sent again."""
-    counts: dict[UndoneState, int]
-    """How many publications are so far."""
-    with_deals: bool
-    """Whether deals that gitpip made and that are empty after it are deleted, too."""
-    deal_counts: dict[UndoneState, int]
-    """How many deals are so far."""
-    stopped_because: str | None
-    """Why it goes on only after `resume`."""
-    stopped_at: datetime | None
-    ended_at: datetime | None
-
-
-class UndoneBody(NounBody[Undone]):
-    """One publication of an undo. Times are UTC."""
-
-    publication_id: int
-    login: str
-    filename: str
-    state: UndoneState
-    activity_id: int | None
-    reason: str | None
-    """Why its activity is kept, or could not be deleted."""
-    ended_at: datetime | None
-
-
-class UndoneDealBody(NounBody[UndoneDeal]):
-    """One deal of an undo. Times are UTC."""
-
-    deal_id: int
-    login: str
-    state: UndoneState
-    reason: str | None
-    """Why it is kept, or could not be deleted."""
-    ended_at: datetime | None
-
-
 @router.post("/undos/plan")
 @needs(Role.OPERATOR)
-async def plan_undo(wanted: UndoContent, context: Context) -> PlanBody:
+async def plan_undo(wanted: UndoContent, context: Context) -> UndoPlanBody:
     """What an undo would do now; nothing is changed."""
     async with context.database.read() as transaction:
-        return PlanBody.of(await actions.plan(transaction, wanted.what))
+        return UndoPlanBody.of(await actions.plan(transaction, wanted.what))
 
 
 @router.post("/undos", status_code=HTTPStatus.ACCEPTED)

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator
 
 from gitpip.actions import users as actions
+from gitpip.bodies.noun import ListBody
+from gitpip.bodies.users import ForecastBody, OneUserBody, UnreadableBody, UserBody
 from gitpip.config import parse_duration
 from gitpip.model import Backfill, Role, User
 from gitpip.publish import chosen_targets
@@ -16,14 +18,7 @@ from gitpip.store.users.users import GENERAL, Changes, Interval, Mode, parsed_mo
 from gitpip.targets import TargetChoice, parsed_target
 from gitpip.validation import check_login
 from gitpip.web.api.parameters import Limit, Login, Offset, RequestBody
-from gitpip.web.api.schemas import (
-    PROBLEMS,
-    ForecastBody,
-    ListBody,
-    OneUserBody,
-    UnreadableBody,
-    UserBody,
-)
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
+from gitpip.bodies.visits import VisitBody
 from gitpip.clock import utc_now
 from gitpip.model import (
     Role,
@@ -13,10 +14,7 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.web.api.long_list import visit_body
 from gitpip.web.api.parameters import Limit, Login, Number, Viewer
-from gitpip.web.api.schemas import (
-    PROBLEMS,
-    VisitBody,
-)
+from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context

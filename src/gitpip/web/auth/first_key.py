@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from limits import RateLimitItemPerMinute
 
+from gitpip.actions.keys import check_first_key
 from gitpip.digests import digest
-from gitpip.errors import AccessRefused, CodeRefused, InvalidInput, TooManyAttempts
+from gitpip.errors import AccessRefused, CodeRefused, TooManyAttempts
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
@@ -23,8 +24,6 @@ COMMAND = "gitpip keys create NAME --role admin"
 WRONG_CODES = RateLimitItemPerMinute(10)
 """How many wrong codes a process answers as such. A right one is always taken: it holds 128 random
 bits, so that no number of guesses finds it, and a flood of wrong ones must lock out nobody."""
-SHORTEST_FIRST = timedelta(days=1)
-"""How long the first key lasts at least."""
 WHERE = (
     "it was printed when gitpip started, as a line beside its log (standard error; with systemd, "
     f"in the journal). Without it, make the key with `{COMMAND}` on the machine that runs gitpip"
@@ -81,25 +80,6 @@ class FirstKey:
                 pause,
             )
         raise CodeRefused(f"code: this is not the one of the running process; {WHERE}")
-
-
-def check_first_key(role: Role, lifetime: timedelta | None) -> None:
-    """Raise InvalidInput for a first key that would lock out its maker.
-
-    They need it to make others: it must be an admin's, and last until they have done so.
-    """
-    if role is not Role.ADMIN:
-        raise InvalidInput(
-            "role",
-            "must be admin for the first key: from then on nothing is open without a key, "
-            f"and a key with the role {role} can make no other one",
-        )
-    if lifetime is not None and lifetime < SHORTEST_FIRST:
-        raise InvalidInput(
-            "expires",
-            "must be at least 1d for the first key, or nothing: from then on nothing is open "
-            "without a key, and only a key makes others",
-        )
 
 
 def new_code() -> str:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from fastapi import Request, Response
 
-from gitpip.digests import digest
 from gitpip.store.visits.visits import BROWSER
 from gitpip.web.auth.identity import identity_of
 
@@ -27,13 +26,6 @@ def viewer_of(request: Request) -> str:
 def sends_name(request: Request) -> bool:
     """Whether a browser sends the name that it got with `remember`."""
     return re.fullmatch("[0-9a-f]{32}", request.cookies.get(COOKIE, "")) is not None
-
-
-def shown_viewer(viewer: str) -> str:
-    """A viewer's name as others may see it: the name of a browser is its cookie."""
-    if not viewer.startswith(BROWSER):
-        return viewer
-    return BROWSER + digest(viewer)[:12]
 
 
 def remember(request: Request, response: Response, viewer: str) -> None:

@@ -9,13 +9,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from gitpip.bodies.status import BudgetBody
 from gitpip.model import PublicationState, Role, UserState
 from gitpip.observability import metrics as counted
 from gitpip.status.problem import ProblemKind
 from gitpip.status.stats import Stats
 from gitpip.store.database import Pool
 from gitpip.store.status import pauses
-from gitpip.web.api.status import VERSION, BudgetBody
+from gitpip.web.api.status import VERSION
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gitpip.bodies.status import ProblemBody
 from gitpip.status.problem import ProblemKind, Severity
-from gitpip.web.api.status import ProblemBody
 
 
 class Card(StrEnum):

@@ -1,0 +1,67 @@
+"""Bodies of what so many users and gists would cost."""
+
+from pydantic import BaseModel
+
+from gitpip.bodies.noun import NounBody
+from gitpip.bodies.status import BudgetBody
+from gitpip.clock import utc_now
+from gitpip.status.sizing import Sizing
+from gitpip.store.status.today import Today
+
+
+class SizingBody(NounBody[Sizing]):
+    """What follows from what is planned."""
+
+    github_points_per_hour: float
+    github_points_percent: float
+    github_requests_per_hour: float
+    github_requests_percent: float
+    shortest_interval_seconds: float | None
+    """Null where new gists take all requests."""
+    files_per_day: float
+    tokens_per_day: float
+    tokens_percent: float
+    """Of the daily budget of the Pipedrive plan."""
+    tokens_of_plan: int
+    tokens_once: int
+    """For a deal for each user."""
+    backlog_days: float | None
+    """Null where it would never end."""
+    bytes_per_year: float
+    freshness_p95_seconds: float | None
+    """Null beyond a limit."""
+    found_within_seconds: float
+    warnings: list[str]
+    """What does not fit, with what would."""
+
+
+class TodayBody(BaseModel):
+    """How much there really is."""
+
+    users: int
+    gists_per_day: float
+    """Found within the last seven days."""
+    files_per_day: float
+    freshness_p95_seconds: float | None
+    database_bytes: int
+    budgets: list[BudgetBody]
+
+    @classmethod
+    def of(cls, present: Today) -> "TodayBody":
+        """The body of what the rows say."""
+        now = utc_now()
+        return cls(
+            users=present.users,
+            gists_per_day=present.gists_per_day,
+            files_per_day=present.files_per_day,
+            freshness_p95_seconds=present.freshness_p95_seconds,
+            database_bytes=present.database_bytes,
+            budgets=[BudgetBody.of(budget, now) for budget in present.budgets],
+        )
+
+
+class CapacityBody(BaseModel):
+    """What is planned, beside what there is."""
+
+    plan: SizingBody
+    today: TodayBody

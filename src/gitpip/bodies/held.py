@@ -1,0 +1,30 @@
+"""Bodies of what waits for a decision."""
+
+from datetime import datetime
+
+from gitpip.bodies.noun import NounBody
+from gitpip.modes import HeldBecause
+from gitpip.store.publications.held import Answered, Held
+
+
+class HeldBody(NounBody[Held]):
+    """What of a user waits for a decision. Times are UTC."""
+
+    login: str
+    files: int
+    gists: int
+    since: datetime
+    because: dict[HeldBecause, int]
+    """How many files are held for each reason."""
+
+
+class AnsweredBody(NounBody[Answered]):
+    """What an answer did, in files."""
+
+    login: str
+    """Empty for an answer about everybody."""
+    published: int
+    """How many are sent now, in their turn."""
+    skipped: int
+    for_credentials: int
+    """How many stay held, as they may hold credentials: approve or skip each."""

@@ -1,0 +1,153 @@
+"""Bodies of the status."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel
+
+from gitpip.bodies.checks import CheckBody
+from gitpip.bodies.noun import NounBody
+from gitpip.model import PublicationState, UserState
+from gitpip.modes import PublishingMode
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.status.budgets import Budget
+
+Pausable = Literal["watching", "sweeping", "reading", "publishing", "examining"]
+"""The names of `pauses.PAUSABLE`."""
+
+
+class ActivityBody(BaseModel):
+    """Whether watching or publishing runs, and if not why, and until when (UTC)."""
+
+    state: Literal["running", "paused", "waiting-for-token"]
+    reason: str | None = None
+    until: datetime | None = None
+    pause: Pausable | None = None
+    """The name of the pause, for `POST /api/v1/pauses/{name}/try`."""
+    by: str | None = None
+    """Who paused it, where a person did: `POST /api/v1/publishing/resume` ends that."""
+
+
+class ProblemBody(NounBody[Problem]):
+    """One thing that is wrong, or not done yet. Times are UTC."""
+
+    kind: ProblemKind
+    severity: Severity
+    sentence: str
+    """What happened, what it means, and what to do."""
+    since: datetime | None
+    count: int
+    """How many users, files or parts have it."""
+    act: Act | None
+    """What helps; null if it passes without help."""
+    pause: str | None
+    """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
+    vendor: Vendor | None
+    """The name for `POST /api/v1/accounts/{vendor}/switch`, where an account was changed."""
+    undo_id: int | None
+    """The number for `POST /api/v1/undos/{undo_id}/resume`, where an undo stopped or failed."""
+
+
+class TriedBody(BaseModel):
+    """What became of a pause that somebody wanted to end."""
+
+    name: Pausable
+    ended: bool
+    """False where there was no pause."""
+    reason: str | None = None
+    """Why nothing was ended, where nothing was: another pause can hold it up."""
+
+
+class NotesBody(BaseModel):
+    """How many notes an act was about."""
+
+    notes: int
+
+
+class FreshnessBody(BaseModel):
+    """How long ago the active users were known completely, in seconds; null without any."""
+
+    unread: int
+    """Users who were not completely looked at yet; they count in none of the others."""
+    p50: float | None
+    p95: float | None
+    max: float | None
+
+
+class HeldBackBody(BaseModel):
+    """A user that something could not be read of, and why."""
+
+    login: str
+    reason: str
+
+
+class ListsBody(BaseModel):
+    """How far the reading of every user's list by REST is, which backs up GraphQL's answers."""
+
+    waiting: int
+    """How many users' lists were not read within the last seven days."""
+    oldest: datetime | None
+    """When the list not read for the longest time was read, or its user added (UTC)."""
+    a_day: int
+    """How many are read in a day at the present pace, besides those of users with something new."""
+    round: float | None
+    """Seconds that a round over all users takes at that pace; null if none waits, or none is
+    read."""
+
+
+class BudgetBody(BaseModel):
+    """What is left of one of the vendors' limits, as far as is known. Times are UTC."""
+
+    name: str
+    total: int
+    remaining: int
+    resets_at: datetime | None
+    """Null where the vendor does not say when."""
+    seen_at: datetime
+
+    @classmethod
+    def of(cls, budget: Budget, now: datetime) -> Self:
+        """The body of a budget; one that was reset since it was heard of is whole again."""
+        renewed = budget.resets_at is not None and budget.resets_at <= now
+        return cls(
+            name=budget.name,
+            total=budget.total,
+            remaining=budget.total if renewed else budget.remaining,
+            resets_at=None if renewed else budget.resets_at,
+            seen_at=budget.seen_at,
+        )
+
+
+class StatusBody(BaseModel):
+    """How the service is doing. Times are UTC."""
+
+    version: str
+    sentence: str
+    """The worst problem and how many more there are, or that all is good; for people only."""
+    all_good: bool
+    problems: list[ProblemBody]
+    """Worst first; empty when all is good."""
+    users: dict[UserState, int]
+    publications: dict[PublicationState, int]
+    watching: ActivityBody
+    publishing: ActivityBody
+    next_publication_due: datetime | None
+    """Not before the end of a pause; null where a person's pause has no end."""
+    publishing_mode: PublishingMode
+    """The mode of every user who has none of their own."""
+    nothing_missed_before: datetime | None
+    """No gist that was public before can have been missed; null while somebody is unread."""
+    held_back_by: HeldBackBody | None
+    """The user who holds that time back, if something is in the way."""
+    freshness: FreshnessBody
+    lists: ListsBody
+    capacity: int
+    """How many users GitHub's limits let be looked at in each check interval."""
+    budgets: list[BudgetBody]
+    running_services: int
+    versions: list[str]
+    """Of the instances that run; more than one during an upgrade."""
+    engine_is_alive: bool
+    """Here, or in another process where this one only shows."""
+    last_checks: list[CheckBody]
