@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gitpip.cli.main import app
+from gitpip.cli.main import PANELS, app
 from gitpip.config.publishing.policy import registry
 from tests.web.test_access import NEEDED
 
@@ -156,6 +156,11 @@ def test_the_document_of_commands_has_each_of_them() -> None:
     found = {name: {each for each in there if f"{name} ".startswith(f"{each} ")} for name in shown}
     assert [name for name in shown if not found[name]] == []
     assert there - set().union(*found.values()) == set()
+    sections = dict(re.findall(r"(?ms)^## (.+?)$(.+?)(?=^## |\Z)", text))
+    assert list(sections) == list(PANELS)
+    for panel, section in sections.items():
+        first = dict.fromkeys(re.findall(r"(?m)^\| `gitpip ([a-z][a-z-]*)", section))
+        assert tuple(first) == tuple(PANELS[panel])
 
 
 def test_the_document_of_pages_has_each_of_them() -> None:

@@ -1,6 +1,7 @@
 """Requests go to the configured hosts, end in time, and go through the proxy with TLS verified."""
 
 import asyncio
+import errno
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from json import dumps
 from pathlib import Path
 
+import httpx2
 import pytest
 from pydantic import SecretStr
 
 from gitpip.errors import EnvironmentUnusable, GitHubUnavailable
-from gitpip.http_client import client
+from gitpip.http_client import client, unreachable
 from gitpip.model import GistId, GitHubId
 from gitpip.publish.delivery import Accepted, NotProcessed
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -24,7 +26,14 @@ from gitpip.watch.github.rate_limits import Limits
 from gitpip.watch.github.transport import Transport
 from gitpip_standins import GitHub as GitHubStandIn
 from gitpip_standins import Server
-from tests.support.network import Certificate, Conversation, Listener, Proxy, in_front_of
+from tests.support.network import (
+    Certificate,
+    Conversation,
+    Listener,
+    Proxy,
+    in_front_of,
+    nobody_listening,
+)
 
 TOKEN = "a-token-that-must-not-travel"
 
@@ -70,6 +79,47 @@ def answering(head: str, body: bytes = b"") -> Iterator[str]:
 
     with Listener(converse) as vendor:
         yield f"http://127.0.0.1:{vendor.port}"
+
+
+@every_vendor
+async def test_why_no_connection_came_about_is_said_in_words(ask: Ask, tmp_path: Path) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    a_minute = timedelta(minutes=1)
+    certificate = Certificate.make(tmp_path)
+    with (
+        nobody_listening() as closed,
+        Listener(hang_up) as plain,
+        in_front_of(closed, certificate) as distrusted,
+    ):
+        for url, why in (
+            ("https://nowhere.invalid", "the name nowhere.invalid can't be resolved"),
+            (f"http://127.0.0.1:{closed}", f"127.0.0.1:{closed} refuses the connection"),
+            (
+                f"https://127.0.0.1:{plain.port}",
+                f"127.0.0.1:{plain.port} ended the connection before TLS was set up",
+            ),
+            (
+                f"https://localhost:{distrusted.port}",
+                f"the certificate of localhost:{distrusted.port} is not trusted: ",
+            ),
+        ):
+            assert f"can't be reached: {why}" in await ask(url, a_minute)
+
+
+def test_a_missing_route_and_a_silence_are_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "https://api.github.com/user"
+    for raw, why in (
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "there is no route to {}"),
+        (TimeoutError(), "{} did not answer in time"),
+    ):
+        error = httpx2.ConnectError("All connection attempts failed")
+        error.__cause__ = ExceptionGroup("connections", [raw])
+        assert unreachable(error, url) == why.format("api.github.com")
+        with monkeypatch.context() as behind:
+            behind.setenv("HTTPS_PROXY", "http://user:password@proxy.example.com:3128")
+            assert unreachable(error, url) == why.format("proxy.example.com:3128")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -1,10 +1,11 @@
 """How requests go out: through which proxy, and which authorities are trusted."""
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -17,7 +18,7 @@ import httpcore2
 import httpx2
 
 from gitpip.errors import EnvironmentUnusable
-from gitpip.vendor_values import utc
+from gitpip.vendor_values import utc, words
 
 _PROXIES = {"https": "HTTPS_PROXY", "all": "ALL_PROXY"}
 
@@ -138,11 +139,70 @@ def route(url: str) -> str:
     origin = origin_of(url)
     if origin.scheme == "http":
         return "direct, without TLS"
-    proxy = None if proxy_bypass(origin.host) else proxy_for("https") or proxy_for("all")
+    proxy = _proxy_to(origin)
     way = f"via proxy {proxy.scheme}://{proxy.netloc.decode()}" if proxy else "direct"
     named = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), None)
     trusted = f"{named}={os.environ[named]}" if named else "the system's authorities"
     return f"{way}, with TLS, trusting {trusted}"
+
+
+UNTRUSTED = "is not trusted"
+"""What `unreachable` says of a certificate."""
+
+
+def unreachable(error: Exception, url: str) -> str:
+    """Why no connection came about, for people: the end of a sentence, without a secret.
+
+    `error` is what the client raised for a request to this URL, before anything was sent.
+    """
+    if isinstance(error, httpx2.ProxyError):
+        return f"the proxy answered {words(str(error), 200)}"
+    said = (_in_words(one, url) for one in _causes(error))
+    last = words(str(error), 200).rstrip(".") or f"the connection to {_first_hop(url)} failed"
+    return next(filter(None, said), last)
+
+
+def _in_words(one: BaseException, url: str) -> str:
+    """What an error of the system, of OpenSSL or of a time limit says; empty for others."""
+    host, way = httpx2.URL(url).netloc.decode(), _first_hop(url)
+    match one:
+        case socket.gaierror():
+            why = f"the name {way} can't be resolved"
+        case ConnectionRefusedError():
+            why = f"{way} refuses the connection"
+        case ssl.SSLCertVerificationError():
+            why = f"the certificate of {host} {UNTRUSTED}: {words(one.verify_message, 200)}"
+        case ssl.SSLError() | ConnectionResetError():
+            why = f"{host} ended the connection before TLS was set up"
+        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
+            why = f"there is no route to {way}"
+        case TimeoutError() | httpx2.TimeoutException():
+            why = f"{way} did not answer in time"
+        case _:
+            why = ""
+    return why
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error with all that led to it."""
+    yield error
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _causes(each)
+    if before := error.__cause__ or error.__context__:
+        yield from _causes(before)
+
+
+def _first_hop(url: str) -> str:
+    """Where the connection for a request goes: the host, or the proxy on the way to it."""
+    proxy = _proxy_to(origin_of(url))
+    return proxy.netloc.decode() if proxy else httpx2.URL(url).netloc.decode()
+
+
+def _proxy_to(origin: Origin) -> httpx2.URL | None:
+    if origin.scheme == "http" or proxy_bypass(origin.host):
+        return None
+    return proxy_for("https") or proxy_for("all")
 
 
 def proxy_passwords() -> tuple[str, ...]:

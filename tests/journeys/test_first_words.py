@@ -169,7 +169,12 @@ def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path:
         assert demo.interrupt() < max(2, for_a_command)
 
     assert not [*own.iterdir()]
-    assert said[0] == "Starting the demo …"
+    assert [line.strip() for line in said[:4]] == [
+        "Starting the demo …",
+        "Simulated GitHub and Pipedrive are running.",
+        f"Adding {len(CAST)} simulated users …",
+        "Starting gitpip …",
+    ]
     assert "access key" not in "\n".join(said)
     assert not [line for line in said if "info" in line or "warning" in line]
     assert [line for line in said if f"{GUEST.login} is not tracked yet" in line]

@@ -71,6 +71,11 @@ def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: 
     article.get_by_role("button", name="Mark as read").click()
     expect(article.get_by_role("button", name="Mark as unread")).to_be_visible()
     assert page.evaluate("scrollY") == place
+    left = ROWS + 3 - 1
+    expect(page).to_have_title(f"({left}) Inbox · gitpip")
+    expect(page.get_by_role("link", name=f"Inbox {left} unread")).to_be_visible()
+    expect(page.get_by_role("link", name=f"Unread {left}", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{left} unread gists from 1 person")).to_be_visible()
 
     page.get_by_role("link", name="3 new").click()
     expect(page.get_by_role("article").first).to_contain_text(f"file-{ROWS + 3}.txt")
@@ -105,6 +110,14 @@ def test_marks_and_undo_work_without_scripts(world: World, browser: Browser) -> 
     first = page.get_by_role("article").first.bounding_box()
     assert first
     assert first["y"] + first["height"] < 844
+    shadows = "element => getComputedStyle(element).backgroundAttachment"
+    assert "local" in page.locator(".code").first.evaluate(shadows)
+    filters = page.get_by_text("Filters", exact=True)
+    place = filters.bounding_box()
+    filters.click()
+    expect(page.get_by_label("Person")).to_be_visible()
+    assert filters.bounding_box() == place
+    filters.click()
     seventh = page.get_by_role("article").filter(has_text="file-7.txt")
     seventh.get_by_role("button", name="Mark as read").click()
     expect(page.get_by_text("Marked 1 gist as read.")).to_be_visible()

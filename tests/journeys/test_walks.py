@@ -4,6 +4,7 @@ A walk with keys alone goes by Tab to what it presses, so nothing that it needs 
 their reach. Enter on a link or a button counts as a click, too.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -191,10 +192,16 @@ def test_thirty_people_are_imported_and_their_gists_read_with_keys_alone(
     world.gitpip.wait_for(lambda: "gist.edited" in _events(world), "the edit")
     _read_in_the_morning(page, world.gitpip.url)
 
-    page = browser.new_context(java_script_enabled=False, viewport=PHONE).new_page()
+    phone = "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0"
+    context = browser.new_context(java_script_enabled=False, viewport=PHONE, user_agent=phone)
+    page = context.new_page()
     page.goto(f"{world.gitpip.url}/?show=all")
-    page.get_by_role("link", name="View changes").click()
+    edited = page.get_by_role("article").filter(has_text="View changes")
+    expect(edited.get_by_text(re.compile("^edited "))).to_be_visible()
+    edited.get_by_role("link", name="View changes").click()
     expect(page.locator("ins")).to_have_text("second words")
+    expect(page.get_by_role("link", name="One column")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("link", name="Inbox")).to_have_attribute("aria-current", "true")
     page.goto(f"{world.gitpip.url}/imports")
     page.get_by_label("File", exact=True).set_input_files(_spreadsheet())
     page.get_by_role("button", name="Preview import").click()

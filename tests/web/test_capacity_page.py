@@ -16,6 +16,7 @@ def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
     asked = "users=2000000&gists_per_day=50%2C000&pipedrive_plan=growth&seats=2&check_interval=1m"
     planned = on_one_line(served_to_all.gitpip.get(f"/capacity?{asked}").text)
     assert "% of 120,000)" in planned
+    assert ">1,200,000 (24,000%)<" in planned
     assert planned.count('class="sentence bad" role="status"') >= 2
     assert 'value="50,000"' in planned
     without = served_to_all.gitpip.get("/capacity?users=90&github_token=none").text

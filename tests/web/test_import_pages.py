@@ -210,6 +210,7 @@ def test_an_odd_file_adds_no_one(
 ) -> None:
     page = upload(people, content)
     assert says in on_one_line(page.text)
+    assert "Add people</button>" not in on_one_line(page.text)
     confirm(served, people, page)
     assert tracked(served) == []
 

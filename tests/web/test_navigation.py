@@ -49,6 +49,12 @@ def test_what_is_unread_and_what_needs_attention_is_counted(
         lambda: "CRM sync 3 need attention" in links(reader.get("/").text), "what is held"
     )
 
+    served.gitpip.command("publishing", "pause", "--for", "1h")
+    served.gitpip.wait_for(
+        lambda: "Sync is paused by" in on_one_line(reader.get("/").text), "the pause"
+    )
+    assert "queued for Pipedrive" not in on_one_line(reader.get("/").text)
+
     reader.post("/seen", data={"everything": "1"})
     page = reader.get("/").text
     assert links(page)[0] == "Inbox"

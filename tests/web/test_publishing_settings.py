@@ -146,7 +146,9 @@ async def test_what_could_not_be_compared_is_saved_and_said(
 async def test_what_the_environment_sets_is_shown_so_and_changed_by_nobody(
     database: Database, crm_url: str
 ) -> None:
-    async with asked(database, crm_url, GITPIP_ACTIVITY_TYPE="call") as client:
+    async with asked(
+        database, crm_url, GITPIP_ACTIVITY_TYPE="call", GITPIP_DEAL_VISIBLE_TO="3"
+    ) as client:
         assert await value(client, "activity_type") == ("call", "environment")
         answer = await client.patch(
             API, json={"settings": {"activity_done": False, "activity_type": "task"}}
@@ -157,6 +159,9 @@ async def test_what_the_environment_sets_is_shown_so_and_changed_by_nobody(
         page = await client.get(PAGE)
         assert "set in the environment by GITPIP_ACTIVITY_TYPE" in on_one_line(page.text)
         assert 'name="activity_type"' not in page.text
+        assert 'value="Everyone, or the owner&#39;s group" disabled' in page.text
+        assert '<option value="ask">Require approval</option>' in page.text
+        assert 'value="">Send automatically (default)<' in on_one_line(page.text)
         assert await value(client, "activity_done") == ("yes", "default")
 
 

@@ -54,6 +54,8 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
 
     asked = post(refused, path, act="retry").text
     assert "Retry 3 files?" in asked
+    assert "Filter: failed, with the same reason." in on_one_line(asked)
+    assert cause["key"] not in asked.partition("<h1>")[2].partition("<form")[0]
     assert total(refused, "failed") == 3
     changed = post(refused, path, act="retry", shown="4")
     assert changed.status_code == 409
@@ -65,6 +67,9 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
         "the repair to be done",
     )
     assert done
+    shown = refused.gitpip.get(begun.headers["location"]).text
+    assert "<h1>Retry 3 files</h1>" in shown
+    assert "Filter: failed, with the same reason." in on_one_line(shown)
     refused.pipedrive.wait_until(lambda: len(refused.pipedrive.activities) == 3)
     refused.gitpip.wait_for(lambda: total(refused, "published") == 3, "three activities")
     assert len(refused.pipedrive.activities) == 3

@@ -25,6 +25,7 @@ def test_a_token_in_a_file_is_found_without_a_restart(tmp_path: Path) -> None:
     with serving(tmp_path, database_url, **given) as served:
         missing = step(served, "pipedrive")
         assert "PIPEDRIVE_TOKEN is not set" in missing
+        assert "(done)" not in step(served, "activity")
         for way in (f"<code>{secrets}/pipedrive-token</code>", "PIPEDRIVE_TOKEN=…", "Helm"):
             assert way in missing, way
         assert 'href="/setup">Connect Pipedrive</a>' in served.gitpip.get("/status-page").text
@@ -37,6 +38,10 @@ def test_a_token_in_a_file_is_found_without_a_restart(tmp_path: Path) -> None:
         page = on_one_line(served.gitpip.get("/setup").text)
         assert "hx-trigger" not in page.split('id="steps"')[1].split(">")[0]  # nothing is awaited
         assert "greeting.py" in step(served, "activity")
+        assert page.count('<li class="step done"') == 3
+        assert "(done)" not in step(served, "people")
+        served.track("ada", {"a.txt": "a"})
+        assert "(done)" in step(served, "people")
 
 
 def test_what_is_wrong_with_a_token_is_said_and_asked_once_a_minute(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
     with serve.listening(settings.host, settings.port):
         pass  # a port in use is reported before anything is done
     settle(github, utc_now())
+    console.say("  Simulated GitHub and Pipedrive are running.")
+    console.say(f"  Adding {len(CAST)} simulated users …")
     for actor in CAST:
         await oneshot.add_user(settings, actor.login, external_id=None, backfill=None)
     stop = asyncio.Event()
@@ -139,6 +141,7 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
         ):
             console.say(line)
 
+    console.say("  Starting gitpip …")
     try:
         await serve.serve(settings, ready=ready, prints_code=False)
     except AccessUndecided as error:

@@ -16,7 +16,7 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GraphQLFailed,
 )
-from gitpip.http_client import route
+from gitpip.http_client import UNTRUSTED, route
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -206,7 +206,7 @@ def _pipedrive_refusal(error: LookFailed, status: int | None) -> Finding:
 
 
 def _advice(error: Exception) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if UNTRUSTED in str(error):
         return (
             "if it is your proxy's certificate, set SSL_CERT_FILE to the authority that signed it"
         )

@@ -55,7 +55,7 @@ class ActivitySettings:
     )
     activity_due_date: str = setting(
         GIST_DATE,
-        one_of(GIST_DATE, TODAY, NO_DATE),
+        one_of({GIST_DATE: "Date of the gist (UTC)", TODAY: "Today", NO_DATE: "None"}),
         group=Group.ACTIVITY,
         label="Due date",
         description="use gist for the date of the gist (UTC), today, or none",
@@ -69,7 +69,7 @@ class ActivitySettings:
     )
     activity_per: str = setting(
         PER_FILE,
-        one_of(PER_FILE, PER_GIST),
+        one_of({PER_FILE: "File", PER_GIST: "Gist, with all its new files"}),
         group=Group.ACTIVITY,
         label="One activity for each",
         description="with file, each file becomes an activity; with gist, all new files of a gist"

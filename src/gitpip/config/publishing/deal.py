@@ -18,7 +18,12 @@ from gitpip.validation import any_of
 
 Pairs = tuple[tuple[str, str], ...]
 """Names or keys of fields, each with its value."""
-VISIBLE_TO = ("1", "3", "5", "7")
+VISIBLE_TO = {
+    "1": "Owner and followers",
+    "3": "Everyone, or the owner's group",
+    "5": "The owner's group and those below",
+    "7": "Everyone",
+}
 MOST_FIELDS = 50
 MOST_LABELS = 20
 VALUE_LIMIT = 10**15
@@ -165,7 +170,7 @@ class DealSettings:
     )
     deal_visible_to: str | None = setting(
         None,
-        replace(optional(_visible_to), allowed=(*VISIBLE_TO, NONE)),
+        replace(optional(_visible_to), allowed={**VISIBLE_TO, NONE: "Pipedrive's default"}),
         group=Group.DEAL,
         label="Who can see new deals",
         description="1 (owner and followers), 3 (everyone, or the owner's group), 5 (that group and"

@@ -5,7 +5,7 @@ the name of the setting, and GITPIP_ with that name in capitals its environment 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -61,8 +61,8 @@ class Declaration:
     """The one spelling of what a text stands for. Raises ValueError as `parse`."""
     default: str
     """The default as a text."""
-    allowed: tuple[str, ...]
-    """Every text that it may be, where these are few; else empty."""
+    allowed: Mapping[str, str]
+    """Every text that it may be, with what pages call it, where these are few; else empty."""
     lines: bool
     """Whether a value can have several lines."""
 
@@ -75,7 +75,8 @@ class Kind(Generic[Value]):
     """Raises ValueError with what is wrong, and what to use."""
     show: Callable[[Value], str] = str
     """The inverse of `parse`."""
-    allowed: tuple[str, ...] = ()
+    allowed: Mapping[str, str] = field(default_factory=dict)
+    """See `Declaration`."""
     lines: bool = False
 
 
@@ -96,8 +97,8 @@ def setting(
     return field(default=default, metadata={KEY: declaration})
 
 
-def one_of(*allowed: str) -> Kind[str]:
-    """One of these words, in any case."""
+def one_of(allowed: Mapping[str, str]) -> Kind[str]:
+    """One of these words, in any case; each with what pages call it."""
 
     def parse(text: str) -> str:
         chosen = text.strip().lower()
@@ -148,4 +149,6 @@ def _yes_or_no(text: str) -> bool:
     return chosen
 
 
-YES_OR_NO = Kind(_yes_or_no, lambda value: "yes" if value else "no", allowed=("yes", "no"))
+YES_OR_NO = Kind(
+    _yes_or_no, lambda value: "yes" if value else "no", allowed={"yes": "Yes", "no": "No"}
+)

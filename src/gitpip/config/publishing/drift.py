@@ -9,9 +9,16 @@ _KEEP = "keep (they still go there)"
 _NEW = "new (to another open deal of the user, which is made if there is none)"
 _WAIT = "wait (until somebody acts)"
 
+_NAMES = {
+    DriftAnswer.KEEP: "Still to this deal",
+    DriftAnswer.FOLLOW: "To the deal that it was merged into",
+    DriftAnswer.NEW: "To another open deal, or a new one",
+    DriftAnswer.WAIT: "Wait until someone acts",
+}
+
 
 def _answers(*allowed: DriftAnswer) -> Kind[DriftAnswer]:
-    words = one_of(*allowed)
+    words = one_of({answer: _NAMES[answer] for answer in allowed})
     return Kind(lambda text: DriftAnswer(words.parse(text)), allowed=words.allowed)
 
 

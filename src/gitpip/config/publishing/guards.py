@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from gitpip.config.publishing.declaration import Group, Kind, one_of, setting, whole_number
 from gitpip.modes import CredentialsGuard
 
-_words = one_of(*CredentialsGuard)
+_words = one_of(
+    {
+        CredentialsGuard.HOLD: "Hold until someone approves each file",
+        CredentialsGuard.MASK: "Send without the credentials",
+        CredentialsGuard.PUBLISH: "Send as they are",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from gitpip.config.publishing.declaration import Group, Kind, one_of, setting
 from gitpip.modes import PublishingMode
 
-_words = one_of(*PublishingMode)
+_words = one_of(
+    {
+        PublishingMode.AUTOMATIC: "Send automatically",
+        PublishingMode.ASK: "Require approval",
+        PublishingMode.DRY_RUN: "Dry run: send nothing",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -293,6 +293,4 @@ def cause(error: Exception) -> str:
     """What kept an answer from arriving, in a few words without a secret."""
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return "it took too long"
-    if isinstance(error, httpx2.ProxyError):
-        return f"the proxy answered {words(str(error), 300)}"
     return words(str(error), 300).rstrip(".") or type(error).__name__

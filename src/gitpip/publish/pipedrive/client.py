@@ -16,7 +16,7 @@ import httpx2
 from pydantic import SecretStr
 
 from gitpip.digests import fingerprint
-from gitpip.http_client import Sending, client, http_date
+from gitpip.http_client import Sending, client, http_date, unreachable
 from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
@@ -448,7 +448,8 @@ class Pipedrive:
             return Unread(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
-                reason = f"Pipedrive can't be reached: {answers.cause(error)}"
+                why = unreachable(error, self._api_url)
+                reason = f"Pipedrive can't be reached: {why}"
                 return NotProcessed(reason, UNREACHABLE_PAUSE, unreachable=True)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
             return kind(f"Pipedrive did not answer: {answers.cause(error)}")

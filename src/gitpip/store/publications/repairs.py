@@ -221,7 +221,7 @@ async def begin(
         insert(repairs)
         .values(
             act=act,
-            wanted=str(wanted),
+            wanted=wanted.in_words,
             begun_by=by.name[:120],
             begun_via=by.via,
             total=0,

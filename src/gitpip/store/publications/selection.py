@@ -106,7 +106,7 @@ class Selection:
         return and_(*wanted)
 
     def __str__(self) -> str:
-        """What is meant, for the audit and for people."""
+        """What is meant, for the audit and for commands, which take ids and keys."""
         if self.ids:
             return _named(self.ids)
         parts = [
@@ -119,6 +119,22 @@ class Selection:
             f"published on {self.published_on}" if self.published_on else "",
         ]
         return ", ".join(part for part in parts if part) or "all"
+
+    @property
+    def in_words(self) -> str:
+        """What is meant, for pages: without ids of rows and the keys of causes."""
+        if self.ids:
+            return f"{len(self.ids):,} chosen file{'s' if len(self.ids) > 1 else ''}"
+        parts = [
+            " or ".join(self.states),
+            "with the same reason" if self.cause else "",
+            f"of {self.login}" if self.login else "",
+            f"of people tagged {self.tag}" if self.tag else "",
+            f"found by check {self.check_id}" if self.check_id is not None else "",
+            f"found on {self.found_on}" if self.found_on else "",
+            f"sent on {self.published_on}" if self.published_on else "",
+        ]
+        return ", ".join(part for part in parts if part) or "all files"
 
 
 EVERYTHING = Selection(everything=True)

@@ -24,7 +24,7 @@ from gitpip.errors import (
     GraphQLFailed,
     GraphQLTooSlow,
 )
-from gitpip.http_client import Origin, client, http_date, origin_of
+from gitpip.http_client import Origin, client, http_date, origin_of, unreachable
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import step
@@ -294,7 +294,7 @@ class Transport:
         except (TimeoutError, httpx2.TimeoutException):
             raise _TooSlow(f"{shown(url)} gave no whole answer within {timeout:g} s") from None
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
-            reason = words(str(error), LONGEST_WORDS) or type(error).__name__
+            reason = unreachable(error, url)
             raise _NoConnection(f"GitHub can't be reached: {reason}") from error
         except httpx2.RequestError as error:
             reason = words(str(error), LONGEST_WORDS) or type(error).__name__

@@ -34,6 +34,7 @@ from gitpip.web.auth.throttle import address_counted
 from gitpip.web.auth.viewer import remember, sends_name, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
+from gitpip.web.navigation import count_for_navigation
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.reader_zone import reader_now
 from gitpip.web.render.highlight import PREVIEW, shown
@@ -196,7 +197,7 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
     else:
         visit = await actions.mark(acting, viewer, chosen, read=not form.get("unread"))
     if request.headers.get("hx-request") and len(chosen) == 1:
-        return await _row(context, viewer, *chosen)
+        return await _row(request, context, *chosen, asked=_came_from(form))
     back = _back(form)
     response = RedirectResponse(f"/?{back}{'&' if back else ''}seen={visit.id}", status_code=303)
     remember(request, response, viewer)
@@ -237,12 +238,24 @@ async def delete_filter(
     return RedirectResponse("/", status_code=303)
 
 
-async def _row(context: AppContext, viewer: str, gist_id: GistId) -> Response:
-    """The row of a gist that was marked, for the page that shows it."""
+async def _row(
+    request: Request, context: AppContext, gist_id: GistId, *, asked: Filter
+) -> Response:
+    """The row of a gist that was marked, with how much is unread now, for the page with both."""
+    viewer = viewer_of(request)
     async with context.database.read() as transaction:
         listed = await entries.entries(transaction, viewer, [gist_id], content_limit=ROW_PREVIEW)
-    links = await context.links()
-    return HTMLResponse(render("inbox_row.html", rows=rows(listed, ""), links=links))
+        read_at = await read_state.read_at(transaction, viewer)
+    await count_for_navigation(request, context)  # what was counted before the act is over
+    page = render(
+        "inbox_row.html",
+        rows=rows(listed, ""),
+        links=await context.links(),
+        asked=asked,
+        counted=numbers.get().counted,
+        read_at=read_at,
+    )
+    return HTMLResponse(page)
 
 
 def _chosen(form: FormData) -> dict[GistId, int | None]:
@@ -270,10 +283,15 @@ def _number(field: str, text: str) -> int:
 
 def _back(form: FormData) -> str:
     """The query of the page from which something was marked, made anew from its fields."""
+    return _came_from(form).query
+
+
+def _came_from(form: FormData) -> Filter:
+    """What the page shows from which something was marked."""
     fields = dict(parse_qsl(str(form.get("back", ""))[:BACK]))
     with contextlib.suppress(InvalidInput):
-        return Filter.of(fields).query
-    return ""
+        return Filter.of(fields)
+    return Filter()
 
 
 async def _unrecorded(request: Request, context: AppContext, viewer: str) -> Response | None:

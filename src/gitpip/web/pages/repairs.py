@@ -118,15 +118,13 @@ async def ask(context: Context, order: actions.Order, asked: Filter) -> HTMLResp
     """The page that asks before an act on many."""
     async with context.database.read() as transaction:
         counted = await actions.counted(transaction, order)
-    # Numbers and causes are for the audit: the page lists what they stand for.
-    filtered = replace(order.wanted, ids=(), cause="")
     page = render(
         "repair_ask.html",
         page="publications",
         order=order,
         asked=asked,
         counted=counted,
-        filtered=str(filtered) if filtered.narrows and not order.wanted.ids else "",
+        filtered="" if order.wanted.ids else order.wanted.in_words,
     )
     return HTMLResponse(page)
 

@@ -8,12 +8,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions.trial import trials_of
 from gitpip.clock import utc_now
-from gitpip.model import Role
+from gitpip.model import PublicationState, Role
 from gitpip.publish.policy import Policies
 from gitpip.status.findings import Finding, Verdict
 from gitpip.status.reading import tokens_known
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import publishing_settings
+from gitpip.store.publications import bounded, publishing_settings
 from gitpip.store.status import instances
 from gitpip.store.users import users
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -51,6 +51,11 @@ class _Tested:
     """What its vendor said within the last minute; None where it was not asked."""
 
     @property
+    def fits(self) -> bool:
+        """Whether its vendor was asked and found nothing amiss, in the settings either."""
+        return bool(self.findings) and all(one.verdict is Verdict.OK for one in self.findings or ())
+
+    @property
     def is_good(self) -> bool:
         """Whether sync can work with it."""
         if not self.is_here:
@@ -72,6 +77,7 @@ async def set_up(context: Context) -> HTMLResponse:
         policy = await Policies(context.settings.publishing).read(transaction)
         sample = (await trials_of(transaction, context.settings)).samples()[0]
         tracked = sum((await users.count(transaction)).values())
+        sent = (await bounded.count(transaction, most=1)).get(PublicationState.PUBLISHED, 0)
     at_work = tokens_known(running, context.surroundings)
     tested = [
         _tested(context, token, elsewhere=elsewhere)
@@ -86,6 +92,7 @@ async def set_up(context: Context) -> HTMLResponse:
         sample=sample,
         policy=policy,
         tracked=tracked,
+        fits=sent > 0 or any(one.fits for one in tested if one.token.vendor is Vendor.PIPEDRIVE),
         folder=context.settings.secrets_dir,
     )
     return HTMLResponse(page)
