@@ -448,8 +448,7 @@ class Pipedrive:
             return Unread(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
-                why = unreachable(error, self._api_url)
-                reason = f"Pipedrive can't be reached: {why}"
+                reason = f"Pipedrive can't be reached: {unreachable(error, self._api_url)}"
                 return NotProcessed(reason, UNREACHABLE_PAUSE, unreachable=True)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
             return kind(f"Pipedrive did not answer: {answers.cause(error)}")

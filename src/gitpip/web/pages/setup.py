@@ -52,7 +52,7 @@ class _Tested:
 
     @property
     def fits(self) -> bool:
-        """Whether its vendor was asked and found nothing amiss, in the settings either."""
+        """Whether its vendor was asked and found nothing wrong, with the settings either."""
         return bool(self.findings) and all(one.verdict is Verdict.OK for one in self.findings or ())
 
     @property
