@@ -247,6 +247,8 @@ async def test_the_command_lists_what_may_hold_credentials_and_says_that_it_is_l
     assert (bob["files"], bob["because"]) == (0, {})
     [leak] = bob["credentials"]
     assert (leak["id"], leak["reason"], leak["since"]) == (2, "looks like a token", bob["since"])
+    assert (await shown.client.get("/api/v1/held")).json() == [ada, bob]
+    assert (await shown.client.get("/api/v1/held?limit=1")).json() == [ada]
 
     listed = gitpip.command("held")
     of_ada, of_bob = (line.split("\t") for line in listed.stdout.splitlines())

@@ -10,6 +10,7 @@ from gitpip.actions import publications as actions
 from gitpip.model import Role
 from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
+from gitpip.store.publications.approvals import FileWithCredentials
 from gitpip.store.publications.held import Answered, Held
 from gitpip.web.api.parameters import Login, RequestBody, WholeNumber
 from gitpip.web.api.schemas import PROBLEMS, NounBody
@@ -21,6 +22,16 @@ router = APIRouter(
 )
 
 
+class FileWithCredentialsBody(NounBody[FileWithCredentials]):
+    """A file that is held since it looks like it holds credentials. The time is UTC."""
+
+    id: int
+    """Of its publication."""
+    filename: str
+    since: datetime
+    reason: str
+
+
 class HeldBody(NounBody[Held]):
     """What of a user waits for a decision. Times are UTC."""
 
@@ -29,7 +40,9 @@ class HeldBody(NounBody[Held]):
     gists: int
     since: datetime
     because: dict[HeldBecause, int]
-    """How many files are held for each reason."""
+    """How many files are held for each reason, without those in `credentials`."""
+    credentials: list[FileWithCredentialsBody]
+    """The files that are held for credentials: approve or skip each. They are not in `files`."""
 
 
 class Answer(RequestBody):
@@ -61,7 +74,7 @@ async def list_held(
 ) -> list[HeldBody]:
     """The users with files that wait for a decision, the longest wait first."""
     async with context.database.read() as transaction:
-        return [HeldBody.of(one) for one in await held.everyone(transaction, limit=limit)]
+        return [HeldBody.of(one) for one in await held.with_credentials(transaction, limit=limit)]
 
 
 @router.post("/held")
