@@ -225,7 +225,7 @@ async def test_the_command_shows_and_decides(
     assert json.loads(gitpip.command("held", "--json").stdout)[0]["files"] == 5
     assert gitpip.command("held", "--approve", "all").returncode == 2
     wrong = gitpip.command("held", "ada", "--approve", "some")
-    assert (wrong.returncode, "must be all, latest:N" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "must be all, latest:N" in wrong.stderr) == (2, True)
     assert await shown.states("ada") == {HELD: 5}
     done = gitpip.command("held", "ada", "--approve", "latest:2")
     assert done.stdout == "ada: 2 files queued, 3 skipped.\n"
