@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -49,6 +49,7 @@ def candidate(
         content=content,
         html_url=page,
         raw_url=raw,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
         adoptable=True,
     )
 
@@ -189,7 +190,7 @@ async def test_what_is_not_certain_is_said_and_left(finder: Finder) -> None:
 
     assert {key: one.confidence for key, one in found.items()} == {
         of_two: Confidence.AMBIGUOUS,
-        same: Confidence.AMBIGUOUS,
+        same: Confidence.LIKELY,
         remark: Confidence.LIKELY,
         first: Confidence.CERTAIN,
         second: Confidence.AMBIGUOUS,
@@ -197,6 +198,32 @@ async def test_what_is_not_certain_is_said_and_left(finder: Finder) -> None:
     assert elsewhere not in found
     assert found[second].because == f"activity {first} is the file's, and this one is a second one"
     assert await finder.adopt() == 1
+
+
+@pytest.mark.parametrize(
+    ("activities", "confidence"),
+    [(1, Confidence.LIKELY), (3, Confidence.CERTAIN), (4, Confidence.CERTAIN)],
+)
+async def test_files_of_one_name_and_content_get_an_activity_each(
+    finder: Finder, activities: int, confidence: Confidence
+) -> None:
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    for content in ("the same\n", "the  same", "the same", "another content\n"):
+        await scene.find_files("ada", "same.py", content=content)
+    made = [original(scene, deal, "same.py", "the same") for _ in range(activities)]
+
+    found = await finder.search()
+
+    *twins, other = await scene.rows()
+    assert [(found[each].publication_id, found[each].confidence) for each in made[:3]] == [
+        (twin.id, confidence) for twin in twins[:activities]
+    ]
+    assert {found[each].confidence for each in made[3:]} <= {Confidence.AMBIGUOUS}
+    assert await finder.adopt(Confidence.LIKELY) == min(activities, 3)
+    await scene.settle(await scene.process())
+    assert len(finder.shown()) == max(activities, 3) + 1
+    assert other.id not in {found[each].publication_id for each in made}
 
 
 async def test_an_undo_keeps_what_another_tool_made_and_says_so(finder: Finder) -> None:
