@@ -386,6 +386,7 @@ class Publication:
     """The holder of this file's activity, or the other files in it if this is the holder."""
     deleted_activity_id: ActivityId | None = None  # by an undo
     first_marker: str | None = None  # that of its first activity, where it was sent again since
+    check_id: CheckId | None = None  # the check that found its file
     description: str | None = None
     """The description of its gist, or the beginning of it."""
 

@@ -94,6 +94,8 @@ class Done:
     """None where it was not refused; a page and a command know neither status nor code."""
     printed: str = ""
     """What a command printed."""
+    exit_code: int = 0
+    """That of a command."""
 
 
 @dataclass
@@ -125,12 +127,12 @@ class House:
         refused = None
         if done.returncode:
             said = re.fullmatch(r"gitpip: (.*)\n", done.stderr)
-            assert (done.returncode, bool(said)) == (1, True), (arguments, done.stderr)
-            refused = Refused(0, "", said[1] if said else "")
+            assert said, (arguments, done.stderr)
+            refused = Refused(0, "", said[1])
         else:
             assert not re.search("Traceback|Error", done.stderr), done.stderr
         found = asyncio.run(self._what_was_done(woken=None, refused=refused))
-        return replace(found, printed=done.stdout)
+        return replace(found, printed=done.stdout, exit_code=done.returncode)
 
     async def _ask(self, request: Request, *, as_page: bool) -> Done:
         settings = load_settings(self.environment, env_file=None)

@@ -97,6 +97,8 @@ def check_doors(case: Case, house: Callable[[], House]) -> None:
         assert told in one.refused.sentence, door
         if door == "api":
             assert one.refused == case.refused
+        if door == "command":
+            assert one.exit_code == (2 if case.refused.status == 422 else 1)
     rows = [one.rows for one in done.values()]
     assert all(each == rows[0] for each in rows)
 

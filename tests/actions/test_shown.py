@@ -277,5 +277,26 @@ def test_json_has_the_fields_that_are_chosen_or_says_which_there_are(
         r'\[{"kind": "[a-z.]+"}\]', said("events", "--json", "kind", "--limit", "1")
     )
     wrong = command("users", "show", "ada", "--json", "login,tag")
-    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
     assert re.match("gitpip: --json: unknown field 'tag'; fields: .*login.*tags", wrong.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("plan", "--users", "1", "--gists-per-day", "-1"), 2),
+        (("plan", "--users", "1e3", "--gists-per-day", "1"), 2),
+        (("plan", "--users", "1", "--gists-per-day", "1", "--check-interval", "soon"), 2),
+        (("drill", "--faults", "101"), 2),
+        (("drill", "--kill-every", "soon"), 2),
+        (("inbox", "read"), 2),
+        (("users", "show", "nobody"), 1),
+    ],
+)
+def test_what_was_given_wrongly_exits_with_2_and_what_is_refused_with_1(
+    house: Callable[[], House], arguments: tuple[str, ...], code: int
+) -> None:
+    own = house()
+    done = Installation(own.folder, own.environment).command(*arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr

@@ -41,7 +41,7 @@ def make_database(world: World) -> None:
 def test_a_login_that_github_cannot_have(world: World, login: str) -> None:
     added = world.gitpip.command("users", "add", "--", login)
 
-    assert added.returncode == 1
+    assert added.returncode == 2
     assert "login" in added.stderr
     assert "letters, digits and hyphens" in added.stderr
     assert tracked(world) == []
@@ -59,7 +59,7 @@ def test_an_unknown_user_an_impossible_id_and_a_wrong_rule(world: World) -> None
     removed = world.gitpip.command("users", "remove", "octocat")
     latest = world.gitpip.command("latest", "octocat")
 
-    assert (unknown.returncode, empty_id.returncode, long_id.returncode) == (1, 1, 1)
+    assert (unknown.returncode, empty_id.returncode, long_id.returncode) == (1, 2, 2)
     assert unknown.stderr == "gitpip: GitHub has no user nobody; check the spelling\n"
     assert "id" in empty_id.stderr
     assert "1 to 200" in long_id.stderr
@@ -303,7 +303,7 @@ def test_files_that_are_no_list_are_refused_with_the_reason(world: World) -> Non
     ):
         file.write_bytes(content)
         imported = world.gitpip.command("users", "import", str(file))
-        assert imported.returncode == 1
+        assert imported.returncode == 2
         assert reason in imported.stderr
     assert tracked(world) == []
 
@@ -463,5 +463,5 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     assert undone.startswith("Undo of user ada: 2 files. 2 files would not be sent. ")
 
     refused = world.gitpip.command("plan", "--users", "0", "--gists-per-day", "1")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "gitpip: users: must be from 1 to 1000000000, not 0\n"

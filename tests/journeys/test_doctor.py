@@ -93,7 +93,7 @@ def test_it_says_what_the_account_lacks_of_the_publishing_settings(world: World)
     about = "publishing settings"
     world.gitpip.start()
     refused = world.gitpip.command("publishing", "settings", "set", "deal_pipeline=Nowhere")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "deal_pipeline: the Pipedrive account has no pipeline 'Nowhere'" in refused.stderr
     assert "choose one of Sales" in refused.stderr
     done = world.gitpip.command("publishing", "settings", "set", "deal_pipeline=sales", "--json")

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from gitpip.actions import surveys as actions
+from gitpip.actions import undo as undo_actions
 from gitpip.actions.acting import Acting
+from gitpip.actions.undo import What
+from gitpip.errors import NothingToUndo
 from gitpip.model import User, UserKey
 from gitpip.publish.destination import Item
 from gitpip.publish.other_tools import anchor_of, by_link, by_name, link_in, read
@@ -17,10 +20,14 @@ from gitpip.publish.surveyor import Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
 from gitpip.store import ledger
 from gitpip.store.access.audit import Actor, Via
+from gitpip.store.publications.undos import Plan
 from gitpip.store.schema_surveys import Confidence, SurveyKind
+from gitpip.store.schema_undo import UndoneState
 from gitpip.store.surveys import others, surveys
 from gitpip.store.surveys.others import Candidate, Match
 from gitpip.store.surveys.surveys import Scope
+from tests.publish.test_sent_again import send_again
+from tests.publish.test_undo import carry_out, files, there, undo
 from tests.support.scene import UNHURRIED, Scene, wake_nobody
 from tests.support.tokens import TOKEN
 
@@ -42,6 +49,7 @@ def candidate(
         content=content,
         html_url=page,
         raw_url=raw,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
         adoptable=True,
     )
 
@@ -182,7 +190,7 @@ async def test_what_is_not_certain_is_said_and_left(finder: Finder) -> None:
 
     assert {key: one.confidence for key, one in found.items()} == {
         of_two: Confidence.AMBIGUOUS,
-        same: Confidence.AMBIGUOUS,
+        same: Confidence.LIKELY,
         remark: Confidence.LIKELY,
         first: Confidence.CERTAIN,
         second: Confidence.AMBIGUOUS,
@@ -190,6 +198,72 @@ async def test_what_is_not_certain_is_said_and_left(finder: Finder) -> None:
     assert elsewhere not in found
     assert found[second].because == f"activity {first} is the file's, and this one is a second one"
     assert await finder.adopt() == 1
+
+
+@pytest.mark.parametrize(
+    ("activities", "confidence"),
+    [(1, Confidence.LIKELY), (3, Confidence.CERTAIN), (4, Confidence.CERTAIN)],
+)
+async def test_files_of_one_name_and_content_get_an_activity_each(
+    finder: Finder, activities: int, confidence: Confidence
+) -> None:
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    for content in ("the same\n", "the  same", "the same", "another content\n"):
+        await scene.find_files("ada", "same.py", content=content)
+    made = [original(scene, deal, "same.py", "the same") for _ in range(activities)]
+
+    found = await finder.search()
+
+    *twins, other = await scene.rows()
+    assert [(found[each].publication_id, found[each].confidence) for each in made[:3]] == [
+        (twin.id, confidence) for twin in twins[:activities]
+    ]
+    assert {found[each].confidence for each in made[3:]} <= {Confidence.AMBIGUOUS}
+    assert await finder.adopt(Confidence.LIKELY) == min(activities, 3)
+    await scene.settle(await scene.process())
+    assert len(finder.shown()) == max(activities, 3) + 1
+    assert other.id not in {found[each].publication_id for each in made}
+
+
+async def test_an_undo_keeps_what_another_tool_made_and_says_so(finder: Finder) -> None:
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    await scene.find_files("ada", "a.py", content="print('a long enough content')\n")
+    await scene.find_files("ada", "b.py")
+    strange = original(scene, deal, "a.py", "print('a long enough content')\n")
+    await finder.search()
+    await finder.adopt()
+    process = await scene.process()
+    await scene.settle(process)
+    adopted, _ = await scene.rows()
+
+    async def plan() -> Plan:
+        async with scene.database.read() as transaction:
+            return await undo_actions.plan(transaction, What(login="ada"))
+
+    planned = await plan()
+    assert (planned.total, planned.activities, planned.kept_of_others) == (1, 1, 1)
+    begun = await undo(scene, login="ada")
+    await carry_out(scene, process)
+    assert await files(scene, begun) == {
+        "a.py": (UndoneState.KEPT, "another tool made it"),
+        "b.py": (UndoneState.DELETED, None),
+    }
+    assert there(scene) == {strange}
+    with pytest.raises(NothingToUndo, match="another tool made 1 of its activities"):
+        await undo(scene, login="ada")
+
+    # The further activity of a file that is sent again is ours.
+    await send_again(scene, adopted.id)
+    await scene.settle(process)
+    assert len(there(scene)) == 2
+    planned = await plan()
+    assert (planned.total, planned.activities, planned.kept_of_others) == (1, 1, 0)
+    begun = await undo(scene, login="ada")
+    await carry_out(scene, process)
+    assert (await files(scene, begun))["a.py"] == (UndoneState.KEPT, "another tool made it")
+    assert there(scene) == {strange}
 
 
 async def test_what_a_person_wrote_about_a_gist_is_not_its_activity(finder: Finder) -> None:

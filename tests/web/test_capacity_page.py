@@ -27,15 +27,19 @@ def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("users=many", "users: must be a number, e.g. 250, not &#39;many&#39;"),
+        ("users=many", "users: must be a whole number, e.g. 250, not &#39;many&#39;"),
         ("users=0", "users: must be from 1 to"),
-        ("gists_per_day=-1", "gists_per_day: must be a number"),
+        ("users=1e3", "users: must be a whole number, e.g. 250, not &#39;1e3&#39;"),
+        ("backlog=1.5", "backlog: must be a whole number"),
+        ("gists_per_day=-1", "gists_per_day: must be from 0 to"),
+        ("files_per_gist=nan", "files_per_gist: must be from 1 to"),
+        ("files_per_gist=few", "files_per_gist: must be a number, e.g. 250, not &#39;few&#39;"),
         (
             "pipedrive_plan=huge",
             "pipedrive_plan: must be lite, growth, premium or ultimate, not &#39;huge&#39;",
         ),
         ("check_interval=soon", "check_interval: "),
-        ("seats=inf", "seats: must be a number"),
+        ("seats=inf", "seats: must be a whole number"),
     ],
 )
 def test_what_makes_no_sense_is_named(served_to_all: Served, query: str, words: str) -> None:

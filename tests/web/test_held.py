@@ -225,7 +225,7 @@ async def test_the_command_shows_and_decides(
     assert json.loads(gitpip.command("held", "--json").stdout)[0]["files"] == 5
     assert gitpip.command("held", "--approve", "all").returncode == 2
     wrong = gitpip.command("held", "ada", "--approve", "some")
-    assert (wrong.returncode, "must be all, latest:N" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "must be all, latest:N" in wrong.stderr) == (2, True)
     assert await shown.states("ada") == {HELD: 5}
     done = gitpip.command("held", "ada", "--approve", "latest:2")
     assert done.stdout == "ada: 2 files queued, 3 skipped.\n"
@@ -247,6 +247,8 @@ async def test_the_command_lists_what_may_hold_credentials_and_says_that_it_is_l
     assert (bob["files"], bob["because"]) == (0, {})
     [leak] = bob["credentials"]
     assert (leak["id"], leak["reason"], leak["since"]) == (2, "looks like a token", bob["since"])
+    assert (await shown.client.get("/api/v1/held")).json() == [ada, bob]
+    assert (await shown.client.get("/api/v1/held?limit=1")).json() == [ada]
 
     listed = gitpip.command("held")
     of_ada, of_bob = (line.split("\t") for line in listed.stdout.splitlines())

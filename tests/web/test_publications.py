@@ -219,6 +219,9 @@ def test_files_of_one_activity_name_each_other(served: Served, tmp_path: Path) -
     for part in parts:
         assert part["sent_with"] == [{"id": 1, "filename": names[1]}]
         assert (part["part_of"], part["activity_id"]) == (1, activity)
+    [check] = {each["check_id"] for each in everything}
+    of_check = served.gitpip.get(f"/api/v1/publications?check={check}").json()
+    assert (of_check["total"], of_check["items"]) == (5, everything)
 
     [page, of_first, of_part] = [
         " ".join(re.sub("<[^>]+>", "", served.gitpip.get(f"/publications{path}").text).split())

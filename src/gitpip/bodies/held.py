@@ -4,7 +4,18 @@ from datetime import datetime
 
 from gitpip.bodies.noun import NounBody
 from gitpip.modes import HeldBecause
+from gitpip.store.publications.approvals import FileWithCredentials
 from gitpip.store.publications.held import Answered, Held
+
+
+class FileWithCredentialsBody(NounBody[FileWithCredentials]):
+    """A file that is held since it looks like it holds credentials. The time is UTC."""
+
+    id: int
+    """Of its publication."""
+    filename: str
+    since: datetime
+    reason: str
 
 
 class HeldBody(NounBody[Held]):
@@ -15,7 +26,9 @@ class HeldBody(NounBody[Held]):
     gists: int
     since: datetime
     because: dict[HeldBecause, int]
-    """How many files are held for each reason."""
+    """How many files are held for each reason, without those in `credentials`."""
+    credentials: list[FileWithCredentialsBody]
+    """The files that are held for credentials: approve or skip each. They are not in `files`."""
 
 
 class AnsweredBody(NounBody[Answered]):

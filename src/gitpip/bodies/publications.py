@@ -50,6 +50,8 @@ class PublicationBody(NounBody[Publication]):
     """The publication whose activity holds this file, too; what became of it became of this."""
     sent_with: list[SentWithBody]
     """The one that `part_of` names, or the other files in this one's activity."""
+    check_id: int | None
+    """The check that found this content of the file; a filter and an undo take it as `check`."""
 
     @classmethod
     def under(cls, publication: Publication, stops: Condition) -> Self:

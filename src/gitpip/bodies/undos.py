@@ -25,6 +25,8 @@ class UndoPlanBody(NounBody[Plan]):
     """Being undone already."""
     kept: int
     """They share an activity with files that are not undone."""
+    kept_of_others: int
+    """Another tool made their activities, and gitpip adopted these."""
     which: Which
     earlier: int
     """Activities from before a person had the publication sent again; they are deleted, too."""

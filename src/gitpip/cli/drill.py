@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 TOLD_EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
-USAGE, FAILED = 2, 1
 
 
 def drill(  # noqa: PLR0913 - each is an option
@@ -71,14 +70,11 @@ def drill(  # noqa: PLR0913 - each is an option
         )
         check(orders)
         report = asyncio.run(_run(orders, as_json=as_json))
-    except InvalidInput as error:
-        errors.say(f"gitpip: {error}")
-        raise typer.Exit(USAGE) from None
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
     _tell(report, as_json=as_json)
     if not report.passed:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(1)
 
 
 def _duration(option: str, text: str) -> timedelta:

@@ -1,7 +1,6 @@
 """The command about held files: what waits for a decision, and the answer."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
@@ -24,8 +23,7 @@ from gitpip.config import Settings
 from gitpip.model import Backfill, BackfillKind
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
-from gitpip.store.publications import approvals, held
-from gitpip.store.publications.approvals import FileWithCredentials
+from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
 from gitpip.store.users import users
 from gitpip.validation import possible_login
@@ -61,7 +59,7 @@ def show_or_decide(
         return
     waiting = read(settings, lambda transaction: _waiting(transaction, login))
     if as_json:
-        print_json(waiting.in_json())
+        print_json([HeldBody.of(one).model_dump() for one in waiting])
     else:
         _show(waiting)
 
@@ -75,46 +73,24 @@ def say_left_for_credentials(number: int) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """What waits for a decision: user by user, and what is decided about file by file."""
-
-    users: Sequence[Held]
-    files: Sequence[FileWithCredentials]
-
-    def in_json(self) -> list[dict[str, object]]:
-        """One row for each user; `credentials` holds what is decided about file by file."""
-        rows = {one.login: HeldBody.of(one).model_dump() for one in self.users}
-        for file in self.files:
-            others = Held(file.login, files=0, gists=0, since=file.since)
-            row = rows.setdefault(file.login, HeldBody.of(others).model_dump())
-            facts = asdict(file)
-            del facts["login"]
-            row.setdefault("credentials", []).append(facts)
-        return [{"credentials": [], **row} for row in rows.values()]
-
-
-async def _waiting(transaction: Transaction, login: str | None) -> _Waiting:
+async def _waiting(transaction: Transaction, login: str | None) -> Sequence[Held]:
     key = (await users.find(transaction, possible_login(login))).key if login else None
-    if key is None:
-        each: Sequence[Held] = await held.everyone(transaction, limit=MOST_SHOWN)
-    else:
-        one = await held.of_user(transaction, key)
-        each = (one,) if one else ()
-    files = await approvals.each_for_credentials(transaction, key, limit=MOST_SHOWN)
-    return _Waiting(each, files)
+    return await held.with_credentials(transaction, key, limit=MOST_SHOWN)
 
 
-def _show(waiting: _Waiting) -> None:
-    rows = [HeldBody.of(one).model_dump() for one in waiting.users]
-    for row, one in zip(rows, waiting.users, strict=True):
-        row["because"] = ", ".join(f"{why} {number:,}" for why, number in one.because.items())
-    if rows or not waiting.files:
+def _show(waiting: Sequence[Held]) -> None:
+    each = [HeldBody.of(one) for one in waiting]
+    rows = [body.model_dump(exclude={"credentials"}) for body in each if body.files]
+    for row in rows:
+        row["because"] = ", ".join(f"{why} {number:,}" for why, number in row["because"].items())
+    files = [
+        {"login": body.login, **file.model_dump()} for body in each for file in body.credentials
+    ]
+    if rows or not files:
         print_rows(rows, as_json=False, none="No held files.")
-    if waiting.files:
+    if files:
         # Programs read rows of a pipe, so the sentences are not among them.
         errors.say("These files may contain credentials. Decide about each by its ID:")
-        files = [{"login": file.login, **asdict(file)} for file in waiting.files]
         print_rows(files, as_json=False)
         errors.say(
             "To see what is sent: gitpip publications show ID. To send it: gitpip publications "

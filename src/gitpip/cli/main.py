@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
 from itertools import chain
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -53,7 +53,7 @@ from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import describe
 from gitpip.doctor.examination import examine
-from gitpip.errors import GitpipError, SettingsError
+from gitpip.errors import GitpipError, InvalidInput, SettingsError
 from gitpip.model import Check, Part, PublicationState
 from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
 from gitpip.observability.redaction import redacted
@@ -70,6 +70,8 @@ from gitpip.validation import plain_fault, possible_login
 log = get_logger()
 
 
+USAGE = 2
+"""The exit code where an option, an argument, a file or a setting can't be used."""
 HELP = ["--help", "-h"]
 """The options that ask for help. A command remembers those of the first context that it is in."""
 
@@ -204,7 +206,10 @@ def _before_commands(
 
 
 def main() -> None:
-    """Run a command; errors that gitpip foresaw are one line each, and exit with 1."""
+    """Run a command; errors that gitpip foresaw are one line each.
+
+    Exits with 2 where a value that was given can't be used, as Typer does, and else with 1.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # none where it is closed
             stream.reconfigure(errors="backslashreplace")  # a terminal may know but few letters
@@ -217,9 +222,10 @@ def main() -> None:
     except SettingsError as error:
         for fault in error.faults:
             errors.say(f"gitpip: {redacted(fault)}")
-        sys.exit(2)
+        sys.exit(USAGE)
     except GitpipError as error:
-        _fail(str(error))
+        errors.say(f"gitpip: {redacted(str(error))}")
+        sys.exit(USAGE if isinstance(error, InvalidInput) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception:
@@ -412,8 +418,3 @@ def show_settings(as_json: Json = False) -> None:
     """Show every setting, its source and its meaning. Secrets are masked."""
     rows = [asdict(row) for row in describe(prepared_settings())]
     print_rows(rows, as_json)
-
-
-def _fail(message: str) -> NoReturn:
-    errors.say(f"gitpip: {redacted(message)}")
-    sys.exit(1)

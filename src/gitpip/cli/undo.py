@@ -100,6 +100,7 @@ def _say_plan(plan: Plan) -> None:
             f"Nothing of {plan.subject} is left to undo: {plan.done:,} undone before, "
             f"{plan.under_way:,} being undone."
         )
+        _say_kept(plan)
         return
     parts = [
         f"{count(number, thing, things)} would {what}"
@@ -115,11 +116,18 @@ def _say_plan(plan: Plan) -> None:
         f"It takes {count(plan.tokens, 'API token')} at most. "
         "Activities that a person has changed are kept."
     )
-    if plan.kept:
-        console.say(f"  Kept with files that are not undone: {count(plan.kept, 'publication')}.")
+    _say_kept(plan)
     if plan.deals:
         would = "would be deleted" if plan.with_deals else "can be deleted by --with-deals"
         console.say(f"  Up to {count(plan.deals, 'deal')} {would}, if empty afterwards.")
+
+
+def _say_kept(plan: Plan) -> None:
+    if plan.kept:
+        console.say(f"  Kept with files that are not undone: {count(plan.kept, 'publication')}.")
+    if plan.kept_of_others:
+        made = count(plan.kept_of_others, "activity", "activities")
+        console.say(f"  Kept, as another tool made them: {made}.")
 
 
 @undos_app.command("list")

@@ -7,6 +7,7 @@ subject, and a link to the gist into the note.
 
 import html
 import re
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -263,8 +264,7 @@ def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
     if len(same) == 1:
         return _named(written, same[0], exact=bool(exact))
     if len(same) > 1:
-        why = f"{len(same)} files of the user have this name and content"
-        return Found(None, Confidence.AMBIGUOUS, why)
+        return _one_of_several(written, same, exact=bool(exact))
     holding = [one for one in files if _holds(written, one)]
     if len(holding) == 1:
         why = "its subject is the file's name, its note holds the content among other text"
@@ -286,6 +286,66 @@ def _named(written: Written, one: Candidate, *, exact: bool) -> Found:
         return Found(one, Confidence.LIKELY, why, agrees=True)
     why = "its subject is the file's name, its note the content, and its deal the user's"
     return Found(one, Confidence.CERTAIN, why, agrees=True)
+
+
+def _one_of_several(written: Written, same: Sequence[Candidate], *, exact: bool) -> Found:
+    """One of several files with this name and content; `pair` chooses once all are known."""
+    why = f"{len(same)} files of the user have this name and content"
+    one = next((each for each in same if each.adoptable), same[0])
+    is_sure = _named(written, one, exact=exact).confidence is Confidence.CERTAIN
+    if not is_sure or len({_spaced(each.content or "") for each in same}) > 1:
+        return Found(None, Confidence.AMBIGUOUS, why)
+    return Found(one, Confidence.AMBIGUOUS, why, agrees=True)
+
+
+async def pair(transaction: Transaction, survey_id: int) -> None:
+    """Give each of several files with one name and content an activity of its own.
+
+    Which gets which makes no difference: they say the same, under deals of the same user.
+    """
+    several = await others.fitting_several(transaction, survey_id)
+    named = await others.files_named(transaction, {(one.user_key, one.filename) for one in several})
+    taken = await others.fitting_one(transaction, survey_id)
+    groups: defaultdict[tuple[UserKey, str, str], list[int]] = defaultdict(list)
+    for one in several:
+        files = {each.publication_id: each for each in named[one.user_key, one.filename]}
+        content = _spaced(files[one.publication_id].content or "")
+        groups[one.user_key, one.filename, content].append(one.activity_id)
+    for (user_key, filename, content), activities in groups.items():
+        twins = [
+            each
+            for each in named[user_key, filename]
+            if _spaced(each.content or "") == content and each.publication_id not in taken
+        ]
+        confidence, because = _confidence_of_pairs(len(activities), len(twins))
+        for activity_id, one_of_them in pairs(activities, twins):
+            await others.choose(
+                transaction,
+                survey_id,
+                activity_id,
+                one_of_them.publication_id,
+                confidence=confidence,
+                because=because,
+            )
+
+
+def pairs(activities: Sequence[int], twins: Sequence[Candidate]) -> list[tuple[int, Candidate]]:
+    """Activities, the oldest first, with the files that they stand for: those of oldest gists.
+
+    What gitpip has sent itself gets none. Activities beyond the number of files are further copies.
+    """
+    left = sorted(
+        (each for each in twins if each.adoptable),
+        key=lambda each: (each.created_at, each.publication_id),
+    )
+    return list(zip(activities, left, strict=False))
+
+
+def _confidence_of_pairs(activities: int, files: int) -> tuple[Confidence, str]:
+    same = f"{files} files of the user have this name and content, and {activities} activities"
+    if activities < files:
+        return Confidence.LIKELY, f"{same}: these are taken for those of the oldest gists"
+    return Confidence.CERTAIN, f"{same}: each file gets one, the oldest first"
 
 
 def _is_exact(written: Written, one: Candidate) -> bool:

@@ -18,7 +18,7 @@ from gitpip.publish.audit_lines import only_on_github, stranger
 from gitpip.publish.audit_turns import DONE, Turn, next_turn
 from gitpip.publish.delivery import NotProcessed, Refused
 from gitpip.publish.destination import DAILY_RESERVE, Destination, Item, ListPage, LookFailed
-from gitpip.publish.other_tools import matches
+from gitpip.publish.other_tools import matches, pair
 from gitpip.publish.verdicts import (
     FileName,
     GitHubSide,
@@ -409,6 +409,7 @@ class Surveyor:
         """What no publication stands for; and for a search, which matches are ambiguous."""
         async with self._database.begin() as transaction:
             if survey.kind is SurveyKind.OTHERS:
+                await pair(transaction, survey.id)
                 await others.settle(transaction, survey.id)
                 return await self._end(transaction, survey)
             some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))

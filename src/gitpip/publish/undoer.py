@@ -74,6 +74,9 @@ class Undoer(UndoAttempts[Due]):
             await undone.end(transaction, self._now())
 
     async def _undo(self, due: Due) -> bool:
+        if due.is_of_another_tool:
+            await self._leave(due, UndoneState.KEPT, undone.MADE_BY_OTHERS)
+            return True
         about = f"undo of publication {due.publication_id}"
         request = self._pauses.request(Kind.READ, about)
         try:
@@ -86,6 +89,13 @@ class Undoer(UndoAttempts[Due]):
         if (reason := await self._why_kept(due, activity)) is not None:
             await self._leave(due, UndoneState.KEPT, reason)
             return True
+        if not await self._may_still_be_deleted(due):
+            return False
+        request = self._pauses.request(Kind.WRITE, about)
+        outcome = await self._destination.delete_activity(due.activity_id)
+        return await self._ended(due, outcome, request)
+
+    async def _may_still_be_deleted(self, due: Due) -> bool:
         leased = self._clocks.read()
         async with self._database.begin() as transaction:
             present = await self._present(transaction)
@@ -94,11 +104,7 @@ class Undoer(UndoAttempts[Due]):
                 transaction, due, present, self._waits.lease
             ):
                 return False
-        if held_up(leased, self._clocks, self._waits) is not None:
-            return False
-        request = self._pauses.request(Kind.WRITE, about)
-        outcome = await self._destination.delete_activity(due.activity_id)
-        return await self._ended(due, outcome, request)
+        return held_up(leased, self._clocks, self._waits) is None
 
     async def _why_kept(self, due: Due, activity: Activity) -> str | None:
         """Why an activity is not deleted; None if it is surely ours, and nobody has changed it."""

@@ -8,7 +8,7 @@ lets a held one be sent: no restart, no other process and no later check does.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,12 +32,19 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications import approvals
-from gitpip.store.publications.approvals import APPROVED_BY_A_PERSON, IS_HELD_WITH_OTHERS
+from gitpip.store.publications.approvals import (
+    APPROVED_BY_A_PERSON,
+    IS_HELD_WITH_OTHERS,
+    FileWithCredentials,
+)
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, skipped_by
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
+
+MOST_FILES = 1_000
+"""How many of the files that are held for credentials are named."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class Held:
     since: datetime
     because: Mapping[HeldBecause, int] = field(default_factory=dict, compare=False)
     """How many files are held for each reason."""
+    credentials: tuple[FileWithCredentials, ...] = ()
+    """The files that are held for credentials, where they were asked for; not in `files`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,26 @@ async def of_user(transaction: Transaction, user_key: UserKey) -> Held | None:
     rows = await transaction.execute(_selected(publications.c.user_key == user_key))
     found = await _with_reasons(transaction, rows.all())
     return found[0] if found else None
+
+
+async def with_credentials(
+    transaction: Transaction, user_key: UserKey | None = None, *, limit: int
+) -> tuple[Held, ...]:
+    """All that is held of one user or of all, the longest wait first: also for credentials.
+
+    At most `limit` users. Where more than MOST_FILES files are held for credentials, the newest
+    are not named.
+    """
+    if user_key is None:
+        others = await everyone(transaction, limit=limit)
+    else:
+        mine = await of_user(transaction, user_key)
+        others = (mine,) if mine else ()
+    found = {one.login: one for one in others}
+    for file in await approvals.each_for_credentials(transaction, user_key, limit=MOST_FILES):
+        one = found.get(file.login) or Held(file.login, files=0, gists=0, since=file.since)
+        found[file.login] = replace(one, credentials=(*one.credentials, file))
+    return tuple(sorted(found.values(), key=lambda one: (one.since, one.login))[:limit])
 
 
 async def summary(transaction: Transaction) -> Summary | None:

@@ -22,6 +22,7 @@ from gitpip.store.publications.permission import Present, mode_of, not_paused_by
 from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema_surveys import adopted_from_others
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 
 NOT_IN_PIPEDRIVE = (
@@ -37,6 +38,7 @@ UNSETTLED = (
 )
 WITHDRAWN = PublicationState.WITHDRAWN.value
 NOT_SENT_ANY_MORE = "undone before it was sent"
+MADE_BY_OTHERS = "another tool made it"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Due:
     which: Which
     earlier_id: int | None
     """Set where it is an earlier activity of a publication that was sent again since."""
+    is_of_another_tool: bool
 
 
 _due = reader(Due)
@@ -85,6 +88,15 @@ def _which(*which: Which) -> ColumnElement[bool]:
 def _earlier_id() -> ColumnElement[Any]:
     """Which earlier activity is deleted next: these go before the newest one, if they are meant."""
     return case((~_which(Which.NEWEST), sent_again.to_be_deleted()))
+
+
+def of_another_tool(activity_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether another tool made this activity of a publication, and gitpip adopted it."""
+    of = adopted_from_others.c
+    adopted = select(of.publication_id).where(
+        of.publication_id == publications.c.id, of.activity_id == activity_id
+    )
+    return adopted.correlate_except(adopted_from_others).exists()
 
 
 @cache
@@ -140,6 +152,7 @@ async def claim(
             earlier_activities.c.id.label("earlier_id"),
             publications.c.user_key,
             *map(_of_earlier_or_newest, ("marker", "activity_id", "deal_id", "note_written_at")),
+            of_another_tool(_of_earlier_or_newest("activity_id")).label("is_of_another_tool"),
             users.c.login,
             gist_files.c.gist_id,
             gist_files.c.filename,

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -38,7 +39,12 @@ from gitpip.store.publications import further, sent_again, undo_troubles, undone
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.undo_choice import Chosen, may_be_undone
-from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
+from gitpip.store.publications.undone import (
+    MADE_BY_OTHERS,
+    NOT_IN_PIPEDRIVE,
+    UNSETTLED,
+    of_another_tool,
+)
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities, holder
@@ -97,6 +103,8 @@ class Plan:
     which: Which = Which.ALL
     kept: int = 0
     """What shares an activity with files that are not undone."""
+    kept_of_others: int = 0
+    """What another tool made, and gitpip adopted: an undo deletes only what gitpip made."""
     deals: int = 0
     """How many deals gitpip made for these users: each that is empty then can go with them."""
     with_deals: bool = False
@@ -164,7 +172,7 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
             raise PublicationNotFound(f"there is no publication {missing[0]}")
     rows = await transaction.execute(
         select(publications.c.state, being_undone().label("open"), func.count())
-        .where(chosen.condition, ~_is_shared(chosen))
+        .where(chosen.condition, ~_is_kept(chosen))
         .group_by(publications.c.state, "open")
     )
     counts: Counter[str] = Counter()
@@ -180,24 +188,35 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
         under_way=counts["under way"],
         which=chosen.which,
         earlier=await _count_earlier(transaction, chosen),
-        kept=await transaction.scalar(_shared(chosen, func.count())) or 0,
+        kept=await transaction.scalar(_kept(_is_shared(chosen), chosen, func.count())) or 0,
+        kept_of_others=await transaction.scalar(
+            _kept(_is_of_another_tool(chosen), chosen, func.count())
+        )
+        or 0,
         deals=await undone_deals.count(transaction, chosen.user_keys),
         with_deals=chosen.with_deals,
     )
 
 
-def _shared(chosen: Chosen, *columns: ColumnElement[Any]) -> Select[Any]:
-    return (
-        select(*columns)
-        .select_from(publications)
-        .where(chosen.condition, _is_shared(chosen), ~being_undone())
-    )
+def _is_of_another_tool(chosen: Chosen) -> ColumnElement[bool]:
+    """Whether what is chosen is an activity that another tool made; earlier ones are ours."""
+    if chosen.which is Which.EARLIER:
+        return false()
+    return and_(of_another_tool(publications.c.activity_id), ~_is_shared(chosen))
+
+
+def _is_kept(chosen: Chosen) -> ColumnElement[bool]:
+    return or_(_is_shared(chosen), _is_of_another_tool(chosen))
+
+
+def _kept(why: ColumnElement[bool], chosen: Chosen, *columns: ColumnElement[Any]) -> Select[Any]:
+    return select(*columns).select_from(publications).where(chosen.condition, why, ~being_undone())
 
 
 async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
     if chosen.which is Which.NEWEST:
         return 0
-    chosen_ones = and_(chosen.condition, may_be_undone, ~being_undone(), ~_is_shared(chosen))
+    chosen_ones = and_(chosen.condition, may_be_undone, ~being_undone(), ~_is_kept(chosen))
     lost = await transaction.scalar(
         select(func.sum(further.number())).select_from(publications).where(chosen_ones)
     )
@@ -205,7 +224,9 @@ async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
         select(func.count())
         .select_from(earlier_activities)
         .join(publications, publications.c.id == earlier_activities.c.publication_id)
-        .where(sent_again.is_there(), chosen_ones)
+        .where(
+            sent_again.is_there(), ~of_another_tool(earlier_activities.c.activity_id), chosen_ones
+        )
     )
     return (known or 0) + int(lost or 0)
 
@@ -254,25 +275,30 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
                 literal(UndoneState.WAITING.value),
                 literal(now, undone.c.due_at.type),
             )
-            .where(chosen.condition, may_be_undone, ~being_undone(), ~_is_shared(chosen))
+            .where(chosen.condition, may_be_undone, ~being_undone(), ~_is_kept(chosen))
             .order_by(publications.c.id),
         )
     )
-    await transaction.execute(
-        insert(undone).from_select(
-            (*columns, "ended_at", "reason"),
-            _shared(
-                chosen,
-                literal(undo_id),
-                publications.c.id,
-                literal(account_key),
-                literal(UndoneState.KEPT.value),
-                literal(now, undone.c.due_at.type),
-                literal(now, undone.c.due_at.type),
-                literal(HOLDS_OTHERS),
-            ),
+    for why, reason in (
+        (_is_shared(chosen), HOLDS_OTHERS),
+        (_is_of_another_tool(chosen), MADE_BY_OTHERS),
+    ):
+        await transaction.execute(
+            insert(undone).from_select(
+                (*columns, "ended_at", "reason"),
+                _kept(
+                    why,
+                    chosen,
+                    literal(undo_id),
+                    publications.c.id,
+                    literal(account_key),
+                    literal(UndoneState.KEPT.value),
+                    literal(now, undone.c.due_at.type),
+                    literal(now, undone.c.due_at.type),
+                    literal(reason),
+                ),
+            )
         )
-    )
     mine = select(func.count()).select_from(undone).where(undone.c.undo_id == undo_id)
     await transaction.execute(
         update(undos).where(undos.c.id == undo_id).values(total=mine.scalar_subquery())
@@ -309,6 +335,11 @@ def _nothing(planned: Plan) -> str:
         return (
             f"nothing of {planned.subject} can be undone: {planned.kept:,} share an activity with "
             "files that are not undone"
+        )
+    if planned.kept_of_others:
+        return (
+            f"nothing of {planned.subject} can be undone: another tool made "
+            f"{planned.kept_of_others:,} of its activities, and an undo keeps them"
         )
     if planned.done:
         return (

@@ -62,6 +62,8 @@ class Candidate:
     content: str | None
     html_url: str
     raw_url: str
+    created_at: datetime
+    """When its gist was created."""
     adoptable: bool
     """Whether nothing of ours was sent for it."""
 
@@ -107,6 +109,7 @@ def _candidates() -> Any:
             func.substr(gist_files.c.content, 1, COMPARED).label("content"),
             gists.c.html_url,
             gist_files.c.raw_url,
+            gists.c.created_at,
             case((nothing_sent, 1), else_=0).label("adoptable"),
         )
         .join(gist_files, gist_files.c.key == publications.c.file_key)
@@ -174,6 +177,66 @@ async def stored_files(
         )
     )
     return frozenset((gist_id, filename) for gist_id, filename in rows)
+
+
+@dataclass(frozen=True)
+class OneOfSeveral:
+    """An activity that fits several files of a user, which have one name and one content."""
+
+    activity_id: int
+    publication_id: int
+    """One of these files."""
+    user_key: UserKey
+    filename: str
+
+
+_one_of_several = reader(OneOfSeveral)
+
+
+async def fitting_several(transaction: Transaction, survey_id: int) -> list[OneOfSeveral]:
+    """The activities that fit several files of one content, the oldest first. Before `settle`."""
+    of = other_activities.c
+    rows = await transaction.execute(
+        select(of.activity_id, of.publication_id, publications.c.user_key, gist_files.c.filename)
+        .join(publications, publications.c.id == of.publication_id)
+        .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .where(of.survey_id == survey_id, of.confidence == Confidence.AMBIGUOUS)
+        .order_by(of.added_at, of.activity_id)
+    )
+    return list(map(_one_of_several, rows))
+
+
+async def fitting_one(transaction: Transaction, survey_id: int) -> frozenset[int]:
+    """The publications of files that an activity fits, which fits no other file."""
+    of = other_activities.c
+    found = await transaction.scalars(
+        select(of.publication_id).where(
+            of.survey_id == survey_id,
+            of.publication_id.is_not(None),
+            of.confidence != Confidence.AMBIGUOUS,
+        )
+    )
+    return frozenset(found)
+
+
+async def choose(
+    transaction: Transaction,
+    survey_id: int,
+    activity_id: int,
+    publication_id: int,
+    *,
+    confidence: Confidence,
+    because: str,
+) -> None:
+    """Say of which file an activity is that fits several."""
+    await transaction.execute(
+        update(other_activities)
+        .where(
+            other_activities.c.survey_id == survey_id,
+            other_activities.c.activity_id == activity_id,
+        )
+        .values(publication_id=publication_id, confidence=confidence, because=because)
+    )
 
 
 async def settle(transaction: Transaction, survey_id: int) -> None:

@@ -36,7 +36,7 @@ async def list_held(
 ) -> list[HeldBody]:
     """The users with files that wait for a decision, the longest wait first."""
     async with context.database.read() as transaction:
-        return [HeldBody.of(one) for one in await held.everyone(transaction, limit=limit)]
+        return [HeldBody.of(one) for one in await held.with_credentials(transaction, limit=limit)]
 
 
 @router.post("/held")

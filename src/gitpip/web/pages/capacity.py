@@ -1,7 +1,8 @@
 """The page that says what more users and gists would cost."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
@@ -20,6 +21,7 @@ from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Number = Annotated[str, Query(max_length=20)]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -76,26 +78,29 @@ def _wanted(asked: Asked, present: Today, context: AppContext) -> Wanted:
     except ValueError as error:
         raise InvalidInput("check_interval", str(error)) from None
     return Wanted(
-        users=round(_number("users", asked.users, max(1, present.users))),
+        users=_whole("users", asked.users, max(1, present.users)),
         gists_per_day=_number("gists_per_day", asked.gists_per_day, present.gists_per_day),
         pipedrive_plan=asked.pipedrive_plan or "lite",
-        seats=round(_number("seats", asked.seats, 1)),
+        seats=_whole("seats", asked.seats, 1),
         check_interval=interval,
         files_per_gist=_number("files_per_gist", asked.files_per_gist, 1.5),
-        backlog=round(_number("backlog", asked.backlog, 0)),
+        backlog=_whole("backlog", asked.backlog, 0),
         github_token=asked.github_token or GitHubToken.CLASSIC,
     )
 
 
+def _whole(field: str, text: str, otherwise: int) -> int:
+    """A whole number as it was typed, or what there is today."""
+    return _typed(field, text, int, "a whole number") if text.strip() else otherwise
+
+
 def _number(field: str, text: str, otherwise: float) -> float:
     """A number as it was typed, or what there is today."""
-    plain = text.strip().replace(",", "")
-    if not plain:
-        return otherwise
+    return _typed(field, text, float, "a number") if text.strip() else otherwise
+
+
+def _typed(field: str, text: str, kind: Callable[[str], Value], named: str) -> Value:
     try:
-        number = float(plain)
+        return kind(text.replace(",", ""))
     except ValueError:
-        number = float("nan")
-    if not 0 <= number <= 10**12:
-        raise InvalidInput(field, f"must be a number, e.g. 250, not {text[:40]!r}")
-    return number
+        raise InvalidInput(field, f"must be {named}, e.g. 250, not {text[:40]!r}") from None
