@@ -260,6 +260,20 @@ GUARDS = (
         "publish/test_adopt.py",
     ),
     Guard(
+        "a comparison that was cut short ends no earlier than what was known when it began",
+        "publish/adopt.py",
+        "            last = state.read_down_to",
+        "            pass",
+        "publish/test_comparison_pages.py",
+    ),
+    Guard(
+        "a comparison reads everything after one that saw another installation was cut short",
+        "publish/adopt.py",
+        "reading.others |= _of_others(reading, page.items, told)",
+        "pass",
+        "publish/test_comparison_pages.py",
+    ),
+    Guard(
         "what another company's lists showed is forgotten",
         "publish/account.py",
         "        if known.identity != self._identity:",
