@@ -66,6 +66,10 @@ def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: 
             f"In Pipedrive: {ROWS + 1 + number}"
         )
         assert abs(_top(status) - place_of_status) < 1  # pages scroll by whole pixels
+    # What comes above it, as the first problem does, moves nothing either.
+    httpx2.post(f"{world.gitpip.url}/api/v1/publishing/pause", json={}, timeout=60)
+    expect(status.page.locator("#problem-publishing-paused-by-person")).to_be_visible()
+    assert abs(_top(status) - place_of_status) < 1
     article.scroll_into_view_if_needed()
     place = page.evaluate("scrollY")
     article.get_by_role("button", name="Mark as read").click()
