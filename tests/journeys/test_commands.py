@@ -129,7 +129,7 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     ]
     assert json.loads(second.stdout)["added"] == 2
     assert len(json.loads(second.stdout)["faults"]) == 2
-    assert third.returncode == 1
+    assert third.returncode == 2
     assert "header: 'tag' is not a column; " in third.stderr
     again = world.gitpip.command("users", "import", str(table)).stdout
     assert "Added 0 users. Already tracked: 1 (unchanged)." in again
@@ -268,7 +268,7 @@ def test_the_first_key_must_be_an_admins_and_a_later_one_warns_where_none_is(wor
         return world.gitpip.command("keys", "create", name, "--role", role)
 
     first, admin, later = create("ann", "operator"), create("ada", "admin"), create("bob", "viewer")
-    assert (first.returncode, admin.returncode, later.returncode) == (1, 0, 0)
+    assert (first.returncode, admin.returncode, later.returncode) == (2, 0, 0)
     assert first.stderr.startswith("gitpip: role: must be admin for the first key: ")
     assert admin.stderr == later.stderr == ""
 
