@@ -1,13 +1,14 @@
 """Users whose contents hang: the others are as fresh as without them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, event, select
 
 from gitpip.model import User, UserKey
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import gists
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import schedule
@@ -29,13 +30,20 @@ SLOW = 4
 """Their contents alone, two side by side each, take every request that may be under way."""
 
 
-async def _wait_for_files(database: Database, wanted: int) -> None:
+async def _wait_until(database: Database, holds: Callable[[Transaction], Awaitable[bool]]) -> None:
     async with asyncio.timeout(60):
         while True:
             async with database.read() as transaction:
-                if (await gists.page(transaction, offset=0, limit=1)).total >= wanted:
+                if await holds(transaction):
                     return
             await asyncio.sleep(0.05)
+
+
+async def _wait_for_files(database: Database, wanted: int) -> None:
+    async def are_there(transaction: Transaction) -> bool:
+        return (await gists.page(transaction, offset=0, limit=1)).total >= wanted
+
+    await _wait_until(database, are_there)
 
 
 async def _transactions(number: int) -> None:
@@ -60,12 +68,11 @@ async def _wait_for_one_put_back(database: Database, now: datetime) -> None:
     """Until a user is due in a moment, since GitHub asked to wait."""
     soon = users_table.c.next_check_at.between(now, now + timedelta(minutes=1))
     later = select(users_table.c.key).where(soon, users_table.c.claimed_by.is_(None))
-    async with asyncio.timeout(60):
-        while True:
-            async with database.read() as transaction:
-                if (await transaction.execute(later)).first():
-                    return
-            await asyncio.sleep(0.05)
+
+    async def is_there(transaction: Transaction) -> bool:
+        return (await transaction.execute(later)).first() is not None
+
+    await _wait_until(database, is_there)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
