@@ -152,12 +152,12 @@ class Comparison:
 
     async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
         async with self._database.read() as transaction:
-            last = await ledger.last_activity(transaction, account.key)
             state = await ledger.read(transaction)
-        if state.read:
-            # One was cut short. It has adopted the newest, so what is known now is no end of this.
-            last = state.read_down_to
-        return _Reading(account.key, last, whole or (state.read > 0 and last is None))
+            if not state.read:
+                last = await ledger.last_activity(transaction, account.key)
+                return _Reading(account.key, last, whole)
+        # One was cut short. It has adopted the newest, so what is known now is no end of this one.
+        return _Reading(account.key, state.read_down_to, whole or state.read_down_to is None)
 
     async def _take_in(self, account: VendorAccount, reading: _Reading, page: ListPage) -> bool:
         """Take one page in; whether it was the last one that is needed."""
