@@ -146,8 +146,9 @@ def route(url: str) -> str:
     return f"{way}, with TLS, trusting {trusted}"
 
 
-UNTRUSTED = "is not trusted"
-"""What `unreachable` says of a certificate."""
+def is_untrusted(error: BaseException) -> bool:
+    """Whether a connection failed because this machine does not trust the certificate."""
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error))
 
 
 def unreachable(error: Exception, url: str) -> str:
@@ -171,7 +172,7 @@ def _in_words(one: BaseException, url: str) -> str:
         case ConnectionRefusedError():
             why = f"{way} refuses the connection"
         case ssl.SSLCertVerificationError():
-            why = f"the certificate of {host} {UNTRUSTED}: {words(one.verify_message, 200)}"
+            why = f"the certificate of {host} is not trusted: {words(one.verify_message, 200)}"
         case ssl.SSLError() | ConnectionResetError():
             why = f"{host} ended the connection before TLS was set up"
         case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -144,6 +145,25 @@ def test_it_tells_all_even_when_the_vendors_and_the_database_are_gone(
     assert told["clock"] == "warning"
     assert all(finding["advice"] for finding in findings.values() if finding["verdict"] != "ok")
     assert "database-password" not in str(findings)
+
+
+@on_sqlite
+def test_a_certificate_of_pipedrive_that_is_not_trusted_is_told(
+    world: World, tmp_path: Path
+) -> None:
+    certificate = Certificate.make(tmp_path)
+    pipedrive = urlsplit(world.gitpip.environment["PIPEDRIVE_API_URL"])
+    assert pipedrive.port is not None
+    with in_front_of(pipedrive.port, certificate) as tls:
+        address = f"https://localhost:{tls.port}{pipedrive.path}"
+        code, distrusted = ask(world, PIPEDRIVE_API_URL=address)
+        assert code == 1
+        assert (
+            f"of localhost:{tls.port} is not trusted: " in distrusted["way to Pipedrive"]["found"]
+        )
+        assert "SSL_CERT_FILE" in distrusted["way to Pipedrive"]["advice"]
+        _, trusted = ask(world, PIPEDRIVE_API_URL=address, SSL_CERT_FILE=str(certificate.file))
+        assert trusted["way to Pipedrive"]["verdict"] == "ok"
 
 
 @on_sqlite

@@ -1,8 +1,8 @@
 """The command that shows how the service is doing."""
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from gitpip.bodies.status import ProblemBody
 from gitpip.cli.output import Json, console, prepared_settings, print_json, run, shown, summary_of
 from gitpip.clock import utc_now
 from gitpip.config import Settings
@@ -23,7 +23,7 @@ def status(as_json: Json = False) -> None:
     settings = prepared_settings()
     condition, facts = run(_read_status(settings))
     if as_json:
-        problems = [asdict(problem) for problem in condition.problems]
+        problems = [ProblemBody.of(problem).model_dump() for problem in condition.problems]
         heading = {"sentence": condition.sentence, "all_good": condition.all_good}
         print_json(heading | {"problems": problems} | facts)
         return

@@ -15,7 +15,7 @@ from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitabl
 from gitpip.runtime.present_account import tokens_of_service
 from gitpip.runtime.vendors import NOTHING_KNOWN, Known
 from gitpip.status.findings import Finding, failure, ok, warning
-from gitpip.status.problem import SEE_DOCTOR, Act, ProblemKind, Severity
+from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
@@ -179,7 +179,7 @@ async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
         *(
             (failure if problem.severity is Severity.ERROR else warning)(
                 str(problem.kind).replace("-", " "),
-                problem.sentence.replace(SEE_DOCTOR, ""),
+                problem.described,
                 ADVICE.get(problem.act, "wait, and see the log"),
             )
             for problem in condition.problems

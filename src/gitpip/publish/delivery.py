@@ -137,6 +137,8 @@ class NotProcessed:
     """Whether another process may have sent it meanwhile, so that it has to be looked for."""
     unreachable: bool = False
     """Whether no connection to Pipedrive could be made."""
+    untrusted: bool = False
+    """Whether that was because this machine does not trust the certificate."""
     setting: bool = False
     """Whether the account lacks what a publishing setting names."""
 

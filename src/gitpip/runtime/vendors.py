@@ -16,7 +16,7 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GraphQLFailed,
 )
-from gitpip.http_client import UNTRUSTED, route
+from gitpip.http_client import is_untrusted, route
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -93,7 +93,13 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
     except GitHubLimited as error:
         return Answers((way, warning("GitHub", str(error), "wait until the limit resets")))
     except GitHubError as error:
-        return Answers((failure("way to GitHub", f"{way.found}: {error}", _advice(error)),))
+        return Answers(
+            (
+                failure(
+                    "way to GitHub", f"{way.found}: {error}", _advice(untrusted=is_untrusted(error))
+                ),
+            )
+        )
     left = [_left(budget) for budget in standing.budgets] or ["no limit"]
     if standing.login is None and known.tokens.github:
         token = ok("GitHub", IN_THE_SERVICE)
@@ -171,7 +177,10 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
                 of_settings = await look_at_settings(settings, known.publishing, pipedrive)
             except LookFailed as error:
                 if pipedrive.now is None:
-                    finding = failure("way to Pipedrive", f"{way}: {error}", _advice(error))
+                    outcome = error.outcome
+                    untrusted = isinstance(outcome, NotProcessed) and outcome.untrusted
+                    advice = _advice(untrusted=untrusted)
+                    finding = failure("way to Pipedrive", f"{way}: {error}", advice)
                     return Answers((finding,))
                 token, of_settings = _pipedrive_refusal(error, pipedrive.last_status), ()
     except EnvironmentUnusable as error:
@@ -205,8 +214,8 @@ def _pipedrive_refusal(error: LookFailed, status: int | None) -> Finding:
     return failure("Pipedrive", str(error), "check PIPEDRIVE_API_URL")
 
 
-def _advice(error: Exception) -> str:
-    if UNTRUSTED in str(error):
+def _advice(*, untrusted: bool) -> str:
+    if untrusted:
         return (
             "if it is your proxy's certificate, set SSL_CERT_FILE to the authority that signed it"
         )

@@ -169,7 +169,7 @@ class Problem:
 
     kind: ProblemKind
     severity: Severity
-    sentence: str
+    described: str
     """What happened, what it means, and what to do; a whole sentence or several."""
     since: datetime | None = None
     count: int = 1
@@ -178,6 +178,13 @@ class Problem:
     """What helps; None if it passes without help."""
     undo_id: int | None = None
     """The undo that is to be resumed."""
+    unreachable: bool = False
+    """Whether a vendor can't be reached, which `gitpip doctor` looks into."""
+
+    @property
+    def sentence(self) -> str:
+        """What people read of it, everywhere but in the answer of `gitpip doctor`."""
+        return f"{self.described} Run gitpip doctor." if self.unreachable else self.described
 
     @property
     def vendor(self) -> Vendor | None:
@@ -224,10 +231,6 @@ def people(number: int) -> str:
 def day_and_clock(time: datetime) -> str:
     """A time (UTC) in a sentence: whole, so that pages can show it in the reader's own zone."""
     return f"{time:%Y-%m-%d %H:%M} UTC"
-
-
-SEE_DOCTOR = " Run gitpip doctor."
-"""What to do where a vendor can't be reached, as one more sentence."""
 
 
 def said(words: str | None) -> str:

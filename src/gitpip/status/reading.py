@@ -11,7 +11,6 @@ from gitpip.modes import PublishingMode
 from gitpip.status import accounts, background_work, modes, publishing, undos, watching
 from gitpip.status.problem import (
     PAUSES,
-    SEE_DOCTOR,
     Act,
     Problem,
     ProblemKind,
@@ -329,10 +328,10 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
     return Problem(
         PAUSES[name],
         severity,
-        f"{WHAT_WAITS[name]} {until(pause.until, now)}: {said(pause.reason)}"
-        f"{SEE_DOCTOR if pause.unreachable else ''}{meanwhile}",
+        f"{WHAT_WAITS[name]} {until(pause.until, now)}: {said(pause.reason)}{meanwhile}",
         since=pause.since,
         act=act,
+        unreachable=pause.unreachable,
     )
 
 

@@ -8,7 +8,6 @@ from functools import partial
 from gitpip.config import format_duration
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import (
-    SEE_DOCTOR,
     Act,
     Problem,
     ProblemKind,
@@ -132,11 +131,11 @@ def _failing(trouble: Trouble) -> Problem:
     return Problem(
         ProblemKind.USERS_FAILING,
         Severity.WARNING,
-        f"The last check of {subject} failed{example} {again}"
-        f"{SEE_DOCTOR if trouble.unreachable else ''}",
+        f"The last check of {subject} failed{example} {again}",
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS,
+        unreachable=trouble.unreachable,
     )
 
 

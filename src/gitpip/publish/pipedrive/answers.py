@@ -14,7 +14,7 @@ import httpx2
 
 from gitpip.config import organization
 from gitpip.drift import Drift
-from gitpip.http_client import http_date
+from gitpip.http_client import http_date, is_untrusted, unreachable
 from gitpip.publish.delivery import (
     BAN_PAUSE,
     Accepted,
@@ -41,6 +41,7 @@ ACCESS_PAUSE = timedelta(minutes=5)
 MADE_AS_DONE = timedelta(seconds=1)
 """How much the two times of an activity that is made as done may differ: they are rounded."""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
+UNREACHABLE_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
 LONGEST_CURSOR = 2_000
 """Characters: it stands in an address, and a longer one is refused."""
@@ -136,6 +137,16 @@ def _limited(said: str, headers: Mapping[str, str]) -> NotProcessed:
         said,
         announced or UNANNOUNCED_LIMIT_PAUSE,
         rate_limit=RateLimit(announced, daily_remaining, number(headers, "x-ratelimit-remaining")),
+    )
+
+
+def not_connected(error: Exception, url: str) -> NotProcessed:
+    """What it means that no connection for a request to `url` came about."""
+    return NotProcessed(
+        f"Pipedrive can't be reached: {unreachable(error, url)}",
+        UNREACHABLE_PAUSE,
+        unreachable=True,
+        untrusted=is_untrusted(error),
     )
 
 

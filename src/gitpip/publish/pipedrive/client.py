@@ -16,7 +16,7 @@ import httpx2
 from pydantic import SecretStr
 
 from gitpip.digests import fingerprint
-from gitpip.http_client import Sending, client, http_date, unreachable
+from gitpip.http_client import Sending, client, http_date
 from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
@@ -59,7 +59,6 @@ SEARCH_LIMIT = 9
 """A window holds ten searches on every plan; the token's other users keep one."""
 SENT_LATELY = 600.0
 """Seconds; longer than any write is under way."""
-UNREACHABLE_PAUSE = timedelta(seconds=2)
 ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
 """A 403 this soon after `users/me` accepted the token says nothing about the token."""
 
@@ -448,8 +447,7 @@ class Pipedrive:
             return Unread(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
-                reason = f"Pipedrive can't be reached: {unreachable(error, self._api_url)}"
-                return NotProcessed(reason, UNREACHABLE_PAUSE, unreachable=True)
+                return answers.not_connected(error, self._api_url)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
             return kind(f"Pipedrive did not answer: {answers.cause(error)}")
         finally:
