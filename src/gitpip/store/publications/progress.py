@@ -1,10 +1,10 @@
 """How far publishing is, and how long it still takes at the recent pace."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, union_all
 
 from gitpip.model import PublicationState, UserKey
 from gitpip.store.database import Transaction
@@ -62,6 +62,7 @@ async def time_left(
 ) -> timedelta | None:
     """How long `waiting` publications take, of one user or of all, at the recent pace.
 
+    At least until the last of them is due: it may wait for its next try.
     None where none was published recently, or none waits.
     """
     if not waiting:
@@ -75,4 +76,29 @@ async def time_left(
             ).where(publications.c.published_at > now - PACE_MEASURED_OVER, *wanted)
         )
     ).one()
-    return (now - since) / lately * waiting if lately else None
+    if not lately:
+        return None
+    last_due = await _last_due(transaction, wanted)
+    at_this_pace: timedelta = (now - since) / lately * waiting
+    return max(at_this_pace, last_due - now) if last_due else at_this_pace
+
+
+async def _last_due(
+    transaction: Transaction, wanted: Sequence[ColumnElement[bool]]
+) -> datetime | None:
+    """When the last that waits is due. A query for each part of the queue's index finds it at
+    its end; one for all would read every row that waits.
+    """
+    due_at = publications.c.due_at
+    ends = [
+        select(func.max(due_at, type_=due_at.type).label("due_at")).where(
+            publications.c.state == state, publications.c.backfill == backfill, *wanted
+        )
+        for state in WAITING
+        for backfill in (False, True)
+    ]
+    last = union_all(*ends).subquery()
+    due: datetime | None = await transaction.scalar(
+        select(func.max(last.c.due_at, type_=due_at.type))
+    )
+    return due
