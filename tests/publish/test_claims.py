@@ -2,11 +2,12 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from gitpip.model import DealId
+from gitpip.model import DealId, GistId
 from gitpip.modes import PublishingMode
 from gitpip.publish import delivery
 from gitpip.store.publications import outbox
@@ -87,3 +88,23 @@ async def renewed(scene: Scene) -> None:
         if all(time is not None and time >= wanted for time in times):
             return
         await asyncio.sleep(0.02)
+
+
+async def test_processes_that_claim_at_once_leave_the_files_of_a_gist_together(
+    scene: Scene,
+) -> None:
+    for _ in range(20):
+        await scene.find_files("ada", "a.py", "b.py", "c.py")
+    present = Present(scene.clock(), MODE, per_gist=True)
+
+    async def claim() -> Counter[GistId]:
+        async with scene.database.begin() as transaction:
+            claims = await outbox.claim_sends(
+                transaction, token=secrets.token_hex(16), present=present, claim=LEASE, limit=2
+            )
+        return Counter(one.gist_id for one in claims)
+
+    claimed = await asyncio.gather(*(claim() for _ in range(20)))
+
+    assert {number for gists in claimed for number in gists.values()} == {3}
+    assert sum(len(gists) for gists in claimed) == 20

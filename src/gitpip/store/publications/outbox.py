@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, or
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
 from gitpip.modes import PublishingMode
-from gitpip.store import events, lease, ledger
+from gitpip.store import commit_order, events, lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
@@ -88,6 +88,9 @@ async def claim_sends(
     can be sent of the same gists is taken, too.
     """
     now = present.now
+    if present.per_gist:
+        # Otherwise two claims at once, each passing over the other's rows, part a gist.
+        await commit_order.one_at_a_time(transaction, "claims of gists")
     due = _to_be_sent(present.mode)
     if without:
         due = due.where(publications.c.user_key.not_in(without))
