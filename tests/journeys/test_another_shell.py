@@ -62,3 +62,16 @@ def test_a_command_that_only_reads_or_changes_makes_no_database(
 
     assert gitpip.command("keys", "create", "ada", "--role", "admin").returncode == 0
     assert f"database: SQLite, {folder}/gitpip.db\n" in gitpip.command("status").stdout
+
+
+def test_without_a_worker_the_command_and_the_api_both_say_that_nothing_runs(world: World) -> None:
+    world.gitpip.start("--only", "web")
+
+    told = json.loads(world.gitpip.command("status", "--json").stdout)
+    served = world.gitpip.get("/api/v1/status").json()
+
+    assert told["watching"] == told["publishing"] == "stopped: no worker is running"
+    for activity in (served["watching"], served["publishing"]):
+        assert activity["state"] == "paused"
+        assert activity["reason"].startswith("No worker is running")
+    assert told["problems"] == served["problems"]

@@ -10,6 +10,7 @@ from gitpip.bodies.noun import NounBody
 from gitpip.model import PublicationState, UserState
 from gitpip.modes import PublishingMode
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
+from gitpip.status.summary import Activity, ActivityState
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status.budgets import Budget
 
@@ -17,15 +18,15 @@ Pausable = Literal["watching", "sweeping", "reading", "publishing", "examining"]
 """The names of `pauses.PAUSABLE`."""
 
 
-class ActivityBody(BaseModel):
+class ActivityBody(NounBody[Activity]):
     """Whether watching or publishing runs, and if not why, and until when (UTC)."""
 
-    state: Literal["running", "paused", "waiting-for-token"]
-    reason: str | None = None
-    until: datetime | None = None
-    pause: Pausable | None = None
+    state: ActivityState
+    reason: str | None
+    until: datetime | None
+    pause: Pausable | None
     """The name of the pause, for `POST /api/v1/pauses/{name}/try`."""
-    by: str | None = None
+    by: str | None
     """Who paused it, where a person did: `POST /api/v1/publishing/resume` ends that."""
 
 

@@ -6,15 +6,13 @@ from gitpip.bodies.status import ProblemBody
 from gitpip.cli.output import Json, console, prepared_settings, print_json, run, shown, summary_of
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.model import Check, Pause, PublicationState, UserState
+from gitpip.model import Check, PublicationState, UserState
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.opening import opened
-from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, until
 from gitpip.status.reading import Condition, Surroundings
-from gitpip.store.publications import publications
-from gitpip.store.status import checks, lists_read, pauses
-from gitpip.store.users import schedule, users
+from gitpip.status.summary import Activity, ActivityState, read_summary
+from gitpip.store.status import pauses
 
 
 def status(as_json: Json = False) -> None:
@@ -57,26 +55,20 @@ LABELS = {
 
 
 async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]]:
-    now = utc_now()
-    surroundings = Surroundings(settings)
     async with opened(settings) as database, database.read() as transaction:
-        condition = await reading.read(transaction, surroundings, now)
-        tracked = await users.count(transaction)
-        counts = await publications.count(transaction)
-        last = (await checks.page(transaction, offset=0, limit=1)).items
-        freshness = await schedule.freshness(transaction)
-        lists = await lists_read.lists(transaction, now)
-        next_due = await publications.next_due(transaction, condition.mode)
-        capacity = await reading.capacity(transaction, surroundings, now)
+        summary = await read_summary(transaction, Surroundings(settings), utc_now())
+    condition, freshness, lists = summary.condition, summary.freshness, summary.lists
     behind, round_of_lists = condition.furthest_behind, lists.round
     return condition, {
         "running_services": len(condition.instances),
-        "users": {state.value: tracked.get(state, 0) for state in UserState},
-        "publications": {state.value: counts.get(state, 0) for state in PublicationState},
-        "publishing": _publishing(condition, now),
+        "users": {state.value: summary.users.get(state, 0) for state in UserState},
+        "publications": {
+            state.value: summary.publications.get(state, 0) for state in PublicationState
+        },
+        "publishing": _in_words(summary.publishing, summary.now),
         "publishing_mode": condition.mode.value,
-        "watching": _watching(condition, now),
-        "next_publication_due": condition.publishing_due(next_due),
+        "watching": _in_words(summary.watching, summary.now),
+        "next_publication_due": summary.next_publication_due,
         "nothing_missed_before": freshness.complete_until,
         "held_back_by": behind and f"{behind.login}: {behind.reason}",
         "not_looked_at_yet": freshness.unread,
@@ -88,8 +80,8 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         ),
         "known_up_to_p50": freshness.median,
         "known_up_to_p95": freshness.most,
-        "users_that_can_be_kept_fresh": capacity,
-        "last_check": last[0] if last else None,
+        "users_that_can_be_kept_fresh": summary.capacity,
+        "last_check": summary.last_checks[0] if summary.last_checks else None,
     }
 
 
@@ -118,31 +110,22 @@ def _command_for(problem: Problem) -> str:
 
 
 ENDED_BY_A_TRY = (Act.TRY_NOW, Act.SET_GITHUB_TOKEN, Act.SET_PIPEDRIVE_TOKEN)
-STOPPED = "stopped: another account is set"
+STOPPED_BY = {
+    ProblemKind.NO_WORKER: "no worker is running",
+    ProblemKind.GITHUB_ACCOUNT_CHANGED: "another account is set",
+    ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED: "another account is set",
+}
 
 
-def _publishing(condition: Condition, now: datetime) -> str:
-    if any(one.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING for one in condition.problems):
+def _in_words(activity: Activity, now: datetime) -> str:
+    if activity.state is ActivityState.RUNNING:
+        return "running"
+    if activity.state is ActivityState.WAITING_FOR_TOKEN:
         return "waits for PIPEDRIVE_TOKEN"
-    problem = condition.held_up(pauses.PUBLISHING)
-    if problem and problem.vendor:
-        return STOPPED
-    if person := condition.persons_pause:
-        end = until(person.until, now) if person.until else "until someone resumes it"
-        return f"paused by {person.paused_by} {end}"
-    pause = condition.pauses.get(pauses.PUBLISHING) or condition.pauses.get(pauses.EXAMINING)
-    return _paused(pause, now)
-
-
-def _watching(condition: Condition, now: datetime) -> str:
-    problem = condition.held_up(pauses.WATCHING)
-    if problem and problem.vendor:
-        return STOPPED
-    reading = condition.pauses.get(pauses.READING)
-    if pauses.WATCHING in condition.pauses or reading is None:
-        return _paused(condition.pauses.get(pauses.WATCHING), now)
-    return f"reading is {_paused(reading, now)}"
-
-
-def _paused(pause: Pause | None, now: datetime) -> str:
-    return f"paused {until(pause.until, now)}: {pause.reason}" if pause else "running"
+    if activity.problem:
+        return f"stopped: {STOPPED_BY[activity.problem]}"
+    end = until(activity.until, now) if activity.until else "until someone resumes it"
+    if activity.by:
+        return f"paused by {activity.by} {end}"
+    what = "reading is " if activity.pause == pauses.READING else ""
+    return f"{what}paused {end}: {activity.reason}"
