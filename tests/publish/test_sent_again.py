@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gitpip.actions import repairs as repair_actions
 from gitpip.actions import undo as undo_actions
@@ -17,6 +18,7 @@ from gitpip.store.publications import duplicates, opt_outs, publications, sent_a
 from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.selection import Selection
 from gitpip.store.publications.undos import Undo
+from gitpip.store.schema import users
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip_standins import Fault, FaultKind
@@ -65,6 +67,20 @@ async def test_an_opt_out_leaves_what_was_to_be_sent_again_as_it_was(scene: Scen
     async with scene.database.begin() as transaction:
         actor = Actor("a person", Via.COMMAND)
         await opt_outs.add(transaction, "ada", None, actor, scene.clock())
+    await scene.settle(process)
+
+    assert [row.state for row in await scene.rows()] == [PUBLISHED]
+    assert len(there(scene)) == 1
+
+
+async def test_a_user_who_takes_the_login_of_an_opt_out_is_sent_nothing_again(scene: Scene) -> None:
+    process = await published(scene, "a.py")
+    async with scene.database.begin() as transaction:
+        actor = Actor("a person", Via.COMMAND)
+        await opt_outs.add(transaction, "countess", None, actor, scene.clock())
+    await send_again(scene, 1)
+    async with scene.database.begin() as transaction:
+        await transaction.execute(update(users).values(login="countess"))
     await scene.settle(process)
 
     assert [row.state for row in await scene.rows()] == [PUBLISHED]

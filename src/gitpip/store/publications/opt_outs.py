@@ -29,7 +29,7 @@ from gitpip.store.access.audit import Actor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
-from gitpip.store.publications import sent_again
+from gitpip.store.publications import recognition, sent_again
 from gitpip.store.publications.permission import opted_out
 from gitpip.store.rows import reader
 from gitpip.store.schema import publications, users
@@ -140,7 +140,8 @@ async def any_waits(transaction: Transaction) -> bool:
 
 @cache
 def _waiting() -> Select[tuple[int]]:
-    return select(publications.c.id).where(_waits_of(_opted_out_keys())).limit(1)
+    keys = _opted_out_keys()
+    return select(publications.c.id).where(or_(_waits_of(keys), _again_of(keys))).limit(1)
 
 
 async def skip_waiting(transaction: Transaction, now: datetime) -> int:
@@ -218,17 +219,22 @@ def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
     of = publications.c
     return and_(
         of.user_key.in_(user_keys),
-        of.state.in_([PublicationState.PENDING.value, PublicationState.HELD.value]),
+        of.state.in_(recognition.NOT_SENT),
         of.sent_at.is_(None),
+    )
+
+
+def _again_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
+    """What waits to be sent again of these users."""
+    of = publications.c
+    return and_(
+        of.user_key.in_(user_keys), of.state.in_(recognition.NOT_SENT), of.is_new_round == 1
     )
 
 
 async def _end_waits(transaction: Transaction, user_keys: Select[tuple[int]], now: datetime) -> int:
     """Skip what waits of these users; what waits to be sent again stays as it is in Pipedrive."""
-    of = publications.c
-    waiting = of.state.in_([PublicationState.PENDING.value, PublicationState.HELD.value])
-    again = and_(of.user_key.in_(user_keys), waiting, of.is_new_round == 1)
-    stayed = await sent_again.step_back(transaction, again, now)
+    stayed = await sent_again.step_back(transaction, _again_of(user_keys), now)
     return len(stayed) + await _skip(transaction, _waits_of(user_keys), now)
 
 
