@@ -186,16 +186,17 @@ def _without_what_is_so(wanted: Changes, user: User) -> Changes:
     own = user.check_interval or GENERAL
     same_target = _has_target(wanted, user)
     same_rule = wanted.backfill == user.backfill and user.backfill.count is None
-    return Changes(
-        external_id=None if wanted.external_id == user.external_id else wanted.external_id,
-        backfill=None if same_rule else wanted.backfill,
-        tags=None if set(wanted.tags or ()) == set(user.tags) else wanted.tags,
-        interval=None if wanted.interval == own else wanted.interval,
-        paused=None if wanted.paused is (user.state is UserState.PAUSED) else wanted.paused,
-        mode=None if wanted.mode == (user.publishing_mode or GENERAL) else wanted.mode,
-        target=None if same_target else wanted.target,
-        target_seen=None if same_target else wanted.target_seen,
-    )
+    is_so = {
+        "external_id": wanted.external_id == user.external_id,
+        "backfill": same_rule,
+        "tags": set(wanted.tags or ()) == set(user.tags),
+        "interval": wanted.interval == own,
+        "paused": wanted.paused is (user.state is UserState.PAUSED),
+        "mode": wanted.mode == (user.publishing_mode or GENERAL),
+        "target": same_target,
+        "target_seen": same_target,
+    }
+    return replace(wanted, **dict.fromkeys((name for name, so in is_so.items() if so), None))
 
 
 def _told(changes: Changes, user: User) -> str:
@@ -219,7 +220,9 @@ def _written(value: object) -> str:
     """A value as people write it."""
     if isinstance(value, timedelta):
         return format_duration(value)
-    return (", ".join(sorted(value)) or "none") if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ", ".join(sorted(value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def _has_target(wanted: Changes, user: User) -> bool:

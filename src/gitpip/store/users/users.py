@@ -181,6 +181,7 @@ async def _revive_or_insert(
         "removed_at": None,
         "failures": 0,
         "failure": None,
+        "import_id": None,
     }
     if github_id is not None:
         known = (
@@ -392,7 +393,7 @@ async def resolve(transaction: Transaction, key: UserKey, account: Account) -> U
 
     It is another row when the account was tracked before and removed: that one comes back with
     all that is known of it, and takes the claim along. What was just given of it holds: the rule,
-    and the id, tags, interval and target if they were given; else these are as they were.
+    and the id, tags, interval, mode and target if they were given; else these are as they were.
     Raises SameAccount when the account is tracked already, UserNotTracked.
     """
     user = await lock(transaction, key)
@@ -425,15 +426,13 @@ async def _bring_back(
 ) -> User:
     """Replace the row of a user who was added again by the row from before the removal."""
     kept = (users.c.claimed_by, users.c.claimed_until, users.c.added_at, users.c.added_by_our_clock)
-    new = (
-        await transaction.execute(
-            select(*kept, users.c.backfill_left).where(users.c.key == user.key)
-        )
-    ).one()
+    also = (users.c.backfill_left, users.c.import_id)
+    new = (await transaction.execute(select(*kept, *also).where(users.c.key == user.key))).one()
     former_id = None
     if user.external_id == user.login.lower():  # as it is where no id was given
         former_id = await _former_id(transaction, account.github_id)
-    interval = {} if user.check_interval is None else {"check_interval": user.check_interval}
+    given = {"check_interval": user.check_interval, "publishing_mode": user.publishing_mode}
+    own = {name: value for name, value in given.items() if value is not None}
     await commit_order.about_to_appear(transaction)
     await _take_details(transaction, removed, user)
     await events.forget(transaction, removed)
@@ -456,7 +455,7 @@ async def _bring_back(
             removed_at=None,
             failures=0,
             failure=None,
-            **interval,
+            **own,
             **new._mapping,
         )
     )
