@@ -6,6 +6,7 @@ import socket
 import subprocess
 from importlib.metadata import version
 
+import httpx2
 import pytest
 
 from gitpip_standins import Fault
@@ -285,6 +286,11 @@ def test_a_forecast_is_a_sentence(world: World) -> None:
         "octocat has 1 public gist. 1 file would create 1 activity, which takes at least 1 s on "
         "Pipedrive's smallest plan.\n"
     )
+    printed = json.loads(world.gitpip.command("users", "forecast", "octocat", "--json").stdout)
+    world.gitpip.start()
+    answered = httpx2.post(f"{world.gitpip.url}/api/v1/forecast", json={"login": "octocat"})
+    assert printed == answered.json()
+
     world.gitpip.command("users", "add", "octocat")
     again = world.gitpip.command("users", "forecast", "octocat").stdout
     assert again == (

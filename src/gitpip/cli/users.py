@@ -1,6 +1,5 @@
 """The commands about tracked users."""
 
-from dataclasses import asdict
 from datetime import timedelta
 from math import ceil
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from gitpip.actions import users as actions
 from gitpip.actions.acting import Acting
-from gitpip.bodies.users import UnreadableBody, UserBody
+from gitpip.bodies.users import ForecastBody, UnreadableBody, UserBody
 from gitpip.capacity import REQUESTS_WITH_TOKEN, REQUESTS_WITHOUT_TOKEN
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.imports import import_users
@@ -294,7 +293,7 @@ def forecast_user(
     settings = prepared_settings()
     forecast = run(oneshot.forecast_of(settings, login, parsed_backfill(backfill)))
     if as_json:
-        print_json(asdict(forecast))
+        print_json(ForecastBody.of(forecast).model_dump())
         return
     login, tracked_as = forecast.account.login, forecast.tracked_as
     if tracked_as:
