@@ -197,6 +197,24 @@ async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
     await scene.assert_each_is_there_once()
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.drop(), Fault.broken_json(), Fault.error(500), Fault.empty(), Fault.cut()],
+    ids=str,
+)
+async def test_a_look_right_before_asks_once_more_where_an_answer_says_nothing(
+    scene: Scene, survivor: Process, fault: Fault
+) -> None:
+    """Several lists are read in a row: where one answer in three is broken, one mostly is."""
+    await lose(scene, Fault.drop())
+    scene.clock.advance(FRESH + SECOND)
+    scene.crm.faults.script(fault, method="GET", path=LISTS, about="updated_since")
+    await survivor.run()
+
+    assert await scene.states() == ["published", "published"]
+    await scene.assert_each_is_there_once()
+
+
 async def test_a_look_that_outlasts_its_claim_says_nothing_of_a_later_send(
     scene: Scene, survivor: Process
 ) -> None:
