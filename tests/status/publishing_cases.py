@@ -152,7 +152,7 @@ CASES = (
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
         Act.REVIEW_CREDENTIALS,
-        (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
+        (queued(state="held", held_because="credentials", reason="password, line 3"),),
         (SENT,),
         (
             "1 file may hold credentials: ada.txt of ada. ",
