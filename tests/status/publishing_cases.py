@@ -99,7 +99,7 @@ CASES = (
         Act.CHANGE_MODE,
         (users.update().where(ADA).values(publishing_mode="dry-run"),),
         (users.update().values(publishing_mode=None),),
-        ("1 person is in a dry run: nothing of them is sent.",),
+        ("1 person is in a dry run: none of their files is sent.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
