@@ -111,7 +111,7 @@ class Backfill:
 
 
 class UserState(StrEnum):
-    """Whether a tracked user is looked at, and how that went."""
+    """Whether a tracked user is checked, and how that went."""
 
     ACTIVE = "active"
     UNAVAILABLE = "unavailable"
@@ -186,7 +186,7 @@ class User:
     former_login: str | None = None
     """The login before the last rename."""
     check_interval: timedelta | None = None
-    """The user's own interval between looks; None for the general one."""
+    """The user's own interval between checks; None for the general one."""
     hinted_at: datetime | None = None
     """When something last hinted at something new, the adding included; None once looked at."""
     gist_count: int | None = None

@@ -73,8 +73,7 @@ PUBLICATIONS = [
         refused=Refused(
             409,
             "publication-state",
-            f"publication {PUBLISHED} is published; only one that is failed or held or pending "
-            "can become skipped",
+            f"publication {PUBLISHED} is already in Pipedrive, so it can't be skipped",
         ),
     ),
     Case(

@@ -131,7 +131,7 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert json.loads(second.stdout)["added"] == 2
     assert len(json.loads(second.stdout)["faults"]) == 2
     assert third.returncode == 2
-    assert "header: 'tag' is not a column; " in third.stderr
+    assert "header: unknown column 'tag'; " in third.stderr
     again = world.gitpip.command("users", "import", str(table)).stdout
     assert "Added 0 users. Already tracked: 1 (unchanged)." in again
     assert "on GitHub" not in again

@@ -49,11 +49,11 @@ def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -
     assert set(verdicts(beside).values()) == {"ok"}
     assert set(beside) - {"disk"} == {
         *("settings", "database", "migrations", "access", "service"),
-        *("way to GitHub", "GitHub", "way to Pipedrive", "Pipedrive", "clock"),
+        *("GitHub connection", "GitHub", "Pipedrive connection", "Pipedrive", "clock"),
         *("publishing settings", "credentials detector"),
     }
     assert "is running" in beside["service"]["found"]
-    assert "without TLS" in beside["way to GitHub"]["found"]
+    assert "without TLS" in beside["GitHub connection"]["found"]
     read = world.gitpip.command("doctor")
     assert read.returncode == 0
     assert "ok      database: " in read.stdout
@@ -141,7 +141,8 @@ def test_it_tells_all_even_when_the_vendors_and_the_database_are_gone(
     )
     assert code == 1
     told = verdicts(findings)
-    assert told["database"] == told["way to GitHub"] == told["way to Pipedrive"] == "failure"
+    for failed in ("database", "GitHub connection", "Pipedrive connection"):
+        assert told[failed] == "failure"
     assert told["clock"] == "warning"
     assert all(finding["advice"] for finding in findings.values() if finding["verdict"] != "ok")
     assert "database-password" not in str(findings)
@@ -159,11 +160,12 @@ def test_a_certificate_of_pipedrive_that_is_not_trusted_is_told(
         code, distrusted = ask(world, PIPEDRIVE_API_URL=address)
         assert code == 1
         assert (
-            f"of localhost:{tls.port} is not trusted: " in distrusted["way to Pipedrive"]["found"]
+            f"of localhost:{tls.port} is not trusted: "
+            in distrusted["Pipedrive connection"]["found"]
         )
-        assert "SSL_CERT_FILE" in distrusted["way to Pipedrive"]["advice"]
+        assert "SSL_CERT_FILE" in distrusted["Pipedrive connection"]["advice"]
         _, trusted = ask(world, PIPEDRIVE_API_URL=address, SSL_CERT_FILE=str(certificate.file))
-        assert trusted["way to Pipedrive"]["verdict"] == "ok"
+        assert trusted["Pipedrive connection"]["verdict"] == "ok"
 
 
 @on_sqlite
@@ -193,7 +195,7 @@ def test_tokens_that_are_refused_or_missing_are_told_with_what_to_do(world: Worl
     code, refused = ask(world, GITHUB_TOKEN="refused-one", PIPEDRIVE_TOKEN="refused-two")
     assert code == 1
     assert verdicts(refused)["GitHub"] == verdicts(refused)["Pipedrive"] == "failure"
-    assert verdicts(refused)["way to GitHub"] == "ok"
+    assert verdicts(refused)["GitHub connection"] == "ok"
     assert "classic token" in refused["GitHub"]["advice"]
     assert "refused-" not in str(refused)
     code, missing = ask(world, GITHUB_TOKEN="", PIPEDRIVE_TOKEN="")
@@ -227,7 +229,7 @@ def test_answers_that_are_none_are_told(world: World) -> None:
     world.pipedrive.faults.script(Fault.html(403), times=None)
     code, findings = ask(world)
     assert code == 1
-    assert "500" in findings["way to GitHub"]["found"]
+    assert "500" in findings["GitHub connection"]["found"]
     assert "no JSON" in findings["Pipedrive"]["found"]
     for fault, verdict, advice in (
         (Fault.error(500), "warning", "check PIPEDRIVE_API_URL and the proxy"),
@@ -259,8 +261,9 @@ def test_tls_and_the_proxy_are_told(world: World, tmp_path: Path) -> None:
         address = f"https://localhost:{tls.port}"
         code, distrusted = ask(world, GITHUB_API_URL=address)
         assert code == 1
-        assert f"of localhost:{tls.port} is not trusted: " in distrusted["way to GitHub"]["found"]
-        assert "SSL_CERT_FILE" in distrusted["way to GitHub"]["advice"]
+        refused = distrusted["GitHub connection"]
+        assert f"of localhost:{tls.port} is not trusted: " in refused["found"]
+        assert "SSL_CERT_FILE" in refused["advice"]
 
         code, trusted = ask(
             world,
@@ -268,7 +271,7 @@ def test_tls_and_the_proxy_are_told(world: World, tmp_path: Path) -> None:
             HTTPS_PROXY=f"http://user:proxy-password@127.0.0.1:{proxy.port}",
         )
         assert code == 0
-        assert trusted["way to GitHub"]["found"] == (
+        assert trusted["GitHub connection"]["found"] == (
             f"{address} (via proxy http://127.0.0.1:{proxy.port},"
             f" with TLS, trusting SSL_CERT_FILE={certificate.file})"
         )
@@ -277,12 +280,12 @@ def test_tls_and_the_proxy_are_told(world: World, tmp_path: Path) -> None:
         other = f"http://user:other-password@127.0.0.1:{proxy.port}"
         code, shut_out = ask(world, HTTPS_PROXY=other)
         assert code == 1
-        assert "407" in shut_out["way to GitHub"]["found"]
-        assert "proxy" in shut_out["way to GitHub"]["advice"].lower()
+        assert "407" in shut_out["GitHub connection"]["found"]
+        assert "proxy" in shut_out["GitHub connection"]["advice"].lower()
 
         code, wrong = ask(world, HTTPS_PROXY="socks5://user:proxy-password@127.0.0.1:1")
         assert code == 1
-        assert "HTTPS_PROXY" in wrong["way to GitHub"]["found"]
+        assert "HTTPS_PROXY" in wrong["GitHub connection"]["found"]
         told = f"{trusted}{shut_out}{wrong}"
         assert "Who is " in told
         for secret in ("proxy-password", "other-password"):

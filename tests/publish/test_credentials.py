@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import sys
 from collections import Counter
@@ -17,6 +18,7 @@ from gitpip.model import GistFile
 from gitpip.publish.activity import render
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import READ, Parts, masked, without
+from gitpip.publish.credentials.kinds import kind_in_words
 from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN
 from tests.support.detectors import program
@@ -137,9 +139,38 @@ def test_signals_to_stop_do_not_end_it(detector: Detector) -> None:
 def test_what_was_found_is_named_without_the_secret() -> None:
     found = DETECTOR.find(parts(f"one\ntwo\n{LEAKED}\n", description=f"my {LEAKED}"))
     assert found.sentence() == (
-        "may contain credentials: github-pat (in its description), github-pat (line 3)"
+        "may contain credentials: GitHub personal access token, in its description; "
+        "GitHub personal access token, line 3"
     )
     assert LEAKED[6:] not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("github-pat", "GitHub personal access token"),
+        ("github-fine-grained-pat", "GitHub fine-grained personal access token"),
+        ("aws-access-token", "AWS access key ID"),
+        ("openai-api-key", "OpenAI API key"),
+        ("slack-webhook-url", "Slack webhook URL"),
+        ("telegram-bot-token", "Telegram bot token"),
+        ("generic-password", "password"),
+        ("private-key", "private key"),
+        ("some-new-service-oauth-token", "Some new service OAuth token"),
+        ("-", "credential"),
+    ],
+)
+def test_a_kind_is_shown_in_words(kind: str, words: str) -> None:
+    """Also one that only another version of the detector knows."""
+    assert kind_in_words(kind) == words
+
+
+def test_no_id_of_a_pattern_is_shown() -> None:
+    for _, text in planted(random.Random(10), each=1):
+        for named in DETECTOR.find(parts(text)).named:
+            kind, place = named.rsplit(", ", 1)
+            assert not re.search("[a-z]-[a-z]|_", kind.replace("fine-grained", "")), kind
+            assert place.startswith("line ")
 
 
 def test_many_findings_are_counted() -> None:
@@ -166,8 +197,8 @@ async def test_what_is_masked_is_nowhere_in_the_activity() -> None:
     )
     sent = render(masked(file, await DETECTOR.examine(file)), marker="gp-aaaaaaaaaaaa")
     assert LEAKED[4:] not in sent.subject + sent.note
-    assert sent.subject.startswith("[removed: github-pat].txt")
-    assert "a = &#x27;[removed: github-pat]&#x27;" in sent.note
+    assert sent.subject.startswith("[removed: GitHub personal access token].txt")
+    assert "a = &#x27;[removed: GitHub personal access token]&#x27;" in sent.note
     assert "File shortened" in sent.note
 
 
@@ -180,7 +211,7 @@ async def test_a_key_that_is_cut_is_not_shown_in_the_room_that_others_leave() ->
     filler = f"{'x' * 90} y\n" * ((READ - 1_000 - 10 * len(key)) // 93)
     file = replace(PLAIN, content=key * 10 + filler + key)
     sent = render(masked(file, await DETECTOR.examine(file)), marker="gp-aaaaaaaaaaaa")
-    assert "[removed: private-key]" in sent.note
+    assert "[removed: private key]" in sent.note
     assert "Qx7Qx7" not in sent.note
 
 

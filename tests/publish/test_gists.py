@@ -159,7 +159,7 @@ async def test_what_is_left_out_of_a_file_is_left_out_of_the_others(scene: Scene
 
     note = str(scene.crm.activities[-1]["note"])
     assert PASSWORD not in note
-    assert note.count("[removed: generic-password]") == 4
+    assert note.count("[removed: password]") == 4
     assert "x = 1" in note
 
 

@@ -1,5 +1,6 @@
 """One act on many publications: counted before, done in pieces, and each is published once."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +10,13 @@ from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
-from gitpip.errors import InvalidInput, PublicationNotFound, RepairChanged, UserNotTracked
+from gitpip.errors import (
+    InvalidInput,
+    PublicationNotFound,
+    PublicationStateError,
+    RepairChanged,
+    UserNotTracked,
+)
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.runtime.repairs import go_on
@@ -19,6 +26,7 @@ from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import causes, publications, repairs
 from gitpip.store.publications.repairs import Count, Repair
 from gitpip.store.publications.selection import EVERYTHING, Selection
+from gitpip.store.publications.state_words import IS, why_not_moved
 from gitpip.store.schema import gist_files, gists
 from gitpip.store.schema import publications as rows
 from gitpip.store.schema_events import EventKind
@@ -316,3 +324,17 @@ async def test_each_act_is_told_as_one_event_for_a_user(scene: Scene) -> None:
 
 def test_each_state_says_what_to_do() -> None:
     assert set(causes.WHAT_TO_DO) == set(PublicationState)
+
+
+async def test_an_act_that_a_state_does_not_allow_is_refused_in_words(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    number = PublicationId(1)
+    async with scene.database.begin() as transaction:
+        held = await publications.skip(transaction, number, NOW)
+        with pytest.raises(PublicationStateError, match="1 is skipped already, so it can't be sk"):
+            await publications.skip(transaction, number, NOW)
+        for state in PublicationState:
+            told = why_not_moved(replace(held, state=state), PENDING)
+            assert told.startswith("publication 1 ")
+            assert told.endswith(", so it can't be retried")
+    assert len(set(IS.values())) == len(PublicationState)

@@ -29,7 +29,7 @@ from tests.support.tokens import LEAKED
 
 EVE = Actor("eve", Via.COMMAND)
 OTHER = "gh" + "p_" + "zB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG9"
-HELD_FOR_IT = "may contain credentials: github-pat (line 2)"
+HELD_FOR_IT = "may contain credentials: GitHub personal access token, line 2"
 
 
 async def publish(scene: Scene) -> None:
@@ -111,9 +111,10 @@ async def test_what_is_masked_is_nowhere_in_the_crm(scene: Scene) -> None:
     await scene.assert_each_is_there_once()
     assert not crm_holds(scene, LEAKED)
     assert not crm_holds(scene, OTHER)
-    assert crm_holds(scene, "key = &#x27;[removed: github-pat]&#x27;")
+    assert crm_holds(scene, "key = &#x27;[removed: GitHub personal access token]&#x27;")
     assert crm_holds(scene, "user = &#x27;ada&#x27;")
-    assert any("[removed: github-pat].py" in str(each["subject"]) for each in scene.crm.activities)
+    subjects = [str(each["subject"]) for each in scene.crm.activities]
+    assert any("[removed: GitHub personal access token].py" in subject for subject in subjects)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ async def test_what_is_approved_without_credentials_is_sent_without_them(
     assert set(await scene.states()) == {"published"}
     for content in ("v1", "v2"):
         assert crm_holds(scene, f"<pre>{content}")
-        assert crm_holds(scene, "key = &#x27;[removed: github-pat]&#x27;")
+        assert crm_holds(scene, "key = &#x27;[removed: GitHub personal access token]&#x27;")
         assert not crm_holds(scene, LEAKED)
         await see(scene, f"v2\nkey = {LEAKED!r}\n")
         await scene.settle(process)
@@ -151,7 +152,7 @@ async def test_a_secret_of_a_file_is_left_out_of_the_names_of_files(scene: Scene
     await scene.find_files("ada", f"{secret}.txt", content=f'password = "{secret}"\n')
     await publish(scene)
     await scene.assert_each_is_there_once()
-    assert crm_holds(scene, "[removed: generic-password].txt")
+    assert crm_holds(scene, "[removed: password].txt")
     assert not crm_holds(scene, secret)
 
 
@@ -227,7 +228,7 @@ async def test_an_edit_puts_no_credentials_into_a_note(scene: Scene) -> None:
     for content in ("v1\n", f"v2\nkey = {LEAKED!r}\n"):
         await see(scene, content)
         await scene.settle(process)
-    assert shown(scene) == ["v2\nkey = &#x27;[removed: github-pat]&#x27;\n"]
+    assert shown(scene) == ["v2\nkey = &#x27;[removed: GitHub personal access token]&#x27;\n"]
 
 
 async def test_an_edit_after_the_approval_is_not_approved(scene: Scene) -> None:
@@ -239,7 +240,7 @@ async def test_an_edit_after_the_approval_is_not_approved(scene: Scene) -> None:
     scene.clock.advance(timedelta(seconds=1))
     await see(scene, f"\nkey = {OTHER!r}\n")
     await scene.settle(process)
-    assert shown(scene) == ["\nkey = &#x27;[removed: github-pat]&#x27;\n"]
+    assert shown(scene) == ["\nkey = &#x27;[removed: GitHub personal access token]&#x27;\n"]
 
 
 async def test_they_are_published_where_somebody_chose_so(scene: Scene) -> None:

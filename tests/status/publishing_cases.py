@@ -99,7 +99,7 @@ CASES = (
         Act.CHANGE_MODE,
         (users.update().where(ADA).values(publishing_mode="dry-run"),),
         (users.update().values(publishing_mode=None),),
-        ("1 person is in a dry run: nothing of them is sent.",),
+        ("1 person is in a dry run: none of their files is sent.",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
@@ -152,7 +152,7 @@ CASES = (
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
         Act.REVIEW_CREDENTIALS,
-        (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
+        (queued(state="held", held_because="credentials", reason="password, line 3"),),
         (SENT,),
         (
             "1 file may hold credentials: ada.txt of ada. ",

@@ -78,8 +78,8 @@ def test_columns_that_are_not_named_keep_what_their_headings_say(gitpip: Install
     ("options", "words"),
     [
         (("--column", "Konto"), "is not HEADING=COLUMN"),
-        (("--column", "Account=login"), "no column 'Account'; there are 'Kunde', 'Konto'"),
-        (("--column", "Konto=name"), "'name' is not a column"),
+        (("--column", "Account=login"), "unknown column 'Account'. The file has 'Kunde', 'Konto'"),
+        (("--column", "Konto=name"), "unknown column 'name'"),
         (("--column", "Konto=login", "--sheet", "kunden"), "no sheet 'kunden'"),
         (("--no-header",), "with --column alone"),
     ],

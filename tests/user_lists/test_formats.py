@@ -192,13 +192,13 @@ def test_a_choice_can_take_the_first_row_for_a_user() -> None:
     [
         (
             Choice({"GitHub": "login", "Town": "id"}),
-            "no column 'Town'; there are 'Kunde', 'GitHub'",
+            "unknown column 'Town'. The file has 'Kunde', 'GitHub'",
         ),
-        (Choice({"3": "login"}), "no column '3'"),
-        (Choice({"GitHub": "name"}), f"'name' is not a column; there are {', '.join(COLUMNS)}"),
+        (Choice({"3": "login"}), "unknown column '3'"),
+        (Choice({"GitHub": "name"}), f"unknown column 'name'. Allowed: {', '.join(COLUMNS)}"),
         (Choice({"GitHub": "login", "Kunde": "login"}), "two columns are chosen as login"),
         (Choice({"Kunde": "id"}), "must have one column that is chosen as login"),
-        (Choice({"GitHub": "login"}, header=False), "no column 'GitHub'"),
+        (Choice({"GitHub": "login"}, header=False), "unknown column 'GitHub'"),
     ],
 )
 def test_a_choice_that_can_not_be_is_refused(choice: Choice, words: str) -> None:

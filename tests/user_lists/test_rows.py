@@ -109,7 +109,7 @@ def test_a_header_names_columns_and_no_user(
     ("header", "words"),
     [
         ("login # whose", "found the columns 'login # whose'"),
-        ("login,name", "'name' is not a column"),
+        ("login,name", "unknown column 'name'"),
         ("login,id,ID", "named twice"),
         ('login,"id', "not CSV"),
     ],

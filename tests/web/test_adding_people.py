@@ -51,7 +51,7 @@ def test_several_are_previewed_and_added_however_they_are_written(
     assert _tracked(served) == ["ada", "bob", "cleo"]
     assert served.api("GET", "/users/cleo").json()["tags"] == ["vip"]
     assert served.api("GET", "/users/bob").json()["backfill"] == "latest:1"
-    assert "They were all tracked already." in _said(people.post("/people", data=form))
+    assert "All of them were already tracked." in _said(people.post("/people", data=form))
 
 
 def test_who_can_not_be_added_is_said_and_left_in_the_form(

@@ -119,8 +119,8 @@ def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2
     for fields, words in (
         ({"column-1": "login", "column-3": "login"}, "two columns are chosen as login"),
         ({"column-1": "id"}, "must have one column that is chosen as login"),
-        ({"column-9": "login"}, "no column"),
-        ({"column-1": "name"}, "is not a column"),
+        ({"column-9": "login"}, "unknown column"),
+        ({"column-1": "name"}, "unknown column"),
     ):
         refused = confirm(served, people, page, **fields)
         assert (refused.status_code, words in on_one_line(refused.text)) == (422, True), words
@@ -255,7 +255,7 @@ def test_programs_say_what_columns_hold(served: Served) -> None:
     for columns, words in (
         ("{", "columns: must be JSON with texts"),
         ('{"Konto": 1}', "columns: must be JSON with texts"),
-        ('{"Account": "login"}', "columns: there is no column 'Account'; there are 'Kunde'"),
+        ('{"Account": "login"}', "columns: unknown column 'Account'. The file has 'Kunde'"),
     ):
         refused = httpx2.post(url, files=file, data={"columns": columns}, timeout=20)
         assert refused.status_code == 422

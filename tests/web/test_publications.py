@@ -13,6 +13,8 @@ from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 SECRET = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+FOUND = "GitHub personal access token, line 2"
+REMOVED = "[removed: GitHub personal access token]"
 """It is nobody's, and looks like a token of GitHub's."""
 
 
@@ -55,11 +57,11 @@ def test_how_it_is_sent_and_what_is_left_out_is_shown(served: Served) -> None:
         assert (sent["type"], sent["done"]) == (activity["type"], activity["done"])
         assert (sent["owner"], sent["priority"]) == ("deal", None)
         assert sent["due_date"] == activity["due_date"]
-        assert sent["masked"] == ["github-pat (line 2)"]
+        assert sent["masked"] == [FOUND]
     assert (activity["type"], activity["done"]) == ("meeting", False)
-    assert "[removed: github-pat]" in str(activity["note"])
+    assert REMOVED in str(activity["note"])
     for text in (page, shown):
-        assert "github-pat (line 2)" in text
+        assert FOUND in text
         assert str(activity["due_date"]) in text
         assert "meeting" in text
         assert SECRET not in text
@@ -81,16 +83,16 @@ def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: 
     show = ("publications", "show", str(row["id"]))
     shown = served.gitpip.command(*show).stdout
     shown_without = served.gitpip.command(*show, "--credentials", "mask").stdout
-    assert "sends it as shown here, with what looks like credentials: github-pat (line 2)" in page
+    assert f"sends it as shown here, with what looks like credentials: {FOUND}" in page
     assert re.search('<button id="retry-1" class="quiet"[^>]*>Send with the credential<', page)
     assert re.search('<button id="mask-1" aria-label[^>]*>Send without the credential<', page)
-    assert (without["masked"], without["credentials"]) == (["github-pat (line 2)"], [])
-    assert "key = &amp;#x27;[removed: github-pat]" in page.partition('<h2 id="without">')[2]
+    assert (without["masked"], without["credentials"]) == ([FOUND], [])
+    assert f"key = &amp;#x27;{REMOVED}" in page.partition('<h2 id="without">')[2]
     for text in (page.partition('<h2 id="without">')[2], json.dumps(without), shown_without):
         assert SECRET not in text
-        assert "[removed: github-pat]" in text
-    assert (preview["masked"], preview["credentials"]) == ([], ["github-pat (line 2)"])
-    assert "credentials: github-pat (line 2). Approving sends the note as it is" in shown
+        assert REMOVED in text
+    assert (preview["masked"], preview["credentials"]) == ([], [FOUND])
+    assert f"credentials: {FOUND}. Approving sends the note as it is" in shown
     for text in (page, preview["note"], shown):
         assert SECRET in text
 
@@ -110,7 +112,7 @@ def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: 
         lambda: served.gitpip.get(f"/api/v1{path}").json()["state"] == "published", "it to be sent"
     )
     page = on_one_line(served.gitpip.get(path).text)
-    assert "Sent as shown here, with what looks like credentials: github-pat (line 2)." in page
+    assert f"Sent as shown here, with what looks like credentials: {FOUND}." in page
     assert SECRET in page
 
 

@@ -137,7 +137,7 @@ def test_how_far_the_reading_of_lists_is_is_told_everywhere(tmp_path: Path) -> N
     path = tmp_path / "gitpip.sqlite3"
     with serving(tmp_path, f"sqlite+aiosqlite:///{path}") as served:
         served.track("ada", {"one.txt": "1"})
-        assert "not read by REST for a week" not in served.gitpip.get("/status-page").text
+        assert "not read the full gist list" not in served.gitpip.get("/status-page").text
         served.gitpip.stop()
         with sqlite3.connect(path) as rows:
             rows.execute("UPDATE users SET listed_at = datetime(listed_at, '-30 days')")
@@ -153,9 +153,9 @@ def test_how_far_the_reading_of_lists_is_is_told_everywhere(tmp_path: Path) -> N
         page = on_one_line(served.gitpip.get("/status-page").text)
         told = json.loads(served.gitpip.command("status", "--json").stdout)
 
-    assert "none was, in the last day" in none_read
+    assert "spare requests: none in the last day" in none_read
     assert (lists["waiting"], lists["a_day"], lists["round"]) == (1, 1, 86_400)
-    assert "The gist list of 1 person was not read by REST for a week" in page
-    assert "1 a day at present, so that a round over all people takes 1 day" in page
+    assert "gitpip has not read the full gist list of 1 person for a week" in page
+    assert "1 a day now. Reading all lists takes 1 day" in page
     assert told["lists_not_read_for_a_week"] == told["lists_read_in_a_day"] == 1
     assert told["days_for_a_round_of_lists"] == 1.0

@@ -24,11 +24,11 @@ def test_pages_and_api_tell_what_could_not_be_read(served: Served) -> None:
     assert "404" in rows[partly]["reason"]
     assert body["nothing_missed_before"] is None
     person = served.gitpip.get("/people/ada").text
-    for words in (blocked, partly, "451", "missing.txt", "next try", "could not be read"):
+    for words in (blocked, partly, "451", "missing.txt", "Next try:", "could not be read"):
         assert words in person
     gist = served.gitpip.get(f"/gist/{partly}")
     assert "missing.txt" in gist.text
-    assert "next try" in gist.text
+    assert "Next try:" in gist.text
     unread = served.gitpip.get(f"/gist/{blocked}")
     assert unread.status_code == 404
     assert "451" in unread.text

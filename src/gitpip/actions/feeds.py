@@ -30,7 +30,7 @@ class Owner:
 
 
 async def create(acting: Acting, name: str, owner: Owner) -> IssuedAddress:
-    """Make an address; its secret can't be shown again. Blanks around the name are dropped.
+    """Create an address; its secret can't be shown again. Blanks around the name are dropped.
 
     Raises InvalidInput, FeedAddressConflict.
     """

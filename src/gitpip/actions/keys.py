@@ -40,7 +40,7 @@ async def create(
 
 
 async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> IssuedKey:
-    """Give a key another secret; the old one opens nothing from now on.
+    """Replace the secret of a key. The old one stops working immediately.
 
     Without a lifetime it holds as long as before, counted from now. Raises KeyNotFound.
     """

@@ -138,13 +138,13 @@ class StatusBody(BaseModel):
     publishing_mode: PublishingMode
     """The mode of every user who has none of their own."""
     nothing_missed_before: datetime | None
-    """No gist that was public before can have been missed; null while somebody is unread."""
+    """Every gist that was public before is found; null while somebody is unread."""
     held_back_by: HeldBackBody | None
     """The user who holds that time back, if something is in the way."""
     freshness: FreshnessBody
     lists: ListsBody
     capacity: int
-    """How many users GitHub's limits let be looked at in each check interval."""
+    """How many users can be checked within GitHub's limits in each check interval."""
     budgets: list[BudgetBody]
     running_services: int
     versions: list[str]

@@ -81,7 +81,7 @@ class OneUserBody(UserBody):
 
 
 class ForecastBody(NounBody[Forecast]):
-    """What tracking a user would publish at once."""
+    """What adding a user would send at once."""
 
     login: str = Field(validation_alias=AliasPath("account", "login"))
     github_id: int = Field(validation_alias=AliasPath("account", "github_id"))

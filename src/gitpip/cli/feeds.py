@@ -54,7 +54,7 @@ def create_address(
             }
         )
         return
-    console.say(f"Created feed addresses for {name}. They are shown only once:")
+    console.say(f"Created feed addresses for {name}. Copy one now, you won't see them again:")
     console.say(f"{place}.atom")
     console.say(f"{place}.json")
     if settings.public_url is None and _is_any_address(settings.host):

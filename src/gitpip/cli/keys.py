@@ -152,5 +152,5 @@ def _show_once(issued: keys.IssuedKey, as_json: bool) -> None:
         )
         return
     until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
-    console.say(f"{key.name}, {key.role}{until}. The secret is shown only once:")
+    console.say(f"{key.name}, {key.role}{until}. Copy the secret now, you won't see it again:")
     console.say(issued.secret)

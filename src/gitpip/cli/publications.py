@@ -29,6 +29,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Page, Publication, PublicationId, PublicationState
 from gitpip.modes import FoundCredentials
 from gitpip.publish.activity import Rendered
+from gitpip.publish.credentials.findings import listed
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import Conditions, How, conditions, previewed
 from gitpip.same_activity import in_words
@@ -146,7 +147,7 @@ def show_publication(
     else:
         as_words = {
             "done": "yes" if sent.done else "no",
-            "masked": ", ".join(activity.masked) or None,
+            "masked": listed(activity.masked) or None,
             "credentials": _with_credentials(publication, activity),
             "sent_with": ", ".join(f"{one.filename} ({one.id})" for one in publication.sent_with),
         }
@@ -264,7 +265,7 @@ def _with_credentials(publication: Publication, activity: Rendered) -> str | Non
     doing = ". Approving sends the note as it is shown here" if is_held else ""
     if is_held and activity.can_be_masked:
         doing += "; --credentials mask leaves them out"
-    return ", ".join(activity.credentials) + doing
+    return listed(activity.credentials) + doing
 
 
 def _together(publication: Publication) -> str:

@@ -247,7 +247,7 @@ async def add_user(
 
 
 async def forecast_of(settings: Settings, login: str, backfill: Backfill | None) -> Forecast:
-    """What tracking a login would publish at once. Raises InvalidInput, GitHubError."""
+    """What adding a login would send at once. Raises InvalidInput, GitHubError."""
     check_login(login)
     async with opened(settings) as database, github_of(settings, database) as github:
         return await forecast(database, github, login, backfill or settings.backfill)

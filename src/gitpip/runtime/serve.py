@@ -257,7 +257,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
     if settings.pipedrive_token is None:
         log.warning(
             "publishing.waits",
-            reason="PIPEDRIVE_TOKEN is not set; gists are found and kept until it is",
+            reason="PIPEDRIVE_TOKEN is not set. New gists are collected, and sent once it is",
         )
 
 

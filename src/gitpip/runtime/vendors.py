@@ -80,26 +80,21 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
     """Ask GitHub whose the token is, what is left to it, and whether it can be asked in batches."""
     url = settings.github_api_url
     try:
-        way = ok("way to GitHub", f"{url} ({route(url)})")
+        way = ok("GitHub connection", f"{url} ({route(url)})")
         # These few requests may be taken of what is kept for others.
         whole = settings.model_copy(update={"github_share": 1.0})
         async with github_of(whole) as github:
             standing = await github.standing()
             trouble = await _graphql_trouble(github)
     except EnvironmentUnusable as error:
-        return Answers((failure("way to GitHub", str(error), "fix this setting"),))
+        return Answers((failure("GitHub connection", str(error), "fix this setting"),))
     except GitHubUnauthorized as error:
         return Answers((way, failure("GitHub", str(error), CLASSIC)))
     except GitHubLimited as error:
         return Answers((way, warning("GitHub", str(error), "wait until the limit resets")))
     except GitHubError as error:
-        return Answers(
-            (
-                failure(
-                    "way to GitHub", f"{way.found}: {error}", _advice(untrusted=is_untrusted(error))
-                ),
-            )
-        )
+        advice = _advice(untrusted=is_untrusted(error))
+        return Answers((failure("GitHub connection", f"{way.found}: {error}", advice),))
     left = [_left(budget) for budget in standing.budgets] or ["no limit"]
     if standing.login is None and known.tokens.github:
         token = ok("GitHub", IN_THE_SERVICE)
@@ -180,12 +175,12 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
                     outcome = error.outcome
                     untrusted = isinstance(outcome, NotProcessed) and outcome.untrusted
                     advice = _advice(untrusted=untrusted)
-                    finding = failure("way to Pipedrive", f"{way}: {error}", advice)
+                    finding = failure("Pipedrive connection", f"{way}: {error}", advice)
                     return Answers((finding,))
                 token, of_settings = _pipedrive_refusal(error, pipedrive.last_status), ()
     except EnvironmentUnusable as error:
-        return Answers((failure("way to Pipedrive", str(error), "fix this setting"),))
-    return Answers((ok("way to Pipedrive", way), token, *of_settings), pipedrive.now)
+        return Answers((failure("Pipedrive connection", str(error), "fix this setting"),))
+    return Answers((ok("Pipedrive connection", way), token, *of_settings), pipedrive.now)
 
 
 def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:

@@ -111,7 +111,7 @@ class Worker:
         return await self.github.account(login)
 
     async def forecast(self, login: str, backfill: Backfill) -> Forecast:
-        """What tracking a login would publish at once; raises GitHubError."""
+        """What adding a login would send at once; raises GitHubError."""
         return await forecast(self.database, self.github, login, backfill)
 
     async def look_up(self, logins: Sequence[str]) -> LookedUp:
@@ -128,7 +128,7 @@ class Worker:
 
 
 async def forecast(database: Database, github: GitHub, login: str, backfill: Backfill) -> Forecast:
-    """What tracking a login would publish at once; raises GitHubError, DatabaseUnavailable."""
+    """What adding a login would send at once; raises GitHubError, DatabaseUnavailable."""
     past = await past_of(github, login, backfill, utc_now())
     async with database.read() as transaction:
         tracked = await users.with_account(transaction, past.account)

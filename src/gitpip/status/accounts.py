@@ -59,7 +59,7 @@ def _github(change: AccountChange) -> Problem:
             Severity.WARNING,
             f"Two processes have different addresses of GitHub: the people are of "
             f"{change.bound.name} and are checked there, and the one whose GITHUB_API_URL is "
-            f"{change.waiting.name} checks nobody. Give both the same address, or begin with the "
+            f"{change.waiting.name} checks no one. Give both the same address, or begin with the "
             f"people of {change.waiting.name}: gitpip accounts switch github.",
             since=change.since,
             act=Act.SWITCH_ACCOUNT,

@@ -39,7 +39,7 @@ async def problems(transaction: Transaction, overall: PublishingMode) -> list[Pr
     elif waiting.dry_users:
         are = "is" if waiting.dry_users == 1 else "are"
         subject = f"{people(waiting.dry_users)} {are} in a dry run"
-        found.append(_of_dry_run(f"{subject}: nothing of them is sent", waiting.in_dry_run))
+        found.append(_of_dry_run(f"{subject}: none of their files is sent", waiting.in_dry_run))
     if waiting.of_paused:
         wait = "waits" if waiting.of_paused == 1 else "wait"
         found.append(
@@ -60,8 +60,8 @@ def _of_dry_run(subject: str, files: int) -> Problem:
     return Problem(
         ProblemKind.DRY_RUN,
         Severity.INFO,
-        f"{subject}{wait}. gitpip publish --dry-run shows what would be sent; when the mode "
-        "changes, what was found meanwhile is held for your decision.",
+        f"{subject}{wait}. gitpip publish --dry-run shows what would be sent. When you "
+        "change the mode, files found until then are held for your decision.",
         count=max(files, 1),
         act=Act.CHANGE_MODE,
     )

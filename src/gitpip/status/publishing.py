@@ -97,13 +97,13 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         Severity.WARNING,
         "note",
         "{number} in Pipedrive should have been brought up to date since {since}"
-        "{such_as}that of {name}{why}; gitpip tries again.",
+        "{such_as}that of {name}{why}. gitpip tries again.",
     ),
     ProblemKind.DOUBLES_LEFT: _Report(
         Severity.WARNING,
         "file",
         "{number} {are} in Pipedrive twice, and gitpip deletes neither activity: {example} "
-        "Look at the deal, and delete the one that you do not need. This is shown for a week.",
+        "Look at the deal and delete the one that you do not need. This is shown for a week.",
     ),
     ProblemKind.DEALS_DOUBLED: _Report(
         Severity.WARNING,
@@ -115,8 +115,8 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         Severity.INFO,
         "file",
         "{number} {were} in Pipedrive twice for a while{such_as}{name}. A request arrived after "
-        "it was taken for lost, or the database did not know of it after a restore; gitpip deleted "
-        "the younger activity, which nobody had touched. If this happens again without a restore, "
+        "it was taken for lost, or the database did not know of it after a restore. gitpip deleted "
+        "the younger activity, which no one had changed. If this happens again without a restore, "
         "set a longer GITPIP_ABSENT_AFTER.",
     ),
     ProblemKind.DEALS_DRIFTED: _Report(
@@ -347,7 +347,7 @@ def _settings_refused(faults: Sequence[Fault]) -> Problem:
 
 def _rules_unreadable(unreadable: Sequence[PublishingRule]) -> Problem:
     first = unreadable[0]
-    others = "" if len(unreadable) == 1 else f" So it is with {len(unreadable) - 1:,} more."
+    others = "" if len(unreadable) == 1 else f" The same is true of {len(unreadable) - 1:,} more."
     return Problem(
         ProblemKind.RULES_UNREADABLE,
         Severity.WARNING,
@@ -398,9 +398,8 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
 AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON, HeldBecause.RULE})
 """What is held for these reasons is held since somebody chose so: that is no trouble."""
 WHY_HELD = {
-    HeldBecause.FLOOD: "far more would have been sent at once than was expected",
-    HeldBecause.DAY_FLOOD: "far more of all people would have been sent within a day than was "
-    "expected",
+    HeldBecause.FLOOD: "far more would have been sent at once than expected",
+    HeldBecause.DAY_FLOOD: "far more of all people would have been sent within a day than expected",
     HeldBecause.RULE: "a rule holds them",
     HeldBecause.DRY_RUN: "they were found during a dry run",
     HeldBecause.ASK: "new files need approval",

@@ -114,11 +114,11 @@ def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
         place = places.get(_plain(name))
         if place is None:
             raise InvalidInput(
-                "columns", f"there is no column {name[:60]!r}; there are {listed(first)}"
+                "columns", f"unknown column {name[:60]!r}. The file has {listed(first)}"
             )
         if meaning and meaning not in COLUMNS:
             raise InvalidInput(
-                "columns", f"{meaning[:60]!r} is not a column; there are {', '.join(COLUMNS)}"
+                "columns", f"unknown column {meaning[:60]!r}. Allowed: {', '.join(COLUMNS)}"
             )
         meanings[place] = meaning or None
         named_places.add(place)

@@ -99,7 +99,7 @@ def _refuse_a_guess(understood: Understood) -> None:
     if "login" not in names:
         wrong = f"found the columns {found} in {understood.format}"
     elif unknown := [name for name in names if name not in COLUMNS]:
-        wrong = f"{unknown[0][:40]!r} is not a column"
+        wrong = f"unknown column {unknown[0][:40]!r}"
     else:
         wrong = "a column is named twice"
     raise InvalidInput("header", f"{wrong}; {EXPECTED}")

@@ -10,7 +10,7 @@ from gitpip.watch.github.client import GitHub
 
 @dataclass(frozen=True)
 class Forecast:
-    """What tracking a user would publish at once; nothing if `tracked_as` a login already."""
+    """What adding a user would send at once; nothing if `tracked_as` a login already."""
 
     account: Account
     gists: int

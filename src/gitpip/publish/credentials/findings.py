@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gitpip.model import GistFile
+from gitpip.publish.credentials.kinds import kind_in_words
 from gitpip.templates.template import NOTE_LIMIT
 
 READ = NOTE_LIMIT + 16_000
@@ -49,7 +50,7 @@ class Examined:
 
     spans: tuple[tuple[Span, ...], ...] = ((), (), ())
     named: tuple[str, ...] = ()
-    """Each finding by its kind and place."""
+    """Each finding by its kind and place, in words."""
     not_judged: str | None = None
     """Why the detector gave no answer, if it gave none."""
     trouble: str | None = None
@@ -67,11 +68,16 @@ class Examined:
         if not self.named:
             return None
         more = len(self.named) - NAMED
-        rest = f" and {more:,} more" if more > 0 else ""
-        return f"may contain credentials: {', '.join(self.named[:NAMED])}{rest}"
+        rest = f", and {more:,} more" if more > 0 else ""
+        return f"may contain credentials: {listed(self.named[:NAMED])}{rest}"
 
 
 NOTHING = Examined()
+
+
+def listed(named: Sequence[str]) -> str:
+    """Findings in one line: each has a comma of its own, before its place."""
+    return "; ".join(named)
 
 
 def parts_of(file: GistFile) -> Parts:
@@ -149,14 +155,14 @@ def without(text: str, spans: Iterable[Span]) -> str:
     """The text with each of these pieces replaced by its kind."""
     pieces, last = [], 0
     for span in spans:
-        pieces += [text[last : span.start], f"[removed: {span.kind}]"]
+        pieces += [text[last : span.start], f"[removed: {kind_in_words(span.kind)}]"]
         last = span.end
     return "".join([*pieces, text[last:]])
 
 
 def _named(parts: Parts, spans: Sequence[Sequence[Span]]) -> tuple[str, ...]:
     return tuple(
-        f"{span.kind} ({_place(name, text, span)})"
+        f"{kind_in_words(span.kind)}, {_place(name, text, span)}"
         for name, text, of_part in zip(Parts._fields, parts, spans, strict=True)
         for span in of_part
     )

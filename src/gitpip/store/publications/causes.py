@@ -14,15 +14,15 @@ from gitpip.store.schema import publications
 from gitpip.store.visibility import of_removed
 
 WHAT_TO_DO = {
-    PublicationState.FAILED: "Fix the cause, then retry them, or skip them.",
+    PublicationState.FAILED: "Fix the cause, then retry or skip them.",
     PublicationState.HELD: "Look at them, then approve or skip them.",
-    PublicationState.PENDING: "They are sent when they are due; retry them to send them now.",
+    PublicationState.PENDING: "They are sent when they are due. To send them now, retry them.",
     PublicationState.SENDING: "gitpip waits for Pipedrive's answer.",
-    PublicationState.UNCERTAIN: "Nothing: gitpip looks for them in Pipedrive.",
-    PublicationState.SKIPPED: "Nothing, unless you want them sent after all: then retry them.",
-    PublicationState.WITHDRAWN: "Nothing; they were undone. Retry one to send it once more.",
+    PublicationState.UNCERTAIN: "Nothing to do. gitpip checks whether they arrived.",
+    PublicationState.SKIPPED: "Nothing to do. To send them anyway, retry them.",
+    PublicationState.WITHDRAWN: "Nothing to do. They were undone. To send one again, retry it.",
     PublicationState.PUBLISHED: (
-        "They are in Pipedrive, and their notes are not up to date: gitpip notes retry."
+        "They are in Pipedrive, but their notes are out of date. Run gitpip notes retry."
     ),
 }
 SHOWN = 100

@@ -49,6 +49,7 @@ from gitpip.store.publications.publication_rows import (
 )
 from gitpip.store.publications.recognition import Recognised, Wanted
 from gitpip.store.publications.selection import EVERYTHING, Selection
+from gitpip.store.publications.state_words import why_not_moved
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_publishing import holder
 from gitpip.store.visibility import of_removed, of_tracked, tracked
@@ -493,8 +494,5 @@ async def _move(
             f"{publication.part_of}, which holds all of its files; use that one instead"
         )
     if result.rowcount == 0:
-        raise PublicationStateError(
-            f"publication {publication_id} is {publication.state}; only one that is "
-            f"{' or '.join(state for state in away_from if state is not to)} can become {to}"
-        )
+        raise PublicationStateError(why_not_moved(publication, to))
     return publication

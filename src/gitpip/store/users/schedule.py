@@ -407,7 +407,7 @@ class Freshness:
     unread: int
     """How many were never read completely yet."""
     complete_until: datetime | None
-    """Nothing before can have been missed of anybody; None as long as somebody is unread."""
+    """Everything before it is found of all users; None while somebody is unread."""
     oldest: datetime | None
     """Everybody of those read is known at least up to this time."""
     median: datetime | None
@@ -429,7 +429,7 @@ class Completeness:
 
     @property
     def complete_until(self) -> datetime | None:
-        """Nothing before can have been missed of anybody; None as long as somebody is unread."""
+        """Everything before it is found of all users; None while somebody is unread."""
         return self.oldest if self.unread == 0 else None
 
 

@@ -35,7 +35,7 @@ async def list_checks(
 @router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def request_check(acting: CurrentActing) -> CheckBody:
-    """Check every tracked user now."""
+    """Check all tracked users now."""
     return CheckBody.of(await actions.request(acting))
 
 

@@ -23,7 +23,7 @@ router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["feeds"], resp
 
 
 class NewFeedAddress(RequestBody):
-    """An address to be made; `name` says for which feed reader."""
+    """A new feed address. `name` is that of the feed reader, e.g. Feedly."""
 
     name: str
 
@@ -48,7 +48,7 @@ async def list_addresses(
 async def create_address(
     new: NewFeedAddress, request: Request, acting: CurrentActing, identity: CurrentIdentity
 ) -> IssuedAddressBody:
-    """Make an address; it is shown in this answer only, and ends with the key that made it."""
+    """Create an address; it is shown in this answer only, and ends with the key that made it."""
     owner = Owner(identity.viewer_for(None), Parent(identity.parent, identity.key_id))
     issued = await actions.create(acting, new.name, owner)
     return IssuedAddressBody.of(issued, public_base(request))

@@ -31,9 +31,9 @@ Lifetime = Annotated[str, AfterValidator(_duration_text)]
 
 
 class NewKey(RequestBody):
-    """A key to be made. `expires` is after how long it ends, like `90d`; without, it lasts.
+    """A new access key. It expires after `expires`, e.g. `90d`, or never.
 
-    The first key, made without showing one, needs the `code` that gitpip printed at its start.
+    The first key, created without showing one, needs the `code` that gitpip printed at its start.
     """
 
     name: str
@@ -43,7 +43,7 @@ class NewKey(RequestBody):
 
 
 class Rotation(RequestBody):
-    """How long the new secret holds, like `90d`; without, as long as the old one did."""
+    """The new secret expires after `expires`, e.g. `90d`, or after as long as the old one did."""
 
     expires: Lifetime | None = None
 
@@ -62,7 +62,7 @@ async def list_keys(context: Context) -> list[KeyBody]:
 async def create_key(
     new: NewKey, context: Context, acting: CurrentActing, identity: CurrentIdentity
 ) -> IssuedKeyBody:
-    """Make a key; it is shown in this answer only."""
+    """Create an access key. Only this answer shows it."""
     first_key = context.first_key
     lifetime = parse_duration(new.expires) if new.expires else None
     issued = await actions.create(
@@ -82,7 +82,7 @@ async def create_key(
 async def rotate_key(
     name: str, acting: CurrentActing, rotation: Rotation | None = None
 ) -> IssuedKeyBody:
-    """Give a key another secret, shown in this answer only; the old one opens nothing any more."""
+    """Replace a key's secret. Only this answer shows it. The old one stops working immediately."""
     expires = rotation.expires if rotation else None
     lifetime = parse_duration(expires) if expires else None
     return IssuedKeyBody.of(await actions.rotate(acting, name, lifetime=lifetime))
@@ -91,7 +91,7 @@ async def rotate_key(
 @router.delete("/keys/{name}", tags=["keys"])
 @needs(Role.ADMIN)
 async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
-    """Revoke a key, from this moment on."""
+    """Revoke a key immediately."""
     return KeyBody.of(await actions.revoke(acting, name), utc_now())
 
 

@@ -165,7 +165,7 @@ async def retry_publication(
 async def skip_publication(
     publication_id: Number, context: Context, acting: CurrentActing
 ) -> PublicationBody:
-    """Decide that a publication is not to be sent."""
+    """Skip a publication: it is not sent."""
     return await _body(context, await actions.skip(acting, PublicationId(publication_id)))
 
 

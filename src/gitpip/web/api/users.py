@@ -148,7 +148,7 @@ async def add_user(
 @router.post("/forecast", tags=["users"])
 @needs(Role.OPERATOR)
 async def forecast(wanted: ForecastRequest, context: Context) -> ForecastBody:
-    """What tracking a user would publish at once, and how long that would take.
+    """Preview what adding a user would send to Pipedrive, and how long that takes.
 
     It spends requests of GitHub's rate limit, so it is for operators, and no GET: a page of
     another site can make a browser send one.

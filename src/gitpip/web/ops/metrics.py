@@ -96,7 +96,7 @@ def _of_users(stats: Stats) -> Iterator[Metric]:
     )
     yield _one(
         "gitpip_loss_window_seconds",
-        "Nothing that was public longer ago can have been missed; absent while users are unread.",
+        "Everything that was public longer ago is found; absent while users are unread.",
         _age(stats, known.complete_until),
     )
 

@@ -41,7 +41,7 @@ async def create_address(
     identity: CurrentIdentity,
     name: Annotated[str, Form(max_length=200)] = "",
 ) -> HTMLResponse:
-    """Make an address, and show it once."""
+    """Create an address, and show it once."""
     try:
         owner = Owner(viewer_of(request), Parent(identity.parent, identity.key_id))
         issued = await actions.create(acting, name, owner)

@@ -73,7 +73,7 @@ async def create_key(
 async def act_on_key(
     name: Name, act: Literal["rotate", "revoke"], context: Context, acting: CurrentActing
 ) -> Response:
-    """Give a key another secret, shown once, or let it open nothing any more."""
+    """Replace the secret of a key and show it once, or revoke the key."""
     if act == "rotate":
         return await _keys(context, issued=await actions.rotate(acting, name, lifetime=None))
     await actions.revoke(acting, name)

@@ -7,8 +7,9 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) last = new Date();
   banner.hidden = event.detail.successful;
   const time = last.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const reason = event.detail.xhr.status === 404 ? "This item no longer exists." : "Can't reach gitpip. Retrying…";
-  banner.textContent = `${reason} Showing what we had at ${time}.`;
+  const shown = `Showing what we had at ${time}.`;
+  const isGone = event.detail.xhr.status === 404;
+  banner.textContent = isGone ? `This item no longer exists. ${shown}` : `Can't reach gitpip. ${shown} Retrying…`;
 });
 
 const ENTRIES = "article[id], tr[id], li[id]";
