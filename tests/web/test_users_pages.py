@@ -44,12 +44,19 @@ def test_what_was_written_stays_in_the_form_that_is_refused(
     served.github.add_user("ada")
     people.post("/people", data={"login": "ada", "tags": "old"})
 
-    user = people.post("/people/ada/change", data={"tags": "vip, new", "interval": "soon"})
+    user = people.post(
+        "/people/ada/change",
+        data={"tags": "vip, new", "interval": "soon", "publishing_mode": "dry-run"},
+    )
+    target = people.post("/people/ada/target", data={"target": "deal:many"})
     feed = people.post("/feeds", data={"name": "my\treader"})
 
-    assert user.status_code == feed.status_code == 422
+    assert user.status_code == target.status_code == feed.status_code == 422
     assert 'value="vip, new"' in user.text
     assert 'value="soon"' in user.text
+    assert '<option value="dry-run" selected>' in user.text
+    assert 'value="deal:many"' in target.text
+    assert 'value="old"' in target.text
     assert 'value="my\treader"' in feed.text
     assert served.gitpip.get("/api/v1/users/ada").json()["tags"] == ["old"]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -20,13 +20,14 @@ from gitpip.errors import HeldChanged, InvalidInput, PipedriveUnasked
 from gitpip.model import FileKey, Role, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
+from gitpip.status.reading import Condition
 from gitpip.store import listing, read_state
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import held, opt_outs
 from gitpip.store.publications.progress import progress as progress_of
 from gitpip.store.status import pauses
 from gitpip.store.users import users
-from gitpip.targets import parsed_target
+from gitpip.targets import DEAL_BY_TITLE, parsed_target
 from gitpip.validation import possible_login
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -52,6 +53,18 @@ class Found:
     hits: Sequence[Hit]
 
 
+@dataclass(frozen=True)
+class Refused:
+    """What was written into a form, and why that can't be done."""
+
+    fault: str
+    tags: str | None = None
+    interval: str | None = None
+    publishing_mode: str | None = None
+    target: str | None = None
+    """None stands for a field that was not in the form."""
+
+
 @router.get("/people/{login}")
 @needs(Role.VIEWER)
 async def person(
@@ -70,11 +83,10 @@ async def _person(
     login: str,
     *,
     before: int | None = None,
-    fault: str = "",
-    written: tuple[str, str] | None = None,
+    refused: Refused | None = None,
     found: Found | None = None,
 ) -> Response:
-    """The page; with a fault it keeps what was written as tags and as interval."""
+    """The page; where a form was refused, what was written stays in it."""
     now = utc_now()
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
@@ -94,12 +106,6 @@ async def _person(
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
         stops = await stops_of(transaction, context)
-    stop = stops.held_up(pauses.PUBLISHING)
-    held_up = stop and stop.sentence
-    if user.state is UserState.PAUSED:
-        held_up = f"{user.login} is paused. Nothing is sent until someone resumes {user.login}."
-    own = format_duration(user.check_interval) if user.check_interval else ""
-    tags, interval = written or (" ".join(user.tags), own)
     page = await asyncio.to_thread(
         render,
         "person.html",
@@ -107,8 +113,7 @@ async def _person(
         user=user,
         unread=unread,
         waits_for_look=is_due(user, now) and stops.held_up(pauses.WATCHING) is None,
-        tags=tags,
-        interval=interval,
+        form=_form(user, refused),
         general=format_duration(context.settings.check_interval),
         fresh=fresh,
         visited=visited,
@@ -117,17 +122,37 @@ async def _person(
         held=waiting,
         mode=stops.mode,
         opt_out=opt_out,
-        held_up=held_up if progress.waiting else None,
+        held_up=_held_up(user, stops) if progress.waiting else None,
         before=before,
         weeks=per_week(times, now),
         files=files[:ROWS],
         older=files[ROWS - 1].key if len(files) > ROWS else None,
         preview=lambda file: shown(file, PREVIEW),
         links=await context.links(),
-        fault=fault,
+        fault=refused.fault if refused else "",
         found=found,
     )
-    return HTMLResponse(page, status_code=422 if fault else 200)
+    return HTMLResponse(page, status_code=422 if refused else 200)
+
+
+def _form(user: User, refused: Refused | None) -> Refused:
+    """What stands in the forms: what was written, or what the user has."""
+    has = {
+        "tags": " ".join(user.tags),
+        "interval": format_duration(user.check_interval) if user.check_interval else "",
+        "publishing_mode": user.publishing_mode or users.GENERAL,
+        "target": str(user.target or DEAL_BY_TITLE),
+    }
+    written = asdict(refused or Refused(""))
+    return Refused(**{**has, **{name: text for name, text in written.items() if text is not None}})
+
+
+def _held_up(user: User, stops: Condition) -> str | None:
+    """Why nothing of a user is sent, if so."""
+    if user.state is UserState.PAUSED:
+        return f"{user.login} is paused. Nothing is sent until someone resumes {user.login}."
+    stop = stops.held_up(pauses.PUBLISHING)
+    return stop.sentence if stop else None
 
 
 def is_due(user: User, now: datetime) -> bool:
@@ -157,7 +182,8 @@ async def change_user(
         )
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
-        return await _person(request, context, login, fault=str(error), written=(tags, interval))
+        refused = Refused(str(error), tags, interval, publishing_mode)
+        return await _person(request, context, login, refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
 
@@ -172,7 +198,8 @@ async def change_target(
         changes = await chosen_targets.checked(changes, context.check_target)
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
-        return await _person(request, context, login, fault=str(error))
+        refused = Refused(str(error), target=target)
+        return await _person(request, context, login, refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
 
@@ -185,7 +212,7 @@ async def search_targets(
     try:
         hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, PipedriveUnasked) as error:
-        return await _person(request, context, login, fault=str(error))
+        return await _person(request, context, login, refused=Refused(str(error)))
     return await _person(request, context, login, found=Found(term, hits))
 
 
@@ -208,7 +235,7 @@ async def decide_held_files(
         number = read_field("shown", number_of_files, shown)
         answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
-        return await _person(request, context, login, fault=str(error))
+        return await _person(request, context, login, refused=Refused(str(error)))
     done = urlencode({"queued": answered.published, "skipped": answered.skipped})
     where = f"/publications?{done}" if back == "publications" else f"/people/{answered.login}"
     return RedirectResponse(where, status_code=303)
