@@ -1,6 +1,6 @@
 """Rows: the only package that knows SQL."""
 
-# The schema is whole with these tables only.
+# The schema is complete only with these tables.
 import gitpip.store.schema_access
 import gitpip.store.schema_accounts
 import gitpip.store.schema_events

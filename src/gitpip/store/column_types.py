@@ -1,4 +1,4 @@
-"""What a column holds, as the nouns have it: times, durations, enums, rules and lists of lines."""
+"""Types of columns, with Python's values: times, durations, enums, rules and lists of lines."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ Key = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime on every database; SQLite forgets the zone, so it is given back."""
+    """An aware UTC datetime on every database; SQLite stores no zone, so it is added when read."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -35,7 +35,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class Seconds(TypeDecorator[timedelta]):
-    """A duration, kept in seconds, without fractions."""
+    """A duration, stored in seconds, without fractions."""
 
     impl = Integer
     cache_ok = True
@@ -55,7 +55,7 @@ class LongSeconds(Seconds):
 
 
 class Flag(TypeDecorator[bool]):
-    """Yes or no, kept as 1 or 0. Compare it with these: SQLAlchemy writes `true` for True."""
+    """Yes or no, stored as 1 or 0. Compare it with these: SQLAlchemy writes `true` for True."""
 
     impl = Integer
     cache_ok = True
@@ -68,7 +68,7 @@ class Flag(TypeDecorator[bool]):
 
 
 class OneOf(TypeDecorator[Member]):
-    """A member of an enum, kept as its value; whatever is no member can't be written."""
+    """A member of an enum, stored as its value; other values are refused."""
 
     impl = String
     cache_ok = True
@@ -86,7 +86,7 @@ class OneOf(TypeDecorator[Member]):
 
 
 class Rule(TypeDecorator[Backfill]):
-    """How much of a new user's past is published, kept as `Backfill.parse` reads it."""
+    """The rule for a new user's existing gists, stored as `Backfill.parse` reads it."""
 
     impl = String
     cache_ok = True
@@ -99,7 +99,7 @@ class Rule(TypeDecorator[Backfill]):
 
 
 class AnyTarget(TypeDecorator[Target]):
-    """Where activities are put, kept as `Target.parse` reads it."""
+    """The target of activities, stored as `Target.parse` reads it."""
 
     impl = String(60)
     cache_ok = True
@@ -112,7 +112,7 @@ class AnyTarget(TypeDecorator[Target]):
 
 
 class Lines(TypeDecorator[tuple[str, ...]]):
-    """Texts, kept a line each; where there are none, the column is empty, or NULL if it may be."""
+    """Texts, stored a line each; without any, the column is empty, or NULL if it may be."""
 
     impl = Text
     cache_ok = True
@@ -127,7 +127,7 @@ class Lines(TypeDecorator[tuple[str, ...]]):
 
 
 class Numbers(TypeDecorator[frozenset[int]]):
-    """A set of numbers, kept as words."""
+    """A set of numbers, stored as words."""
 
     impl = Text
     cache_ok = True
@@ -140,7 +140,7 @@ class Numbers(TypeDecorator[frozenset[int]]):
 
 
 class Times(TypeDecorator[Mapping[str, datetime]]):
-    """Times by name, kept as JSON."""
+    """Times by name, stored as JSON."""
 
     impl = Text
     cache_ok = True
@@ -154,7 +154,7 @@ class Times(TypeDecorator[Mapping[str, datetime]]):
 
 
 class Words(TypeDecorator[tuple[str, ...]]):
-    """Texts without commas that `aggregate_strings` put together, sorted; they are only read."""
+    """Texts without commas that `aggregate_strings` joined, sorted; they are only read."""
 
     impl = Text
     cache_ok = True

@@ -1,10 +1,10 @@
-"""In which order gists appear in the inbox: a reader says "all up to here" without any clock.
+"""The order in which gists appear in the inbox: a reader says "all up to here" without a clock.
 
 The keys of the inbox grow, but a transaction that took a smaller key may commit after one with a
 larger key. So each transaction that is about to take keys first takes an advisory lock that names
-the newest key at that time; its own keys are larger. Who wants a key below which nothing will
-appear later looks which of these locks there are. The locks are shared, so nobody waits. SQLite has
-one writer, so there the keys are in order.
+the newest key at that time; its own keys are larger. To get a key below which nothing will appear
+later, a transaction checks which of these locks there are. The locks are shared, so no transaction
+waits. SQLite has one writer, so there the keys are in order.
 """
 
 from sqlalchemy import func, select, text
@@ -31,35 +31,35 @@ OLDEST_LOCK = """
 
 
 async def about_to_appear(transaction: Transaction) -> None:
-    """Say that this transaction will let gists appear in the inbox."""
+    """Announce that this transaction will let gists appear in the inbox."""
     if transaction.dialect.name != "sqlite":
         await transaction.execute(text(LOCK), {"locks": LOCKS})
 
 
 async def settled(database: Database) -> int:
-    """The newest key of the inbox such that no gist with a smaller one will appear any more.
+    """Return the key of the inbox up to which no more gists will appear.
 
     The inbox must be read in a later transaction: one that had begun before would not see what was
     committed, and its lock released, in between. Raises DatabaseUnavailable.
     """
     async with database.read() as transaction:
         if database.is_sqlite:
-            # The condition lets SQLite take the index, which holds those with a key only.
+            # The condition lets SQLite use the index, which only holds users with a key.
             columns = (inbox.c.key, users.c.returned_key)
             keys = [select(func.max(one)).where(one.is_not(None)) for one in columns]
             return max([await transaction.scalar(key) or 0 for key in keys])
-        # In this order: who takes a lock after the second statement takes keys above this one.
+        # In this order: a lock that is taken after the second statement is for keys above this one.
         newest: int = (await transaction.execute(text(NEWEST))).scalar_one()
         oldest = await transaction.scalar(text(OLDEST_LOCK), {"locks": LOCKS})
     return newest if oldest is None else min(newest, int(oldest))
 
 
 async def one_at_a_time(transaction: Transaction, name: str) -> None:
-    """Wait for other transactions under this name, such as a viewer's, and let later ones wait."""
+    """Wait for other transactions under this name, such as a viewer's, and make later ones wait."""
     if transaction.dialect.name != "sqlite":
         await transaction.execute(select(func.pg_advisory_xact_lock(1, func.hashtext(name))))
 
 
 async def newest(transaction: Transaction) -> FileKey:
-    """The largest key of a file so far; 0 without files."""
+    """Return the largest key of a file so far; 0 without files."""
     return FileKey(await transaction.scalar(select(func.max(gist_files.c.key))) or 0)

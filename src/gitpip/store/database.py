@@ -1,4 +1,4 @@
-"""Connect, transact, migrate; what differs between SQLite and PostgreSQL stays here."""
+"""Connections, transactions and migrations, with the differences of SQLite and PostgreSQL."""
 
 import asyncio
 import copy
@@ -31,11 +31,11 @@ from gitpip.store import sqlite
 from gitpip.store.postgres import Watched, check_suitable, connect, name_of, one_line
 
 Transaction: TypeAlias = AsyncConnection
-"""What `Database.begin` and `Database.read` open, and every function that touches rows takes."""
+"""The transaction of `Database.begin` or `Database.read`, which functions on rows take."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT = timedelta(seconds=30)
-"""A statement that takes longer has lost its server; a migration may take as long as it needs."""
+"""A statement that takes longer has lost its server; a migration may take any time."""
 TRIAL = timedelta(seconds=5)
 SHARE_WAIT = timedelta(seconds=10)
 """How long a transaction waits for one of the connections of its share."""
@@ -46,9 +46,9 @@ MIGRATION_TRIES = 20
 
 DEADLOCK = "40P01"
 
-# Not the statement is at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html
+# The statement is not at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNAVAILABLE = ("08", "28", "40", "3D", "53", "57", "58", "25006", "25P03", "42501")
-# By what begins PostgreSQL's codes, and SQLite's names: https://sqlite.org/rescode.html
+# By the beginnings of PostgreSQL's codes, and SQLite's names: https://sqlite.org/rescode.html
 RESTORE = "restore a backup, or move the file away to begin anew"
 ADVICE = {
     "53300": "let it accept more (max_connections), or each gitpip open fewer"
@@ -58,13 +58,13 @@ ADVICE = {
     "SQLITE_CORRUPT": f"it is damaged: {RESTORE}",
     "SQLITE_NOTADB": f"it is damaged, or something else: {RESTORE}",
 }
-# libpq tells no code where a connection is refused, and PostgreSQL may say it in another language.
+# libpq gives no code if a connection is refused, and PostgreSQL may say it in another language.
 NO_CONNECTION_FREE = re.compile(r"too many (clients|connections)|remaining connection slots")
 
 
 @dataclass(frozen=True)
 class Pool:
-    """How many connections there are now, and may be."""
+    """The numbers of connections: used, idle, and allowed."""
 
     in_use: int
     idle: int
@@ -76,13 +76,13 @@ _within: ContextVar["Database | None"] = ContextVar("within a transaction", defa
 
 
 class Database:
-    """A pool of connections to one database; every access to it goes through `begin` or `read`."""
+    """A pool of connections to one database; every access to it uses `begin` or `read`."""
 
     nesting_fails = False
     """Whether a transaction that is opened inside another one fails, as it does in the tests.
 
-    It takes a second connection while it holds the first. When all do so at once the pool is
-    empty, and on SQLite a writer inside a writer waits for itself.
+    It takes a second connection while it holds the first. If all do so at once the pool is empty,
+    and on SQLite a writer inside a writer waits for itself.
     """
 
     def __init__(self, engine: AsyncEngine, login: "Login | None" = None) -> None:
@@ -97,25 +97,25 @@ class Database:
         return self._writer is not None
 
     def shared(self, size: int) -> "Database":
-        """The same database, for those who may use at most `size` of the connections at a time.
+        """Return the same database, limited to `size` of the connections at a time.
 
-        Who asks it beyond that waits apart from everyone else, and `begin` and `read` raise
-        DatabaseBusy in the end.
+        Uses beyond that wait apart from all others, and in the end `begin` and `read` raise
+        DatabaseBusy.
         """
         part = copy.copy(self)
         part._share = Share(size, SHARE_WAIT, lambda: _busy(size))
         return part
 
     def use(self, address: str) -> None:
-        """Log in from the next connection on as this address of the same database says."""
+        """Use this address of the same database from the next connection on."""
         if self._login:
             self._login.address = address
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
-        """A transaction that may write; it commits at the end, or rolls back on an exception.
+        """Open a transaction that may write; commit at the end, or roll back on an exception.
 
-        Raises DatabaseUnavailable when the database can't be reached or written.
+        Raises DatabaseUnavailable if the database cannot be reached or written.
         """
         async with (
             self._not_within_another(),
@@ -128,7 +128,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """A transaction that only reads, and sees one state of the database throughout."""
+        """Open a transaction that only reads, and sees one state of the database throughout."""
         async with (
             self._not_within_another(),
             self._place(),
@@ -136,7 +136,7 @@ class Database:
             self._engine.connect() as connection,
         ):
             await connection.execution_options(gitpip_read=True)
-            # Every transaction of SQLite sees one state, and to say so takes four statements.
+            # Every transaction of SQLite sees one state, and saying so takes four statements.
             if not self.is_sqlite:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
@@ -159,10 +159,10 @@ class Database:
     async def migrate(self) -> None:
         """Bring the schema up to date, one process at a time.
 
-        It is tried again after a deadlock: an older gitpip that still runs locks tables in an
-        order of its own, and PostgreSQL may choose either side to give way.
+        It is tried again after a deadlock: an older gitpip that still runs locks tables in an order
+        of its own, and PostgreSQL may choose either side to give way.
 
-        Raises DatabaseTooNew when a newer gitpip has migrated it already.
+        Raises DatabaseTooNew if a newer gitpip has migrated it already.
         """
         async with self._faults_named():
             for failures in count(1):
@@ -188,7 +188,7 @@ class Database:
         return _postgres(self._login, statement=None) if self._login else self._engine
 
     async def is_migrated(self) -> bool:
-        """Whether the schema is the one this gitpip was built for, or a newer one.
+        """Return whether the schema is the one this gitpip was built for, or a newer one.
 
         A newer gitpip that starts beside this one only adds to it.
         """
@@ -197,23 +197,23 @@ class Database:
         return revision == _head() or (revision is not None and not _knows(revision))
 
     async def revision(self) -> str | None:
-        """The schema's revision; None where there is none. Raises DatabaseTooNew."""
+        """Return the schema's revision; None if there is none. Raises DatabaseTooNew."""
         async with self.read() as transaction:
             revision = await transaction.run_sync(_revision)
         _check_known(revision)
         return revision
 
     async def check_suitable(self) -> None:
-        """Raise DatabaseUnsuitable if PostgreSQL is set up in a way that gitpip can't work with.
+        """Raise DatabaseUnsuitable if PostgreSQL is set up in a way that gitpip cannot work with.
 
-        Raises DatabaseUnavailable when it can't be reached.
+        Raises DatabaseUnavailable if it cannot be reached.
         """
         if self._login:
             async with self._faults_named():
                 await check_suitable(self._login.address)
 
     async def try_to_write(self) -> None:
-        """Make a table and take it back. Raises DatabaseUnavailable."""
+        """Create a table and roll it back. Raises DatabaseUnavailable."""
         async with self._faults_named(), _optional(self._writer), self._engine.connect() as trial:
             await trial.execute(text("CREATE TABLE gitpip_can_write (yes INTEGER)"))
             await trial.rollback()
@@ -242,7 +242,7 @@ class Database:
             reason = str(error) or "no answer"
             raise DatabaseUnavailable(f"{self._named} can't be reached: {reason}") from error
         except psycopg.Error as error:
-            # While a connection was made or tried, where SQLAlchemy does not translate them.
+            # Errors while a connection is made or tried, which SQLAlchemy does not translate.
             raise self._unavailable(error) from error
         except PoolTimeout as error:
             raise DatabaseUnavailable(
@@ -262,7 +262,7 @@ class Database:
 
 @dataclass
 class Login:
-    """The address of a PostgreSQL that the next connection is opened with."""
+    """The address of PostgreSQL for the next connection."""
 
     address: str
 
@@ -271,7 +271,7 @@ class Login:
 
 
 def open_database(url: str, *, connections: int = 10) -> Database:
-    """A database for an SQLAlchemy URL of `sqlite+aiosqlite`, or an address that libpq knows.
+    """Return a database for an SQLAlchemy URL of `sqlite+aiosqlite`, or an address for libpq.
 
     At most `connections` are open at a time. Nothing is connected yet.
     """
@@ -297,8 +297,8 @@ def open_database(url: str, *, connections: int = 10) -> Database:
 
 
 def _bounds(connections: int) -> dict[str, Any]:
-    # The one used last is used next: each keeps up to 100 prepared statements of its own, so those
-    # that are only needed at times of load should not collect them.
+    # The connection used last is used next: each keeps up to 100 prepared statements of its own, so
+    # those that are only needed at times of load should not collect them.
     return {
         "pool_size": connections,
         "max_overflow": 0,
@@ -325,14 +325,14 @@ async def wait_until_reachable(
     *,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Try to connect until it works, with `meanwhile` done between two tries.
+    """Try to connect until it works; call `meanwhile` between two tries.
 
     Raises DatabaseUnavailable when `wait` is over, and DatabaseUnsuitable at once.
     """
     deadline = asyncio.get_running_loop().time() + wait.total_seconds()
     for failures in count(1):
         try:
-            # First, because behind some poolers already the next statement fails.
+            # First, because behind some poolers the next statement already fails.
             await database.check_suitable()
             async with database.read() as transaction:
                 await transaction.execute(text("SELECT 1"))
@@ -371,7 +371,7 @@ def _is_unavailable(error: DBAPIError) -> bool:
         return True
     if code := _code(error.orig):
         return code.startswith(UNAVAILABLE)
-    # SQLite says with the plain class that a file is no database, or a damaged one.
+    # SQLite reports with the plain class that a file is no database, or a damaged one.
     return isinstance(error, OperationalError) or type(error) is DatabaseError
 
 
@@ -394,9 +394,9 @@ def _prepare_postgres_connection(connection: AdaptedConnection, entry: Connectio
 def _try_postgres_connection(
     connection: AdaptedConnection, entry: ConnectionPoolEntry, _: object
 ) -> None:
-    """Learn before it is used whether a connection is dead; then the others are, too.
+    """Check before use whether a connection is dead; then the others are, too.
 
-    SQLAlchemy's own trial would wait as long as for any statement, and for each connection again.
+    SQLAlchemy's own check would wait as long as for any statement, and for each connection again.
     """
     if entry.info.pop("new", False):
         return
@@ -422,9 +422,10 @@ def _configuration() -> Config:
 
 @cache
 def _revisions() -> tuple[str | None, frozenset[str]]:
-    """The newest revision, and all that there are.
+    """Return the newest revision, and all revisions.
 
-    Kept, because Alembic loads every script to tell, which takes 11 ms for 41 of them.
+    The result is cached, because Alembic loads every script for it, which takes 11 ms for 41 of
+    them.
     """
     scripts = ScriptDirectory.from_config(_configuration())
     return scripts.get_current_head(), frozenset(each.revision for each in scripts.walk_revisions())

@@ -1,11 +1,11 @@
-"""Events: what happened, kept by the transaction in which it happened, and read in that order.
+"""Events: recorded in the transaction in which they happen, and read in order.
 
 A reader follows them by their ids: after the last id that was read it gets everything that came
-later, and nothing twice. On PostgreSQL a transaction that took a smaller id may commit
-after one with a larger id. So each writer first takes an advisory lock that names the newest id
-at that time; its own ids are larger. Readers see these locks, and leave out what is newer than the
-oldest of them. The locks are shared, so that nobody waits. SQLite has one writer: there the ids
-are in the order of the commits.
+later, and nothing twice. On PostgreSQL a transaction that took a smaller id may commit after one
+with a larger id. So each writer first takes an advisory lock that names the newest id at that time;
+its own ids are larger. Readers see these locks, and leave out what is newer than the oldest of
+them. The locks are shared, so that no transaction waits. SQLite has one writer: there the ids are
+in the order of the commits.
 """
 
 from collections import Counter
@@ -45,25 +45,25 @@ EventId = NewType("EventId", int)
 
 @dataclass(frozen=True)
 class NewEvent:
-    """Something that happens, to be kept."""
+    """An event to record."""
 
     kind: EventKind
     user_key: UserKey | None = None
     gist_id: GistId | None = None
     publication_id: PublicationId | None = None
     detail: str | None = None
-    """What a person wants to know besides: names of files, a reason, a former login."""
+    """Details for people: names of files, a reason, a former login."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened."""
+    """A recorded event."""
 
     id: EventId
     happened_at: datetime
     kind: EventKind
     login: str | None
-    """The user's present login; None where it is about no user."""
+    """The user's present login; None if the event is about no user."""
     gist_id: GistId | None
     publication_id: PublicationId | None
     detail: str | None
@@ -74,14 +74,14 @@ _event = reader(Event)
 
 @dataclass(frozen=True)
 class EventsWanted:
-    """Which events are read; what is empty does not narrow."""
+    """The events to read; an empty field does not narrow."""
 
     kinds: Collection[EventKind] = field(default=())
     user_key: UserKey | None = None
 
 
 async def record(transaction: Transaction, now: datetime, *happened: NewEvent) -> None:
-    """Keep what happens, in the transaction in which it does."""
+    """Record events, in the transaction in which they happen."""
     if not happened:
         return
     if transaction.dialect.name != "sqlite":
@@ -109,7 +109,7 @@ async def record_files(
     user_keys: Iterable[int],
     why: str,
 ) -> None:
-    """Keep what happens to many files as one event for each user; a key stands for one file."""
+    """Record an event about many files, once for each user; a key stands for one file."""
     files = Counter(map(UserKey, user_keys))
     happened = [
         NewEvent(kind, key, detail=f"{number:,} file{'' if number == 1 else 's'}: {why}")
@@ -121,10 +121,10 @@ async def record_files(
 async def after(
     database: Database, last: EventId, wanted: EventsWanted, *, limit: int
 ) -> tuple[Event, ...]:
-    """The first events after one that was read, in the order in which they happened.
+    """Return the first events after one that was read, in the order in which they happened.
 
-    Those of removed users are left out. Raises EventUnknown where `last` was never given to an
-    event, as after a restore: what follows would be passed over. Raises DatabaseUnavailable.
+    Those of removed users are left out. Raises EventUnknown if `last` was never given to an event,
+    as after a restore: the following events would be skipped. Raises DatabaseUnavailable.
     """
     ids = await _ids(database)
     if last > ids.newest:
@@ -141,7 +141,7 @@ async def after(
 async def latest(
     database: Database, wanted: EventsWanted, *, limit: int, before: EventId | None = None
 ) -> tuple[Event, ...]:
-    """The last events, or the last before one of them, in the order in which they happened.
+    """Return the last events, or the last before one of them, in the order in which they happened.
 
     Those of removed users are left out. Raises DatabaseUnavailable.
     """
@@ -154,19 +154,19 @@ async def latest(
 
 
 async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
-    """Move what happened to one row of a user to another one."""
+    """Move the events of one row of a user to another row."""
     await transaction.execute(
         update(events).where(events.c.user_key == user_key).values(user_key=to)
     )
 
 
 async def forget(transaction: Transaction, user_key: UserKey) -> None:
-    """Forget what happened to a removed user who is added again: nobody is told it later."""
+    """Delete the events of a removed user who is added again: no reader gets them later."""
     await transaction.execute(delete(events).where(events.c.user_key == user_key))
 
 
 async def prune(transaction: Transaction, now: datetime) -> None:
-    """Forget what happened longer ago than events are kept."""
+    """Delete the events that are older than `EVENTS_KEPT_FOR`."""
     await transaction.execute(delete(events).where(events.c.happened_at < now - EVENTS_KEPT_FOR))
 
 
@@ -175,20 +175,20 @@ class _Ids:
     newest: int
     """The largest id that was ever given to an event; 0 for none."""
     settled: int | None
-    """No event with a smaller id will appear any more; None if all are settled."""
+    """The id up to which no more events will appear; None if all are settled."""
 
 
 async def _ids(database: Database) -> _Ids:
-    """How far the ids are.
+    """Return the newest and the settled id.
 
-    The events must be read in a later transaction: one that had begun before would not see what
-    was committed, and its lock released, in between.
+    The events must be read in a later transaction: one that had begun before would not see what was
+    committed, and its lock released, in between.
     """
     async with database.read() as transaction:
         if database.is_sqlite:
             newest: int = (await transaction.execute(text(NEWEST_ON_SQLITE))).scalar_one()
             return _Ids(newest, settled=None)
-        # In this order: who takes a lock after the second statement takes ids above this one.
+        # In this order: a lock that is taken after the second statement is for ids above this one.
         newest = (await transaction.execute(text(NEWEST))).scalar_one()
         oldest = await transaction.scalar(text(OLDEST_LOCK), {"locks": LOCKS})
     return _Ids(newest, settled=newest if oldest is None else min(newest, oldest))
@@ -208,7 +208,7 @@ def _selected(wanted: EventsWanted, settled: int | None) -> Select[Any]:
 
 
 def _first(chosen: Select[Any], wanted: EventsWanted, *, newest: bool, limit: int) -> Select[Any]:
-    """The oldest or newest of the chosen ones, of the kinds that are wanted."""
+    """Return the query of the oldest or newest of the chosen events, of the wanted kinds."""
     first = chosen.order_by(events.c.id.desc() if newest else events.c.id).limit(limit)
     if not wanted.kinds:
         return first
@@ -224,7 +224,7 @@ def _first(chosen: Select[Any], wanted: EventsWanted, *, newest: bool, limit: in
 
 
 async def _shown(transaction: Transaction, found: Sequence[Event]) -> tuple[Event, ...]:
-    """The events without reasons that name a removed user, as one of another user may."""
+    """Return the events without reasons that name a removed user, as one of another user may."""
     reasons = {one.detail for one in found if one.kind is EventKind.USER_UNAVAILABLE and one.detail}
     if not reasons:
         return tuple(found)

@@ -1,6 +1,6 @@
-"""Leases of rows: kept by one clock for all processes, whatever their own clocks say.
+"""Leases of rows, measured by one clock for all processes, regardless of their own clocks.
 
-On PostgreSQL that is the database's. SQLite has one machine, so there our own clock is the one.
+On PostgreSQL it is the database's clock. SQLite has one machine, so there it is our own.
 """
 
 from datetime import datetime, timedelta
@@ -14,23 +14,23 @@ from sqlalchemy.sql.functions import FunctionElement
 from gitpip.store.column_types import UTCDateTime
 
 NOW = bindparam("now", type_=UTCDateTime())
-"""Stands for the present time in a query that is built once, and executed with `now`."""
+"""The present time in a query that is built once, and executed with `now`."""
 Now = datetime | BindParameter[datetime]
 """The time by our own clock."""
 
 
 def until(ours: datetime, lease: timedelta) -> ColumnElement[datetime]:
-    """The end of a lease that begins now; `ours` is the time by our own clock."""
+    """Return the end of a lease that begins now; `ours` is the time by our own clock."""
     return _Time(literal(ours + lease, UTCDateTime), literal(lease, Interval))
 
 
 def is_over(lease_until: ColumnElement[Any], ours: Now) -> ColumnElement[bool]:
-    """Whether a lease has ended."""
+    """Return the condition that a lease has ended."""
     return lease_until < _at(ours)
 
 
 def lasts(lease_until: ColumnElement[Any], ours: Now) -> ColumnElement[bool]:
-    """Whether there is a lease, and it has not ended."""
+    """Return the condition that there is a lease, and it has not ended."""
     return lease_until >= _at(ours)
 
 
@@ -40,12 +40,12 @@ def _at(ours: Now) -> ColumnElement[datetime]:
 
 
 def is_free(lease_until: ColumnElement[Any], ours: Now) -> ColumnElement[bool]:
-    """Whether nobody holds a row, as it has no lease, or one that has ended."""
+    """Return the condition that a row is free: it has no lease, or one that has ended."""
     return or_(lease_until.is_(None), is_over(lease_until, ours))
 
 
 class _Time(FunctionElement[datetime]):
-    """A time by the leases' clock: the first operand by ours, the second by how far it is off."""
+    """A time by the leases' clock: first by our clock, then as the distance from the present."""
 
     type = UTCDateTime()
     inherit_cache = True
@@ -60,5 +60,5 @@ def _ours(element: _Time, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(_Time, "postgresql")
 def _databases(element: _Time, compiler: SQLCompiler, **options: Any) -> str:
     _, off = element.clauses
-    # Not clock_timestamp(), which is asked anew for each row, and keeps indexes from being used.
+    # Not clock_timestamp(), which is evaluated for each row, and keeps indexes from being used.
     return f"(statement_timestamp() + {compiler.process(off, **options)})"

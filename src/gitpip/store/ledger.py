@@ -1,4 +1,4 @@
-"""The ledger: its lock, when it was compared with Pipedrive, and what that showed."""
+"""The ledger: its lock, and its comparison with Pipedrive."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,30 +21,30 @@ ROW = 1
 
 @dataclass(frozen=True)
 class LedgerState:
-    """What is known of the ledger. Times are UTC."""
+    """The state of the ledger. Times are UTC."""
 
     compared_at: datetime | None = None
     adopted: int = 0
-    """How many publications were adopted so far."""
+    """The number of publications that were adopted so far."""
     hold_until: datetime | None = None
-    """Nothing is sent before; then it is compared once more."""
+    """The time before which nothing is sent; then the ledger is compared once more."""
     requested_at: datetime | None = None
-    """When a person asked for a comparison of everything, which is not done yet."""
+    """The time when a person requested a comparison of everything, until that is done."""
     missing: int = 0
-    """Published activities that Pipedrive does not list any more."""
+    """The number of published activities that Pipedrive no longer lists."""
     missing_since: datetime | None = None
     read: int = 0
-    """How many activities a comparison that is under way has read."""
+    """The number of activities that a comparison under way has read."""
     read_down_to: ActivityId | None = None
     """The activity at which that comparison ends; None for one that reads everything."""
     others_seen_at: datetime | None = None
-    """When an activity was last seen that another installation sent."""
+    """The time when an activity that another installation sent was last seen."""
     set_back_at: datetime | None = None
-    """When a process found that the database had lost what it knew to be there."""
+    """The time when a process found that the database had lost what it knew to be there."""
     acknowledged_at: datetime | None = None
-    """When what a person acknowledged as missing was found to be so."""
+    """The time when what a person acknowledged as missing was found to be missing."""
     times_set_back_at: datetime | None = None
-    """When times that a clock ahead had written were last set back."""
+    """The time when future times, written by a clock that was ahead, were last set back."""
 
 
 _state = reader(LedgerState)
@@ -77,7 +77,7 @@ class Witness:
 
     marker: str
     sent_at: datetime | None
-    """None where it was adopted."""
+    """None if it was adopted."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,18 @@ class DealWitness:
 
 
 async def read(transaction: Transaction) -> LedgerState:
-    """What is known of the ledger."""
+    """Return the state of the ledger."""
     row = (await transaction.execute(_row)).one_or_none()
     return _state(row) if row else LedgerState()
 
 
 async def share(transaction: Transaction) -> None:
-    """Keep others from adopting or switching until this transaction ends; it adds publications."""
+    """Prevent adopting and switching until this transaction ends; it adds publications."""
     await transaction.execute(_key_shared)
 
 
 async def lock(transaction: Transaction) -> None:
-    """Keep others from adding, adopting, retrying or switching until this transaction ends."""
+    """Prevent adding, adopting, retrying and switching until this transaction ends."""
     locked = await transaction.scalar(_key_locked)
     if locked is None:
         try:
@@ -112,14 +112,14 @@ async def lock(transaction: Transaction) -> None:
 
 
 async def note(transaction: Transaction, **values: Any) -> None:
-    """Write some of the columns; call `lock` first."""
+    """Update columns of the ledger; call `lock` first."""
     await transaction.execute(update(ledger).where(ledger.c.id == ROW).values(**values))
 
 
 async def acknowledge_missing(transaction: Transaction, now: datetime) -> int:
-    """Say no more that published activities are gone; give how many. Call `lock` first.
+    """Stop reporting published activities as missing; return their number. Call `lock` first.
 
-    Those count as acknowledged that the last comparison could find to be missing.
+    Those that the last comparison could find to be missing count as acknowledged.
     """
     before = await read(transaction)
     if before.missing:
@@ -138,9 +138,9 @@ async def request(transaction: Transaction, now: datetime) -> None:
 
 
 async def database_life(transaction: Transaction) -> str:
-    """What changes when another server, or another database, takes the place of this one.
+    """Return a value that changes when another server, or another database, replaces this one.
 
-    It says nothing of a restore into the same database: for that there are witnesses. A file of
+    It does not show a restore into the same database: for that there are witnesses. A file of
     SQLite has no such sign, so there it is always the same.
     """
     if transaction.dialect.name == "sqlite":
@@ -155,7 +155,7 @@ async def database_life(transaction: Transaction) -> str:
 
 
 async def last_activity(transaction: Transaction, account_key: int) -> ActivityId | None:
-    """The latest activity of the account that the ledger knows."""
+    """Return the latest activity of the account that the ledger knows."""
     published = await transaction.scalar(select(func.max(publications.c.activity_id)))
     seen = await transaction.scalar(
         select(func.max(markers.c.activity_id)).where(markers.c.account_key == account_key)
@@ -172,9 +172,9 @@ async def published_between(
     before: datetime,
     limit: int,
 ) -> tuple[ActivityId, ...]:
-    """The latest published activities with this id or a later one, published between two times.
+    """Return the latest published activities from this id on, published between two times.
 
-    One that was published at the time `after` is among them.
+    One that was published at the time `after` is included.
     """
     since = [] if after is None else [publications.c.published_at >= after]
     found = await transaction.execute(
@@ -192,13 +192,13 @@ async def published_between(
 
 
 async def newest(transaction: Transaction) -> Witness | None:
-    """The publication that was published last."""
+    """Return the publication that was published last."""
     row = (await transaction.execute(_newest)).one_or_none()
     return None if row is None else Witness(row.marker, row.sent_at)
 
 
 async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> bool:
-    """Whether the publications are at least as far as these were."""
+    """Return whether the publications are at least as far as these were."""
     wanted = {one.marker for one in witnesses}
     if not wanted:
         return True
@@ -206,7 +206,7 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
     found = {row.marker: row for row in rows}
     for one in witnesses:
         row = found.get(one.marker)
-        # What was compared since a restore is adopted: it is published, and says not when sent.
+        # What was compared since a restore is adopted: it is published, without a time of sending.
         # Any other state without a time of sending is older than the witness: also held or skipped.
         if row is None or (row.sent_at is None and row.state != PublicationState.PUBLISHED.value):
             return False
@@ -216,16 +216,16 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
 
 
 async def holds_deal(transaction: Transaction, witness: DealWitness) -> bool:
-    """Whether the deals are at least as far as this one was."""
+    """Return whether the deals are at least as far as this one was."""
     columns = select(deals.c.sent_at, deals.c.state)
     rows = await transaction.execute(columns.where(deals.c.user_key == witness.user_key))
     row = rows.one_or_none()
-    # What was compared since a restore is found in a list: it is there, and says not when sent.
+    # What was compared since a restore is found in a list: it exists, without a time of sending.
     if row is not None and row.state == PublicationState.PUBLISHED.value:
         return True
     if row is not None and row.sent_at is not None and row.sent_at >= witness.sent_at:
         return True
-    # Where two users were found to be one, the deal has changed its owner.
+    # If two users were found to be one, the deal has changed its owner.
     rows = await transaction.execute(
         columns.where(deals.c.title == witness.title, deals.c.sent_at >= witness.sent_at).limit(1)
     )
@@ -233,7 +233,7 @@ async def holds_deal(transaction: Transaction, witness: DealWitness) -> bool:
 
 
 async def knows_nothing_of_some(transaction: Transaction, sent: Collection[str]) -> bool:
-    """Whether one of these markers was sent, and neither its publication nor a list said so."""
+    """Return whether one of these sent markers is unknown as sent, in publications and in lists."""
     known = or_(
         publications.c.state == PublicationState.PUBLISHED.value,
         publications.c.sent_at.is_not(None),

@@ -1,4 +1,4 @@
-"""What the pages list: users and files, filtered, sorted, and a page at a time."""
+"""Lists of users and files for the pages: filtered, sorted, and a page at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from gitpip.store.visibility import of_tracked, tracked
 
 
 class UserSort(StrEnum):
-    """What the users are sorted by."""
+    """The order of the listed users."""
 
     LOGIN = "login"
     FOUND = "found"
@@ -40,7 +40,7 @@ ORDERS: dict[UserSort, Sequence[ColumnElement[object]]] = {
 
 @dataclass(frozen=True)
 class UserWanted:
-    """Which users are listed; what is empty does not narrow."""
+    """The users to list; an empty field does not narrow."""
 
     login: str = ""
     tag: str = ""
@@ -49,7 +49,7 @@ class UserWanted:
 
 @dataclass(frozen=True)
 class ListedUser:
-    """A user in the list; how many gists of theirs are stored, and not read by the viewer."""
+    """A user in the list, with the number of stored gists, and of those the viewer has not read."""
 
     user: User
     new: int
@@ -65,7 +65,7 @@ async def list_users(
     offset: int,
     limit: int,
 ) -> Page[ListedUser]:
-    """A page of the tracked users."""
+    """Return a page of the tracked users."""
     conditions = _conditions(wanted)
     total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
     line = await line_of(transaction, viewer)
@@ -82,7 +82,7 @@ async def list_users(
         .correlate(users)
         .scalar_subquery()
     )
-    # First the keys alone: what is looked up for each row would be looked up for those left out.
+    # First the keys alone: otherwise values are read for rows that are left out.
     keys = (
         select(users.c.key)
         .where(*conditions)
@@ -102,7 +102,7 @@ async def list_users(
 
 
 async def logins(transaction: Transaction, wanted: UserWanted, *, limit: int) -> tuple[str, ...]:
-    """The logins of the tracked users that fit, at most so many, in the order of their adding."""
+    """Return the logins of at most `limit` tracked users that fit, in the order of their adding."""
     chosen = select(users.c.login).where(*_conditions(wanted)).order_by(users.c.key).limit(limit)
     return tuple((await transaction.execute(chosen)).scalars())
 
@@ -120,7 +120,7 @@ def _conditions(wanted: UserWanted) -> list[ColumnElement[bool]]:
 
 @dataclass(frozen=True)
 class FileWanted:
-    """Which files are listed; what is empty does not narrow."""
+    """The files to list; an empty field does not narrow."""
 
     text: str = ""
     language: str = ""
@@ -129,16 +129,16 @@ class FileWanted:
     since: datetime | None = None
     before: datetime | None = None
     user_keys: Sequence[UserKey] | None = None
-    """Of these users only."""
+    """The only users whose files are listed."""
 
     @property
     def narrows(self) -> bool:
-        """Whether anything is asked for at all."""
+        """Whether any filter is set."""
         return any((self.text, self.language, self.tag, self.state, self.since, self.before))
 
     @property
     def narrows_only_by_state(self) -> bool:
-        """Whether a state is asked for, and nothing else."""
+        """Whether a state is the only filter."""
         return self == FileWanted(state=self.state) and self.state is not None
 
 
@@ -150,9 +150,9 @@ async def list_files(
     limit: int,
     content_limit: int = PREVIEW,
 ) -> tuple[GistFile, ...]:
-    """The newest files found, with the beginnings of their contents; `before` is for the next page.
+    """Return the newest files found, with the beginnings of their contents.
 
-    A row more than `limit` tells that there is a next page.
+    `before` is for the next page. A row more than `limit` shows that there is a next page.
     """
     keys = await file_keys(transaction, wanted, before, limit + 1)
     found = await transaction.execute(select_files(content_limit).where(gist_files.c.key.in_(keys)))
@@ -163,7 +163,7 @@ async def list_files(
 async def file_keys(
     transaction: Transaction, wanted: FileWanted, before: FileKey | None, number: int
 ) -> list[FileKey]:
-    """The keys of the newest files that fit, found without reading more of them than needed."""
+    """Return the keys of the newest files that fit, without reading more of them than needed."""
     wanted = await with_users_of_tag(transaction, wanted)
     lowest, highest = await _keys_of_days(transaction, wanted, before)
     if await _begins_with_state(transaction, wanted):
@@ -172,7 +172,7 @@ async def file_keys(
         return await _keys_of_words_on_sqlite(transaction, wanted, lowest, highest, number)
     if wanted.user_keys is not None and not wanted.text:
         return await _first(transaction, _between(_fitting(wanted), lowest, highest), number)
-    # Most often enough of the newest fit; then it does not matter how many there are in all.
+    # Usually enough of the newest fit; then it does not matter how many there are in all.
     recent = max(lowest, await _window(transaction, highest))
     words = search.holding(transaction, wanted.text) if wanted.text else None
     among = _between(_fitting(wanted, words), recent, highest)
@@ -189,7 +189,7 @@ async def file_keys(
 async def _keys_of_state(
     transaction: Transaction, wanted: FileWanted, before: FileKey | None, number: int
 ) -> list[FileKey]:
-    """The files of the newest publications in a state, of those that fit but for the words."""
+    """Return the files of the newest publications in a state that fit, apart from the words."""
     ordered, state = publications.c.id, wanted.state
     rest = replace(wanted, text="", state=None)
     chosen = (
@@ -214,7 +214,7 @@ async def _keys_of_state(
 
 
 async def _begins_with_state(transaction: Transaction, wanted: FileWanted) -> bool:
-    """Whether the index of states finds the files with the least reading."""
+    """Return whether the index of states finds the files with the least reading."""
     if wanted.state is None or wanted.user_keys is not None:
         return False
     return wanted.narrows_only_by_state or await are_few(transaction, wanted.state)
@@ -223,7 +223,7 @@ async def _begins_with_state(transaction: Transaction, wanted: FileWanted) -> bo
 async def _keys_of_state_and_words(
     transaction: Transaction, wanted: FileWanted, before: FileKey | None, number: int
 ) -> list[FileKey]:
-    """The newest files in a state come first, and the words after them, bit by bit."""
+    """Find the newest files in a state first, and check the words after that, in pieces."""
     if not wanted.text:
         return await _keys_of_state(transaction, wanted, before, number)
     found: list[FileKey] = []
@@ -237,10 +237,10 @@ async def _keys_of_state_and_words(
 
 
 def _amounts(number: int) -> Iterator[int]:
-    """How many files are looked at one after the other until `number` of them hold the words.
+    """Yield how many files to check in each step until `number` of them hold the words.
 
-    SQLite reads all that hold a word between the first and the last of them: few are enough where
-    the word is common, and where it is rare this costs little for many.
+    SQLite reads all that hold a word between the first and the last of them: few are enough if the
+    word is common, and if it is rare this costs little for many.
     """
     amount = 2 * number
     while True:
@@ -251,7 +251,7 @@ def _amounts(number: int) -> Iterator[int]:
 async def fitting(
     transaction: Transaction, wanted: FileWanted, keys: Sequence[FileKey]
 ) -> list[FileKey]:
-    """Those of a few files that fit."""
+    """Return those of a few files that fit."""
     if not keys:
         return []
     words = search.holding(transaction, wanted.text) if wanted.text else None
@@ -264,7 +264,7 @@ async def fitting(
 async def _holding(
     transaction: Transaction, text: str, keys: Sequence[FileKey], number: int
 ) -> list[FileKey]:
-    """The newest of a few files that hold the words of a text."""
+    """Return the newest of a few files that hold the words of a text."""
     if not keys:
         return []
     words = search.holding(transaction, text)
@@ -276,7 +276,7 @@ async def _holding(
 
 
 async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
-    """The filter with the users of its tag instead of the tag, where they are few."""
+    """Return the filter with the users of its tag instead of the tag, if they are few."""
     if not wanted.tag:
         return wanted
     some = (await transaction.execute(tagged(wanted.tag).limit(FEW + 1))).scalars().all()
@@ -291,7 +291,7 @@ async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> Fil
 async def _are_common(
     transaction: Transaction, words: search.Words, lowest: int, highest: int
 ) -> bool:
-    """Whether many of the newest files hold the words."""
+    """Return whether many of the newest files hold the words."""
     some = select(words.key).where(words.match, words.key >= lowest, words.key <= highest)
     return len(await _first(transaction, some, COMMON)) == COMMON
 
@@ -299,15 +299,15 @@ async def _are_common(
 async def _keys_of_words_on_sqlite(
     transaction: Transaction, wanted: FileWanted, lowest: int, highest: int, number: int
 ) -> list[FileKey]:
-    """The words come first as long as some of the files that hold them fit, then the files.
+    """Find the words first while files that hold them fit, otherwise the files first.
 
-    SQLite can't know which of the two are fewer. With the files first, and no range of keys for
+    SQLite cannot know which of the two are fewer. With the files first, and no range of keys for
     the words, it read all that hold a common word for each file: 8 seconds for 1,000 of them.
     """
     words = search.holding(transaction, wanted.text)
     rest = replace(wanted, text="")
     if not rest.narrows and rest.user_keys is None:
-        # The index gives its rows in this order, and is not asked for more of them.
+        # The index gives its rows in this order, and no more of them are requested.
         chosen = _fitting(wanted, words).where(words.key.between(lowest, highest))
         return await _first(transaction, chosen.order_by(words.key.desc()), number)
     key = gist_files.c.key
@@ -340,13 +340,13 @@ async def _keys_of_words(
     bounds: tuple[int, int],
     number: int,
 ) -> list[FileKey]:
-    """PostgreSQL knows little of how many files hold a word: the words come first, bit by bit."""
+    """Find the words first, in pieces: PostgreSQL cannot estimate how many files hold a word."""
     lowest, highest = bounds
     found: list[FileKey] = []
     matching = select(words.key.label("key")).where(words.match)
     amount = FEW
     while len(found) < number:
-        # Told that a few are enough, it would read all files instead of the index of words.
+        # If it knew that a few are enough, it would read all files instead of the index of words.
         matches = matching.where(words.key >= lowest, words.key <= highest).cte("matches")
         matches = matches.prefix_with("MATERIALIZED")
         newest = select(matches.c.key).order_by(matches.c.key.desc())
@@ -371,7 +371,7 @@ def _between(chosen: Select[int], lowest: int, highest: int) -> Select[int]:
 
 
 def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[int]:
-    """The keys of all files that fit, of any day."""
+    """Return the query of the keys of all files that fit, of any day."""
     source = gist_files.join(users, users.c.key == gist_files.c.user_key)
     conditions: list[ColumnElement[bool]] = [tracked]
     if words is not None:
@@ -387,7 +387,7 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
 def _conditions_of_file(
     wanted: FileWanted, read: Callable[[ColumnElement[Any]], ColumnElement[Any]]
 ) -> list[ColumnElement[bool]]:
-    """What a row of `gist_files` must be, without words and state; its columns pass `read`."""
+    """Return the conditions on `gist_files` without words and state; `read` wraps its columns."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.user_keys is not None:
         conditions.append(read(gist_files.c.user_key).in_(wanted.user_keys))
@@ -405,7 +405,7 @@ def _conditions_of_file(
 async def _keys_of_days(
     transaction: Transaction, wanted: FileWanted, before: FileKey | None
 ) -> tuple[int, int]:
-    """Between which keys the wanted files lie: keys grow with time, with a little disorder."""
+    """Return the bounds of the wanted keys: keys grow with time, with a little disorder."""
     lowest, highest = 1, await commit_order.newest(transaction) if before is None else before - 1
     when = gist_files.c.found_at
     if wanted.since:
@@ -420,7 +420,7 @@ async def _keys_of_days(
 
 
 async def _window(transaction: Transaction, highest: int) -> int:
-    """The key of the first of the newest files up to a key."""
+    """Return the key of the first of the newest files up to a key."""
     newest = (
         select(gist_files.c.key)
         .where(gist_files.c.key <= highest)
@@ -432,19 +432,19 @@ async def _window(transaction: Transaction, highest: int) -> int:
 
 
 async def languages(transaction: Transaction) -> tuple[str, ...]:
-    """The languages in which tracked users write, by name."""
+    """Return the languages of tracked users' files, by name."""
     return await _different(transaction, gist_files.c.language, gist_files.c.user_key)
 
 
 async def tags(transaction: Transaction) -> tuple[str, ...]:
-    """The tags of tracked users, by name."""
+    """Return the tags of tracked users, by name."""
     return await _different(transaction, user_tags.c.tag, user_tags.c.user_key)
 
 
 async def _different(
     transaction: Transaction, column: Column[str], user_key: Column[int]
 ) -> tuple[str, ...]:
-    """The first values that tracked users have in a column, without reading the whole column."""
+    """Return the first values of tracked users in a column, without reading the whole column."""
     # ORDER BY and LIMIT walk the column's index up to the first row of a tracked user; with min()
     # and this condition, both databases would read the table.
     first = select(column).where(of_tracked(user_key)).order_by(column).limit(1)
@@ -458,7 +458,7 @@ async def _different(
 
 
 async def count_gists(transaction: Transaction, user_keys: Sequence[UserKey]) -> int:
-    """How many gists of these users are stored."""
+    """Return how many gists of these users are stored."""
     wanted = gists.c.user_key.in_(user_keys)
     return await transaction.scalar(select(func.count()).where(wanted)) or 0
 
@@ -466,7 +466,7 @@ async def count_gists(transaction: Transaction, user_keys: Sequence[UserKey]) ->
 async def gist_times(
     transaction: Transaction, user_key: UserKey, since: datetime
 ) -> tuple[datetime, ...]:
-    """When the user's latest gists were created."""
+    """Return when the user's latest gists were created."""
     found = await transaction.execute(
         select(gists.c.created_at).where(gists.c.user_key == user_key, gists.c.created_at >= since)
     )
@@ -474,26 +474,26 @@ async def gist_times(
 
 
 LOOKED_THROUGH = 2_000
-"""How many of the newest files are looked through before all are."""
+"""The number of the newest files that are searched before all are."""
 FEW = 500
-"""How many files are looked at one by one rather than all that hold a word."""
+"""The most files that are checked one by one instead of all that hold a word."""
 COMMON = LOOKED_THROUGH // 30
-"""A word that this many of the newest files hold is looked for in one file after the other."""
+"""A word in at least this many of the newest files is searched file by file."""
 DISORDER = timedelta(hours=1)
 """The most by which the times of two files, in the order of their keys, go backwards."""
 CHOICES = 200
-"""How many languages or tags can be chosen from."""
+"""The most languages or tags that can be chosen from."""
 
 
 def tagged(tag: str) -> Select[int]:
-    """The keys of the users with a tag."""
+    """Return the query of the keys of the users with a tag."""
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
 
 
 def has_tag(user_key: ColumnElement[int], tag: str) -> ColumnElement[bool]:
-    """Whether the user of a row has a tag, looked up row by row.
+    """Return the condition that the user of a row has a tag, evaluated row by row.
 
-    Where many users have it, SQLite would begin with all of them.
+    If many users have it, SQLite would begin with all of them.
     """
     found = select(user_tags.c.tag).where(user_tags.c.user_key == user_key, user_tags.c.tag == tag)
     return found.correlate_except(user_tags).scalar_subquery().is_not(None)

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL of which neither end waits without end for another that is gone."""
+"""Connections to PostgreSQL that end within a limited time if the other end is lost."""
 
 import asyncio
 import os
@@ -24,10 +24,10 @@ from gitpip.errors import DatabaseUnsuitable
 Answer = TypeVar("Answer")
 
 ANSWER_TIMEOUT = timedelta(seconds=10)
-"""What is sent must be acknowledged this soon, and so must a sign of life on an idle connection."""
+"""What is sent must be acknowledged this soon, and so must a keepalive on an idle connection."""
 
 FAREWELL = timedelta(seconds=1)
-"""How long the server may take to end a connection that we closed."""
+"""The time that the server may take to end a connection that we closed."""
 
 PREPARE = """
     SET idle_in_transaction_session_timeout = '10s';
@@ -35,11 +35,11 @@ PREPARE = """
     SET tcp_keepalives_interval = 10;
     SET tcp_keepalives_count = 3
 """
-"""To be run on each new connection.
+"""The statements to run on each new connection.
 
-A process that is frozen in the middle of a transaction holds locks that others need; after that
-time the server ends the transaction and its connection. Not part of the start of a connection, as
-PgBouncer refuses parameters there that it does not know.
+A process that is suspended in the middle of a transaction holds locks that others need; after that
+time the server ends the transaction and its connection. It is not part of the start of a
+connection, as PgBouncer refuses parameters there that it does not know.
 """
 
 
@@ -58,8 +58,8 @@ POOLING_ADVICE = (
 )
 
 
-# Left alone, TCP sends for a quarter of an hour to a peer that is gone, and listens without end.
-# What an address says of these itself counts.
+# By default, TCP sends for a quarter of an hour to a lost peer, and listens without end. The
+# parameters of an address override these.
 _SECONDS = int(ANSWER_TIMEOUT.total_seconds())
 TIMES = {
     "connect_timeout": str(_SECONDS),
@@ -71,10 +71,10 @@ TIMES = {
 
 
 class Watched(AsyncConnection[TupleRow]):
-    """A connection that is closed where the server does not answer in time."""
+    """A connection that is closed if the server does not answer in time."""
 
     patience: timedelta | None = ANSWER_TIMEOUT
-    """How long a statement may take; None where it may take as long as it needs."""
+    """The time that a statement may take; None for no limit."""
 
     async def wait(
         self,
@@ -84,8 +84,8 @@ class Watched(AsyncConnection[TupleRow]):
     ) -> Answer:
         """Wait for an answer; every statement does it here.
 
-        psycopg has no limit for a statement, and lets one that is cancelled wait for the server
-        for ten seconds more, though its time was over already.
+        psycopg has no limit for a statement, and lets one that is cancelled wait for the server for
+        ten seconds more, though its time was over already.
         """
         limit = self.patience.total_seconds() if self.patience and timeout is None else None
         try:
@@ -99,9 +99,10 @@ class Watched(AsyncConnection[TupleRow]):
             raise
 
     async def _give_up(self) -> None:
-        """Close, and have the server end what it does for this connection.
+        """Close, and have the server end its work for this connection.
 
-        On its own it would not notice before it answers, and so wait on for locks, and hold some.
+        Otherwise it would not notice before it answers, and meanwhile wait for locks, and hold
+        some.
         """
         if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             ending = asyncio.create_task(_end(self.pgconn.cancel_conn()))
@@ -110,7 +111,7 @@ class Watched(AsyncConnection[TupleRow]):
         await self.close()
 
     async def close(self) -> None:
-        """Close, and wait until the server has hung up too, FAREWELL at most.
+        """Close, and wait until the server has closed its end too, `FAREWELL` at most.
 
         Until then it counts the connection, so that the next one would be one more than allowed.
         """
@@ -125,7 +126,7 @@ class Watched(AsyncConnection[TupleRow]):
                         pass
 
     def take_notifications(self) -> None:
-        """Hand over those that have arrived; for a connection with something to read."""
+        """Deliver the notifications that have arrived; for a connection with something to read."""
         self.pgconn.consume_input()
         while notification := self.pgconn.notifies():
             if self.pgconn.notify_handler:
@@ -137,7 +138,7 @@ class Watched(AsyncConnection[TupleRow]):
             copy.shutdown(socket.SHUT_RDWR)
 
     def _copy(self) -> socket.socket:
-        """The same socket under a descriptor of its own: libpq closes the other one."""
+        """Return the same socket under a descriptor of its own: libpq closes the other one."""
         return socket.socket(fileno=os.dup(self.fileno()))
 
 
@@ -156,9 +157,9 @@ async def _end(request: PGcancelConn) -> None:
 
 
 async def connect(address: str, *, patience: timedelta | None, **keywords: str) -> Watched:
-    """Connect to a libpq address, in autocommit; `keywords` count more than what it says.
+    """Connect to a libpq address, in autocommit; `keywords` override it.
 
-    Raises OSError where no server can be reached, among them TimeoutError, and psycopg.Error.
+    Raises OSError if no server can be reached, which includes TimeoutError, and psycopg.Error.
     """
     conninfo = make_conninfo(**TIMES | _given(address) | keywords)
     try:
@@ -182,7 +183,7 @@ def _given(address: str) -> dict[str, str]:
     return {name: str(value) for name, value in conninfo_to_dict(address).items()}
 
 
-# What psycopg says around libpq's lines, and libpq's question.
+# The text that psycopg adds around libpq's lines, and libpq's question.
 _AROUND = re.compile(
     r"^(Multiple connection .*|Is the server .*"
     r"|(- host: .*?hostaddr: ('[^']*'|None): )?(connection (failed|is bad): )?)"
@@ -190,13 +191,13 @@ _AROUND = re.compile(
 
 
 def one_line(error: BaseException) -> str:
-    """What libpq says of an error, of several hosts one after the other."""
+    """Return libpq's text of an error in one line, for several hosts one after the other."""
     lines = (_AROUND.sub("", line.strip()) for line in str(error).splitlines())
     return "; ".join(dict.fromkeys(line for line in lines if line))
 
 
 def name_of(address: str) -> str:
-    """The address for people, without its password."""
+    """Return the address for people, without its password."""
     keywords = _given(address)
     user = f"{keywords['user']}@" if "user" in keywords else ""
     host = keywords.get("host", "")
@@ -208,10 +209,10 @@ def name_of(address: str) -> str:
 
 
 async def check_suitable(address: str) -> None:
-    """Connect, and look at how the server is set up.
+    """Connect, and check how the server is set up.
 
-    Raises DatabaseUnsuitable behind a pooler that does not keep sessions apart, and when the
-    encoding can't hold every text; and psycopg.Error.
+    Raises DatabaseUnsuitable behind a pooler that does not keep sessions apart, and if the encoding
+    cannot hold every text; and psycopg.Error.
     """
     async with _connected(address) as first, _connected(address) as second:
         encoding = first.info.parameter_status("server_encoding")
@@ -220,14 +221,14 @@ async def check_suitable(address: str) -> None:
             raise DatabaseUnsuitable(found, advice=ENCODING_ADVICE)
         before = await _backend(first)
         async with second.transaction():
-            # PgBouncer hands out first what was used last; here, the one that `first` had.
+            # PgBouncer gives out first what was used last; here, the one that `first` had.
             pooled = await _backend(second) == before or await _backend(first) != before
         if pooled:
             raise DatabaseUnsuitable(POOLING, advice=POOLING_ADVICE)
 
 
 async def _backend(connection: Watched) -> object:
-    """The server process of a connection."""
+    """Return the server process of a connection."""
     cursor = await connection.execute("SELECT pg_backend_pid()")
     return await cursor.fetchone()
 

@@ -1,11 +1,11 @@
-"""What a reader has read: a line up to which everything is read, and marks of single gists.
+"""The gists that a reader has read: a line up to which all are read, and marks of single gists.
 
 Each new file and each edit gives a gist a new key in the table `inbox`. A gist is unread if its key
 is larger than the reader's line, than the reader's mark of it, and than what the reader's last
-visit to its user saw. A mark can also say that a gist is unread, whatever its key.
+visit to its user saw. A mark can also say that a gist is unread, regardless of its key.
 
-The line does not count for a user who was removed when it was drawn, and came back later: what of
-them was read then is what a visit saw.
+The line does not count for a user who was removed when it was drawn, and was added again later:
+what of them was read then is what a visit saw.
 """
 
 from collections.abc import Sequence
@@ -23,20 +23,23 @@ from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.visibility import tracked
 
 COUNTED = 1_000
-"""How many unread gists are counted at most; beyond, it is "more than"."""
+"""The most unread gists that are counted; beyond that, it is "more than"."""
 LOOKED_AT = 5_000
-"""How many gists are looked at for that. A reader who has read so many of the newest, and others
-not, has drawn no line since, and made visits by a program instead."""
+"""The number of gists that are checked for that.
+
+A reader who has read that many of the newest, and not others, has drawn no line since, and made
+visits by a program instead.
+"""
 
 
 async def line_of(transaction: Transaction, viewer: str) -> int:
-    """The key up to which a reader has read everything; 0 before the first line is drawn."""
+    """Return the key up to which a reader has read everything; 0 before the first line."""
     line = select(inbox_lines.c.up_to).where(inbox_lines.c.viewer == viewer)
     return await transaction.scalar(line) or 0
 
 
 def marked(viewer: str) -> ColumnElement[int | None]:
-    """The reader's mark of the gist in a row of `inbox`."""
+    """Return the reader's mark of the gist in a row of `inbox`."""
     return (
         select(inbox_marks.c.up_to)
         .where(inbox_marks.c.viewer == viewer, inbox_marks.c.gist_id == inbox.c.gist_id)
@@ -45,7 +48,7 @@ def marked(viewer: str) -> ColumnElement[int | None]:
 
 
 def is_unread(viewer: str, line: int) -> ColumnElement[bool]:
-    """The condition that a reader has not read the gist in a row of `inbox`, beside `users`."""
+    """Return the condition that a reader has not read a row of `inbox`, in a query with `users`."""
     mark = marked(viewer)
     visited = (
         select(func.max(visits.c.inbox_up_to))
@@ -61,7 +64,7 @@ def is_unread(viewer: str, line: int) -> ColumnElement[bool]:
 
 
 def of_few(viewer: str, line: int) -> ColumnElement[bool]:
-    """The condition that a gist can be unread although its key is not above the line."""
+    """Return the condition that a gist can be unread although its key is not above the line."""
     unread = select(inbox_marks.c.gist_id).where(
         inbox_marks.c.viewer == viewer, inbox_marks.c.up_to == 0
     )
@@ -75,13 +78,13 @@ def of_few(viewer: str, line: int) -> ColumnElement[bool]:
 
 
 def of_tracked_users(*columns: ColumnElement[Any]) -> Select[Any]:
-    """These columns of the gists of tracked users."""
+    """Return the query of these columns of the gists of tracked users."""
     return select(*columns).join_from(inbox, users, users.c.key == inbox.c.user_key).where(tracked)
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much a reader has not read; `more` says that it is more than was counted."""
+    """The amount that a reader has not read; `more` says that it is more than was counted."""
 
     gists: int
     users: int
@@ -89,7 +92,7 @@ class Amount:
 
 
 async def unread(transaction: Transaction, viewer: str, *, at_most: int = COUNTED) -> Amount:
-    """How much a reader has not read, counted up to `at_most` gists."""
+    """Return how much a reader has not read, counted up to `at_most` gists."""
     line = await line_of(transaction, viewer)
     return await unread_of(transaction, viewer, line, at_most=at_most)
 
@@ -102,7 +105,7 @@ async def unread_of(
     at_most: int = COUNTED,
     up_to: int | None = None,
 ) -> Amount:
-    """How much is unread above a `line`, and not above the key `up_to`; see `unread`."""
+    """Return how much is unread above a `line`, and not above the key `up_to`; see `unread`."""
     newest = select(inbox.c.key).where(inbox.c.key > line)
     if up_to is not None:
         newest = newest.where(inbox.c.key <= up_to)
@@ -126,7 +129,7 @@ async def unread_of(
 
 
 async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
-    """When a reader last marked everything as read."""
+    """Return when a reader last marked everything as read."""
     latest = (
         select(home_visits.c.at)
         .join(inbox_lines, inbox_lines.c.visit_id == home_visits.c.id)
@@ -138,7 +141,7 @@ async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
 async def unread_gists(
     transaction: Transaction, viewer: str, files: Sequence[GistFile]
 ) -> frozenset[GistId]:
-    """The gists of these files that a viewer has not read."""
+    """Return the gists of these files that a viewer has not read."""
     line = await line_of(transaction, viewer)
     found = await transaction.execute(
         select(inbox.c.gist_id)
@@ -149,7 +152,7 @@ async def unread_gists(
 
 
 async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:
-    """When a viewer last marked files of a user as seen."""
+    """Return when a viewer last marked files of a user as seen."""
     return await transaction.scalar(
         select(visits.c.at)
         .where(visits.c.user_key == user_key, visits.c.viewer == viewer)

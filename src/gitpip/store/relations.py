@@ -22,8 +22,8 @@ _TABLES = text(
 
 
 async def tables(transaction: Transaction) -> Sequence[str]:
-    """Every table and view of a PostgreSQL database with its schema, except those of extensions.
+    """Return every table and view of a database with its schema, except those of extensions.
 
-    Those of all schemas count, not only gitpip's.
+    For PostgreSQL. Those of all schemas count, not only gitpip's.
     """
     return list(await transaction.scalars(_TABLES))

@@ -1,4 +1,4 @@
-"""Rows as dataclasses: a query names its columns like the fields, and the types do the rest."""
+"""Rows as dataclasses: a query names its columns as the fields, and the column types convert."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 Noun = TypeVar("Noun", bound="DataclassInstance")
 Item = TypeVar("Item")
 AT_A_TIME = 500
-"""How many rows are asked for by name, or changed, in one statement."""
+"""The most rows that one statement names, or changes."""
 
 
 def reader(noun: type[Noun]) -> Callable[[Row[*tuple[Any, ...]]], Noun]:
-    """What makes this dataclass of a row; each of its fields is a column of the row.
+    """Return the function that makes this dataclass of a row; each field is a column of the row.
 
-    What the row has besides is left out. A field that it has not raises AttributeError: a default
+    Other columns of the row are left out. A field without a column raises AttributeError: a default
     would hide that the query forgot it.
     """
     make: Callable[..., Noun] = noun
@@ -28,6 +28,6 @@ def reader(noun: type[Noun]) -> Callable[[Row[*tuple[Any, ...]]], Noun]:
 
 
 def in_pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """The items in pieces that one statement can name."""
+    """Yield the items in pieces that one statement can name."""
     for start in range(0, len(items), AT_A_TIME):
         yield items[start : start + AT_A_TIME]

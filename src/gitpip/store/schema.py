@@ -1,4 +1,4 @@
-"""Tables, keys and constraints: what must never happen is made impossible here."""
+"""Tables, keys and constraints, which make forbidden states impossible."""
 
 from sqlalchemy import (
     BigInteger,
@@ -47,10 +47,10 @@ users = Table(
     Column("removed_at", UTCDateTime),
     # The import that added the user.
     Column("import_id", Key, index=True),
-    # By GitHub's clock, unless it is ours still; created_at where it is empty.
+    # By GitHub's clock, unless it is still ours; created_at if it is empty.
     Column("added_at", UTCDateTime),
     Column("added_by_our_clock", Flag, nullable=False, server_default=text("0")),
-    # How many gists of the past the rule latest:N still lets through.
+    # The number of existing gists that the rule latest:N still lets through.
     Column("backfill_left", Integer),
     Column("check_interval", Seconds),
     Column("next_check_at", UTCDateTime, nullable=False),
@@ -59,7 +59,7 @@ users = Table(
     Column("claimed_until", UTCDateTime),
     Column("checked_at", UTCDateTime),
     Column("complete_until", UTCDateTime),
-    # When REST last showed the list of gists, by GitHub's clock.
+    # The time when REST last showed the list of gists, by GitHub's clock.
     Column("listed_at", UTCDateTime),
     Column("gist_count", Integer),
     Column("sweep_mark", String(64)),
@@ -73,11 +73,11 @@ users = Table(
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failure", Text),
-    # What `failure` means, and the tracked user whose account it is: both hold only beside it.
+    # The kind of `failure`, and the tracked user whose account it is: valid only beside it.
     Column("failure_kind", OneOf(FailureKind, 20)),
     Column("same_account_as", Key),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
-    # NULL for the mode of everybody.
+    # NULL for the general mode.
     Column("publishing_mode", OneOf(PublishingMode, 20)),
 )
 # Partial indexes need these; queries take them from gitpip.store.visibility.
@@ -97,7 +97,7 @@ Index(
     sqlite_where=tracked,
     postgresql_where=tracked,
 )
-# Spelt out, not bound: else no database sees that a query fits a partial index.
+# Literal, not bound: otherwise no database sees that a query fits a partial index.
 looked_at = and_(tracked, users.c.state != literal_column("'paused'"))
 Index(
     "ix_users_due",
@@ -118,7 +118,7 @@ Index(
     sqlite_where=users.c.claimed_by.is_not(None),
     postgresql_where=users.c.claimed_by.is_not(None),
 )
-# Counts how well the active users are known without reading their rows.
+# Counts how up to date the active users are without reading their rows.
 active = and_(looked_at, users.c.state == literal_column("'active'"))
 Index(
     "ix_users_publishing_mode",
@@ -140,7 +140,7 @@ Index(
     sqlite_where=active,
     postgresql_where=active,
 )
-# Their marks were kept by a gitpip that did not compare what GraphQL shows with REST's list.
+# Their marks are from a gitpip that did not compare what GraphQL shows with REST's list.
 not_compared = and_(
     active,
     users.c.listed_at.is_(None),
@@ -222,7 +222,7 @@ deals = Table(
     Column("title", Text),
     Column("reason", Text),
     Column("refusals", Integer, nullable=False, server_default=text("0")),
-    # It waits since it could not be looked for before sending it again.
+    # It waits because a search before sending it again was not possible.
     Column("not_looked_for", Flag, nullable=False, server_default=text("0")),
     # Of the deal, as far as they are known: activities under it name them, too.
     Column("person_id", BigInteger),
@@ -254,7 +254,7 @@ checks = Table(
     # Users that GraphQL was asked about, and the points that this cost.
     Column("swept", Integer, nullable=False, server_default=text("0")),
     Column("points", Integer, nullable=False, server_default=text("0")),
-    # Users that were not due, and whose lists REST showed with requests to spare.
+    # Users that were not due, and whose lists REST showed with spare requests.
     Column("listed", Integer, nullable=False, server_default=text("0")),
 )
 Index("ix_checks_ended_at", checks.c.ended_at)
@@ -273,7 +273,7 @@ gists = Table(
     Column("updated_at", UTCDateTime, nullable=False),
     Column("found_at", UTCDateTime, nullable=False, index=True),
     Column("deleted_at", UTCDateTime),
-    # NULL until its contents were read: only then GitHub tells.
+    # NULL until its contents were read: only then does GitHub say.
     Column("is_fork", Flag),
 )
 
@@ -301,7 +301,7 @@ gist_files = Table(
     Index("ix_gist_files_found_at", "found_at"),
 )
 
-# What GitHub lists of a user but could not be read: it is tried again.
+# Items that GitHub lists for a user but that could not be read: they are tried again.
 unreadable = Table(
     "unreadable",
     metadata,
@@ -319,7 +319,7 @@ unreadable = Table(
     Index("ix_unreadable_gist_id", "gist_id"),
 )
 
-# What a file was before its present revision, which stands in gist_files.
+# The former revisions of files; the present one is in gist_files.
 revisions = Table(
     "revisions",
     metadata,
@@ -349,48 +349,49 @@ publications = Table(
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),
     Column("sent_at", UTCDateTime),
-    # By Pipedrive's time: until then an uncertain write may still land.
+    # By Pipedrive's time: until then an uncertain write may still arrive.
     Column("in_flight_until", UTCDateTime),
     # By Pipedrive's time, before it was first sent.
     Column("sent_after", UTCDateTime),
-    # It may have been sent before, and was last looked for then.
+    # The time when it was last searched for; set if it may have been sent before.
     Column("looked_at", UTCDateTime),
     Column("deal_id", BigInteger),
     # The user's target at that time; NULL for a deal that was found or made by its title.
     Column("sent_to", AnyTarget),
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
-    # It waits since it could not be looked for before sending it again.
+    # It waits because a search before sending it again was not possible.
     Column("not_looked_for", Flag, nullable=False, server_default=text("0")),
     Column("published_at", UTCDateTime),
     Column("backfill", Flag, nullable=False, server_default=text("0")),
-    # Since when Pipedrive's id of it is that of another file's activity, until a person acts.
+    # The time since when Pipedrive's id of it is that of another file's activity, until a person
+    # acts.
     Column("activity_lost_at", UTCDateTime),
-    # So often it was refused in a row for a reason that is everybody's, as by a limit.
+    # The number of refusals in a row for a reason that affects all users, such as a limit.
     Column("refusals", Integer, nullable=False, server_default=text("0")),
-    # When it was first to be published, held or not; NULL if the backfill rule kept it back.
+    # When it was first to be published, held or not; NULL if the backfill rule left it out.
     Column("queued_at", UTCDateTime),
-    # Why it is or was held, for which `reason` has the sentence. Beside `pending` it says that the
-    # publication was met in a dry run.
+    # The kind of reason why it is or was held; `reason` has the sentence. Beside `pending` it says
+    # that the publication was found in a dry run.
     Column("held_because", OneOf(HeldBecause, 20)),
-    # It is skipped only because GitHub showed its file no more, in this state; it goes back to it
-    # once GitHub shows the file again. NULL where it is skipped for another reason.
+    # The state in which it was skipped only because GitHub no longer showed its file. It returns to
+    # that state if GitHub shows the file again. NULL if it is skipped for another reason.
     Column("deleted_from", OneOf(PublicationState, 20)),
-    # Nothing holds what a person approved.
+    # What a person approved is not held.
     Column("approved_at", UTCDateTime),
     Column("approved_by", String(120)),
     # It was approved without what looks like credentials in it.
     Column("masked", Flag, nullable=False, server_default=text("0")),
     # The publication whose activity holds this file, too; `state` is `skipped` then, and nothing
-    # sends it: what became of it is what became of that one.
+    # sends it: its outcome is that of the holder.
     Column("part_of", Key),
-    # The check that found what it publishes; the check may be forgotten.
+    # The check that found what it publishes; the check may be deleted.
     Column("check_id", Key, index=True),
-    # The activity that an undo deleted: a list that is behind may still show it.
+    # The activity that an undo deleted: a lagging list may still show it.
     Column("deleted_activity_id", BigInteger),
     # By Pipedrive's clock, when gitpip last wrote the note anew: that was no person's change.
     Column("note_written_at", UTCDateTime),
-    # The marker of its first activity, where a person has had it sent again since.
+    # The marker of its first activity, if a person has had it sent again since.
     Column("first_marker", String(40)),
     # A person has had it sent again, and no request was made for that yet.
     Column("is_new_round", Flag, nullable=False, server_default=text("0")),
@@ -435,7 +436,7 @@ Index(
     postgresql_where=retried,
 )
 
-# Notes to be written anew, since their file was edited or removed after its publication.
+# Notes that must be written anew, since their file was edited or removed after its publication.
 amendments = Table(
     "amendments",
     metadata,
@@ -445,12 +446,12 @@ amendments = Table(
     Column("version", Integer, nullable=False),
     Column("due_at", UTCDateTime, nullable=False, index=True),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    # Since when the note is not as its file, and why the last attempt failed.
+    # The time since when the note differs from its file, and why the last attempt failed.
     Column("asked_at", UTCDateTime),
     Column("reason", Text),
 )
 
-# What was sent twice, and is looked at again: the first request may land after all.
+# Publications and deals that were sent twice: they are searched for, as the first may still arrive.
 second_sends = Table(
     "second_sends",
     metadata,
@@ -467,7 +468,7 @@ second_deals = Table(
     Column("user_key", Key, ForeignKey("deals.user_key", ondelete="CASCADE"), primary_key=True),
     Column("due_at", UTCDateTime, nullable=False, index=True),
     Column("looks", Integer, nullable=False, server_default=text("0")),
-    # The title of the first request, where there was one: the user may have been renamed since.
+    # The title of the first request, if there was one: the user may have been renamed since.
     Column("title", Text),
 )
 
@@ -480,7 +481,7 @@ deal_doubles = Table(
     Column("found_at", UTCDateTime, nullable=False),
 )
 
-# Files that are or were in Pipedrive twice. `reason`: why it stays so; NULL: one was deleted.
+# Files that are or were in Pipedrive twice. `reason`: why both stay; NULL: one was deleted.
 doubles = Table(
     "doubles",
     metadata,

@@ -1,4 +1,4 @@
-"""The tables of access: keys, sessions, secret addresses of feeds, and who did what."""
+"""The tables of access: keys, sessions, secret addresses of feeds, and the audit log."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from gitpip.store.schema import metadata
 
 
 class Via(StrEnum):
-    """The door by which somebody came: page, API or command."""
+    """The door of an act: page, API or command."""
 
     PAGE = "page"
     API = "api"
@@ -23,7 +23,7 @@ access_keys = Table(
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("name", String(60), nullable=False),
     Column("role", OneOf(Role, 20), nullable=False),
-    # The part of a key that is no secret: it finds the row, and tells keys apart in lists.
+    # The part of a key that is not secret: it finds the row, and tells keys apart in lists.
     Column("label", String(8), nullable=False, unique=True),
     Column("hash", String(64), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
@@ -57,7 +57,7 @@ feed_addresses = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("name", String(60), nullable=False),
     Column("viewer", String(100), nullable=False),
-    # What it ends with: the label of a key, or a word for what is no key with a row.
+    # The parent of the address: the label of a key, or a word for a parent without a row.
     Column("parent", String(20), nullable=False, server_default=text("''")),
     Column("key_id", Key, ForeignKey("access_keys.id")),
     Column("created_at", UTCDateTime, nullable=False),
@@ -65,7 +65,7 @@ feed_addresses = Table(
     Column("revoked_at", UTCDateTime),
 )
 
-# What the settings let in: see `access.noted`. The empty text stands for nothing.
+# The rights that the settings give: see `access.noted`. The empty text stands for nothing.
 noted_rights = Table(
     "noted_rights",
     metadata,

@@ -1,4 +1,4 @@
-"""The tables that tell whose account the rows belong to, and what of ours was seen in it."""
+"""The tables of the vendors' accounts, and of our activities that were seen in Pipedrive."""
 
 from enum import StrEnum
 
@@ -20,13 +20,13 @@ from gitpip.store.schema import metadata
 
 
 class Vendor(StrEnum):
-    """A service of others that gitpip has an account at."""
+    """A service at which gitpip has an account."""
 
     GITHUB = "github"
     PIPEDRIVE = "pipedrive"
 
 
-# The accounts that were met at each vendor; the rows of all other tables belong to the bound ones.
+# The known accounts at each vendor; the rows of all other tables belong to the bound ones.
 accounts = Table(
     "accounts",
     metadata,
@@ -38,12 +38,12 @@ accounts = Table(
     Column("domain", String(63)),
     # The ids of the users whose tokens were used, a word each: they created our activities.
     Column("creators", Numbers, nullable=False, server_default=text("''")),
-    # The fingerprint of the token that it was last met with.
+    # The fingerprint of the token with which it was last seen.
     Column("credential", String(12)),
     Column("bound", Flag, nullable=False, server_default=text("0")),
-    # Since when its token is set although the rows belong to another account.
+    # The time since when its token is set although the rows belong to another account.
     Column("waits_since", UTCDateTime),
-    # Until when a process is taken to have it set: each renews this while two accounts are set.
+    # The time until which a process is assumed to have it set: each renews this while two are set.
     Column("noted_until", UTCDateTime),
     Column("met_at", UTCDateTime, nullable=False),
     # The custom field of deals that holds GitHub's id, and when it is tried again if there is none.
@@ -60,8 +60,8 @@ Index(
     postgresql_where=text("bound = 1"),
 )
 
-# How far the publications are compared with what is in Pipedrive; one row. Adding
-# publications shares its lock, adopting and switching have it alone.
+# The comparison of the publications with what is in Pipedrive; one row. Adding publications shares
+# its lock, adopting and switching take it alone.
 ledger = Table(
     "ledger",
     metadata,
@@ -71,25 +71,24 @@ ledger = Table(
     # Nothing is sent before; then it is compared once more.
     Column("hold_until", UTCDateTime),
     Column("requested_at", UTCDateTime),
-    # How many activities a comparison that is under way has read.
+    # The number of activities that a comparison under way has read.
     Column("read", BigInteger, nullable=False, server_default=text("0")),
     # The activity at which that one ends; null for one that reads everything.
     Column("read_down_to", BigInteger),
-    # Published activities that Pipedrive does not list any more.
+    # Published activities that Pipedrive no longer lists.
     Column("missing", Integer, nullable=False, server_default=text("0")),
     Column("missing_since", UTCDateTime),
-    # When a person acknowledged what was missing: the time of the comparison that told it.
+    # The time of the comparison that showed what a person acknowledged as missing.
     Column("acknowledged_at", UTCDateTime),
-    # When an activity was last seen that another installation sent.
+    # The time when an activity that another installation sent was last seen.
     Column("others_seen_at", UTCDateTime),
-    # When a process found that the database had lost what it knew to be there.
+    # The time when a process found that the database had lost what it knew to be there.
     Column("set_back_at", UTCDateTime),
-    # When times that a clock ahead had written were last set back.
+    # The time when future times, written by a clock that was ahead, were last set back.
     Column("times_set_back_at", UTCDateTime),
 )
 
-# Activities of ours in Pipedrive that no publication stands for: the publication does not exist
-# yet, or has another activity.
+# Our activities in Pipedrive without a publication: it does not exist yet, or has another activity.
 markers = Table(
     "markers",
     metadata,
@@ -99,19 +98,19 @@ markers = Table(
     Column("deal_id", BigInteger),
     Column("added_at", UTCDateTime),
     Column("seen_at", UTCDateTime, nullable=False),
-    # What it says of its content: the beginning of a blob hash, or a whole one.
+    # The tag of its content: the beginning of a blob hash, or a whole one.
     Column("content", String(64)),
-    # Of an activity that a person has had sent again: the marker of the file's first one.
+    # For an activity that a person has had sent again: the marker of the file's first one.
     Column("first_marker", String(40)),
     # Whether another activity has the same marker.
     Column("duplicate", Flag, nullable=False, server_default=text("0")),
-    # When a person acknowledged that it is there.
+    # The time when a person acknowledged it.
     Column("acknowledged_at", UTCDateTime),
     Index("ix_markers_marker", "account_key", "marker"),
     Index("ix_markers_first_marker", "account_key", "first_marker"),
 )
 
-# Files that activities hold beside their own, as lists showed them, and no publication says so.
+# Other files of an activity, as lists showed them, that no publication has as its parts.
 marker_parts = Table(
     "marker_parts",
     metadata,
@@ -120,12 +119,12 @@ marker_parts = Table(
     Column("marker", String(40), primary_key=True),
     Column("deal_id", BigInteger),
     Column("added_at", UTCDateTime),
-    # What the activity says of the content of this file.
+    # The tag of this file's content, from the activity.
     Column("content", String(64)),
     Index("ix_marker_parts_marker", "account_key", "marker"),
 )
 
-# What was so of the rows in accounts that are not the bound ones.
+# The states of the rows in accounts that are not the bound ones.
 kept_publications = Table(
     "kept_publications",
     metadata,

@@ -1,4 +1,4 @@
-"""The table of what happened, for people and programs that follow it."""
+"""The table of events, for people and programs that follow them."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from gitpip.store.schema import metadata
 
 
 class EventKind(StrEnum):
-    """What can happen."""
+    """The kind of an event."""
 
     GIST_FOUND = "gist.found"
     GIST_EDITED = "gist.edited"
@@ -49,8 +49,8 @@ class EventKind(StrEnum):
     EXAMINING_RESUMED = "examining.resumed"
 
 
-# Written in the transaction in which it happens. Only their user's key changes, where another row
-# takes the place of the user's. Those of a removed user are deleted when the user is added again.
+# Events are written in the transaction in which they happen. Only their user's key changes, if
+# another row replaces the user's. Those of a removed user are deleted when the user is added again.
 # There are no foreign keys: checking them would lock the row of the user in an order that no other
 # transaction keeps.
 events = Table(
@@ -66,6 +66,6 @@ events = Table(
     Index("ix_events_happened_at", "happened_at"),
     Index("ix_events_user_key", "user_key", "id"),
     Index("ix_events_kind", "kind", "id"),
-    # An id is never used again, also after all events were pruned.
+    # An id is never used again, also after all events were deleted.
     sqlite_autoincrement=True,
 )

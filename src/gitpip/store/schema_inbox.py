@@ -1,4 +1,4 @@
-"""The tables of the inbox: the order in which gists came, and what each reader has read."""
+"""The tables of the inbox: the order in which gists arrived, and what each reader has read."""
 
 from sqlalchemy import (
     BigInteger,
@@ -15,16 +15,16 @@ from gitpip.store.column_types import Key, UTCDateTime
 from gitpip.store.schema import metadata
 
 # One row for each gist with a file. Triggers on gist_files give it a new key whenever the gist gets
-# a new file or another content; so one that was read comes back as unread.
+# a new file or another content; so one that was read becomes unread again.
 inbox = Table(
     "inbox",
     metadata,
     Column("key", Key, primary_key=True, autoincrement=True),
     Column("gist_id", String(64), ForeignKey("gists.id", ondelete="CASCADE"), nullable=False),
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
-    # When the newest file or content was found.
+    # The time when the newest file or content was found.
     Column("at", UTCDateTime, nullable=False),
-    # When the gist was created, by GitHub's clock.
+    # The time when the gist was created, by GitHub's clock.
     Column("created_at", UTCDateTime, nullable=False),
     UniqueConstraint("gist_id"),
     Index("ix_inbox_user_key", "user_key", "key"),
@@ -33,13 +33,13 @@ inbox = Table(
     sqlite_autoincrement=True,
 )
 
-# Up to which key of the inbox a reader has read everything.
+# The key of the inbox up to which a reader has read everything.
 inbox_lines = Table(
     "inbox_lines",
     metadata,
     Column("viewer", String(100), primary_key=True),
     Column("up_to", BigInteger, nullable=False),
-    # What it was before this visit, which can be undone.
+    # The value before this visit, which can be undone.
     Column("formerly", BigInteger),
     Column("visit_id", Key, nullable=False),
 )
@@ -52,7 +52,7 @@ inbox_marks = Table(
     Column("gist_id", String(64), ForeignKey("gists.id", ondelete="CASCADE"), primary_key=True),
     # The gist's key in the inbox when it was read; 0 for a gist that was marked as unread.
     Column("up_to", BigInteger, nullable=False),
-    # What it was before this visit, which can be undone; NULL for a gist that had no mark.
+    # The value before this visit, which can be undone; NULL for a gist that had no mark.
     Column("formerly", BigInteger),
     Column("visit_id", Key, nullable=False),
     Index("ix_inbox_marks_gist_id", "gist_id"),

@@ -25,7 +25,7 @@ from gitpip.store.schema_access import Via
 
 
 class RepairAct(StrEnum):
-    """What a repair does with each of its publications."""
+    """The act of a repair on each of its publications."""
 
     RETRY = "retry"
     SKIP = "skip"
@@ -35,14 +35,14 @@ class RepairAct(StrEnum):
 
 
 is_part = publications.c.part_of.is_not(None)
-"""Whether the file of a publication is in the activity of another one."""
+"""The condition that the file of a publication is in the activity of another one."""
 Index(
     "ix_publications_part_of",
     publications.c.part_of,
     sqlite_where=is_part,
     postgresql_where=is_part,
 )
-# Groups publications by their reasons without reading those that have none.
+# Groups publications by their reasons without reading those without a reason.
 is_explained = publications.c.reason.is_not(None)
 Index(
     "ix_publications_explained",
@@ -62,7 +62,7 @@ publishing_settings = Table(
     Column("set_by", String(120), nullable=False),
 )
 
-# What the account lacks of what a setting names, as the publisher found it.
+# The values that settings name and the account lacks, as the publisher found.
 publishing_faults = Table(
     "publishing_faults",
     metadata,
@@ -77,20 +77,20 @@ repairs = Table(
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("act", OneOf(RepairAct, 20), nullable=False),
-    # Which publications were meant, for people.
+    # The chosen publications in words, for people.
     Column("wanted", Text, nullable=False),
     Column("begun_by", String(120), nullable=False),
     Column("begun_via", OneOf(Via, 10), nullable=False),
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False, server_default=text("0")),
-    # Those that had changed when their turn came.
+    # The number of publications that had changed before their turn.
     Column("changed", Integer, nullable=False, server_default=text("0")),
     Column("started_at", UTCDateTime, nullable=False),
     Column("moved_at", UTCDateTime, nullable=False),
     Column("ended_at", UTCDateTime),
 )
 
-# What a repair has still to do, as it was chosen when the repair began.
+# The rest of a repair's work, as it was chosen when the repair began.
 repair_items = Table(
     "repair_items",
     metadata,
@@ -105,7 +105,7 @@ repair_items = Table(
     Column("state", OneOf(PublicationState, 20), nullable=False),
 )
 # Activities of publications that a person has had sent again since. `first_marker` of the
-# publication, and its marker, tell of the newest one.
+# publication, and its marker, are about the newest one.
 earlier_activities = Table(
     "earlier_activities",
     metadata,
@@ -113,7 +113,7 @@ earlier_activities = Table(
     Column(
         "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), nullable=False
     ),
-    # Of the Pipedrive account that it is in; 0 where none was known.
+    # The Pipedrive account that it is in; 0 if none was known.
     Column("account_key", Key, nullable=False),
     Column("marker", String(40), nullable=False),
     # NULL for one that was never made, as its sending was taken back before.
@@ -122,12 +122,12 @@ earlier_activities = Table(
     Column("sent_to", AnyTarget),
     Column("published_at", UTCDateTime),
     Column("note_written_at", UTCDateTime),
-    # When it was followed by another one, and who had it sent.
+    # The time when another one followed it, and the person who had that sent.
     Column("replaced_at", UTCDateTime, nullable=False),
     Column("replaced_by", String(120)),
-    # When an undo deleted it: a list that is behind may still show it.
+    # The time when an undo deleted it: a lagging list may still show it.
     Column("deleted_at", UTCDateTime),
-    # Why an undo left it in Pipedrive.
+    # The reason why an undo left it in Pipedrive.
     Column("kept_because", Text),
     Index("ix_earlier_activities_publication_id", "publication_id", "id"),
     Index("ix_earlier_activities_activity_id", "activity_id"),
@@ -146,10 +146,10 @@ OF_HOLDER = (
     "reason",
     "published_at",
 )
-"""What is read of the holder where there is one."""
+"""The columns that are read from the holder if there is one."""
 
 
 @cache
 def shown(name: str) -> ColumnElement[Any]:
-    """A column of a publication, or of its holder; for a query that joins `holder`."""
+    """Return a column of a publication, or of its holder; for a query that joins `holder`."""
     return func.coalesce(holder.c[name], publications.c[name]).label(name)

@@ -1,4 +1,4 @@
-"""The tables of what people decided about publishing: rules, and owners who opted out."""
+"""The tables of people's decisions about publishing: rules, and owners who opted out."""
 
 from enum import StrEnum
 
@@ -20,7 +20,7 @@ from gitpip.store.schema import metadata, publications
 
 
 class RuleAction(StrEnum):
-    """What a rule does with a file that fits it."""
+    """The action of a rule on a file that fits it."""
 
     PUBLISH = "publish"
     HOLD = "hold"
@@ -45,16 +45,16 @@ opt_outs = Table(
     "opt_outs",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
-    # As it was when it was added; in lower case.
+    # The login when it was added, in lower case.
     Column("login", String(100), nullable=False, unique=True),
-    # Where it is known it decides, as a login can go to another owner.
+    # It decides if it is known, as a login can become another owner's.
     Column("github_id", BigInteger, unique=True),
     Column("reason", Text),
     Column("created_at", UTCDateTime, nullable=False),
     Column("created_by", String(120), nullable=False),
 )
 
-# How many were queued within a day, except those from before their user was added.
+# Counts files queued within a day, except those from before their user was added.
 fresh = and_(publications.c.queued_at.is_not(None), publications.c.backfill == literal_column("0"))
 Index(
     "ix_publications_queued_at",

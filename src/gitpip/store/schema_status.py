@@ -1,4 +1,4 @@
-"""The tables of pauses, limits, processes and imports: how gitpip is doing."""
+"""The tables of pauses, limits, processes and imports: the state of the service."""
 
 from sqlalchemy import (
     BigInteger,
@@ -25,14 +25,14 @@ pauses = Table(
     # The fingerprint of the token that was refused: another token ends the pause.
     Column("credential", String(12)),
     Column("cause", OneOf(PauseCause, 20), nullable=False, server_default=text("'vendor'")),
-    # Whether it is since the vendor can't be reached.
+    # Whether the reason is that the vendor cannot be reached.
     Column("unreachable", Flag, nullable=False, server_default=text("0")),
-    # When it began; one that follows another without a break goes on with that one's time.
+    # The time when it began; a pause that follows another without a break keeps that one's time.
     Column("since", UTCDateTime),
 )
 
-# A person's pause of publishing, one row at the most; without `until` it lasts until it is ended.
-# It stands apart from `pauses`: no probe, no token and no "try now" ends it.
+# A person's pause of publishing, one row at most; without `until` it lasts until it is ended. It is
+# separate from `pauses`: no probe, no token and no "try now" ends it.
 publishing_pause = Table(
     "publishing_pause",
     metadata,
@@ -43,8 +43,8 @@ publishing_pause = Table(
     Column("since", UTCDateTime, nullable=False),
 )
 
-# What every process that asks GitHub must know of its limits: requests reserved in the last minute
-# as `time number` lines, and the wait that GitHub asked for.
+# GitHub's limits, shared by every process that asks GitHub: requests reserved in the last minute as
+# `time number` lines, and the wait that GitHub asked for.
 github_limits = Table(
     "github_limits",
     metadata,
@@ -57,7 +57,7 @@ github_limits = Table(
     Column("seen_at", UTCDateTime, nullable=False),
 )
 
-# What was last seen of GitHub's list of all public gists; one row.
+# The state of reading GitHub's list of all public gists; one row.
 public_feed = Table(
     "feed",
     metadata,
@@ -68,7 +68,7 @@ public_feed = Table(
     Column("gaps", Integer, nullable=False, server_default=text("0")),
     Column("gap_at", UTCDateTime),
     Column("hints", BigInteger, nullable=False, server_default=text("0")),
-    # Why it can't be read at present, and since when.
+    # The reason why it cannot be read at present, and since when.
     Column("failure", Text),
     Column("failing_since", UTCDateTime),
 )
@@ -92,11 +92,11 @@ services = Table(
     Column("part", OneOf(Part, 10), nullable=False, server_default=text("'all'")),
     Column("started_at", UTCDateTime, nullable=False),
     Column("heartbeat_at", UTCDateTime, nullable=False),
-    # How many seconds its clock is ahead of GitHub's; 0 where they agree, or nothing is known.
+    # The seconds that its clock is ahead of GitHub's; 0 if they agree, or nothing is known.
     Column("clock_ahead", LongSeconds, nullable=False, server_default=text("0")),
-    # What its /health says is wrong, a line each.
+    # The problems that its /health reports, a line each.
     Column("ailments", Lines),
-    # Null where an older version wrote the row.
+    # NULL if an older version wrote the row.
     Column("has_github_token", Flag),
     Column("has_pipedrive_token", Flag),
 )
@@ -116,14 +116,14 @@ imports = Table(
     Column("moved_at", UTCDateTime, nullable=False),
     Column("ended_at", UTCDateTime),
     Column("failure", Text),
-    # NULL while its file waits to be confirmed by a person.
+    # NULL while its file waits for a person to confirm it.
     Column("confirmed_at", UTCDateTime),
-    # Usernames of the file that GitHub does not show, of the first ones that it was asked for.
+    # Usernames of the file that GitHub does not show, among the first ones that it was asked about.
     Column("not_on_github", Lines),
     # The others that are new, each with the number of its public gists.
     Column("gists_on_github", Lines),
     Column("asked", Integer, nullable=False, server_default=text("0")),
-    # When a person acknowledged that it was interrupted.
+    # The time when a person acknowledged that it was interrupted.
     Column("acknowledged_at", UTCDateTime),
 )
 
@@ -137,7 +137,7 @@ import_pieces = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
-# What people chose for tables with the same headings, as JSON.
+# The columns that people chose for tables with the same headings, as JSON.
 import_columns = Table(
     "import_columns",
     metadata,

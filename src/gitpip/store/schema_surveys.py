@@ -1,4 +1,4 @@
-"""The tables of surveys: readings of a whole account, for an audit or for what others wrote."""
+"""The tables of surveys: readings of a whole account, for an audit or for others' activities."""
 
 from enum import StrEnum
 
@@ -20,7 +20,7 @@ from gitpip.store.schema import metadata
 
 
 class SurveyKind(StrEnum):
-    """What an account is read for."""
+    """The purpose for which an account is read."""
 
     AUDIT = "audit"
     OTHERS = "others"
@@ -28,7 +28,7 @@ class SurveyKind(StrEnum):
 
 
 class Step(StrEnum):
-    """What a survey does next."""
+    """The next step of a survey."""
 
     DEALS = "deals"
     ACTIVITIES = "activities"
@@ -38,7 +38,7 @@ class Step(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a gist file compares between GitHub, store and Pipedrive."""
+    """The result of comparing a gist file between GitHub, store and Pipedrive."""
 
     SAME = "same"
     EXPLAINED = "explained"
@@ -46,7 +46,7 @@ class Verdict(StrEnum):
 
 
 class Confidence(StrEnum):
-    """How surely an activity of another tool is that of a gist file."""
+    """The confidence that an activity of another tool is that of a gist file."""
 
     CERTAIN = "certain"
     LIKELY = "likely"
@@ -62,18 +62,18 @@ surveys = Table(
     Column("kind", OneOf(SurveyKind, 20), nullable=False),
     Column("requested_at", UTCDateTime, nullable=False),
     Column("requested_by", String(120), nullable=False),
-    # Only this user's files, and only what was found since this time; NULL for all.
+    # The only user, and the earliest finding, of the compared files; NULL for all.
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE")),
     Column("since", UTCDateTime),
     Column("with_github", Flag, nullable=False, server_default=text("1")),
     # The account that is read; NULL until it is known.
     Column("account_key", Key, ForeignKey("accounts.key", ondelete="CASCADE")),
     Column("step", OneOf(Step, 20), nullable=False),
-    # Where the step goes on: a cursor of Pipedrive's, or the last key.
+    # The position at which the step continues: a cursor of Pipedrive's, or the last key.
     Column("cursor", Text),
     Column("begun_at", UTCDateTime),
     Column("ended_at", UTCDateTime),
-    # Why it ended without a result.
+    # The reason why it ended without a result.
     Column("failure", Text),
     Column("waits_until", UTCDateTime),
     Column("waits_because", Text),
@@ -83,23 +83,23 @@ surveys = Table(
     Column("unread", Integer, nullable=False, server_default=text("0")),
     Column("tokens", BigInteger, nullable=False, server_default=text("0")),
     Column("github_lists", BigInteger, nullable=False, server_default=text("0")),
-    # Failures since something was read, and lists that had to be read anew.
+    # Failures since something was read, and lists that had to be read again.
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("restarts", Integer, nullable=False, server_default=text("0")),
-    # Where it goes on with users that are read after all others: GitHub asked to wait about them.
+    # The positions at which it continues with users that are read last: GitHub asked to wait.
     Column("put_off", Lines, nullable=False, server_default=text("''")),
-    # The process that works on it, and until when.
+    # The process that works on it, and the end of its lease.
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),
 )
 
-# Deals that concern our users, as the survey saw them.
+# Deals of our users, as the survey saw them.
 survey_deals = Table(
     "survey_deals",
     metadata,
     Column("survey_id", Key, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True),
     Column("deal_id", BigInteger, primary_key=True),
-    # Whose deal it is.
+    # The owner of the deal.
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
     Index("ix_survey_deals_user_key", "user_key"),
 )
@@ -112,7 +112,7 @@ survey_activities = Table(
     Column("activity_id", BigInteger, primary_key=True),
     Column("marker", String(40)),
     Column("deal_id", BigInteger),
-    # Whether the subject or the note has our marker no more.
+    # Whether the subject or the note no longer has our marker.
     Column("edited", Flag, nullable=False, server_default=text("0")),
     Index("ix_survey_activities_marker", "survey_id", "marker"),
 )
@@ -122,7 +122,7 @@ survey_lines = Table(
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("survey_id", Key, ForeignKey("surveys.id", ondelete="CASCADE"), nullable=False),
-    # NULL where an activity belongs to no user that is known.
+    # NULL if an activity belongs to no known user.
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), index=True),
     Column("gist_id", String(64)),
     Column("filename", Text),

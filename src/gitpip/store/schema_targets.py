@@ -1,4 +1,4 @@
-"""Where a user's activities are put: targets, and what became of deals by their titles."""
+"""The tables of targets of users' activities, and of changes of deals found by their titles."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text
 
@@ -13,13 +13,13 @@ targets = Table(
     Column("target", AnyTarget, nullable=False),
     # The ids are those of one account; NULL while no account is known.
     Column("account_key", Key, ForeignKey("accounts.key", ondelete="SET NULL")),
-    # What Pipedrive said of it, and when; NULL while Pipedrive was not asked.
+    # The target as Pipedrive showed it, and when; NULL if Pipedrive was not asked yet.
     Column("title", Text),
     Column("checked_at", UTCDateTime),
     # Of a deal or a lead: they are linked beside it.
     Column("person_id", BigInteger),
     Column("org_id", BigInteger),
-    # Why nothing can be put there, and since when.
+    # The reason why nothing can be put there, and since when.
     Column("problem", Text),
     Column("problem_since", UTCDateTime),
 )
@@ -34,9 +34,9 @@ deal_drifts = Table(
     "deal_drifts",
     metadata,
     Column("user_key", Key, ForeignKey("deals.user_key", ondelete="CASCADE"), primary_key=True),
-    # When Pipedrive was last asked about the present deal; NULL: before it is used again.
+    # The time when Pipedrive was last asked about the present deal; NULL: it is asked before use.
     Column("asked_at", UTCDateTime),
-    # What became of which deal last, where new files go, and since when.
+    # The last change of a deal, the place of new files since then, and the time and the deal.
     Column("drift", OneOf(Drift, 20)),
     Column("answer", OneOf(DriftAnswer, 20)),
     Column("drifted_at", UTCDateTime),

@@ -1,6 +1,6 @@
-"""The tables of undoing: what is taken back from Pipedrive, by which order, and how far it is.
+"""The tables of undos: their publications and deals, with the state of each.
 
-With them come the deals that gitpip made: an undo can delete those of them that are empty.
+With them are the deals that gitpip made: an undo can delete those of them that are empty.
 """
 
 from enum import StrEnum
@@ -24,14 +24,14 @@ from gitpip.store.schema import metadata
 
 
 class UndoneState(StrEnum):
-    """How far the undoing of one publication, or of one deal, is."""
+    """The state of undoing one publication, or one deal."""
 
     WAITING = "waiting"
-    """To be looked for, or deleted."""
+    """It must be searched for, or deleted."""
     DELETED = "deleted"
     """It is deleted in Pipedrive, by gitpip or by a person before it."""
     NOT_SENT = "not-sent"
-    """It was not in Pipedrive, and is not sent any more."""
+    """It was not in Pipedrive, and will not be sent."""
     KEPT = "kept"
     """It stays in Pipedrive; the reason says why."""
     FAILED = "failed"
@@ -39,7 +39,7 @@ class UndoneState(StrEnum):
 
 
 class Which(StrEnum):
-    """Which activities of a publication are undone, where a person has had it sent again."""
+    """The activities of a publication that are undone, if a person has had it sent again."""
 
     ALL = "all"
     NEWEST = "newest"
@@ -52,9 +52,9 @@ undos = Table(
     "undos",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
-    # Of the Pipedrive account that the rows belonged to; 0 where none was known.
+    # The Pipedrive account that the rows belonged to; 0 if none was known.
     Column("account_key", Key, nullable=False),
-    # What was chosen, as `check 12` or `user ada`.
+    # The choice in words, as `check 12` or `user ada`.
     Column("subject", String(200), nullable=False),
     Column("asked_at", UTCDateTime, nullable=False),
     Column("asked_by", String(120), nullable=False),
@@ -62,11 +62,11 @@ undos = Table(
     Column("which", OneOf(Which, 20), nullable=False, server_default=text("'all'")),
     # Whether deals that gitpip made and that are empty after it are deleted, too.
     Column("with_deals", Flag, nullable=False, server_default=text("0")),
-    # Why it goes on only when a person lets it, and since when.
+    # The reason why it waits for a person to resume it, and since when.
     Column("stopped_because", Text),
     Column("stopped_at", UTCDateTime),
     Column("ended_at", UTCDateTime),
-    # Since when something of it has failed that nobody has tried again or acknowledged.
+    # The time since when it has failures that no person has tried again or acknowledged.
     Column("failed_at", UTCDateTime),
     # An id is never used again.
     sqlite_autoincrement=True,
@@ -108,17 +108,17 @@ Index(
 made_deals = Table(
     "made_deals",
     metadata,
-    # Of the Pipedrive account that it is in; 0 where none was known.
+    # The Pipedrive account that it is in; 0 if none was known.
     Column("account_key", Key, primary_key=True, autoincrement=False),
     Column("deal_id", BigInteger, primary_key=True, autoincrement=False),
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
-    # What it was made with; the value is NULL where the answer was lost, or none was sent.
+    # The values that it was made with; the value is NULL if the answer was lost, or none was sent.
     Column("title", Text, nullable=False),
     Column("value", Float),
     Index("ix_made_deals_user_key", "user_key"),
 )
 
-# What becomes of the deals of an undo, once nothing of their user waits to be undone.
+# The deals of an undo, which are handled once nothing of their user waits to be undone.
 undone_deals = Table(
     "undone_deals",
     metadata,
@@ -133,7 +133,8 @@ undone_deals = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),
-    # Since when a request to delete it may be under way: from then on nothing is put under it.
+    # The time since when a request to delete it may be under way: from then on nothing is put
+    # there.
     Column("begun_at", UTCDateTime),
     Column("ended_at", UTCDateTime),
     UniqueConstraint("undo_id", "deal_id"),

@@ -1,4 +1,4 @@
-"""SQLite: its file, its transactions, and a connection that asks its thread once a statement."""
+"""SQLite: its file, its transactions, and a connection that uses its thread once per statement."""
 
 import asyncio
 import contextlib
@@ -21,17 +21,17 @@ from gitpip.errors import DatabaseUnavailable
 _Rows: TypeAlias = list[sqlite3.Row]
 
 ROWS_AT_ONCE = 64
-"""How many rows aiosqlite hands over at a time by default."""
+"""The number of rows that aiosqlite transfers at a time by default."""
 
 
 def connect(database: str, *, timeout: float, check_same_thread: bool) -> "Connection":
-    """A connection that is opened when it is awaited; the arguments are those of sqlite3."""
+    """Return a connection that opens when it is awaited; the arguments are those of sqlite3."""
     connector = partial(_open, database, timeout, check_same_thread)
     return Connection(connector, ROWS_AT_ONCE)
 
 
 def _open(database: str, timeout: float, check_same_thread: bool) -> sqlite3.Connection:
-    """A connection with the functions of PostgreSQL that our queries use."""
+    """Open a connection with the functions of PostgreSQL that our queries use."""
     opened = sqlite3.connect(database, timeout=timeout, check_same_thread=check_same_thread)
     opened.create_function("regexp_replace", 4, _regexp_replace, deterministic=True)
     opened.create_function("md5", 1, _md5, deterministic=True)
@@ -50,12 +50,12 @@ def _md5(text: str | None) -> str | None:
 
 
 class Connection(aiosqlite.Connection):
-    """Closes in its thread, after all that was asked before, and ends the thread.
+    """A connection that closes in its thread, after all earlier requests, and ends the thread.
 
-    Where a transaction is cancelled, SQLAlchemy 2.1 closes its connection in a task of its own.
-    Cancelled once more meanwhile, it also stops the connection's thread. Then aiosqlite 0.22 waits
-    without end for an answer of the thread that has ended, and can leave its connection open, with
-    the lock that every other writer waits for.
+    If a transaction is cancelled, SQLAlchemy 2.1 closes its connection in a task of its own. If
+    that is cancelled as well, it also stops the connection's thread. Then aiosqlite 0.22 waits
+    without end for an answer of the ended thread, and can leave its connection open, with the lock
+    that every other writer waits for.
     """
 
     _end: asyncio.Future[None] | None = None
@@ -65,7 +65,7 @@ class Connection(aiosqlite.Connection):
         self._thread.daemon = True
 
     def stop(self) -> asyncio.Future[None] | None:
-        """Begin to close; gives what is done when it is closed, None without an event loop."""
+        """Begin to close; return a future of the end, or None without an event loop."""
         if self._end is None:
             self._end = super().stop()
         return self._end
@@ -82,14 +82,15 @@ class Connection(aiosqlite.Connection):
 
 
 class Cursor(aiosqlite.Cursor):
-    """Executes a statement, fetches its rows and ends it in one visit to the connection's thread.
+    """A cursor that executes a statement, fetches its rows and ends it in one visit to the thread.
 
     aiosqlite goes there for each of these, and to make the cursor. Each visit wakes two threads,
     which takes longer than most of our statements.
     """
 
     def __init__(self, connection: Connection) -> None:
-        # Replaced by the first statement: what is made in another thread can't be used in its own.
+        # Replaced by the first statement: an object of another thread cannot be used in the
+        # connection's.
         super().__init__(connection, cast("sqlite3.Cursor", None))
         self._rows: _Rows = []
 
@@ -104,11 +105,11 @@ class Cursor(aiosqlite.Cursor):
         return self
 
     async def fetchall(self) -> _Rows:
-        """All rows of the statement that was executed last."""
+        """Return all rows of the statement that was executed last."""
         return self._rows
 
     async def close(self) -> None:
-        """Nothing is left to be done: a statement ends with its last row."""
+        """Do nothing: a statement ends with its last row."""
 
     def _execute_whole(self, sql: str, parameters: Sequence[Any]) -> _Rows:
         self._cursor = self._conn._conn.execute(sql, parameters)
@@ -131,7 +132,7 @@ class _DBAPIConnection(Protocol):
 
 
 def prepare_file(path: Path) -> None:
-    """Make the file of a database where it is missing. Raises DatabaseUnavailable."""
+    """Create the file of a database if it is missing. Raises DatabaseUnavailable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -139,7 +140,7 @@ def prepare_file(path: Path) -> None:
             f"the folder {path.parent} can't be made: {error.strerror}",
             advice="set GITPIP_DATA_DIR to one that can be",
         ) from error
-    # Path.exists would raise where the folder is closed to this user.
+    # Path.exists would raise if this user may not read the folder.
     there = os.access(path, os.F_OK)
     if there and path.is_dir():  # SQLite would only say that it is unable to open it
         raise DatabaseUnavailable(
@@ -159,7 +160,7 @@ def prepare_file(path: Path) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Make an empty file for its owner alone: who can read it needs no access key.
+    """Create an empty file that only its owner can read: it can be read without an access key.
 
     SQLite gives the files that it keeps beside it the same mode.
     """
@@ -172,7 +173,7 @@ def prepare_connection(connection: _DBAPIConnection, _: ConnectionPoolEntry) -> 
     # We begin transactions ourselves (see `begin`), the driver must not.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # The mode belongs to the file. Who fails here meets another one who is just setting it.
+    # The mode belongs to the file. A failure here means that another connection is just setting it.
     cursor.execute("PRAGMA busy_timeout = 0")
     with contextlib.suppress(sqlite3.OperationalError, exc.OperationalError):
         cursor.execute("PRAGMA journal_mode = WAL")
@@ -184,6 +185,6 @@ def prepare_connection(connection: _DBAPIConnection, _: ConnectionPoolEntry) -> 
 
 
 def begin(connection: sqlalchemy.Connection) -> None:
-    """Begin a transaction, as one that writes unless it is said to read only."""
+    """Begin a transaction that writes, or only reads if its options say so."""
     read_only = connection.get_execution_options().get("gitpip_read")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

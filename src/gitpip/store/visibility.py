@@ -1,8 +1,8 @@
-"""What may be shown: nothing of a user who is no longer tracked.
+"""The condition that hides everything of a user who is no longer tracked.
 
-Removing a user keeps the rows, so that adding the user again brings everything back and publishes
+Removing a user keeps the rows, so that adding the user again restores everything and publishes
 nothing twice. Every query whose result a person or a program sees, and every query that decides
-what is sent, takes its condition from here. What watches and stores reads the tables as they are.
+what is sent, takes its condition from here. Watching and storing read the tables as they are.
 """
 
 import re
@@ -26,13 +26,13 @@ _LOGIN = re.compile("[a-z0-9-]+(?:_[a-z0-9]+)?", re.IGNORECASE)
 
 @lru_cache(maxsize=32)
 def is_tracked(alias: FromClause) -> ColumnElement[bool]:
-    """The condition `tracked` on a row of an alias of `users`."""
+    """Return the condition `tracked` on a row of an alias of `users`."""
     return alias.c.removed_at.is_(None)
 
 
 @lru_cache(maxsize=32)
 def of_tracked(user_key: ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition that the user with this key is tracked, for a query without `users`."""
+    """Return the condition that the user with this key is tracked, for a query without `users`."""
     return (
         select(_owner.c.key)
         .where(_owner.c.key == user_key, is_tracked(_owner))
@@ -42,16 +42,16 @@ def of_tracked(user_key: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def of_removed(user_key: ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition that the user with this key was removed; quick where few users were."""
+    """Return the condition that the user with this key was removed; fast if few users were."""
     return user_key.in_(select(_owner.c.key).where(_owner.c.removed_at.is_not(None)))
 
 
 async def without_removed(transaction: Transaction, lines: Iterable[str]) -> frozenset[str]:
-    """Those of these stored lines that name no removed user.
+    """Return those of these stored lines that name no removed user.
 
-    A line names a user where one of its words is the login, or a former login, of a removed user,
-    and the login of no tracked one. Records of checks and imports hold such lines as
-    text, also those that an earlier version wrote.
+    A line names a user if one of its words is the login, or a former login, of a removed user, and
+    the login of no tracked one. Records of checks and imports hold such lines as text, also those
+    that an earlier version wrote.
     """
     words = {line: {word.lower() for word in _LOGIN.findall(line)} for line in lines}
     removed = await _removed_logins(transaction, sorted(set().union(*words.values())))

@@ -1,4 +1,4 @@
-"""The audit: who did what, when, and to what. Rows are added and never changed."""
+"""The audit log: who did what, when, and to what. Rows are added and never changed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ SUBJECT_LIMIT = 300
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who acts: the name of a key, or what is known of one without."""
+    """A person or program that acts: the name of a key, or what is known of a caller without."""
 
     name: str
     via: Via
@@ -25,16 +25,16 @@ class Actor:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One thing that somebody did."""
+    """One act in the log."""
 
     id: int
     at: datetime
     actor: str
     via: Via
     action: str
-    """Like `user.added`."""
+    """A name such as `user.added`."""
     subject: str
-    """What it was done to: a login, the number of a publication, the name of a key."""
+    """The object of the act: a login, the number of a publication, the name of a key."""
 
 
 _entry = reader(AuditEntry)
@@ -43,7 +43,7 @@ _entry = reader(AuditEntry)
 async def record(
     transaction: Transaction, actor: Actor, action: str, subject: str, now: datetime
 ) -> None:
-    """Keep what somebody does, in the transaction in which they do it."""
+    """Record an act, in the transaction of the act."""
     await transaction.execute(
         insert(audit).values(
             at=now,
@@ -56,7 +56,7 @@ async def record(
 
 
 async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[AuditEntry]:
-    """What was done, latest first."""
+    """Return a page of the log, newest first."""
     rows = await transaction.execute(
         select(audit).order_by(audit.c.id.desc()).offset(offset).limit(limit)
     )

@@ -1,8 +1,8 @@
-"""Secret addresses of feeds: made by a viewer, used by a feed reader, revoked. Hashes are stored.
+"""Secret addresses of feeds: made by a viewer, used by a feed reader, revoked.
 
-A feed reader can't sign in; its address is the key, to the feeds alone. It ends with what it is
-derived from: a key that is revoked, rotated or expired, the settings' key when it is another one,
-or that one can read without a key.
+Only hashes are stored. A feed reader cannot sign in; its address is the key, to the feeds alone. An
+address ends with what it is derived from: a key that is revoked, rotated or expired, the settings'
+key when it is replaced, or reading without a key when that is no longer allowed.
 """
 
 import re
@@ -28,31 +28,31 @@ PREFIX = "gitpip_feed_"
 FORM = re.compile(rf"{PREFIX}[0-9a-f]{{48}}")
 NAME_LIMIT = 60
 ANONYMOUS = "anonymous"
-"""The parent of addresses made without a key: they hold while one can read without a key."""
+"""The parent of addresses made without a key: they are valid while reading needs no key."""
 KEY_LIMIT = 50
-"""How many addresses a key may have."""
+"""The most addresses that a key may have."""
 ANONYMOUS_LIMIT = 500
-"""How many addresses there may be that were made without a key."""
+"""The most addresses that may be made without a key."""
 
 
 @dataclass(frozen=True)
 class Parent:
-    """What an address is derived from, and ends with."""
+    """The origin of an address, with which the address ends."""
 
     label: str
-    """Of a key, which changes when the key does, or of what is no key with a row."""
+    """The label of a key, which changes with the key, or a word for a parent without a row."""
     key_id: int | None
-    """The key's row; None for the key of the settings, and for callers without a key."""
+    """The id of the key's row; None for the key of the settings, and for callers without a key."""
 
 
 @dataclass(frozen=True)
 class FeedAddress:
-    """A secret address as it is kept: without its secret. Times are UTC."""
+    """A secret address as it is stored: without its secret. Times are UTC."""
 
     id: FeedAddressId
     name: str
     viewer: str
-    """Who made it."""
+    """The viewer who made it."""
     created_at: datetime
     used_at: datetime | None
 
@@ -62,7 +62,7 @@ _address = reader(FeedAddress)
 
 @dataclass(frozen=True)
 class IssuedAddress:
-    """An address just made; `secret` can't be shown again."""
+    """An address just made; `secret` cannot be shown again."""
 
     address: FeedAddress
     secret: str
@@ -73,8 +73,8 @@ async def create(
 ) -> IssuedAddress:
     """Make an address.
 
-    What was revoked, or ended with its parent, is deleted. Raises InvalidInput for a name that
-    can't be one, FeedAddressConflict where there are too many addresses already.
+    Addresses that were revoked, or ended with their parent, are deleted. Raises InvalidInput for an
+    invalid name, FeedAddressConflict if there are too many addresses already.
     """
     if not name or len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput(
@@ -103,9 +103,9 @@ async def create(
 
 
 def valid_parents(admin_key: str | None, *, without_key: bool) -> frozenset[str]:
-    """The labels of the parents that hold now and have no row.
+    """Return the labels of the valid parents that have no row.
 
-    `without_key`: whether one can read without a key.
+    `without_key` says whether reading needs no key.
     """
     labels = {sessions.label_of_settings_key(admin_key)} if admin_key else set()
     return frozenset(labels | {ANONYMOUS} if without_key else labels)
@@ -114,9 +114,9 @@ def valid_parents(admin_key: str | None, *, without_key: bool) -> frozenset[str]
 async def presented(
     transaction: Transaction, secret: str, *, parents: Collection[str], now: datetime
 ) -> FeedAddress | None:
-    """The address with this secret, while it and its parent hold.
+    """Return the address with this secret while it and its parent are valid, otherwise None.
 
-    `parents`: the labels of parents without a row that hold now.
+    `parents` are the labels of the valid parents without a row.
     """
     if not FORM.fullmatch(secret):
         return None
@@ -128,7 +128,7 @@ async def presented(
 
 
 async def note_use(transaction: Transaction, address: FeedAddress, now: datetime) -> None:
-    """Keep that an address was used; call it where `keys.use_is_news`."""
+    """Record that an address was used; call it if `keys.use_is_news`."""
     await transaction.execute(
         update(feed_addresses).where(feed_addresses.c.id == address.id).values(used_at=now)
     )
@@ -137,7 +137,7 @@ async def note_use(transaction: Transaction, address: FeedAddress, now: datetime
 async def of_viewer(
     transaction: Transaction, viewer: str | None, *, parents: Collection[str], now: datetime
 ) -> tuple[FeedAddress, ...]:
-    """The addresses of a viewer, or everybody's, that hold, newest first; see `presented`."""
+    """Return the valid addresses of a viewer, or of all, newest first; see `presented`."""
     wanted = select(feed_addresses).where(_holds(parents, now))
     if viewer is not None:
         wanted = wanted.where(feed_addresses.c.viewer == viewer)
@@ -152,7 +152,7 @@ async def revoke(
     *,
     viewer: str | None,
 ) -> FeedAddress:
-    """Revoke an address; one of this viewer, or anybody's if None.
+    """Revoke an address of this viewer, or of any viewer if None.
 
     Raises FeedAddressNotFound.
     """
@@ -179,7 +179,10 @@ def _holds(parents: Collection[str], now: datetime) -> ColumnElement[bool]:
 
 
 def _has_ended(now: datetime) -> ColumnElement[bool]:
-    """What can never hold again; the settings of another process may know other parents."""
+    """Return the condition that an address can never be valid again.
+
+    Parents without a row are not considered: the settings of another process may know others.
+    """
     address = feed_addresses.c
     of_key = address.key_id.is_not(None)
     key_ended = and_(of_key, address.parent.not_in(keys.usable_labels(now)))
@@ -187,7 +190,10 @@ def _has_ended(now: datetime) -> ColumnElement[bool]:
 
 
 async def _check_number(transaction: Transaction, parent: Parent) -> None:
-    """Not by viewer: a browser without a key is another one as often as it likes."""
+    """Raise FeedAddressConflict if the parent has too many addresses.
+
+    They are not counted by viewer: a browser without a key can be any number of viewers.
+    """
     anonymous = parent.label == ANONYMOUS
     limit = ANONYMOUS_LIMIT if anonymous else KEY_LIMIT
     counted = select(func.count()).where(feed_addresses.c.parent == parent.label)

@@ -1,7 +1,7 @@
 """Access keys: made, found by what a caller presents, rotated, revoked. Only hashes are stored.
 
-A key reads `gitpip_LABEL_SECRET`: the label finds the row and may be shown, the secret is 192
-random bits, so that one round of SHA-256 is enough to keep it.
+A key has the form `gitpip_LABEL_SECRET`: the label finds the row and may be shown, the secret is
+192 random bits, so one round of SHA-256 is enough to store it.
 """
 
 import hmac
@@ -26,14 +26,14 @@ PREFIX = "gitpip_"
 FORM = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{48}})")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,59}")
 SETTINGS_KEY = "GITPIP_ADMIN_KEY"
-"""The name by which the admin key of the settings goes, which is none of these."""
+"""The name of the admin key of the settings, which has no row here."""
 USE_NOTED = timedelta(minutes=1)
-"""The last use is kept no finer than this, so that reading does not mean writing."""
+"""The precision of the stored last use, so that most reads need no write."""
 
 
 @dataclass(frozen=True)
 class AccessKey:
-    """An access key as it is kept: without its secret."""
+    """An access key as it is stored: without its secret."""
 
     id: int
     name: str
@@ -41,13 +41,13 @@ class AccessKey:
     label: str
     created_at: datetime
     issued_at: datetime
-    """When its present secret was made."""
+    """The time when its present secret was made."""
     expires_at: datetime | None
     used_at: datetime | None
     revoked_at: datetime | None
 
     def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
-        """Whether it opens anything at `now`, and if not why."""
+        """Return whether it opens anything at `now`, and if not why."""
         if self.revoked_at:
             return "revoked"
         return "expired" if self.expires_at and self.expires_at <= now else "active"
@@ -57,7 +57,7 @@ _key = reader(AccessKey)
 
 
 class Refusal(StrEnum):
-    """Why what a caller presents opens nothing."""
+    """The reason why a presented text opens nothing."""
 
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
@@ -67,7 +67,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True)
 class IssuedKey:
-    """A key just made; `secret` is the whole key, and can't be shown again."""
+    """A key just made; `secret` is the whole key, and cannot be shown again."""
 
     key: AccessKey
     secret: str
@@ -81,9 +81,9 @@ async def create(
     lifetime: timedelta | None,
     now: datetime,
 ) -> IssuedKey:
-    """Make a key; without a lifetime it holds until it is revoked.
+    """Make a key; without a lifetime it is valid until it is revoked.
 
-    Raises InvalidInput for a name that can't be one, KeyConflict for one that is taken.
+    Raises InvalidInput for an invalid name, KeyConflict for one that is taken.
     """
     check_key_name(name)
     text, label, hashed = _new_secret()
@@ -114,7 +114,7 @@ async def rotate(
 ) -> IssuedKey:
     """Replace the secret of a key. The old one stops working immediately.
 
-    Without a lifetime it holds as long as before, counted from now. Raises KeyNotFound.
+    Without a lifetime it is valid for as long as before, counted from now. Raises KeyNotFound.
     """
     former = await find(transaction, name)
     if lifetime is None and former.expires_at:
@@ -138,12 +138,12 @@ async def revoke(transaction: Transaction, name: str, now: datetime) -> AccessKe
 
 
 def viewer_of(name: str) -> str:
-    """The viewer whose visits are those of a key's holder."""
+    """Return the viewer of a key's holder."""
     return f"key:{name.lower()}"
 
 
 async def find(transaction: Transaction, name: str) -> AccessKey:
-    """The key of this name that is not revoked, in whatever case; raises KeyNotFound."""
+    """Return the key with this name, in any case, that is not revoked; raises KeyNotFound."""
     row = None
     if NAME.fullmatch(name):  # "\u212a" (Kelvin sign) would be "k" in lower case
         row = (
@@ -160,7 +160,7 @@ async def find(transaction: Transaction, name: str) -> AccessKey:
 
 
 async def everyone(transaction: Transaction) -> tuple[AccessKey, ...]:
-    """Every key, the revoked ones last, newest first."""
+    """Return every key, the revoked ones last, newest first."""
     rows = await transaction.execute(
         select(access_keys).order_by(access_keys.c.revoked_at.is_not(None), access_keys.c.id.desc())
     )
@@ -168,7 +168,7 @@ async def everyone(transaction: Transaction) -> tuple[AccessKey, ...]:
 
 
 async def presented(transaction: Transaction, text: str, now: datetime) -> AccessKey | Refusal:
-    """The key that opens with `text` at `now`, or why nothing does. A rotated key is unknown."""
+    """Return the key that `text` opens with at `now`, or a refusal. A rotated key is unknown."""
     form = FORM.fullmatch(text)
     if form is None:
         return Refusal.MALFORMED
@@ -182,43 +182,43 @@ async def presented(transaction: Transaction, text: str, now: datetime) -> Acces
 
 
 def label_in(text: str) -> str | None:
-    """The part of a key that is no secret; None for what has not the form of a key."""
+    """Return the part of a key that is not secret; None if the text has not the form of a key."""
     form = FORM.fullmatch(text)
     return form[1] if form else None
 
 
 async def labelled(transaction: Transaction, label: str, now: datetime) -> AccessKey | None:
-    """The key that has a label and opens something at `now`; a rotated key has another label."""
+    """Return the key with this label if it is valid at `now`; a rotated key has another label."""
     row = await _labelled(transaction, label)
     return _active(row, now) if row else None
 
 
 async def note_use(transaction: Transaction, key: AccessKey, now: datetime) -> None:
-    """Keep that a key was used; call it where `use_is_news`."""
+    """Record that a key was used; call it if `use_is_news`."""
     await transaction.execute(
         update(access_keys).where(access_keys.c.id == key.id).values(used_at=now)
     )
 
 
 def use_is_news(used_at: datetime | None, now: datetime) -> bool:
-    """Whether the last use that is kept is old enough to be kept anew."""
+    """Return whether the stored last use is old enough to be replaced."""
     return used_at is None or used_at + USE_NOTED <= now
 
 
 async def any_exists(transaction: Transaction) -> bool:
-    """Whether a key was ever made: from then on, nothing is open by default."""
+    """Return whether a key was ever made: from then on, nothing is open by default."""
     return await transaction.scalar(select(access_keys.c.id).limit(1)) is not None
 
 
 async def any_is_usable(transaction: Transaction, now: datetime) -> bool:
-    """Whether some key opens something at `now`."""
+    """Return whether any key is valid at `now`."""
     return await transaction.scalar(usable_labels(now).limit(1)) is not None
 
 
 def usable_labels(now: datetime) -> Select[tuple[str]]:
-    """The labels of the keys that open something at `now`.
+    """Return the query of the labels of the keys that are valid at `now`.
 
-    A label is as good as a generation of its key: a rotated key has another one.
+    A label identifies a key with its present secret: a rotated key has another label.
     """
     return select(access_keys.c.label).where(
         access_keys.c.revoked_at.is_(None),
@@ -227,7 +227,7 @@ def usable_labels(now: datetime) -> Select[tuple[str]]:
 
 
 def check_key_name(name: str) -> None:
-    """Raise InvalidInput unless `name` can be that of a key."""
+    """Raise InvalidInput unless `name` is a valid name of a key."""
     if name.upper() == SETTINGS_KEY:
         raise InvalidInput("name", f"{SETTINGS_KEY} is the name of the admin key of the settings")
     if not NAME.fullmatch(name):
@@ -249,7 +249,7 @@ def _active(row: Row[Any], now: datetime) -> AccessKey | None:
 
 
 def _new_secret() -> tuple[str, str, str]:
-    """A whole key, its label and its hash."""
+    """Return a new key, its label and its hash."""
     label = secrets.token_hex(4)
     text = f"{PREFIX}{label}_{secrets.token_hex(24)}"
     return text, label, digest(text)

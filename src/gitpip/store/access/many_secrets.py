@@ -1,4 +1,4 @@
-"""Which of many secrets that were shown may open something, by one query for all of them."""
+"""Many shown secrets checked by one query: the ones that may open something."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,10 +14,10 @@ from gitpip.store.schema_access import access_keys, feed_addresses, sessions
 async def promising(
     transaction: Transaction, digests: Collection[str], now: datetime
 ) -> frozenset[str]:
-    """Those of these digests that are stored, of secrets that may open something at `now`.
+    """Return the digests among these of stored secrets that may open something at `now`.
 
-    Secrets derived from what has no row, as the settings' key, are among them; whether that holds
-    still is for others to say.
+    Secrets derived from a parent without a row, such as the settings' key, are included; the caller
+    checks whether that parent is still valid.
     """
     usable = keys.usable_labels(now)
     found = union_all(

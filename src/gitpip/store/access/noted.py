@@ -1,8 +1,8 @@
-"""What the settings let in without a row of its own: the settings' key, and reading without a key.
+"""Access by the settings, which has no row of its own: the settings' key, reading without a key.
 
-Sessions and feed addresses are derived from both, and no row tells when such a right ended. So it
-is noted what a service lets in; when that is another right than before, whatever was derived from
-the same right in an earlier time of its own has ended with that time, and is deleted.
+Sessions and feed addresses are derived from both, and no row says when such a right ended. So each
+service records what its settings let in. When that changes, what was derived from the same right in
+an earlier period has ended with that period, and is deleted.
 """
 
 from enum import StrEnum
@@ -17,14 +17,14 @@ from gitpip.store.schema_access import feed_addresses, noted_rights, sessions
 
 
 class Right(StrEnum):
-    """What has no row of its own."""
+    """A right to access that has no row of its own."""
 
     SETTINGS_KEY = "settings key"
     WITHOUT_KEY = "without a key"
 
 
 async def note_settings_key(transaction: Transaction, admin_key: str | None) -> None:
-    """Note which key the settings hold, if any; after another one, nothing is left of before."""
+    """Record the settings' key, if any; delete what an earlier period of the same key left."""
     label = stored_sessions.label_of_settings_key(admin_key) if admin_key else ""
     if await _changes(transaction, Right.SETTINGS_KEY, label) and label:
         await transaction.execute(delete(sessions).where(sessions.c.label == label))
@@ -32,14 +32,14 @@ async def note_settings_key(transaction: Transaction, admin_key: str | None) -> 
 
 
 async def note_without_key(transaction: Transaction, why: str) -> None:
-    """Note why one can read without a key, or "" where one can't. Feeds end as above."""
+    """Record why reading needs no key, or "" if it needs one. Feed addresses end as above."""
     if await _changes(transaction, Right.WITHOUT_KEY, why) and why:
         of_anybody = feed_addresses.c.parent == ANONYMOUS
         await transaction.execute(delete(feed_addresses).where(of_anybody))
 
 
 async def _changes(transaction: Transaction, right: Right, held: str) -> bool:
-    """Note what is held; whether something else was noted before."""
+    """Record what a right holds; return whether something else was recorded before."""
     await commit_order.one_at_a_time(transaction, f"noted: {right}")
     of_right = noted_rights.c.name == right.value
     before = await transaction.scalar(select(noted_rights.c.held).where(of_right))

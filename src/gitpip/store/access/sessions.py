@@ -1,7 +1,7 @@
-"""Sessions of browsers that signed in: which key each stands for, until when.
+"""Sessions of browsers that signed in: the key that each stands for, and its end.
 
-Only hashes are stored, so that neither a backup nor a look into the database opens anything; and
-signing out, or revoking the key, counts at once in every process.
+Only hashes are stored, so that neither a backup nor reading the database opens anything. Signing
+out, or revoking the key, counts at once in every process.
 """
 
 import secrets
@@ -16,22 +16,22 @@ from gitpip.store.database import Transaction
 from gitpip.store.schema_access import sessions
 
 MOST_SESSIONS = 100
-"""How many sessions a key has at most; one more ends the oldest."""
+"""The most sessions that a key has; one more ends the oldest."""
 SETTINGS_LABEL = "="
-"""What the label of the settings' key begins with, which has no row."""
+"""The beginning of the label of the settings' key, which has no row."""
 
 
 def label_of_settings_key(admin_key: str) -> str:
-    """The label of the admin key of the settings; another key has another one."""
+    """Return the label of the admin key of the settings; another key has another label."""
     return f"{SETTINGS_LABEL}{digest(admin_key)[:16]}"
 
 
 async def begin(transaction: Transaction, *, label: str, now: datetime, until: datetime) -> str:
-    """Begin a session for the key of this label, and give its token.
+    """Begin a session for the key with this label, and return its token.
 
     Sessions that are over, or whose key has ended, are deleted, and the oldest ones of this key
     beyond `MOST_SESSIONS`. The token holds 256 random bits, so one round of SHA-256 is enough to
-    keep it.
+    store it.
     """
     token = secrets.token_urlsafe(32)
     await commit_order.one_at_a_time(transaction, f"sessions of {label}")
@@ -56,7 +56,7 @@ async def begin(transaction: Transaction, *, label: str, now: datetime, until: d
 
 
 async def label_of(transaction: Transaction, token: str, now: datetime) -> str | None:
-    """The label of the key that a session stands for at `now`; None for whatever is none."""
+    """Return the label of the key that a session stands for at `now`; None if there is none."""
     label: str | None = await transaction.scalar(
         select(sessions.c.label).where(sessions.c.hash == digest(token), sessions.c.until > now)
     )
@@ -64,5 +64,5 @@ async def label_of(transaction: Transaction, token: str, now: datetime) -> str |
 
 
 async def end(transaction: Transaction, token: str) -> None:
-    """End a session, if there is one with this token."""
+    """End the session with this token, if there is one."""
     await transaction.execute(delete(sessions).where(sessions.c.hash == digest(token)))

@@ -1,1 +1,1 @@
-"""Accounts at GitHub and Pipedrive: which one the rows belong to."""
+"""Accounts at GitHub and Pipedrive: the one that the rows belong to, and the others."""

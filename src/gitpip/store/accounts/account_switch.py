@@ -1,6 +1,6 @@
-"""Switching the rows to another account: what the ids of the previous one say is kept apart.
+"""Switching the rows to another account: what belongs to the ids of the former one is set aside.
 
-Nothing is deleted: switching back finds everything as it was.
+Nothing is deleted: switching back restores everything.
 """
 
 from datetime import datetime
@@ -33,17 +33,17 @@ PUBLISHED, SENDING, UNCERTAIN, SKIPPED = (
     PublicationState.SKIPPED.value,
 )
 IN_THE_ACCOUNT = (PUBLISHED, SENDING, UNCERTAIN)
-"""What is or may be in the account; all others can as well be sent to the next one."""
+"""The states of what is or may be in the account; all else can be sent to the next one."""
 NO_CLAIM = {"token": None, "lease_until": None}
 
 
 async def switch(
     transaction: Transaction, vendor: Vendor, now: datetime, *, same: bool = False
 ) -> AccountChange:
-    """Let the rows belong to the account that is set; gives which took the place of which.
+    """Bind the rows to the account that is set; return the former and the new account.
 
     `same` says that it is the same GitHub under another address: then all ids stay as they are.
-    Raises AccountUnchanged where no change waits.
+    Raises AccountUnchanged if no change waits.
     """
     await ledger.lock(transaction)
     change = await accounts.change(transaction, vendor)
@@ -108,7 +108,7 @@ async def _keep_publications(
         publications.c.sent_to.is_not(None),
         publications.c.token.is_not(None),
     )
-    # A target that was set before any account was known is one of the previous account.
+    # A target that was set before any account was known belongs to the previous account.
     await transaction.execute(
         update(targets).where(targets.c.account_key.is_(None)).values(account_key=former.key)
     )
@@ -137,7 +137,10 @@ async def _keep(
     table: Table,
     account_key: int,
 ) -> None:
-    """Copy what is or may be in the account; what is being sent may land, so it is uncertain."""
+    """Copy what is or may be in the account.
+
+    A publication that is being sent may still arrive, so its copy is uncertain.
+    """
     kept_key, key = _keys(kept, table)
     names = [column.name for column in kept.c if column.name not in {"account_key", kept_key}]
     state = case((table.c.state == SENDING, UNCERTAIN), else_=table.c.state)
@@ -170,13 +173,13 @@ async def _restore(
 
 
 def _keys(kept: Table, table: Table) -> tuple[str, str]:
-    """The column of `kept` that names a row of `table`, and the one that it is the key of."""
+    """Return the column of `kept` that refers to a row of `table`, and the key of `table`."""
     kept_key = next(c.name for c in kept.primary_key if c.name != "account_key")
     return kept_key, next(iter(table.primary_key)).name
 
 
 async def _keep_users(transaction: Transaction, change: AccountChange, now: datetime) -> None:
-    """The former GitHub's users are set aside as removed ones; those of the next one come back."""
+    """Set the former GitHub's users aside as removed ones; restore those of the next one."""
     await commit_order.about_to_appear(transaction)
     await transaction.execute(
         insert(kept_users).from_select(

@@ -1,7 +1,7 @@
-"""Accounts at the vendors: which one the rows belong to, and which one is set at present.
+"""Accounts at the vendors: the one that the rows belong to, and the one that is set at present.
 
-An id of a deal, an activity or a user means something in its own account only. So the first account
-that is met is bound to the rows, and another one is kept waiting until a person switches to it: see
+An id of a deal, an activity or a user is valid in its own account only. So the first account that
+is seen is bound to the rows, and another one waits until a person switches to it: see
 `account_switch`.
 """
 
@@ -33,11 +33,11 @@ from gitpip.store.schema_accounts import accounts, is_bound
 from gitpip.store.schema_status import pipedrive_company
 
 NOTED_FOR = timedelta(seconds=60)
-"""How long after a process noted what is set there, it is taken to be set still."""
+"""How long an account is considered set after a process has recorded that it is."""
 NOTED_EVERY = timedelta(seconds=15)
 NO_KEY = 0
-"""Keys are counted from 1."""
-# Built once, as they are asked again and again: to build one takes longer than to execute it.
+"""The key of an account without a row; keys are counted from 1."""
+# Built once, as they are executed very often: building one takes longer than executing it.
 _of_vendor = select(accounts).where(accounts.c.vendor == bindparam("vendor"))
 _bound = _of_vendor.where(is_bound)
 _of_credential = _of_vendor.where(accounts.c.credential == bindparam("credential"))
@@ -47,7 +47,7 @@ _bound_with_key = select(accounts).where(accounts.c.key == bindparam("key"), is_
 
 @dataclass(frozen=True)
 class VendorAccount:
-    """What the ids of a vendor's things belong to: a company on Pipedrive, an address of GitHub."""
+    """The account that the ids of a vendor belong to: a Pipedrive company, an address of GitHub."""
 
     key: int
     vendor: Vendor
@@ -57,7 +57,7 @@ class VendorAccount:
     """Whether the rows belong to it."""
     met_at: datetime
     waits_since: datetime | None
-    """Since when it is set although the rows belong to another account (UTC)."""
+    """The time since when it is set although the rows belong to another account (UTC)."""
     domain: str | None = None
     creators: frozenset[int] = frozenset()
     """The users whose tokens were used."""
@@ -83,17 +83,20 @@ class Met:
 
 @dataclass(frozen=True)
 class AccountChange:
-    """The rows belong to `bound`, and `waiting` is set: nothing goes on before a person decides."""
+    """A waiting change: the rows belong to `bound`, and `waiting` is set.
+
+    Work stops until a person decides.
+    """
 
     bound: VendorAccount
     waiting: VendorAccount
     since: datetime
     goes_on: bool = False
-    """Whether another process has the bound one set, and works with it."""
+    """Whether another process has the bound account set, and works with it."""
 
 
 def unbound(met: Met, now: datetime) -> VendorAccount:
-    """An account that is not written down: no row belongs to it."""
+    """Return an account that is not stored: no row belongs to it."""
     creators = frozenset() if met.creator is None else frozenset({met.creator})
     return VendorAccount(
         NO_KEY,
@@ -109,7 +112,7 @@ def unbound(met: Met, now: datetime) -> VendorAccount:
 
 
 async def everyone(transaction: Transaction) -> tuple[VendorAccount, ...]:
-    """Every account that was met, the bound ones first."""
+    """Return every known account, the bound ones first."""
     rows = await transaction.execute(
         select(accounts).order_by(accounts.c.vendor, accounts.c.bound.desc(), accounts.c.key)
     )
@@ -117,12 +120,12 @@ async def everyone(transaction: Transaction) -> tuple[VendorAccount, ...]:
 
 
 async def bound(transaction: Transaction, vendor: Vendor) -> VendorAccount | None:
-    """The account that the rows belong to; None before the first one is met."""
+    """Return the account that the rows belong to; None before the first one is known."""
     return await _one(transaction, _bound, vendor=vendor)
 
 
 async def lock_ledger_of(transaction: Transaction, key: int) -> bool:
-    """Lock the ledger, and tell whether the rows still belong to the account with this key.
+    """Lock the ledger; return whether the rows still belong to the account with this key.
 
     If not, a person has switched to another account meanwhile: see `ledger.lock`.
     """
@@ -133,14 +136,14 @@ async def lock_ledger_of(transaction: Transaction, key: int) -> bool:
 async def of_credential(
     transaction: Transaction, vendor: Vendor, credential: str
 ) -> VendorAccount | None:
-    """The account that the token with this fingerprint belongs to, if that was learned."""
+    """Return the account that the token with this fingerprint belongs to, if that is known."""
     return await _one(transaction, _of_credential, vendor=vendor, credential=credential)
 
 
 async def of_identity(
     transaction: Transaction, vendor: Vendor, identity: str
 ) -> VendorAccount | None:
-    """The account with this identity, if it was met."""
+    """Return the account with this identity, if it is known."""
     return await _one(transaction, _of_identity, vendor=vendor, identity=identity)
 
 
@@ -154,7 +157,7 @@ async def _one(
 async def meet(
     transaction: Transaction, met: Met, *, credential: str | None, now: datetime
 ) -> VendorAccount:
-    """Note the account that is set at present: the first one is bound, another one waits."""
+    """Record the account that is set at present: the first one is bound, another one waits."""
     same = and_(accounts.c.vendor == met.vendor, accounts.c.identity == met.identity)
     try:
         async with transaction.begin_nested():
@@ -167,7 +170,7 @@ async def meet(
         pass  # it is known
     row = (await transaction.execute(select(accounts).where(same).with_for_update())).one()
     if credential is not None:
-        # A token that was changed for one of another account says nothing of its former one.
+        # A token that was exchanged for one of another account says nothing of its former account.
         await transaction.execute(
             update(accounts)
             .where(accounts.c.vendor == met.vendor, accounts.c.credential == credential)
@@ -202,10 +205,10 @@ async def _bind_the_first(transaction: Transaction, vendor: Vendor, key: int) ->
 
 
 async def is_to_be_noted(transaction: Transaction, vendor: Vendor, key: int, now: datetime) -> bool:
-    """Whether the process that has this account set is to note it, by `note_present`.
+    """Return whether this process must record, by `note_present`, the account that it has set.
 
-    One that the rows don't belong to is noted again and again. The one that they belong to is,
-    too, while another one waits; and it ends the wait of one that nobody notes any more.
+    An account that is not bound is recorded repeatedly. The bound one is too while another one
+    waits; recording it also ends the wait of an account that no process records any more.
     """
     stale = accounts.c.noted_until < lease.until(now, NOTED_FOR - NOTED_EVERY)
     rows = await transaction.execute(
@@ -228,7 +231,7 @@ async def is_to_be_noted(transaction: Transaction, vendor: Vendor, key: int, now
 
 
 async def note_present(transaction: Transaction, vendor: Vendor, key: int, now: datetime) -> None:
-    """Note that a process that runs has this account set, beside what others have set."""
+    """Record that a running process has this account set, beside what other processes have set."""
     await transaction.execute(
         update(accounts)
         .where(
@@ -236,7 +239,8 @@ async def note_present(transaction: Transaction, vendor: Vendor, key: int, now: 
             accounts.c.key != key,
             accounts.c.waits_since.is_not(None),
             lease.is_free(accounts.c.noted_until, now),
-            # Only who has the bound account set can tell that all goes on without the other one.
+            # Only a process with the bound account set shows that work continues without the other
+            # one.
             select(accounts.c.key).where(accounts.c.key == key, is_bound).exists(),
         )
         .values(waits_since=None)
@@ -258,7 +262,7 @@ def _time(now: datetime) -> ColumnElement[datetime]:
 
 
 async def set_at_present(transaction: Transaction, vendor: Vendor, key: int, now: datetime) -> None:
-    """Note that this account is set now: it waits unless it is bound, and no other waits."""
+    """Record that this account is set now: it waits unless it is bound, and no other waits."""
     await transaction.execute(
         update(accounts)
         .where(accounts.c.vendor == vendor, accounts.c.waits_since.is_not(None))
@@ -271,9 +275,9 @@ async def set_at_present(transaction: Transaction, vendor: Vendor, key: int, now
 async def change(
     transaction: Transaction, vendor: Vendor, now: datetime | None = None
 ) -> AccountChange | None:
-    """The change of account that waits for a person, if any.
+    """Return the change of account that waits for a person, if any.
 
-    Only with the time `now` it is learned whether another process goes on.
+    Whether another process continues is only determined if the time `now` is given.
     """
     noted = lease.until(now, timedelta(0)) < accounts.c.noted_until if now else false()
     rows = await transaction.execute(
@@ -296,7 +300,7 @@ async def change(
 async def keep_deal_field(
     transaction: Transaction, key: int, code: str | None, due_at: datetime | None
 ) -> None:
-    """Remember the custom field of deals; None where there is none, to be tried at `due_at`."""
+    """Store the custom field of deals; None if there is none, to be tried again at `due_at`."""
     await transaction.execute(
         update(accounts)
         .where(accounts.c.key == key)
@@ -305,9 +309,9 @@ async def keep_deal_field(
 
 
 async def domain(transaction: Transaction) -> str | None:
-    """The part of the Pipedrive company's address before .pipedrive.com; None if not known."""
+    """Return the part of the Pipedrive address before .pipedrive.com; None if it is not known."""
     if account := await bound(transaction, Vendor.PIPEDRIVE):
         return account.domain
-    # An earlier version learned it, and nothing was published since.
+    # An earlier version stored it here, and nothing was published since.
     found: str | None = await transaction.scalar(select(pipedrive_company.c.domain))
     return found

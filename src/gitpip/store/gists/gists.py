@@ -1,4 +1,4 @@
-"""Gists and their files: what is known, what was found, what is shown."""
+"""Gists and their files: storing what was found, and reading what is stored."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,17 +39,16 @@ from gitpip.store.schema_publishing import holder, shown
 from gitpip.store.visibility import tracked
 
 CONTENT = ("blob_hash", "size", "language", "content", "truncated", "raw_url")
-"""What differs between the revisions of a file; the fields of files and the columns have one name.
-"""
+"""The fields that differ between the revisions of a file, in columns and attributes."""
 PREVIEW = 6_000
-"""How many characters of a content are read for a preview."""
+"""The number of characters of a content that are read for a preview."""
 file_of = reader(GistFile)
-"""The file of a whole row."""
+"""Reads the file from a whole row."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file, and the revision of it, that was just stored."""
+    """A file, and its revision, that were just stored."""
 
     key: FileKey
     gist_id: GistId
@@ -57,25 +56,25 @@ class StoredFile:
     revision: int
     blob_hash: str
     times: int = 0
-    """How often the file had this very content before."""
+    """The number of earlier times at which the file had the same content."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What `store` changed."""
+    """The changes that `store` made."""
 
     new: tuple[StoredFile, ...]
     """Files that were not known before, in the order of their sequence."""
     edited: tuple[StoredFile, ...]
     """Known files with a new content."""
     back: tuple[FileKey, ...] = ()
-    """Known files that GitHub did not show for a while, edited or not."""
+    """Known files that GitHub shows again after a while, edited or not."""
 
 
 async def known_files(
     transaction: Transaction, user_key: UserKey
 ) -> dict[tuple[GistId, str], KnownFile]:
-    """Every stored file of a user, by gist id and file name."""
+    """Return every stored file of a user, by gist id and file name."""
     rows = await transaction.execute(
         select(
             gist_files.c.gist_id,
@@ -91,7 +90,7 @@ async def known_files(
 
 
 async def known_gists(transaction: Transaction, user_key: UserKey) -> dict[GistId, KnownGist]:
-    """Every stored gist of a user, those that are gone from GitHub included."""
+    """Return every stored gist of a user, including those deleted from GitHub."""
     rows = await transaction.execute(
         select(gists.c.id, gists.c.updated_at, gists.c.deleted_at).where(
             gists.c.user_key == user_key
@@ -108,11 +107,11 @@ async def store(
     check_id: CheckId | None,
     now: datetime,
 ) -> Stored:
-    """Store the files of `found` that are not known as they are, oldest gist first.
+    """Store new and changed files of the `found` gists, oldest gist first.
 
-    New files are numbered; of an edited one the old content is kept as a revision. The caller
+    New files are numbered; the old content of an edited file is kept as a revision. The caller
     holds the user's row lock (`users.lock`), so the sequence is in commit order. A gist that
-    belongs to another user already is left alone: an id has one owner.
+    belongs to another user already is left unchanged: an id has one owner.
     """
     await commit_order.about_to_appear(transaction)
     owners = await _owners(transaction, [gist.id for gist in found])
@@ -156,7 +155,7 @@ def _newest(new: Sequence[StoredFile]) -> dict[str, FileKey]:
 
 
 async def touch(transaction: Transaction, seen: Sequence[SeenGist]) -> None:
-    """Take over what known gists say of themselves; one that was gone is back."""
+    """Update the rows of known gists from GitHub's answer; a deleted gist is restored."""
     for gist in seen:
         await transaction.execute(
             update(gists)
@@ -173,9 +172,10 @@ async def between(
     up_to: int,
     content_limit: int | None = None,
 ) -> tuple[GistFile, ...]:
-    """A user's files with `after` < sequence <= `up_to`, oldest first.
+    """Return a user's files with `after` < sequence <= `up_to`, oldest first.
 
-    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
+    `content_limit`, if given, is the number of characters that is read of each content; 0 leaves
+    the contents out.
     """
     rows = await transaction.execute(
         select_files(content_limit)
@@ -192,7 +192,7 @@ async def between(
 async def in_pages(
     transaction: Transaction, user_key: UserKey, *, after: int, up_to: int, size: int = 500
 ) -> AsyncIterator[tuple[GistFile, ...]]:
-    """A user's files with `after` < sequence <= `up_to`, `size` at a time, without contents."""
+    """Yield a user's files with `after` < sequence <= `up_to`, by `size`, without contents."""
     # A user's sequence has no gaps.
     for start in range(after, up_to, size):
         end = min(start + size, up_to)
@@ -207,9 +207,10 @@ async def page(
     user_key: UserKey | None = None,
     content_limit: int | None = None,
 ) -> Page[GistFile]:
-    """A slice of the stored files of tracked users, newest found first.
+    """Return a page of the stored files of tracked users, newest found first.
 
-    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
+    `content_limit`, if given, is the number of characters that is read of each content; 0 leaves
+    the contents out.
     """
     wanted: list[ColumnElement[bool]] = [tracked]
     if user_key is not None:
@@ -230,7 +231,10 @@ async def page(
 
 
 async def of_gist(transaction: Transaction, gist_id: GistId) -> tuple[GistFile, ...]:
-    """The files of a tracked user's gist, in the order in which they were found; else empty."""
+    """Return the files of a tracked user's gist, in the order in which they were found.
+
+    Empty if no tracked user has the gist.
+    """
     rows = await transaction.execute(
         select_files().where(gist_files.c.gist_id == gist_id).order_by(gist_files.c.sequence)
     )
@@ -238,7 +242,10 @@ async def of_gist(transaction: Transaction, gist_id: GistId) -> tuple[GistFile, 
 
 
 async def keys_of_gist(transaction: Transaction, gist_id: GistId) -> tuple[FileKey, ...]:
-    """The keys of the files of a tracked user's gist, in the same order; else empty."""
+    """Return the keys of the files of a tracked user's gist, in the same order.
+
+    Empty if no tracked user has the gist.
+    """
     found = await transaction.execute(
         select(gist_files.c.key)
         .join(users, users.c.key == gist_files.c.user_key)
@@ -249,7 +256,7 @@ async def keys_of_gist(transaction: Transaction, gist_id: GistId) -> tuple[FileK
 
 
 async def keys_after(transaction: Transaction, after: FileKey, limit: int) -> tuple[FileKey, ...]:
-    """The keys of tracked users' files behind this one, in their order."""
+    """Return the next keys of tracked users' files after this one, in ascending order."""
     found = await transaction.execute(
         select(gist_files.c.key)
         .join(users, users.c.key == gist_files.c.user_key)
@@ -263,7 +270,7 @@ async def keys_after(transaction: Transaction, after: FileKey, limit: int) -> tu
 async def some(
     transaction: Transaction, keys: Sequence[FileKey], *, content_limit: int | None = None
 ) -> tuple[GistFile, ...]:
-    """These files of tracked users, in the order of their keys; a few hundred at most."""
+    """Return these files of tracked users, in the order of their keys; a few hundred at most."""
     rows = await transaction.execute(
         select_files(content_limit).where(gist_files.c.key.in_(keys)).order_by(gist_files.c.key)
     )
@@ -271,7 +278,7 @@ async def some(
 
 
 async def file_of_gist(transaction: Transaction, gist_id: GistId, key: FileKey) -> GistFile | None:
-    """One file of a tracked user's gist; None where there is none."""
+    """Return one file of a tracked user's gist; None if there is none."""
     found = await transaction.execute(
         select_files().where(gist_files.c.gist_id == gist_id, gist_files.c.key == key)
     )
@@ -280,7 +287,7 @@ async def file_of_gist(transaction: Transaction, gist_id: GistId, key: FileKey) 
 
 
 async def file(transaction: Transaction, key: FileKey, revision: int | None = None) -> GistFile:
-    """One stored file, as it is or as it was in a `revision`; also of a user who was removed.
+    """Return one stored file, at present or in a `revision`; also of a user who was removed.
 
     For what is sent: the user may be removed between the claim of a publication and its sending.
     """
@@ -296,9 +303,9 @@ async def file(transaction: Transaction, key: FileKey, revision: int | None = No
 async def files_shown(
     transaction: Transaction, wanted: Collection[tuple[FileKey, int | None]]
 ) -> dict[tuple[FileKey, int | None], GistFile]:
-    """Several stored files, each as it was in a revision, or as it is; see `file`.
+    """Return several stored files, each at present or in a revision; see `file`.
 
-    What is not stored is left out.
+    Files that are not stored are left out.
     """
     rows = await transaction.execute(
         _select_files().where(gist_files.c.key.in_({key for key, _ in wanted}))
@@ -316,7 +323,7 @@ async def files_shown(
 
 
 async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[GistFile, ...]:
-    """What a file was before, oldest first: the same file with the contents of those days."""
+    """Return the former revisions of a file, oldest first: the file with their contents."""
     rows = await transaction.execute(
         select(revisions).where(revisions.c.file_key == present.key).order_by(revisions.c.revision)
     )
@@ -399,7 +406,7 @@ async def _insert_file(
 async def _revise(
     transaction: Transaction, row: Row[Any], file: SeenFile, now: datetime
 ) -> StoredFile | None:
-    """Bring a known file up to date, keeping what it was; give its revision if that is new."""
+    """Update a known file and keep its former content; return the revision if it is new."""
     if row.blob_hash == file.blob_hash:
         if row.removed_at is None:
             return None
@@ -430,7 +437,7 @@ async def _revise(
 
 
 def _said_of_itself(gist: SeenGist) -> dict[str, object]:
-    # Lists do not tell what is a fork: what was known of it stays.
+    # Lists do not say whether a gist is a fork: the stored value stays.
     told = {} if gist.is_fork is None else {"is_fork": gist.is_fork}
     return {
         "description": gist.description,
@@ -445,9 +452,10 @@ def _content_of(file: SeenFile) -> dict[str, object]:
 
 
 def select_files(content_limit: int | None = None) -> Select[Any]:
-    """Whole rows of tracked users' files, to be narrowed down and given to `file_of`.
+    """Return the query of tracked users' files, to be narrowed down and read with `file_of`.
 
-    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
+    `content_limit`, if given, is the number of characters that is read of each content; 0 leaves
+    the contents out.
     """
     return _select_files(content_limit).where(tracked)
 

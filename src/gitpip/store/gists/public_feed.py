@@ -1,4 +1,4 @@
-"""What was last seen of GitHub's list of all public gists."""
+"""The state of reading GitHub's list of all public gists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ ETAG_LIMIT = 300
 
 @dataclass(frozen=True)
 class PublicFeedState:
-    """Where the reading of the public feed stands. Times are UTC."""
+    """The state of reading the public feed. Times are UTC."""
 
     etag: str | None
     seen: Mapping[GistId, datetime]
-    """The gists of the first page as last read, and when each was last updated."""
+    """The gists of the first page as last read, each with the time of its last update."""
     read_at: datetime
     gaps: int = 0
-    """How often something may have passed between two readings."""
+    """The number of times at which gists may have been missed between two readings."""
     gap_at: datetime | None = None
     hints: int = 0
-    """How many looks at a tracked user the feed has called for."""
+    """The number of checks of a tracked user that the feed has caused."""
     failure: str | None = None
-    """Why it could not be read the last time; None if it could."""
+    """The reason why it could not be read the last time; None if it could."""
     failing_since: datetime | None = None
 
 
@@ -37,14 +37,14 @@ _state = reader(PublicFeedState)
 
 
 async def get(transaction: Transaction) -> PublicFeedState | None:
-    """Where the reading stands; None before the first that worked."""
+    """Return the state of the reading; None before the first success."""
     state = await status(transaction)
     never_read = state is not None and state.etag is None and not state.seen
     return None if never_read else state
 
 
 async def status(transaction: Transaction) -> PublicFeedState | None:
-    """Like `get`, but also when only failures are known so far."""
+    """Return the state as `get` does, but also if only failures are known so far."""
     row = (
         await transaction.execute(select(public_feed).where(public_feed.c.id == ROW))
     ).one_or_none()
@@ -52,7 +52,7 @@ async def status(transaction: Transaction) -> PublicFeedState | None:
 
 
 async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
-    """Note that the feed could not be read."""
+    """Record that the feed could not be read."""
     since = func.coalesce(
         public_feed.c.failing_since, literal(now, public_feed.c.failing_since.type)
     )
@@ -70,14 +70,14 @@ async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
 
 
 async def worked(transaction: Transaction) -> None:
-    """Note that the feed can be read, with nothing new in it."""
+    """Record that the feed can be read, with nothing new in it."""
     await transaction.execute(
         update(public_feed).where(public_feed.c.id == ROW).values(failure=None, failing_since=None)
     )
 
 
 async def save(transaction: Transaction, state: PublicFeedState) -> None:
-    """Note where the reading stands now."""
+    """Record the state of the reading."""
     values = {
         "etag": state.etag if len(state.etag or "") <= ETAG_LIMIT else None,
         "seen": state.seen,

@@ -1,4 +1,4 @@
-"""What GitHub shows no more: files that were taken out of a gist, and gists that were deleted."""
+"""Removals at GitHub: files that were taken out of a gist, and gists that were deleted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from gitpip.store.schema import gist_files, gists
 
 @dataclass(frozen=True)
 class Removed:
-    """What was noted as gone, and had not been noted before."""
+    """The newly recorded removals."""
 
     keys: tuple[FileKey, ...]
-    """Every file, those of deleted gists included."""
+    """Every removed file, those of deleted gists included."""
     files: tuple[tuple[GistId, str], ...]
     """The files that were taken out of a gist."""
     gists: tuple[GistId, ...]
@@ -30,7 +30,7 @@ async def note(
     gone: Sequence[GistId],
     now: datetime,
 ) -> Removed:
-    """Note which files, and which whole gists, GitHub shows no more; their contents stay."""
+    """Record which files and which gists GitHub no longer shows; their contents stay."""
     taken_out: list[tuple[GistId, str]] = []
     keys: list[FileKey] = []
     there = (gist_files.c.user_key == user_key, gist_files.c.removed_at.is_(None))

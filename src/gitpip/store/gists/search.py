@@ -1,9 +1,9 @@
-"""Full-text search: the files that hold every word of what a person typed.
+"""Full-text search: the files that hold every word of a search.
 
 The words of logins, file names, descriptions and contents are indexed by triggers (see the
-migration), so a file is found from the transaction on in which it was stored. A word is letters and
-digits; what stands between them separates. `read_csv` finds the words `read` and `csv` beside each
-other, and a word may be the beginning of a longer one.
+migration), so a file is found as soon as the transaction that stores it commits. A word is letters
+and digits; other characters separate words. `read_csv` finds the words `read` and `csv` next to
+each other, and a word may be the beginning of a longer one.
 """
 
 import re
@@ -21,7 +21,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class Words:
-    """An index of words, its column of file keys, and the condition that a file holds them all."""
+    """An index of words, its column of file keys, and the condition that a file holds all words."""
 
     index: FromClause
     key: ColumnElement[int]
@@ -29,13 +29,13 @@ class Words:
 
 
 def holding(transaction: Transaction, text: str) -> Words:
-    """How to find the files that hold every word of the text, in any order."""
+    """Return the condition that a file holds every word of a text, in any order, and its index."""
     sqlite = transaction.dialect.name == "sqlite"
     index, key = (_fts5, _fts5.c.rowid) if sqlite else (_documents, _documents.c.file_key)
     wanted = phrases(text)
     if not wanted:
         return Words(index, key, false())
-    # Nothing but letters and digits is left, so nothing in the text is syntax.
+    # Only letters and digits are left, so nothing in the text is syntax.
     if sqlite:
         query = " AND ".join(f'"{" ".join(words)}"*' for words in wanted)
         return Words(index, key, _fts5.c.gist_search.match(query))
@@ -45,5 +45,8 @@ def holding(transaction: Transaction, text: str) -> Words:
 
 
 def phrases(text: str) -> list[list[str]]:
-    """The words of a search: those of a list stand beside each other, the last is a beginning."""
+    """Return the words of a search.
+
+    The words of one list are next to each other, and the last one may be a beginning.
+    """
     return [words for part in text.split() if (words := _WORD.findall(part))]

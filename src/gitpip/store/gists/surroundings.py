@@ -1,4 +1,4 @@
-"""What the templates of activities can say of a file that is not in its own row."""
+"""The values of templates that are not in a file's own row: other files, customer id, tags."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -18,9 +18,9 @@ Key = TypeVar("Key", GistId, UserKey)
 async def of_files(
     transaction: Transaction, files: Sequence[GistFile], uses: Collection[str]
 ) -> dict[FileKey, Surroundings]:
-    """What is around each file, as far as the variables that are used need it.
+    """Return the surroundings of each file, as far as the used variables need them.
 
-    Also of files of users who were removed: for what is sent, as `gists.file`.
+    Also of files of removed users: it is used for what is sent, as `gists.file` is.
     """
     gist_ids = sorted({file.gist_id for file in files}) if "gist.files" in uses else ()
     keys = sorted({file.user_key for file in files})

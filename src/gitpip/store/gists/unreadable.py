@@ -1,4 +1,4 @@
-"""What GitHub lists of a user but could not be read: noted with its reason, and tried again."""
+"""Items that GitHub lists but that could not be read, with the reason and the next try."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ from gitpip.validation import without_nul
 
 FIRST_RETRY = timedelta(minutes=1)
 FIRST_RETRY_OF_A_LAG = timedelta(seconds=5)
-"""One of GitHub's APIs shows already what another one does not: that is over in seconds."""
+"""The wait if one of GitHub's APIs does not show yet what another one does: that takes seconds."""
 LONGEST_WAIT = timedelta(days=1)
 REASON_LIMIT = 500
 NO_GIST = GistId("")
-"""In the place of a gist's id: an item of the gist list without one, or a page of that list."""
+"""The gist id of an item of the gist list without an id, or of a page of that list."""
 DOUBT = "GraphQL"
-"""In the place of a file's name, without a gist: GraphQL shows what the gist list does not."""
+"""The file name that means, without a gist: GraphQL shows what the gist list does not."""
 
 _LATEST = 200
-"""How many files are looked through for gists of different users."""
+"""The number of files in which gists of different users are searched."""
 
 _unreadable = reader(Unreadable)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that could not be read just now."""
+    """An item that could not be read just now."""
 
     gist_id: GistId
     filename: str
@@ -41,20 +41,20 @@ class Failure:
     skipped_because: str | None = None
     held_because: str | None = None
     lags: bool = False
-    """Whether GitHub names it elsewhere, and may show it in a moment."""
+    """Whether GitHub lists it elsewhere, and may show it in a moment."""
 
 
 @dataclass(frozen=True)
 class UnreadableSummary:
-    """How much of the tracked users could not be read."""
+    """The number of unread gists of tracked users, and the oldest of them."""
 
     gists: int
-    """A gist counts once, whether all of it is unread or some files only."""
+    """A gist counts once, whether all of it is unread or only some of its files."""
     users: int
     since: datetime | None
-    """When the oldest of it was first found unreadable (UTC); None where everything is read."""
+    """The time when the oldest was first found unreadable (UTC); None if everything is read."""
     example: str | None
-    """The oldest of it, with its reason."""
+    """The oldest item, with its reason."""
 
 
 async def record(
@@ -63,10 +63,11 @@ async def record(
     failures: Sequence[Failure],
     now: datetime,
 ) -> tuple[Failure, ...]:
-    """Note what could not be read, and when it is tried again; gives what was not known before.
+    """Record what could not be read, with its next try; return what was not known before.
 
     The wait begins with a minute, or with seconds for what `lags`, and doubles with each failure,
-    up to a day. Why it was skipped or held at first stays. The caller holds the user's row lock.
+    up to a day. The first reason to skip or hold an item stays. The caller holds the user's row
+    lock.
     """
     known = {(row.gist_id, row.filename): row for row in await of_user(transaction, user_key)}
     new = []
@@ -112,7 +113,7 @@ async def resolve(
     *,
     still_unread: Collection[str] = (),
 ) -> None:
-    """Forget what was noted of a gist, except of the files that are `still_unread` ("" for all)."""
+    """Delete what is recorded of a gist, except the files that are `still_unread` ("" for all)."""
     await transaction.execute(
         delete(unreadable).where(
             unreadable.c.user_key == user_key,
@@ -123,14 +124,14 @@ async def resolve(
 
 
 async def make_due(transaction: Transaction, now: datetime) -> None:
-    """Try everything again that could not be read, in the next look at its user."""
+    """Try every unread item again in the next check of its user."""
     await transaction.execute(
         update(unreadable).where(unreadable.c.next_try_at > now).values(next_try_at=now)
     )
 
 
 async def of_user(transaction: Transaction, user_key: UserKey) -> tuple[Unreadable, ...]:
-    """What could not be read of a user, the oldest first."""
+    """Return the unread items of a user, the oldest first."""
     rows = await transaction.execute(
         select(unreadable)
         .where(unreadable.c.user_key == user_key)
@@ -140,7 +141,7 @@ async def of_user(transaction: Transaction, user_key: UserKey) -> tuple[Unreadab
 
 
 async def of_gist(transaction: Transaction, gist_id: GistId) -> tuple[Unreadable, ...]:
-    """What could not be read of one gist of a tracked user, by file name."""
+    """Return the unread items of one gist of a tracked user, by file name."""
     rows = await transaction.execute(
         select(unreadable)
         .join(users, users.c.key == unreadable.c.user_key)
@@ -157,10 +158,10 @@ async def shown_before(
     but: Collection[GistId],
     limit: int,
 ) -> tuple[GistId, ...]:
-    """Some gists that GitHub gave lately, each of another user as far as there are so many users.
+    """Return some gists that GitHub showed recently, each of another user if possible.
 
-    Then come more of the same users, and at last gists of this user. None of those in `but`; none
-    that is gone from GitHub.
+    Then follow more gists of the same users, and at last gists of this user. Gists in `but`, and
+    files removed from GitHub, are left out.
     """
     latest = (
         select(gist_files.c.gist_id, gist_files.c.user_key)
@@ -180,7 +181,7 @@ async def shown_before(
 
 
 async def summary(transaction: Transaction) -> UnreadableSummary:
-    """How much of the tracked users could not be read, with the oldest as an example."""
+    """Return how much of the tracked users could not be read, with the oldest as an example."""
     gists = (
         select(unreadable.c.user_key, unreadable.c.gist_id)
         .join(users, users.c.key == unreadable.c.user_key)
@@ -212,16 +213,16 @@ async def summary(transaction: Transaction) -> UnreadableSummary:
 
 @dataclass(frozen=True)
 class FurthestBehind:
-    """Who is known up to the earliest time, and what is in the way."""
+    """The user who is known up to the earliest time, and what prevents reading further."""
 
     login: str
     reason: str
 
 
 async def furthest_behind(transaction: Transaction) -> FurthestBehind | None:
-    """Who is known up to the earliest time, if something is in the way; else None.
+    """Return the user furthest behind because of a failure or an unread item, or None.
 
-    Of those never read completely, the one added first.
+    Users that were never read completely come first, in the order of their adding.
     """
     wanted = select(users.c.key, users.c.login, users.c.failure).limit(1)
     never_read = wanted.where(active, users.c.complete_until.is_(None)).order_by(users.c.key)
@@ -240,7 +241,7 @@ async def furthest_behind(transaction: Transaction) -> FurthestBehind | None:
 
 
 def describe(item: Unreadable) -> str:
-    """What it is that could not be read, in words."""
+    """Return in words what could not be read."""
     if not item.gist_id and item.filename == DOUBT:
         return "the list of gists"
     if not item.gist_id:

@@ -1,1 +1,1 @@
-"""The inbox: gists in the order in which they came, and what each reader has read of them."""
+"""The inbox: gists in the order of their arrival, and what each reader has read of them."""

@@ -1,4 +1,4 @@
-"""What the inbox shows of a gist: its person, files, a preview, its state in the CRM, and edits."""
+"""The entries of the inbox: a gist's person, files, preview, state in the CRM, and edits."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -26,9 +26,9 @@ from gitpip.store.schema_inbox import inbox
 from gitpip.store.schema_publishing import holder, shown
 
 FILES = 5
-"""How many files of a gist are named."""
+"""The most files of a gist that an entry names."""
 COMPARED = 20_000
-"""How many characters of two revisions are read to count the lines that changed."""
+"""The number of characters of two revisions that are read to count the changed lines."""
 WORST_FIRST = (
     PublicationState.FAILED,
     PublicationState.HELD,
@@ -39,12 +39,12 @@ WORST_FIRST = (
     PublicationState.WITHDRAWN,
     PublicationState.SKIPPED,
 )
-"""In which order the states of a gist's files count: a person acts on the first ones."""
+"""The order in which the states of a gist's files count: a person acts on the first ones."""
 
 
 @dataclass(frozen=True)
 class Sync:
-    """The publication of a gist that a person should know of first, and how many there are."""
+    """The publication of a gist that a person should see first, and the number of such files."""
 
     id: PublicationId
     state: PublicationState
@@ -53,7 +53,7 @@ class Sync:
     due_at: datetime
     reason: str | None
     files: int
-    """How many files of the gist are in this state."""
+    """The number of files of the gist in this state."""
 
 
 _sync = reader(Sync)
@@ -83,20 +83,20 @@ class Entry:
     html_url: str
     created_at: datetime
     at: datetime
-    """When its newest file or content was found."""
+    """The time when its newest file or content was found."""
     unread: bool
     files: tuple[GistFile, ...]
-    """Those that changed last, without their contents; `FILES` at most."""
+    """The last changed files, without their contents; `FILES` at most."""
     number: int
-    """How many files there are."""
+    """The number of files of the gist."""
     preview: GistFile | None
-    """A file with the beginning of its content; the one that was searched for, if one was."""
+    """A file with the beginning of its content; the one that a search found, if there was one."""
     sync: Sync | None
     edit: Edit | None
 
     @property
     def title(self) -> str:
-        """What the gist is about: its description, or the name of a file."""
+        """The subject of the gist: its description, or the name of a file."""
         return (self.description or "").strip() or self.files[0].filename
 
 
@@ -108,9 +108,10 @@ async def entries(
     searched: Mapping[GistId, FileKey] | None = None,
     content_limit: int = gist_rows.PREVIEW,
 ) -> tuple[Entry, ...]:
-    """These gists of tracked users in the given order, each with `content_limit` characters.
+    """Return these gists of tracked users in the given order, with previews of `content_limit`.
 
-    `searched` names the file of each gist that a search has found.
+    `content_limit` counts characters. `searched` names the file of each gist that a search has
+    found.
     """
     line = await line_of(transaction, viewer)
     unread = is_unread(viewer, line).label("unread")
@@ -161,7 +162,7 @@ async def entries(
 async def _files(
     transaction: Transaction, ids: Sequence[GistId]
 ) -> tuple[dict[GistId, list[GistFile]], Counter[GistId]]:
-    """The files of each gist that changed last, and how many it has."""
+    """Return the last changed files of each gist, and the number of its files."""
     changed = func.coalesce(gist_files.c.revised_at, gist_files.c.found_at)
     newest_first = (changed.desc(), gist_files.c.sequence)
     numbered = (
@@ -198,7 +199,7 @@ async def _previews(
 
 
 async def _syncs(transaction: Transaction, ids: Sequence[GistId]) -> dict[GistId, Sync]:
-    """Of each gist the publication in the worst state."""
+    """Return the publication of each gist that is in the worst state."""
     rows = await transaction.execute(
         select(
             gist_files.c.gist_id,
@@ -232,7 +233,7 @@ def _worst(syncs: Sequence[Sync]) -> Sync:
 async def _edits(
     transaction: Transaction, files: Mapping[GistId, Sequence[GistFile]]
 ) -> dict[GistId, Edit]:
-    """Of each gist the last edit, as far as one was seen."""
+    """Return the last edit of each gist that has one."""
     edited = {
         file.key: file
         for own in files.values()

@@ -1,4 +1,4 @@
-"""What a reader asks the inbox for, as the fields of its address say it."""
+"""Filters of the inbox, as the fields of its address say them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -15,12 +15,12 @@ from gitpip.store.users import users
 from gitpip.validation import any_of, possible_login, without_nul
 
 FIRST_DAY, LAST_DAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""Beyond these there is no gist, and not always a day before or after."""
+"""The bounds of days: no gist is outside of them, and a day beyond may not exist."""
 WEEK = timedelta(days=7)
 
 
 class Show(StrEnum):
-    """Which gists are shown, whatever else is asked for."""
+    """The gists that are shown, regardless of the other fields of a filter."""
 
     UNREAD = "unread"
     TODAY = "today"
@@ -29,17 +29,17 @@ class Show(StrEnum):
 
 
 class By(StrEnum):
-    """Which time of a gist days are about."""
+    """The time of a gist that the days of a filter refer to."""
 
     PUBLISHED = "published"
-    """When it was created on GitHub."""
+    """The time when it was created on GitHub."""
     FOUND = "found"
-    """When gitpip found it."""
+    """The time when gitpip found it."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """The fields of the inbox's address, checked; what is empty does not narrow."""
+    """The checked fields of the inbox's address; an empty field does not narrow."""
 
     q: str = ""
     language: str = ""
@@ -53,7 +53,7 @@ class Filter:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Filter":
-        """The fields that were given, in their usual spelling. Raises InvalidInput."""
+        """Return the given fields, in their usual spelling. Raises InvalidInput."""
         values = {one.name: without_nul(given.get(one.name, "")).strip() for one in fields(cls)}
         asked = cls(**values)
         for name, kinds in (("state", PublicationState), ("by", By), ("show", Show)):
@@ -72,7 +72,7 @@ class Filter:
 
     @property
     def shows(self) -> Show:
-        """Which gists are shown: unless it says so, the unread ones, or all that a filter finds."""
+        """The gists that are shown: by default the unread ones, or all that a filter finds."""
         if self.show:
             return Show(self.show)
         return Show.ALL if self.narrows else Show.UNREAD
@@ -83,12 +83,12 @@ class Filter:
         return any(value for name, value in asdict(self).items() if name not in ("show", "by"))
 
     def having(self, **changes: str) -> str:
-        """The query string of the same with other values of some fields."""
+        """Return the query string with other values of some fields."""
         return Filter(**(asdict(self) | changes)).query
 
 
 async def wanted(transaction: Transaction, asked: Filter, now: datetime) -> GistsWanted:
-    """Which gists a filter asks for now; its days are those of the zone of `now`.
+    """Return the gists that a filter asks for now; its days are in the time zone of `now`.
 
     Raises UserNotTracked.
     """
@@ -114,9 +114,9 @@ async def wanted(transaction: Transaction, asked: Filter, now: datetime) -> Gist
 
 
 def span(asked: Filter, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """From when on, and before when, gists are asked for, in UTC; days are those of `now`'s zone.
+    """Return the beginning and the end, exclusive, of the filter's time in UTC.
 
-    A day has 23 or 25 hours where summer time begins or ends.
+    Days are in the time zone of `now`; a day has 23 or 25 hours where summer time begins or ends.
     """
     zone = now.tzinfo or UTC
     since, last_day = _day("since", asked.since, zone), _day("until", asked.until, zone)

@@ -1,7 +1,7 @@
-"""Marking gists of the inbox as read or unread, and undoing what was marked last.
+"""Marks of the inbox: marking gists as read or unread, and undoing the last mark.
 
-Each act of marking is a row of `home_visits`. A row that an act changes keeps what it was before,
-with the act's id: that is all that an undo needs.
+Each act of marking is a row of `home_visits`. A row that an act changes keeps its former value,
+with the act's id: an undo needs nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,14 @@ from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import seen_by
 
 MARKS_KEPT = 2_000
-"""How many gists that were marked as read are kept for a reader at most; with one more, the line
-moves to the newest of the older half."""
+"""The most gists marked as read that are kept for a reader.
+
+With one more, the line moves to the newest of the older half.
+"""
 UNREAD_KEPT = 500
-"""How many gists below the line can be unread for a reader; older ones count as read."""
+"""The most gists below the line that can be unread for a reader; older ones count as read."""
 OF_NO_ACT = VisitId(0)
-"""The id in rows that no undo takes back."""
+"""The id in rows that no undo restores."""
 
 
 async def mark(
@@ -78,12 +80,12 @@ async def mark_all(
     up_to: int,
     most: int | None = None,
 ) -> HomeVisit:
-    """Mark everything as read that came up to this key: the line moves there.
+    """Mark everything up to this key as read: the line moves there.
 
-    The key must be one that is settled, see `commit_order.settled`.
+    The key must be settled, see `commit_order.settled`.
 
-    It is a visit to the users whose files it covers, too: with `most`, to so many of them at most,
-    those with the newest files, since a row is stored for each.
+    It is also a visit to the users whose files it covers. `most` limits that to the users with the
+    newest files, since a row is stored for each.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await old_visits.delete_superseded(transaction, viewer)
@@ -102,9 +104,9 @@ async def mark_all(
 async def undo(
     transaction: Transaction, viewer: str, visit_id: VisitId, now: datetime
 ) -> HomeVisit:
-    """Undo what a reader marked last; an act that is undone already stays so.
+    """Undo a reader's last mark; an act that is undone already stays so.
 
-    Raises VisitNotFound, and MarkedSince where the reader marked something else since.
+    Raises VisitNotFound, and MarkedSince if the reader marked something else since.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     visit = await home.get(transaction, visit_id, viewer)
@@ -194,7 +196,7 @@ async def _visit_users(
     if most is not None:
         rest = rest.order_by(users.c.found_key.desc()).limit(most)
     columns = ["user_key", "viewer", "after", "up_to", "at", "home_visit_id", "inbox_up_to"]
-    # A visit by a program can come in between; then its row is there to be counted.
+    # A visit by a program can be stored in between; the second attempt counts its row.
     await _once_more_on_conflict(transaction, insert(visits).from_select(columns, rest))
 
 
@@ -221,7 +223,7 @@ async def _draw_line(transaction: Transaction, viewer: str, visit_id: VisitId, u
         await transaction.execute(
             insert(inbox_lines).values(viewer=viewer, up_to=up_to, visit_id=visit_id)
         )
-    # What the line says, no mark needs to say; but the last act's own can be undone.
+    # A mark that the line covers is not needed; but the last act's own can be undone.
     former = select(inbox_lines.c.formerly).where(of_viewer).scalar_subquery()
     await transaction.execute(
         delete(inbox_marks).where(
@@ -234,7 +236,7 @@ async def _draw_line(transaction: Transaction, viewer: str, visit_id: VisitId, u
 
 
 async def _move_line(transaction: Transaction, viewer: str) -> None:
-    """Keep a bounded number of marks, for a reader who marks gists one by one and never all."""
+    """Keep the number of marks bounded for a reader who only marks gists one by one."""
     of_viewer = inbox_marks.c.viewer == viewer
     unread = select(inbox_marks.c.visit_id).where(of_viewer, inbox_marks.c.up_to == 0)
     unread = unread.order_by(inbox_marks.c.visit_id.desc()).offset(UNREAD_KEPT).limit(1)

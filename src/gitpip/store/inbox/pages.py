@@ -1,9 +1,8 @@
-"""Which gists a page of the inbox shows, found without reading many more than it shows.
+"""The gists of a page of the inbox, found without reading many more than it shows.
 
-There are three orders. Without a filter, and for what is unread, gists stand in the order in which
-they came or were edited. Between days of GitHub's they stand in the order in which they were
-created. What is found by words or by properties of files stands in the order in which the files
-were found, since the indexes of these give files.
+There are three orders. Without a filter, and for unread gists, it is the order of arrival or edit.
+Between days of GitHub's time, it is the order of creation. For words or properties of files, it is
+the order in which the files were found, since the indexes of these give files.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,20 +23,22 @@ from gitpip.store.schema import gist_files, publications
 from gitpip.store.schema_inbox import inbox
 
 WINDOWS = (200, 2_000, 4_000)
-"""How many gists are looked through for one page, one window after the other, before it is shown
-with those that were found; the next page goes on behind them."""
+"""The number of gists searched for one page, one window after the other.
+
+Then the page shows the gists that were found, and the next page continues after them.
+"""
 DIGITS = 16
-"""How many a number in a position has at most: it is a key, or a time in microseconds."""
+"""The most digits of a number in a position, which is a key, or a time in microseconds."""
 CHUNKS = 3
-"""How many times `listing.FEW` files that fit are looked through for gists that are wanted."""
+"""How many times `listing.FEW` fitting files are searched for the wanted gists."""
 
 
 @dataclass(frozen=True)
 class GistsWanted:
-    """Which gists are listed; what is empty does not narrow."""
+    """The gists that are listed; an empty field does not narrow."""
 
     files: FileWanted = field(default_factory=FileWanted)
-    """What one of their files must be like."""
+    """The conditions that one of their files must meet."""
     unread: bool = False
     created_since: datetime | None = None
     created_before: datetime | None = None
@@ -45,18 +46,18 @@ class GistsWanted:
 
     @property
     def narrows(self) -> bool:
-        """Whether anything is asked for but that they are unread."""
+        """Whether anything is asked for besides that they are unread."""
         files = self.files.narrows or self.files.user_keys is not None
         return files or self.by_creation
 
     @property
     def by_creation(self) -> bool:
-        """Whether gists are asked for that were created on certain days."""
+        """Whether it asks for gists that were created on certain days."""
         return self.created_since is not None or self.created_before is not None
 
     @property
     def by_files(self) -> bool:
-        """Whether they stand in the order of their files."""
+        """Whether the gists are in the order of their files."""
         if self.files.text:
             return True
         return self.narrows and not self.unread and not self.by_creation
@@ -64,29 +65,29 @@ class GistsWanted:
 
 @dataclass(frozen=True)
 class Position:
-    """Behind which gist a page begins: its key or its file's, and when it was created."""
+    """The gist after which a page begins: its key or its file's, and its time of creation."""
 
     key: int
     created: int = 0
-    """In microseconds since 1970; 0 in the orders in which that plays no part."""
+    """The time in microseconds since 1970; 0 in the orders that do not need it."""
 
     def __str__(self) -> str:
         return f"{self.created}-{self.key}" if self.created else str(self.key)
 
     @property
     def created_at(self) -> datetime:
-        """When the gist was created."""
+        """The time when the gist was created."""
         return EPOCH + timedelta(microseconds=self.created)
 
 
 @dataclass(frozen=True)
 class GistPage:
-    """The gists of a page, and where the next one begins; None for the last page."""
+    """The gists of a page, and the position of the next page; None for the last page."""
 
     ids: Sequence[GistId]
     next: Position | None
     files: Sequence[FileKey] = ()
-    """In the order of files: the file of each gist that fits."""
+    """The file of each gist that fits, if the gists are in the order of files."""
 
 
 async def page(
@@ -97,7 +98,7 @@ async def page(
     before: Position | None,
     limit: int,
 ) -> GistPage:
-    """The first gists that fit, or those behind a position."""
+    """Return the first gists that fit, or those after a position."""
     if wanted.by_files:
         return await _by_files(transaction, viewer, wanted, before, limit)
     users = await listing.with_users_of_tag(transaction, wanted.files)
@@ -115,7 +116,7 @@ async def count_after(
     shown: Collection[int] = (),
     at_most: int,
 ) -> int:
-    """How many gists that fit came after the one with this key, up to `at_most`.
+    """Return how many gists that fit arrived after the one with this key, up to `at_most`.
 
     Those whose keys are in `shown` are left out: a page shows them already.
     """
@@ -142,7 +143,7 @@ async def count_after(
 
 
 def _conditions(viewer: str, wanted: GistsWanted, line: int) -> list[ColumnElement[bool]]:
-    """What a row of `inbox` must be, without the words."""
+    """Return the conditions on a row of `inbox`, without the words."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.unread:
         conditions.append(is_unread(viewer, line))
@@ -154,15 +155,15 @@ def _conditions(viewer: str, wanted: GistsWanted, line: int) -> list[ColumnEleme
 
 
 def _of_files(files: FileWanted) -> list[ColumnElement[bool]]:
-    """What the user and a file of the gist in a row of `inbox` must be, without the words."""
+    """Return the conditions on the user and a file of a row's gist, without the words."""
     conditions: list[ColumnElement[bool]] = []
     if files.user_keys is not None:
         conditions.append(inbox.c.user_key.in_(files.user_keys))
     if files.tag:
         conditions.append(listing.has_tag(inbox.c.user_key, files.tag))
     of_file: list[ColumnElement[bool]] = []
-    # An expression keeps SQLite from its index: the files of one gist are few, all of a language
-    # are many, and it took 13 seconds among 200,000 gists.
+    # The expression keeps SQLite from using its index: a gist has few files, a language has many,
+    # and it took 13 seconds among 200,000 gists.
     language = func.coalesce(gist_files.c.language, "")
     found_at = func.coalesce(gist_files.c.found_at, gist_files.c.found_at)
     if files.language:
@@ -182,7 +183,7 @@ def _of_files(files: FileWanted) -> list[ColumnElement[bool]]:
 
 @dataclass(frozen=True)
 class _Walk:
-    """Looks through gists in the order of the inbox, or in that of their creation."""
+    """Searches gists in the order of the inbox, or in that of their creation."""
 
     transaction: Transaction
     viewer: str
@@ -219,7 +220,7 @@ class _Walk:
         return self._shown(found, None if ended else end)
 
     async def _of_few_files(self, before: Position | None) -> GistPage | None:
-        """The page, where so few files fit that all are looked at; None where they are more."""
+        """Return the page if few enough files fit to check all of them; otherwise None."""
         files = self.wanted.files
         if not files.narrows:
             return None
@@ -277,12 +278,13 @@ async def _by_files(
     before: Position | None,
     limit: int,
 ) -> GistPage:
-    """The gists in the order of their newest files that fit."""
+    """Return the gists in the order of their newest files that fit."""
     first = end = None if before is None else FileKey(before.key)
     line = await line_of(transaction, viewer) if wanted.unread else 0
     rest = replace(wanted, files=FileWanted())
     picky = wanted.unread or wanted.by_creation
-    # SQLite reads all that hold a common word for each chunk: one large one costs 50 ms, three 150.
+    # SQLite reads all files with a common word for each chunk: one large chunk costs 50 ms, three
+    # cost 150.
     number, chunks = (CHUNKS * listing.FEW, 1) if picky else (CHUNKS * limit, CHUNKS)
     found: dict[GistId, FileKey] = {}
     for _ in range(chunks):
@@ -322,7 +324,7 @@ def _cut(found: dict[GistId, FileKey], limit: int, end: FileKey | None) -> GistP
 async def _with_newer_files(
     transaction: Transaction, wanted: FileWanted, ids: Sequence[GistId], before: FileKey | None
 ) -> set[GistId]:
-    """Those of these gists that an earlier page shows, by a newer file of theirs that fits."""
+    """Return those of these gists that an earlier page shows, by a newer file that fits."""
     if before is None:
         return set()
     rows = await transaction.execute(
@@ -335,7 +337,7 @@ async def _with_newer_files(
 
 
 def position(text: str) -> Position | None:
-    """A position as it was written; None where it is none."""
+    """Return the position that a text spells; None if it spells none."""
     created, _, key = text.rpartition("-")
     numbers = (created or "0", key)
     if not all(one.isascii() and one.isdigit() and len(one) <= DIGITS for one in numbers):

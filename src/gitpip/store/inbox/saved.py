@@ -18,7 +18,7 @@ FilterId = NewType("FilterId", int)
 
 NAME_LIMIT = 60
 FILTERS = 30
-"""How many filters a reader can save."""
+"""The most filters that a reader can save."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class SavedFilter:
     viewer: str
     name: str
     query: str
-    """Its fields as a query string."""
+    """The fields of the filter as a query string."""
     saved_at: datetime
 
     @property
     def filter(self) -> Filter:
-        """The fields."""
+        """The fields of the filter."""
         return Filter.of(dict(parse_qsl(self.query)))
 
 
@@ -44,7 +44,7 @@ _saved_filter = reader(SavedFilter)
 async def save(
     transaction: Transaction, viewer: str, name: str, asked: Filter, now: datetime
 ) -> SavedFilter:
-    """Save a filter; a filter of this name is replaced, and keeps its id. Raises InvalidInput."""
+    """Save a filter; it replaces one with the same name and keeps its id. Raises InvalidInput."""
     if not name or len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput("name", f"must be 1 to {NAME_LIMIT} printable characters, e.g. vip")
     await commit_order.one_at_a_time(transaction, viewer)
@@ -82,7 +82,7 @@ async def remove(transaction: Transaction, viewer: str, filter_id: FilterId) -> 
 
 
 async def of_viewer(transaction: Transaction, viewer: str) -> tuple[SavedFilter, ...]:
-    """The filters that a reader saved, by name."""
+    """Return the filters that a reader saved, by name."""
     found = await transaction.execute(
         select(inbox_filters)
         .where(inbox_filters.c.viewer == viewer)

@@ -1,1 +1,1 @@
-"""Publications and deals: what is, may be, or will be in the CRM."""
+"""Publications and deals: everything that is, may be, or will be in the CRM."""

@@ -1,4 +1,4 @@
-"""Approving and holding: what a person says of publications before they are first sent."""
+"""Approving and holding: a person's decisions on publications before they are first sent."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,13 +22,16 @@ from gitpip.store.visibility import of_tracked
 HELD_BY_A_PERSON = "held by a person"
 APPROVED_BY_A_PERSON = "approved by a person"
 IS_HELD = publications.c.state == PublicationState.HELD.value
-# Each of these is looked at: no answer about many approves them.
+# A person checks each of these: no answer about many approves them.
 HELD_FOR_CREDENTIALS = and_(IS_HELD, publications.c.held_because == HeldBecause.CREDENTIALS)
 ASKING = (PublicationState.HELD, PublicationState.SKIPPED, PublicationState.WITHDRAWN)
 ASKS_ABOUT_CREDENTIALS = and_(
     publications.c.held_because == HeldBecause.CREDENTIALS, publications.c.state.in_(ASKING)
 )
-"""A person decides whether what was found is sent: it was not, or was taken back by an undo."""
+"""The condition that a person decides whether found credentials are sent.
+
+They were not sent, or were taken back by an undo.
+"""
 IS_HELD_WITH_OTHERS = and_(
     IS_HELD,
     or_(
@@ -43,7 +46,7 @@ WAITS_UNSENT = and_(
 
 
 def held_by_person(now: datetime) -> dict[str, object]:
-    """The columns of a publication that a person holds; a claim on it ends."""
+    """Return the columns of a publication that a person holds; a claim on it ends."""
     return {
         "state": PublicationState.HELD.value,
         "held_because": HeldBecause.PERSON,
@@ -57,7 +60,7 @@ def held_by_person(now: datetime) -> dict[str, object]:
 
 
 def approved(now: datetime, by: str | None) -> dict[str, object]:
-    """The columns of a held publication that somebody lets be sent."""
+    """Return the columns of a held publication that a person approves."""
     return {
         "state": PublicationState.PENDING.value,
         "due_at": now,
@@ -69,14 +72,14 @@ def approved(now: datetime, by: str | None) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which publications an act is about: some by their ids, else those of a user, else all."""
+    """The publications that an act is about: some by their ids, or those of a user, or all."""
 
     ids: tuple[PublicationId, ...] = ()
     user_key: UserKey | None = None
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """The chosen ones as a condition on publications."""
+        """The condition that a publication is chosen."""
         wanted = [of_tracked(publications.c.user_key)]
         if self.ids:
             wanted.append(publications.c.id.in_(self.ids))
@@ -87,7 +90,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Left:
-    """A publication that an act left as it is, since its state does not allow it."""
+    """A publication that an act left as it is, since its state does not allow the act."""
 
     id: PublicationId
     state: PublicationState
@@ -95,31 +98,31 @@ class Left:
 
 @dataclass(frozen=True)
 class Moved:
-    """What became of the chosen publications."""
+    """The result of an act on the chosen publications."""
 
     ids: tuple[PublicationId, ...]
-    """Those that the act was done to."""
+    """The publications that the act changed."""
     left: tuple[Left, ...]
-    """Those that were named and are in another state, as they were sent or skipped meanwhile."""
+    """Named publications in another state, since they were sent or skipped meanwhile."""
     for_credentials: int = 0
-    """How many were not named and stay held, as they may hold credentials."""
+    """The number of unnamed publications that stay held because they may hold credentials."""
 
 
 @dataclass(frozen=True)
 class HeldForCredentials:
-    """What of tracked users is held since it looks like it holds credentials. Times are UTC."""
+    """The files of tracked users that are held because they may hold credentials. Times are UTC."""
 
     files: int
     since: datetime
     login: str
-    """The owner of the one that waits longest."""
+    """The owner of the file that waits longest."""
     example: str
     """The name of that file."""
 
 
 @dataclass(frozen=True)
 class FileWithCredentials:
-    """A file that is held since it looks like it holds credentials. The time is UTC."""
+    """A file that is held because it may hold credentials. The time is UTC."""
 
     id: PublicationId
     login: str
@@ -131,7 +134,7 @@ class FileWithCredentials:
 async def each_for_credentials(
     transaction: Transaction, user_key: UserKey | None = None, *, limit: int
 ) -> tuple[FileWithCredentials, ...]:
-    """The files that are held for credentials, of one user or of all, the longest wait first."""
+    """Return the files held for credentials, of one user or of all, the longest wait first."""
     of = publications.c
     rows = await transaction.execute(
         select(of.id, users.c.login, gist_files.c.filename, of.queued_at.label("since"), of.reason)
@@ -145,7 +148,7 @@ async def each_for_credentials(
 
 
 async def number_for_credentials(transaction: Transaction, user_key: UserKey | None = None) -> int:
-    """How many files are held for credentials, of one user or of all."""
+    """Return how many files are held for credentials, of one user or of all."""
     counted = select(func.count(publications.c.id)).where(
         HELD_FOR_CREDENTIALS, Chosen(user_key=user_key).condition
     )
@@ -153,7 +156,7 @@ async def number_for_credentials(transaction: Transaction, user_key: UserKey | N
 
 
 async def held_for_credentials(transaction: Transaction) -> HeldForCredentials | None:
-    """What is held for credentials; None if nothing."""
+    """Return a summary of the files held for credentials; None if there are none."""
     wanted = (HELD_FOR_CREDENTIALS, of_tracked(publications.c.user_key))
     number = await number_for_credentials(transaction)
     if not number:
@@ -174,7 +177,7 @@ async def held_for_credentials(transaction: Transaction) -> HeldForCredentials |
 async def asking_about_credentials(
     transaction: Transaction, ids: Sequence[PublicationId]
 ) -> frozenset[PublicationId]:
-    """Those of these publications that are sent with credentials if they are approved."""
+    """Return those of these publications that are sent with credentials if they are approved."""
     found = await transaction.scalars(
         select(publications.c.id).where(publications.c.id.in_(ids), ASKS_ABOUT_CREDENTIALS)
     )
@@ -192,14 +195,14 @@ async def approve(
     """Approve what is held: it is sent, and held again only if credentials are found in it.
 
     What is held for credentials is approved only by its id, and sent with or without them, as
-    `credentials` says; None leaves that as a person has decided, else it is sent with them.
+    `credentials` says; None keeps a person's earlier decision, or sends it with them.
 
-    What was named and waits without ever having been sent is approved as well. Raises
-    PublicationNotFound, and PublicationStateError where nothing of what was named is so.
+    Named publications that wait and were never sent are approved as well. Raises
+    PublicationNotFound, and PublicationStateError if no named one can be approved.
     """
     await ledger.share(transaction)
     wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD_WITH_OTHERS
-    # What was approved without them before stays so, unless it asks about them again.
+    # What was approved without credentials before stays so, unless it asks about them again.
     asks = case((ASKS_ABOUT_CREDENTIALS, 0), else_=publications.c.masked)
     decided = 1 if credentials is FoundCredentials.MASK else asks
     masked = {"masked": decided} if chosen.ids and credentials is not None else {}
@@ -225,10 +228,10 @@ async def approve(
 async def sent_with_credentials(
     transaction: Transaction, file_key: FileKey, revision: int, revised_at: datetime | None
 ) -> bool:
-    """Whether a person approved this revision of a file with the credentials found in it.
+    """Return whether a person approved this revision of a file with the credentials found in it.
 
     Not if it was edited since (`revised_at`), nor once it is published: a note that is written anew
-    shows what nobody was asked about.
+    shows content that no person was asked about.
     """
     row = await _held_for_credentials(transaction, file_key, revision)
     if row is None or row.masked or row.state == PublicationState.PUBLISHED.value:
@@ -239,9 +242,9 @@ async def sent_with_credentials(
 async def shown_with_credentials(
     transaction: Transaction, file_key: FileKey, revision: int, revised_at: datetime | None
 ) -> bool:
-    """Whether a person who looks at a revision of a file reads the credentials that are in it.
+    """Return whether a person is shown the credentials in this revision of a file.
 
-    That is what they are asked to approve, and what was sent, until its note is written anew.
+    They are what the person is asked to approve, or what was sent, until the note is written anew.
     """
     row = await _held_for_credentials(transaction, file_key, revision)
     if row is None:
@@ -251,13 +254,13 @@ async def shown_with_credentials(
     if row.masked:
         return False
     if row.state == PublicationState.FAILED.value:
-        # To send it approves what is found in it then.
+        # Sending it approves the credentials that are found in it then.
         return True
     return row.note_written_at is None and _covers(row.approved_at, revised_at)
 
 
 async def keep_masked(transaction: Transaction, file_keys: Collection[FileKey]) -> None:
-    """Leave credentials out of the newest revisions of these files, if they were of an earlier."""
+    """Mask credentials in the newest revisions of these files if an earlier one was masked."""
     if not file_keys:
         return
     earlier = publications.alias()
@@ -271,7 +274,7 @@ async def keep_masked(transaction: Transaction, file_keys: Collection[FileKey]) 
 
 
 async def any_masked(transaction: Transaction, revisions: Iterable[tuple[FileKey, int]]) -> bool:
-    """Whether a person approved one of these revisions of files without what is found in it."""
+    """Return whether a person approved one of these revisions without what is found in it."""
     of = publications.c
     shown = [and_(of.file_key == key, of.revision == revision) for key, revision in revisions]
     found = select(of.id).where(or_(*shown), of.masked == 1).limit(1)
@@ -279,7 +282,7 @@ async def any_masked(transaction: Transaction, revisions: Iterable[tuple[FileKey
 
 
 def _covers(approved_at: datetime | None, revised_at: datetime | None) -> bool:
-    # What was edited since is not what the person saw.
+    # A later edit is not what the person saw.
     return approved_at is not None and (revised_at or approved_at) <= approved_at
 
 
@@ -298,9 +301,9 @@ async def _held_for_credentials(
 
 
 async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Moved:
-    """Hold what waits and was never sent, until somebody approves it, also if it was approved.
+    """Hold what waits and was never sent, approved or not, until a person approves it.
 
-    Raises PublicationNotFound, and PublicationStateError where nothing of what was named is so.
+    Raises PublicationNotFound, and PublicationStateError if no named one can be held.
     """
     await ledger.share(transaction)
     result = await transaction.execute(
@@ -340,7 +343,7 @@ async def _moved(
 
 
 async def _approve_unread(transaction: Transaction, user_key: UserKey | None) -> None:
-    """Approve what belongs to a flood and could not be read yet."""
+    """Approve the items that belong to a flood and could not be read yet."""
     wanted = [unreadable.c.held_because.is_not(None), of_tracked(unreadable.c.user_key)]
     if user_key is not None:
         wanted.append(unreadable.c.user_key == user_key)

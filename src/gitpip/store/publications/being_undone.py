@@ -1,6 +1,6 @@
-"""The condition of what is being undone: nothing of it is sent, nor are its notes written anew.
+"""The condition that a publication is being undone: neither it nor its note is sent then.
 
-Each is built once: building a condition takes longer than executing it on a few rows.
+Each condition is built once: building one takes longer than executing it on a few rows.
 """
 
 from functools import cache
@@ -16,23 +16,23 @@ NO_ACCOUNT = 0
 
 @cache
 def bound_account_key() -> ColumnElement[int]:
-    """The key of the account that the rows belong to."""
+    """Return the key of the account that the rows belong to."""
     key = select(accounts.c.key).where(accounts.c.vendor == Vendor.PIPEDRIVE, is_bound)
     return func.coalesce(key.correlate(None).scalar_subquery(), NO_ACCOUNT)
 
 
 @cache
 def of_bound_account() -> ColumnElement[bool]:
-    """Whether a row of `undone` is about the account that the rows belong to.
+    """Return the condition that a row of `undone` is about the account that the rows belong to.
 
-    The activities of another one are left until the rows are switched back to it.
+    The activities of another account are left until the rows are switched back to it.
     """
     return undone.c.account_key == bound_account_key()
 
 
 @cache
 def being_undone() -> ColumnElement[bool]:
-    """Whether a publication is to be undone, and is not yet."""
+    """Return the condition that a publication is chosen for an undo that is not done yet."""
     return (
         select(undone.c.id)
         .where(undone.c.publication_id == publications.c.id, is_open, of_bound_account())

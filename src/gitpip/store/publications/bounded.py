@@ -1,6 +1,6 @@
-"""How many publications there are, counted up to a limit.
+"""The number of publications, counted up to a limit.
 
-To count a million takes too long for a page, and nobody acts on the exact number.
+Counting a million takes too long for a page, and nobody acts on the exact number.
 """
 
 from collections import Counter
@@ -17,15 +17,15 @@ from gitpip.store.schema import publications
 from gitpip.store.visibility import of_tracked
 
 MOST = 10_000
-"""How many publications in a state are counted at most; one more says that there are more."""
+"""The most publications that are counted in a state; one more says that there are more."""
 MOST_FOUND = 1_000
 """The same for a filter, which reads rows."""
 
 
 async def count(transaction: Transaction, most: int = MOST) -> dict[PublicationState, int]:
-    """How many publications of tracked users are in each state, up to `most` and one more.
+    """Return how many publications of tracked users are in each state, up to `most` and one more.
 
-    What waits is counted exactly: how long it takes follows from that.
+    Waiting ones are counted exactly: the time that they take is computed from their number.
     """
     hidden = await count_hidden(transaction)
     limits = {
@@ -46,13 +46,13 @@ async def count(transaction: Transaction, most: int = MOST) -> dict[PublicationS
 
 
 async def count_found(transaction: Transaction, wanted: Selection, most: int = MOST_FOUND) -> int:
-    """How many publications a filter finds, up to `most` and one more."""
+    """Return how many publications a filter finds, up to `most` and one more."""
     ids = (await newest(transaction, wanted, most + 1)).subquery()
     return await transaction.scalar(select(func.count()).select_from(ids)) or 0
 
 
 async def count_unsettled(transaction: Transaction, limit: int) -> int:
-    """How many publications of tracked users failed or are held, counted up to `limit`."""
+    """Return how many publications of tracked users failed or are held, up to `limit`."""
     unsettled = publications.c.state.in_([PublicationState.FAILED, PublicationState.HELD])
     first = (
         select(publications.c.id)
@@ -68,7 +68,7 @@ async def _counted(
     limits: Mapping[PublicationState, int | None],
     condition: Callable[[PublicationState], ColumnElement[bool]],
 ) -> dict[PublicationState, int]:
-    """How many publications the condition of each state finds, up to its limit."""
+    """Return how many publications the condition of each state finds, up to its limit."""
     if not limits:
         return {}
     numbers = []

@@ -1,4 +1,4 @@
-"""Publications grouped by why they are where they are: failures with one cause are one line."""
+"""Causes: publications grouped by the reason of their state, so that one cause is one line."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,32 +26,32 @@ WHAT_TO_DO = {
     ),
 }
 SHOWN = 100
-"""How many causes are shown, those of most publications first."""
+"""The most causes that are shown, those of most publications first."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Publications in one state for one reason. Times are UTC."""
+    """The publications in one state for one reason. Times are UTC."""
 
     key: str
-    """What stands for the reason in a filter."""
+    """The value that stands for the reason in a filter."""
     state: PublicationState
     example: str
     """The reason of one of them."""
     publications: int
     users: int
     first_at: datetime
-    """When the first of them came into the state, or is due where it waits."""
+    """The time when the first of them came into the state, or is due if it waits."""
     last_at: datetime
-    """When the last of them came into the state, or is due where it waits."""
+    """The time when the last of them came into the state, or is due if it waits."""
     newest: PublicationId
     """The publication that was found last."""
     for_credentials: bool
-    """Whether they are held for credentials, so that each is decided about alone."""
+    """Whether they are held for credentials, so that each one needs its own decision."""
 
     @property
     def what_to_do(self) -> str:
-        """What helps, in one sentence."""
+        """The advice for this cause, in one sentence."""
         if self.for_credentials:
             return "Approve or skip each file on its own page."
         return WHAT_TO_DO[self.state]
@@ -60,9 +60,9 @@ class Cause:
 async def of(
     transaction: Transaction, wanted: Selection, *, newest: int | None = None
 ) -> tuple[Cause, ...]:
-    """The causes of what a filter finds, those of most publications first.
+    """Return the causes of what a filter finds, those of most publications first.
 
-    With `newest`, of so many publications with a reason that were found last.
+    With `newest`, only that many publications with a reason are considered, the last found ones.
     """
     if newest is None:
         return await where(transaction, wanted.condition)
@@ -72,9 +72,9 @@ async def of(
 
 
 async def needing_attention(transaction: Transaction) -> tuple[Cause, ...]:
-    """The causes of what failed, and of what is held as it may hold credentials.
+    """Return the causes of failed publications, and of those held because of credentials.
 
-    Everything else that is held is decided about user by user: see `held`.
+    Everything else that is held is decided by user: see `held`.
     """
     failed = publications.c.state == PublicationState.FAILED.value
     wanted = and_(or_(failed, HELD_FOR_CREDENTIALS), ~of_removed(publications.c.user_key))
@@ -82,7 +82,7 @@ async def needing_attention(transaction: Transaction) -> tuple[Cause, ...]:
 
 
 async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Cause, ...]:
-    """The causes of publications that a condition finds, those of most publications first."""
+    """Return the causes of publications under a condition, those of most publications first."""
     due = publications.c.due_at
     number = func.count()
     grouped = (

@@ -1,4 +1,4 @@
-"""Whether more is new within a day than is published without a question."""
+"""The daily limit of new files that need no approval."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -19,13 +19,13 @@ DAY = timedelta(days=1)
 async def lasts(
     transaction: Transaction, most: int, now: datetime, overall: PublishingMode
 ) -> bool:
-    """Whether more than `most` files that nobody approved are new within a day, or wait still.
+    """Return whether more than `most` unapproved files are new within a day, or still wait.
 
-    What is not sent anyway, as in a dry run, or where the mode is to ask, does not count; `overall`
-    is everybody's mode.
+    Files that are not sent anyway, as in a dry run or in the mode ask, do not count; `overall` is
+    the general mode.
 
-    What such a day holds counts until it is answered; what is held or skipped for another reason
-    does not. Files from before their user was added never count.
+    Files held because of such a day count until a person decides; files held or skipped for another
+    reason do not. Files from before their user was added never count.
     """
     unapproved = publications.c.approved_at.is_(None)
     queued = (
@@ -81,9 +81,9 @@ async def lasts(
 async def fresh_of(
     transaction: Transaction, ids: Collection[PublicationId]
 ) -> frozenset[PublicationId]:
-    """Those of these that are not from before their user was added.
+    """Return those of these publications that are not from before their user was added.
 
-    The others were asked for by the backfill rule, however many they are.
+    The others were requested by the backfill rule, regardless of their number.
     """
     rows = await transaction.execute(
         select(publications.c.id).where(publications.c.id.in_(ids), publications.c.backfill == 0)

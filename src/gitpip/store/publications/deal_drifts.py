@@ -1,6 +1,6 @@
-"""What became of users' deals in Pipedrive, and when Pipedrive was last asked about each.
+"""Changes of users' deals in Pipedrive, and the time when it was last asked about each.
 
-A row goes with that of its deal, as in a switch of the account. Times are UTC.
+A row is moved or deleted with that of its deal, as in a switch of the account. Times are UTC.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from gitpip.store.schema_undo import deal_is_open, undone_deals
 from gitpip.targets import Links
 
 ASKED_AGAIN_AFTER = timedelta(hours=1)
-"""A user with one new file a day costs one token more than the five of its activity."""
+"""So a user with one new file a day costs one token more than the five of its activity."""
 PUBLISHED = PublicationState.PUBLISHED.value
 WAITS = deal_drifts.c.answer == DriftAnswer.WAIT.value
-"""The condition that a user's new files wait for what became of the deal."""
+"""The condition that a user's new files wait because of a change of the deal."""
 
 
 async def is_usable(transaction: Transaction, user_key: UserKey, now: datetime) -> bool:
-    """Whether a deal that is known can be used without asking Pipedrive about it first."""
+    """Return whether a known deal can be used without asking Pipedrive about it first."""
     values = {"user": user_key, "earliest": now - ASKED_AGAIN_AFTER, "now": now}
     return bool(await transaction.scalar(_is_usable(), values))
 
@@ -55,17 +55,17 @@ def _is_usable() -> Select[Any]:
 
 
 async def note_asked(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
-    """Note that Pipedrive was asked about a deal, or has just made or shown it."""
+    """Record that Pipedrive was asked about a deal, or has just made or shown it."""
     await _put(transaction, user_key, asked_at=now)
 
 
 async def ask_again(transaction: Transaction, user_key: UserKey) -> None:
-    """Let Pipedrive be asked about a user's deal before it is used again."""
+    """Have Pipedrive asked about a user's deal before it is used again."""
     await _put(transaction, user_key, asked_at=None)
 
 
 async def note_open(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
-    """Note that a deal is open. What became of the user's former deals stays in the row."""
+    """Record that a deal is open. Changes of the user's former deals stay in the row."""
     of_this = deal_drifts.c.answer.in_([DriftAnswer.KEEP.value, DriftAnswer.WAIT.value])
     await transaction.execute(
         update(deal_drifts)
@@ -78,7 +78,7 @@ async def note_open(transaction: Transaction, user_key: UserKey, now: datetime) 
 async def note(
     transaction: Transaction, deal: Deal, drift: Drift, answer: DriftAnswer, now: datetime
 ) -> bool:
-    """Note what became of a deal, and where new files go; False where that was known."""
+    """Record a change of a deal, and where new files go; return False if that was known."""
     what = {"drift": drift, "answer": answer, "drifted_deal_id": deal.deal_id}
     same = [deal_drifts.c[name] == value for name, value in what.items()]
     known = select(exists().where(deal_drifts.c.user_key == deal.user_key, *same))
@@ -92,9 +92,9 @@ async def note(
 async def follow(
     transaction: Transaction, user_key: UserKey, former: DealId, to: DealId, links: Links
 ) -> bool:
-    """Give a user the deal that the former one was merged into; False if it has another by now.
+    """Give a user the deal that the former one was merged into; return False if it has another.
 
-    The activities of the user that were under the former one are under that deal, too.
+    The user's activities under the former deal are under that deal, too.
     """
     result = await transaction.execute(
         update(deals)
@@ -107,7 +107,7 @@ async def follow(
     )
     if not result.rowcount:
         return False
-    # What is uncertain keeps the former deal: it is looked for from there on.
+    # An uncertain publication keeps the former deal: the search for it starts there.
     mine = publications.c.user_key == user_key
     await transaction.execute(
         update(publications)
@@ -129,7 +129,7 @@ async def follow(
 async def followed_at(
     transaction: Transaction, user_key: UserKey, deal_id: int | None
 ) -> datetime | None:
-    """When a user's former deal was found to be merged into this one; None if it was not."""
+    """Return when a user's former deal was found to be merged into this one, or None."""
     found: datetime | None = await transaction.scalar(
         select(deal_drifts.c.drifted_at)
         .join(deals, deals.c.user_key == deal_drifts.c.user_key)
@@ -146,7 +146,7 @@ async def followed_at(
 async def newest_activities(
     transaction: Transaction, user_key: UserKey, deal_id: DealId, limit: int
 ) -> Sequence[ActivityId]:
-    """The last activities that were sent to a user's deal."""
+    """Return the last activities that were sent to a user's deal."""
     found = await transaction.execute(
         select(publications.c.activity_id)
         .where(
@@ -162,7 +162,7 @@ async def newest_activities(
 
 
 def waiting_users() -> ColumnElement[bool]:
-    """The condition that the user of a publication waits for what became of the deal."""
+    """Return the condition that a publication's user waits because of a change of the deal."""
     return publications.c.user_key.in_(select(deal_drifts.c.user_key).where(WAITS))
 
 
@@ -170,7 +170,7 @@ async def _put(transaction: Transaction, user_key: UserKey, **values: object) ->
     mine = update(deal_drifts).where(deal_drifts.c.user_key == user_key).values(**values)
     if (await transaction.execute(mine)).rowcount:
         return
-    # The user's deal may be gone by now, or another process may be making the row.
+    # The user's deal may be deleted by now, or another process may be making the row.
     with suppress(IntegrityError):
         async with transaction.begin_nested():
             await transaction.execute(insert(deal_drifts).values(user_key=user_key, **values))

@@ -1,4 +1,4 @@
-"""Deals: one for each user, made the way a publication is sent."""
+"""Deals: one for each user, delivered in the same way as a publication."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
@@ -43,16 +43,16 @@ async def claim(
     claim: timedelta,
     given_up: Change,
 ) -> Deal:
-    """The user's deal row, made when first needed, and claimed for a while where it is due.
+    """Return the user's deal row, made when first needed, and claim it for a while if it is due.
 
-    It is ours to act on when the returned `token` is the given one. The change `given_up` is
-    applied to one in `sending` whose lease is over: its sender died.
+    The caller may act on it if the returned `token` is the given one. The change `given_up` is
+    applied to a deal in `sending` whose lease is over: its sender died.
     """
     known = await transaction.scalar(
         select(deals.c.user_key).where(deals.c.user_key == user_key).with_for_update()
     )
     if known is None:
-        # Somebody else who needs it may be making the row at this moment.
+        # Another transaction that needs the row may be making it at this moment.
         with suppress(IntegrityError):
             async with transaction.begin_nested():
                 await transaction.execute(
@@ -83,18 +83,18 @@ async def claim(
 
 
 async def get(transaction: Transaction, user_key: UserKey) -> Deal:
-    """The deal row of a user that `claim` was called for."""
+    """Return the deal row of a user for which `claim` was called."""
     return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
 
 
 async def of_users(transaction: Transaction, user_keys: Collection[UserKey]) -> dict[UserKey, Deal]:
-    """The deals of these users, as far as there is a row."""
+    """Return the deals of these users that have a row."""
     rows = await transaction.execute(_deals().where(deals.c.user_key.in_(user_keys)))
     return {deal.user_key: deal for deal in (_deal(row) for row in rows)}
 
 
 async def made(transaction: Transaction, user_key: UserKey) -> tuple[DealId, Links] | None:
-    """The user's deal, with its person and organization; None if it is still to be made."""
+    """Return the user's deal, with its person and organization; None if it is not made yet."""
     row = (
         await transaction.execute(
             select(deals.c.deal_id, deals.c.person_id, deals.c.org_id).where(
@@ -106,7 +106,7 @@ async def made(transaction: Transaction, user_key: UserKey) -> tuple[DealId, Lin
 
 
 async def link(transaction: Transaction, user_key: UserKey, deal_id: DealId, to: Links) -> None:
-    """Keep the person and organization of a user's deal, unless the user has another one by now."""
+    """Store the person and organization of a user's deal, unless the user has another one now."""
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, deals.c.deal_id == deal_id)
@@ -115,13 +115,13 @@ async def link(transaction: Transaction, user_key: UserKey, deal_id: DealId, to:
 
 
 async def begin_sending(transaction: Transaction, claim: Deal, start: Start, title: str) -> bool:
-    """Mark a claimed deal `sending` with this title; False where that must not be."""
+    """Mark a claimed deal `sending` with this title; return False if that is not allowed."""
     return await DEALS.begin_sending(
         transaction,
         claim.user_key,
         claim.token,
         start,
-        # Unless the deal was made and is gone.
+        # Unless the deal was made and has been deleted.
         counts=or_(deals.c.sent_at.is_(None), deals.c.looked_at.is_(None)),
         values={"title": title},
     )
@@ -134,9 +134,9 @@ async def record(
     *,
     only_in: PublicationState | None = None,
 ) -> bool:
-    """Write an outcome and release the deal; False when the claim was lost meanwhile.
+    """Write an outcome and release the deal; return False if the claim was lost meanwhile.
 
-    With `only_in`, a deal that is in another state is left alone, and False is returned.
+    With `only_in`, a deal that is in another state is left unchanged, and False is returned.
     """
     wanted = DEALS.claimed(claim.user_key, claim.token, only_in=only_in)
     result = await transaction.execute(
@@ -148,7 +148,7 @@ async def record(
 
 
 async def forget(transaction: Transaction, user_key: UserKey, change: Change) -> None:
-    """Apply `change` to a user's deal that is gone from Pipedrive: another is found or made."""
+    """Apply `change` to a user's deal that Pipedrive no longer has: another is found or made."""
     await _forget(transaction, deals.c.user_key == user_key, change)
 
 
@@ -169,7 +169,7 @@ async def _forget(transaction: Transaction, which: ColumnElement[bool], change: 
 async def owners(
     transaction: Transaction, ids: Sequence[DealId]
 ) -> dict[DealId, tuple[UserKey, ...]]:
-    """Which users these deals belong to, those included who were removed."""
+    """Return the users that these deals belong to, removed users included."""
     found: defaultdict[DealId, tuple[UserKey, ...]] = defaultdict(tuple)
     rows = await transaction.execute(
         select(deals.c.deal_id, deals.c.user_key)
@@ -182,7 +182,7 @@ async def owners(
 
 
 async def is_expected(transaction: Transaction, title: str, *, besides: UserKey) -> bool:
-    """Whether a deal with this title may be one that another user's request has made."""
+    """Return whether a deal with this title may be one that another user's request has made."""
     found = await transaction.scalar(
         select(deals.c.user_key)
         .where(
@@ -197,7 +197,7 @@ async def is_expected(transaction: Transaction, title: str, *, besides: UserKey)
 
 
 async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
-    """Try again to make a deal that was refused, and end the wait of one that waits.
+    """Try again to make a refused deal, and end the wait of a waiting one.
 
     The user's publications that wait for the same time as the deal are due at `now` too. Call
     `ledger.lock` first.
@@ -233,11 +233,9 @@ async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> N
 
 
 async def end_waits(transaction: Transaction, now: datetime) -> bool:
-    """Make every deal that waits due at `now`, with its user's files; False if none waits.
+    """Make every waiting deal due at `now`, with its user's files; return False if none waits.
 
-    So are the files that wait for what became of their deal.
-
-    Call `ledger.lock` first.
+    The files that wait because of a change of their deal become due, too. Call `ledger.lock` first.
     """
     waiting = select(deals.c.user_key).where(_waits(now))
     freed = await transaction.execute(
@@ -257,7 +255,7 @@ async def end_waits(transaction: Transaction, now: datetime) -> bool:
 
 
 async def any_waits_until(transaction: Transaction, until: datetime) -> bool:
-    """Whether a deal is still put off to exactly this time."""
+    """Return whether a deal is still postponed to exactly this time."""
     found = await transaction.scalar(
         select(deals.c.user_key)
         .where(deals.c.state == PublicationState.PENDING.value, deals.c.due_at == until)

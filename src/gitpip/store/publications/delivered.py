@@ -1,8 +1,8 @@
-"""Rows that are delivered to Pipedrive: claimed, marked as being sent, recorded and released.
+"""Delivering rows to Pipedrive: claiming, marking as being sent, recording, and releasing them.
 
 Publications and deals go the same way. The fencing token lets only the claimant send a row, and
-record its outcome. `now` is the time by our own clock; how long a claim holds is told by the clock
-of `lease`.
+record its outcome. `now` is the time by our own clock; the clock of `lease` decides how long a
+claim lasts.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,11 +30,11 @@ class Start:
 
     now: datetime
     lasts: timedelta
-    """How long it may be under way, before others look for it."""
+    """How long it may be under way before others search for its result."""
     vendor_time: datetime | None
     """A time by Pipedrive's clock that is not later than now, if one is known."""
     mode: PublishingMode
-    """The mode of everybody."""
+    """The general mode."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,17 @@ class Delivered:
     table: Table
     key: ColumnElement[int]
     needs_no_approval: ColumnElement[bool]
-    """Which rows are sent also where a person is asked about all that is new."""
+    """The condition that a row is sent even if a person must approve everything new."""
     forbidden: ColumnElement[bool]
-    """Which rows are not sent, claimed or not."""
+    """The condition that a row is not sent, claimed or not."""
 
     async def renew(
         self, transaction: Transaction, token: str, now: datetime, claim: timedelta
     ) -> None:
-        """Prolong the claims of this token on what is to be sent by another `claim`.
+        """Extend the claims of this token on unsent rows by another `claim`.
 
-        One that is over stays so: its holder stood still, and others may have acted meanwhile.
+        A claim that is over stays so: its holder was suspended, and others may have acted
+        meanwhile.
         """
         of = self.table.c
         await transaction.execute(
@@ -78,10 +79,10 @@ class Delivered:
     ) -> bool:
         """Mark a claimed row `sending`, with a fresh lease.
 
-        The time of the request is kept where it `counts`: of several the first does, as a look for
-        any of them finds what it did. False when the claim was lost or is over, or nothing of the
-        user may be sent any more. A claim that is over may come from a backup: the token says
-        nothing about what others have sent since.
+        The time of the request is kept if it `counts`: of several requests the first does, since a
+        search for any of them finds what it did. Return False if the claim was lost or is over, or
+        nothing of the user may be sent any more. A claim that is over may come from a backup: the
+        token says nothing about what others have sent since.
         """
         of = self.table.c
         vendor_time = literal(start.vendor_time, UTCDateTime)
@@ -113,14 +114,14 @@ class Delivered:
     def claimed(
         self, key: int, token: str | None, *, only_in: PublicationState | None = None
     ) -> tuple[ColumnElement[bool], ...]:
-        """The condition of a row that is claimed with this token, in this state if one is given."""
+        """Return the conditions of a row claimed with this token, in this state if one is given."""
         in_state = () if only_in is None else (self.table.c.state == only_in,)
         return (self.key == key, self.table.c.token == token, *in_state)
 
     async def release(
         self, transaction: Transaction, token: str, keys: Collection[int] | None = None
     ) -> None:
-        """Hand back what is claimed with this token and was not sent; all, or some of it."""
+        """Release rows that are claimed with this token and unsent; all, or those of `keys`."""
         of = self.table.c
         some = () if keys is None else (self.key.in_(keys),)
         await transaction.execute(
@@ -137,10 +138,10 @@ class Delivered:
         over_at: datetime | None,
         alive: str | None = None,
     ) -> int:
-        """Apply `change` to the rows in `sending` whose sender may have died; give their number.
+        """Apply `change` to the rows in `sending` whose sender may have died; return their number.
 
-        That is so when its lease is over; `over_at` is the time by our clock, and None says that
-        all of them are dead. The holder of the token `alive` is not.
+        A sender may have died if its lease is over; `over_at` is the time by our clock, and None
+        says that all of them are dead. The holder of the token `alive` is not.
         """
         of = self.table.c
         wanted = [of.state == SENDING]
@@ -154,7 +155,7 @@ class Delivered:
         return result.rowcount
 
     async def free_claims(self, transaction: Transaction) -> None:
-        """Hand back every claim of a row that is not being sent, regardless of the holder."""
+        """Release every claim on a row that is not being sent, regardless of the holder."""
         of = self.table.c
         await transaction.execute(
             update(self.table)
@@ -177,7 +178,7 @@ DEALS = Delivered(deals, deals.c.user_key, true(), false())
 
 
 def values_of(change: Change) -> Mapping[str, Any]:
-    """What a change makes of the columns of a row; the claim on it ends."""
+    """Return the values that a change gives the columns of a row; the claim on it ends."""
     counted = {} if change.attempts is None else {"attempts": change.attempts}
     looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
     refused = {} if change.refusals is None else {"refusals": change.refusals}

@@ -1,6 +1,7 @@
 """Duplicates: activities in Pipedrive with the marker of another one.
 
-Somebody copied it, or another installation published the same file. gitpip deletes neither.
+A person copied the activity, or another installation published the same file. gitpip deletes
+neither.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,12 +27,12 @@ class Duplicate:
     marker: str
     deal_id: DealId | None
     published_as: ActivityId | None
-    """The activity that the publication has; None where there is no publication."""
+    """The activity that the publication has; None if there is no publication."""
     login: str | None
     filename: str | None
     seen_at: datetime
     acknowledged_at: datetime | None
-    """When a person said to know of it."""
+    """The time when a person acknowledged it."""
 
 
 _duplicate = reader(Duplicate)
@@ -45,10 +46,10 @@ async def listed(
     after: int = 0,
     acknowledged: bool = True,
 ) -> tuple[Duplicate, ...]:
-    """Activities with a marker that another one has, too; the oldest first, `after` an id.
+    """Return activities whose marker another one has, too; the oldest first, `after` an id.
 
-    Those of users who were removed are left out, and without `acknowledged` those that a person
-    has acknowledged.
+    Those of removed users are left out, and without `acknowledged` those that a person has
+    acknowledged.
     """
     unknown = [] if acknowledged else [markers.c.acknowledged_at.is_(None)]
     rows = await transaction.execute(
@@ -80,9 +81,9 @@ async def settle(
     some: Sequence[Duplicate],
     present: Collection[ActivityId],
 ) -> None:
-    """Forget the duplicates whose activity is gone, or whose publication's other one is.
+    """Forget duplicates whose activity, or whose publication's other activity, no longer exists.
 
-    `present` are those activities, of both kinds, that Pipedrive still has. Where an account was
+    `present` are those activities, of both kinds, that Pipedrive still has. If an account was
     reset, ids begin anew: an activity that a publication has by now is not given to another one.
     """
     if not await accounts.lock_ledger_of(transaction, account_key):
@@ -114,7 +115,7 @@ async def settle(
 
 
 async def acknowledge(transaction: Transaction, account_key: int, now: datetime) -> int:
-    """Note that a person knows of all duplicates there are; give how many are acknowledged now.
+    """Record that a person acknowledges all present duplicates; return their number.
 
     Call `ledger.lock` first.
     """

@@ -20,7 +20,7 @@ from gitpip.store.schema_publishing import earlier_activities
 
 @cache
 def _is_of_same_file() -> ColumnElement[bool]:
-    """Whether what a list showed is another activity of a published publication."""
+    """Return the condition that a list showed another activity of a published publication."""
     first = func.coalesce(publications.c.first_marker, publications.c.marker)
     other = publications.alias()
     is_anothers = select(other.c.id).where(other.c.activity_id == markers.c.activity_id)
@@ -35,7 +35,7 @@ def _is_of_same_file() -> ColumnElement[bool]:
 
 @cache
 def number() -> ScalarSelect[int]:
-    """How many such activities a publication has."""
+    """Return the query of the number of such activities of a publication."""
     return (
         select(func.count())
         .select_from(markers)
@@ -95,5 +95,8 @@ async def take_in(transaction: Transaction, which: ColumnElement[bool], now: dat
 
 @cache
 def has_earlier() -> ColumnElement[bool]:
-    """Whether a publication has an activity before its newest one, as far as lists have shown."""
+    """Return the condition that a publication has an activity before its newest one.
+
+    It is about activities that are stored or that lists have shown.
+    """
     return or_(sent_again.last_earlier().is_not(None), number() > 0)

@@ -1,9 +1,9 @@
-"""Held publications: a person decides whether they are published, of a user or of all at once.
+"""Held publications: a person decides whether they are published, for one user or for all.
 
-What is held for credentials is not among them: each is decided about alone.
+Those held for credentials are not among them: each needs its own decision.
 
-A flood into a CRM can't be undone, so nothing but `answer`, and the acts on single publications,
-lets a held one be sent: no restart, no other process and no later check does.
+A flood into a CRM cannot be undone, so only `answer`, and the acts on single publications, let a
+held one be sent: no restart, no other process and no later check does.
 """
 
 from collections import defaultdict
@@ -44,45 +44,45 @@ from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
 
 MOST_FILES = 1_000
-"""How many of the files that are held for credentials are named."""
+"""The most files held for credentials that are named."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What of a tracked user waits for a decision. Times are UTC."""
+    """The files of a tracked user that wait for a decision. Times are UTC."""
 
     login: str
     files: int
     gists: int
     since: datetime
     because: Mapping[HeldBecause, int] = field(default_factory=dict, compare=False)
-    """How many files are held for each reason."""
+    """The number of files held for each reason."""
     credentials: tuple[FileWithCredentials, ...] = ()
-    """The files that are held for credentials, where they were asked for; not in `files`."""
+    """The files held for credentials, if they were requested; they are not counted in `files`."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What of all tracked users waits for a decision."""
+    """The files of all tracked users that wait for a decision."""
 
     files: int
     users: int
     first: Held
-    """The one that waits longest."""
+    """The user whose files wait longest."""
     because: Mapping[HeldBecause, int] = field(default_factory=dict)
-    """How many files are held for each reason."""
+    """The number of files held for each reason."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What an answer did, in files; nothing where nothing was held."""
+    """The result of an answer, in files; nothing if nothing was held."""
 
     login: str
     published: int
-    """How many are published now, as soon as the publisher comes to them."""
+    """The number of files that are published now, as soon as the publisher comes to them."""
     skipped: int
     for_credentials: int = 0
-    """How many stay held, as they may hold credentials: each is decided about alone."""
+    """The number of files that stay held for credentials: each needs its own decision."""
 
 
 def parse_answer(text: str) -> Backfill:
@@ -97,7 +97,7 @@ def parse_answer(text: str) -> Backfill:
 
 
 async def everyone(transaction: Transaction, *, limit: int) -> tuple[Held, ...]:
-    """The tracked users with held files, the longest wait first."""
+    """Return the tracked users with held files, the longest wait first."""
     rows = await transaction.execute(
         _selected().order_by(func.min(publications.c.queued_at), user_rows.c.login).limit(limit)
     )
@@ -105,7 +105,7 @@ async def everyone(transaction: Transaction, *, limit: int) -> tuple[Held, ...]:
 
 
 async def of_user(transaction: Transaction, user_key: UserKey) -> Held | None:
-    """What is held of one tracked user; None if nothing."""
+    """Return what is held of one tracked user; None if nothing is."""
     rows = await transaction.execute(_selected(publications.c.user_key == user_key))
     found = await _with_reasons(transaction, rows.all())
     return found[0] if found else None
@@ -114,10 +114,10 @@ async def of_user(transaction: Transaction, user_key: UserKey) -> Held | None:
 async def with_credentials(
     transaction: Transaction, user_key: UserKey | None = None, *, limit: int
 ) -> tuple[Held, ...]:
-    """All that is held of one user or of all, the longest wait first: also for credentials.
+    """Return all that is held of one user or of all, also for credentials, the longest wait first.
 
-    At most `limit` users. Where more than MOST_FILES files are held for credentials, the newest
-    are not named.
+    At most `limit` users are returned. If more than `MOST_FILES` files are held for credentials,
+    the newest are not named.
     """
     if user_key is None:
         others = await everyone(transaction, limit=limit)
@@ -132,7 +132,7 @@ async def with_credentials(
 
 
 async def summary(transaction: Transaction) -> Summary | None:
-    """What is held of all tracked users; None if nothing."""
+    """Return a summary of what is held of all tracked users; None if nothing is."""
     first = await everyone(transaction, limit=1)
     if not first:
         return None
@@ -151,7 +151,7 @@ async def summary(transaction: Transaction) -> Summary | None:
 
 
 async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
-    """How many files of tracked users are held for each reason, credentials included."""
+    """Return how many files of tracked users are held for each reason, credentials included."""
     rows = await transaction.execute(
         select(_because, func.count())
         .where(publications.c.state == PublicationState.HELD.value)
@@ -162,7 +162,7 @@ async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
     return {row[0]: row[1] for row in rows}
 
 
-# What an older gitpip held has no reason beside it.
+# What an older gitpip held has no stored kind of reason.
 _because = func.coalesce(
     publications.c.held_because,
     literal_column(f"'{HeldBecause.FLOOD}'"),
@@ -171,7 +171,7 @@ _because = func.coalesce(
 
 
 async def _with_reasons(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[Held, ...]:
-    """What is held of each of these users, with how many files for each reason."""
+    """Return what is held of each of these users, with the number of files for each reason."""
     counted = await transaction.execute(
         select(publications.c.user_key, _because, func.count())
         .where(IS_HELD_WITH_OTHERS, publications.c.user_key.in_([row.key for row in rows]))
@@ -207,11 +207,10 @@ async def queued(
     before: datetime,
     with_backfill: bool,
 ) -> dict[GistId, int]:
-    """How many files of each gist of a user were queued since a time, or at all; held or not.
+    """Return how many files of each gist of a user were queued since a time, or ever; held or not.
 
-    What was queued later than `before` was queued while a clock was ahead, and is left out.
-
-    `with_backfill` counts those from before the user was added as well.
+    Files queued later than `before` were queued while a clock was ahead, and are left out.
+    `with_backfill` also counts those from before the user was added.
     """
     wanted = [publications.c.user_key == user_key, publications.c.queued_at <= before]
     if after is not None:
@@ -239,9 +238,9 @@ async def answer(
 ) -> Answered:
     """Publish what is held of a user: all, the latest N gists, or none; the rest is skipped.
 
-    Wake the publisher after the commit. Where nothing is held, as after the same answer before,
-    nothing changes. `shown` is how many files the person was told of, and `by` the name of who
-    answers. Raises UserNotTracked, InvalidInput, and HeldChanged where another number is held now.
+    Wake the publisher after the commit. If nothing is held, as after the same answer before,
+    nothing changes. `shown` is the number of files that the person was told, and `by` the person's
+    name. Raises UserNotTracked, InvalidInput, and HeldChanged if another number is held now.
     """
     parse_answer(str(approved))
     await ledger.share(transaction)
@@ -270,7 +269,7 @@ async def answer_for_all(
     shown: int | None = None,
     by: str | None = None,
 ) -> Answered:
-    """Answer for all users at once; see `answer`. The latest N gists are those of all together."""
+    """Answer for all users at once; see `answer`. The latest N gists are of all together."""
     parse_answer(str(approved))
     await ledger.lock(transaction)
     held = await summary(transaction)
@@ -285,7 +284,7 @@ async def answer_for_all(
 
 
 async def tried_for_all(transaction: Transaction, approved: Backfill) -> Answered:
-    """What an answer for all users would do now; changes nothing. Raises InvalidInput."""
+    """Return what an answer for all users would do; changes nothing. Raises InvalidInput."""
     parse_answer(str(approved))
     held = _held_of(None)
     wanted = [held, *_approves(held, approved)]
@@ -302,7 +301,7 @@ async def _answer(
     now: datetime,
     by: str | None,
 ) -> tuple[int, int]:
-    """Give the answer for a user, or for all; gives how many are published, and skipped."""
+    """Give the answer for a user, or for all; return how many files are published, and skipped."""
     wanted = _held_of(user_key)
     published = await _publish(transaction, wanted, approved, now, by)
     result = await transaction.execute(
@@ -340,7 +339,7 @@ async def _publish(
     now: datetime,
     by: str | None,
 ) -> Sequence[int]:
-    """Approve what the answer lets through; gives the key of its user for each file."""
+    """Approve what the answer lets through; return the key of its user for each file."""
     wanted = [held, *_approves(held, approved)]
     result = await transaction.execute(
         update(publications)
@@ -353,7 +352,7 @@ async def _publish(
 
 
 def _approves(held: ColumnElement[bool], approved: Backfill) -> list[ColumnElement[bool]]:
-    """What is asked of a held publication, besides, for the answer to let it through."""
+    """Return the further conditions on a held publication for the answer to let it through."""
     match approved.kind:
         case BackfillKind.NONE:
             return [false()]
@@ -366,7 +365,7 @@ def _approves(held: ColumnElement[bool], approved: Backfill) -> list[ColumnEleme
 async def _answer_for_unread(
     transaction: Transaction, user_key: UserKey | None, approved: Backfill
 ) -> None:
-    """Apply the answer to what belongs to the flood and could not be read yet."""
+    """Apply the answer to the items that belong to the flood and could not be read yet."""
     publish = approved.kind is BackfillKind.ALL
     skipped = {} if publish else {"skipped_because": SKIPPED_BY_A_PERSON}
     of = unreadable.c
@@ -379,7 +378,7 @@ async def _answer_for_unread(
 
 
 def _files_of_latest(held: ColumnElement[bool], number: int | None) -> Select[Any]:
-    """The files of the latest gists of which something is held."""
+    """Return the query of the files of the latest gists with held files."""
     latest = (
         select(gists.c.id)
         .where(

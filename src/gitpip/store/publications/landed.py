@@ -1,7 +1,8 @@
-"""What a person had sent again and took back before it was known whether it arrived, and did.
+"""Late arrivals: files sent again and taken back, whose request reached Pipedrive after all.
 
-It was undone or skipped. A request of it that arrives later makes an activity nevertheless. What
-was undone is deleted then; what was skipped counts as published.
+The sending was undone or skipped before it was known whether it had arrived. A request that arrives
+later makes an activity nevertheless. What was undone is deleted then; what was skipped counts as
+published.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,9 +32,9 @@ class TakenBack:
 
 
 async def that_may_land(transaction: Transaction, wanted: Collection[str]) -> dict[str, TakenBack]:
-    """Those of these markers that were taken back, and whose request may land yet.
+    """Return those of these markers that were taken back and whose request may still arrive.
 
-    An activity that was deleted may have a second one, as long as that is looked for.
+    An activity that was deleted may have a second one, as long as gitpip searches for it.
     """
     of = earlier_activities.c
     watched = select(second_sends.c.publication_id)
@@ -59,10 +60,10 @@ async def make_room(
     arrived: Sequence[tuple[TakenBack, Sighting]],
     now: datetime,
 ) -> None:
-    """Let activities that were taken back and have arrived be the newest ones again.
+    """Make activities that were taken back and have arrived the newest ones again.
 
-    What their publications have, or had until an undo deleted it, becomes an earlier activity.
-    Adopt them after this.
+    The activity that the publication has, or had until an undo deleted it, becomes an earlier one.
+    Adopt the arrived ones after this.
     """
     for each, _ in arrived:
         await _make_room(transaction, account_key, each, now)

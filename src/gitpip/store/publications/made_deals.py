@@ -16,7 +16,7 @@ from gitpip.store.schema_undo import made_deals
 async def note(
     transaction: Transaction, user_key: UserKey, deal_id: DealId, title: str, value: float | None
 ) -> None:
-    """Note that gitpip has made a user's deal with this title and value."""
+    """Record that gitpip has made a user's deal with this title and value."""
     # A number that Pipedrive has given again, as after a reset of the account, is another deal.
     await forget(transaction, deal_id)
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
@@ -32,7 +32,7 @@ async def note(
 
 
 async def forget(transaction: Transaction, deal_id: DealId) -> None:
-    """Forget a deal that is gone from Pipedrive."""
+    """Forget a deal that Pipedrive no longer has."""
     await transaction.execute(
         delete(made_deals).where(
             made_deals.c.deal_id == deal_id, made_deals.c.account_key == bound_account_key()

@@ -1,8 +1,8 @@
-"""Activities of ours that were seen in Pipedrive: the ledger takes in what it did not know.
+"""Our activities that were seen in Pipedrive: the ledger adopts what it did not know.
 
-An activity is found by its marker, which follows from the gist file and its revision. Where the
-publication does not exist yet, as in a new database, the activity is kept, and the publication is
-born as published.
+An activity is found by its marker, which follows from the gist file and its revision. If the
+publication does not exist yet, as in a new database, the activity is stored, and the publication
+starts as published.
 """
 
 from collections import Counter, defaultdict
@@ -61,7 +61,7 @@ IN_PIPEDRIVE = (
     PublicationState.SENDING.value,
     PublicationState.UNCERTAIN.value,
 )
-"""States of what is or may be there."""
+"""The states of what is or may be in Pipedrive."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +74,24 @@ class Adopted:
     activity_id: ActivityId
     deal_id: DealId | None
     removed: bool
-    """Whether its user is tracked no more, so that nothing of it may be shown."""
+    """Whether its user is no longer tracked, so that nothing of it may be shown."""
 
 
 @dataclass(frozen=True)
 class TakenIn:
-    """What some sightings told the ledger."""
+    """The result of taking in some sightings."""
 
     adopted: tuple[Adopted, ...] = ()
     kept: int = 0
-    """Activities of which no publication exists yet."""
+    """The number of activities for which no publication exists yet."""
     duplicates: int = 0
-    """Activities with the marker of another one."""
+    """The number of activities with the marker of another one."""
     known: int = 0
     unknown: tuple[Sighting, ...] = ()
-    """Those that the ledger did not expect: a request that seemed lost may have arrived late."""
+    """The activities that the ledger did not expect: a lost request may have arrived late."""
 
     landed: int = 0
-    """Those adopted that were taken back: a request that was taken for lost has landed."""
+    """The number of adopted activities that were taken back before their request arrived."""
 
     def __add__(self, other: "TakenIn") -> "TakenIn":
         return TakenIn(
@@ -113,10 +113,10 @@ async def take_in(
     on_edit: OnEdit = OnEdit.IGNORE,
     write: bool = True,
 ) -> TakenIn:
-    """Adopt what the ledger did not know to be in Pipedrive; without `write`, only tell what.
+    """Adopt what the ledger did not know to be in Pipedrive; without `write`, only return it.
 
-    Of several activities with one marker the first sighting counts, and the others are reported.
-    Where edits count (`on_edit`), what was adopted with a former content is brought up to date.
+    Of several activities with one marker the first sighting counts, and the others are reported. If
+    edits count (`on_edit`), what was adopted with a former content is brought up to date.
     """
     told = TakenIn()
     if write and not await accounts.lock_ledger_of(transaction, account_key):
@@ -142,7 +142,7 @@ async def attach_parts(
 ) -> None:
     """Mark publications with these markers as published in the activities of others.
 
-    Those of which Pipedrive has a former content are sent as edits, where edits are published.
+    If edits are published, those of which Pipedrive has a former content are sent as edits.
     """
     edited = await seen_parts.attach(transaction, account_key, wanted, now, on_edit=on_edit)
     if edited:
@@ -170,7 +170,8 @@ async def _take_in(
     known = 0
     for sighting in sightings:
         publication = rows.get(sighting.marker) or _sent_again_since(rows, sighting, adopted)
-        # What is being sent is left to its sender, who looks for it if the answer is lost.
+        # A publication that is being sent is left to its sender, which searches for it if the
+        # answer is lost.
         being_sent = publication and _is_being_sent(publication)
         is_taken = taken.get(sighting.marker) == sighting.activity_id
         if sighting.activity_id in seen or being_sent or is_taken:
@@ -213,7 +214,7 @@ async def _take_in(
 async def _taken_back(
     transaction: Transaction, wanted: Collection[str], *, lock: bool
 ) -> dict[str, tuple[Row[Any], TakenBack]]:
-    """The publications that had these markers, where a request with that may still arrive."""
+    """Return the publications that had these markers, if a request with one may still arrive."""
     found = await landed.that_may_land(transaction, wanted)
     ids = [each.publication_id for each in found.values()]
     rows = (await _publications(transaction, publications.c.id.in_(ids), lock=lock)).values()
@@ -224,9 +225,9 @@ async def _taken_back(
 def _sent_again_since(
     rows: Mapping[str, Row[Any]], sighting: Sighting, adopted: Sequence[tuple[Row[Any], Sighting]]
 ) -> Row[Any] | None:
-    """The publication of an activity that was sent again by what this database has lost.
+    """Return the publication of an activity that was sent again, as this database has lost.
 
-    None where the publication has an activity: then this one is kept until it is sent again.
+    None if the publication has an activity: this one is stored until it is sent again.
     """
     row = rows.get(sighting.first_marker or "")
     if row is None or row.holder_state is not None or row.state in IN_PIPEDRIVE:
@@ -236,7 +237,7 @@ def _sent_again_since(
 
 def _is_being_sent(row: Row[Any]) -> bool:
     if row.holder_state is not None:
-        # Its holder alone is sent, and looked for.
+        # Only its holder is sent, and searched for.
         return row.holder_state not in (PublicationState.PUBLISHED.value, *seen_parts.GIVEN_UP)
     return bool(row.state == PublicationState.SENDING.value)
 
@@ -247,7 +248,7 @@ async def _known(
     rows: Mapping[str, Row[Any]],
     sightings: Sequence[Sighting],
 ) -> tuple[dict[str, int], set[int]]:
-    """Which activity each marker stands for, and those of the sightings that are known already."""
+    """Return the activity of each marker, and the activities of the sightings that are known."""
     kept = await _kept(transaction, account_key, sightings)
     taken: dict[str, int] = {}
     for marker, row in rows.items():
@@ -274,7 +275,7 @@ def _adopted(row: Row[Any], sighting: Sighting) -> Adopted:
 
 
 def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) -> bool:
-    """Whether a file that waits to be sent was published with another content before.
+    """Return whether an unsent file was published with another content before.
 
     What this database has sent holds its content.
     """
@@ -358,7 +359,7 @@ async def _publications(
 
 
 async def _published(transaction: Transaction, sightings: Sequence[Sighting]) -> set[int]:
-    """The activities that publications have, whatever a person made of their markers since."""
+    """Return the activities that publications have, also if a person changed their markers."""
     ids = [sighting.activity_id for sighting in sightings]
     found = await transaction.execute(
         select(publications.c.activity_id).where(publications.c.activity_id.in_(ids))
@@ -367,7 +368,7 @@ async def _published(transaction: Transaction, sightings: Sequence[Sighting]) ->
 
 
 async def _deleted_by_us(transaction: Transaction, sightings: Sequence[Sighting]) -> set[int]:
-    """Activities that gitpip deleted, doubles or undone ones: a list that lags may show them."""
+    """Return activities that gitpip deleted, doubled or undone: a lagging list may show them."""
     ids = [sighting.activity_id for sighting in sightings]
     withdrawn = await transaction.execute(
         select(publications.c.deleted_activity_id).where(
@@ -442,7 +443,7 @@ async def _adopt(
         )
         if row.state == PublicationState.WITHDRAWN.value:
             await undo_outcomes.landed_late(transaction, row.id, sighting.added_at, now)
-        # Where edits are written into the note, it shows the file as it is now.
+        # If edits are written into the note, it shows the file as it is now.
         shown = row.blob_hash if on_edit is OnEdit.UPDATE else row.revision_hash
         if row.sent_at is None and recognition.is_outdated(sighting, shown, on_edit):
             await note_updates.ask(transaction, row.id, now)
@@ -481,7 +482,7 @@ async def _keep(
 
 
 async def waiting(transaction: Transaction, account_key: int) -> int:
-    """How many activities are kept until their publication exists."""
+    """Return how many activities are stored until their publication exists."""
     number = await transaction.scalar(
         select(func.count()).where(markers.c.account_key == account_key, markers.c.duplicate == 0)
     )

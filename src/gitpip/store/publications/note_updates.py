@@ -1,4 +1,4 @@
-"""Amendments: notes in Pipedrive that are to be written anew, since their file changed."""
+"""Note updates: notes in Pipedrive that must be written anew because their file changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from gitpip.store.visibility import tracked
 
 @dataclass(frozen=True)
 class Amendment:
-    """The note of an activity that is to be written anew."""
+    """An activity's note that must be written anew."""
 
     publication_id: PublicationId
     file_key: FileKey
@@ -29,18 +29,18 @@ class Amendment:
     user_key: UserKey
     activity_id: ActivityId
     version: int
-    """Counts the changes asked for, so that one that comes meanwhile is not lost."""
+    """The number of changes requested, so that one that comes meanwhile is not lost."""
     attempts: int = 0
-    """How many tries have failed."""
+    """The number of failed tries."""
     note_written_at: datetime | None = None
-    """When gitpip last wrote the note anew, by Pipedrive's clock."""
+    """The time when gitpip last wrote the note anew, by Pipedrive's clock."""
 
 
 _amendment = reader(Amendment)
 
 
 async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime) -> None:
-    """Ask for the notes of these files' publications to be written anew."""
+    """Request the notes of these files' publications to be written anew."""
     for key in files:
         ids = await transaction.execute(
             select(publications.c.id).where(publications.c.file_key == key)
@@ -50,9 +50,10 @@ async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime)
 
 
 async def ask(transaction: Transaction, publication_id: int, now: datetime) -> None:
-    """Ask for the note of a publication to be written anew.
+    """Request the note of a publication to be written anew.
 
-    Where it was asked for already, it waits since the first time. A part has its holder's note.
+    If that was requested already, the time of the first request stays. A part has its holder's
+    note.
     """
     of = select(func.coalesce(publications.c.part_of, publications.c.id))
     publication_id = (
@@ -73,9 +74,9 @@ async def ask(transaction: Transaction, publication_id: int, now: datetime) -> N
 
 
 async def due(transaction: Transaction, present: Present, limit: int) -> tuple[Amendment, ...]:
-    """Amendments of what is in Pipedrive; what is not there yet will be sent as it is by then.
+    """Return due note updates of what is in Pipedrive; what is not is sent with its new content.
 
-    What may not be sent now waits.
+    Updates that may not be sent now wait.
     """
     values = {"now": present.now, "most": limit}
     return tuple(map(_amendment, await transaction.execute(_due(present.mode), values)))
@@ -107,7 +108,7 @@ def _due(mode: PublishingMode) -> Select[Any]:
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:
-    """Whether a note waits to be written anew."""
+    """Return whether a note waits to be written anew."""
     return bool(await due(transaction, present, 1))
 
 
@@ -119,7 +120,7 @@ async def postpone(
     attempts: int,
     reason: str,
 ) -> None:
-    """Try again later, with so many attempts counted; a newer request for it stays as it is."""
+    """Try again later, with this number of attempts; a newer request stays as it is."""
     await transaction.execute(
         update(amendments)
         .where(
@@ -137,9 +138,9 @@ async def done(
     *,
     written_at: datetime | None = None,
 ) -> None:
-    """Note that a note is written, or can't be (`failure`); a newer request for it stays.
+    """Record that a note is written, or cannot be (`failure`); a newer request stays.
 
-    `written_at` is when that changed the activity, by Pipedrive's clock, if it was told.
+    `written_at` is when that changed the activity, by Pipedrive's clock, if the answer said so.
     """
     await transaction.execute(
         delete(amendments).where(
@@ -162,7 +163,7 @@ async def done(
 
 
 async def settle_failed(transaction: Transaction, *, again: bool, now: datetime) -> int:
-    """Ask `again` for the notes that could not be written, or leave them; gives their number."""
+    """Request `again` the notes that could not be written, or leave them; return their number."""
     left = await transaction.execute(
         update(publications)
         .where(

@@ -1,7 +1,7 @@
 """Owners of gists who opted out: nothing of theirs is ever sent.
 
-`permission` keeps it: their publications are neither claimed nor marked as being sent, whatever a
-person or a rule says about them.
+`permission` enforces it: their publications are neither claimed nor marked as being sent,
+regardless of what a person or a rule says about them.
 """
 
 from dataclasses import dataclass
@@ -49,9 +49,9 @@ class OptOut:
 
     id: OptOutId
     login: str
-    """In lower case, as it was when it was added."""
+    """The login when it was added, in lower case."""
     github_id: GitHubId | None
-    """Where it is known it decides; else the login does."""
+    """GitHub's id, which decides if it is known; otherwise the login does."""
     reason: str | None
     created_at: datetime
     created_by: str
@@ -59,13 +59,13 @@ class OptOut:
 
 @dataclass(frozen=True)
 class Added:
-    """What `add` did."""
+    """The result of `add`."""
 
     opt_out: OptOut
     before: OptOut | None
-    """The opt-out as it was, of an owner who had opted out already."""
+    """The opt-out as it was, if the owner had opted out already."""
     skipped: int
-    """How many publications that waited are not sent."""
+    """The number of waiting publications that are skipped."""
 
 
 _opt_out = reader(OptOut)
@@ -73,13 +73,13 @@ _first = select(opt_outs.c.id).limit(1)
 
 
 async def everyone(transaction: Transaction) -> tuple[OptOut, ...]:
-    """All who opted out, by login."""
+    """Return all opt-outs, by login."""
     rows = await transaction.execute(select(opt_outs).order_by(opt_outs.c.login))
     return tuple(map(_opt_out, rows))
 
 
 async def of_user(transaction: Transaction, user_key: UserKey) -> OptOut | None:
-    """The opt-out that applies to a tracked user."""
+    """Return the opt-out that applies to a tracked user."""
     rows = await transaction.execute(
         select(opt_outs)
         .join(users, opted_out(users))
@@ -94,9 +94,9 @@ async def of_user(transaction: Transaction, user_key: UserKey) -> OptOut | None:
 async def add(
     transaction: Transaction, login: str, reason: str | None, actor: Actor, now: datetime
 ) -> Added:
-    """Note that an owner opted out, tracked or not, and skip what was not sent.
+    """Record that an owner opted out, tracked or not, and skip what was not sent.
 
-    Given again, only another reason changes something. Raises InvalidInput.
+    If the owner opted out already, only another reason changes something. Raises InvalidInput.
     """
     check_login(login)
     if reason is not None and len(reason) > REASON_LIMIT:
@@ -124,7 +124,7 @@ async def add(
 
 
 async def remove(transaction: Transaction, login: str) -> OptOut:
-    """Forget that an owner opted out; what was skipped stays skipped. Raises OptOutNotFound."""
+    """Remove an opt-out; what was skipped stays skipped. Raises OptOutNotFound."""
     await commit_order.one_at_a_time(transaction, "opt-outs")
     known = await _get(transaction, login)
     await transaction.execute(delete(opt_outs).where(opt_outs.c.id == known.id))
@@ -132,7 +132,7 @@ async def remove(transaction: Transaction, login: str) -> OptOut:
 
 
 async def any_waits(transaction: Transaction) -> bool:
-    """Whether something waits, or is held, of an owner who opted out."""
+    """Return whether anything of an owner who opted out waits, or is held."""
     if await transaction.scalar(_first) is None:
         return False
     return await transaction.scalar(_waiting()) is not None
@@ -145,9 +145,9 @@ def _waiting() -> Select[tuple[int]]:
 
 
 async def skip_waiting(transaction: Transaction, now: datetime) -> int:
-    """Skip what waits, or is held, of owners who opted out; gives its number.
+    """Skip what waits, or is held, of owners who opted out; return its number.
 
-    Notes whose account each login is as well, so that a rename ends no opt-out.
+    Also records the account of each login, so that a rename ends no opt-out.
     """
     await ledger.lock(transaction)
     await _note_accounts(transaction)
@@ -182,9 +182,9 @@ async def _get(transaction: Transaction, login: str) -> OptOut:
 
 
 async def _github_id(transaction: Transaction, login: str) -> GitHubId | None:
-    """The account of a user with this login, unless it opted out by another login already.
+    """Return the account of a user with this login, unless it opted out by another login already.
 
-    If nobody has the login now, it is the tracked user who had it formerly.
+    If no user has the login now, it is the tracked user who had it before.
     """
     present = func.lower(users.c.login) == login.lower()
     rows = await transaction.execute(
@@ -215,7 +215,10 @@ def _opted_out_keys() -> Select[tuple[int]]:
 
 
 def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
-    """What was never sent of these users; what may have been sent is settled as usual."""
+    """Return the condition on what was never sent of these users.
+
+    What may have been sent is settled as usual.
+    """
     of = publications.c
     return and_(
         of.user_key.in_(user_keys),

@@ -1,4 +1,4 @@
-"""The outbox: which publications are claimed, and what else happens when they are sent.
+"""The outbox: claiming publications, and recording what happened when they were sent.
 
 `delivered` holds the steps that deals share. `now` is the time by our own clock.
 """
@@ -26,18 +26,18 @@ from gitpip.store.visibility import of_tracked, tracked
 from gitpip.targets import Target
 
 LOOKED_FOR = 500
-"""How many uncertain publications are looked for together."""
+"""The most uncertain publications that one search covers."""
 EVENTS = {
     PublicationState.PUBLISHED: EventKind.PUBLICATION_PUBLISHED,
     PublicationState.FAILED: EventKind.PUBLICATION_FAILED,
 }
-"""What has happened when a publication comes into a state."""
+"""The event that is recorded when a publication comes into a state."""
 
 
 async def any_due(transaction: Transaction, present: Present, *, sends: bool = True) -> bool:
-    """Whether a publication is to be sent or looked for now, or its sender may have died.
+    """Return whether a publication is due to be sent or searched for, or its sender may have died.
 
-    Without `sends`, only what is looked for counts.
+    Without `sends`, only searches count.
     """
     found = await transaction.scalar(_due(present.mode, sends=sends), {"now": present.now})
     return found is not None
@@ -81,15 +81,15 @@ async def claim_sends(
     limit: int,
     without: Collection[UserKey] = (),
 ) -> tuple[Publication, ...]:
-    """Take up to `limit` due publications that are to be sent, for the time of a `claim`.
+    """Claim up to `limit` due publications to send, for the time of a `claim`.
 
-    Fresh ones come before those from before their user was tracked. Those of the users `without`
-    are left, and those of which nothing may be sent. Where gists are claimed together, what else
-    can be sent of the same gists is taken, too.
+    Fresh ones come before those from before their user was tracked. Those of the users `without`,
+    and those of which nothing may be sent, are left out. If gists are claimed together, the other
+    sendable files of the same gists are claimed, too.
     """
     now = present.now
     if present.per_gist:
-        # Otherwise two claims at once, each passing over the other's rows, part a gist.
+        # Otherwise two claims at once, each passing over the other's rows, split a gist.
         await commit_order.one_at_a_time(transaction, "claims of gists")
     due = _to_be_sent(present.mode)
     if without:
@@ -127,11 +127,11 @@ async def claim_looks(
     deals: int,
     under_way: Collection[str],
 ) -> dict[DealId | None, tuple[Publication, ...]]:
-    """Take uncertain publications of up to `deals` deals, if a look is due in one of them.
+    """Claim uncertain publications of up to `deals` deals, if a search is due in one of them.
 
-    All that were sent to no deal count as one, under None. Those that are not due yet are taken,
-    too, at most LOOKED_FOR in all, since one list answers for all of them. What is claimed with one
-    of the tokens `under_way` is left to those looks, also where its lease is over.
+    All that were sent to no deal count as one, under None. Those that are not due yet are claimed,
+    too, at most `LOOKED_FOR` in all, since one list answers for all of them. What is claimed with
+    one of the tokens `under_way` is left to those searches, even if its lease is over.
     """
     if not await transaction.scalar(_to_be_looked_for(), {"now": now}):
         return {}
@@ -179,7 +179,7 @@ async def claim_looks(
 
 @cache
 def _to_be_looked_for() -> Select[Any]:
-    """Whether a look is due, whichever look has claimed it: mostly there is none."""
+    """Return the query of a due search, regardless of former claims: usually there is none."""
     return (
         select(publications.c.id)
         .where(
@@ -193,7 +193,7 @@ def _to_be_looked_for() -> Select[Any]:
 
 
 async def is_claimed(transaction: Transaction, claim: Publication, now: datetime) -> bool:
-    """Whether a row is still claimed as it was, until the end of this transaction."""
+    """Return whether a row is still claimed as it was, until the end of this transaction."""
     claimed = await transaction.scalar(
         select(publications.c.id)
         .where(
@@ -215,11 +215,11 @@ async def begin_sending(
     sent_to: Target | None = None,
     others: Sequence[Publication] = (),
 ) -> bool:
-    """Mark a claimed publication `sending`; False where that must not be.
+    """Mark a claimed publication `sending`; return False if that is not allowed.
 
     `deal_id` is the deal that it is put under, if any, and `sent_to` the user's target. The
     `others` of its gist, claimed with it, become its parts. What may have been sent before is
-    looked at again after this.
+    searched for again after this.
     """
     present = Present(start.now, start.mode)
     if others and not await parts.lock_claimed(transaction, (claim, *others), present):
@@ -240,9 +240,9 @@ async def begin_sending(
 
 
 async def forget_place(transaction: Transaction, claim: Publication) -> None:
-    """Forget where a claimed publication was sent, as nothing can be put there any more.
+    """Forget where a claimed publication was sent, because nothing can be put there any more.
 
-    It is sent to its user's present target; what was sent is looked for among all activities.
+    It is sent to its user's present target; the search for what was sent covers all activities.
     """
     await transaction.execute(
         update(publications)
@@ -252,7 +252,7 @@ async def forget_place(transaction: Transaction, claim: Publication) -> None:
 
 
 async def any_accepted_since(transaction: Transaction, since: datetime) -> bool:
-    """Whether a publication was sent, and accepted, since a time by our own clock."""
+    """Return whether a publication was sent, and accepted, since a time by our own clock."""
     found = await transaction.scalar(
         select(publications.c.id)
         .where(publications.c.published_at >= since, publications.c.sent_at >= since)
@@ -269,9 +269,9 @@ async def record(
     *,
     only_in: PublicationState | None = None,
 ) -> bool:
-    """Write an outcome and release the row; False when the claim was lost meanwhile.
+    """Write an outcome and release the row; return False if the claim was lost meanwhile.
 
-    With `only_in`, a row that is in another state is left alone, and False is returned.
+    With `only_in`, a row that is in another state is left unchanged, and False is returned.
     """
     wanted = PUBLICATIONS.claimed(claim.id, claim.token, only_in=only_in)
     published_at = now if change.state is PublicationState.PUBLISHED else None
@@ -310,7 +310,7 @@ async def _take_from_another(
 ) -> None:
     """Take an activity's id, which Pipedrive has given again, from another publication.
 
-    Ids begin anew where an account was reset or restored: the old activity is gone.
+    Ids begin anew if an account was reset or restored: the old activity no longer exists.
     """
     another = and_(publications.c.activity_id == activity_id, publications.c.id != claim.id)
     if await transaction.scalar(select(publications.c.id).where(another)) is None:
@@ -328,7 +328,7 @@ async def _take_from_another(
             activity_id=None,
             published_at=None,
             activity_lost_at=now,
-            # Also if it was adopted: else it would look like a database that was set back.
+            # Also if it was adopted: otherwise it would look like a database that was set back.
             sent_at=func.coalesce(publications.c.sent_at, now),
             due_at=now,
             reason=(
@@ -342,9 +342,9 @@ async def _take_from_another(
 async def postpone(
     transaction: Transaction, user_key: UserKey, change: Change, *, token: str, now: datetime
 ) -> int:
-    """Apply `change` to all of a user's due publications that are to be sent; give their number.
+    """Apply `change` to all of a user's due publications that wait to be sent; return their number.
 
-    Those that somebody else than the holder of `token` has claimed are left alone.
+    Those claimed with another token than `token` are left unchanged.
     """
     result = await transaction.execute(
         update(publications)

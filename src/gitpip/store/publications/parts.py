@@ -1,9 +1,9 @@
 """Parts: publications whose file is in the activity of another publication of the same gist.
 
-That one, the holder, is claimed, sent and looked for; `part_of` names it. It is set in the
-transaction in which the holder is first marked as being sent, so what an activity holds is settled
-before the first request, and stays so. The state of a part's own row is `skipped`: nothing sends
-it, and what is shown of it is read from its holder's row.
+That other one, the holder, is claimed, sent and searched for; `part_of` names it. It is set in the
+transaction in which the holder is first marked as being sent, so the content of an activity is
+settled before the first request, and stays so. The state of a part's own row is `skipped`: nothing
+sends it, and what is shown of it is read from its holder's row.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import holder
 
 MOST = 50
-"""How many files one activity holds at most: each takes room in the note and its footer."""
+"""The most files of one activity: each takes room in the note and its footer."""
 READ_AT_ONCE = 1_000
 NEVER_BEGUN = and_(
     publications.c.revision == 1,
@@ -30,7 +30,7 @@ NEVER_BEGUN = and_(
     publications.c.sent_at.is_(None),
     publications.c.part_of.is_(None),
 )
-"""What can go out with other files of its gist: an edit is an activity of its own."""
+"""The condition that a file can be sent with others of its gist: an edit has its own activity."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ _columns = (
 async def siblings(
     transaction: Transaction, ids: Collection[int], present: Present
 ) -> tuple[int, ...]:
-    """What else of the gists of these publications can be claimed, and was never sent.
+    """Lock and return what else of these publications' gists can be claimed and was never sent.
 
-    The rows are locked, as those of a claim.
+    The rows are locked as those of a claim are.
     """
     of_gists = (
         select(gist_files.c.gist_id)
@@ -90,7 +90,7 @@ async def siblings(
 async def lock_claimed(
     transaction: Transaction, claims: Sequence[Publication], present: Present
 ) -> bool:
-    """Lock the rows of these claims of one user, in their order; whether all may be begun."""
+    """Lock the rows of these claims of one user, in order; return whether all may be begun."""
     rows = (
         select(publications.c.id)
         .where(
@@ -122,7 +122,7 @@ async def bind(
 
 
 def values_of(held_by: PublicationId) -> dict[str, Any]:
-    """What makes a row a part of a publication."""
+    """Return the values that make a row a part of a publication."""
     return {
         "state": PublicationState.SKIPPED.value,
         "part_of": held_by,
@@ -137,7 +137,7 @@ def values_of(held_by: PublicationId) -> dict[str, Any]:
 
 
 async def of(transaction: Transaction, held_by: PublicationId) -> tuple[Part, ...]:
-    """The parts of a publication, in their order."""
+    """Return the parts of a publication, in their order."""
     rows = await transaction.execute(
         select(*_columns).where(publications.c.part_of == held_by).order_by(publications.c.id)
     )
@@ -147,9 +147,10 @@ async def of(transaction: Transaction, held_by: PublicationId) -> tuple[Part, ..
 async def shown_with(
     transaction: Transaction, file_key: FileKey, revision: int, *, per_gist: bool
 ) -> tuple[Part, ...]:
-    """What the activity of a revision of a file holds, the holder first; empty if not published.
+    """Return the files in the activity of a file's revision, the holder first.
 
-    With `per_gist`, what was never sent would go out with the others of its gist that wait.
+    Empty if it is not published. With `per_gist`, what was never sent is shown with the other
+    waiting files of its gist.
     """
     mine = select(*_columns, publications.c.part_of, gist_files.c.gist_id, _can_be_joined())
     row = (
@@ -183,7 +184,7 @@ def _can_be_joined() -> ColumnElement[bool]:
 async def count(
     transaction: Transaction, *wanted: ColumnElement[bool]
 ) -> dict[PublicationState, int]:
-    """How many parts are in each state: in that of their holder."""
+    """Return how many parts are in each state: in that of their holder."""
     rows = await transaction.execute(
         select(holder.c.state, func.count())
         .select_from(publications.join(holder, holder.c.id == publications.c.part_of))

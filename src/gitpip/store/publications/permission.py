@@ -1,7 +1,7 @@
-"""What may be sent at present: pauses of users, modes and a person's pause can forbid it.
+"""Permission to send: pauses of users, modes and a person's pause can forbid it.
 
-A claim asks, and so does the statement that marks a row as being sent: after the commit of what
-forbids it, no request begins. The mode of everybody is read right before that statement, so a
+A claim checks it, and so does the statement that marks a row as being sent: after the commit of
+what forbids it, no request begins. The general mode is read right before that statement, so a
 change of it also takes every claim back.
 
 Conditions without a time are built once for each mode: building one takes longer than executing it
@@ -42,20 +42,20 @@ from gitpip.store.visibility import is_tracked, of_tracked
 MARKED_AT_ONCE = 1_000
 
 OverallMode = Callable[[Transaction], Awaitable[PublishingMode]]
-"""Reads the mode of everybody, as it is in a transaction."""
+"""Reads the general mode within a transaction."""
 _owner = users.alias("owner_now")
 
 
 @dataclass(frozen=True)
 class Present:
-    """What a question about the present is answered by."""
+    """The present time and settings that decide what may be sent."""
 
     now: datetime
     """The time by our own clock."""
     mode: PublishingMode
-    """The mode of everybody."""
+    """The general mode."""
     per_gist: bool = False
-    """Whether what waits of one gist is claimed together."""
+    """Whether the waiting files of one gist are claimed together."""
 
 
 NEVER_SENT = and_(
@@ -63,19 +63,21 @@ NEVER_SENT = and_(
     publications.c.sent_at.is_(None),
     publications.c.approved_at.is_(None),
 )
-"""What a person has not approved, and no request was ever made for: modes and screening are about
-that alone."""
+"""The condition that a person has not approved a publication, and no request was made for it.
+
+Modes and screening apply to these alone.
+"""
 
 
 @cache
 def mode_of(owner: FromClause, overall: PublishingMode) -> ColumnElement[str]:
-    """The mode of a user, for a row of `users` or of an alias of it."""
+    """Return the mode of a user, for a row of `users` or of an alias of it."""
     return func.coalesce(owner.c.publishing_mode, overall.value)
 
 
 @cache
 def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[bool]:
-    """Whether anything of a user may be sent, for a row of `users` or of an alias of it."""
+    """Return the condition that a user's files may be sent, for `users` or an alias of it."""
     return and_(
         is_tracked(owner),
         owner.c.state != UserState.PAUSED.value,
@@ -86,9 +88,9 @@ def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[
 
 @cache
 def opted_out(owner: FromClause) -> ColumnElement[bool]:
-    """Whether a row of `opt_outs` is about a user, for a row of `users` or of an alias of it.
+    """Return the condition that a row of `opt_outs` is about a user of `users` or an alias of it.
 
-    Where GitHub's id is known it decides: the login may be another owner's by now.
+    GitHub's id decides if it is known: the login may be another owner's by now.
     """
     return or_(
         opt_outs.c.github_id == owner.c.github_id,
@@ -97,7 +99,7 @@ def opted_out(owner: FromClause) -> ColumnElement[bool]:
 
 
 async def check_not_opted_out(transaction: Transaction, publication_id: PublicationId) -> None:
-    """Raise PublicationStateError where the owner of a publication's gist opted out."""
+    """Raise PublicationStateError if the owner of a publication's gist opted out."""
     found = await transaction.scalar(
         select(users.c.login)
         .join(publications, publications.c.user_key == users.c.key)
@@ -114,7 +116,7 @@ async def check_not_opted_out(transaction: Transaction, publication_id: Publicat
 
 @cache
 def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:
-    """Whether a user is in a dry run; an index tells the few with a mode of their own."""
+    """Return the condition that a user is in a dry run; an index has the few with an own mode."""
     own = users.c.publishing_mode
     if overall is PublishingMode.DRY_RUN:
         return or_(own.is_(None), own == PublishingMode.DRY_RUN.value)
@@ -123,7 +125,7 @@ def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:
 
 @cache
 def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
-    """What `may_be_sent_to` says, for a query without `users`."""
+    """Return the condition of `may_be_sent_to`, for a query without `users`."""
     return (
         select(_owner.c.key)
         .where(_owner.c.key == user_key, may_be_sent_to(_owner, overall))
@@ -134,7 +136,7 @@ def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElem
 
 @cache
 def of_mended(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
-    """Whether what was sent twice is looked at, and mended: also of a paused user."""
+    """Return the condition that a user's doubles are found and deleted: also if paused."""
     return (
         select(_owner.c.key)
         .where(
@@ -149,10 +151,10 @@ def of_mended(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnEl
 
 @dataclass(frozen=True)
 class Owner:
-    """What forbids that files of a user are sent at present, or holds them."""
+    """The facts about a user that forbid sending files at present, or hold them."""
 
     mode: PublishingMode
-    """The user's own, or that of everybody."""
+    """The user's own mode, or the general one."""
     is_paused: bool
     opted_out: bool
 
@@ -160,7 +162,7 @@ class Owner:
 async def owners(
     transaction: Transaction, user_keys: Collection[UserKey], overall: PublishingMode
 ) -> Mapping[UserKey, Owner]:
-    """The same for each of these users, while `overall` is the mode of everybody."""
+    """Return the facts about each of these users, while `overall` is the general mode."""
     out = select(opt_outs.c.id).where(opted_out(users)).correlate(users).exists()
     rows = await transaction.execute(
         select(users.c.key, users.c.publishing_mode, users.c.state, out.label("out")).where(
@@ -176,7 +178,7 @@ async def owners(
 
 
 async def may_be_mended(transaction: Transaction, user_key: UserKey, present: Present) -> bool:
-    """Whether a double of this user may be deleted now."""
+    """Return whether a double of this user may be deleted now."""
     wanted = (
         users.c.key == user_key,
         of_mended(users.c.key, present.mode),
@@ -186,7 +188,7 @@ async def may_be_mended(transaction: Transaction, user_key: UserKey, present: Pr
 
 
 async def may_be_sent(transaction: Transaction, user_key: UserKey, present: Present) -> bool:
-    """Whether anything of this user may be sent now."""
+    """Return whether anything of this user may be sent now."""
     wanted = (
         users.c.key == user_key,
         may_be_sent_to(users, present.mode),
@@ -197,7 +199,7 @@ async def may_be_sent(transaction: Transaction, user_key: UserKey, present: Pres
 
 @cache
 def of_asking(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
-    """Whether the user with this key is one about whose files a person is asked."""
+    """Return the condition that a person must approve the files of the user with this key."""
     return (
         select(_owner.c.key)
         .where(_owner.c.key == user_key, mode_of(_owner, overall) == PublishingMode.ASK.value)
@@ -207,14 +209,14 @@ def of_asking(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnEl
 
 
 def not_paused_by_a_person(now: Now) -> ColumnElement[bool]:
-    """The condition that no person has paused publishing."""
+    """Return the condition that no person has paused publishing."""
     pause = publishing_pause.c
     lasts = or_(pause.until.is_(None), pause.until > now)
     return not_(select(pause.id).where(lasts).correlate(None).exists())
 
 
 async def _take_claims_back(transaction: Transaction) -> None:
-    """Take every claim on what waits to be sent from its holder. Call `ledger.lock` first."""
+    """End every claim on what waits to be sent. Call `ledger.lock` first."""
     for table in (publications, deals):
         claimed = [
             table.c.state == PublicationState.PENDING.value,
@@ -225,10 +227,10 @@ async def _take_claims_back(transaction: Transaction) -> None:
 
 
 async def mode_changes(transaction: Transaction, before: PublishingMode) -> None:
-    """Get ready for another mode of everybody, in the transaction that changes it.
+    """Prepare for another general mode, in the transaction that changes it.
 
-    No claim from before is sent. What waited in a dry run, or to be asked about, is held under any
-    mode that follows.
+    No claim from before is sent. What waited in a dry run, or for a person's approval, is held
+    under any mode that follows.
     """
     await ledger.lock(transaction)
     await _leave(transaction, before)
@@ -238,14 +240,14 @@ async def mode_changes(transaction: Transaction, before: PublishingMode) -> None
 async def mode_of_user_changes(
     transaction: Transaction, user_key: UserKey, overall: PublishingMode
 ) -> None:
-    """Get ready for another mode of one user, while `overall` is that of everybody."""
+    """Prepare for another mode of one user, while `overall` is the general mode."""
     await _leave(transaction, overall, publications.c.user_key == user_key)
 
 
 async def _leave(
     transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
 ) -> None:
-    """Keep what is to be asked about, or waits in a dry run, from being sent by another mode."""
+    """Hold what a person must approve or waits in a dry run, so that no other mode sends it."""
     while await mark_met_in_dry_run(transaction, overall, *wanted):
         pass
     await transaction.execute(
@@ -276,7 +278,7 @@ def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
 
 
 async def any_to_mark(transaction: Transaction, overall: PublishingMode) -> bool:
-    """Whether something waits in a dry run that is not marked so."""
+    """Return whether something waits in a dry run and is not marked so."""
     return await transaction.scalar(_to_mark(overall)) is not None
 
 
@@ -288,9 +290,9 @@ def _to_mark(overall: PublishingMode) -> Select[Any]:
 async def mark_met_in_dry_run(
     transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
 ) -> int:
-    """Note what waits in a dry run, so that no later mode sends it without a question.
+    """Mark what waits in a dry run, so that no later mode sends it without approval.
 
-    Gives how many were marked; call it until there are none.
+    Return how many were marked; call it until there are none.
     """
     some = (
         select(publications.c.id)

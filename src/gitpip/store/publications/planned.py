@@ -1,4 +1,4 @@
-"""What waits to be sent, in the order in which it is sent, as if no mode kept it back."""
+"""The publications that wait to be sent, in the order of sending, as if no mode held any."""
 
 from dataclasses import dataclass
 
@@ -20,15 +20,15 @@ WAITS = and_(
 
 @dataclass(frozen=True)
 class Totals:
-    """How much waits to be sent."""
+    """The number of waiting activities and deals."""
 
     activities: int
     deals: int
-    """How many of their users have no deal yet, and no target."""
+    """The number of their users who have no deal yet, and no target."""
 
 
 async def first(transaction: Transaction, limit: int) -> tuple[Publication, ...]:
-    """Up to so many of what is sent next."""
+    """Return the first `limit` publications that are sent next."""
     rows = await transaction.execute(
         selected()
         .where(WAITS)
@@ -39,7 +39,7 @@ async def first(transaction: Transaction, limit: int) -> tuple[Publication, ...]
 
 
 async def totals(transaction: Transaction, *, per_gist: bool = False) -> Totals:
-    """How much waits in all; with `per_gist`, what was never sent of a gist goes out together."""
+    """Return how much waits in all; with `per_gist`, unsent files of a gist count as one."""
     waiting = publications.join(users, users.c.key == publications.c.user_key)
     activities = await transaction.scalar(
         select(func.count()).select_from(waiting).where(tracked, WAITS)

@@ -1,4 +1,4 @@
-"""How far publishing is, and how long it still takes at the recent pace."""
+"""The progress of publishing, and the time left at the recent pace."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from gitpip.store.publications.publications import WAITING, count
 from gitpip.store.schema import publications
 
 PACE_MEASURED_OVER = timedelta(minutes=10)
-"""The pace of publishing is that of so long."""
+"""The time over which the pace of publishing is measured."""
 UNSENT = (*map(PublicationState, WAITING), PublicationState.HELD)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the publishing of a user's files is."""
+    """The progress of publishing a user's files."""
 
     published: int
     waiting: int
@@ -28,16 +28,16 @@ class Progress:
     withdrawn: int
     """Undone by a person."""
     left: timedelta | None
-    """How long it still takes at the recent pace; None where none was published recently."""
+    """The time left at the recent pace; None if no file was published recently."""
 
     @property
     def total(self) -> int:
-        """How many are to be in Pipedrive in the end, as far as that is decided."""
+        """The number of files that will be in Pipedrive in the end, as far as that is decided."""
         return self.published + self.waiting + self.failed
 
 
 async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -> Progress:
-    """How far the publishing of a user's files is."""
+    """Return the progress of publishing a user's files."""
     counts = await count(transaction, [user_key])
     waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
     left = await time_left(transaction, waiting, now, user_key)
@@ -53,17 +53,17 @@ async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -
 
 
 def unsent(counts: Mapping[PublicationState, int]) -> int:
-    """How many of the files that were counted wait, or are held."""
+    """Return how many of the counted files wait, or are held."""
     return sum(counts.get(state, 0) for state in UNSENT)
 
 
 async def time_left(
     transaction: Transaction, waiting: int, now: datetime, user_key: UserKey | None = None
 ) -> timedelta | None:
-    """How long `waiting` publications take, of one user or of all, at the recent pace.
+    """Return the time that `waiting` publications take, of one user or of all, at the recent pace.
 
-    At least until the last of them is due: it may wait for its next try.
-    None where none was published recently, or none waits.
+    It is at least the time until the last of them is due, which may wait for its next try. None if
+    none was published recently, or none waits.
     """
     if not waiting:
         return None
@@ -86,8 +86,10 @@ async def time_left(
 async def _last_due(
     transaction: Transaction, wanted: Sequence[ColumnElement[bool]]
 ) -> datetime | None:
-    """When the last that waits is due. A query for each part of the queue's index finds it at
-    its end; one for all would read every row that waits.
+    """Return when the last waiting publication is due.
+
+    A query for each part of the queue's index finds it at its end; one for all would read every
+    waiting row.
     """
     due_at = publications.c.due_at
     ends = [

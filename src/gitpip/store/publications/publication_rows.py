@@ -1,4 +1,4 @@
-"""Publications as they are read: the query, and what a row of it means."""
+"""The query of publications, and the reading of its rows."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -27,29 +27,29 @@ from gitpip.store.schema_publishing import OF_HOLDER, holder, shown
 from gitpip.store.visibility import tracked
 
 DESCRIPTION = 200
-"""How many characters of a gist's description are read with a publication."""
+"""The number of characters of a gist's description that are read with a publication."""
 FEW = 10_000
-"""So many publications in a state are looked at, rather than all others that a list is about."""
+"""The most publications in a state that are checked one by one for a list."""
 
 publication_of = reader(Publication)
-"""The publication in a row of `selected`."""
+"""Reads the publication from a row of `selected`."""
 
 is_its_revision = and_(
     revisions.c.file_key == publications.c.file_key,
     revisions.c.revision == publications.c.revision,
 )
-"""Whether a row of `revisions` has the older content that a publication is of."""
+"""The condition that a row of `revisions` has the older content that a publication is of."""
 
 
 def is_in(state: PublicationState) -> ColumnElement[bool]:
-    """Whether a publication is in a state, by that of its holder where it has one."""
+    """Return the condition that a publication, or its holder if it has one, is in a state."""
     return or_(alone_in(state), part_in(state))
 
 
 def shown_in(state: PublicationState) -> ColumnElement[bool]:
-    """The same as `is_in`, looked up row by row: for what other conditions find first.
+    """Return the condition `is_in`, evaluated row by row: for use behind other conditions.
 
-    Without this SQLite begins with all publications in the state, also where nearly all are in it.
+    Without this SQLite begins with all publications in the state, even if nearly all are in it.
     """
     its_holder = publications.alias()
     of_holder = (
@@ -62,18 +62,18 @@ def shown_in(state: PublicationState) -> ColumnElement[bool]:
 
 @cache
 def alone_in(state: PublicationState) -> ColumnElement[bool]:
-    """Whether a publication without a holder is in a state."""
+    """Return the condition that a publication without a holder is in a state."""
     return and_(publications.c.state == state.value, publications.c.part_of.is_(None))
 
 
 @cache
 def part_in(state: PublicationState) -> ColumnElement[bool]:
-    """Whether a publication has a holder that is in a state; looked up for each that has one."""
+    """Return the condition that a publication's holder is in a state, evaluated for each part."""
     its_holder = publications.alias()
     found = select(its_holder.c.id).where(
         its_holder.c.id == publications.c.part_of, its_holder.c.state == state.value
     )
-    # The state of parts lets both databases go through them in the order of an index.
+    # The state of parts lets both databases read them in the order of an index.
     is_part = and_(
         publications.c.state == PublicationState.SKIPPED.value, publications.c.part_of.is_not(None)
     )
@@ -83,14 +83,20 @@ def part_in(state: PublicationState) -> ColumnElement[bool]:
 async def kinds_in(
     transaction: Transaction, states: Sequence[PublicationState]
 ) -> list[ColumnElement[bool]]:
-    """The conditions of which one holds for a publication in these states, for `newest_of`."""
+    """Return the conditions of which one is true for a publication in these states.
+
+    They are the kinds for `newest_of`.
+    """
     return [
         kind for state in states for kind in (alone_in(state), await _parts(transaction, state))
     ]
 
 
 def explained_in(states: Sequence[PublicationState]) -> list[ColumnElement[bool]]:
-    """The same for those with a reason, in any state without `states`; parts have none."""
+    """Return the kinds of publications with a reason, in any state without `states`.
+
+    Parts have no reason.
+    """
     reason = publications.c.reason.is_not(None)
     return [
         and_(publications.c.state == state.value, reason) for state in states or PublicationState
@@ -98,7 +104,7 @@ def explained_in(states: Sequence[PublicationState]) -> list[ColumnElement[bool]
 
 
 def newest_of(chosen: Select[Any], kinds: Sequence[ColumnElement[bool]], limit: int) -> Select[Any]:
-    """The first `limit` rows of `chosen` of these kinds, the newest publications first.
+    """Return the first `limit` rows of `chosen` of these kinds, the newest publications first.
 
     `chosen` begins with `publications.c.id`. Each kind has a query of its own, which an index
     answers in order: for all at once, a database would sort all that are of these kinds.
@@ -109,19 +115,19 @@ def newest_of(chosen: Select[Any], kinds: Sequence[ColumnElement[bool]], limit: 
 
 
 async def _parts(transaction: Transaction, state: PublicationState) -> ColumnElement[bool]:
-    """`part_in` for a list: it begins with the holders where they are few."""
+    """Return `part_in` for a list: it begins with the holders if they are few."""
     return part_of_any_in(state) if await are_few(transaction, state) else part_in(state)
 
 
 async def are_few(transaction: Transaction, state: PublicationState) -> bool:
-    """Whether so few publications without a holder are in a state that all can be looked at."""
+    """Return whether at most `FEW` publications without a holder are in a state."""
     some = select(publications.c.id).where(alone_in(state)).limit(FEW + 1).subquery()
     return (await transaction.scalar(select(func.count()).select_from(some)) or 0) <= FEW
 
 
 @cache
 def part_of_any_in(state: PublicationState) -> ColumnElement[bool]:
-    """The same as `part_in`, for a state that few publications are in: it begins with these."""
+    """Return the condition `part_in` for a state with few publications: it begins with these."""
     holders = publications.alias()
     in_state = select(holders.c.id).where(
         holders.c.state == state.value, holders.c.part_of.is_(None)
@@ -131,9 +137,9 @@ def part_of_any_in(state: PublicationState) -> ColumnElement[bool]:
 
 @cache
 def selected() -> Select[Any]:
-    """A query for publications, whose rows `publication_of` reads.
+    """Return the query of publications, whose rows `publication_of` reads.
 
-    Kept, because to build it takes longer than to execute it for one publication.
+    It is cached, because building it takes longer than executing it for one publication.
     """
     came_with_its_gist = and_(
         publications.c.backfill == 0,
@@ -163,7 +169,7 @@ def selected() -> Select[Any]:
 
 
 def _files_of_activity() -> ColumnElement[str]:
-    """The holder of a part, or the parts of a holder, as `FilesOfActivity` reads them."""
+    """Return the holder of a part, or the parts of a holder, as `FilesOfActivity` reads them."""
     others, files, files_of_holder = publications.alias(), gist_files.alias(), gist_files.alias()
     parts = (
         select(func.aggregate_strings(_named(others.c.id, files.c.filename), "/"))

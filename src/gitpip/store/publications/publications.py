@@ -1,4 +1,4 @@
-"""Publications: the ledger of what is, may be, or will be in the CRM."""
+"""Publications: the ledger of everything that is, may be, or will be in the CRM."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -68,7 +68,7 @@ DELETED_BEFORE_SENT = "deleted or made secret before it was sent"
 
 @dataclass(frozen=True)
 class NewPublication:
-    """A publication to be: pending, or skipped or held for a reason."""
+    """A new publication: pending, or skipped or held for a reason."""
 
     file_key: FileKey
     gist_id: GistId
@@ -76,15 +76,15 @@ class NewPublication:
     blob_hash: str = ""
     revision: int = 1
     times: int = 0
-    """How often the file had this very content before."""
+    """The number of earlier times at which the file had the same content."""
     skipped_because: str | None = None
     held_because: str | None = None
     backfill: bool = False
-    """From before the user was added: it goes behind what is fresh."""
+    """Whether it is from before the user was added: then it is sent after fresh ones."""
 
     @property
     def wanted(self) -> Wanted:
-        """What is to be published."""
+        """The content to publish."""
         return Wanted(self.gist_id, self.filename, self.revision, self.blob_hash, self.times)
 
 
@@ -99,7 +99,7 @@ async def add(
 ) -> None:
     """Add the publications of files in the transaction in which the check `check_id` stores them.
 
-    Those whose activity was seen in Pipedrive before are published already; where edits count
+    Those whose activity was seen in Pipedrive before are published already; if edits count
     (`on_edit`), only with this content.
     """
     if not new:
@@ -144,7 +144,7 @@ async def add(
 async def _tell_published(
     transaction: Transaction, user_key: UserKey, seen: Sequence[NewPublication], now: datetime
 ) -> None:
-    """Record that these are published, as their activities were seen before."""
+    """Record that these are published, since their activities were seen before."""
     named = {(each.file_key, each.revision): each for each in seen}
     happened = []
     for start in range(0, len(seen), 500):
@@ -164,7 +164,7 @@ async def _tell_published(
 async def unsent_edits(
     transaction: Transaction, wanted: Collection[Wanted], on_edit: OnEdit
 ) -> frozenset[Wanted]:
-    """See `recognition.unsent_edits`."""
+    """Call `recognition.unsent_edits` with the bound account."""
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
     key = account.key if account else accounts.NO_KEY
     return await recognition.unsent_edits(transaction, key, wanted, on_edit)
@@ -192,7 +192,7 @@ def _beginning(
 
 
 async def marker(transaction: Transaction, file_key: FileKey, revision: int) -> str | None:
-    """What the activity of a revision of a file is recognised by."""
+    """Return the marker of the activity of a file's revision."""
     found: str | None = await transaction.scalar(
         select(publications.c.marker).where(
             publications.c.file_key == file_key, publications.c.revision == revision
@@ -204,9 +204,9 @@ async def marker(transaction: Transaction, file_key: FileKey, revision: int) -> 
 async def next_due(
     transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
 ) -> datetime | None:
-    """When the next publication wants attention; None when none waits, or none may be sent.
+    """Return when the next publication is due; None if none waits, or none may be sent.
 
-    `overall` is the mode of everybody.
+    `overall` is the general mode.
     """
     may_be_sent = or_(
         publications.c.state != PublicationState.PENDING.value,
@@ -226,7 +226,7 @@ async def next_due(
 
 
 async def get(transaction: Transaction, publication_id: PublicationId) -> Publication:
-    """One publication of a tracked user; raises PublicationNotFound."""
+    """Return one publication of a tracked user; raises PublicationNotFound."""
     row = (
         await transaction.execute(selected().where(publications.c.id == publication_id))
     ).one_or_none()
@@ -238,13 +238,13 @@ async def get(transaction: Transaction, publication_id: PublicationId) -> Public
 async def page(
     transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
 ) -> Page[Publication]:
-    """A slice of these publications, newest first."""
+    """Return a page of these publications, newest first."""
     items = await listed(transaction, wanted, offset=offset, limit=limit)
     return Page(items, await count_of(transaction, wanted))
 
 
 async def count_of(transaction: Transaction, wanted: Selection) -> int:
-    """How many publications a filter finds."""
+    """Return how many publications a filter finds."""
     if replace(wanted, states=(), everything=False) == Selection():  # an index tells these
         counts = await count(transaction)
         return sum(counts.get(state, 0) for state in wanted.states or PublicationState)
@@ -255,8 +255,8 @@ async def count_of(transaction: Transaction, wanted: Selection) -> int:
 async def listed(
     transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
 ) -> tuple[Publication, ...]:
-    """What `page` gives, without counting all."""
-    # First the ids alone: what is looked up for each row would be looked up for those left out.
+    """Return the items of `page`, without counting all."""
+    # First the ids alone: otherwise values are read for rows that are left out.
     ids = (await newest(transaction, wanted, offset + limit)).offset(offset).limit(limit).subquery()
     rows = await transaction.execute(
         selected().where(publications.c.id.in_(select(ids.c.id))).order_by(publications.c.id.desc())
@@ -265,7 +265,7 @@ async def listed(
 
 
 async def newest(transaction: Transaction, wanted: Selection, limit: int) -> Select[Any]:
-    """The ids of the first `limit` publications that a filter finds, newest first."""
+    """Return the query of the ids of the first `limit` publications that a filter finds."""
     rest = select(publications.c.id).where(replace(wanted, states=()).condition)
     if wanted.finds_few or not (wanted.states or wanted.cause):
         if wanted.states:
@@ -279,18 +279,18 @@ async def newest(transaction: Transaction, wanted: Selection, limit: int) -> Sel
 async def count(
     transaction: Transaction, user_keys: Sequence[UserKey] | None = None
 ) -> dict[PublicationState, int]:
-    """How many publications of tracked users are in each state, all or those of some users."""
+    """Return how many publications of tracked users are in each state, of all or of some users."""
     if user_keys is not None:
         mine = publications.c.user_key.in_(user_keys)
         return await _count(transaction, mine, of_tracked(publications.c.user_key))
-    # All of them are counted in an index; to look up the user of each would take far longer.
+    # An index counts all of them; reading the user of each would take far longer.
     counts = await _count(transaction)
     hidden = await count_hidden(transaction)
     return {state: number - hidden.get(state, 0) for state, number in counts.items()}
 
 
 async def count_hidden(transaction: Transaction) -> dict[PublicationState, int]:
-    """How many publications of removed users are in each state."""
+    """Return how many publications of removed users are in each state."""
     return await _count(transaction, of_removed(publications.c.user_key))
 
 
@@ -309,7 +309,7 @@ async def _count(
 
 @dataclass(frozen=True)
 class Retried:
-    """A publication that a person sends after all, and the state that it was in."""
+    """A publication that a person sends after all, and its former state."""
 
     publication: Publication
     was: PublicationState
@@ -325,9 +325,9 @@ async def retry(
 ) -> Retried:
     """Send a publication after all that would not be sent, or at `now` one that waits.
 
-    That is one that failed, was skipped, is held, or was undone. That approves it; `by` is the name
-    of who does so. `credentials` counts as in `approvals.approve`, but PUBLISH changes nothing
-    about what failed, or waits. A deal that was refused, or waits, is tried again, too.
+    It may have failed, been skipped or undone, or be held. That approves it; `by` is the name of
+    the person. `credentials` counts as in `approvals.approve`, but PUBLISH changes nothing for one
+    that failed or waits. A deal that was refused, or waits, is tried again, too.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
@@ -367,9 +367,9 @@ async def retry(
 async def skip(
     transaction: Transaction, publication_id: PublicationId, now: datetime, *, by: str | None = None
 ) -> Publication:
-    """Decide that a publication is not to be sent; `by` is the name of the person who says so.
+    """Decide that a publication is not sent; `by` is the name of the person.
 
-    Raises PublicationNotFound, or PublicationStateError when it is or may be in Pipedrive already.
+    Raises PublicationNotFound, or PublicationStateError if it is or may be in Pipedrive already.
     """
     skipped = await _move(
         transaction,
@@ -394,7 +394,7 @@ async def _tell(transaction: Transaction, now: datetime, kind: EventKind, one: P
 async def skip_deleted(
     transaction: Transaction, file_keys: Sequence[FileKey], now: datetime
 ) -> None:
-    """Decide that what GitHub shows no more is not sent, unless an attempt may have arrived."""
+    """Skip what GitHub no longer shows, unless an attempt to send it may have arrived."""
     was_held = publications.c.state == PublicationState.HELD.value
     for start in range(0, len(file_keys), 500):
         await transaction.execute(
@@ -404,7 +404,7 @@ async def skip_deleted(
                     publications.c.file_key.in_(file_keys[start : start + 500]),
                     publications.c.state.in_(recognition.NOT_SENT),
                     publications.c.token.is_(None),
-                    # A person has had it sent again, whatever GitHub shows.
+                    # A person has had it sent again, regardless of what GitHub shows.
                     publications.c.first_marker.is_(None),
                     # What an activity holds stays as it was when it was first sent.
                     ~select(holder.c.id).where(holder.c.part_of == publications.c.id).exists(),
@@ -449,12 +449,12 @@ async def take_back_skips_of_deleted(
 
 
 def skipped_by(name: str | None) -> str:
-    """The reason of what a person skipped, with their name where it is known."""
+    """Return the reason of what a person skipped, with their name if it is known."""
     return f"skipped by {name}" if name else SKIPPED_BY_A_PERSON
 
 
 def moved(to: PublicationState, reason: str | None, now: datetime) -> dict[str, object]:
-    """The columns of a publication that a person retries or skips; a claim on it ends."""
+    """Return the columns of a publication that a person retries or skips; a claim on it ends."""
     return {
         "state": to.value,
         "due_at": now,

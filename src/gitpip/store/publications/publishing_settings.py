@@ -1,4 +1,4 @@
-"""The publishing settings that people stored, and what the CRM lacks of what they name."""
+"""The publishing settings that people stored, and the faults: names that the CRM lacks."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,11 @@ from gitpip.store.rows import reader
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings
 
 REFUSED, REQUIRED = "deal", "new deals"
-"""What a fault is kept under that several settings can mend: fields that the account requires of a
-deal, once it has refused one for them, and before."""
+"""The names of faults that several settings can mend.
+
+They are fields that the account requires of a deal: after it has refused one without them, and
+before.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Fault:
-    """What the account lacks of what a setting names."""
+    """A value that a setting names and the account lacks."""
 
     name: str
     sentence: str
@@ -41,24 +44,24 @@ _fault = reader(Fault)
 
 
 async def stored(transaction: Transaction) -> dict[str, Stored]:
-    """What is stored, by the names of the settings."""
+    """Return the stored settings, by their names."""
     return {row.name: _stored(row) for row in await transaction.execute(_all)}
 
 
 async def values(transaction: Transaction) -> dict[str, str]:
-    """The stored texts, by the names of their settings."""
+    """Return the stored texts, by the names of their settings."""
     return {name: one.value for name, one in (await stored(transaction)).items()}
 
 
 async def lock(transaction: Transaction) -> None:
-    """Take the lock of settings until this transaction ends: one at a time changes them."""
+    """Lock the settings until this transaction ends: one at a time changes them."""
     await commit_order.one_at_a_time(transaction, "publishing settings")
 
 
 async def change(
     transaction: Transaction, texts: Mapping[str, str | None], *, by: str, now: datetime
 ) -> None:
-    """Store these texts, and none where there is None. Call `lock` first."""
+    """Store these texts; None deletes a setting. Call `lock` first."""
     of_names = publishing_settings.c.name.in_(texts)
     await transaction.execute(delete(publishing_settings).where(of_names))
     for name, text in texts.items():
@@ -69,7 +72,7 @@ async def change(
 
 
 async def faults(transaction: Transaction) -> tuple[Fault, ...]:
-    """What the account lacks, the longest known first."""
+    """Return the faults, the longest known first."""
     rows = await transaction.execute(
         select(publishing_faults).order_by(publishing_faults.c.since, publishing_faults.c.name)
     )
@@ -83,7 +86,7 @@ async def note_faults(
     *,
     keep: Collection[str] = (),
 ) -> bool:
-    """Note what the account lacks now, and nothing else; whether anything is new.
+    """Replace the faults by these; return whether any is new.
 
     Those named in `keep` stay as they are: nothing new is known of them.
     """
@@ -100,6 +103,6 @@ async def note_faults(
 
 
 async def forget_faults(transaction: Transaction, *, keep: Collection[str] = ()) -> None:
-    """Forget what the account lacked, except of those named: other settings may fit it."""
+    """Delete the faults except those named: other settings may fit the account."""
     others = publishing_faults.c.name.not_in(keep)
     await transaction.execute(delete(publishing_faults).where(others))

@@ -1,7 +1,7 @@
-"""Recognising what a publication that is being added has in Pipedrive already.
+"""Recognising that a publication that is being added is in Pipedrive already.
 
-An activity with its marker was seen there, and waits for it. Where edits count, the activity must
-also hold the content: what a former database published may be older than the file is now.
+An activity with its marker was seen there, and waits for it. If edits count, the activity must also
+hold the content: what a former database published may be older than the file is now.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import markers
 
 NOT_SENT = (PublicationState.PENDING.value, PublicationState.HELD.value)
-"""States in which nothing was sent yet, and something may be."""
+"""The states in which nothing was sent yet, and something may be."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,29 @@ class Sighting:
     added_at: datetime | None
     """The time by Pipedrive's clock."""
     content: str | None = None
-    """What it says of its content: see `marking.match`."""
+    """The tag of its content: see `marking.match`."""
     parts: tuple[tuple[str, str], ...] = ()
     """The markers of the other files that it holds, each with the content tag."""
     unnamed: int = 0
-    """How many other files it holds without saying which."""
+    """The number of other files that it holds without naming them."""
     first_marker: str | None = None
-    """The marker of the file's first activity, where a person has had it sent again."""
+    """The marker of the file's first activity, if a person has had it sent again."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A content of a gist file that is to be published."""
+    """A content of a gist file to publish."""
 
     gist_id: GistId
     filename: str
     revision: int
     blob_hash: str
     times: int = 0
-    """How often the file had this very content before."""
+    """The number of earlier times at which the file had the same content."""
 
     @property
     def marker(self) -> str:
-        """The marker, as far as nothing in Pipedrive says otherwise."""
+        """The marker, unless Pipedrive shows another one."""
         if self.revision == 1:
             return marker_of(self.gist_id, self.filename)
         return self.marker_of_content
@@ -67,27 +67,27 @@ class Wanted:
 
     @property
     def markers_of_content(self) -> tuple[str, ...]:
-        """All that an activity of such an edit can have: a number was the mark at first."""
+        """All markers that the activity of such an edit can have: at first it was a number."""
         return (self.marker_of_content, *markers_by_number(self.gist_id, self.filename))
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """How a publication begins."""
+    """The initial values of a publication."""
 
     marker: str
     seen: Sighting | None
-    """Its activity, where Pipedrive has it already."""
+    """Its activity, if Pipedrive has it already."""
     outdated: bool = False
     """Whether the note of that activity may hold a former content."""
     first_marker: str | None = None
-    """See `Sighting`."""
+    """The marker of the file's first activity; see `Sighting`."""
 
 
 async def claim(
     transaction: Transaction, account_key: int, wanted: Sequence[Wanted], on_edit: OnEdit
 ) -> tuple[Recognised, ...]:
-    """Recognise contents that are being added; the activities that they have wait no more."""
+    """Recognise contents that are being added; their activities no longer wait."""
     kept = await _of_files(transaction, account_key, wanted)
     edits = [one for one in wanted if one.revision > 1 or _is_former(one, kept, on_edit)]
     candidates = {marker for one in edits for marker in one.markers_of_content}
@@ -100,7 +100,7 @@ async def claim(
 async def unsent_edits(
     transaction: Transaction, account_key: int, wanted: Collection[Wanted], on_edit: OnEdit
 ) -> frozenset[Wanted]:
-    """Those contents that would be sent as edits, since Pipedrive has the file with another one.
+    """Return the contents that would be sent as edits: Pipedrive has the file with another one.
 
     Nothing is claimed: it tells beforehand how much would be sent.
     """
@@ -114,7 +114,7 @@ async def unsent_edits(
 
 
 def of_content(one: Wanted, kept: Mapping[str, Sighting]) -> Sighting | None:
-    """The activity of an edit: by its marker, or marked by a number and with the same content."""
+    """Return the activity of an edit: by its marker, or by a number and with the same content."""
     first, *others = (kept.get(marker) for marker in one.markers_of_content)
     if first is not None:
         return first
@@ -123,7 +123,7 @@ def of_content(one: Wanted, kept: Mapping[str, Sighting]) -> Sighting | None:
 
 
 def _is_former(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> bool:
-    """Whether Pipedrive surely has another content of a file, and edits are published."""
+    """Return whether Pipedrive surely has another content of a file, and edits are published."""
     seen = kept.get(one.marker)
     return (
         seen is not None
@@ -148,7 +148,7 @@ def _recognised(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> R
 
 
 def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
-    """Whether the note of an activity may hold another content, where that is to be mended."""
+    """Return whether the note of an activity may hold another content that must be updated."""
     if seen is None or on_edit is OnEdit.IGNORE:
         return False
     return match(seen.content, blob_hash) is not Match.SAME
@@ -157,7 +157,7 @@ def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
 async def _of_files(
     transaction: Transaction, account_key: int, wanted: Collection[Wanted]
 ) -> dict[str, Sighting]:
-    """The activities of these files by their markers, further ones by that of the first."""
+    """Return the activities of these files by their markers, further ones by that of the first."""
     kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
     return await _sent_again_since(transaction, account_key, wanted, kept) | kept
 
@@ -168,7 +168,7 @@ async def _sent_again_since(
     wanted: Collection[Wanted],
     kept: Mapping[str, Sighting],
 ) -> dict[str, Sighting]:
-    """Activities that were sent again, by the marker of the first one, which is gone by now."""
+    """Return activities that were sent again, by the marker of the first one, which is deleted."""
     first = {one.marker for one in wanted} - kept.keys()
     found = await further(transaction, account_key, first)
     return {marker: seen[-1] for marker, seen in found.items()}
@@ -177,9 +177,9 @@ async def _sent_again_since(
 async def further(
     transaction: Transaction, account_key: int, first: Collection[str]
 ) -> dict[str, tuple[Sighting, ...]]:
-    """The activities of files that were sent again which wait for a publication, oldest first.
+    """Return the activities of files that were sent again which wait for a publication.
 
-    They are given by the markers of the `first` activities.
+    They are returned by the markers of the `first` activities, oldest first.
     """
     found: defaultdict[str, list[Sighting]] = defaultdict(list)
     for some in in_pieces(sorted(first)):
@@ -191,7 +191,7 @@ async def further(
 async def kept_with(
     transaction: Transaction, account_key: int, wanted: Collection[str]
 ) -> dict[str, Sighting]:
-    """The activities with these markers that wait for a publication."""
+    """Return the activities with these markers that wait for a publication."""
     found: dict[str, Sighting] = {}
     for some in in_pieces(sorted(wanted)):
         for seen in await _kept(transaction, account_key, markers.c.marker.in_(some)):
@@ -208,7 +208,7 @@ async def _kept(
             markers.c.account_key == account_key,
             wanted,
             markers.c.duplicate == 0,
-            # Ids begin anew where an account was reset: another file can have this one by now.
+            # Ids begin anew if an account was reset: another file can have this one by now.
             ~exists().where(publications.c.activity_id == markers.c.activity_id),
         )
         .order_by(markers.c.activity_id)
@@ -229,7 +229,7 @@ async def _kept(
 async def take(
     transaction: Transaction, account_key: int, activity_ids: Sequence[ActivityId]
 ) -> None:
-    """Stop keeping these activities for later: they have a publication."""
+    """Delete the stored sightings of these activities: they have a publication."""
     for some in in_pieces(activity_ids):
         await transaction.execute(
             delete(markers).where(
@@ -240,5 +240,5 @@ async def take(
 
 
 def wanted_of(row: Row[Any]) -> Wanted:
-    """The content that a stored publication delivers."""
+    """Return the content that a stored publication delivers."""
     return Wanted(GistId(row.gist_id), row.filename, row.revision, row.revision_hash)

@@ -1,8 +1,8 @@
-"""Repairs: acts on many publications at once, done piece by piece, with how far each is.
+"""Repairs: acts on many publications at once, done piece by piece, with their progress.
 
-Which publications a repair is about is decided when it begins, and kept in rows. A piece changes
-some of them and takes their rows away, in one transaction: a repair that was cut short goes on
-where it stood, and nobody's second attempt does anything twice.
+The publications of a repair are chosen when it begins, and stored in rows. A piece changes some of
+them and deletes their rows, in one transaction: a repair that was cut short continues where it
+stopped, and a second attempt does nothing twice.
 """
 
 from collections import defaultdict
@@ -47,9 +47,9 @@ from gitpip.store.visibility import of_tracked
 RepairId = NewType("RepairId", int)
 
 PIECE = 500
-"""How many publications are changed in one transaction."""
+"""The number of publications that are changed in one transaction."""
 CUT_SHORT_AFTER = timedelta(minutes=2)
-"""A repair that did not get on for so long was cut short."""
+"""A repair that makes no progress for this long was cut short."""
 PENDING, HELD = PublicationState.PENDING, PublicationState.HELD
 FAILED, SKIPPED = PublicationState.FAILED, PublicationState.SKIPPED
 POSSIBLE = {
@@ -60,12 +60,12 @@ POSSIBLE = {
     RepairAct.SEND_AGAIN: (PublicationState.PUBLISHED, PublicationState.WITHDRAWN),
 }
 """The states in which each act can be done."""
-# What a person or a rule decided about is sent only by somebody who says so.
+# What a person or a rule decided is sent only if a person says so explicitly.
 MEANT = POSSIBLE | {
     RepairAct.RETRY: (FAILED, PENDING),
     RepairAct.SEND_AGAIN: (PublicationState.PUBLISHED,),
 }
-"""Those that a filter means that names no state."""
+"""The states that a filter means if it names none."""
 SENDS = frozenset({RepairAct.RETRY, RepairAct.APPROVE, RepairAct.SEND_AGAIN})
 """Acts after which something is sent: the publisher is woken, and opt-outs count."""
 
@@ -77,25 +77,25 @@ class Repair:
     id: RepairId
     act: RepairAct
     wanted: str
-    """Which publications were meant, for people; empty where that names a user removed since."""
+    """The filter in words, for people; empty if it names a user who was removed since."""
     begun_by: str
     begun_via: Via
-    """By which door."""
+    """The door by which it was begun."""
     total: int
     done: int
     changed: int
-    """Those that had changed when their turn came, and were left."""
+    """The number of publications that had changed before their turn, and were left."""
     started_at: datetime
     moved_at: datetime
     ended_at: datetime | None
 
     def cut_short(self, now: datetime) -> bool:
-        """Whether the process that did it went away before the end."""
+        """Return whether the process that ran it stopped before the end."""
         return self.ended_at is None and now - self.moved_at > CUT_SHORT_AFTER
 
     @property
     def left(self) -> timedelta | None:
-        """How long it takes yet, as far as can be told."""
+        """The estimated time until it ends; None if that is unknown, or it has ended."""
         gone = self.done + self.changed
         if not gone or self.ended_at:
             return None
@@ -104,7 +104,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Count:
-    """How many publications are in a state."""
+    """The number of publications in a state."""
 
     state: PublicationState
     publications: int
@@ -112,23 +112,23 @@ class Count:
 
 @dataclass(frozen=True)
 class Counted:
-    """What a repair would do, before it begins."""
+    """The effect that a repair would have, before it begins."""
 
     total: int
-    """To so many it would be done."""
+    """The number of publications that it would change."""
     states: tuple[Count, ...]
-    """The same by their states."""
+    """These publications by their states."""
     causes: tuple[Cause, ...]
-    """The same by what happened to them."""
+    """These publications by their causes."""
     left: tuple[Count, ...]
-    """What the filter finds besides: their states do not allow the act, or it is not meant."""
+    """The other publications found: their states do not fit, or the filter does not mean them."""
 
 
 _repair = reader(Repair)
 
 
 def states_meant(act: RepairAct, wanted: Selection) -> tuple[PublicationState, ...]:
-    """In which states an act is done to what a filter finds."""
+    """Return the states in which an act is done to what a filter finds."""
     if wanted.states or wanted.ids:
         return tuple(
             state for state in POSSIBLE[act] if not wanted.states or state in wanted.states
@@ -140,15 +140,15 @@ def _chosen(act: RepairAct, wanted: Selection) -> ColumnElement[bool]:
     states = [state.value for state in states_meant(act, wanted)]
     chosen = [wanted.condition, publications.c.state.in_(states), _allows(act)]
     if not wanted.ids and act in SENDS:
-        # Each of these is looked at: no answer about many approves them.
+        # A person checks each of these: no answer about many approves them.
         asks = func.coalesce(approvals.ASKS_ABOUT_CREDENTIALS, false())
         chosen.append(not_(asks))
     return and_(*chosen)
 
 
 def _allows(act: RepairAct) -> ColumnElement[bool]:
-    """What the act needs of a publication besides its state."""
-    # A file that is in the activity of another one goes with that one.
+    """Return the conditions of an act on a publication besides its state."""
+    # A file that is in the activity of another one is sent with that one.
     allowed = [
         of_tracked(publications.c.user_key),
         publications.c.part_of.is_(None),
@@ -168,7 +168,7 @@ def _allows(act: RepairAct) -> ColumnElement[bool]:
 
 
 async def count(transaction: Transaction, act: RepairAct, wanted: Selection) -> Counted:
-    """What a repair would do. Raises PublicationNotFound where one that is named is not there."""
+    """Return what a repair would do. Raises PublicationNotFound if a named one is missing."""
     await _check_named(transaction, wanted)
     chosen = _chosen(act, wanted)
     states = await by_state(transaction, chosen)
@@ -184,7 +184,7 @@ async def count(transaction: Transaction, act: RepairAct, wanted: Selection) -> 
 
 
 async def by_state(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Count, ...]:
-    """How many publications of a condition are in each state."""
+    """Return how many publications of a condition are in each state."""
     rows = await transaction.execute(
         select(publications.c.state, func.count())
         .where(wanted)
@@ -214,7 +214,8 @@ async def begin(
 ) -> Repair:
     """Choose the publications of a repair; nothing of them is changed yet.
 
-    What a filter finds later is not among them. Raises PublicationNotFound as `count`.
+    Publications that match the filter later are not included. Raises PublicationNotFound as
+    `count`.
     """
     await _check_named(transaction, wanted)
     inserted = await transaction.execute(
@@ -252,8 +253,8 @@ async def advance(
 ) -> Repair:
     """Do the act to the next piece; a repair that is over stays as it is.
 
-    What is in another state than when it was chosen, as it was sent meanwhile, is left. Raises
-    RepairNotFound.
+    A publication that is in another state than when it was chosen, as it was sent meanwhile, is
+    left. Raises RepairNotFound.
     """
     await ledger.lock(transaction)
     locked = select(repairs).where(repairs.c.id == repair_id).with_for_update()
@@ -311,7 +312,7 @@ async def _apply(
     by: str,
     now: datetime,
 ) -> int:
-    """Do the act to those of these that are still in this state; gives their number."""
+    """Do the act to those of these that are still in this state; return their number."""
     state, ids = chosen
     still = and_(publications.c.id.in_(ids), publications.c.state == state.value, _allows(act))
     if act in {RepairAct.RETRY, RepairAct.SEND_AGAIN}:
@@ -345,7 +346,7 @@ async def _apply(
 
 
 async def _retry_deals(transaction: Transaction, which: ColumnElement[bool], now: datetime) -> None:
-    """Let the deals that these publications wait for be tried again."""
+    """Have the deals that these publications wait for tried again."""
     stuck = deal_rows.c.state.in_([FAILED.value, PENDING.value])
     owners = select(publications.c.user_key).where(which)
     found = await transaction.execute(
@@ -358,7 +359,7 @@ async def _retry_deals(transaction: Transaction, which: ColumnElement[bool], now
 
 
 async def cut_short(transaction: Transaction, now: datetime) -> tuple[Repair, ...]:
-    """The repairs that were cut short, the oldest first."""
+    """Return the repairs that were cut short, the oldest first."""
     found = await transaction.execute(
         select(repairs)
         .where(repairs.c.ended_at.is_(None), repairs.c.moved_at < now - CUT_SHORT_AFTER)
@@ -368,7 +369,7 @@ async def cut_short(transaction: Transaction, now: datetime) -> tuple[Repair, ..
 
 
 async def get(transaction: Transaction, repair_id: RepairId) -> Repair:
-    """One repair; raises RepairNotFound."""
+    """Return one repair; raises RepairNotFound."""
     row = (
         await transaction.execute(select(repairs).where(repairs.c.id == repair_id))
     ).one_or_none()
@@ -379,7 +380,7 @@ async def get(transaction: Transaction, repair_id: RepairId) -> Repair:
 
 
 async def latest(transaction: Transaction, *, limit: int) -> tuple[Repair, ...]:
-    """The last repairs, newest first."""
+    """Return the last repairs, newest first."""
     found = await transaction.execute(select(repairs).order_by(repairs.c.id.desc()).limit(limit))
     return await _shown(transaction, [_repair(row) for row in found])
 

@@ -26,14 +26,14 @@ NAME_LIMIT = 100
 
 @dataclass(frozen=True)
 class PublishingRule:
-    """One rule: what becomes of the files that fit its conditions."""
+    """One rule: the action for the files that fit its conditions."""
 
     id: RuleId
     position: int
-    """From 1; the first rule that fits a file decides."""
+    """The position, from 1; the first rule that fits a file decides."""
     name: str
     conditions: str
-    """In JSON; none of them fits every file."""
+    """The conditions in JSON; a rule without conditions fits every file."""
     action: RuleAction
     created_at: datetime
     created_by: str
@@ -41,7 +41,7 @@ class PublishingRule:
 
 @dataclass(frozen=True)
 class NewRule:
-    """What a rule is to be; its conditions are checked already."""
+    """The values of a new or changed rule; its conditions are checked already."""
 
     name: str
     conditions: str
@@ -52,7 +52,7 @@ _rule = reader(PublishingRule)
 
 
 async def everything(transaction: Transaction) -> tuple[PublishingRule, ...]:
-    """All rules, in their order."""
+    """Return all rules, in their order."""
     rows = await transaction.execute(
         select(publishing_rules).order_by(publishing_rules.c.position, publishing_rules.c.id)
     )
@@ -60,12 +60,12 @@ async def everything(transaction: Transaction) -> tuple[PublishingRule, ...]:
 
 
 async def lock(transaction: Transaction) -> None:
-    """Take the lock of rules until this transaction ends: one at a time changes them."""
+    """Lock the rules until this transaction ends: one at a time changes them."""
     await commit_order.one_at_a_time(transaction, "publishing rules")
 
 
 async def get(transaction: Transaction, rule_id: RuleId) -> PublishingRule:
-    """One rule; raises RuleNotFound."""
+    """Return one rule; raises RuleNotFound."""
     row = (
         await transaction.execute(select(publishing_rules).where(publishing_rules.c.id == rule_id))
     ).one_or_none()
@@ -115,7 +115,7 @@ async def change(transaction: Transaction, rule_id: RuleId, new: NewRule) -> Pub
 
 
 async def move(transaction: Transaction, rule_id: RuleId, position: int) -> PublishingRule:
-    """Put a rule at a position, the others keep their order; raises RuleNotFound."""
+    """Move a rule to a position; the others keep their order. Raises RuleNotFound."""
     await lock(transaction)
     await get(transaction, rule_id)
     await _place(transaction, rule_id, position)
@@ -134,7 +134,7 @@ async def remove(transaction: Transaction, rule_id: RuleId) -> PublishingRule:
 async def tags_of(
     transaction: Transaction, user_keys: Collection[UserKey]
 ) -> Mapping[UserKey, frozenset[str]]:
-    """The tags of these users, as rules ask about them."""
+    """Return the tags of these users, for the conditions of rules."""
     rows = await transaction.execute(select(user_tags).where(user_tags.c.user_key.in_(user_keys)))
     tags: defaultdict[UserKey, set[str]] = defaultdict(set)
     for row in rows:
@@ -145,9 +145,9 @@ async def tags_of(
 async def newest_files(
     transaction: Transaction, *, limit: int, before: FileKey | None, content_limit: int
 ) -> tuple[GistFile, ...]:
-    """Stored files of tracked users, newest first, from those found before one.
+    """Return stored files of tracked users, newest first, from those found before `before`.
 
-    Each content is cut after `content_limit` characters; 0 leaves them out.
+    Each content is cut after `content_limit` characters; 0 leaves the contents out.
     """
     wanted = [] if before is None else [gist_files.c.key < before]
     rows = await transaction.execute(

@@ -1,4 +1,4 @@
-"""What screening decided about publications that were never sent."""
+"""The decisions of screening about publications that were never sent."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from gitpip.store.schema import publications
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a publication instead of being sent: held, or skipped."""
+    """The decision on a publication that is not sent: held, or skipped."""
 
     state: PublicationState
     reason: str
@@ -28,9 +28,9 @@ class Verdict:
 async def write(
     transaction: Transaction, verdicts: Mapping[Publication, Verdict], now: datetime
 ) -> frozenset[PublicationId]:
-    """Write down what is not sent, as far as the claims hold; gives what was written.
+    """Store the decisions whose claims are still valid; return the publications concerned.
 
-    What somebody else claimed, decided or sent meanwhile is left as it is.
+    Publications that were claimed, decided or sent by others meanwhile are left unchanged.
     """
     alike: defaultdict[tuple[Verdict, str | None], list[PublicationId]] = defaultdict(list)
     for claim, verdict in verdicts.items():
@@ -73,7 +73,10 @@ async def write(
 
 
 def _not_approved(verdict: Verdict) -> ColumnElement[bool]:
-    """Nobody approved it; or, of credentials, not after they were found, or without them."""
+    """Return the condition that no person approved it.
+
+    For credentials: that no person approved it with them after they were found.
+    """
     of = publications.c
     if verdict.held_because is not HeldBecause.CREDENTIALS:
         return of.approved_at.is_(None)

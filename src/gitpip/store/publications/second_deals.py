@@ -1,4 +1,4 @@
-"""Users whose deal was sent twice, and those who have two deals: gitpip leaves both there."""
+"""Users whose deal was sent twice, and users with two deals: gitpip leaves both there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +17,12 @@ from gitpip.store.schema import deals as deal_rows
 
 @dataclass(frozen=True)
 class Watched:
-    """A deal that is looked at again, after so many looks."""
+    """A deal that is searched for again, and the number of searches so far."""
 
     deal: Deal
     looks: int
     first_title: str | None
-    """The title of the first request, where there was one."""
+    """The title of the first request, if there was one."""
 
     @property
     def spellings(self) -> tuple[Deal, ...]:
@@ -31,7 +31,7 @@ class Watched:
 
 
 async def watch(transaction: Transaction, claim: Deal, now: datetime) -> None:
-    """Look at a deal again from now on, as it is sent; `claim` is what it was before."""
+    """Search for a deal again from now on, as it is sent; `claim` is the deal before."""
     await OF_DEALS.begin(transaction, claim.user_key, now)
     first = func.coalesce(second_deals.c.title, claim.title)
     await transaction.execute(
@@ -40,7 +40,7 @@ async def watch(transaction: Transaction, claim: Deal, now: datetime) -> None:
 
 
 async def due(transaction: Transaction, present: Present) -> Sequence[Watched]:
-    """The watched deals for which a look is due; at most 500."""
+    """Return the watched deals for which a search is due; at most 500."""
     rows = await transaction.execute(
         select(second_deals)
         .join(deal_rows, deal_rows.c.user_key == second_deals.c.user_key)
@@ -54,7 +54,7 @@ async def due(transaction: Transaction, present: Present) -> Sequence[Watched]:
 
 
 async def note(transaction: Transaction, user_key: UserKey, other: DealId, now: datetime) -> bool:
-    """Keep that a user has this deal, too; False when it is known."""
+    """Record that a user has this deal, too; return False if that is known."""
     mine = deal_doubles.c.user_key == user_key
     known = await transaction.scalar(select(deal_doubles.c.deal_id).where(mine))
     if known == other:
@@ -67,5 +67,5 @@ async def note(transaction: Transaction, user_key: UserKey, other: DealId, now: 
 
 
 async def forget(transaction: Transaction, user_key: UserKey) -> None:
-    """Say no more that a user has two deals."""
+    """Delete the record that a user has two deals."""
     await transaction.execute(delete(deal_doubles).where(deal_doubles.c.user_key == user_key))

@@ -1,4 +1,4 @@
-"""What was sent twice: it is looked at again for a while, as the first request may still land."""
+"""Second sends: files and deals that are searched for an hour, as the first request may arrive."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -40,16 +40,16 @@ WATCHED = (
     timedelta(minutes=20),
     timedelta(minutes=34),
 )
-"""The waits before each look, from the second request on: an hour in all."""
+"""The waits before each search, from the second request on: an hour in all."""
 AT_ONCE = 2_000
 WATCHED_FOR = sum(WATCHED, timedelta(0))
 GRID = timedelta(minutes=5)
-"""Looks come at multiples of this, so that one list serves many publications."""
+"""Searches are made at multiples of this, so that one list serves many publications."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """Why gitpip leaves a second activity where it is."""
+    """The reason why gitpip leaves a second activity in Pipedrive."""
 
     because: LeftBecause
     reason: str
@@ -62,21 +62,21 @@ class Double:
 
     publication_id: PublicationId
     marker: str | None
-    """That of both; None in what a gitpip of before 0059 wrote."""
+    """The marker of both; None if a gitpip of before 0059 wrote the row."""
     activity_id: ActivityId
     left: Left | None
-    """None where gitpip deleted it."""
+    """None if gitpip deleted it."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """The rows of one table, each of which is looked at again a few times."""
+    """The rows of one table, each of which is searched for again a few times."""
 
     table: Table
     key: Column[int]
 
     async def begin(self, transaction: Transaction, number: int, now: datetime) -> None:
-        """Look at it again from now on, as it is sent."""
+        """Search for it again from now on, as it is sent."""
         values = {"due_at": rounded_up(now + WATCHED[0], GRID), "looks": 0}
         known = await transaction.execute(
             update(self.table).where(self.key == number).values(values)
@@ -87,7 +87,7 @@ class Watch:
     async def looked(
         self, transaction: Transaction, number: int, looks: int, now: datetime
     ) -> None:
-        """Note a complete look, and when the next one comes; after the last one the watch ends."""
+        """Record a complete search and the time of the next one; the last one ends the watch."""
         if looks + 1 >= len(WATCHED):
             await transaction.execute(delete(self.table).where(self.key == number))
         else:
@@ -97,7 +97,7 @@ class Watch:
     async def postpone(
         self, transaction: Transaction, number: int, due_at: datetime, looks: int
     ) -> None:
-        """Look again at another time, after so many looks."""
+        """Search again at another time, with this number of searches so far."""
         await transaction.execute(
             update(self.table).where(self.key == number).values(due_at=due_at, looks=looks)
         )
@@ -105,7 +105,7 @@ class Watch:
 
 _is_there = and_(
     or_(publications.c.deal_id.is_not(None), publications.c.sent_to.is_not(None)),
-    # What was undone is looked for, too: a request that was taken for lost may land yet.
+    # What was undone is searched for, too: a request that seemed lost may still arrive.
     publications.c.state.in_((PublicationState.PUBLISHED.value, PublicationState.WITHDRAWN.value)),
 )
 OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)
@@ -113,7 +113,7 @@ OF_DEALS = Watch(second_deals, second_deals.c.user_key)
 
 
 async def watch(transaction: Transaction, ids: Collection[int], now: datetime) -> None:
-    """Look again at publications that were in doubt once: a request may still land."""
+    """Search again for publications that were in doubt once: a request may still arrive."""
     for some in in_pieces(list(ids)):
         known = await transaction.execute(
             select(second_sends.c.publication_id).where(second_sends.c.publication_id.in_(some))
@@ -128,9 +128,9 @@ async def watch(transaction: Transaction, ids: Collection[int], now: datetime) -
 async def next_due(
     transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
 ) -> datetime | None:
-    """When the next look is due, at a file or a deal; None when nothing is watched.
+    """Return when the next search is due, for a file or a deal; None if nothing is watched.
 
-    `overall` is the mode of everybody: what waits in a dry run is not looked at.
+    `overall` is the general mode: there is no search for what waits in a dry run.
     """
     of_file: datetime | None = await transaction.scalar(_next_file(overall))
     of_deal: datetime | None = await transaction.scalar(_next_deal(overall))
@@ -160,9 +160,9 @@ def _next_deal(overall: PublishingMode) -> Select[Any]:
 
 
 async def due(transaction: Transaction, present: Present) -> Mapping[Publication, int]:
-    """The watched publications for which a look is due, with the looks so far.
+    """Return the watched publications for which a search is due, with the searches so far.
 
-    At most AT_ONCE: one list answers for all of them.
+    At most `AT_ONCE`: one list answers for all of them.
     """
     watched = await transaction.execute(
         select(second_sends)
@@ -177,9 +177,9 @@ async def due(transaction: Transaction, present: Present) -> Mapping[Publication
 
 
 async def doubtful(transaction: Transaction, account_key: int, since: datetime) -> int:
-    """How many watched files may be there twice.
+    """Return how many watched files may be in Pipedrive twice.
 
-    They may where lists have shown activities of ours, `since` then, that the ledger did not know.
+    They may if lists have shown activities of ours, `since` then, that the ledger did not know.
     """
     others = publications.alias()
     has_publication = exists().where(others.c.marker == markers.c.marker)
@@ -199,7 +199,7 @@ async def doubtful(transaction: Transaction, account_key: int, since: datetime) 
 
 
 async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
-    """Keep what was found, to be shown; False when it is known."""
+    """Store a double, to be shown; return False if it is known."""
     mine = doubles.c.publication_id == double.publication_id
     row = (await transaction.execute(select(doubles).where(mine).with_for_update())).one_or_none()
     if row is not None and _double_of(row) == double:
@@ -219,7 +219,7 @@ async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
 
 
 async def known(transaction: Transaction, publication: Publication) -> Double | None:
-    """What was found last of a publication, since it was last sent again."""
+    """Return the last double found of a publication, since it was last sent again."""
     mine = doubles.c.publication_id == publication.id
     present = or_(doubles.c.marker.is_(None), doubles.c.marker == publication.marker)
     row = (await transaction.execute(select(doubles).where(mine, present))).one_or_none()
@@ -229,16 +229,16 @@ async def known(transaction: Transaction, publication: Publication) -> Double | 
 def _double_of(row: Row[Any]) -> Double:
     left = None
     if row.reason is not None:
-        # A gitpip of before 0051 may still run beside this one, and says no kind: nothing is
+        # A gitpip of before 0051 may still run beside this one, and stores no kind: nothing is
         # deleted that may be a person's.
         left = Left(row.left_because or LeftBecause.TOO_MANY, row.reason)
     return Double(row.publication_id, row.marker, ActivityId(row.activity_id), left)
 
 
 async def keep(transaction: Transaction, publication: Publication, activity_id: ActivityId) -> None:
-    """Say that a published file's activity is this one, as the other was deleted.
+    """Make this the activity of a published file, since the other was deleted.
 
-    Where it is that of another file of its gist, the publication becomes a part of that.
+    If it is that of another file of its gist, the publication becomes a part of that.
     """
     other = await transaction.scalar(
         select(publications.c.id).where(
@@ -267,7 +267,7 @@ def _can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
 
 @cache
 def deal_can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
-    """Whether a watched deal is made, and its user tracked, and not in a dry run."""
+    """Return the condition that a watched deal is made, its user tracked and not in a dry run."""
     return and_(
         deals.c.state == PublicationState.PUBLISHED.value, of_mended(deals.c.user_key, overall)
     )

@@ -1,7 +1,7 @@
-"""Files that lists showed in activities of others of their gist: they are published by that.
+"""Files that lists showed in activities of others of their gist, which publishes these files.
 
-Where a publication does not exist yet, what was seen is kept (the table `marker_parts`) until it
-does. An activity has one holder among the publications: the one with its id; see `parts`.
+If a publication does not exist yet, what was seen is kept (the table `marker_parts`) until it does.
+An activity has one holder among the publications: the one with its id; see `parts`.
 """
 
 from collections.abc import Collection, Sequence
@@ -46,7 +46,7 @@ PUBLISHED, SENDING, HELD = (
     PublicationState.HELD.value,
 )
 GIVEN_UP = (PublicationState.SKIPPED.value, PublicationState.FAILED.value, HELD)
-"""States of a holder in which its parts may be found elsewhere."""
+"""The states of a holder in which its parts may be found elsewhere."""
 WHICH_FILES = (
     "activity {} holds other files of this gist, and its note does not say any more which; approve "
     "this file if it is missing there"
@@ -56,7 +56,7 @@ WHICH_FILES = (
 async def take_in(
     transaction: Transaction, account_key: int, sightings: Sequence[Sighting], now: datetime
 ) -> frozenset[str]:
-    """Keep which files these activities hold; gives the markers for which `attach` has to look.
+    """Store which files these activities hold; return the markers that `attach` must check.
 
     Call it after their own markers were taken in.
     """
@@ -77,7 +77,7 @@ async def take_in(
 
 
 async def _lacks_names(transaction: Transaction, account_key: int, seen: Sighting) -> bool:
-    """Whether an activity holds files of which nobody knows which; it is noted once."""
+    """Return whether an activity holds unnamed files that are unknown, until it is stored."""
     if not seen.unnamed:
         return False
     known = (
@@ -96,7 +96,7 @@ async def _lacks_names(transaction: Transaction, account_key: int, seen: Sightin
 async def _known(
     transaction: Transaction, account_key: int, seen: Sighting, group: Collection[str]
 ) -> set[str]:
-    """The markers of this activity's files of which nothing new is learned."""
+    """Return the markers of this activity's files for which nothing is new."""
     here = and_(
         marker_parts.c.account_key == account_key, marker_parts.c.activity_id == seen.activity_id
     )
@@ -121,7 +121,7 @@ async def _known(
 
 
 def _is_settled(row: Row[Any], seen: Sighting) -> bool:
-    """Whether a publication is in this activity, or published or being sent elsewhere."""
+    """Return whether a publication is in this activity, or published or being sent elsewhere."""
     if seen.activity_id in (row.activity_id, row.holder_activity):
         return True
     if row.part_of is not None and row.holder_state is not None:
@@ -169,7 +169,7 @@ async def attach(
 ) -> tuple[int, ...]:
     """Make the publications with these markers parts of the activities that hold their files.
 
-    Gives those that are to be sent as edits, since Pipedrive has a former content of their file.
+    Return those that must be sent as edits, since Pipedrive has a former content of their file.
     """
     edited: list[int] = []
     happened: list[NewEvent] = []
@@ -194,7 +194,7 @@ async def attach(
 async def _waiting(
     transaction: Transaction, account_key: int, wanted: Sequence[str]
 ) -> Sequence[Row[Any]]:
-    """What was seen of publications that exist, and are not known to be published."""
+    """Return what was seen of publications that exist and are not known to be published."""
     rows: Result[Any] = await transaction.execute(
         _waiting_ones(), {"account": account_key, "markers": wanted}
     )
@@ -244,7 +244,7 @@ def _waiting_ones() -> Select[Any]:
 
 
 def _holds_a_former_content(row: Row[Any], on_edit: OnEdit) -> bool:
-    """See the function of this name in `markers`."""
+    """Return whether an unsent file was published with another content; see `markers`."""
     return (
         on_edit is OnEdit.NEW
         and row.revision == 1
@@ -317,7 +317,7 @@ async def _become_holder(
 async def _hold_where_unknown(
     transaction: Transaction, account_key: int, wanted: Sequence[str], now: datetime
 ) -> None:
-    """Hold what was never sent of a gist of which an activity holds nobody knows which files."""
+    """Hold the unsent files of a gist if an activity holds unnamed files of it."""
     own = await transaction.execute(_own, {"account": account_key, "markers": wanted})
     for row in own.all():
         of_gist = select(gist_files.c.key).where(gist_files.c.gist_id == GistId(row.gist_id))

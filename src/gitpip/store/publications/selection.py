@@ -1,6 +1,6 @@
-"""Which publications are meant: one filter for lists, counts and acts on many.
+"""Selections: one filter of publications for lists, counts and acts on many.
 
-Publications of removed users are never meant.
+Publications of removed users are never selected.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,13 @@ from gitpip.validation import without_nul
 
 MOST_NAMED = 1_000
 TOLD = 20
-"""How many ids a sentence names at most."""
+"""The most ids that a sentence names."""
 KEY_LENGTH = 12
 NUMBERS = r"(?<![0-9])(?<!answered )[0-9]+"
-"""Every number in a reason but the status that Pipedrive answered: ids and counts differ, and the
-cause does not. PostgreSQL and Python read this pattern alike."""
+"""Every number in a reason but the status that Pipedrive answered.
+
+Ids and counts differ, and the cause does not. PostgreSQL and Python read this pattern alike.
+"""
 # Literals, as PostgreSQL does not see that two parameters of a grouped query are the same.
 cause = func.regexp_replace(
     publications.c.reason,
@@ -31,14 +33,14 @@ cause = func.regexp_replace(
     literal_column("'N'"),
     literal_column("'g'"),
 )
-"""A reason without what differs from publication to publication; NULL without a reason."""
+"""The reason without what differs between publications; NULL without a reason."""
 cause_key = func.substr(func.md5(cause), literal_column("1"), literal_column(str(KEY_LENGTH)))
-"""What stands for a cause in addresses and commands."""
+"""The value that stands for a cause in addresses and commands."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A filter of publications: what is empty does not narrow. Days are those of UTC."""
+    """A filter of publications; an empty field does not narrow. Days are those of UTC."""
 
     ids: tuple[PublicationId, ...] = ()
     states: tuple[PublicationState, ...] = ()
@@ -46,13 +48,13 @@ class Selection:
     """The key of a cause; see `causes`."""
     login: str = ""
     tag: str = ""
-    """Of a user with this tag."""
+    """The tag of the users."""
     check_id: int | None = None
-    """Only what this check found."""
+    """The check that found the publications."""
     found_on: date | None = None
     published_on: date | None = None
     everything: bool = False
-    """Says that nothing narrows on purpose; lists do without it."""
+    """Whether everything is selected on purpose; lists do not need it."""
 
     @property
     def narrows(self) -> bool:
@@ -62,7 +64,7 @@ class Selection:
 
     @property
     def finds_few(self) -> bool:
-        """Whether an index finds few of them whatever their states."""
+        """Whether an index finds few of them in all states."""
         named = self.ids or self.login or self.check_id is not None
         return bool(named or self.found_on or self.published_on)
 
@@ -106,7 +108,7 @@ class Selection:
         return and_(*wanted)
 
     def __str__(self) -> str:
-        """What is meant, for the audit and for commands, which take ids and keys."""
+        """Return the selection for the audit log and for commands, which take ids and keys."""
         if self.ids:
             return _named(self.ids)
         parts = [
@@ -122,7 +124,7 @@ class Selection:
 
     @property
     def in_words(self) -> str:
-        """What is meant, for pages: without ids of rows and the keys of causes."""
+        """The selection for pages: without ids of rows and the keys of causes."""
         if self.ids:
             return f"{len(self.ids):,} chosen file{'s' if len(self.ids) > 1 else ''}"
         parts = [

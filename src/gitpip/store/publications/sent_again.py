@@ -69,7 +69,7 @@ class Earlier:
     replaced_at: datetime
     replaced_by: str | None
     kept_because: str | None
-    """Why an undo left it in Pipedrive."""
+    """The reason why an undo left it in Pipedrive."""
 
 
 _earlier = reader(Earlier)
@@ -77,7 +77,7 @@ _earlier = reader(Earlier)
 
 @cache
 def is_there() -> ColumnElement[bool]:
-    """Whether an earlier activity is in the account that the rows belong to, as far as is known."""
+    """Return the condition that an earlier activity is in the account that the rows belong to."""
     return and_(
         earlier_activities.c.deleted_at.is_(None),
         earlier_activities.c.account_key == bound_account_key(),
@@ -85,7 +85,7 @@ def is_there() -> ColumnElement[bool]:
 
 
 def last_earlier(*also: ColumnElement[bool]) -> ScalarSelect[Any]:
-    """The id of the newest earlier activity of a publication that is there; NULL without one."""
+    """Return the id of a publication's newest earlier activity in Pipedrive; NULL without one."""
     return (
         select(func.max(earlier_activities.c.id))
         .where(earlier_activities.c.publication_id == publications.c.id, is_there(), *also)
@@ -96,14 +96,14 @@ def last_earlier(*also: ColumnElement[bool]) -> ScalarSelect[Any]:
 
 @cache
 def to_be_deleted() -> ScalarSelect[Any]:
-    """The id of the next earlier activity that an undo has not looked at; NULL without one."""
+    """Return the id of the next earlier activity that an undo has not handled; NULL without one."""
     return last_earlier(earlier_activities.c.kept_because.is_(None))
 
 
 def may_be_sent_again() -> ColumnElement[bool]:
-    """Whether a further activity may be sent, besides what the state of a publication allows.
+    """Return the condition on a publication, besides its state, for a further activity.
 
-    While gitpip looks for a second activity of what it sent twice, none is added.
+    While gitpip searches for a second activity of what it sent twice, none is added.
     """
     watched = watched_publications.c.publication_id
     looked_for = select(watched).where(watched == publications.c.id).correlate(publications)
@@ -111,7 +111,7 @@ def may_be_sent_again() -> ColumnElement[bool]:
 
 
 def is_awaited() -> ColumnElement[bool]:
-    """Whether an activity of a publication was taken back, and its request may still arrive."""
+    """Return the condition that an activity was taken back and its request may still arrive."""
     of = earlier_activities.c
     taken_back = select(of.id).where(
         of.publication_id == publications.c.id, of.deleted_at.is_not(None)
@@ -120,7 +120,7 @@ def is_awaited() -> ColumnElement[bool]:
 
 
 async def check_not_awaited(transaction: Transaction, publication_id: PublicationId) -> None:
-    """Raise PublicationStateError where what was undone of a publication may still arrive."""
+    """Raise PublicationStateError if what was undone of a publication may still arrive."""
     awaited = select(publications.c.id).where(
         publications.c.id == publication_id, publications.c.state == WITHDRAWN.value, is_awaited()
     )
@@ -134,9 +134,9 @@ async def check_not_awaited(transaction: Transaction, publication_id: Publicatio
 async def send(
     transaction: Transaction, which: ColumnElement[bool], *, by: str, now: datetime
 ) -> tuple[int, ...]:
-    """Let these published or withdrawn publications be sent once more; gives their users' keys.
+    """Have these published or withdrawn publications sent once more; return their users' keys.
 
-    Call `ledger.lock` first. What an undo deleted is sent with its own marker, as by a retry. Where
+    Call `ledger.lock` first. What an undo deleted is sent with its own marker, as by a retry. If
     Pipedrive is known to have the further activity, as after a restore, it is not sent.
     """
     rows = (
@@ -192,7 +192,7 @@ async def send(
 
 
 async def _following_markers(transaction: Transaction, rows: Sequence[Any]) -> dict[int, str]:
-    """The marker of the next activity of each publication: one that it never had."""
+    """Return the marker of the next activity of each publication: one that it never had."""
     used: defaultdict[int, set[str]] = defaultdict(set)
     for some in in_pieces([row.id for row in rows]):
         of_publication = earlier_activities.c.publication_id
@@ -212,7 +212,7 @@ async def _following_markers(transaction: Transaction, rows: Sequence[Any]) -> d
 async def _kept(
     transaction: Transaction, account_key: int, rows: Sequence[Any], following: Mapping[int, str]
 ) -> dict[int, Sighting]:
-    """The further activities that lists have shown of publications, as after a restore."""
+    """Return the further activities that lists have shown of publications, as after a restore."""
     by_marker = await recognition.kept_with(transaction, account_key, following.values())
     first = {row.id: row.first_marker or row.marker for row in rows}
     further = await recognition.further(transaction, account_key, set(first.values()))
@@ -236,7 +236,7 @@ async def replace(
     by: str | None,
     now: datetime,
 ) -> None:
-    """Keep the present activities of these as earlier ones; their notes stay as they are."""
+    """Store the present activities of these as earlier ones; their notes stay as they are."""
     names = ("marker", "activity_id", "deal_id", "sent_to", "published_at", "note_written_at")
     kept = [
         {"publication_id": row.id, "account_key": account_key, "replaced_at": now}
@@ -253,7 +253,7 @@ async def replace(
 async def _recognise(
     transaction: Transaction, account_key: int, number: int, seen: Sighting, now: datetime
 ) -> None:
-    """Take an activity that lists have shown for the further one of a publication."""
+    """Make an activity that lists have shown the further one of a publication."""
     await transaction.execute(
         update(publications)
         .where(publications.c.id == number)
@@ -282,11 +282,11 @@ async def _recognise(
 async def step_back(
     transaction: Transaction, which: ColumnElement[bool], now: datetime
 ) -> tuple[PublicationId, ...]:
-    """Make these publications as they were before they were sent again; gives those.
+    """Restore these publications as they were before they were sent again; return their ids.
 
-    Their newest activity is none of theirs any more: it was deleted, or never made. What was in
-    doubt is looked for during the next hour, and is not sent again before that. Publications
-    without an earlier activity stay as they are.
+    Their newest activity is no longer theirs: it was deleted, or never made. What was in doubt is
+    searched for during the next hour, and is not sent again before that. Publications without an
+    earlier activity stay as they are.
     """
     rows = await transaction.execute(
         select(
@@ -343,7 +343,7 @@ async def step_back(
 
 
 async def end_waits(transaction: Transaction, now: datetime) -> None:
-    """Leave what waits to be sent again as it is in Pipedrive, as before a switch of the account.
+    """Restore what waits to be sent again to its earlier activity, before a switch of the account.
 
     A person had it sent again to the present account, and not to the next one.
     """
@@ -353,7 +353,7 @@ async def end_waits(transaction: Transaction, now: datetime) -> None:
 
 
 async def earlier(transaction: Transaction, publication_id: PublicationId) -> tuple[Earlier, ...]:
-    """The earlier activities of a publication that are in Pipedrive, the newest first."""
+    """Return the earlier activities of a publication that are in Pipedrive, the newest first."""
     names = ("activity_id", "deal_id", "published_at", "replaced_at", "replaced_by", "kept_because")
     rows = await transaction.execute(
         select(*(earlier_activities.c[name] for name in names))
@@ -366,7 +366,7 @@ async def earlier(transaction: Transaction, publication_id: PublicationId) -> tu
 async def activities_among(
     transaction: Transaction, activity_ids: Collection[int]
 ) -> frozenset[int]:
-    """Those of these activities that publications had before, also deleted ones."""
+    """Return those of these activities that publications had before, also deleted ones."""
     found = await transaction.execute(
         select(earlier_activities.c.activity_id).where(
             earlier_activities.c.activity_id.in_(list(activity_ids)),
@@ -377,7 +377,7 @@ async def activities_among(
 
 
 async def with_markers(transaction: Transaction, wanted: Collection[str]) -> dict[str, int]:
-    """The activities that these markers stood for before; 0 for one that was never made."""
+    """Return the activities that had these markers before; 0 for one that was never made."""
     rows = await transaction.execute(
         select(earlier_activities.c.marker, earlier_activities.c.activity_id).where(
             earlier_activities.c.marker.in_(list(wanted)),

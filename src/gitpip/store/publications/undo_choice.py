@@ -1,4 +1,4 @@
-"""What a person chooses to undo, as a condition on publications."""
+"""The choice of an undo, as a condition on publications."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,27 +14,27 @@ from gitpip.store.users.imports import ImportId
 from gitpip.store.visibility import of_tracked
 
 NAMED = 5
-"""How many numbers the subject names."""
+"""The most numbers that the subject names."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is to be undone: what a check or an import caused, what a user has, or some by name."""
+    """The choice of an undo: what a check or an import caused, all of a user, or some by number."""
 
     subject: str
-    """In words, as `check 12`."""
+    """The choice in words, as `check 12`."""
     check_id: CheckId | None = None
     import_id: ImportId | None = None
     user_key: UserKey | None = None
     ids: tuple[PublicationId, ...] = ()
     which: Which = Which.ALL
-    """Which activities of what a person had sent again."""
+    """The activities that are meant of what a person had sent again."""
     with_deals: bool = False
     """Whether deals that gitpip made and that are empty after it are deleted, too."""
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """The same as a condition on publications."""
+        """The choice as a condition on publications."""
         wanted = [of_tracked(publications.c.user_key)]
         if self.check_id is not None:
             wanted += [publications.c.check_id == self.check_id, _was_caused]
@@ -53,15 +53,15 @@ class Chosen:
 
     @property
     def user_keys(self) -> Select[tuple[int]]:
-        """The users of what is, or was, undone of it."""
+        """The query of the users of what is, or was, undone of it."""
         is_undone = publications.c.state == WITHDRAWN
         return select(publications.c.user_key).where(
             replace(self, which=Which.ALL).condition, or_(may_be_undone, is_undone)
         )
 
 
-# What was adopted as the file was found had been in Pipedrive before: neither a check nor an import
-# has caused it.
+# What was adopted when the file was found had been in Pipedrive before: neither a check nor an
+# import caused it.
 _was_caused = or_(
     publications.c.state != PublicationState.PUBLISHED.value,
     publications.c.sent_at.is_not(None),
@@ -71,22 +71,22 @@ may_be_undone = publications.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
 
 
 def of_check(check_id: CheckId) -> Chosen:
-    """What a check has caused."""
+    """Return the choice of what a check has caused."""
     return Chosen(f"check {check_id}", check_id=check_id)
 
 
 def of_import(import_id: ImportId) -> Chosen:
-    """What the users that an import added have caused."""
+    """Return the choice of what the users that an import added have caused."""
     return Chosen(f"import {import_id}", import_id=import_id)
 
 
 def of_user(login: str, user_key: UserKey) -> Chosen:
-    """All of a user."""
+    """Return the choice of all of a user."""
     return Chosen(f"user {login}", user_key=user_key)
 
 
 def of_ids(ids: Sequence[PublicationId]) -> Chosen:
-    """Some by their numbers."""
+    """Return the choice of some publications by their numbers."""
     each = tuple(dict.fromkeys(ids))
     named = ", ".join(map(str, each[:NAMED])) + (", ..." if len(each) > NAMED else "")
     return Chosen(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)

@@ -1,4 +1,4 @@
-"""What became of what was undone: deleted, kept in Pipedrive, or failed. `now` is our own time."""
+"""The outcomes of an undo: deleted, kept in Pipedrive, or failed. `now` is our own time."""
 
 from datetime import datetime, timedelta
 
@@ -16,13 +16,13 @@ from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 
 LATE = timedelta(hours=1)
-"""How long after the withdrawal a request that was taken for lost is expected to land."""
+"""How long after the withdrawal a request that seemed lost is expected to arrive."""
 
 
 async def leave(
     transaction: Transaction, due: Due, state: UndoneState, reason: str, now: datetime
 ) -> bool:
-    """Note that an activity stays in Pipedrive, and why; False when the claim was lost."""
+    """Record that an activity stays in Pipedrive, and why; return False if the claim was lost."""
     if due.earlier_id is not None and state is UndoneState.KEPT:
         return await _settle_earlier(transaction, due, now, kept_because=reason)
     result = await transaction.execute(
@@ -46,9 +46,10 @@ async def leave(
 
 
 async def deleted(transaction: Transaction, due: Due, reason: str | None, now: datetime) -> bool:
-    """Note that an activity is gone; False when the claim was lost, or it has another one by now.
+    """Record that an activity is deleted.
 
-    Then the other one is deleted, too.
+    Return False if the claim was lost, or the publication has another activity by now. Then the
+    other one is deleted, too.
     """
     if due.earlier_id is not None:
         return await _settle_earlier(transaction, due, now, kept_because=None)
@@ -67,7 +68,7 @@ async def deleted(transaction: Transaction, due: Due, reason: str | None, now: d
             deleted_activity_id=due.activity_id,
             published_at=None,
             note_written_at=None,
-            # Also if it was adopted: else it would look like a database that was set back.
+            # Also if it was adopted: otherwise it would look like a database that was set back.
             sent_at=func.coalesce(publications.c.sent_at, now),
             due_at=now,
             reason=f"undone: undo {due.undo_id}" + (f"; {reason}" if reason else ""),
@@ -89,7 +90,7 @@ async def deleted(transaction: Transaction, due: Due, reason: str | None, now: d
 
 
 async def _end_row(transaction: Transaction, due: Due, reason: str | None, now: datetime) -> None:
-    """Note that a publication is undone, or which earlier activity of it is kept, and why."""
+    """Record that a publication is undone, or which earlier activity of it is kept, and why."""
     kept = None if due.which is Which.NEWEST else await _first_kept(transaction, due)
     await transaction.execute(
         update(undone)
@@ -106,7 +107,7 @@ async def _end_row(transaction: Transaction, due: Due, reason: str | None, now: 
 
 
 async def _first_kept(transaction: Transaction, due: Due) -> tuple[int, str] | None:
-    """The oldest earlier activity that an undo left in Pipedrive."""
+    """Return the oldest earlier activity that an undo left in Pipedrive."""
     rows = await transaction.execute(
         select(earlier_activities.c.activity_id, earlier_activities.c.kept_because)
         .where(
@@ -124,9 +125,9 @@ async def _first_kept(transaction: Transaction, due: Due) -> tuple[int, str] | N
 async def _settle_earlier(
     transaction: Transaction, due: Due, now: datetime, *, kept_because: str | None
 ) -> bool:
-    """Note what became of an earlier activity; the next one follows at once.
+    """Record the outcome of an earlier activity; the next one follows at once.
 
-    False when the claim was lost.
+    Return False if the claim was lost.
     """
     settled = await transaction.execute(
         update(earlier_activities)
@@ -148,7 +149,7 @@ async def _settle_earlier(
 
 
 async def _next_activity(transaction: Transaction, due: Due, now: datetime) -> None:
-    """Let another activity of the publication follow at once, with attempts of its own."""
+    """Make another activity of the publication due at once, with attempts of its own."""
     await postpone(transaction, due, now, attempts=0, reason="")
 
 
@@ -161,7 +162,7 @@ async def _has_earlier(transaction: Transaction, due: Due, *, unseen: bool = Fal
 async def _taken_back(
     transaction: Transaction, due: Due, reason: str | None, now: datetime
 ) -> bool:
-    """Note that the newest activity is gone: the publication is as it was before that was sent."""
+    """Record that the newest activity is deleted, and restore the publication from before it."""
     has_it = and_(
         publications.c.id == due.publication_id,
         publications.c.state == PublicationState.PUBLISHED.value,
@@ -189,9 +190,10 @@ async def landed_late(
     *,
     taken_back_at: datetime | None = None,
 ) -> None:
-    """Undo a publication that was withdrawn, and whose activity was found in a list after that.
+    """Undo a withdrawn publication whose activity was found in a list after that.
 
-    What was sent again and taken back says when that was: if it was skipped, nothing undoes it.
+    `taken_back_at` is set for what was sent again and taken back: if it was skipped, nothing undoes
+    it.
 
     `added_at` is by Pipedrive's clock. What was added long after it was withdrawn was sent on
     purpose, by a database that knows nothing of the undo or has lost what came after it.

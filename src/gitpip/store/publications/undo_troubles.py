@@ -1,7 +1,7 @@
-"""What an undo could not delete, until a person lets it go on or acknowledges it; what it retries.
+"""Failures of undos, until a person resumes or acknowledges them, and what undos retry.
 
-An undo notes since when something of it has failed. Which rows are meant is read when it is asked:
-what another undo has deleted, or is about to delete, is not told any more.
+An undo records since when something of it has failed. The rows are read at each query: what another
+undo has deleted, or is about to delete, is no longer shown.
 """
 
 from collections.abc import Collection
@@ -31,14 +31,14 @@ from gitpip.store.schema_undo import (
 
 @dataclass(frozen=True)
 class Failures:
-    """What undos could not delete. Times are UTC."""
+    """The failures of undos. Times are UTC."""
 
     undo_id: int
-    """The undo that has failures for the longest time."""
+    """The undo that has had failures for the longest time."""
     subject: str
     since: datetime
     reason: str | None
-    """Of the first failure of that undo."""
+    """The reason of the first failure of that undo."""
     undos: int
     activities: int
     deals: int
@@ -46,16 +46,16 @@ class Failures:
 
 @dataclass(frozen=True)
 class Retried:
-    """What an undo tries again; `at` (UTC) is the next attempt."""
+    """The item that an undo tries again; `at` (UTC) is the next attempt."""
 
     reason: str
     at: datetime
 
 
 def failed_activity() -> ColumnElement[bool]:
-    """Whether a row of `undone` failed, and is still to be deleted.
+    """Return the condition that a row of `undone` failed, and must still be deleted.
 
-    It is not if the file was sent again since, or another undo is about to delete it.
+    It need not be if the file was sent again since, or another undo is about to delete it.
     """
     is_earlier_one = exists().where(
         earlier_activities.c.publication_id == publications.c.id,
@@ -69,7 +69,7 @@ def failed_activity() -> ColumnElement[bool]:
 
 
 def failed_deal() -> ColumnElement[bool]:
-    """Whether a row of `undone_deals` failed, and no other undo has deleted the deal, or is to."""
+    """Return the condition that a row of `undone_deals` failed and no other undo has its deal."""
     elsewhere = undone_deals.alias()
     taken = exists().where(
         elsewhere.c.deal_id == undone_deals.c.deal_id,
@@ -80,7 +80,7 @@ def failed_deal() -> ColumnElement[bool]:
 
 
 async def note(transaction: Transaction, undo_id: int, state: UndoneState, now: datetime) -> None:
-    """Note what became of something of an undo: since the first failure, a person is asked."""
+    """Record the outcome of an item of an undo: from the first failure on, a person is asked."""
     if state is UndoneState.FAILED:
         await transaction.execute(
             update(undos)
@@ -90,7 +90,7 @@ async def note(transaction: Transaction, undo_id: int, state: UndoneState, now: 
 
 
 async def failures(transaction: Transaction) -> Failures | None:
-    """What nobody has acknowledged or tried again, apart from stopped undos; None if nothing."""
+    """Return unacknowledged failures that are not retried, without stopped undos; None if none."""
     noted = await transaction.execute(
         select(undos.c.id, undos.c.subject, undos.c.failed_at)
         .where(undos.c.failed_at.is_not(None), undos.c.stopped_at.is_(None))
@@ -118,9 +118,9 @@ async def failures(transaction: Transaction) -> Failures | None:
 
 
 async def acknowledge(transaction: Transaction) -> int:
-    """Note that a person knows of all these failures; gives how many activities and deals.
+    """Record that a person acknowledges all these failures; return how many items they are.
 
-    Call `ledger.lock` first.
+    They are activities and deals. Call `ledger.lock` first.
     """
     known = await failures(transaction)
     if known is None:
@@ -134,7 +134,7 @@ async def acknowledge(transaction: Transaction) -> int:
 
 
 async def retried(transaction: Transaction, undo_ids: Collection[int]) -> Retried | None:
-    """What these undos try again after a failed attempt, the next attempt first; None if nothing.
+    """Return the next item that these undos try again after a failed attempt; None if none.
 
     Pipedrive has failed or refused it for now.
     """

@@ -1,4 +1,4 @@
-"""What is being undone: claimed, put off, or withdrawn before it is sent.
+"""The publications of undos: claimed, postponed, or withdrawn before they are sent.
 
 One row for each publication of an undo. `now` is the time by our own clock.
 """
@@ -30,7 +30,7 @@ NOT_IN_PIPEDRIVE = (
     PublicationState.HELD.value,
     PublicationState.FAILED.value,
 )
-"""States of which nothing is in Pipedrive, and something may be sent."""
+"""The states in which nothing is in Pipedrive, and something may be sent."""
 UNSETTLED = (
     PublicationState.PUBLISHED.value,
     PublicationState.SENDING.value,
@@ -43,7 +43,7 @@ MADE_BY_OTHERS = "another tool made it"
 
 @dataclass(frozen=True)
 class Due:
-    """A claimed row: an activity that is to be deleted."""
+    """A claimed row: an activity that must be deleted."""
 
     id: int
     undo_id: int
@@ -60,7 +60,7 @@ class Due:
     token: str
     which: Which
     earlier_id: int | None
-    """Set where it is an earlier activity of a publication that was sent again since."""
+    """The id of an earlier activity of a publication that was sent again since; otherwise None."""
     is_of_another_tool: bool
 
 
@@ -79,19 +79,19 @@ def _is_not_stopped() -> ColumnElement[bool]:
 
 @cache
 def _which(*which: Which) -> ColumnElement[bool]:
-    """Whether a row belongs to an undo of these activities."""
+    """Return the condition that a row belongs to an undo of these activities."""
     of_undo = undos.c.id == undone.c.undo_id
     return select(undos.c.id).where(of_undo, undos.c.which.in_(which)).correlate(undone).exists()
 
 
 @cache
 def _earlier_id() -> ColumnElement[Any]:
-    """Which earlier activity is deleted next: these go before the newest one, if they are meant."""
+    """Return the id of the earlier activity to delete next: they go before the newest one."""
     return case((~_which(Which.NEWEST), sent_again.to_be_deleted()))
 
 
 def of_another_tool(activity_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether another tool made this activity of a publication, and gitpip adopted it."""
+    """Return the condition that another tool made this activity, and gitpip adopted it."""
     of = adopted_from_others.c
     adopted = select(of.publication_id).where(
         of.publication_id == publications.c.id, of.activity_id == activity_id
@@ -101,7 +101,10 @@ def of_another_tool(activity_id: ColumnElement[Any]) -> ColumnElement[bool]:
 
 @cache
 def _is_to_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
-    """Also of a user who is paused, removed or opted out: it was asked for by a person."""
+    """Return the conditions on a row whose activity must be deleted.
+
+    They include users who are paused, removed or opted out: a person asked for the undo.
+    """
     return (
         is_open,
         of_bound_account(),
@@ -119,7 +122,7 @@ def _may_be_deleted(mode: PublishingMode, now: lease.Now) -> tuple[ColumnElement
 async def claim(
     transaction: Transaction, *, token: str, present: Present, lasts: timedelta, limit: int
 ) -> tuple[Due, ...]:
-    """Take up to `limit` activities that are to be deleted now."""
+    """Claim up to `limit` activities that must be deleted now."""
     free = (
         select(undone.c.id)
         .join(publications, publications.c.id == undone.c.publication_id)
@@ -177,7 +180,7 @@ def _of_earlier_or_newest(name: str) -> ColumnElement[Any]:
 async def may_still_be_deleted(
     transaction: Transaction, due: Due, present: Present, lasts: timedelta
 ) -> bool:
-    """Whether a claimed activity may still be deleted; if so, the claim lasts anew."""
+    """Return whether a claimed activity may still be deleted; if so, renew the claim."""
     allowed = (
         select(publications.c.id)
         .join(users, users.c.key == publications.c.user_key)
@@ -208,7 +211,7 @@ def _still_has(due: Due) -> ColumnElement[bool]:
 
 
 async def release(transaction: Transaction, token: str) -> None:
-    """Hand back what is claimed with this token."""
+    """Release what is claimed with this token."""
     await transaction.execute(
         update(undone).where(undone.c.token == token, is_open).values(token=None, lease_until=None)
     )
@@ -217,7 +220,7 @@ async def release(transaction: Transaction, token: str) -> None:
 async def postpone(
     transaction: Transaction, due: Due, until: datetime, *, attempts: int, reason: str
 ) -> None:
-    """Try it again later."""
+    """Postpone the next attempt, and release the claim."""
     await transaction.execute(
         update(undone)
         .where(*is_claimed(due))
@@ -230,9 +233,9 @@ def is_claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
 
 
 async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
-    """Withdraw what is to be undone and is not in Pipedrive; give how many rows that settles.
+    """Withdraw what must be undone and is not in Pipedrive; return how many rows that settles.
 
-    What is being sent or looked for is settled first.
+    What is being sent or searched for is settled first.
     """
     unsent = and_(publications.c.state.in_(NOT_IN_PIPEDRIVE), being_undone())
     # What was not sent again yet has its earlier activity, which is undone after this.
@@ -280,7 +283,7 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
 
 
 async def _end(transaction: Transaction, now: datetime) -> None:
-    """End the undos of which nothing waits."""
+    """End the undos with nothing left to do."""
     waits = select(undone.c.id).where(undone.c.undo_id == undos.c.id, is_open).correlate(undos)
     await transaction.execute(
         update(undos)
@@ -290,12 +293,12 @@ async def _end(transaction: Transaction, now: datetime) -> None:
 
 
 async def end(transaction: Transaction, now: datetime) -> None:
-    """End the undos of which nothing waits any more."""
+    """End the undos with nothing left to do."""
     await _end(transaction, now)
 
 
 async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -> bool:
-    """Stop an undo until a person lets it go on; False where only what failed before waits."""
+    """Stop an undo until a person resumes it; return False if only earlier failures wait."""
     untried = func.coalesce(undone.c.reason, "") == ""
     mine = undone.c.undo_id == undos.c.id
     waits = select(undone.c.id).where(mine, is_open, untried).correlate(undos)
@@ -313,7 +316,7 @@ async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:
-    """Whether an activity or a deal is to be deleted now, or something is to be withdrawn."""
+    """Return whether an activity or a deal must be deleted now, or something withdrawn."""
     deletable = _due_for_deletion(present.mode)
     if await transaction.scalar(deletable, {"now": present.now}) is not None:
         return True
@@ -350,7 +353,7 @@ def _unsent() -> Select[Any]:
 async def next_due(
     transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
 ) -> datetime | None:
-    """When the next activity or deal is to be deleted; None when none is, or may be."""
+    """Return when the next activity or deal is due for deletion; None if none is, or may be."""
     when = func.coalesce(undone.c.lease_until, undone.c.due_at, type_=undone.c.due_at.type)
     found: datetime | None = await transaction.scalar(
         select(func.min(when, type_=undone.c.due_at.type))
@@ -363,7 +366,7 @@ async def next_due(
 
 
 async def check_not_being_undone(transaction: Transaction, publication_id: PublicationId) -> None:
-    """Raise PublicationStateError where a publication is to be undone."""
+    """Raise PublicationStateError if a publication is being undone."""
     undo_id = await transaction.scalar(
         select(undone.c.undo_id)
         .where(undone.c.publication_id == publication_id, is_open, of_bound_account())

@@ -1,4 +1,4 @@
-"""Deals that an undo deletes once they are empty: chosen, claimed, put off, deleted or kept.
+"""Deals that an undo deletes once they are empty: chosen, claimed, postponed, deleted or kept.
 
 Before the request that deletes a deal, its row says so in the same order of locks in which a
 publication is marked as being sent under it. So nothing is put under a deal that is being deleted.
@@ -37,14 +37,14 @@ A_TARGET = "it is the target of a user"
 MORE_TO_SEND = "something else is to be sent there"
 HOLDS_OURS = "activities that gitpip put there are not undone"
 AFTER_OTHERS = timedelta(seconds=1)
-"""How much later than the rest of an undo that goes on what failed in it is tried again."""
+"""How much later than the rest of a resumed undo its failures are tried again."""
 SETTLED_SOON = timedelta(seconds=10)
-"""What is being sent there, or looked for, is known by then, or asked about again."""
+"""The wait for what is being sent there or searched for: it is known then, or checked again."""
 
 
 @dataclass(frozen=True)
 class DueDeal:
-    """A claimed deal that is to be deleted if it is empty."""
+    """A claimed deal that must be deleted if it is empty."""
 
     id: int
     undo_id: int
@@ -52,12 +52,12 @@ class DueDeal:
     login: str
     deal_id: DealId
     title: str
-    """What gitpip made it with, as its value."""
+    """The title that gitpip made it with; `value` is the value."""
     value: float | None
     attempts: int
     token: str
     begun_at: datetime | None
-    """Since when a request that deletes it may be under way."""
+    """The time since when a request that deletes it may be under way."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ _being_deleted = deal_is_open & _of_bound_account & undone_deals.c.begun_at.is_n
 
 
 def _made_for(user_keys: Select[tuple[int]]) -> tuple[ColumnElement[bool], ...]:
-    """The deals that gitpip made for these users, and that no undo under way has already."""
+    """Return the conditions on deals that gitpip made for these users and no open undo has."""
     same = undone_deals.c.deal_id == made.c.deal_id
     taken = exists().where(same, deal_is_open, _of_bound_account)
     return made.c.account_key == bound_account_key(), made.c.user_key.in_(user_keys), ~taken
 
 
 async def count(transaction: Transaction, user_keys: Select[tuple[int]]) -> int:
-    """How many deals might be deleted with what is undone of these users."""
+    """Return how many deals might be deleted with what is undone of these users."""
     wanted = select(func.count()).select_from(made).where(*_made_for(user_keys))
     return await transaction.scalar(wanted) or 0
 
@@ -93,7 +93,7 @@ async def count(transaction: Transaction, user_keys: Select[tuple[int]]) -> int:
 async def begin(
     transaction: Transaction, undo_id: int, user_keys: Select[tuple[int]], now: datetime
 ) -> None:
-    """Let an undo delete the empty deals of these users; note which ones gitpip did not make."""
+    """Add the deals of these users to an undo, and record which ones gitpip did not make."""
     columns = ("undo_id", "user_key", "account_key", "deal_id", "state", "due_at")
     time = literal(now, undone_deals.c.due_at.type)
     account_key = bound_account_key()
@@ -138,7 +138,10 @@ async def begin(
 
 @cache
 def _may_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
-    """Also of a user who is paused, removed or opted out: it was asked for by a person."""
+    """Return the conditions on a deal that may be deleted.
+
+    They include users who are paused, removed or opted out: a person asked for the undo.
+    """
     waits = (
         select(undone.c.id)
         .join(publications, publications.c.id == undone.c.publication_id)
@@ -178,7 +181,7 @@ def _is_due(mode: PublishingMode, now: lease.Now) -> tuple[ColumnElement[bool], 
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:
-    """Whether a deal is to be looked at now."""
+    """Return whether a deal must be checked now."""
     return await transaction.scalar(_any_due(present.mode), {"now": present.now}) is not None
 
 
@@ -188,7 +191,7 @@ def _any_due(mode: PublishingMode) -> Select[Any]:
 
 
 async def next_due(transaction: Transaction, overall: PublishingMode) -> datetime | None:
-    """When the next deal is to be looked at; None when none is, or may be."""
+    """Return when the next deal must be checked; None if none must, or may be."""
     time = undone_deals.c.due_at.type
     when = func.coalesce(undone_deals.c.lease_until, undone_deals.c.due_at, type_=time)
     found: datetime | None = await transaction.scalar(
@@ -200,7 +203,7 @@ async def next_due(transaction: Transaction, overall: PublishingMode) -> datetim
 async def claim(
     transaction: Transaction, *, token: str, present: Present, lasts: timedelta
 ) -> DueDeal | None:
-    """Take the next deal of which everything else is undone."""
+    """Claim the next deal of which everything else is undone."""
     free = (
         select(undone_deals.c.id)
         .where(*_is_due(present.mode, present.now))
@@ -251,7 +254,7 @@ def _is_claimed(due: DueDeal) -> tuple[ColumnElement[bool], ...]:
 
 
 async def why_kept(transaction: Transaction, due: DueDeal) -> str | None:
-    """Why a deal stays, by our own rows; None if nothing of ours is, or is to be put, there.
+    """Return why a deal stays, by stored rows; None if nothing of ours is, or will be, there.
 
     The rows of the deals are locked until the end of the transaction.
     """
@@ -272,7 +275,7 @@ async def why_kept(transaction: Transaction, due: DueDeal) -> str | None:
         publications.c.deal_id.is_(None) & publications.c.user_key.in_(users_of),
     )
     waits = exists().where(there, _in_state(PublicationState.PENDING))
-    # Once a request may be under way, nothing can be sent there before it is known to be gone.
+    # Once a request may be under way, nothing can be sent there until it is known to be deleted.
     if due.begun_at is None and await _any(transaction, waits):
         return MORE_TO_SEND
     published = exists().where(there, _in_state(PublicationState.PUBLISHED))
@@ -286,7 +289,7 @@ async def why_kept(transaction: Transaction, due: DueDeal) -> str | None:
 
 
 async def is_unsettled(transaction: Transaction, due: DueDeal) -> bool:
-    """Whether something is being sent to a deal, or looked for there."""
+    """Return whether something is being sent to a deal, or searched for there."""
     unsettled = _in_state(PublicationState.SENDING, PublicationState.UNCERTAIN)
     return await _any(transaction, exists().where(publications.c.deal_id == due.deal_id, unsettled))
 
@@ -302,7 +305,7 @@ async def _any(transaction: Transaction, condition: ColumnElement[bool]) -> bool
 async def begin_deleting(
     transaction: Transaction, due: DueDeal, present: Present, lasts: timedelta
 ) -> bool:
-    """Note that a claimed deal is deleted from now on; False when that must not be."""
+    """Record that a claimed deal is deleted from now on; return False if that is not allowed."""
     begun = await transaction.execute(
         update(undone_deals)
         .where(
@@ -320,7 +323,7 @@ async def begin_deleting(
 
 
 async def being_deleted_until(transaction: Transaction, user_key: UserKey) -> datetime | None:
-    """When is looked again at a user's deal that is being deleted; None if it is not."""
+    """Return when a user's deal that is being deleted is checked again; None if it is not."""
     return await transaction.scalar(
         select(undone_deals.c.due_at)
         .join(deal_rows, deal_rows.c.deal_id == undone_deals.c.deal_id)
@@ -330,7 +333,7 @@ async def being_deleted_until(transaction: Transaction, user_key: UserKey) -> da
 
 
 async def is_being_deleted(transaction: Transaction, user_key: UserKey, deal_id: DealId) -> bool:
-    """Whether nothing may be put under a deal any more; call it after its row began to be sent.
+    """Return whether a deal takes nothing more; call it after its row began to be sent.
 
     The row of the user's deal is locked, so that `why_kept` waits for what is being sent.
     """
@@ -346,7 +349,7 @@ async def is_being_deleted(transaction: Transaction, user_key: UserKey, deal_id:
 async def postpone(
     transaction: Transaction, due: DueDeal, until: datetime, *, attempts: int, reason: str | None
 ) -> None:
-    """Look at it again later. Where no request may be under way, its user's files don't wait."""
+    """Check it again later. If no request may be under way, its user's files do not wait."""
     unless_sent = {} if attempts else {"begun_at": None}
     await transaction.execute(
         update(undone_deals)
@@ -363,7 +366,7 @@ async def postpone(
 
 
 async def release(transaction: Transaction, token: str) -> None:
-    """Hand back what is claimed with this token."""
+    """Release what is claimed with this token."""
     await transaction.execute(
         update(undone_deals)
         .where(undone_deals.c.token == token, deal_is_open)
@@ -372,7 +375,7 @@ async def release(transaction: Transaction, token: str) -> None:
 
 
 async def stop(transaction: Transaction, due: DueDeal, reason: str, now: datetime) -> bool:
-    """Stop the undo until a person lets it go on; False where only what failed before waits."""
+    """Stop the undo until a person resumes it; return False if only earlier failures wait."""
     untried = deal_is_open & undone_deals.c.reason.is_(None)
     stopped = await transaction.execute(
         update(undos)
@@ -390,7 +393,7 @@ async def stop(transaction: Transaction, due: DueDeal, reason: str, now: datetim
 async def leave(
     transaction: Transaction, due: DueDeal, state: UndoneState, reason: str, now: datetime
 ) -> bool:
-    """Note that a deal stays in Pipedrive, and why; False when the claim was lost."""
+    """Record that a deal stays in Pipedrive, and why; return False if the claim was lost."""
     result = await transaction.execute(
         update(undone_deals).where(*_is_claimed(due)).values(ended_at=now, **_ended(state, reason))
     )
@@ -404,9 +407,9 @@ async def leave(
 async def deleted(
     transaction: Transaction, due: DueDeal, reason: str | None, now: datetime
 ) -> bool:
-    """Note that a deal is gone: another is made once something of its user is to be sent.
+    """Record that a deal is deleted: another is made once something of its user is sent.
 
-    False when the claim was lost.
+    Return False if the claim was lost.
     """
     result = await transaction.execute(
         update(undone_deals)
@@ -426,7 +429,7 @@ def _event(kind: EventKind, due: DueDeal, more: str) -> NewEvent:
 
 
 async def deleted_by_us(transaction: Transaction, ids: Sequence[ActivityId]) -> frozenset[int]:
-    """Those that an undo has deleted: a list that is behind still shows them."""
+    """Return those that an undo has deleted: a lagging list still shows them."""
     newest = select(publications.c.deleted_activity_id).where(
         publications.c.deleted_activity_id.in_(ids)
     )
@@ -443,10 +446,10 @@ async def deleted_by_us(transaction: Transaction, ids: Sequence[ActivityId]) -> 
 async def resume(
     transaction: Transaction, undo_id: int, now: datetime, *, with_activities: bool
 ) -> int:
-    """Try again which deals of an undo could not be deleted; gives their number.
+    """Try again to delete the deals of an undo that failed; return their number.
 
-    `with_activities`: what could not be deleted under them is tried again, too. So those that were
-    kept may become empty.
+    With `with_activities`, the failed activities under them are tried again, too, so deals that
+    were kept may become empty.
     """
     mine = undone_deals.c.undo_id == undo_id
     await transaction.execute(update(undone_deals).where(mine, deal_is_open).values(due_at=now))
@@ -461,7 +464,7 @@ async def resume(
 
 
 def waits_in(undo_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether a deal of this undo waits to be deleted."""
+    """Return the condition that a deal of this undo waits to be deleted."""
     mine = select(undone_deals.c.id).where(undone_deals.c.undo_id == undo_id, deal_is_open)
     return mine.correlate_except(undone_deals).exists()
 
@@ -469,7 +472,7 @@ def waits_in(undo_id: ColumnElement[int]) -> ColumnElement[bool]:
 async def counts(
     transaction: Transaction, undo_ids: Sequence[int]
 ) -> dict[int, dict[UndoneState, int]]:
-    """How many deals of each of these undos are how far."""
+    """Return how many deals of each of these undos are in each state."""
     rows = await transaction.execute(
         select(undone_deals.c.undo_id, undone_deals.c.state, func.count())
         .where(undone_deals.c.undo_id.in_(undo_ids))
@@ -484,7 +487,7 @@ async def counts(
 async def of_undo(
     transaction: Transaction, undo_id: int, *, offset: int, limit: int
 ) -> tuple[UndoneDeal, ...]:
-    """A slice of the deals of an undo, those of tracked users, by their numbers."""
+    """Return a page of the deals of an undo, those of tracked users, by their numbers."""
     of = undone_deals.c
     rows = await transaction.execute(
         select(of.deal_id, users.c.login, of.state, of.reason, of.ended_at)

@@ -1,4 +1,4 @@
-"""Undoing a check, an import or chosen publications: what is chosen, and how far each undo is.
+"""Undos of a check, an import or chosen publications: their plans, rows and progress.
 
 An undo is written at once, with a row for each of its publications. What was never sent is
 withdrawn in the same transaction; the process that publishes deletes the activities after it.
@@ -55,17 +55,17 @@ UndoId = NewType("UndoId", int)
 
 OF_REMOVED = "a user who was removed"
 TOKENS_EACH = 4
-"""Of Pipedrive's daily budget: an activity is read for one token, and deleted for three."""
+"""Tokens of Pipedrive's daily budget: reading an activity costs one, deleting it three."""
 TOKENS_OF_DEAL = 14
-"""A deal is read for one token, the list of its activities for ten, and deleted for three."""
+"""Reading a deal costs one token, the list of its activities ten, and deleting it three."""
 
 HOLDS_OTHERS = "its activity holds files that are not undone"
 
 
 def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
-    """Whether what is chosen shares an activity with files that are not: then it stays.
+    """Return the condition that a choice shares an activity with other files: then it stays.
 
-    Where a publication is named, or all of a user, its activity is meant with all its files.
+    If a publication is named, or all of a user, its activity is meant with all its files.
     """
     mine = select(publications.c.id).where(replace(chosen, which=Which.ALL).condition)
     there = holder.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
@@ -85,44 +85,44 @@ def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an undo would do, in publications."""
+    """The effect that an undo would have, in publications."""
 
     subject: str
     to_delete: int
-    """What is in Pipedrive."""
+    """The number in Pipedrive."""
     to_settle: int
-    """What is being sent or looked for: once that is known, it is deleted or never sent."""
+    """The number being sent or searched for: once that is known, it is deleted or never sent."""
     to_withdraw: int
-    """What was not sent, and will not be."""
+    """The number that was not sent, and will not be."""
     done: int
-    """Withdrawn already."""
+    """The number withdrawn already."""
     under_way: int
-    """Being undone already."""
+    """The number being undone already."""
     earlier: int = 0
     """Activities from before a person had the publication sent again; they are deleted, too."""
     which: Which = Which.ALL
     kept: int = 0
-    """What shares an activity with files that are not undone."""
+    """The number that shares an activity with files that are not undone."""
     kept_of_others: int = 0
-    """What another tool made, and gitpip adopted: an undo deletes only what gitpip made."""
+    """The number that another tool made and gitpip adopted: an undo deletes only gitpip's own."""
     deals: int = 0
-    """How many deals gitpip made for these users: each that is empty then can go with them."""
+    """The number of deals gitpip made for these users: those that are empty then can be deleted."""
     with_deals: bool = False
 
     @property
     def total(self) -> int:
-        """How many publications the undo would have."""
+        """The number of publications that the undo would have."""
         return self.to_delete + self.to_settle + self.to_withdraw
 
     @property
     def tokens(self) -> int:
-        """How many tokens of Pipedrive's daily budget it takes at most, as far as nothing fails."""
+        """The most tokens of Pipedrive's daily budget that it takes if nothing fails."""
         of_deals = TOKENS_OF_DEAL * self.deals if self.with_deals else 0
         return TOKENS_EACH * (self.activities + self.to_settle) + of_deals
 
     @property
     def activities(self) -> int:
-        """How many activities in Pipedrive would be deleted."""
+        """The number of activities in Pipedrive that would be deleted."""
         return self.earlier + (0 if self.which is Which.EARLIER else self.to_delete)
 
 
@@ -142,9 +142,9 @@ class Undo:
     with_deals: bool = False
     """Whether deals that gitpip made and that are empty after it are deleted, too."""
     counts: Mapping[UndoneState, int] = field(default_factory=dict)
-    """How many publications are so far."""
+    """The number of publications in each state."""
     deal_counts: Mapping[UndoneState, int] = field(default_factory=dict)
-    """How many deals are so far."""
+    """The number of deals in each state."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ _undone = reader(Undone)
 
 
 async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
-    """What would be undone now. Raises PublicationNotFound where one is named that is not there."""
+    """Return what would be undone now. Raises PublicationNotFound if a named one is missing."""
     if chosen.ids:
         named = replace(chosen, which=Which.ALL).condition
         known = await transaction.execute(select(publications.c.id).where(named))
@@ -199,7 +199,7 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
 
 
 def _is_of_another_tool(chosen: Chosen) -> ColumnElement[bool]:
-    """Whether what is chosen is an activity that another tool made; earlier ones are ours."""
+    """Return the condition that another tool made a chosen activity; earlier ones are ours."""
     if chosen.which is Which.EARLIER:
         return false()
     return and_(of_another_tool(publications.c.activity_id), ~_is_shared(chosen))
@@ -234,7 +234,7 @@ async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
 async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datetime) -> Undo:
     """Undo what is chosen, from the end of this transaction on.
 
-    Raises PublicationNotFound, and NothingToUndo where nothing of it is in Pipedrive or waits.
+    Raises PublicationNotFound, and NothingToUndo if nothing of it is in Pipedrive or waits.
     """
     await ledger.lock(transaction)
     await further.take_in(
@@ -305,7 +305,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     )
     ids = select(undone.c.publication_id).where(undone.c.undo_id == undo_id)
     if chosen.which is not Which.NEWEST:
-        await transaction.execute(  # what an undo kept before is looked at again
+        await transaction.execute(  # what an undo kept before is checked again
             update(earlier_activities)
             .where(earlier_activities.c.publication_id.in_(ids))
             .values(kept_because=None)
@@ -317,7 +317,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
 
 
 async def _waits_to_be_sent_again(transaction: Transaction, chosen: Chosen) -> bool:
-    """Whether nothing is before the newest activities because these are not in Pipedrive yet."""
+    """Return whether the newest activities are not in Pipedrive yet, so that none is earlier."""
     if chosen.which is not Which.EARLIER:
         return False
     of_newest = replace(chosen, which=Which.NEWEST).condition
@@ -350,9 +350,9 @@ def _nothing(planned: Plan) -> str:
 
 
 async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Undo:
-    """Let an undo go on that was stopped, or try again what failed in it.
+    """Resume an undo that was stopped, or try again what failed in it.
 
-    Raises UndoNotFound, and UndoNotStopped where it goes on, or nothing failed.
+    Raises UndoNotFound, and UndoNotStopped if it is running, or nothing failed.
     """
     await ledger.lock(transaction)
     undo = await get(transaction, undo_id)
@@ -363,7 +363,7 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
     again = await transaction.execute(
         update(undone)
         .where(undone.c.undo_id == undo_id, undo_troubles.failed_activity())
-        # The others first, so that it can't keep them back.
+        # The others first, so that a failure cannot delay them.
         .values(due_at=now + undone_deals.AFTER_OTHERS, **waits)
     )
     deals_again = await undone_deals.resume(
@@ -382,7 +382,7 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
 
 
 async def get(transaction: Transaction, undo_id: UndoId) -> Undo:
-    """One undo; raises UndoNotFound."""
+    """Return one undo; raises UndoNotFound."""
     found = await _read(transaction, undos.c.id == undo_id)
     if not found:
         raise UndoNotFound(f"there is no undo {undo_id}")
@@ -390,14 +390,14 @@ async def get(transaction: Transaction, undo_id: UndoId) -> Undo:
 
 
 async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[Undo]:
-    """A slice of the undos, newest first."""
+    """Return a page of the undos, newest first."""
     total = await transaction.scalar(select(func.count()).select_from(undos))
     ids = select(undos.c.id).order_by(undos.c.id.desc()).offset(offset).limit(limit)
     return Page(await _read(transaction, undos.c.id.in_(ids)), total or 0)
 
 
 async def unfinished(transaction: Transaction) -> tuple[Undo, ...]:
-    """The undos that are under way or stopped, newest first."""
+    """Return the undos that are under way or stopped, newest first."""
     return await _read(transaction, undos.c.ended_at.is_(None))
 
 
@@ -442,7 +442,7 @@ async def files(
     limit: int,
     state: UndoneState | None = None,
 ) -> tuple[Undone, ...]:
-    """A slice of the publications of an undo, those of tracked users, by their numbers."""
+    """Return a page of the publications of an undo, those of tracked users, by their numbers."""
     return await _undone_of(
         transaction,
         undone.c.undo_id == undo_id,

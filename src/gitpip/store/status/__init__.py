@@ -1,1 +1,1 @@
-"""How the service is doing, as rows: pauses, checks, samples, troubles."""
+"""The state of the service in rows: pauses, checks, samples, troubles."""

@@ -1,4 +1,4 @@
-"""Budgets: what is left of the vendors' limits, and how many users it allows."""
+"""Budgets: what is left of the vendors' limits, and how many users that allows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ GITHUB_POINTS = "GitHub GraphQL points"
 
 @dataclass(frozen=True)
 class Budget:
-    """What is left of one of a vendor's limits. Times are UTC."""
+    """The rest of one of a vendor's limits. Times are UTC."""
 
     name: str
     total: int
     remaining: int
     resets_at: datetime | None
-    """None where the vendor does not say when."""
+    """None if the vendor does not say when."""
     seen_at: datetime
 
 
@@ -42,7 +42,7 @@ _budget = reader(Budget)
 
 
 async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None:
-    """Keep what a vendor said last, whichever process heard it."""
+    """Store the budgets that a vendor last reported, to whichever process."""
     for budget in sorted(seen, key=lambda budget: budget.name):
         values = {
             "total": budget.total,
@@ -64,7 +64,7 @@ async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None
 
 
 async def known_budgets(transaction: Transaction) -> tuple[Budget, ...]:
-    """The budgets that were heard of, by name."""
+    """Return the known budgets, by name."""
     found = await transaction.execute(select(budgets).order_by(budgets.c.name))
     return tuple(map(_budget, found))
 
@@ -77,17 +77,17 @@ async def capacity_now(
     interval: timedelta,
     now: datetime,
 ) -> int:
-    """How many users can be checked in each interval, by the limits and costs that are known.
+    """Return how many users can be checked in each interval, by the known limits and costs.
 
     `share` is the part of the limits that may be used, above 0 and up to 1.
 
-    A pause of GraphQL because of a rate limit or an outage is left out: it is short, and has a
-    problem of its own.
+    A pause of GraphQL because of a rate limit or an outage is not considered: it is short, and has
+    a problem of its own.
     """
     known = {budget.name: budget.total for budget in await known_budgets(transaction)}
     requests = known.get(GITHUB_REQUESTS, 0)
     if not has_token:
-        # What is known may be of a token that was taken away, or given just now.
+        # What is known may be of a token that was removed, or set just now.
         few = min(requests or REQUESTS_WITHOUT_TOKEN, REQUESTS_WITHOUT_TOKEN)
         return capacity(Means(few, share=share), interval)
     if requests <= REQUESTS_WITHOUT_TOKEN:
@@ -106,5 +106,5 @@ async def capacity_now(
 
 
 def token_keeps_from_graphql(pause: Pause | None) -> bool:
-    """Whether this pause of GraphQL lasts until another token is set: this one shows no gists."""
+    """Return whether a pause of GraphQL lasts until a new token: the present one shows no gists."""
     return pause is not None and pause.cause is PauseCause.CREDENTIAL

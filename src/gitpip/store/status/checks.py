@@ -1,4 +1,4 @@
-"""Checks: the record of every look over the due users, and requests for one."""
+"""Checks: the record of each pass over the due users, and requests for one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,14 +22,14 @@ LATEST = 200
 A_DAY = timedelta(days=1)
 AN_HOUR = timedelta(hours=1)
 LARGE = 100
-"""How many users fill a query or two."""
+"""The number of users that fill a query or two."""
 _check = reader(Check)
 
 
 async def request(transaction: Transaction, now: datetime) -> CheckId:
-    """Ask for a check of all users now, and of what could not be read of them.
+    """Request a check of all users now, and of what could not be read of them.
 
-    Whatever runs checks notices the row.
+    The process that runs checks notices the row.
     """
     await schedule.make_due(transaction, now)
     await unreadable.make_due(transaction, now)
@@ -40,7 +40,7 @@ async def request(transaction: Transaction, now: datetime) -> CheckId:
 
 
 async def start(transaction: Transaction, now: datetime) -> CheckId:
-    """Begin a check: the oldest one that was requested or cut short, else a new one."""
+    """Begin a check: the oldest one that was requested or cut short, otherwise a new one."""
     waiting = await transaction.scalar(
         select(checks.c.id).where(checks.c.ended_at.is_(None)).order_by(checks.c.id).limit(1)
     )
@@ -59,25 +59,25 @@ async def start(transaction: Transaction, now: datetime) -> CheckId:
 
 @dataclass(frozen=True)
 class Results:
-    """What the look at some users gave."""
+    """The results of checking some users."""
 
     users: int = 0
     unchanged: int = 0
     gists: int = 0
     files: int = 0
     failures: Sequence[str] = ()
-    """Why users could not be looked at, a line for each."""
+    """The reasons why users could not be checked, a line for each."""
     swept: int = 0
-    """How many users GraphQL was asked about."""
+    """The number of users GraphQL was asked about."""
     points: int = 0
-    """What that cost."""
+    """The GraphQL points that this cost."""
     listed: int = 0
-    """How many were not due, and had their lists read with requests to spare."""
+    """The number of users that were not due, and whose lists were read with spare requests."""
     note: str | None = None
-    """A line among the failures that counts for no user."""
+    """A line among the failures that does not count as a failed user."""
 
     def count(self) -> None:
-        """Count them in the metrics of this process; call it after the commit."""
+        """Count the results in the metrics of this process; call it after the commit."""
         metrics.looks.labels("unchanged").inc(self.unchanged)
         metrics.looks.labels("read").inc(self.users - self.unchanged - len(self.failures))
         metrics.looks.labels("failed").inc(len(self.failures))
@@ -85,7 +85,7 @@ class Results:
 
 
 async def add_results(transaction: Transaction, check_id: CheckId, results: Results) -> None:
-    """Add results to a check. Beyond the first failures only their number is kept."""
+    """Add results to a check, which keeps the first `FAILURES_KEPT` failures and their number."""
     # Gists refer to the check: of two transactions that stored some, each would wait for the other
     # under a lock that forbids references.
     kept = await transaction.scalar(
@@ -110,12 +110,12 @@ async def add_results(transaction: Transaction, check_id: CheckId, results: Resu
 
 
 async def end(transaction: Transaction, check_id: CheckId, now: datetime) -> None:
-    """Close a check."""
+    """Record that a check is over."""
     await transaction.execute(update(checks).where(checks.c.id == check_id).values(ended_at=now))
 
 
 async def prune(transaction: Transaction, before: datetime) -> None:
-    """Forget the checks that ended before a time and neither found anything nor failed."""
+    """Delete the checks that ended before a time and neither found anything nor failed."""
     await transaction.execute(
         delete(checks).where(
             checks.c.ended_at < before,
@@ -127,7 +127,7 @@ async def prune(transaction: Transaction, before: datetime) -> None:
 
 
 async def any_open(transaction: Transaction, *, other_than: CheckId | None = None) -> bool:
-    """Whether a check was requested, or cut short, and waits to be run; `other_than` this one."""
+    """Return whether a requested or cut-short check waits to be run; `other_than` is left out."""
     wanted = select(checks.c.id).where(checks.c.ended_at.is_(None))
     if other_than is not None:
         wanted = wanted.where(checks.c.id != other_than)
@@ -135,7 +135,7 @@ async def any_open(transaction: Transaction, *, other_than: CheckId | None = Non
 
 
 async def spent(transaction: Transaction) -> tuple[int, int, int]:
-    """Of the latest large checks: how many users, how many of them by GraphQL, for what points.
+    """Return the users, the users asked about by GraphQL, and the points of large recent checks.
 
     Smaller checks are left out: their queries cost a point each without being full. So are users
     that were not due: they take only what is left over.
@@ -160,7 +160,7 @@ async def spent(transaction: Transaction) -> tuple[int, int, int]:
 
 
 async def lists_a_day(transaction: Transaction, now: datetime) -> float:
-    """How many lists of users that were not due are read in a day, at the pace of the last one."""
+    """Return how many lists of users that were not due are read per day, at the last day's pace."""
     latest = or_(checks.c.ended_at.is_(None), checks.c.ended_at > now - A_DAY)
     listed, began = (
         await transaction.execute(
@@ -176,7 +176,7 @@ async def lists_a_day(transaction: Transaction, now: datetime) -> float:
 
 
 async def last_end(transaction: Transaction) -> datetime | None:
-    """When the check that ended last did so."""
+    """Return when the last check ended."""
     return await transaction.scalar(
         select(checks.c.ended_at)
         .where(checks.c.ended_at.is_not(None))
@@ -186,7 +186,7 @@ async def last_end(transaction: Transaction) -> datetime | None:
 
 
 async def get(transaction: Transaction, check_id: CheckId) -> Check:
-    """One check; raises CheckNotFound."""
+    """Return one check; raises CheckNotFound."""
     rows = (await transaction.execute(select(checks).where(checks.c.id == check_id))).all()
     if not rows:
         raise CheckNotFound(f"there is no check {check_id}")
@@ -194,7 +194,7 @@ async def get(transaction: Transaction, check_id: CheckId) -> Check:
 
 
 async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[Check]:
-    """A slice of the checks, newest first."""
+    """Return a page of the checks, newest first."""
     total = await transaction.scalar(select(func.count()).select_from(checks))
     rows = await transaction.execute(
         select(checks).order_by(checks.c.id.desc()).offset(offset).limit(limit)
@@ -203,7 +203,7 @@ async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[Che
 
 
 async def _checks(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[Check, ...]:
-    """The checks of these rows, without the failures of users who were removed since."""
+    """Return the checks of these rows, without the failures of users who were removed since."""
     found = [_check(row) for row in rows]
     lines = [line for check in found for line in check.failures]
     shown = await visibility.without_removed(transaction, lines)

@@ -1,4 +1,4 @@
-"""How fresh what is known of the users is."""
+"""The number of users by how up to date they are."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,11 +16,11 @@ STEPS = (
     timedelta(hours=12),
     timedelta(days=1),
 )
-"""The bounds between the groups of freshness; what is known lies three minutes back at least."""
+"""The bounds between the groups; what is known is always at least three minutes old."""
 
 
 async def freshness_groups(transaction: Transaction, now: datetime) -> tuple[int, ...]:
-    """How many active users are known up to within each of `STEPS`, longer ago, and not at all."""
+    """Count the active users known up to within each of `STEPS`, up to earlier, and not at all."""
     until = users.c.complete_until
     bounds = [now - step for step in STEPS]
     groups = [

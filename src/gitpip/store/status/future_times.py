@@ -1,7 +1,7 @@
 """Times that lie further ahead than they can: a clock was ahead when they were written.
 
-A user whose check is due tomorrow, as the clock was a day ahead for a while, would be looked at by
-nobody for a day. Such times are set to what they can be at most.
+A user whose check is due tomorrow, because the clock was a day ahead for a while, would not be
+checked for a day. Such times are set to the latest that they can be.
 """
 
 from datetime import datetime, timedelta
@@ -42,13 +42,14 @@ from gitpip.store.schema_status import pauses
 TOLERANCE = timedelta(minutes=15)
 """Clocks of two machines can differ; a time that is too late by less does little harm."""
 LONGEST_WAIT = timedelta(days=1)
-"""Of a user that GitHub does not show, of something unreadable, and of a pause."""
+"""The longest wait of a user that GitHub does not show, of something unreadable, and of a pause."""
 LONGEST_RETRY = timedelta(hours=7)
-"""Of a delivery, a deal and a note, with the wait for absence: see `publish.delivery`."""
+"""The longest wait of a delivery, deal or note, with that for absence; see `publish.delivery`."""
 LONGEST_WATCH = timedelta(minutes=39)
-"""Between two looks at what was sent twice: see `second_sends`."""
+"""The longest time between two searches for what was sent twice; see `second_sends`."""
 LONGEST_HOLD = timedelta(minutes=5)
-"""Of everything, while more may be on its way into the ledger: see `publish.adopt`."""
+"""The longest hold of everything while more may be on its way into the ledger; see `publish.adopt`.
+"""
 OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | None], ...] = (
     (publications.c.due_at, LONGEST_RETRY, publications.c.state.in_(WAITING)),
     (deals.c.due_at, LONGEST_RETRY, deals.c.state.in_(WAITING)),
@@ -61,7 +62,7 @@ OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | No
 
 
 async def any_too_late(transaction: Transaction, *, now: datetime, interval: timedelta) -> bool:
-    """Whether there is such a time; `interval` is the general one between two checks."""
+    """Return whether any such time exists; `interval` is the general one between two checks."""
     sqlite = transaction.dialect.name == "sqlite"
     return bool(
         await transaction.scalar(
@@ -78,7 +79,7 @@ async def any_too_late(transaction: Transaction, *, now: datetime, interval: tim
 
 
 async def set_back(transaction: Transaction, *, now: datetime, interval: timedelta) -> int:
-    """Set every such time to the latest that it can be; gives the number of users concerned."""
+    """Set every such time to the latest that it can be; return the number of users changed."""
     await lock_ledger(transaction)
     sqlite = transaction.dialect.name == "sqlite"
     next_check_at = case((users.c.check_interval.is_(None), now + interval), else_=now)

@@ -13,7 +13,7 @@ from gitpip.store.schema_status import services
 
 HEARTBEAT = timedelta(seconds=2)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-"""An instance that has not shown itself for so long is taken for gone."""
+"""An instance without a heartbeat for this long is considered gone."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Instance:
     part: Part
     started_at: datetime
     ailments: tuple[str, ...] = ()
-    """What its `/health` says is wrong."""
+    """The problems that its `/health` reports."""
     clock_ahead: timedelta = timedelta(0)
-    """How far its clock is ahead of GitHub's; 0 where they agree, or nothing is known."""
+    """How far its clock is ahead of GitHub's; 0 if they agree, or nothing is known."""
     has_github_token: bool | None = None
-    """None where an older version does not say so."""
+    """None if its version is older and does not report it."""
     has_pipedrive_token: bool | None = None
 
     @property
@@ -40,14 +40,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The vendors that a process has a token of."""
+    """The vendors for which a process has a token."""
 
     github: bool
     pipedrive: bool
 
 
 def tokens_at_work(running: Sequence[Instance]) -> Tokens | None:
-    """What the instances that watch and publish have; None where none of them says so."""
+    """Return the tokens of the instances that watch and publish; None if no instance reports it."""
     told = [one for one in running if one.works and one.has_pipedrive_token is not None]
     if not told:
         return None
@@ -59,7 +59,7 @@ def tokens_at_work(running: Sequence[Instance]) -> Tokens | None:
 
 @dataclass(frozen=True)
 class Beat:
-    """What a process shows of itself; see `Instance`."""
+    """The heartbeat of a process; see `Instance`."""
 
     instance_id: str
     version: str
@@ -73,7 +73,7 @@ _instance = reader(Instance)
 
 
 async def record_heartbeat(transaction: Transaction, beat: Beat, now: datetime) -> None:
-    """Renew this instance's row, and clear those of instances long gone."""
+    """Renew this instance's row, and delete those of instances that are long gone."""
     shown = {
         "heartbeat_at": now,
         "ailments": beat.ailments or None,
@@ -105,7 +105,7 @@ async def end_heartbeat(transaction: Transaction, instance_id: str) -> None:
 
 
 async def running(transaction: Transaction, now: datetime) -> tuple[Instance, ...]:
-    """The instances that showed life lately."""
+    """Return the instances with a recent heartbeat."""
     rows = await transaction.execute(
         select(services)
         .where(services.c.heartbeat_at > now - HEARTBEAT_TIMEOUT)

@@ -1,4 +1,4 @@
-"""How much waits since it may not be sent: in a dry run, and of paused users."""
+"""The number of waiting files that may not be sent: in a dry run, and of paused users."""
 
 from dataclasses import dataclass
 
@@ -14,20 +14,20 @@ from gitpip.store.visibility import tracked
 
 @dataclass(frozen=True)
 class KeptBack:
-    """How many files wait to be sent that may not be sent, and of how many users."""
+    """The number of waiting files that may not be sent, and of users in a dry run."""
 
     in_dry_run: int
     of_paused: int
     """Of paused users, unless they are in a dry run."""
     dry_users: int
-    """How many tracked users have the mode dry-run of their own."""
+    """The number of tracked users whose own mode is dry-run."""
 
 
 def is_kept_back(overall: PublishingMode) -> ColumnElement[bool]:
-    """The condition on a publication that waits to be sent and may not."""
+    """Return the condition on a publication that waits to be sent and may not be."""
     kept_back = or_(users.c.state == UserState.PAUSED.value, in_dry_run(overall))
     of_user = select(users.c.key).where(users.c.key == publications.c.user_key, tracked, kept_back)
-    # Looked up row by row: most often fewer publications wait than there are users.
+    # Checked row by row: usually fewer publications wait than there are users.
     return and_(
         publications.c.state == PublicationState.PENDING.value,
         of_user.correlate(publications).exists(),
@@ -35,7 +35,7 @@ def is_kept_back(overall: PublishingMode) -> ColumnElement[bool]:
 
 
 async def counts(transaction: Transaction, overall: PublishingMode) -> KeptBack:
-    """How much is kept back now."""
+    """Return how many files may not be sent now."""
     dry_users = await transaction.scalar(
         select(func.count()).where(tracked, users.c.publishing_mode == PublishingMode.DRY_RUN.value)
     )

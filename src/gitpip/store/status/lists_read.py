@@ -1,4 +1,4 @@
-"""How far the reading of every user's list by REST is, which backs up what GraphQL answers."""
+"""The progress of reading every user's list by REST, which backs up what GraphQL answers."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,25 +13,25 @@ from gitpip.store.users.schedule import LISTED_EVERY, listed
 
 @dataclass(frozen=True)
 class Lists:
-    """How far the reading of every list is. Times are UTC."""
+    """The progress of reading every list. Times are UTC."""
 
     users: int
-    """How many are active."""
+    """The number of active users."""
     waiting: int
-    """How many of these users' lists were not read for `LISTED_EVERY`."""
+    """The number of these whose lists were not read for `LISTED_EVERY`."""
     oldest: datetime | None
-    """When the list that was not read for the longest time was read, or its user added."""
+    """The time when the list unread for the longest was read, or its user added."""
     a_day: float
-    """How many lists of users that were not due are read in a day, at the present pace."""
+    """The number of lists of users that were not due that are read per day, at the present pace."""
 
     @property
     def round(self) -> timedelta | None:
-        """How long a round over everybody takes so; None if no list waits, or none is read."""
+        """The time of a round over all users at that pace; None if no list waits or is read."""
         return timedelta(days=self.users / self.a_day) if self.waiting and self.a_day else None
 
 
 async def lists(transaction: Transaction, now: datetime) -> Lists:
-    """How far the reading of every list is."""
+    """Return the progress of reading every list."""
     number = await transaction.scalar(select(func.count()).select_from(users).where(active))
     waiting = await transaction.scalar(
         select(func.count()).select_from(users).where(active, listed < now - LISTED_EVERY)

@@ -1,4 +1,4 @@
-"""Pauses of watching and publishing: why, until when, and how one ends."""
+"""Pauses of watching and publishing: their reasons and ends, and how one ends."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -20,11 +20,11 @@ from gitpip.store.schema_status import pauses
 PUBLISHING = "publishing"
 WATCHING = "watching"
 SWEEPING = "sweeping"
-"""Asking GraphQL about many users at once; meanwhile everybody is checked by REST."""
+"""Asking GraphQL about many users at once; during this pause all users are checked by REST."""
 READING = "reading"
-"""Reading what is new; telling the unchanged from the others goes on."""
+"""Reading what is new; telling unchanged users from the others continues."""
 EXAMINING = "examining"
-"""Examining files for credentials; meanwhile no file and no note is sent."""
+"""Examining files for credentials; during this pause no file and no note is sent."""
 
 PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING, EXAMINING)
 STOPS_WATCHING = (WATCHING, READING)
@@ -34,13 +34,13 @@ STOPS_PUBLISHING = (PUBLISHING, EXAMINING)
 ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
 SAME_PAUSE = timedelta(minutes=5)
-"""A pause that follows another within this time is the same trouble, going on."""
+"""A pause that follows another within this time is the same trouble continued."""
 _pause = reader(Pause)
 _by_name = select(pauses).where(pauses.c.name == bindparam("wanted"))
 _not_of_others = _by_name.where(
     or_(pauses.c.credential.is_(None), pauses.c.credential == bindparam("token"))
 )
-"""Built once: what publishes asks this before each request."""
+"""Built once: the publisher runs this query before each request."""
 
 
 async def pause(
@@ -51,7 +51,7 @@ async def pause(
     credential: str | None = None,
     now: datetime | None = None,
 ) -> None:
-    """Stop all publishing or watching until a time, saying why. Since when, the rows say.
+    """Stop all publishing or watching until a time, for a reason. The row keeps when it began.
 
     `credential` is the fingerprint of the token that was refused or used up, if that is the reason.
     `now` (UTC) is the present time, the clock's if not given.
@@ -71,7 +71,7 @@ async def pause(
                 await transaction.execute(insert(pauses).values(name=name, since=now, **values))
             break
         except IntegrityError:
-            # Another process has made it at the same time, and told it: now it goes on.
+            # Another process has inserted the row and recorded the event: this pause continues it.
             last = await _locked(transaction, name)
     begins = last is None or last.until <= now - SAME_PAUSE
     if last is not None:
@@ -86,7 +86,7 @@ async def pause(
 
 
 async def _locked(transaction: Transaction, name: str) -> Pause | None:
-    """The last pause of this name, with the lock of its row to the end of the transaction."""
+    """Return the last pause of this name, its row locked until the transaction ends."""
     row = (
         await transaction.execute(select(pauses).where(pauses.c.name == name).with_for_update())
     ).one_or_none()
@@ -96,11 +96,11 @@ async def _locked(transaction: Transaction, name: str) -> Pause | None:
 async def end_pauses(
     transaction: Transaction, names: Collection[str], now: datetime
 ) -> tuple[str, ...]:
-    """End those of these pauses that GitHub did not ask for; gives their names.
+    """End those of these pauses that GitHub did not ask for; return their names.
 
-    Their rows stay until a request succeeds, which is why one request goes alone at first.
-    Whatever a pause of publishing put off to its end is due at `now`. Deals that can't be made for
-    now are part of publishing: their waits end too.
+    Their rows stay until a request succeeds, which is why only one request is sent at first. What a
+    pause of publishing put off to its end is due at `now`. Deals that cannot be made for now are
+    part of publishing: their waits end too.
     """
     if PUBLISHING in names:
         await ledger.lock(transaction)
@@ -129,16 +129,17 @@ async def end_pauses(
 
 
 async def resume(transaction: Transaction, name: str, now: datetime | None = None) -> None:
-    """Forget a pause, also one whose time is over."""
+    """Delete a pause, also one whose time is over."""
     await _forget(transaction, now or utc_now(), pauses.c.name == name)
 
 
 async def resume_with(
     transaction: Transaction, names: Collection[str], credential: str
 ) -> tuple[str, ...]:
-    """End those of these pauses that another token than `credential` caused; give their names.
+    """End those of these pauses that another token than `credential` caused; return their names.
 
-    And those that a publishing setting caused: another account, or another environment, may fit it.
+    Also those that a publishing setting caused: another account, or another environment, may fit
+    it.
     """
     others = or_(pauses.c.credential != credential, pauses.c.cause == PauseCause.SETTING)
     return await _forget(transaction, utc_now(), pauses.c.name.in_(names), others)
@@ -147,13 +148,13 @@ async def resume_with(
 async def paused(
     transaction: Transaction, name: str, now: datetime, *, credential: str | None = None
 ) -> Pause | None:
-    """The pause that holds at `now`, if any; none that another token than `credential` caused."""
+    """Return the pause in effect at `now`, if any; none that another token caused."""
     last = await last_pause(transaction, name, credential=credential)
     return last if last and last.until > now else None
 
 
 async def pauses_now(transaction: Transaction, now: datetime) -> dict[str, Pause]:
-    """Every pause that holds at `now`, by name."""
+    """Return every pause in effect at `now`, by name."""
     rows = await transaction.execute(select(pauses).where(pauses.c.until > now))
     return {row.name: _pause(row) for row in rows}
 
@@ -161,7 +162,7 @@ async def pauses_now(transaction: Transaction, now: datetime) -> dict[str, Pause
 async def last_pause(
     transaction: Transaction, name: str, *, credential: str | None = None
 ) -> Pause | None:
-    """The pause of this name, also one that is over and was not ended by a success since.
+    """Return the pause of this name, also one that is over but was not ended by a success.
 
     With `credential`, none that another token than this one caused.
     """
@@ -172,7 +173,7 @@ async def last_pause(
 
 
 async def checks_held_up(transaction: Transaction, now: datetime) -> Pause | None:
-    """The pause that keeps every check from being made, if any.
+    """Return the pause that prevents every check, if any.
 
     Without GraphQL users are checked by REST, and the other way round: one of them is enough.
     """
@@ -184,7 +185,7 @@ async def checks_held_up(transaction: Transaction, now: datetime) -> Pause | Non
 
 
 async def clear_pause(transaction: Transaction, name: str, now: datetime) -> None:
-    """Forget a pause that is over."""
+    """Delete a pause that is over."""
     await _forget(transaction, now, pauses.c.name == name, pauses.c.until <= now)
 
 

@@ -1,7 +1,7 @@
-"""A person's pause of publishing: one row, for all replicas, until a time or until it is ended.
+"""A person's pause of publishing: one row for all replicas, until a time or until it is ended.
 
-It is no pause of `pauses`, which are gitpip's own and end when a probe succeeds, when the token
-changes or when somebody tries again.
+It is not one of `pauses`, which are gitpip's own and end when a probe succeeds, when the token
+changes or when a person tries again.
 """
 
 from dataclasses import dataclass, replace
@@ -21,14 +21,14 @@ ROW = 1
 
 @dataclass(frozen=True)
 class PersonsPause:
-    """Who paused publishing, why, and until when. Times are UTC."""
+    """A pause of publishing by a person, with its reason and end. Times are UTC."""
 
     paused_by: str
     since: datetime
     until: datetime | None
-    """None where it lasts until somebody ends it."""
+    """None if it lasts until a person ends it."""
     reason: str
-    """Empty where none was given."""
+    """Empty if none was given."""
 
 
 _pause = reader(PersonsPause)
@@ -38,17 +38,18 @@ _current = select(publishing_pause).where(
 
 
 async def current(transaction: Transaction, now: datetime) -> PersonsPause | None:
-    """A person's pause that holds at `now`, if there is one."""
+    """Return the person's pause in effect at `now`, if there is one."""
     row = (await transaction.execute(_current, {"now": now})).one_or_none()
     return _pause(row) if row else None
 
 
 async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) -> bool:
-    """Pause publishing; one that holds already goes on since its own time, as this one says.
+    """Pause publishing, or change the pause in effect, which keeps its beginning.
 
-    Gives whether that changes anything: one with the same end and reason stays as it is.
+    Return whether that changes anything: a pause with the same end and reason stays as it is.
 
-    No request begins after the commit: the statement that marks a row as being sent asks for it.
+    No request begins after the commit: the statement that marks a row as being sent checks the
+    pause.
     """
     await commit_order.one_at_a_time(transaction, "publishing pause")
     before = await current(transaction, now)
@@ -71,9 +72,9 @@ async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) ->
 
 
 async def end(transaction: Transaction, now: datetime) -> PersonsPause | None:
-    """End a person's pause; gives what it was, None where there was none.
+    """End a person's pause; return it as it was, or None if there was none.
 
-    A running service goes on within two seconds: its sweep finds what waits.
+    A running service continues within two seconds: its sweep finds what waits.
     """
     await commit_order.one_at_a_time(transaction, "publishing pause")
     before = await current(transaction, now)

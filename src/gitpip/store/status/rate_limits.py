@@ -1,4 +1,4 @@
-"""What all processes must know of GitHub's limits: recent requests, and the wait it asked for."""
+"""GitHub's limits, shared by all processes: recent requests, and the wait GitHub asked for."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.schema_status import github_limits
 
 LIMITS_KEPT_FOR = timedelta(days=30)
-"""How long the limits of a token that is not used any more stay on record."""
+"""How long the limits of a token that is no longer used are kept."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class Reservation:
-    """How many requests may be sent, and if none, how long to wait. Times are aware UTC."""
+    """The number of requests that may be sent, or the wait if it is 0. Times are aware UTC."""
 
     granted: int
     wait: timedelta
-    """Until the oldest reservation leaves the window; zero if some were granted."""
+    """The time until the oldest reservation leaves the window; zero if some were granted."""
     until: datetime | None
-    """The time before which GitHub wants no request; then none is granted."""
+    """The time before which GitHub wants no request; if set, none is granted."""
     refusals: int
-    """How many requests in a row GitHub refused because of its limits."""
+    """The number of requests in a row that GitHub refused because of its limits."""
 
 
 async def reserve(
@@ -49,7 +49,7 @@ async def reserve(
     row = await _locked(transaction, limit, now)
     if row.until is not None and row.until > now:
         return Reservation(0, timedelta(0), row.until, row.refusals)
-    # A process whose clock is ahead may have written times to come; they count within the window.
+    # A process whose clock is ahead may have written future times; they count within the window.
     recent = [
         (at, number) for at, number in _read(row.reserved) if now - window < at <= now + window
     ]
@@ -72,9 +72,9 @@ async def note_wait(
     refusals: int,
     now: datetime,
 ) -> None:
-    """Note `until` when GitHub wants no request, unless a later time is known.
+    """Record the time until which GitHub wants no request, unless a later one is known.
 
-    `refusals` is how many requests in a row were refused.
+    `refusals` is the number of requests in a row that were refused.
     """
     row = await _locked(transaction, limit, now)
     known = [time for time in (row.until, until) if time is not None]

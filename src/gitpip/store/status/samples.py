@@ -1,4 +1,4 @@
-"""Samples: how long the queue was, every few minutes of the last day."""
+"""Samples: the length of the queue every few minutes of the last day."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ SAMPLES_KEPT_FOR = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Sample:
-    """How many publications waited at a time."""
+    """The number of publications that waited at a time."""
 
     at: datetime
     waiting: int
@@ -29,13 +29,13 @@ _sample = reader(Sample)
 
 
 async def sample_is_due(transaction: Transaction, now: datetime) -> bool:
-    """Whether it is time to note how long the queue is."""
+    """Return whether the next sample of the queue's length is due."""
     last = await transaction.scalar(select(func.max(samples.c.at, type_=samples.c.at.type)))
     return last is None or now - last >= SAMPLE_EVERY
 
 
 async def take_sample(transaction: Transaction, now: datetime) -> None:
-    """Note how long the queue is, and forget what is older than a day."""
+    """Record the length of the queue, and delete samples older than a day."""
     waiting = await transaction.scalar(
         select(func.count()).where(
             publications.c.state.in_(WAITING), of_tracked(publications.c.user_key)
@@ -50,6 +50,6 @@ async def take_sample(transaction: Transaction, now: datetime) -> None:
 
 
 async def samples_of_a_day(transaction: Transaction) -> tuple[Sample, ...]:
-    """The samples that are kept, oldest first."""
+    """Return the samples that are kept, oldest first."""
     found = await transaction.execute(select(samples).order_by(samples.c.at))
     return tuple(map(_sample, found))

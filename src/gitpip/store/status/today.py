@@ -1,4 +1,4 @@
-"""How much there really is: what a plan for more is compared with."""
+"""The present load: the numbers that a plan for more is compared with."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,22 +17,22 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Today:
-    """What the rows say at one time. Times are UTC."""
+    """The load at one time, as the rows show it. Times are UTC."""
 
     users: int
-    """Those that are watched now."""
+    """The number of active users."""
     gists_per_day: float
-    """Found within the last seven days, the past of new users included."""
+    """The number found per day in the last seven days, existing gists of new users included."""
     files_per_day: float
     freshness_p95_seconds: float | None
-    """How long ago 95 of 100 users were known completely; None where none was read yet."""
+    """The age up to which 95 of 100 users are known completely; None if none was read yet."""
     database_bytes: int
     budgets: tuple[Budget, ...]
-    """What the vendors said last of their limits."""
+    """The limits as the vendors last reported them."""
 
 
 async def read(transaction: Transaction, now: datetime) -> Today:
-    """How much there is at `now`."""
+    """Return the load at `now`."""
     since = now - WEEK
     found = await _found(transaction, gists, since)
     files = await _found(transaction, gist_files, since)
@@ -48,9 +48,9 @@ async def read(transaction: Transaction, now: datetime) -> Today:
 
 
 async def _found(transaction: Transaction, table: Table, since: datetime) -> int:
-    """How many rows of tracked users were found since a time.
+    """Return how many rows of tracked users were found since a time.
 
-    An index alone counts all of them; those of removed users, which are few, are taken off.
+    An index alone counts all of them; those of removed users, which are few, are subtracted.
     """
     number = select(func.count()).select_from(table).where(table.c.found_at >= since)
     hidden = await transaction.scalar(number.where(of_removed(table.c.user_key)))
@@ -58,7 +58,7 @@ async def _found(transaction: Transaction, table: Table, since: datetime) -> int
 
 
 async def database_size(transaction: Transaction) -> int:
-    """Bytes on disk, without SQLite's log of what is not in the file yet."""
+    """Return the bytes on disk, without SQLite's log of what is not in the file yet."""
     if transaction.dialect.name == "sqlite":
         pages = await transaction.scalar(text("PRAGMA page_count"))
         return int(pages or 0) * int(await transaction.scalar(text("PRAGMA page_size")) or 0)

@@ -1,4 +1,4 @@
-"""What the rows say is going wrong: counts, since when, and an example of each."""
+"""The troubles that the rows show: the count, the beginning and an example of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ FAILED = PublicationState.FAILED.value
 PENDING = PublicationState.PENDING.value
 UNCERTAIN = PublicationState.UNCERTAIN.value
 OFTEN = 3
-"""After so many failed attempts a note is overdue, as a publication is: see `schema.retried`."""
+"""The failed attempts after which a note is overdue, as a publication is: see `schema.retried`."""
 
 
 filename = (
@@ -64,12 +64,12 @@ filename = (
 
 
 without_target = ~exists().where(targets.c.user_key == deals.c.user_key)
-"""A user with a target needs no deal."""
+"""The condition that a user has no target, and so needs a deal."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """How many rows are in the same kind of trouble. Times are UTC."""
+    """The number of rows with the same kind of trouble. Times are UTC."""
 
     count: int
     since: datetime | None = None
@@ -77,11 +77,11 @@ class Trouble:
     example: str | None = None
     """A login, or a file's name."""
     reason: str | None = None
-    """Why it is so, of the example."""
+    """The reason for the example's trouble."""
     next_try: datetime | None = None
-    """When the next attempt comes, where that is asked for."""
+    """The time of the next attempt, if that is asked for."""
     unreachable: bool = False
-    """Whether one of them is in it since GitHub can't be reached."""
+    """Whether GitHub cannot be reached, for at least one of the rows."""
 
 
 NONE = Trouble(0)
@@ -96,7 +96,7 @@ async def _trouble(
     example: ColumnElement[Any],
     reason: ColumnElement[Any] | None = None,
 ) -> Trouble:
-    """The rows that are wanted; `example` may be a scalar subquery, read for one row alone."""
+    """Return the trouble of the rows; `example` may be a scalar subquery, read for one row."""
     counted = await transaction.execute(
         select(func.count(), func.min(since, type_=since.type)).select_from(rows).where(*wanted)
     )
@@ -115,12 +115,12 @@ async def _trouble(
 
 
 async def users_unavailable(transaction: Transaction) -> Trouble:
-    """Users that GitHub does not show; `since` is up to when the first of them is known."""
+    """Return the users GitHub does not show; `since` is the time up to which the first is known."""
     return await _troubled_users(transaction, users.c.state == UserState.UNAVAILABLE.value)
 
 
 async def users_failing(transaction: Transaction) -> Trouble:
-    """Other users whose last check failed; `since` is up to when the first of them is known."""
+    """Return other users whose last check failed; `since` is as in `users_unavailable`."""
     is_active = users.c.state == UserState.ACTIVE.value
     trouble = await _troubled_users(transaction, is_active)
     if not trouble.count:
@@ -142,7 +142,7 @@ async def _troubled_users(transaction: Transaction, state: ColumnElement[bool]) 
 
 
 async def users_unread(transaction: Transaction) -> Trouble:
-    """Active users who were never checked completely; `since` is when the first was added."""
+    """Return the active users never checked completely; `since` is when the first was added."""
     return await _trouble(
         transaction,
         users,
@@ -153,7 +153,7 @@ async def users_unread(transaction: Transaction) -> Trouble:
 
 
 async def users_not_compared(transaction: Transaction) -> Trouble:
-    """Active users with gists whose list was not read since an upgrade from before 0025."""
+    """Return active users with gists whose list was not read since an upgrade from before 0025."""
     return await _trouble(
         transaction,
         users,
@@ -170,17 +170,17 @@ async def users_late(
     complete_before: datetime,
     interval: timedelta,
 ) -> Trouble:
-    """Users checked before whose next check is overdue; `since` is up to when they are known.
+    """Return the overdue users among those checked before; `since` is up to when they are known.
 
-    Overdue is a user who was due before `due_before`. So is one who is known up to less than
-    `complete_before`, except users with an own interval longer than `interval`. Users whose last
-    check failed are left out.
+    A user is overdue who was due before `due_before`, or who is known only up to a time before
+    `complete_before` and has no own interval longer than `interval`. Users whose last check failed
+    are left out.
     """
     usual = or_(
         users.c.check_interval.is_(None),
         users.c.check_interval <= max(interval, timedelta(seconds=1)),
     )
-    # Each has an index, which tells that there are few.
+    # Each condition has an index, which shows that there are few.
     overdue = union(
         select(users.c.key).where(looked_at, users.c.next_check_at < due_before),
         select(users.c.key).where(active, users.c.complete_until < complete_before, usual),
@@ -196,24 +196,24 @@ async def users_late(
 
 
 async def publications_failed(transaction: Transaction) -> Trouble:
-    """Publications that Pipedrive refused."""
+    """Return the publications that Pipedrive refused."""
     return await _publications(transaction, publications.c.state == FAILED)
 
 
 async def publications_uncertain(transaction: Transaction, sent_before: datetime) -> Trouble:
-    """Publications sent before a time of which it is still unknown whether they arrived."""
+    """Return the publications sent before a time that are still uncertain."""
     return await _publications(
         transaction, publications.c.state == UNCERTAIN, publications.c.sent_at < sent_before
     )
 
 
 async def publications_retried(transaction: Transaction) -> Trouble:
-    """Publications that wait although they were sent three times already, or more often."""
+    """Return the publications that wait although they were sent three times or more."""
     return await _publications(transaction, retried)
 
 
 async def publications_not_looked_for(transaction: Transaction, now: datetime) -> Trouble:
-    """Publications that wait since Pipedrive did not show whether they arrived before."""
+    """Return the publications that wait because a search did not show whether they had arrived."""
     return await _publications(
         transaction,
         publications.c.state == PENDING,
@@ -224,17 +224,17 @@ async def publications_not_looked_for(transaction: Transaction, now: datetime) -
 
 
 async def activities_lost(transaction: Transaction) -> Trouble:
-    """Published files whose activity is gone: its id is that of another file's."""
+    """Return the published files whose activity is lost: its id is that of another file's."""
     return await _publications(transaction, activity_lost, since=publications.c.activity_lost_at)
 
 
 async def doubles_left(transaction: Transaction, since: datetime) -> Trouble:
-    """Files found in Pipedrive twice since then, of which gitpip deleted none."""
+    """Return the files found in Pipedrive twice since then, of which gitpip deleted neither."""
     return await _doubles(transaction, doubles.c.reason.is_not(None), doubles.c.found_at > since)
 
 
 async def doubles_deleted(transaction: Transaction, since: datetime) -> Trouble:
-    """Files found in Pipedrive twice since then, and made one by gitpip."""
+    """Return the files found in Pipedrive twice since then, of which gitpip deleted one."""
     return await _doubles(transaction, doubles.c.reason.is_(None), doubles.c.found_at > since)
 
 
@@ -252,11 +252,11 @@ async def _doubles(transaction: Transaction, *wanted: ColumnElement[bool]) -> Tr
 async def publications_overdue(
     transaction: Transaction, due_before: datetime, overall: PublishingMode, *, backfill: bool
 ) -> Trouble:
-    """Publications that were to be sent before a time; `backfill` also counts those of the past.
+    """Return the publications due before a time; `backfill` also counts those of existing gists.
 
-    Those that may not be sent, under the mode of everybody, are left out.
+    Those that may not be sent, under the general mode `overall`, are left out.
 
-    `since` is since when the first of them is due.
+    `since` is when the first of them was due.
     """
     wanted = [
         publications.c.state == PENDING,
@@ -269,9 +269,9 @@ async def publications_overdue(
 
 
 async def publications_waiting(transaction: Transaction, overall: PublishingMode) -> int:
-    """How many publications are still to be sent, or to be confirmed, and may be."""
+    """Return how many publications are still to be sent or confirmed, and may be."""
     waiting = select(func.count()).where(publications.c.state.in_(WAITING))
-    # An index alone counts all of them; the few of removed users are taken off.
+    # An index alone counts all of them; the few of removed users are subtracted.
     all_of_them = await transaction.scalar(waiting) or 0
     if not all_of_them:
         return 0
@@ -281,7 +281,7 @@ async def publications_waiting(transaction: Transaction, overall: PublishingMode
 
 
 async def publications_put_off(transaction: Transaction, overall: PublishingMode) -> Trouble:
-    """Publications that wait with a reason: an attempt did not succeed, or could not be made."""
+    """Return the publications that wait for a reason: an attempt failed, or could not be made."""
     return await _publications(
         transaction,
         publications.c.state.in_(WAITING),
@@ -291,7 +291,7 @@ async def publications_put_off(transaction: Transaction, overall: PublishingMode
 
 
 async def last_published(transaction: Transaction) -> datetime | None:
-    """When a publication last arrived."""
+    """Return when a publication last arrived."""
     latest: datetime | None = await transaction.scalar(
         select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
     )
@@ -314,12 +314,12 @@ async def _publications(
 
 
 async def deals_failed(transaction: Transaction) -> Trouble:
-    """Deals that Pipedrive refused."""
+    """Return the deals that Pipedrive refused."""
     return await _deals(transaction, deals.c.state == FAILED)
 
 
 async def targets_unusable(transaction: Transaction) -> Trouble:
-    """The users whose target can't be used, so that their files wait."""
+    """Return the users whose target cannot be used, so that their files wait."""
     other = ~exists().where(accounts.c.key == targets.c.account_key, is_bound)
     is_other = and_(targets.c.account_key.is_not(None), other)
     return await _trouble(
@@ -333,12 +333,12 @@ async def targets_unusable(transaction: Transaction) -> Trouble:
 
 
 async def deals_gone(transaction: Transaction) -> Trouble:
-    """The users whose files wait for what became of their deal."""
+    """Return the users whose files wait because their deal was closed or removed."""
     return await _drifts(transaction, WAITS)
 
 
 async def deals_drifted(transaction: Transaction, since: datetime) -> Trouble:
-    """The users whose deal was closed or removed since then, and whose files do not wait."""
+    """Return the users whose deal was closed or removed since then, and whose files do not wait."""
     return await _drifts(transaction, ~WAITS, deal_drifts.c.drifted_at >= since)
 
 
@@ -359,17 +359,18 @@ async def _drifts(transaction: Transaction, *wanted: ColumnElement[bool]) -> Tro
 async def deals_delayed(
     transaction: Transaction, now: datetime, overall: PublishingMode
 ) -> Trouble:
-    """Deals that were refused and are tried again, where a publication waits for them.
+    """Return the refused deals that are tried again and that a publication waits for.
 
-    `overall` is the mode of everybody: nothing is tried for what a mode or a pause keeps back.
-    `since` is when the first of them was last sent, `next_try` when one of them is tried next.
+    `overall` is the general mode: nothing is tried for what a mode or a pause keeps from being
+    sent. `since` is when the first of them was last sent, `next_try` when one of them is tried
+    next.
     """
     awaited = exists().where(
         publications.c.user_key == deals.c.user_key,
         publications.c.state == PENDING,
         ~is_kept_back(overall),
     )
-    # One without an attempt that counts, which is due, was only held up by a pause.
+    # A due deal without an attempt that counts was only delayed by a pause.
     refused = or_(deals.c.attempts > 0, deals.c.due_at > now)
     wanted = [deals.c.state == PENDING, deals.c.reason.is_not(None), refused, awaited]
     trouble = await _deals(transaction, *wanted)
@@ -384,7 +385,7 @@ async def deals_delayed(
 
 
 async def deals_uncertain(transaction: Transaction, sent_before: datetime) -> Trouble:
-    """Deals sent before a time of which it is still unknown whether they arrived."""
+    """Return the deals sent before a time that are still uncertain."""
     return await _deals(transaction, deals.c.state == UNCERTAIN, deals.c.sent_at < sent_before)
 
 
@@ -400,7 +401,7 @@ async def _deals(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trou
 
 
 def _beside_users(few: Table) -> FromClause:
-    """The rows of few users, with the rows of these.
+    """Return the rows of few users, joined with the users.
 
     An expression lets SQLite begin with the few, not with all users.
     """
@@ -408,14 +409,14 @@ def _beside_users(few: Table) -> FromClause:
 
 
 async def deals_doubled(transaction: Transaction, since: datetime) -> Trouble:
-    """Users with a second deal, found since then, besides the one that is in use."""
+    """Return the users with a second deal, found since then, besides the one in use."""
     return await _trouble(
         transaction,
         _beside_users(deal_doubles).join(deals, deals.c.user_key == users.c.key),
         [
             tracked,
             deal_doubles.c.found_at > since,
-            # The one in use may be gone meanwhile, and the other in its place.
+            # The deal in use may have been deleted meanwhile, and the other one be used instead.
             deals.c.deal_id != deal_doubles.c.deal_id,
         ],
         since=deal_doubles.c.found_at,
@@ -429,19 +430,19 @@ async def deals_doubled(transaction: Transaction, since: datetime) -> Trouble:
 
 
 async def notes_failed(transaction: Transaction) -> Trouble:
-    """Published files whose note Pipedrive did not let us bring up to date."""
+    """Return the published files whose note Pipedrive did not let gitpip update."""
     return await _publications(transaction, note_failed, since=publications.c.published_at)
 
 
 async def notes_waiting(transaction: Transaction) -> Trouble:
-    """Notes in Pipedrive that are not as their files are, and will be written anew."""
+    """Return the notes in Pipedrive that differ from their files and will be updated."""
     return await _notes(transaction)
 
 
 async def notes_overdue(transaction: Transaction, asked_before: datetime) -> Trouble:
-    """Those that wait since before a time, or were tried three times already.
+    """Return the notes that have waited since before a time, or were tried three times.
 
-    When the next attempt is due says nothing of that: each failure puts it off.
+    The time of the next attempt does not show that: each failure puts it off.
     """
     waits_long = and_(
         amendments.c.asked_at < asked_before, publications.c.published_at < asked_before
@@ -450,7 +451,7 @@ async def notes_overdue(transaction: Transaction, asked_before: datetime) -> Tro
 
 
 async def _notes(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:
-    # An expression lets SQLite begin with the notes, which are few, not with all that is published.
+    # An expression lets SQLite begin with the notes, which are few, not with all published files.
     of_note = func.coalesce(amendments.c.publication_id, amendments.c.publication_id)
     return await _trouble(
         transaction,
@@ -469,7 +470,7 @@ async def _notes(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trou
 async def checks_abandoned(
     transaction: Transaction, *, now: datetime, requested_before: datetime
 ) -> Trouble:
-    """Checks requested before a time that are not over, while no user is being checked."""
+    """Return checks requested before a time that are not over, while no user is being checked."""
     claimed = exists().where(users.c.claimed_by.is_not(None), users.c.claimed_until > now)
     return await _trouble(
         transaction,
@@ -481,5 +482,5 @@ async def checks_abandoned(
 
 
 async def any_checkable(transaction: Transaction) -> bool:
-    """Whether a tracked user is not paused."""
+    """Return whether any tracked user is not paused."""
     return bool(await transaction.scalar(select(exists().where(looked_at))))

@@ -1,4 +1,4 @@
-"""Whether work waits, and how far it has come: what tells a standstill from patience."""
+"""Waiting work and its progress, which tell a stall from a wait."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,18 +21,21 @@ TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
 
 @dataclass(frozen=True)
 class Work:
-    """What one part of the service has to do at one time, in all processes together."""
+    """The work of one part of the service at one time, in all processes together."""
 
     waits: bool
-    """Whether something is due that no vendor, and no missing token, holds up."""
+    """Whether something is due that no vendor and no missing token prevents."""
     claimed: bool
-    """Whether some process works on it at this moment."""
+    """Whether a process works on it at this moment."""
     mark: tuple[object, ...]
-    """Changes whenever any process has done a step."""
+    """A value that changes whenever a process has done a step."""
 
 
 async def of_watching(transaction: Transaction, now: datetime) -> Work:
-    """The users who are due, and the last result of a check: a success, a failure or a file."""
+    """Return the work of watching: the due users, and the last result of a check as its mark.
+
+    A result is a success, a failure or a file.
+    """
     due = select(exists().where(looked_at, users.c.next_check_at <= now))
     claimed = select(exists().where(users.c.claimed_by.is_not(None), users.c.claimed_until > now))
     last = (
@@ -51,7 +54,7 @@ async def of_watching(transaction: Transaction, now: datetime) -> Work:
 
 
 async def of_publishing(transaction: Transaction, present: Present) -> Work:
-    """The publications that are next in turn, and when one last arrived."""
+    """Return the work of publishing: the next publications, and the last arrival as its mark."""
     now = present.now
     following = [
         row
@@ -75,7 +78,7 @@ async def of_publishing(transaction: Transaction, present: Present) -> Work:
 
 
 def _next(state: str, present: Present) -> Select[tuple[int, datetime, int, int]]:
-    """The first due publication in one state, claimed or not, in the order of an index."""
+    """Return the query of the first due publication in a state, claimed or not, in index order."""
     return (
         select(
             publications.c.id,
@@ -95,7 +98,7 @@ def _next(state: str, present: Present) -> Select[tuple[int, datetime, int, int]
 
 
 async def _held_up(transaction: Transaction, names: tuple[str, ...], now: datetime) -> bool:
-    """Whether a vendor holds a part up; a pause of gitpip's own making does not count."""
+    """Return whether a vendor delays a part; a pause caused by a fault of gitpip does not count."""
     current = await pauses.pauses_now(transaction, now)
     return any(
         pause.cause is not PauseCause.FAULT for name, pause in current.items() if name in names

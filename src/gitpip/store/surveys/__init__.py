@@ -1,1 +1,1 @@
-"""Surveys: readings of a whole account, what they saw, and what they found."""
+"""Surveys: readings of a whole account, with what they saw and found."""

@@ -1,4 +1,4 @@
-"""What a survey compares: files with their publications, and what was seen of them in Pipedrive."""
+"""The data that a survey compares: files with publications, and what Pipedrive showed of them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ AT_A_TIME = 500
 
 @dataclass(frozen=True)
 class Known:
-    """A gist file with one of its publications, as the store has them. Times are UTC."""
+    """A gist file with one of its publications, as stored. Times are UTC."""
 
     file_key: int
     gist_id: str
@@ -32,9 +32,9 @@ class Known:
     blob_hash: str
     found_at: datetime
     removed_at: datetime | None
-    """When the file, or its gist, was seen to be gone."""
+    """The time when the file, or its gist, was found to be removed from GitHub."""
     id: int | None
-    """Of the publication; None where the file has none."""
+    """The id of the publication; None if the file has none."""
     revision: int | None
     state: PublicationState | None
     marker: str | None
@@ -61,7 +61,7 @@ class Sighting:
     marker: str | None
     deal_id: int | None
     edited: bool
-    """Whether its subject or its note has our marker no more."""
+    """Whether its subject or its note no longer has our marker."""
 
 
 _sighting = reader(Sighting)
@@ -69,27 +69,30 @@ _sighting = reader(Sighting)
 
 @dataclass(frozen=True)
 class Around:
-    """What explains differences of some publications."""
+    """The data that explains differences of some publications."""
 
     by_activity: Mapping[int, Sighting]
     by_marker: Mapping[str, Sequence[Sighting]]
     deals_there: frozenset[int]
-    """Those of the deals that Pipedrive lists."""
+    """The deals among these that Pipedrive lists."""
     deal_of_user: int | None
     acknowledged: frozenset[int]
     """Activities that a person acknowledged as copies."""
     looked_at_again: frozenset[int]
-    """Publications that were sent twice, and are looked at for an hour."""
+    """Publications that were sent twice, and are searched for an hour."""
     from_others: frozenset[int]
     """Publications whose activity another tool made."""
     missing_known_before: datetime | None
-    """Published before then, it was acknowledged as missing."""
+    """The time before which a published file that is missing counts as acknowledged."""
 
 
 async def files(
     transaction: Transaction, survey: Survey, user_key: UserKey, after: tuple[int, int]
 ) -> tuple[Known, ...]:
-    """The next files of a user with their publications, after a file's key and a publication."""
+    """Return the next files of a user with their publications.
+
+    `after` is the key of a file and the id of a publication.
+    """
     file_key, publication_id = after
     wanted = [
         gist_files.c.user_key == user_key,
@@ -130,7 +133,7 @@ PUBLICATION = (
 async def around(
     transaction: Transaction, survey: Survey, user_key: UserKey, some: Sequence[Known]
 ) -> Around:
-    """What was seen in Pipedrive of these publications, and what is known of them besides."""
+    """Return what Pipedrive showed of these publications, and what else is known of them."""
     ids = {one.id for one in some if one.id is not None}
     activities = {one.activity_id for one in some if one.activity_id is not None}
     wanted = {one.marker for one in some if one.marker is not None}
@@ -191,7 +194,7 @@ async def _among(transaction: Transaction, column: Any, *wanted: Any) -> frozens
 
 
 async def ours(transaction: Transaction, activity_ids: Collection[int]) -> frozenset[int]:
-    """Those of these activities that publications have."""
+    """Return those of these activities that publications have."""
     found: set[int] = set()
     for some in in_pieces(sorted(activity_ids)):
         found |= await _among(
@@ -203,7 +206,7 @@ async def ours(transaction: Transaction, activity_ids: Collection[int]) -> froze
 async def deal_users(
     transaction: Transaction, named: Mapping[int, str]
 ) -> Mapping[int, tuple[UserKey, ...]]:
-    """The tracked users of these deals, by our own rows, else by the login as the title."""
+    """Return the tracked users of these deals, by stored rows, or by the login as the title."""
     owners: dict[int, tuple[UserKey, ...]] = {}
     rows = await transaction.execute(
         select(deals.c.deal_id, deals.c.user_key).where(deals.c.deal_id.in_(list(named)))
@@ -227,7 +230,7 @@ async def deal_users(
 
 
 async def keys_of_logins(transaction: Transaction, logins: Collection[str]) -> dict[str, UserKey]:
-    """The tracked users with these logins, which are in lower case."""
+    """Return the tracked users with these logins, which are in lower case."""
     found: dict[str, UserKey] = {}
     for some in in_pieces(sorted(logins)):
         rows = await transaction.execute(
@@ -241,7 +244,7 @@ async def keys_of_logins(transaction: Transaction, logins: Collection[str]) -> d
 
 @dataclass(frozen=True)
 class Stranger:
-    """An activity with our marker that no publication of a tracked user stands for."""
+    """An activity with our marker that belongs to no publication of a tracked user."""
 
     seen: Sighting
     removed: bool
@@ -253,7 +256,7 @@ class Stranger:
 
 
 async def strangers(transaction: Transaction, survey: Survey, after: int) -> tuple[Stranger, ...]:
-    """The strangers after an activity's id, at most AT_A_TIME."""
+    """Return the strangers after an activity's id, at most `AT_A_TIME`."""
     same = or_(
         publications.c.marker == survey_activities.c.marker,
         publications.c.activity_id == survey_activities.c.activity_id,
@@ -266,7 +269,7 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
             earlier_activities.c.activity_id == survey_activities.c.activity_id,
             earlier_activities.c.account_key == survey.account_key,
         ),
-        # By what this database has lost, or does not know.
+        # These activities are ones that this database has lost, or does not know.
         exists().where(
             of_survey,
             markers.c.activity_id == survey_activities.c.activity_id,

@@ -1,4 +1,4 @@
-"""What an audit found, a line for each gist file, and its summary."""
+"""The results of an audit, a line for each gist file, and their summary."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ AT_A_TIME = 500
 
 @dataclass(frozen=True)
 class NewLine:
-    """What an audit found of one gist file, or of an activity of none."""
+    """The result of an audit for one gist file, or for an activity without one."""
 
     user_key: UserKey | None
     gist_id: str | None
@@ -35,11 +35,11 @@ class NewLine:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of an audit."""
+    """A stored line of an audit."""
 
     id: int
     login: str | None
-    """None where an activity belongs to no tracked user."""
+    """None if an activity belongs to no tracked user."""
     gist_id: str | None
     filename: str | None
     revision: int
@@ -58,7 +58,7 @@ _line = reader(Line)
 
 @dataclass(frozen=True)
 class Count:
-    """How many lines have this verdict and explanation."""
+    """The number of lines with this verdict and explanation."""
 
     verdict: Verdict
     explanation: str | None
@@ -92,7 +92,7 @@ async def page(
     offset: int,
     limit: int,
 ) -> Page[Line]:
-    """Lines of an audit, in the order in which they were found."""
+    """Return a page of an audit's lines, in the order in which they were found."""
     wanted = _shown(survey_id)
     if verdict is not None:
         wanted = wanted.where(survey_lines.c.verdict == verdict)
@@ -102,7 +102,7 @@ async def page(
 
 
 async def some_after(transaction: Transaction, survey_id: int, after: int) -> tuple[Line, ...]:
-    """The next lines of an audit after one."""
+    """Return the next lines of an audit after one."""
     rows = await transaction.execute(
         _shown(survey_id)
         .where(survey_lines.c.id > after)
@@ -113,7 +113,7 @@ async def some_after(transaction: Transaction, survey_id: int, after: int) -> tu
 
 
 async def in_pages(transaction: Transaction, survey_id: int) -> AsyncIterator[Sequence[Line]]:
-    """All lines of an audit, some at a time."""
+    """Yield all lines of an audit, `AT_A_TIME` at once."""
     after = 0
     while some := await some_after(transaction, survey_id, after):
         yield some
@@ -121,7 +121,7 @@ async def in_pages(transaction: Transaction, survey_id: int) -> AsyncIterator[Se
 
 
 async def summary(transaction: Transaction, survey_id: int) -> tuple[Count, ...]:
-    """How many lines there are of each verdict and explanation, the worst first."""
+    """Return the number of lines for each verdict and explanation, the worst first."""
     shown = and_(
         survey_lines.c.survey_id == survey_id, or_(survey_lines.c.user_key.is_(None), tracked)
     )

@@ -1,4 +1,4 @@
-"""Activities that other tools made of the same gists: what they may be, and adopting them."""
+"""Activities of other tools for the same gists: the files that they fit, and adopting them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ from gitpip.store.visibility import tracked
 
 OF_GITHUB_COM = frozenset({"gist.github.com", "gist.githubusercontent.com", "api.github.com"})
 COMPARED = 120_000
-"""How many characters of a content are compared: a note holds 100 KB at most."""
+"""The number of characters of a content that are compared: a note holds 100 KB at most."""
 
 nothing_sent = and_(
     publications.c.part_of.is_(None),
@@ -46,7 +46,7 @@ nothing_sent = and_(
         ),
     ),
 )
-"""Surely nothing of ours is in Pipedrive, or on its way: another's activity can stand for it."""
+"""The condition that nothing of ours is in Pipedrive or being sent, so another's can be adopted."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class Candidate:
     html_url: str
     raw_url: str
     created_at: datetime
-    """When its gist was created."""
+    """The time when its gist was created."""
     adoptable: bool
     """Whether nothing of ours was sent for it."""
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Where GitHub shows this gist."""
+        """The hosts at which GitHub shows this gist."""
         hosts = {urlsplit(address).hostname or "" for address in (self.html_url, self.raw_url)}
         return frozenset(hosts | (OF_GITHUB_COM if hosts & OF_GITHUB_COM else set())) - {""}
 
@@ -94,7 +94,7 @@ class Match:
 
 _match = reader(Match)
 ORDER = (Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE)
-"""What can be adopted, the surest first."""
+"""The confidences that can be adopted, the surest first."""
 
 
 def _candidates() -> Any:
@@ -122,7 +122,7 @@ def _candidates() -> Any:
 async def files_of_gists(
     transaction: Transaction, gist_ids: Collection[str]
 ) -> dict[str, list[Candidate]]:
-    """The files of these gists, by gist."""
+    """Return the files of these gists, by gist."""
     found: defaultdict[str, list[Candidate]] = defaultdict(list)
     for some in in_pieces(sorted(gist_ids)):
         for row in await transaction.execute(_candidates().where(gist_files.c.gist_id.in_(some))):
@@ -133,7 +133,7 @@ async def files_of_gists(
 async def files_named(
     transaction: Transaction, wanted: Collection[tuple[UserKey, str]]
 ) -> dict[tuple[UserKey, str], list[Candidate]]:
-    """The files of these users with these names."""
+    """Return the files of these users with these names."""
     found: defaultdict[tuple[UserKey, str], list[Candidate]] = defaultdict(list)
     by_user: defaultdict[UserKey, set[str]] = defaultdict(set)
     for user_key, filename in wanted:
@@ -149,7 +149,7 @@ async def files_named(
 async def deal_owners(
     transaction: Transaction, survey_id: int, deal_ids: Collection[int]
 ) -> dict[int, UserKey]:
-    """The owner of each of these deals, as the survey saw it."""
+    """Return the owner of each of these deals, as the survey saw it."""
     rows = await transaction.execute(
         select(survey_deals.c.deal_id, survey_deals.c.user_key).where(
             survey_deals.c.survey_id == survey_id, survey_deals.c.deal_id.in_(list(deal_ids))
@@ -159,7 +159,7 @@ async def deal_owners(
 
 
 async def next_user(transaction: Transaction, *, after: int, only: UserKey | None) -> User | None:
-    """The tracked user with the next key, or `only` this one."""
+    """Return the tracked user with the next key; if `only` is given, only that user."""
     wanted = user_rows().where(tracked, users.c.key > after).order_by(users.c.key).limit(1)
     if only is not None:
         wanted = wanted.where(users.c.key == only)
@@ -170,7 +170,7 @@ async def next_user(transaction: Transaction, *, after: int, only: UserKey | Non
 async def stored_files(
     transaction: Transaction, gist_ids: Sequence[str]
 ) -> frozenset[tuple[str, str]]:
-    """The files of these gists that are stored, by gist and name."""
+    """Return the stored files of these gists, by gist and name."""
     rows = await transaction.execute(
         select(gist_files.c.gist_id, gist_files.c.filename).where(
             gist_files.c.gist_id.in_(list(gist_ids))
@@ -185,7 +185,7 @@ class OneOfSeveral:
 
     activity_id: int
     publication_id: int
-    """One of these files."""
+    """The publication of one of these files."""
     user_key: UserKey
     filename: str
 
@@ -194,7 +194,10 @@ _one_of_several = reader(OneOfSeveral)
 
 
 async def fitting_several(transaction: Transaction, survey_id: int) -> list[OneOfSeveral]:
-    """The activities that fit several files of one content, the oldest first. Before `settle`."""
+    """Return the activities that fit several files of one content, oldest first.
+
+    Call it before `settle`.
+    """
     of = other_activities.c
     rows = await transaction.execute(
         select(of.activity_id, of.publication_id, publications.c.user_key, gist_files.c.filename)
@@ -207,7 +210,7 @@ async def fitting_several(transaction: Transaction, survey_id: int) -> list[OneO
 
 
 async def fitting_one(transaction: Transaction, survey_id: int) -> frozenset[int]:
-    """The publications of files that an activity fits, which fits no other file."""
+    """Return the publications of files fitted by an activity that fits no other file."""
     of = other_activities.c
     found = await transaction.scalars(
         select(of.publication_id).where(
@@ -228,7 +231,7 @@ async def choose(
     confidence: Confidence,
     because: str,
 ) -> None:
-    """Say of which file an activity is that fits several."""
+    """Record which one of several fitting files an activity belongs to."""
     await transaction.execute(
         update(other_activities)
         .where(
@@ -240,7 +243,7 @@ async def choose(
 
 
 async def settle(transaction: Transaction, survey_id: int) -> None:
-    """Where several activities fit one file, keep the oldest certain one, or none."""
+    """Keep the oldest certain activity, or none, if several fit one file."""
     of_survey = other_activities.c.survey_id == survey_id
     doubled = (
         select(other_activities.c.publication_id)
@@ -299,7 +302,7 @@ def _matches(survey_id: int) -> Any:
 
 
 async def page(transaction: Transaction, survey_id: int, *, offset: int, limit: int) -> Page[Match]:
-    """What was found, the surest first."""
+    """Return a page of the matches, the surest first."""
     wanted = _matches(survey_id)
     order = case(
         {one.value: number for number, one in enumerate(ORDER)},
@@ -314,7 +317,7 @@ async def page(transaction: Transaction, survey_id: int, *, offset: int, limit: 
 
 
 async def counts(transaction: Transaction, survey_id: int) -> dict[Confidence, int]:
-    """How many activities were found of each confidence."""
+    """Return how many activities were found of each confidence."""
     wanted = _matches(survey_id).subquery()
     rows = await transaction.execute(
         select(wanted.c.confidence, func.count()).group_by(wanted.c.confidence)
@@ -324,9 +327,10 @@ async def counts(transaction: Transaction, survey_id: int) -> dict[Confidence, i
 
 
 async def adopt(transaction: Transaction, survey_id: int, least: Confidence, now: datetime) -> int:
-    """Mark publications as published by the activities that fit them; give how many.
+    """Mark publications as published by the activities that fit them; return their number.
 
-    Those that are at least so sure, and whose file nothing was sent for. Lock the ledger first.
+    Only activities of at least this confidence, and files for which nothing was sent. Lock the
+    ledger first.
     """
     allowed = ORDER[: ORDER.index(least) + 1]
     taken = publications.alias("taken")

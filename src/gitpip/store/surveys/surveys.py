@@ -1,4 +1,4 @@
-"""Surveys as they are requested, claimed, and brought forward a step at a time."""
+"""Surveys: requested, claimed, and advanced a step at a time."""
 
 import secrets
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ from gitpip.store.schema_surveys import (
 from gitpip.store.visibility import tracked
 
 ENDED_SURVEYS_KEPT = 5
-"""How many ended surveys of each kind are kept."""
+"""The number of ended surveys of each kind that are kept."""
 FAILURE_SHOWN = timedelta(days=7)
-"""A failure that nobody answered with another survey is told for so long."""
+"""How long a failure is shown that no other survey followed."""
 LEASE = timedelta(minutes=2)
 """Longer than any request to a vendor takes; it is renewed with each page."""
 
@@ -39,11 +39,11 @@ class Survey:
     requested_at: datetime
     requested_by: str
     user_key: UserKey | None
-    """Only this user's files are compared; None for all."""
+    """The only user whose files are compared; None for all users."""
     login: str | None
-    """Of that user; None where the user is tracked no more."""
+    """The login of that user; None if the user is no longer tracked."""
     since: datetime | None
-    """Only what was found since then is compared; None for all."""
+    """The time since when files were found that are compared; None for all files."""
     with_github: bool
     account_key: int | None
     step: Step
@@ -51,25 +51,25 @@ class Survey:
     begun_at: datetime | None
     ended_at: datetime | None
     failure: str | None
-    """Why it ended without a result."""
+    """The reason why it ended without a result."""
     waits_until: datetime | None
-    """It stopped at a limit, and goes on then."""
+    """The time when it continues after it stopped at a limit."""
     waits_because: str | None
     deals: int
     activities: int
-    """How many activities of the account were read, others' included."""
+    """The number of activities of the account that were read, others' included."""
     unread: int
-    """How many entries of lists could not be read."""
+    """The number of entries of lists that could not be read."""
     tokens: int
-    """Of Pipedrive's daily budget, as far as its price list tells."""
+    """The tokens spent of Pipedrive's daily budget, as far as its price list says."""
     github_lists: int
-    """How many users' lists of gists were read."""
+    """The number of users' lists of gists that were read."""
     failures: int
-    """How often it failed since something was read."""
+    """The number of failures since something was read."""
     restarts: int
-    """How often a list had to be read anew."""
+    """The number of times a list had to be read again from the start."""
     put_off: tuple[str, ...]
-    """Where it goes on with users that are read after all others."""
+    """The positions at which it continues with users that are read after all others."""
     token: str | None
 
 
@@ -78,7 +78,7 @@ _survey = reader(Survey)
 
 @dataclass(frozen=True)
 class Scope:
-    """What a survey is asked for."""
+    """The contents of a survey, as requested."""
 
     kind: SurveyKind
     user_key: UserKey | None = None
@@ -92,16 +92,16 @@ def _selected() -> Any:
 
 
 class Requested(NamedTuple):
-    """What `request` gave: `new` is False where the same survey is under way already."""
+    """The result of `request`: `new` is False if the same survey is under way already."""
 
     survey: Survey
     new: bool
 
 
 async def request(transaction: Transaction, scope: Scope, by: str, now: datetime) -> Requested:
-    """Ask for a survey; one that is under way and asks the same is given instead.
+    """Request a survey; if the same one is under way, return that instead.
 
-    Of those that have ended only the latest are kept.
+    Of the ended surveys only the latest are kept.
     """
     same = and_(
         surveys.c.ended_at.is_(None),
@@ -139,7 +139,7 @@ async def _forget_the_oldest(transaction: Transaction, kind: SurveyKind) -> None
 
 
 async def get(transaction: Transaction, number: int, kind: SurveyKind | None = None) -> Survey:
-    """One survey, of this kind; raises SurveyNotFound."""
+    """Return one survey, of this kind; raises SurveyNotFound."""
     wanted = surveys.c.id == number
     if kind is not None:
         wanted = and_(wanted, surveys.c.kind == kind)
@@ -150,7 +150,7 @@ async def get(transaction: Transaction, number: int, kind: SurveyKind | None = N
 
 
 async def latest(transaction: Transaction, kind: SurveyKind) -> Survey | None:
-    """The one that was requested last."""
+    """Return the survey of this kind that was requested last."""
     page = await listed(transaction, kind, offset=0, limit=1)
     return page.items[0] if page.items else None
 
@@ -158,7 +158,7 @@ async def latest(transaction: Transaction, kind: SurveyKind) -> Survey | None:
 async def listed(
     transaction: Transaction, kind: SurveyKind, *, offset: int, limit: int
 ) -> Page[Survey]:
-    """Those of a kind, newest first."""
+    """Return a page of the surveys of a kind, newest first."""
     of_kind = surveys.c.kind == kind
     rows = await transaction.execute(
         _selected().where(of_kind).order_by(surveys.c.id.desc()).offset(offset).limit(limit)
@@ -168,7 +168,10 @@ async def listed(
 
 
 async def in_trouble(transaction: Transaction, now: datetime) -> tuple[Survey, ...]:
-    """Those that wait, or failed since the last one of their kind was requested; newest first."""
+    """Return the surveys that wait, or failed with none of their kind requested since.
+
+    The newest come first.
+    """
     later = surveys.alias("later")
     answered = exists().where(
         later.c.kind == surveys.c.kind, later.c.requested_at >= surveys.c.ended_at
@@ -195,7 +198,7 @@ def _claimable(now: datetime) -> Any:
 
 
 async def any_due(transaction: Transaction, now: datetime) -> bool:
-    """Whether a survey waits to be brought forward."""
+    """Return whether a survey waits to be advanced."""
     return bool(
         await transaction.scalar(select(select(surveys.c.id).where(_claimable(now)).exists()))
     )
@@ -228,9 +231,9 @@ async def claim(transaction: Transaction, now: datetime, only: int | None = None
 async def note(
     transaction: Transaction, survey: Survey, now: datetime, *, spent: int = 0, **values: Any
 ) -> bool:
-    """Write some columns, if the claim on it still holds; whether it does. It is renewed.
+    """Write columns of a survey and renew its claim; return whether the claim was still valid.
 
-    `spent` is how many tokens were spent since.
+    `spent` is the number of tokens spent since the last call.
     """
     written = await transaction.execute(
         update(surveys)
@@ -241,7 +244,7 @@ async def note(
 
 
 async def release(transaction: Transaction, survey: Survey, **values: Any) -> None:
-    """Release the claim on it, if it still holds."""
+    """Release the claim on a survey, if it is still valid."""
     await transaction.execute(
         update(surveys)
         .where(surveys.c.id == survey.id, surveys.c.token == survey.token)
@@ -252,7 +255,7 @@ async def release(transaction: Transaction, survey: Survey, **values: Any) -> No
 async def forget_sightings(
     transaction: Transaction, survey_id: int, only: Step | None = None
 ) -> None:
-    """Forget what was seen in the account, or `only` in the list of this step.
+    """Delete what was seen in the account, or `only` in the list of this step.
 
     It was needed for the comparison only.
     """
@@ -265,7 +268,7 @@ async def forget_sightings(
 async def keep(
     transaction: Transaction, table: Any, key: str, rows: Sequence[dict[str, object]]
 ) -> None:
-    """Keep what a page showed; what is kept already stays as it is."""
+    """Store what a page showed; what is stored already stays as it is."""
     if not rows:
         return
     numbers = [row[key] for row in rows]

@@ -1,1 +1,1 @@
-"""Tracked users: who they are, when they are due, and lists of them."""
+"""Tracked users: their rows, their schedule, and lists of them."""

@@ -1,4 +1,4 @@
-"""What the backfill rule needs to know of a user: when they were added, and what is left of it."""
+"""A user's data for the backfill rule: the time of adding, and what is left of `latest:N`."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,9 +13,10 @@ from gitpip.store.schema import users
 async def correct_added_at(
     transaction: Transaction, user: User, *, ahead: timedelta, now: datetime
 ) -> User:
-    """Note when a user was added by GitHub's clock; ours, which shows `now`, is so far `ahead`.
+    """Correct the time at which a user was added from our clock to GitHub's.
 
-    No user can have been added later than that. Gives the user as the row is now.
+    `now` is the time by our clock, which is `ahead` of GitHub's. No user can have been added later
+    than that. Return the user as the row is now.
     """
     if not user.added_by_our_clock:
         return user
@@ -29,7 +30,7 @@ async def correct_added_at(
 
 
 async def take_of_backfill(transaction: Transaction, user: User, gists: int) -> None:
-    """Note that so many gists of the past were let through by the rule `latest:N`."""
+    """Subtract the number of existing gists that the rule `latest:N` let through."""
     left = user.backfill.count if user.backfill_left is None else user.backfill_left
     await transaction.execute(
         update(users)

@@ -1,4 +1,4 @@
-"""Many users at once: added, or looked up to be changed."""
+"""Many users at once: adding them, and finding them to change them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from gitpip.targets import Target
 
 @dataclass(frozen=True)
 class NewUser:
-    """A user to be tracked; who that is on GitHub is asked later."""
+    """A user to track; GitHub is asked about the login later."""
 
     login: str
     external_id: str
@@ -35,14 +35,14 @@ class NewUser:
     interval: timedelta | None = None
     mode: PublishingMode | None = None
     target: Target | None = None
-    """Where the activities are put; Pipedrive is asked before the first one."""
+    """The target of the activities; Pipedrive is asked before the first one."""
     any_id: bool = False
-    """The id is only a proposal: who is tracked already under another one is known by it."""
+    """Whether the id is only a proposal: a user tracked under another id keeps that one."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """Who is tracked under a login."""
+    """The user who is tracked under a login."""
 
     login: str
     external_id: str
@@ -50,7 +50,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one of them: added, tracked already, or in conflict with another user."""
+    """The result for one user: added, tracked already, or in conflict with another user."""
 
     added: bool
     conflict: str | None = None
@@ -63,11 +63,9 @@ async def add_many(
     *,
     import_id: int | None = None,
 ) -> tuple[Outcome, ...]:
-    """Track these users, due at once; an outcome for each, in their order.
+    """Add these users, due at once; return an outcome for each, in their order.
 
-    `import_id` is the import that adds them.
-
-    Give some thousand at a time at the most.
+    `import_id` is the import that adds them. Pass a few thousand at a time at most.
     """
     outcomes = await foreseen(transaction, wanted)
     new = [user for user, outcome in zip(wanted, outcomes, strict=True) if outcome.added]
@@ -83,9 +81,9 @@ async def add_many(
 
 
 async def foreseen(transaction: Transaction, wanted: Sequence[NewUser]) -> tuple[Outcome, ...]:
-    """What `add_many` does with these users, unless another transaction is faster.
+    """Return what `add_many` would do with these users, unless another transaction is faster.
 
-    Changes nothing. Give some thousand at a time at the most.
+    Changes nothing. Pass a few thousand at a time at most.
     """
     by_login, by_id, formerly = await _known(transaction, wanted)
     outcomes = []
@@ -115,9 +113,10 @@ async def foreseen(transaction: Transaction, wanted: Sequence[NewUser]) -> tuple
 
 
 async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
-    """The tracked users of these logins, in any case; raises UserNotTracked, which names who isn't.
+    """Return the tracked users with these logins, in any case.
 
-    Give some hundred at a time at the most.
+    Raises UserNotTracked, which names the logins that are not tracked. Pass a few hundred at a time
+    at most.
     """
     wanted = [login.lower() for login in logins]
     found = await transaction.execute(
@@ -133,9 +132,9 @@ async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
 
 
 async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict[str, Known]:
-    """Those of these logins that are tracked, by their lower case.
+    """Return the tracked ones among these logins, by their lower case.
 
-    Give some thousand at the most.
+    Pass a few thousand at most.
     """
     wanted = [login.lower() for login in logins]
     found = await transaction.execute(
@@ -147,10 +146,10 @@ async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict
 
 
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
-    """The tracked users of these logins, with their row locks until the transaction ends."""
+    """Return the tracked users with these logins, their rows locked until the transaction ends."""
     wanted = [login.lower() for login in logins]
-    # In one order, so that two who take some of the same never deadlock. Read
-    # after that: what stands beside a row, as tags do, is then as the last holder left it.
+    # In one order, so that two transactions that lock some of the same rows never deadlock. Read
+    # after that: what is stored beside a row, such as tags, is then as the last holder left it.
     await transaction.execute(
         select(users.c.key)
         .where(tracked, func.lower(users.c.login).in_(wanted))
@@ -163,9 +162,9 @@ async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
 async def _known(
     transaction: Transaction, wanted: Sequence[NewUser]
 ) -> tuple[dict[str, str], dict[str, str], set[tuple[str, str]]]:
-    """Of the tracked users in question: ids by login in lower case, logins by id.
+    """Return the tracked users in question: ids by login in lower case, logins by id.
 
-    And the former logins, in lower case, each with the id: a list may be given again after a
+    Also their former logins, in lower case, each with the id: a list may be imported again after a
     rename.
     """
     logins = [user.login.lower() for user in wanted]
@@ -187,7 +186,7 @@ async def _known(
 async def _insert(
     transaction: Transaction, new: Sequence[NewUser], now: datetime, import_id: int | None
 ) -> dict[str, int]:
-    """The keys of those who were inserted, by login in lower case."""
+    """Insert users and return the keys of the inserted ones, by login in lower case."""
     if not new:
         return {}
     sqlite = transaction.dialect.name == "sqlite"

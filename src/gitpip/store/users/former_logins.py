@@ -1,4 +1,4 @@
-"""Every login that a user had before a rename: by each of them the user is found."""
+"""The logins that a user had before renames; the user is found by each of them."""
 
 from collections.abc import Collection
 
@@ -22,7 +22,7 @@ from gitpip.store.visibility import tracked
 async def note_rename(transaction: Transaction, key: UserKey, login: str) -> None:
     """Keep a user's present login, which is about to become `login`.
 
-    One that changes its case only is found as before, so it is no former one.
+    A login that only changes its case is still found, so it is not kept as a former one.
     """
     lower = func.lower(users.c.login)
     kept = (
@@ -37,19 +37,19 @@ async def note_rename(transaction: Transaction, key: UserKey, login: str) -> Non
 
 
 def last_one(login: str) -> ColumnElement[str]:
-    """What `users.former_login` becomes in the update that gives a row this login."""
+    """Return what to set `users.former_login` to in the update that gives a row this login."""
     renamed = func.lower(users.c.login) != login.lower()
     return case((renamed, users.c.login), else_=users.c.former_login)
 
 
 async def newest_with(transaction: Transaction, login: str) -> UserKey | None:
-    """The tracked user who had a login formerly; of several, the one added last."""
+    """Return the tracked user with this former login; of several, the one added last."""
     key = await transaction.scalar(_newest_with(login))
     return None if key is None else UserKey(key)
 
 
 def found_by(login: str) -> CompoundSelect[int]:
-    """The key of the tracked user that `users.find` finds by a login, as a query; or no row."""
+    """Return the query of the key of the tracked user that `users.find` finds by a login."""
     present = select(users.c.key).where(tracked, func.lower(users.c.login) == login.lower())
     former = _newest_with(login).where(~present.exists()).subquery()
     return present.union_all(select(former.c.key))
@@ -66,7 +66,7 @@ def _newest_with(login: str) -> Select[int]:
 
 
 async def had(transaction: Transaction, key: UserKey, login: str) -> bool:
-    """Whether a user had a login formerly."""
+    """Return whether a user had a login before."""
     found = await transaction.scalar(
         select(former_logins.c.login).where(
             former_logins.c.user_key == key, former_logins.c.login == login.lower()
@@ -78,7 +78,7 @@ async def had(transaction: Transaction, key: UserKey, login: str) -> bool:
 async def with_external_ids(
     transaction: Transaction, which: ColumnElement[bool], logins: Collection[str]
 ) -> set[tuple[str, str]]:
-    """Those of these logins, in lower case, that tracked users had formerly, each with their id."""
+    """Return the former logins among these, in lower case, each with the id of its tracked user."""
     rows = await transaction.execute(
         select(former_logins.c.login, users.c.external_id)
         .join(users, users.c.key == former_logins.c.user_key)

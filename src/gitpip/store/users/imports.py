@@ -1,4 +1,4 @@
-"""Imports of lists of users: how far each is, and what was wrong with which line."""
+"""Imports of lists of users: their progress, and what was wrong in each faulty line."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -18,15 +18,15 @@ ImportId = NewType("ImportId", int)
 
 FAULTS_KEPT = 500
 CUT_SHORT_AFTER = timedelta(minutes=2)
-"""An import that did not get on for so long was cut short."""
+"""An import that makes no progress for this long was cut short."""
 INTERRUPTED_SHOWN = timedelta(days=7)
-"""An interruption or a failure that no other import followed is told for so long."""
+"""How long an interruption or a failure is shown if no other import follows it."""
 INTERRUPTED = (
     "it was interrupted by a restart: upload the file again, and people you already track are left "
     "unchanged"
 )
 KEPT_FOR = timedelta(days=1)
-"""A file that is neither confirmed nor imported to its end is kept for so long."""
+"""How long a file is kept that is neither confirmed nor imported to its end."""
 
 
 @dataclass(frozen=True)
@@ -47,36 +47,37 @@ class Import:
     ended_at: datetime | None
     failure: str | None
     confirmed_at: datetime | None
-    """When it was confirmed by a person; None while it waits for that."""
+    """The time when a person confirmed it; None while it waits for that."""
     not_on_github: tuple[str, ...]
-    """Usernames that GitHub does not show, of the first `asked` ones of the file."""
+    """Usernames that GitHub does not show, among the first `asked` ones of the file."""
     gists_on_github: tuple[str, ...]
-    """The other new ones, a line each: the username and how many public gists GitHub counts."""
+    """The other new usernames, a line each: the username and its number of public gists on GitHub.
+    """
     asked: int
 
     @property
     def gist_counts(self) -> Mapping[str, int]:
-        """How many public gists each of the new users has, by the username in small letters."""
+        """The number of public gists of each new user, by the username in lower case."""
         pairs = (line.split() for line in self.gists_on_github)
         return {login.lower(): int(count) for login, count in pairs}
 
     @property
     def waits(self) -> bool:
-        """Whether nothing of it is added yet, as nobody confirmed it."""
+        """Whether it waits for a person to confirm it, so nothing of it is added yet."""
         return self.confirmed_at is None and self.ended_at is None
 
     def cut_short(self, now: datetime) -> bool:
-        """Whether the process that did it went away before the end."""
+        """Return whether the process that ran it stopped before the end."""
         stale = now - self.moved_at > CUT_SHORT_AFTER
         return self.ended_at is None and not self.waits and stale
 
     def failure_at(self, now: datetime) -> str | None:
-        """Why it could not go on to the end, also where no process was left to write that down."""
+        """Return why it ended early, also if its process stopped before it could record that."""
         return INTERRUPTED if self.cut_short(now) else self.failure
 
     @property
     def left(self) -> timedelta | None:
-        """How long it takes yet, as far as can be told."""
+        """The estimated time until it ends; None if that is unknown, or it has ended."""
         if not self.read or self.ended_at:
             return None
         return (self.moved_at - self.started_at) * ((self.size - self.read) / self.read)
@@ -84,7 +85,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did; `faults` holds one line for each bad line of the file."""
+    """The results of an import; `faults` holds one line for each bad line of the file."""
 
     added: int
     known: int
@@ -102,7 +103,7 @@ _import = reader(Import)
 async def begin(
     transaction: Transaction, *, name: str, size: int, now: datetime, confirmed: bool
 ) -> ImportId:
-    """Note that an import begins, or that it waits to be confirmed."""
+    """Record that an import begins, or waits to be confirmed; return its id."""
     result = await transaction.execute(
         insert(imports)
         .values(
@@ -119,9 +120,9 @@ async def begin(
 
 
 async def confirm(transaction: Transaction, import_id: ImportId, now: datetime) -> None:
-    """Note that an import goes on: it was confirmed, or is continued after it was cut short.
+    """Record that an import continues: it was confirmed, or resumed after it was cut short.
 
-    Raises ImportNotFound where there is none, and ImportNotWaiting where it is done or under way.
+    Raises ImportNotFound if there is none, and ImportNotWaiting if it is done or under way.
     """
     one = await get(transaction, import_id, for_update=True)
     if not one.waits and not one.cut_short(now):
@@ -143,7 +144,7 @@ async def note_looked_up(
     *,
     asked: int,
 ) -> None:
-    """Note which of the usernames GitHub does not show, and how many gists the others have."""
+    """Record which usernames GitHub does not show, and how many gists the others have."""
     lines = [f"{login} {count}" for login, count in counts.items() if count is not None]
     await transaction.execute(
         update(imports)
@@ -155,14 +156,14 @@ async def note_looked_up(
 async def keep_piece(
     transaction: Transaction, import_id: ImportId, number: int, data: bytes
 ) -> None:
-    """Keep a piece of an import's file, until the import is done."""
+    """Keep a piece of an import's file until the import is done."""
     await transaction.execute(
         insert(import_pieces).values(import_id=import_id, number=number, data=data)
     )
 
 
 async def piece(transaction: Transaction, import_id: ImportId, number: int) -> bytes | None:
-    """A piece of an import's file, from number 0 on; None after the last one."""
+    """Return a piece of an import's file, from number 0 on; None after the last one."""
     found: bytes | None = await transaction.scalar(
         select(import_pieces.c.data).where(
             import_pieces.c.import_id == import_id, import_pieces.c.number == number
@@ -172,12 +173,12 @@ async def piece(transaction: Transaction, import_id: ImportId, number: int) -> b
 
 
 async def drop_file(transaction: Transaction, import_id: ImportId) -> None:
-    """Forget the file of an import."""
+    """Delete the file of an import."""
     await transaction.execute(delete(import_pieces).where(import_pieces.c.import_id == import_id))
 
 
 async def drop_old_files(transaction: Transaction, now: datetime) -> None:
-    """Forget files that did not get on for long; imports that were never confirmed end."""
+    """Delete files of imports without progress for `KEPT_FOR`, and end the unconfirmed imports."""
     old = imports.c.moved_at < now - KEPT_FOR
     await transaction.execute(
         delete(import_pieces).where(import_pieces.c.import_id.in_(select(imports.c.id).where(old)))
@@ -192,7 +193,7 @@ async def drop_old_files(transaction: Transaction, now: datetime) -> None:
 async def remember_columns(
     transaction: Transaction, signature: str, chosen: Mapping[str, object], now: datetime
 ) -> None:
-    """Remember what a person chose for tables with the same headings."""
+    """Remember the columns that a person chose for tables with the same headings."""
     await transaction.execute(delete(import_columns).where(import_columns.c.signature == signature))
     await transaction.execute(
         insert(import_columns).values(signature=signature, columns=json.dumps(chosen), used_at=now)
@@ -202,7 +203,7 @@ async def remember_columns(
 async def remembered_columns(
     transaction: Transaction, signature: str
 ) -> Mapping[str, object] | None:
-    """What was chosen last for tables with these headings."""
+    """Return the columns that were chosen last for tables with these headings."""
     found = await transaction.scalar(
         select(import_columns.c.columns).where(import_columns.c.signature == signature)
     )
@@ -218,7 +219,7 @@ async def advance(
     read: int,
     now: datetime,
 ) -> None:
-    """Note how far an import is: what it did since its start, and the bytes read of the file."""
+    """Record an import's progress: its results since its start, and the bytes of the file read."""
     await transaction.execute(
         update(imports)
         .where(imports.c.id == import_id)
@@ -236,7 +237,7 @@ async def advance(
 async def end(
     transaction: Transaction, import_id: ImportId, *, failure: str | None, now: datetime
 ) -> None:
-    """Note that an import is over, or why it could not go on."""
+    """Record that an import is over, and the failure that ended it, if any."""
     await transaction.execute(
         update(imports)
         .where(imports.c.id == import_id)
@@ -245,7 +246,7 @@ async def end(
 
 
 async def get(transaction: Transaction, import_id: ImportId, *, for_update: bool = False) -> Import:
-    """One import; raises ImportNotFound."""
+    """Return one import; raises ImportNotFound."""
     query = select(imports).where(imports.c.id == import_id)
     found = await transaction.execute(query.with_for_update() if for_update else query)
     row = found.one_or_none()
@@ -263,9 +264,9 @@ async def get(transaction: Transaction, import_id: ImportId, *, for_update: bool
 
 
 async def interrupted(transaction: Transaction, now: datetime) -> tuple[Import, ...]:
-    """Those that were cut short lately, newest first.
+    """Return the recently interrupted imports, newest first.
 
-    Not those that a later import followed, or that a person has acknowledged.
+    Without those that a later import followed, or that a person has acknowledged.
     """
     found = await transaction.execute(
         select(imports).where(_interrupted(now)).order_by(imports.c.id.desc())
@@ -274,7 +275,7 @@ async def interrupted(transaction: Transaction, now: datetime) -> tuple[Import, 
 
 
 async def acknowledge_interrupted(transaction: Transaction, now: datetime) -> int:
-    """Note that a person knows of those that were interrupted; gives their number."""
+    """Record that a person has acknowledged the interrupted imports; return their number."""
     result = await transaction.execute(
         update(imports).where(_interrupted(now)).values(acknowledged_at=now)
     )
@@ -282,7 +283,7 @@ async def acknowledge_interrupted(transaction: Transaction, now: datetime) -> in
 
 
 async def failed(transaction: Transaction, now: datetime) -> tuple[Import, ...]:
-    """Those that failed lately and that no later import followed; newest first."""
+    """Return the recently failed imports that no later import followed, newest first."""
     found = await transaction.execute(
         select(imports)
         .where(
@@ -313,12 +314,12 @@ def _interrupted(now: datetime) -> ColumnElement[bool]:
 
 
 def _followed() -> ColumnElement[bool]:
-    """Whether a later import was begun."""
+    """Return the condition that a later import was begun."""
     later = imports.alias("later")
     return exists().where(later.c.id > imports.c.id, later.c.confirmed_at.is_not(None))
 
 
 async def latest(transaction: Transaction, *, limit: int) -> tuple[Import, ...]:
-    """The last imports, newest first, without their faults."""
+    """Return the last imports, newest first, without their faults."""
     found = await transaction.execute(select(imports).order_by(imports.c.id.desc()).limit(limit))
     return tuple(replace(_import(row), faults=()) for row in found)

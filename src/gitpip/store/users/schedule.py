@@ -1,4 +1,4 @@
-"""The schedule of looks: which users are due, who looks at them, and how that ended."""
+"""The schedule of checks: which users are due, the claims on them, and the results."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ from gitpip.store.users import former_logins
 from gitpip.store.users.user_rows import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)
-"""GraphQL alone is not believed for longer: it may show nothing of a change that REST shows."""
+"""How long GraphQL alone is trusted: it may not show a change that REST shows."""
 listed = func.coalesce(users.c.listed_at, users.c.created_at)
-"""When REST last showed the list of a user, or when the user was added."""
+"""The time when REST last showed the list of a user, or when the user was added."""
 
 
 async def claim_due(
@@ -44,11 +44,10 @@ async def claim_due(
     limit: int,
     due_by: datetime | None = None,
 ) -> tuple[User, ...]:
-    """Take up to `limit` due users that no other process looks at.
+    """Claim up to `limit` due users that no other process checks.
 
-    First those just added, and those with a hint, then the longest
-    overdue. `due_by`, if given, leaves those alone that became due after it, unless they are hinted
-    at.
+    Users just added and those with a hint come first, then the longest overdue. `due_by`, if given,
+    leaves out users that became due after it, unless they have a hint.
     """
     keys = await _free(transaction, _hinted(now), now=now, limit=limit, order=users.c.hinted_at)
     due = users.c.next_check_at <= (due_by or now)
@@ -65,9 +64,9 @@ async def claim_overdue(
     limit: int,
     due_by: datetime,
 ) -> tuple[User, ...]:
-    """Take up to `limit` users who were due by a time, hinted at or not, the longest overdue first.
+    """Claim up to `limit` users who were due by a time, with or without a hint.
 
-    As with `claim_due`, no other process looks at them.
+    The longest overdue come first. As with `claim_due`, no other process checks them.
     """
     due = users.c.next_check_at <= due_by
     keys = await _free(transaction, due, now=now, limit=limit)
@@ -97,11 +96,11 @@ async def claim_unlisted(
     limit: int,
     listed_before: datetime,
 ) -> tuple[User, ...]:
-    """Take up to `limit` users whose list REST did not show since a time, whether due or not.
+    """Claim up to `limit` users whose list REST did not show since a time, whether due or not.
 
-    First those whose list was never compared with what GraphQL shows, then the longest ago. They
-    stay due as they are. Those of which the last look failed, or a part of the list, are tried
-    again with waits of their own.
+    Users whose list was never compared with what GraphQL shows come first, then those listed the
+    longest ago. Their due times do not change. Users whose last check failed, or a part of whose
+    list failed, are left out: they are tried again with waits of their own.
     """
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     list_unread = exists().where(unreadable.c.user_key == users.c.key, unreadable.c.gist_id == "")
@@ -122,7 +121,7 @@ async def claim_unlisted(
 
 
 def _hinted(now: datetime) -> ColumnElement[bool]:
-    # Written so that no index of due times serves: among a million due users, few are hinted at.
+    # Written so that no index of due times serves: among a million due users, few have a hint.
     due_at = func.coalesce(users.c.next_check_at, users.c.hinted_at)
     return and_(users.c.hinted_at.is_not(None), due_at <= now)
 
@@ -151,28 +150,30 @@ async def _free(
 
 @dataclass(frozen=True)
 class Looked:
-    """How a look at a user ended well. Times are UTC."""
+    """The result of a successful check of a user. Times are UTC."""
 
     user: User
     """The row as it was when it was claimed."""
     asked_at: datetime
-    """When the look began."""
+    """The time when the check began."""
     next_check_at: datetime
     etag: str | None
     gist_count: int | None
     sweep_mark: str | None
     known_until: datetime | None = None
-    """Whatever was public before, by GitHub's clock, is stored now; None leaves that as before."""
+    """The time, by GitHub's clock, before which everything public is stored; None changes nothing.
+    """
     listed_at: datetime | None = None
-    """When REST showed the list, by GitHub's clock; None if it was not asked."""
+    """The time when REST showed the list, by GitHub's clock; None if it was not asked."""
 
 
 async def record_successes(
     transaction: Transaction, looks: Sequence[Looked], *, token: str, now: datetime
 ) -> None:
-    """Note looks that ended well, and release the claims of `token`.
+    """Record successful checks, and release the claims of `token`.
 
-    Who was asked for again since the claim stays due: that look may have come too early.
+    A user with a check requested since the claim stays due: this check may have come too
+    early.
     """
     success = _success(now)
     available: list[NewEvent] = []
@@ -181,7 +182,7 @@ async def record_successes(
         if not was_unavailable:
             await transaction.execute(success, [_parameters(look, token) for look in some])
             continue
-        # One by one: another process may have taken the user over, and tells it then.
+        # One by one: another process may have taken the user over, and records the event then.
         for look in some:
             changed = await transaction.execute(
                 success.returning(users.c.key, users.c.state), _parameters(look, token)
@@ -199,7 +200,7 @@ def _was_unavailable(look: Looked) -> bool:
 
 
 def _success(now: datetime) -> Update:
-    """The update of the users with the `_parameters` of each."""
+    """Return the update of the users, to be executed with the `_parameters` of each."""
     due_at = users.c.next_check_at
     asked_again = and_(
         due_at > bindparam("asked_before_now", type_=due_at.type),
@@ -250,7 +251,7 @@ def _parameters(look: Looked, token: str) -> dict[str, object]:
         "asked_before": look.asked_at,
         "gists": look.gist_count,
         "mark": look.sweep_mark,
-        # A request for a look makes a user due at the time of the request.
+        # A request for a check makes a user due at the time of the request.
         "asked_before_now": look.asked_at,
         "was_due": look.user.next_check_at,
         "next_look": look.next_check_at,
@@ -260,7 +261,7 @@ def _parameters(look: Looked, token: str) -> dict[str, object]:
 async def record_accounts(
     transaction: Transaction, accounts: Sequence[tuple[User, Account]], now: datetime
 ) -> None:
-    """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
+    """Record the present logins of accounts and their ids in GraphQL; keep the former logins."""
     for user, account in sorted(accounts, key=lambda each: each[0].key):
         await former_logins.note_rename(transaction, user.key, account.login)
         await transaction.execute(
@@ -288,7 +289,7 @@ async def put_back(
     token: str,
     due_at: datetime | None,
 ) -> None:
-    """Release users claimed under `token` who could not be looked at, or not to the end.
+    """Release users claimed under `token` whose check could not be made or completed.
 
     They are due again at `due_at`; if that is None, they stay due as they were.
     """
@@ -301,7 +302,7 @@ async def put_back(
 
 
 async def record_refusals(transaction: Transaction, until: Mapping[UserKey, datetime]) -> None:
-    """Note that GraphQL failed about each of these users alone: REST is asked until then (UTC)."""
+    """Record that GraphQL failed about each user alone: REST is asked until then (UTC)."""
     for key, time in sorted(until.items()):
         await transaction.execute(
             update(users)
@@ -311,7 +312,7 @@ async def record_refusals(transaction: Transaction, until: Mapping[UserKey, date
 
 
 async def forget_refusals(transaction: Transaction, keys: Collection[UserKey]) -> None:
-    """Note that GraphQL answers about these users again."""
+    """Record that GraphQL answers about these users again."""
     await transaction.execute(
         update(users)
         .where(users.c.key.in_(keys))
@@ -320,10 +321,10 @@ async def forget_refusals(transaction: Transaction, keys: Collection[UserKey]) -
 
 
 async def renew(transaction: Transaction, token: str, *, until: datetime) -> None:
-    """Prolong every claim of a token, except those of users who are being changed.
+    """Extend every claim of a token, except those of users who are being changed.
 
-    Their turn is the next time, long before a claim ends. To wait for them while others are locked
-    can end in a deadlock with what records the looks at many users.
+    Those are extended the next time, long before a claim ends. Waiting for them while others are
+    locked can deadlock with the transaction that records the checks of many users.
     """
     claimed = select(users.c.key).where(users.c.claimed_by == token)
     free = claimed.with_for_update(skip_locked=True)
@@ -335,7 +336,7 @@ async def renew(transaction: Transaction, token: str, *, until: datetime) -> Non
 async def hint(
     transaction: Transaction, github_ids: Collection[GitHubId], now: datetime
 ) -> tuple[str, ...]:
-    """Make the tracked users among these accounts due at once; gives their logins."""
+    """Make the tracked users among these accounts due at once; return their logins."""
     hinted = await transaction.execute(
         update(users)
         .where(looked_at, users.c.github_id.in_(github_ids))
@@ -350,7 +351,7 @@ async def record_failure(
     key: UserKey,
     setback: Setback,
 ) -> None:
-    """Note that this user could not be looked at, and release them."""
+    """Record that a user could not be checked, and release the claim."""
     await transaction.execute(
         update(users)
         .where(users.c.key == key)
@@ -368,75 +369,75 @@ async def record_failure(
 
 
 def _unless_paused(state: UserState) -> ColumnElement[str]:
-    """The state after a look; a user who was paused during it stays so."""
+    """Return the state after a check; a user who was paused during it stays paused."""
     paused = UserState.PAUSED.value
     return case((users.c.state == paused, paused), else_=state.value)
 
 
 async def release(transaction: Transaction, token: str) -> None:
-    """Hand back every user claimed with this token; they stay due."""
+    """Release every user claimed with this token; they stay due."""
     await transaction.execute(
         update(users).where(users.c.claimed_by == token).values(claimed_by=None, claimed_until=None)
     )
 
 
 async def make_due(transaction: Transaction, now: datetime) -> None:
-    """Make every tracked user due now, also those being looked at: that look may be over soon."""
+    """Make every tracked user due now, also those being checked: that check may be over soon."""
     later = or_(users.c.next_check_at > now, users.c.claimed_until > now)
     await transaction.execute(update(users).where(looked_at, later).values(next_check_at=now))
 
 
 async def any_due(transaction: Transaction, now: datetime) -> bool:
-    """Whether a tracked user waits for a look that nobody takes."""
+    """Return whether a tracked user is due and not claimed."""
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     due = users.c.next_check_at <= now
     return bool(await transaction.scalar(select(exists().where(looked_at, due, free))))
 
 
 async def unchecked(transaction: Transaction, since: datetime) -> int:
-    """How many active users were not checked since a time (UTC)."""
+    """Return how many active users were not checked since a time (UTC)."""
     late = or_(users.c.checked_at.is_(None), users.c.checked_at < since)
     return await transaction.scalar(select(func.count()).where(active, late)) or 0
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """How well the active users are known. Times are UTC."""
+    """How up to date the active users are. Times are UTC."""
 
     users: int
     unread: int
-    """How many were never read completely yet."""
+    """The number of users that were never read completely."""
     complete_until: datetime | None
-    """Everything before it is found of all users; None while somebody is unread."""
+    """The time before which everything of all users is found; None while a user is unread."""
     oldest: datetime | None
-    """Everybody of those read is known at least up to this time."""
+    """The time up to which all users that were read are known."""
     median: datetime | None
-    """Half of those read are known at least up to this time."""
+    """The time up to which at least half of the users that were read are known."""
     most: datetime | None
-    """Nineteen in twenty of those read are known at least up to this time."""
+    """The time up to which at least 19 in 20 of the users that were read are known."""
 
 
 @dataclass(frozen=True)
 class Completeness:
-    """Up to when the users are known. Times are UTC, by GitHub's clock."""
+    """The time up to which the users are known. Times are UTC, by GitHub's clock."""
 
     users: int
-    """How many are active."""
+    """The number of active users."""
     unread: int
-    """How many of these were never read completely yet."""
+    """The number of these that were never read completely."""
     oldest: datetime | None
-    """Everybody of those read is known at least up to this time."""
+    """The time up to which all users that were read are known."""
 
     @property
     def complete_until(self) -> datetime | None:
-        """Everything before it is found of all users; None while somebody is unread."""
+        """The time before which everything of all users is found; None while a user is unread."""
         return self.oldest if self.unread == 0 else None
 
 
 async def completeness(transaction: Transaction) -> Completeness:
-    """Up to when the users are known.
+    """Return up to which time the users are known.
 
-    Those that GitHub does not show any more are known up to when it last did; paused ones, and
+    Users that GitHub no longer shows are known up to when it last showed them. Paused users, and
     those that it never showed, do not count.
     """
     counted = await transaction.execute(
@@ -450,7 +451,7 @@ async def completeness(transaction: Transaction) -> Completeness:
 
 
 async def freshness(transaction: Transaction) -> Freshness:
-    """How well the users are known; see `completeness` for who counts."""
+    """Return how up to date the users are; `completeness` says which of them count."""
     known = await completeness(transaction)
     read = known.users - known.unread
 

@@ -1,7 +1,7 @@
-"""Targets: where the activities of a user are put, if not under a deal that is found by its title.
+"""Targets: what a user's activities are attached to, if not to a deal found by its title.
 
-The ids are those of one account. A target that was set for another one is not used, and is as it
-was once that account is set again.
+The ids are those of one account. A target that was set for another account is not used, and is used
+again once that account is set again.
 """
 
 from collections.abc import Collection
@@ -29,7 +29,7 @@ from gitpip.targets import Target
 
 @dataclass(frozen=True)
 class Seen:
-    """What Pipedrive says of a target."""
+    """A target as Pipedrive shows it."""
 
     title: str
     person_id: int | None = None
@@ -45,7 +45,7 @@ class UserTarget:
     target: Target
     title: str | None
     checked_at: datetime | None
-    """When Pipedrive last showed it; None while Pipedrive was not asked."""
+    """The time when Pipedrive last showed it; None if Pipedrive was not asked yet."""
     person_id: int | None
     org_id: int | None
     problem: str | None
@@ -56,7 +56,7 @@ class UserTarget:
 
     @property
     def is_usable(self) -> bool:
-        """Whether Pipedrive showed it, and activities can be put there as far as is known."""
+        """Whether Pipedrive showed it and no problem is known, so activities can be put there."""
         known = self.checked_at is not None and self.problem is None
         return known and self.other_account is None
 
@@ -65,7 +65,7 @@ _user_target = reader(UserTarget)
 
 
 async def of_user(transaction: Transaction, user_key: UserKey) -> UserTarget | None:
-    """The target of a user; None where it is the deal by its title."""
+    """Return the target of a user; None if it is the deal found by its title."""
     row = (await transaction.execute(_rows().where(targets.c.user_key == user_key))).one_or_none()
     return None if row is None else _user_target(row)
 
@@ -73,7 +73,7 @@ async def of_user(transaction: Transaction, user_key: UserKey) -> UserTarget | N
 async def of_users(
     transaction: Transaction, user_keys: Collection[UserKey]
 ) -> dict[UserKey, UserTarget]:
-    """The targets of these users, as far as they have one."""
+    """Return the targets of these users; users without one are left out."""
     rows = await transaction.execute(_rows().where(targets.c.user_key.in_(user_keys)))
     return {each.user_key: each for each in (_user_target(row) for row in rows)}
 
@@ -85,9 +85,9 @@ async def put(
     seen: Seen | None,
     now: datetime,
 ) -> None:
-    """Give a user a target, with what Pipedrive has just said of it, if it was asked.
+    """Set a user's target, with what Pipedrive has just said of it, if it was asked.
 
-    None goes back to the deal by its title. What was sent stays where it was sent. Call
+    None restores the deal found by its title. What was sent stays where it was sent. Call
     `ledger.lock` first.
     """
     await transaction.execute(delete(targets).where(targets.c.user_key == user_key))
@@ -107,7 +107,7 @@ async def put(
 
 
 async def note_seen(transaction: Transaction, of: UserTarget, seen: Seen, now: datetime) -> bool:
-    """Keep what Pipedrive says of a target; False where the user has another one by now."""
+    """Store what Pipedrive says of a target; return False if the user has another one by now."""
     result = await transaction.execute(
         update(targets)
         .where(*_still(of))
@@ -119,7 +119,7 @@ async def note_seen(transaction: Transaction, of: UserTarget, seen: Seen, now: d
 async def note_problem(
     transaction: Transaction, of: UserTarget, problem: str, now: datetime
 ) -> bool:
-    """Keep why nothing can be put there; False where the user has another target by now."""
+    """Store why nothing can be put there; return False if the user has another target by now."""
     result = await transaction.execute(
         update(targets)
         .where(*_still(of))
@@ -129,14 +129,14 @@ async def note_problem(
 
 
 async def unlink(transaction: Transaction, of: UserTarget) -> None:
-    """Send neither person nor organization beside a deal or lead any more."""
+    """Stop sending the person and the organization beside a deal or lead."""
     await transaction.execute(
         update(targets).where(*_still(of)).values(person_id=None, org_id=None)
     )
 
 
 async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
-    """Give the target of one row of users to another one, in the place of its own."""
+    """Move the target of one row of users to another one, replacing the target there."""
     await transaction.execute(delete(targets).where(targets.c.user_key == to))
     await transaction.execute(
         update(targets).where(targets.c.user_key == user_key).values(user_key=to)
@@ -144,7 +144,7 @@ async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> N
 
 
 async def move_deal(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
-    """Give a user's deal, and what is known of it, to another row of users."""
+    """Move a user's deal, and what is known of it, to another row of users."""
     await transaction.execute(delete(deals).where(deals.c.user_key == to))
     for table in (deals, made_deals, undone_deals):
         await transaction.execute(
@@ -168,7 +168,7 @@ def _values_of(seen: Seen | None, now: datetime) -> dict[str, object]:
 
 
 async def _send_there(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
-    """Take back every claim on what is to be sent, and let it be tried at once.
+    """Release every claim on the user's unsent publications, and make them due at once.
 
     A claim was made with the old target: after this no request to that begins.
     """

@@ -1,4 +1,4 @@
-"""Users as they are read: the query, and what a row of it means."""
+"""The query of users, and the reading of its rows."""
 
 from functools import cache
 from typing import Any
@@ -12,12 +12,12 @@ from gitpip.store.schema import deals, unreadable, user_tags, users
 from gitpip.store.schema_targets import deal_drifts, targets
 
 user_of = reader(User)
-"""The user of a whole row."""
+"""Reads the user from a whole row."""
 
 
 @cache
 def rows() -> Select[Any]:
-    """Whole rows of users, to be narrowed down and given to `user_of`."""
+    """Return the query of whole rows of users, to be narrowed down and read with `user_of`."""
     tags = (
         select(func.aggregate_strings(user_tags.c.tag, ","))
         .where(user_tags.c.user_key == users.c.key)

@@ -1,4 +1,4 @@
-"""Tracked users: added, found, changed, removed."""
+"""Tracked users: adding, finding, changing and removing them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from gitpip.targets import Target, TargetChoice
 from gitpip.validation import any_of
 
 GENERAL: Final = "general"
-"""In the place of a user's own interval: the one of the settings."""
+"""The word that replaces a user's own interval or mode by the one of the settings."""
 
 Interval = timedelta | Literal["general"]
 Mode = PublishingMode | Literal["general"]
 
 
 def parsed_mode(text: str) -> Mode:
-    """A user's own mode, or that of everybody; raises ValueError with what can be used."""
+    """Return a user's own mode, or `GENERAL`; raises ValueError with the possible words."""
     word = text.strip().lower()
     if word == GENERAL:
         return GENERAL
@@ -42,7 +42,7 @@ def parsed_mode(text: str) -> Mode:
 
 @dataclass(frozen=True)
 class Changes:
-    """What to change of a user; None stays as it is."""
+    """Changes of a user; None leaves a value as it is."""
 
     external_id: str | None = None
     backfill: Backfill | None = None
@@ -51,9 +51,9 @@ class Changes:
     paused: bool | None = None
     mode: Mode | None = None
     target: TargetChoice | None = None
-    """Where the activities are put; see `gitpip.store.users.targets`."""
+    """The target of the activities; see `gitpip.store.users.targets`."""
     target_seen: targets.Seen | None = None
-    """What Pipedrive has just said of it; None where it was not asked."""
+    """The target as Pipedrive has just shown it; None if it was not asked."""
 
 
 NOTHING = Changes()
@@ -61,14 +61,14 @@ NOTHING = Changes()
 
 @dataclass(frozen=True)
 class Added:
-    """What `add` did: `new` is False when the same pair was tracked already."""
+    """The result of `add`: `new` is False if the same pair was tracked already."""
 
     user: User
     new: bool
 
 
 class LoginAndId(NamedTuple):
-    """What the list of all users shows of each."""
+    """A user in the list of all users."""
 
     login: str
     external_id: str
@@ -83,11 +83,11 @@ async def add(
     backfill: Backfill,
     now: datetime,
 ) -> Added:
-    """Track a user, due at once. A user who was removed comes back with all that is known of them.
+    """Track a user, due at once. A removed user comes back with all that is known of them.
 
-    Without an `external_id` a user who was removed keeps the old one, if it is free, and others
-    have GitHub's, or the login while the account is not known. Raises UserConflict when the login
-    or the id belongs to another tracked user.
+    Without an `external_id` a removed user keeps the old one, if it is free, and others get
+    GitHub's id, or the login while the account is not known. Raises UserConflict if the login or
+    the id belongs to another tracked user.
     """
     login = account.login if account else login
     default_id = str(account.github_id) if account else login.lower()
@@ -120,7 +120,7 @@ async def add(
 
 
 def _past_of(backfill: Backfill, account: Account | None, now: datetime) -> dict[str, object]:
-    """What a user's row says of the rule, and of the time before which the rule is about gists."""
+    """Return the values of the backfill rule, and the time before which it applies to gists."""
     added_at = account.seen_at if account else None
     return {
         "node_id": account.node_id if account else None,
@@ -132,7 +132,7 @@ def _past_of(backfill: Backfill, account: Account | None, now: datetime) -> dict
 
 
 async def _former_id(transaction: Transaction, github_id: GitHubId) -> str | None:
-    """The id of a removed user, if no tracked user has it."""
+    """Return the id of a removed user, if no tracked user has it."""
     same = users.alias("same")
     taken = exists().where(is_tracked(same), same.c.external_id == users.c.external_id)
     former: str | None = await transaction.scalar(
@@ -142,10 +142,10 @@ async def _former_id(transaction: Transaction, github_id: GitHubId) -> str | Non
 
 
 async def known_pair(transaction: Transaction, login: str, external_id: str) -> User | None:
-    """The tracked user with this login and this id; None when both are free.
+    """Return the tracked user with this login and this id; None if both are free.
 
-    The login may be a former one of the user, if no other tracked user has it now.
-    Raises UserConflict when the login or the id belongs to another.
+    The login may be a former one of the user, if no other tracked user has it now. Raises
+    UserConflict if the login or the id belongs to another.
     """
     same_login = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
     same_id = await _one(transaction, tracked, users.c.external_id == external_id)
@@ -170,7 +170,7 @@ async def _revive_or_insert(
     now: datetime,
     values: dict[str, object],
 ) -> UserKey | None:
-    """The key; None where another transaction has brought the same user back a moment ago."""
+    """Return the key; None if another transaction has just brought the same user back."""
     values = {
         **values,
         "login": login,
@@ -188,7 +188,7 @@ async def _revive_or_insert(
             await transaction.execute(
                 select(users.c.key, users.c.removed_at, users.c.login)
                 .where(users.c.github_id == github_id)
-                # Two at once would each find the user removed, and the second overwrite the first.
+                # Else two would each find the user removed, and the second overwrite the first.
                 .with_for_update()
             )
         ).one_or_none()
@@ -211,7 +211,7 @@ async def _revive_or_insert(
 
 
 async def get(transaction: Transaction, key: UserKey) -> User:
-    """The tracked user of a row; raises UserNotTracked."""
+    """Return the tracked user of a row; raises UserNotTracked."""
     user = await _one(transaction, tracked, users.c.key == key)
     if user is None:
         raise UserNotTracked(f"no user with the key {key} is tracked")
@@ -219,9 +219,9 @@ async def get(transaction: Transaction, key: UserKey) -> User:
 
 
 async def find(transaction: Transaction, login: str) -> User:
-    """The tracked user of a login, in any case; raises UserNotTracked.
+    """Return the tracked user with a login, in any case; raises UserNotTracked.
 
-    If no tracked user has the login now, it is the one who had it formerly; of several, the one
+    If no tracked user has the login now, it is the user who had it before; of several, the one
     added last.
     """
     user = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
@@ -234,7 +234,7 @@ async def find(transaction: Transaction, login: str) -> User:
 
 
 async def with_account(transaction: Transaction, account: Account) -> User | None:
-    """The tracked user with this account, or with its login while theirs is not known yet."""
+    """Return the tracked user with this account, or with its login if theirs is not known yet."""
     same = await _one(transaction, tracked, users.c.github_id == account.github_id)
     if same:
         return same
@@ -243,7 +243,7 @@ async def with_account(transaction: Transaction, account: Account) -> User | Non
 
 
 async def everyone(transaction: Transaction) -> tuple[User, ...]:
-    """All tracked users, in the order of their adding."""
+    """Return all tracked users, in the order of their adding."""
     found = await transaction.execute(rows().where(tracked).order_by(users.c.key))
     return tuple(user_of(row) for row in found)
 
@@ -251,7 +251,7 @@ async def everyone(transaction: Transaction) -> tuple[User, ...]:
 async def in_pages(
     transaction: Transaction, *, size: int = 1_000
 ) -> AsyncIterator[tuple[LoginAndId, ...]]:
-    """The logins and ids of all tracked users, in the order of their adding, some at a time.
+    """Yield the logins and ids of all tracked users, in the order of their adding, by pages.
 
     Within a transaction of `Database.read` these are the users of one moment.
     """
@@ -278,7 +278,7 @@ async def page(
     login_contains: str = "",
     tag: str | None = None,
 ) -> Page[User]:
-    """A slice of the tracked users, by login, all or those with a tag."""
+    """Return a page of the tracked users, by login: all, or those with a tag."""
     wanted = and_(
         tracked, func.lower(users.c.login).contains(login_contains.lower(), autoescape=True)
     )
@@ -293,12 +293,12 @@ async def page(
 
 
 async def any_tracked(transaction: Transaction) -> bool:
-    """Whether anybody is tracked at all."""
+    """Return whether any user is tracked."""
     return bool(await transaction.scalar(select(exists().where(tracked))))
 
 
 async def count(transaction: Transaction) -> dict[UserState, int]:
-    """How many tracked users are in each state."""
+    """Return how many tracked users are in each state."""
     found = await transaction.execute(
         select(users.c.state, func.count()).where(tracked).group_by(users.c.state)
     )
@@ -306,14 +306,14 @@ async def count(transaction: Transaction) -> dict[UserState, int]:
 
 
 def _values_of(changes: Changes, now: datetime) -> dict[str, object]:
-    """What the changes make of the user's row."""
+    """Return the values that the changes give the user's row."""
     values: dict[str, object] = {}
     if changes.external_id is not None:
         values["external_id"] = changes.external_id
     if changes.backfill is not None:
         values |= {"backfill": changes.backfill, "backfill_left": changes.backfill.count}
     if changes.interval is not None:
-        # The next look is set anew, so that a shorter interval holds from now on.
+        # The next check is due now, so that a shorter interval applies from now on.
         own = changes.interval if isinstance(changes.interval, timedelta) else None
         values["check_interval"] = None if own is None else max(own, timedelta(seconds=1))
         values["next_check_at"] = now
@@ -326,7 +326,7 @@ def _values_of(changes: Changes, now: datetime) -> dict[str, object]:
 
 
 async def change(transaction: Transaction, key: UserKey, changes: Changes, now: datetime) -> User:
-    """Change what a caller may change; raises UserNotTracked, UserConflict."""
+    """Apply changes that a caller may make; raises UserNotTracked, UserConflict."""
     values = _values_of(changes, now)
     if values:
         try:
@@ -357,7 +357,8 @@ async def change(transaction: Transaction, key: UserKey, changes: Changes, now: 
 async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
     """Stop tracking. The rows stay, so that adding the user again publishes nothing twice.
 
-    Users who could not be looked at because this one stood for the same account are due now.
+    Users that could not be checked because this one was tracked for the same account become due
+    now.
     """
     removed = await transaction.execute(
         update(users).where(users.c.key == key, tracked).values(removed_at=now)
@@ -367,7 +368,8 @@ async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
             select(users.c.key)
             .where(tracked, users.c.failure.is_not(None))
             .where(users.c.failure_kind == FailureKind.SAME_ACCOUNT, users.c.same_account_as == key)
-            # A check that holds one of them and waits for the removed one is not waited for.
+            # A user that a check holds while it waits for the removed one is skipped, not waited
+            # for.
             .with_for_update(skip_locked=True)
         )
         await transaction.execute(
@@ -378,23 +380,23 @@ async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
 
 
 async def lock(transaction: Transaction, key: UserKey) -> User | None:
-    """Take the user's row lock to the end of the transaction; None when no longer tracked."""
+    """Lock the user's row until the transaction ends; return None if it is no longer tracked."""
     found = await transaction.execute(
         select(users.c.key)
         .where(users.c.key == key, tracked)
-        # Others may meanwhile write a row that only names the user, as a deal does.
+        # Others may meanwhile write a row that only refers to the user, as a deal does.
         .with_for_update(key_share=True)
     )
     return await _one(transaction, users.c.key == key) if found.first() else None
 
 
 async def resolve(transaction: Transaction, key: UserKey, account: Account) -> User:
-    """Note which account a tracked user's login stands for, and return the user's row.
+    """Record which account a tracked user's login stands for, and return the user's row.
 
-    It is another row when the account was tracked before and removed: that one comes back with
-    all that is known of it, and takes the claim along. What was just given of it holds: the rule,
-    and the id, tags, interval, mode and target if they were given; else these are as they were.
-    Raises SameAccount when the account is tracked already, UserNotTracked.
+    It is another row if the account was tracked before and removed: that row comes back with all
+    that is known of it, and takes over the claim. The newly given rule applies, and the new id,
+    tags, interval, mode and target if they were given; otherwise these stay as they were. Raises
+    SameAccount if the account is tracked already, UserNotTracked.
     """
     user = await lock(transaction, key)
     if user is None:
@@ -429,14 +431,14 @@ async def _bring_back(
     also = (users.c.backfill_left, users.c.import_id)
     new = (await transaction.execute(select(*kept, *also).where(users.c.key == user.key))).one()
     former_id = None
-    if user.external_id == user.login.lower():  # as it is where no id was given
+    if user.external_id == user.login.lower():  # as it is if no id was given
         former_id = await _former_id(transaction, account.github_id)
     given = {"check_interval": user.check_interval, "publishing_mode": user.publishing_mode}
     own = {name: value for name, value in given.items() if value is not None}
     await commit_order.about_to_appear(transaction)
     await _take_details(transaction, removed, user)
     await events.forget(transaction, removed)
-    # SQLite gives the key of the deleted row to the next user, who would have its events.
+    # SQLite gives the key of the deleted row to the next user, who would get its events.
     await events.move(transaction, user.key, to=removed)
     await transaction.execute(delete(users).where(users.c.key == user.key))
     await former_logins.note_rename(transaction, removed, user.login)
@@ -463,7 +465,7 @@ async def _bring_back(
 
 
 async def _take_details(transaction: Transaction, removed: UserKey, user: User) -> None:
-    """Give a row the tags, the target and the deal of another one, where that has some."""
+    """Copy the tags, and move the target and the deal, from the user's row to another one."""
     if user.tags:
         await transaction.execute(delete(user_tags).where(user_tags.c.user_key == removed))
         await transaction.execute(
@@ -476,7 +478,7 @@ async def _take_details(transaction: Transaction, removed: UserKey, user: User) 
 
 
 async def login_taken(transaction: Transaction, login: str, *, by_other_than: UserKey) -> bool:
-    """Whether another tracked user goes by this login, perhaps because their own rename waits."""
+    """Return whether another tracked user has this login, perhaps until their rename is seen."""
     other = users.c.key != by_other_than
     same = func.lower(users.c.login) == login.lower()
     return bool(await transaction.scalar(select(exists().where(tracked, other, same))))

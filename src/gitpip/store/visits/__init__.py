@@ -1,1 +1,1 @@
-"""Visits: what each viewer has seen."""
+"""Visits: the files that each viewer has seen."""

@@ -1,4 +1,4 @@
-"""What a viewer marked in the inbox, and which files the marking of everything covered."""
+"""The acts of marking in the inbox, and the files that marking everything covered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from gitpip.store.visibility import tracked
 
 @dataclass(frozen=True)
 class HomeVisit:
-    """What a viewer marked at once; if it covers files, everything, as a visit to their users."""
+    """One act of marking; if it covers files, it marked everything, as a visit to their users."""
 
     id: VisitId
     viewer: str
@@ -38,7 +38,7 @@ _home_visit = reader(HomeVisit)
 
 @dataclass(frozen=True)
 class UserNews:
-    """What of one user was new to a viewer: `after` < sequence <= `up_to`.
+    """The files of one user that were new to a viewer: `after` < sequence <= `up_to`.
 
     `files` are the newest of them, newest first, with the beginnings of their contents.
     """
@@ -50,12 +50,12 @@ class UserNews:
 
     @property
     def count(self) -> int:
-        """How many files were new."""
+        """The number of new files."""
         return self.up_to - self.after
 
 
 async def add(transaction: Transaction, viewer: str, now: datetime) -> VisitId:
-    """Begin to mark something; gives the id of what is marked at once."""
+    """Begin an act of marking; return its id."""
     result = await transaction.execute(
         insert(home_visits).values(viewer=viewer, at=now).returning(home_visits.c.id)
     )
@@ -63,7 +63,7 @@ async def add(transaction: Transaction, viewer: str, now: datetime) -> VisitId:
 
 
 async def knows(transaction: Transaction, viewer: str) -> bool:
-    """Whether a viewer has marked anything."""
+    """Return whether a viewer has marked anything."""
     visit = select(home_visits.c.id).where(home_visits.c.viewer == viewer).limit(1)
     return await transaction.scalar(visit) is not None
 
@@ -71,7 +71,7 @@ async def knows(transaction: Transaction, viewer: str) -> bool:
 async def count_files(
     transaction: Transaction, visit_id: VisitId, viewer: str, *, gists: int
 ) -> HomeVisit:
-    """Note how much a viewer marked: gists, and the files that its visits to users cover."""
+    """Record how much an act marked: gists, and the files that its visits to users cover."""
     counted = await transaction.execute(
         select(
             func.count(visits.c.id),
@@ -88,7 +88,7 @@ async def count_files(
 
 
 async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeVisit:
-    """What this viewer marked at once; raises VisitNotFound."""
+    """Return one act of marking by this viewer; raises VisitNotFound."""
     row = (
         await transaction.execute(
             select(home_visits).where(home_visits.c.id == visit_id, home_visits.c.viewer == viewer)
@@ -100,7 +100,7 @@ async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeV
 
 
 async def visits_of(transaction: Transaction, viewer: str, *, limit: int) -> tuple[HomeVisit, ...]:
-    """When a viewer marked everything as read, and it covered anything, newest first."""
+    """Return the acts in which a viewer marked all as read and that covered files, newest first."""
     found = await transaction.execute(
         select(home_visits)
         .where(
@@ -117,11 +117,9 @@ async def visits_of(transaction: Transaction, viewer: str, *, limit: int) -> tup
 async def shown_by(
     transaction: Transaction, visit: HomeVisit, *, users: int, files: int, offset: int = 0
 ) -> tuple[UserNews, ...]:
-    """What the marking of everything covered: at most `users` users from `offset` on.
+    """Return what marking everything covered: at most `users` users, from `offset` on.
 
-    Of each at most `files` files are given.
-
-    Users who were removed since are left out.
+    For each user at most `files` files are returned. Users who were removed since are left out.
     """
     found = await transaction.execute(
         rows()
@@ -139,7 +137,7 @@ async def shown_by(
 async def _news(
     transaction: Transaction, steps: Sequence[tuple[User, int, int]], files: int
 ) -> tuple[UserNews, ...]:
-    """What is new of users, each with `after` and `up_to`: their files are read all at once."""
+    """Return the news of users, each with `after` and `up_to`: their files are read all at once."""
     newest: dict[UserKey, list[GistFile]] = {user.key: [] for user, _, _ in steps}
     parts = [
         and_(

@@ -1,6 +1,6 @@
-"""What was marked in the inbox and is deleted, so that its amount has a bound.
+"""Deleting old marks and visits of the inbox, so that their number is bounded.
 
-What a viewer has seen is what the latest of their visits to a user saw: that one always stays.
+The latest visit of a viewer to a user says what the viewer has seen: it always stays.
 """
 
 from datetime import timedelta
@@ -15,14 +15,19 @@ from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import BROWSER
 
 VISITS_KEPT = 50
-"""How many visits of a viewer are kept at least; an older one only if it is still the latest to
-one of the users."""
+"""The number of a viewer's visits that are kept.
+
+An older one is kept only if it is still the latest to one of the users.
+"""
 _IS_NEEDED = select(visits.c.id).where(visits.c.home_visit_id == home_visits.c.id).exists()
 BROWSERS_KEPT = 500
-"""How many browsers without a key are kept: anybody who may read can be as many as they like."""
+"""The number of browsers without a key that are kept: a reader can be any number of them."""
 BROWSER_FORGOTTEN = timedelta(days=400)
-"""After this time without a visit its cookie is gone; browsers keep none for longer:
-https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5"""
+"""The time without a visit after which its cookie has expired.
+
+Browsers keep none for longer:
+https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5
+"""
 
 
 async def delete_superseded(transaction: Transaction, viewer: str) -> None:
@@ -56,7 +61,7 @@ async def delete_superseded(transaction: Transaction, viewer: str) -> None:
 
 
 async def delete_marks_undone_no_more(transaction: Transaction, viewer: str) -> None:
-    """Delete the records of marks of single gists, except the last two: only the last is undone."""
+    """Delete the records of marks of single gists except the last two: only the last is undone."""
     ids = select(home_visits.c.id).where(home_visits.c.viewer == viewer)
     last_kept = ids.order_by(home_visits.c.id.desc()).offset(1).limit(1).scalar_subquery()
     await transaction.execute(
@@ -70,7 +75,7 @@ async def delete_marks_undone_no_more(transaction: Transaction, viewer: str) -> 
 
 
 async def delete_browsers(transaction: Transaction, newest: HomeVisit) -> None:
-    """Delete what browsers marked that are gone, now that another one has marked something."""
+    """Delete the marks of forgotten browsers if this is the first act of a browser."""
     ids = select(home_visits.c.id).where(home_visits.c.viewer == newest.viewer).limit(2)
     is_first = len((await transaction.execute(ids)).all()) == 1
     if is_first and newest.viewer.startswith(BROWSER):

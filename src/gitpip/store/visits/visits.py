@@ -1,4 +1,4 @@
-"""Visits: what a viewer has seen of a user's files, counted by sequence and not by clocks."""
+"""Visits: a user's files that a viewer has seen, counted by sequence and not by clocks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,25 +20,27 @@ from gitpip.store.users import users
 from gitpip.store.visibility import tracked
 
 SHARED_VIEWER = "everyone"
-"""Who visits through the original endpoint, which knows no viewers."""
+"""The viewer of the original endpoint, which knows no viewers."""
 
 
 BROWSER = "browser:"
-"""What the name of a viewer begins with who is a browser without a key; the rest is its cookie."""
+"""The beginning of the name of a viewer that is a browser without a key; the rest is its cookie."""
 MOST_VISITS = 100
-"""How many visits of a viewer to a user are kept at most; one more deletes the oldest."""
+"""The most visits of a viewer to a user that are kept; one more deletes the oldest."""
 VIEWERS_KEPT = 500
-"""How many viewers that hold no key are kept for a user: where no key exists yet, and with an
-operator's key, a program may name as many as it likes."""
+"""The most viewers without a key that are kept for a user.
+
+If no key exists yet, or with an operator's key, a program may name any number of viewers.
+"""
 
 
 VIEWER_OF_KEY = literal("key:") + func.lower(access_keys.c.name)
-"""A name that `keys.viewer_of` gives."""
+"""The name that `keys.viewer_of` returns."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A viewer's look at a user's new files: those with `after` < sequence <= `up_to`."""
+    """A visit of a viewer to a user's new files: those with `after` < sequence <= `up_to`."""
 
     id: VisitId
     user_key: UserKey
@@ -53,14 +55,14 @@ _visit = reader(Visit)
 
 
 def shown_viewer(viewer: str) -> str:
-    """A viewer's name as others may see it: the name of a browser is its cookie."""
+    """Return a viewer's name as others may see it: the name of a browser is its cookie."""
     if not viewer.startswith(BROWSER):
         return viewer
     return BROWSER + digest(viewer)[:12]
 
 
 def seen_by(viewer: str) -> ColumnElement[int]:
-    """The sequence up to which a viewer has seen the files of the user of the row."""
+    """Return the sequence up to which a viewer has seen the files of the row's user."""
     return func.coalesce(
         select(func.max(visits.c.up_to))
         .where(visits.c.user_key == users_table.c.key, visits.c.viewer == viewer)
@@ -72,10 +74,10 @@ def seen_by(viewer: str) -> ColumnElement[int]:
 async def record(
     transaction: Transaction, user_key: UserKey, *, viewer: str, now: datetime
 ) -> Visit:
-    """Record that `viewer` sees all that was found since their last visit.
+    """Record that `viewer` sees everything found since their last visit.
 
-    Under the user's row lock: a check that stores files at the same time comes completely before or
-    completely after. Raises UserNotTracked.
+    It holds the user's row lock: a check that stores files at the same time comes completely before
+    or completely after. Raises UserNotTracked.
     """
     user = await users.lock(transaction, user_key)
     if user is None:
@@ -102,13 +104,13 @@ async def record(
 
 
 async def look(transaction: Transaction, user: User, *, viewer: str, now: datetime) -> Visit:
-    """The visit that `record` would make now, without recording it; its id is 0."""
+    """Return the visit that `record` would make now, without recording it; its id is 0."""
     after = await last_seen(transaction, user.key, viewer=viewer)
     return Visit(VisitId(0), user.key, user.login, viewer, after, user.last_sequence, now)
 
 
 async def last_seen(transaction: Transaction, user_key: UserKey, *, viewer: str) -> int:
-    """The sequence up to which `viewer` has seen this user's files; 0 before the first visit."""
+    """Return the sequence up to which `viewer` has seen the user's files; 0 if none."""
     seen = await transaction.scalar(
         select(func.max(visits.c.up_to)).where(
             visits.c.user_key == user_key, visits.c.viewer == viewer
@@ -118,7 +120,7 @@ async def last_seen(transaction: Transaction, user_key: UserKey, *, viewer: str)
 
 
 async def get(transaction: Transaction, visit_id: VisitId) -> Visit:
-    """One visit to a tracked user's files; raises VisitNotFound."""
+    """Return one visit to a tracked user's files; raises VisitNotFound."""
     row = (await transaction.execute(_visits().where(visits.c.id == visit_id))).one_or_none()
     if row is None:
         raise VisitNotFound(f"there is no visit {visit_id}")
@@ -126,7 +128,7 @@ async def get(transaction: Transaction, visit_id: VisitId) -> Visit:
 
 
 async def of_user(transaction: Transaction, user_key: UserKey, *, limit: int) -> tuple[Visit, ...]:
-    """A user's latest visits, newest first."""
+    """Return a user's latest visits, newest first."""
     rows = await transaction.execute(
         _visits().where(visits.c.user_key == user_key).order_by(visits.c.id.desc()).limit(limit)
     )
@@ -134,7 +136,7 @@ async def of_user(transaction: Transaction, user_key: UserKey, *, limit: int) ->
 
 
 async def _delete_old(transaction: Transaction, newest: Visit) -> None:
-    """What was seen is what the newest visit saw, so none of the others is needed for that."""
+    """Delete a viewer's oldest visits to a user: the newest one says what was seen."""
     of_both = and_(visits.c.user_key == newest.user_key, visits.c.viewer == newest.viewer)
     last_deleted = (
         select(visits.c.id)
@@ -148,7 +150,7 @@ async def _delete_old(transaction: Transaction, newest: Visit) -> None:
 
 
 async def _delete_viewers(transaction: Transaction, newest: Visit) -> None:
-    """Delete what those viewers saw who came to this user longest ago, if there is a new one.
+    """Delete the visits of the viewers who came to this user longest ago, if there is a new viewer.
 
     Viewers with a key stay, and so does the shared one. Visits by the home page are bounded there.
     """
