@@ -1,7 +1,7 @@
-"""Whether something may be sent: to the account that the rows belong to, and no file twice.
+"""The last check before a send: the account is the right one, and no file is sent twice.
 
-Everything that publishes asks `Clearance.permits` after it has claimed a row and before it begins
-to send it. Until then the client asks Pipedrive nothing but whose token it is.
+Every part that publishes asks `Clearance.permits` after it has claimed a row and before it begins
+to send it. Until the token is admitted, the client only asks Pipedrive for the owner of the token.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ from gitpip.store.status import pauses
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
 EXPLAINS = timedelta(hours=1)
-"""How long after a restore a list may show what was sent before it, and is not known yet."""
+"""The time after a restore in which a list may show earlier activities that the ledger lacks."""
 REMEMBERED = 20_000
-"""How many activities that the ledger knows are remembered, and not looked up again."""
+"""The most activities known to the ledger that are remembered, so that they are not read again."""
 
 log = get_logger()
 
 
 class Clearance:
-    """Knows the account and the ledger's state for one publisher."""
+    """The account and the state of the ledger, as one publisher knows them."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Clearance:
         self._youth = guards.youth
         self._allowance = Allowance()
         self._set_back = False
-        """Whether the database has lost what this process knew, and is not compared since."""
+        """Whether the database has lost what this process knew, and was not compared since."""
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
@@ -64,17 +64,17 @@ class Clearance:
         self._met_under: str | None = None
         """The fingerprint of the token whose account was noted as the one that is set."""
         self._identity: str | None = None
-        """The account of the rows. A process with another user's token may note its token there."""
+        """The account of the rows. Another user's token of that account may be noted here."""
         self._compared_in: tuple[str, str] | None = None
-        """The life of the database, and the account, that the ledger was compared in."""
+        """The life of the database and the account in which the ledger was compared."""
         self._held_in: tuple[str, str] | None = None
         self._failures = 0
-        """In a row, with no page read between."""
+        """The number of failures in a row, with no page read in between."""
         self._pages_before = 0
-        """How many pages had been read when the last one failed."""
+        """The number of pages that had been read when the last one failed."""
         self._one_at_a_time = asyncio.Lock()
         self._seen: dict[int, Item] = {}
-        """Activities with a marker that lists have shown, and that are not looked up yet."""
+        """Activities with a marker that lists have shown and that were not compared yet."""
         self._known: set[int] = set()
         channel.destination.expect_admission()
         channel.destination.seen = self._note_seen
@@ -85,9 +85,9 @@ class Clearance:
         return bool(self._seen) or self._met_under != self._destination.fingerprint
 
     async def stopped(self) -> bool | None:
-        """Whether the token is another account's than that of the rows; it is noted then.
+        """Return whether the token belongs to another account than the rows, and note it if so.
 
-        None where that is still to be learned.
+        Returns None while that is not known.
         """
         if self._met_under != self._destination.fingerprint:
             return None
@@ -103,22 +103,22 @@ class Clearance:
         return not known.bound
 
     async def _account(self, transaction: Transaction) -> VendorAccount | None:
-        """The token's account, as far as that is known."""
+        """Return the account of the token, as far as it is known."""
         fingerprint = self._destination.fingerprint
         if self._identity is not None and self._met_under == fingerprint:
             return await accounts.of_identity(transaction, Vendor.PIPEDRIVE, self._identity)
         return await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
 
     async def wanted(self) -> bool:
-        """Whether to compare though nothing is due: a person asked, or the database was set back.
+        """Return whether to compare now, because a person asked or the database was set back.
 
-        What the other processes have published by now is remembered.
+        Also remembers what the other processes have published so far.
         """
         remembered = self._witnesses.remembered
         async with self._database.read() as transaction:
             requested = (await ledger.read(transaction)).requested_at is not None
             if self._one_at_a_time.locked():
-                return requested  # `permits` is looking, or comparing, at this moment
+                return requested  # `permits` is reading or comparing at this moment
             await self._look_back(transaction, await self._account(transaction), remembered)
             return self._set_back or requested
 
@@ -128,7 +128,7 @@ class Clearance:
     async def _look_back(
         self, transaction: Transaction, known: VendorAccount | None, remembered: Remembered
     ) -> None:
-        """Note it if the database was set back; what was sent to another account says nothing."""
+        """Note it if the database was set back, unless what was sent went to another account."""
         if known is not None and (not known.bound or self._was_at_another(known)):
             self._witnesses.forget()
         elif not self._set_back:
@@ -144,10 +144,10 @@ class Clearance:
         log.error("ledger.set_back")
 
     async def permits(self, *, new: bool = False) -> bool:
-        """Whether something may be sent now; learns what has to be known for that.
+        """Return whether something may be sent now, after reading what has to be known for that.
 
-        With `new`, what was never sent before is about to be: then another installation may have
-        published it since the last comparison. Where something can't be learned, publishing is
+        `new` says that something is about to be sent for the first time: another installation may
+        have published it since the last comparison. If something can't be read, publishing is
         paused. Raises DatabaseUnavailable.
         """
         fingerprint = self._destination.fingerprint
@@ -186,7 +186,7 @@ class Clearance:
             async with self._database.begin() as transaction:
                 known = await accounts.meet(transaction, met, credential=fingerprint, now=now)
         if known.identity != self._identity:
-            # What another account's lists have shown says nothing of this one.
+            # The lists of another account say nothing about this one.
             self._seen.clear()
             self._known.clear()
         self._met_under, self._identity = fingerprint, known.identity
@@ -221,7 +221,7 @@ class Clearance:
         except LookFailed as failure:
             if needed or await self._pauses.after(failure.outcome, _REQUEST) is not None:
                 raise
-            self._comparison.begin_anew()  # read on, it would hold up what is to be sent
+            self._comparison.begin_anew()  # reading on would delay what is to be sent
             self._youth.put_off(now)
             log.warning("ledger.not_compared", reason=str(failure))
             return True
@@ -239,7 +239,7 @@ class Clearance:
         *,
         strange: bool,
     ) -> bool:
-        """Whether to go on after a comparison, or to wait and compare once more."""
+        """Return whether to continue after a comparison, rather than wait and compare once more."""
         now, set_back = self._now(), self._set_back
         known_before = self._compared_in == here and not set_back
         first = set_back or (state.hold_until is None and self._held_in != here)
@@ -266,7 +266,7 @@ class Clearance:
             present = (await ledger.read(transaction)).hold_until
             if hold is not None:
                 told["hold_until"] = max(hold, present or hold)
-            elif present == state.hold_until:  # else another process has begun a hold meanwhile
+            elif present == state.hold_until:  # otherwise another process has begun a hold
                 told["hold_until"] = None
             await ledger.note(transaction, **told)
             await self._witnesses.learn(transaction)
@@ -279,7 +279,7 @@ class Clearance:
         return False
 
     async def _has_lost(self, here: tuple[str, str]) -> bool:
-        """Whether the database knows nothing of something that this process sent lately."""
+        """Return whether the database lacks something that this process sent recently."""
         if self._compared_in is None or self._compared_in[1] != here[1]:
             self._destination.sent.clear()  # what was sent before went to another account
         elif self._set_back:
@@ -303,7 +303,7 @@ class Clearance:
                 self._seen[item.id] = replace(item, note=(item.note or "")[-FOOTER_REACH:])
 
     async def _take_in_seen(self, account: VendorAccount) -> bool:
-        """Take in what lists have shown since; whether something was unknown to the ledger."""
+        """Take in what lists have shown since, and return whether the ledger lacked any of it."""
         seen, self._seen = self._seen, {}
         if not seen:
             return False
@@ -356,17 +356,17 @@ class Clearance:
 
 
 def _is_to_be_noted(account: VendorAccount) -> bool:
-    """Whether nothing says yet that this account is set although the rows belong to another."""
+    """Return whether it must be noted that this account is set and the rows belong to another."""
     return not account.bound and account.waits_since is None
 
 
 def _is_explained(state: LedgerState, now: datetime) -> bool:
-    """Whether what the ledger does not know can be its own, from before it was set back."""
+    """Return whether what the ledger lacks can be its own, from before it was set back."""
     return state.set_back_at is not None and now - state.set_back_at < EXPLAINS
 
 
 def company_of(owner: Owner) -> Met:
-    """The account that a token's owner belongs to."""
+    """Return the account that the owner of a token belongs to."""
     return Met(
         Vendor.PIPEDRIVE,
         str(owner.company_id),

@@ -1,6 +1,7 @@
-"""How a gist file becomes an activity: subject, note and marker.
+"""Rendering a gist file as an activity: subject, note and marker.
 
-The templates say what subject and note hold; what recognises them, and the limits, are here.
+The templates say what subject and note hold. The markers by which gitpip recognises an activity,
+and the limits of length, are here.
 """
 
 import html
@@ -23,42 +24,43 @@ SUBJECT_LIMIT = 255
 # More than the footer takes, even where Pipedrive has added something to it.
 FOOTER_REACH = 4_000
 NAME_LIMIT = 100
-"""How many characters of a name head the content of a file, where an activity holds several."""
+"""The most characters of a filename shown above the content, where an activity holds
+several files."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What is sent to Pipedrive: a plain subject and an HTML note."""
+    """The content of an activity as it is sent to Pipedrive: a plain subject and an HTML note."""
 
     subject: str
     note: str
     day: date | None = None
-    """Of the gist, or of the revision that it was made for; UTC."""
+    """The day (UTC) of the gist, or of the revision that the activity was made for."""
     is_cut: bool = False
-    """Whether the note lacks some of the content, or of what the template made."""
+    """Whether the note leaves out a part of the content or of what the template made."""
     masked: tuple[str, ...] = ()
-    """What was left out since it looks like a credential, by kind and place."""
+    """The parts left out because they look like credentials, each by kind and place."""
     credentials: tuple[str, ...] = ()
-    """What looks like a credential and is in it, as a person approved it or is asked to."""
+    """The parts that look like credentials and are sent, after or for a person's approval."""
     can_be_masked: bool = False
-    """Whether `credentials` holds something, and all of that can be told and left out."""
+    """Whether `credentials` has entries and all of them can be found and left out."""
     trouble: str | None = None
-    """Why no file can be examined at present, so that everything was left out; it is not sent."""
+    """The reason why no file can be examined at present. Then the activity is not sent."""
 
 
 @dataclass(frozen=True)
 class Wording:
-    """How an activity is worded: its templates, and what it tells beside the file."""
+    """The wording of an activity: its templates, and what it says beside the file."""
 
     templates: Templates = DEFAULTS
     around: Surroundings = field(default_factory=Surroundings)
     first_marker: str | None = None
-    """The marker of the file's first activity, where this is a further one."""
+    """The marker of the file's first activity, if this is a further one."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A file of a gist that an activity holds beside its first one."""
+    """A further file of the gist in the same activity."""
 
     file: GistFile
     marker: str
@@ -74,13 +76,13 @@ def render(
     wording: Wording = Wording(),
     others: Sequence[Shown] = (),
 ) -> Rendered:
-    """The activity of a gist file. Nothing that came from GitHub survives as HTML.
+    """Return the activity of a gist file. Nothing from GitHub survives as HTML.
 
-    `revision` is the one that the activity was or is made for, `marker` the one of its publication
-    (None: of the file's first); `remarks` are lines of plain text on what happened to the file
-    since. The content is followed by that of the `others`, each under its name. Whatever the
-    templates say, the subject ends with the login and the marker, the note with the footer, and
-    both keep to Pipedrive's limits.
+    `revision` is the one that the activity is made for, `marker` that of its publication (None:
+    that of the file's first). `remarks` are lines of plain text about what happened to the file
+    since. The contents of the `others` follow, each under its name. Whatever the templates say, the
+    subject ends with the login and the marker, the note ends with the footer, and both keep to
+    Pipedrive's limits.
     """
     marker = marker or marker_of(file.gist_id, file.filename)
     sign = f"gitpip {marker}"
@@ -100,7 +102,7 @@ def render(
 
 
 def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple[str, ...]:
-    """What the note says of edits and of deletion, under these rules. Dates are UTC."""
+    """Return what the note says of edits and of deletion under these rules. Dates are UTC."""
     remarks = []
     if on_edit is OnEdit.UPDATE and file.revised_at is not None:
         remarks.append(f"Edited on GitHub: seen {file.revised_at:%Y-%m-%d %H:%M} UTC.")
@@ -111,26 +113,26 @@ def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple
 
 @dataclass(frozen=True)
 class FoundMarkers:
-    """The markers in an activity in Pipedrive, each where we write it."""
+    """The markers found in an activity in Pipedrive, by the place where gitpip writes them."""
 
     in_subject: str | None
-    """Only where the subject still has the form of ours."""
+    """The marker in the subject, only if the subject still has the form that gitpip gives it."""
     in_footer: str | None
     content: str | None = None
-    """The content tag in the footer, else the hash of the note's whole text."""
+    """The content tag in the footer, or else the hash of the note's whole text."""
     parts: tuple[tuple[str, str], ...] = ()
     """The markers of the other files in the footer, each with its content tag."""
     unnamed: int = 0
-    """How many other files the subject counts, where the footer is gone."""
+    """The number of other files that the subject counts, if the footer is missing."""
     first_marker: str | None = None
-    """The marker of the file's first activity, where a person has had it sent again."""
+    """The marker of the file's first activity, if a person has had the file sent again."""
 
     def marker(self, *, created_by_us: bool) -> str | None:
-        """Which file's activity this is; None where it is none of ours.
+        """Return the marker of the file that this activity belongs to, or None if it is not ours.
 
-        The footer outranks the subject: a person may give an activity another subject, and a
-        marker that was copied into the subject of another activity proves nothing without it.
-        Where the footer is gone, the subject counts if one of our users created the activity.
+        The footer counts more than the subject: a person may give an activity another subject, and
+        a marker copied into the subject of another activity proves nothing without the footer. If
+        the footer is missing, the subject counts if one of our users created the activity.
         """
         if self.in_footer is not None:
             return self.in_footer
@@ -151,7 +153,7 @@ _SHOWN = re.compile("<pre>([^<]*)</pre>")
 
 
 def find_markers(*, subject: str | None, note: str | None) -> FoundMarkers:
-    """The markers of ours in an activity."""
+    """Return the markers of ours in an activity."""
     in_subject = _OUR_SUBJECT.fullmatch(_text(subject or ""))
     footer = _footer(note)
     in_footer = _OUR_FOOTER.fullmatch(footer)
@@ -169,20 +171,20 @@ def find_markers(*, subject: str | None, note: str | None) -> FoundMarkers:
 
 
 def _shown(note: str | None) -> str | None:
-    """The hash of what a note without a content tag shows: notes had none at first."""
+    """Return the hash of what a note without a content tag shows: the first notes had no tag."""
     shown = _SHOWN.search(note or "")
     return blob_hash_of(html.unescape(shown[1])) if shown else None
 
 
 def has_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
-    """Whether an activity in Pipedrive is the one with this marker."""
+    """Return whether an activity in Pipedrive has this marker."""
     return marker_in(subject=subject, note=note) == marker
 
 
 def marker_in(*, subject: str | None, note: str | None) -> str | None:
-    """The marker of an activity in Pipedrive.
+    """Return the marker of an activity in Pipedrive.
 
-    The note's footer outranks the subject, which somebody may have changed.
+    The note's footer counts more than the subject, which a person may have changed.
     """
     in_footer = find_markers(subject=None, note=note).in_footer
     if in_footer is not None:
@@ -192,7 +194,7 @@ def marker_in(*, subject: str | None, note: str | None) -> str | None:
 
 
 def says_the_same(one: str, other: str) -> bool:
-    """Whether two notes have the same text: Pipedrive may write the markup differently from us."""
+    """Return whether two notes have the same text. Pipedrive may write the markup differently."""
     return _text(re.sub("<[^<>]*>", " ", one)) == _text(re.sub("<[^<>]*>", " ", other))
 
 
@@ -202,7 +204,7 @@ def _footer(note: str | None) -> str:
 
 
 def _text(markup: str) -> str:
-    """Without entities, and with single spaces: Pipedrive may write these differently from us."""
+    """Return text without entities and with single spaces: Pipedrive may write both differently."""
     return " ".join(html.unescape(markup).split())
 
 
@@ -212,14 +214,14 @@ def _subject(template: Template, values: Values, marker: str, others: int) -> st
     if others:
         which += f" (+{others} file{'s' if others > 1 else ''})"
     tail = f"{which} · {values.user.login} [{marker}]"
-    # In bytes, and of text that is put into one line after it.
+    # In bytes, for text that is put into one line after this.
     name = in_a_line(template.fill(values, 8 * TEXT_LIMIT).before) or "unnamed"
     room = SUBJECT_LIMIT - len(tail)
     return (name if len(name) <= room else name[: room - 1] + "…") + tail
 
 
 def _note(template: Template, values: Values, file: GistFile, sign: str) -> tuple[str, bool]:
-    """The note, and whether a part of it had to be left out."""
+    """Return the note, and whether a part of it had to be left out."""
     pieces = template.fill(values, NOTE_LIMIT)
     foot = f"<p>content {content_tag_of(file.blob_hash)} {sign}</p>"
     where = f"<p>The file is too large to show here. Full file: {link(file.raw_url)}</p>"
@@ -242,7 +244,7 @@ def _note(template: Template, values: Values, file: GistFile, sign: str) -> tupl
 def _note_of_several(
     template: Template, values: Values, shown: Sequence[Shown], sign: str
 ) -> tuple[str, bool]:
-    """The note of several files: short ones are shown whole, long ones share what is left."""
+    """Return the note of several files: short ones are shown whole, long ones share the rest."""
     pieces = template.fill(values, NOTE_LIMIT)
     first, *others = shown
     tags = "".join(f"with {one.marker} {content_tag_of(one.file.blob_hash)} " for one in others)
@@ -275,7 +277,7 @@ def _head(one: Shown) -> str:
 
 
 def _shared(contents: Sequence[str], room: int) -> list[tuple[str, bool]]:
-    """The contents as HTML in `room` bytes together, each with whether it is all of it."""
+    """Return the contents as HTML in `room` bytes together, each with whether it is complete."""
     sizes = [len(escape(content).encode()) for content in contents]
     kept: dict[int, tuple[str, bool]] = {}
     for done, number in enumerate(sorted(range(len(contents)), key=sizes.__getitem__)):

@@ -1,8 +1,8 @@
-"""Comparing the ledger with Pipedrive: what is in Pipedrive is adopted as published.
+"""The comparison of the ledger with Pipedrive: activities found there are adopted as published.
 
-The ledger can be younger than the CRM: after a restore, a move, with a new database or beside a
-second installation. One list of all activities, the newest first, costs 10 tokens for 500. It ends
-where the ledger's last known activity is, a little overlap included.
+The ledger can be younger than the CRM: after a restore or a move, with a new database, or beside a
+second installation. One list of all activities, newest first, costs 10 tokens for 500. It is read
+down to the ledger's last known activity, with a small overlap.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,69 +23,72 @@ from gitpip.store.publications.markers import TakenIn
 from gitpip.store.publications.recognition import Sighting
 
 OVERLAP = timedelta(minutes=10)
-"""How much older than the ledger's last activity is what is read in any case."""
+"""The time before the ledger's last activity down to which the list is read in any case."""
 QUIET = timedelta(minutes=5)
-"""A write that is younger may have others beside it that no list shows yet."""
+"""The age below which a write may have others beside it that no list shows yet."""
 PAGES_AT_A_TIME = 20
-"""Then others have their turn: an account can hold hundreds of thousands of activities."""
+"""The pages read in one step. Then other work has its turn: an account can hold hundreds of
+thousands of activities."""
 ANEW_AFTER = 5
-"""After so many failures of a page in a row, the list is read from its start: the cursor may have
-ended, and nothing says with which answer Pipedrive tells that."""
+"""The failures of a page in a row after which the list is read from its start: the cursor may have
+expired, and Pipedrive does not document with which answer it says so."""
 LOOKED_FOR = 20
-"""How many of the latest published activities are missed if none of them is listed."""
+"""The number of latest published activities that are compared: if none is listed, they are
+missing."""
 FEWEST_MISSED = 2
-"""A person may well delete one."""
+"""The fewest activities that can count as missing: a person may well delete one."""
 MOST_IDS = 50
-"""Of duplicates at a time; with their publications' own activities Pipedrive takes 100 ids."""
+"""The most ids of duplicates at a time. With the activities of their publications, that keeps to
+the 100 ids that Pipedrive takes."""
 
 log = get_logger()
 
 
 @dataclass
 class _Reading:
-    """A list under way."""
+    """A list that is being read."""
 
     account_key: int
     last: ActivityId | None
-    """The ledger's last known activity, or what was when one began that was cut short."""
+    """The ledger's last known activity, or that of a comparison that was cut short."""
     whole: bool
     cursor: str | None = None
     failures: int = 0
-    """How often in a row the page behind the cursor could not be read."""
+    """The number of failures in a row to read the page behind the cursor."""
     told: TakenIn = field(default_factory=TakenIn)
     read: int = 0
     latest: set[int] = field(default_factory=set)
     """The ids of the first pages."""
     lowest: int = 0
-    """The lowest of these."""
+    """The lowest of `latest`."""
     at: datetime | None = None
-    """When it was begun, by Pipedrive's clock; None where that is not told."""
+    """The time at which the reading began, by Pipedrive's clock, or None if that is not told."""
     known_at: datetime | None = None
-    """When the first activity that the ledger can know was added, by Pipedrive's clock."""
+    """The time of the first activity that the ledger can know, by Pipedrive's clock."""
     others: bool = False
-    """Whether activities were unknown that are older than the ledger's last known one."""
+    """Whether the ledger lacked activities that are older than its last known one."""
 
     def progress(self, read: int) -> dict[str, int | None]:
-        """What the ledger tells of it, while it is under way and so many activities are read."""
+        """Return the columns of the ledger while a list is being read, after `read` activities."""
         end = None if self.whole or self.others else self.last
         return {"read": read, "read_down_to": end}
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What a whole comparison showed."""
+    """The result of a complete comparison."""
 
     told: TakenIn
     read: int
-    """How many activities were listed."""
+    """The number of activities listed."""
     young: bool
-    """Whether something unknown was added so lately that more may be on its way."""
+    """Whether something unknown was added so recently that more may be on its way."""
     at: datetime | None
-    """When it was begun, by Pipedrive's clock; None where that is not told."""
+    """The time at which the reading began, by Pipedrive's clock, or None if that is not told."""
 
 
 class Comparison:
-    """Reads the list a few pages at a time. `now` tells our own time (UTC)."""
+    """Reads the list a few pages at a time. `now` returns our own time (UTC)."""
 
     def __init__(
         self,
@@ -96,7 +99,7 @@ class Comparison:
         on_edit: OnEdit = OnEdit.IGNORE,
         write: bool = True,
     ) -> None:
-        """Without `write`, it is only told what would be adopted."""
+        """Without `write`, nothing is adopted, and the result says what would be."""
         self._database = database
         self._destination = destination
         self._now = now
@@ -104,23 +107,23 @@ class Comparison:
         self._on_edit = on_edit
         self._reading: _Reading | None = None
         self.pages = 0
-        """How many pages were read by now."""
+        """The number of pages read so far."""
         self._duplicates_seen = 0
-        """Up to which activity the duplicates were looked at; 0 begins with the first one."""
+        """The last activity up to which duplicates were checked; 0 begins with the first one."""
 
     @property
     def under_way(self) -> bool:
-        """Whether one was begun that is to be read on."""
+        """Whether a reading was begun and is not complete."""
         return self._reading is not None
 
     def begin_anew(self) -> None:
-        """Forget what was read so far: the ledger's last activity is another one."""
+        """Forget what was read so far, because the ledger's last activity has changed."""
         self._reading = None
 
     async def step(self, account: VendorAccount, *, whole: bool) -> Compared | None:
-        """Read on; None as long as there is more to be read. Raises LookFailed.
+        """Read further, and return None while there is more to read. Raises LookFailed.
 
-        Not `whole`, it ends where the ledger knows everything.
+        Unless `whole` is set, it ends where the ledger knows everything.
         """
         reading = self._reading
         if reading is None or reading.account_key != account.key or (whole and not reading.whole):
@@ -133,7 +136,7 @@ class Comparison:
                 if not isinstance(failure.outcome, NotProcessed):
                     reading.failures += 1
                 if not isinstance(failure.outcome, Refused) and reading.failures < ANEW_AFTER:
-                    self._reading = reading  # it goes on from here
+                    self._reading = reading  # continues from here
                 raise
             reading.failures = 0
             self.pages += 1
@@ -156,11 +159,12 @@ class Comparison:
             if not state.read:
                 last = await ledger.last_activity(transaction, account.key)
                 return _Reading(account.key, last, whole)
-        # One was cut short. It has adopted the newest, so what is known now is no end of this one.
+        # One was cut short. It has adopted the newest, so what is known now does not show where to
+        # end.
         return _Reading(account.key, state.read_down_to, whole or state.read_down_to is None)
 
     async def _take_in(self, account: VendorAccount, reading: _Reading, page: ListPage) -> bool:
-        """Take one page in; whether it was the last one that is needed."""
+        """Take in one page, and return whether it was the last one needed."""
         sightings = tuple(sightings_in(page.items, account))
         now = self._now()
         if self._write:
@@ -198,7 +202,7 @@ class Comparison:
                 duplicates=told.duplicates,
                 read=reading.read,
             )
-        # Without a time by Pipedrive's clock nothing shows that what is unknown is old.
+        # Without a time by Pipedrive's clock, nothing shows that the unknown activities are old.
         at = self._destination.now
         young = any(
             at is None or (one.added_at is not None and at - one.added_at < QUIET)
@@ -207,7 +211,7 @@ class Comparison:
         return Compared(told, reading.read, young, reading.at)
 
     async def _note(self, account: VendorAccount, reading: _Reading) -> None:
-        """Write down when it was compared, and whether published activities are gone."""
+        """Record when the comparison was made, and whether published activities are missing."""
         now = self._now()
         async with self._database.begin() as transaction:
             if not await accounts.lock_ledger_of(transaction, account.key):
@@ -217,12 +221,12 @@ class Comparison:
             latest = await ledger.published_between(
                 transaction,
                 reading.lowest,
-                # What an acknowledged comparison has found to be missing is known.
+                # What an acknowledged comparison found to be missing is known already.
                 after=known and known - QUIET,
                 before=now - QUIET,
                 limit=LOOKED_FOR,
             )
-            # One that is younger may not be listed yet; if it is, the account is not empty of ours.
+            # A younger one may not be listed yet. If it is listed, the account still has ours.
             younger = await ledger.published_between(
                 transaction, reading.lowest, before=now + OVERLAP, limit=LOOKED_FOR
             )
@@ -239,9 +243,9 @@ class Comparison:
             )
 
     async def _settle_duplicates(self, account: VendorAccount) -> bool:
-        """See which of the next duplicates a person has deleted since; whether more follow.
+        """Check which of the next duplicates were deleted since, and return whether more follow.
 
-        They take turns: many that nobody ever deletes must not hide the later ones.
+        They take turns, so that many duplicates that are never deleted do not hide later ones.
         """
         async with self._database.read() as transaction:
             some = await duplicates.listed(
@@ -264,7 +268,7 @@ class Comparison:
 
 
 def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sighting]:
-    """The activities of ours among those of a list; the original before its copies.
+    """Yield the activities of ours among those of a list, the original before its copies.
 
     A person who copies one becomes the creator of the copy.
     """
@@ -289,7 +293,7 @@ def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sigh
 
 
 def _reached(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:
-    """Whether the ledger knows everything that is further down in the list."""
+    """Return whether the ledger knows everything further down in the list."""
     if reading.last is None or not items:
         return False
     older = [item for item in items if item.id <= reading.last]
@@ -305,9 +309,9 @@ def _reached(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:
 
 
 def _of_others(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:
-    """Whether another installation publishes here: what is still older can be its own, too.
+    """Return whether another installation publishes here, so that older activities can be its own.
 
-    Its activities are older than the last one that the ledger knows, which did not know them.
+    Its activities are older than the last one that the ledger knows, and the ledger lacked them.
     """
     if reading.last is None:
         return False

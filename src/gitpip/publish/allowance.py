@@ -1,26 +1,28 @@
-"""How often the ledger is compared again because another installation may have published."""
+"""The allowance for comparing the ledger again because another installation may have published."""
 
 from datetime import datetime, timedelta
 
 FRESH = timedelta(seconds=10)
-"""Nothing new is sent after an older comparison, as long as the allowance lasts."""
+"""The age above which a comparison is renewed before something new is sent, while the allowance
+lasts."""
 AT_ONCE = 10
-"""How many comparisons are allowed in a row; each costs 10 tokens."""
+"""The comparisons allowed in a row; each costs 10 tokens."""
 SELDOM = timedelta(hours=1)
-"""Then one more comes so often: at most 240 tokens a day beyond the first ones..."""
+"""The time in which one more comparison is allowed: at most 240 tokens a day beyond the
+first ones."""
 OFTEN = timedelta(minutes=1)
-"""... or so often, where another installation was seen to publish: 10 tokens a minute."""
+"""The same time after another installation was seen to publish: 10 tokens a minute."""
 SEEN_FOR = timedelta(days=1)
-"""How long after its last activity was seen another installation is taken to publish still."""
+"""The time after its last activity for which another installation is assumed to publish."""
 
 
 def is_seen(others_seen_at: datetime | None, now: datetime) -> bool:
-    """Whether another installation was seen to publish within the last day."""
+    """Return whether another installation was seen to publish within the last day."""
     return others_seen_at is not None and now - others_seen_at < SEEN_FOR
 
 
 class Allowance:
-    """The comparisons that may be made at present; unused ones are saved up."""
+    """The comparisons that may be made at present. Unused ones are saved up."""
 
     def __init__(self) -> None:
         self._left = float(AT_ONCE)
@@ -29,7 +31,7 @@ class Allowance:
     def take(
         self, compared_at: datetime | None, others_seen_at: datetime | None, now: datetime
     ) -> bool:
-        """Whether to compare now, given when that was last done; one is used up then."""
+        """Return whether to compare now, given when that was last done, and use one up if so."""
         age = now - compared_at if compared_at else None
         if age is not None and timedelta(0) <= age < FRESH:
             return False

@@ -1,4 +1,4 @@
-"""Lines of an audit about what no publication stands for: files and activities."""
+"""The lines of an audit about files and activities that belong to no publication."""
 
 from gitpip.model import UserKey
 from gitpip.publish.verdicts import GitHubSide, Part, not_stored
@@ -13,7 +13,7 @@ from gitpip.store.surveys.surveys import Survey
 async def only_on_github(
     transaction: Transaction, survey: Survey, user_key: UserKey, side: GitHubSide
 ) -> list[NewLine]:
-    """Files that GitHub shows and the store does not have."""
+    """Return a line for each file that GitHub shows and the store does not have."""
     found: list[NewLine] = []
     files = side.files or {}
     for some in in_pieces(sorted({gist_id for gist_id, _ in files})):
@@ -41,7 +41,7 @@ async def only_on_github(
 
 
 def stranger(one: comparing.Stranger) -> NewLine:
-    """The line of an activity with a marker that no publication has."""
+    """Return the line of an activity with a marker that no publication has."""
     seen = one.seen
     part = Part(
         "not known",

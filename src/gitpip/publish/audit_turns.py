@@ -1,7 +1,7 @@
-"""Which user an audit compares next: one that makes GitHub ask to wait comes after all others.
+"""The order in which an audit compares users: a user that makes GitHub ask to wait comes last.
 
-One user that always makes GitHub ask to wait would else hold up the comparison of everybody else's
-files, and what is answered about the others shows that it is this user alone.
+Otherwise one user that always makes GitHub ask to wait would delay the comparison of all other
+users. If the others are answered, that shows that only this user is affected.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ DONE: Place = (-1, 0)
 
 @dataclass(frozen=True)
 class Turn:
-    """A user whose files are compared, and after which place."""
+    """A user whose files are compared, and the place after which to continue."""
 
     user: User
     place: Place
@@ -28,7 +28,7 @@ class Turn:
     """Whether this user was put off before."""
 
     def moved(self, survey: Survey, place: Place) -> dict[str, Any]:
-        """The columns of the survey once the user's files are compared up to a place."""
+        """Return the columns of the survey once the user's files are compared up to a place."""
         cursor = self._cursor(place)
         if not self.again:
             return {"cursor": cursor}
@@ -36,7 +36,7 @@ class Turn:
         return {"put_off": left if place == DONE else (cursor, *left)}
 
     def put_off(self, survey: Survey) -> dict[str, Any]:
-        """The columns of the survey once the user comes after all others."""
+        """Return the columns of the survey once the user is put after all others."""
         put_off = (*survey.put_off, self._cursor(self.place))
         return {"cursor": self._cursor(DONE), "put_off": put_off}
 
@@ -45,7 +45,7 @@ class Turn:
 
 
 async def next_turn(transaction: Transaction, survey: Survey) -> Turn | None:
-    """The next user's turn; None after the last one."""
+    """Return the next user's turn, or None after the last one."""
     last, place = _read(survey.cursor)
     after = last if place == DONE else last - 1
     user = await others.next_user(transaction, after=after, only=survey.user_key)
@@ -54,7 +54,7 @@ async def next_turn(transaction: Transaction, survey: Survey) -> Turn | None:
     for cursor in survey.put_off:
         key, place = _read(cursor)
         user = await others.next_user(transaction, after=key - 1, only=survey.user_key)
-        if user is not None and user.key == key:  # else it was removed meanwhile
+        if user is not None and user.key == key:  # otherwise the user was removed in the meantime
             return Turn(user, place, again=True)
     return None
 

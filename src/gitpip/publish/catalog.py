@@ -1,4 +1,4 @@
-"""What an account of the CRM has to choose from: types, users, pipelines, stages and fields."""
+"""The choices that an account of the CRM offers: types, users, pipelines, stages and fields."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ class Listed(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that can be chosen by its id, its key or its name."""
+    """Something that is chosen by its id, key or name."""
 
     id: int
     name: str
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of deals or activities. `options` are there where one or several must be chosen."""
+    """A field of deals or activities. `options` are set if one or several must be chosen."""
 
     code: str
     name: str
@@ -38,28 +38,28 @@ class Field:
     options: tuple[Entry, ...] = ()
     is_required: bool = False
     required_in: frozenset[int] = frozenset()
-    """The stages in which it is required; empty for all of them."""
+    """The stages in which the field is required; empty for all stages."""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The lists of an account, each as it is chosen from; None where it was not read."""
+    """The lists of an account, each as it is chosen from, or None if it was not read."""
 
     activity_types: tuple[Entry, ...] | None = None
-    """Only the active ones, in the account's order."""
+    """The active types, in the account's order."""
     users: tuple[Entry, ...] | None = None
-    """Only the active ones."""
+    """The active users."""
     pipelines: tuple[Entry, ...] | None = None
     stages: tuple[Entry, ...] | None = None
     deal_fields: tuple[Field, ...] | None = None
     activity_fields: tuple[Field, ...] | None = None
     hidden: frozenset[Listed] = frozenset()
-    """What the account does not show to the user of the token."""
+    """The lists that the account does not show to the user of the token."""
 
 
 @dataclass(frozen=True)
 class ActivityFields:
-    """What an activity is sent with, besides its subject and note; None is left out."""
+    """The fields of an activity besides its subject and note. None is left out."""
 
     type: str = "task"
     done: bool = True
@@ -70,7 +70,7 @@ class ActivityFields:
 
 @dataclass(frozen=True)
 class DealFields:
-    """What a deal is made with, besides its title; None is left out."""
+    """The fields of a new deal besides its title. None is left out."""
 
     pipeline_id: int | None = None
     stage_id: int | None = None
@@ -80,4 +80,4 @@ class DealFields:
     currency: str | None = None
     visible_to: int | None = None
     custom_fields: tuple[tuple[str, object], ...] = ()
-    """Codes of fields, each with its value."""
+    """The codes of custom fields, each with its value."""

@@ -1,4 +1,4 @@
-"""What is asked about a publication before its first send: rules, credentials, the day's flood."""
+"""The checks before the first send of a publication: rules, credentials, the day's flood."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -30,7 +30,7 @@ async def checks_now(
     policy: PublishingPolicy,
     now: datetime,
 ) -> Checks:
-    """What is asked about these publications, as rules, settings and rows are at this moment."""
+    """Return the checks for these publications, by the rules, settings and rows of this moment."""
     ordered = await rules.everything(transaction)
     tags = await rules.tags_of(transaction, {each.user_key for each in about}) if ordered else {}
 

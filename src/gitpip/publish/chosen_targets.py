@@ -1,4 +1,4 @@
-"""Targets that a person chooses: one is looked for in Pipedrive, and checked when it is given."""
+"""The targets that people choose: searched for in Pipedrive, and checked when they are set."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,23 +15,23 @@ LONGEST_TERM = 100
 
 @dataclass(frozen=True)
 class Checked:
-    """What Pipedrive says of a target; nothing where it could not be asked."""
+    """The answer of Pipedrive about a target; empty if Pipedrive could not be asked."""
 
     seen: Seen | None = None
     fault: str | None = None
-    """Why nothing can be put there."""
+    """The reason why nothing can be put there."""
 
 
 CheckTarget = Callable[[Target], Awaitable[Checked]]
-"""Asks Pipedrive about a target."""
+"""A function that asks Pipedrive about a target."""
 SearchTargets = Callable[[str], Awaitable[Sequence[Hit]]]
-"""Asks Pipedrive for what has a term in its name; raises PipedriveUnasked."""
+"""A function that searches Pipedrive for names with a term; raises PipedriveUnasked."""
 
 
 async def checked(changes: Changes, check: CheckTarget) -> Changes:
-    """The changes with what Pipedrive says of the target; raises InvalidInput if that can't be one.
+    """Return the changes with what Pipedrive says of the target; raises InvalidInput if unusable.
 
-    Where Pipedrive can't be asked, the target is taken, and is checked before it is first used.
+    If Pipedrive can't be asked, the target is accepted, and checked before it is first used.
     """
     if not isinstance(changes.target, Target):
         return changes
@@ -42,7 +42,7 @@ async def checked(changes: Changes, check: CheckTarget) -> Changes:
 
 
 async def search(term: str, ask: SearchTargets) -> Sequence[Hit]:
-    """The deals, leads, persons and organizations that have a term in their names.
+    """Return the deals, leads, persons and organizations that have a term in their names.
 
     Raises InvalidInput, PipedriveUnasked.
     """

@@ -1,4 +1,4 @@
-"""Keeps claims while what they are for takes long: a list of many pages, a turn, other requests."""
+"""Renewal of claims during long work: a list of many pages, a wait for a turn, other requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +8,7 @@ from datetime import timedelta
 from gitpip.errors import DatabaseUnavailable
 
 RENEWALS = 3
-"""How often a claim is renewed within its time: one that comes late does no harm."""
+"""The number of renewals within the time of a claim, so that a late one does no harm."""
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def kept(renew: Callable[[], Awaitable[None]], claim: timedelta) -> AsyncI
     try:
         yield
     finally:
-        over.set()  # not cancelled, as that would break off a transaction
+        over.set()  # not cancelled, as that would interrupt a transaction
         await renewing
 
 
@@ -36,5 +36,5 @@ async def _renew_until(
                 await over.wait()
         if over.is_set():
             return
-        with suppress(DatabaseUnavailable):  # the sender meets that, too
+        with suppress(DatabaseUnavailable):  # the sender meets the same error
             await renew()

@@ -1,7 +1,8 @@
-"""Notices what became of a user's deal, and says where the user's new files go then.
+"""The check of deals in use: won, lost, archived, deleted or merged, and where new files go then.
 
-Activities can be put under a deal that is won or lost, and it is not documented whether under one
-that is archived or deleted. So Pipedrive is asked about a deal before it is used, once in an hour.
+Activities can be put under a deal that is won or lost. Pipedrive does not document whether they can
+be put under one that is archived or deleted. So it is asked about a deal before the deal is used,
+at most once an hour.
 """
 
 from collections.abc import Callable
@@ -21,18 +22,18 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import deal_drifts, deals
 
 WAIT = timedelta(minutes=30)
-"""Unless a person changes the setting, or ends the wait."""
+"""The time that files wait, unless a person changes the setting or ends the wait."""
 ASKED_ABOUT = 3
-"""How many activities of a deal that is gone are looked for under another one: a person may have
-moved one of them before."""
+"""The number of activities of a deleted deal that are searched for under another deal: a person may
+have moved one of them before."""
 LASTED = timedelta(days=1)
-"""A deal that existed for so long was not deleted because of something that we did."""
+"""The age above which a deal was not deleted because of something that we did."""
 
 log = get_logger()
 
 
 class DealDrift:
-    """Looks at deals that are in use. `now` tells the time (UTC)."""
+    """Checks deals that are in use. `now` returns the time (UTC)."""
 
     def __init__(self, channel: Channel, index: DealFinder, now: Callable[[], datetime]) -> None:
         self._database = channel.database
@@ -44,9 +45,9 @@ class DealDrift:
         self._now = now
 
     async def looked_at(self, deal: Deal) -> Deal:
-        """A deal that was made, after a look at it if that is due.
+        """Return a deal that was made, after checking it at Pipedrive if that is due.
 
-        It is `pending` where the user's files are to wait, or where another is to be found or made.
+        It is `pending` if the user's files must wait, or if another deal must be found or made.
         """
         async with self._database.read() as transaction:
             if await deal_drifts.is_usable(transaction, deal.user_key, self._now()):
@@ -57,7 +58,7 @@ class DealDrift:
         except LookFailed as failure:
             outcome = await self._pauses.failed(failure.outcome, request)
             if not isinstance(outcome, NotProcessed):
-                # It is used as before: if it is gone, Pipedrive refuses the activity.
+                # It is used as before: if it is deleted, Pipedrive refuses the activity.
                 async with self._database.begin() as transaction:
                     await deal_drifts.note_asked(transaction, deal.user_key, self._now())
             return deal
@@ -65,7 +66,7 @@ class DealDrift:
         return settled
 
     async def _settled(self, deal: Deal) -> Deal:
-        """What follows from what Pipedrive says of a deal. Raises LookFailed."""
+        """Return the deal after applying what Pipedrive says of it. Raises LookFailed."""
         deal_id = deal.deal_id
         if deal_id is None:
             return deal
@@ -89,7 +90,7 @@ class DealDrift:
         return deal
 
     async def _merged_into(self, deal: Deal, deal_id: DealId) -> Item | None:
-        """The deal that all of a gone deal's last activities are under now, if they are."""
+        """Return the one deal that now holds all last activities of a deleted deal, or None."""
         async with self._database.read() as transaction:
             ours = await deal_drifts.newest_activities(
                 transaction, deal.user_key, deal_id, ASKED_ABOUT
@@ -116,7 +117,7 @@ class DealDrift:
         return followed if merged.drift is None else await self._answered(followed, merged.drift)
 
     async def _answered(self, deal: Deal, drift: Drift) -> Deal:
-        """Do what the publishing settings say of what became of a deal."""
+        """Apply the answer of the publishing settings to a drift, and return the deal after it."""
         now, answer = self._now(), self._policies.current.answer_to(drift)
         async with self._database.begin() as transaction:
             is_new = await deal_drifts.note(transaction, deal, drift, answer, now)
@@ -137,7 +138,7 @@ class DealDrift:
         self, transaction: Transaction, deal: Deal, drift: Drift, now: datetime
     ) -> None:
         """Let another deal be found or made."""
-        # A deal that is gone right after it was made, again and again, is made ever later.
+        # A deal that is deleted again and again right after it was made is made ever later.
         lasted = deal.sent_at is None or now - deal.sent_at > LASTED
         attempts = 0 if lasted else deal.attempts
         reason = f"its deal was {drift}"
@@ -145,7 +146,7 @@ class DealDrift:
         await deals.forget(transaction, deal.user_key, change)
 
     async def why_refused(self, claim: Publication, deal_id: DealId, seen: Item | None) -> Outcome:
-        """The outcome of an activity that was refused since its deal is deleted or archived."""
+        """Return the outcome of an activity refused because its deal is deleted or archived."""
         drift = Drift.DELETED if seen is None else Drift.ARCHIVED
         if seen is not None and self._policies.current.answer_to(drift) is DriftAnswer.KEEP:
             # Whether Pipedrive takes activities of archived deals is not documented.

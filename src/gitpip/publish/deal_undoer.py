@@ -1,8 +1,8 @@
-"""Deletes deals of an undo: those that gitpip made, that nobody has changed, and that are empty.
+"""Deletion of the deals of an undo: those that gitpip made, that are empty and unchanged.
 
-Right before each deletion the deal is asked for, and the list of its activities. What can't be told
-keeps a deal. Deleting twice does no harm, so an answer that was lost needs no look: the next GET
-shows what became of it. Until then nothing is put under the deal.
+Right before each deletion the deal and the list of its activities are read. A deal about which
+something is unknown is kept. Deleting twice does no harm, so a lost answer needs no search: the
+next GET shows whether the deal is deleted. Until then nothing is put under the deal.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,7 +26,7 @@ from gitpip.store.schema_undo import UndoneState
 from gitpip.targets import NO_LINKS
 
 Found = tuple[UndoneState, str]
-"""What Pipedrive says of a deal that is not deleted now: gone, kept or to wait, and why."""
+"""The state of a deal that is not deleted now (deleted, kept or waiting) and the reason."""
 GONE = UndoneState.DELETED, "it was deleted in Pipedrive before"
 BEHIND = UndoneState.WAITING, "the list of its activities still shows what was deleted"
 
@@ -43,7 +43,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         self._index = index
 
     async def one(self, token: str) -> bool:
-        """Look at the next deal, claimed with this token; whether another may follow at once."""
+        """Process the next deal, claimed with this token; return whether another may follow."""
         async with self._database.begin() as transaction:
             due = await undone_deals.claim(
                 transaction,
@@ -82,7 +82,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
                 return True
 
     async def _not_now(self, due: DueDeal) -> Found | None:
-        """Why a deal is not deleted now, by what Pipedrive shows. Raises LookFailed."""
+        """Return why a deal is not deleted now, or None if it can be. Raises LookFailed."""
         contents = await self._destination.deal_contents(due.deal_id)
         if contents is None:
             return GONE
@@ -94,7 +94,10 @@ class DealUndoer(UndoAttempts[DueDeal]):
         return await self._activities_of(due)
 
     async def _activities_of(self, due: DueDeal) -> Found | None:
-        """Whether the deal has activities; one page is enough to tell. Raises LookFailed."""
+        """Return why the deal stays if it has activities, or None. Raises LookFailed.
+
+        One page of the list is enough.
+        """
         async for page in self._destination.activities(due.deal_id, since=None):
             if page.unread:
                 raise LookFailed(UNREAD_ENTRIES)
@@ -108,10 +111,10 @@ class DealUndoer(UndoAttempts[DueDeal]):
         return None
 
     async def _begin(self, due: DueDeal) -> bool:
-        """Note that a deal is deleted from now on; False if it is not."""
+        """Record that the deletion of a deal begins; return False if it must not."""
         now = self._now()
         async with self._database.begin() as transaction:
-            # A database that was set back may know this claim, and not what came after it.
+            # A database that was set back may have this claim, but not what came after it.
             if not await self._witnesses.hold(transaction):
                 return False
             reason = await undone_deals.why_kept(transaction, due)
@@ -164,7 +167,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
 
 
 def why_kept(due: DueDeal, contents: DealContents, creators: Collection[int]) -> str | None:
-    """Why a deal stays, by its own fields; None if gitpip made it, and it is as it was made."""
+    """Return why a deal is kept, by its own fields, or None if it is unchanged and gitpip's own."""
     deal = contents.deal
     reasons = {
         "another user made it": deal.creator_id not in creators or contents.made_by_hand,

@@ -1,4 +1,4 @@
-"""A user's deal: found or made, the way a publication is sent."""
+"""Finding or making the deal of a user, delivered like a publication."""
 
 import asyncio
 import secrets
@@ -51,7 +51,7 @@ MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
 servers' clocks may differ a little."""
 CAP_PAUSE = timedelta(hours=1)
-"""Until the account's limit of open deals is tried again."""
+"""The wait before the account's limit of open deals is tried again."""
 SENDER_DIED = "gitpip stopped while it was sending this, and checks whether it arrived"
 READ_AGAIN = timedelta(seconds=5)
 
@@ -59,7 +59,7 @@ log = get_logger()
 
 
 class Deals:
-    """The steps towards each user's deal."""
+    """Finds or makes the deal of each user, one step at a time."""
 
     def __init__(
         self,
@@ -86,12 +86,12 @@ class Deals:
         self._cap_reason = ""
 
     async def of(self, claim: Publication) -> Deal | None:
-        """The deal of a publication's user, after a step towards it where it is not there yet.
+        """Return the deal of a publication's user, after one step towards it if it is missing.
 
         It is `pending` while an undo is deleting it.
 
-        None where the publication is not ours to send any more, as after a switch of the account:
-        a deal that this token sees would be recorded for the next account.
+        Returns None if the publication is no longer ours to send, as after a switch of the account:
+        otherwise a deal that this token sees would be recorded for the next account.
         """
         deal = await self._after_a_step(claim)
         if deal is None or deal.state is not PublicationState.PUBLISHED:
@@ -124,9 +124,9 @@ class Deals:
             await DEALS.renew(transaction, token, self._now(), self._waits.claim)
 
     async def why_refused(self, claim: Publication, place: Place, reason: str) -> Outcome | None:
-        """The outcome of a refused activity where its deal is the reason; None where it is not.
+        """Return the outcome of a refused activity if its deal is the reason, or None.
 
-        Raises LookFailed where that can't be learned.
+        Raises LookFailed if that can't be found out.
         """
         if place.deal_id is None:
             return None
@@ -191,7 +191,7 @@ class Deals:
         )
 
     async def _step(self, deal: Deal) -> Change | None:
-        """Adopt the open deal with the login, else make one; None when the claim was lost."""
+        """Adopt the open deal with the login, or make one. Return None if the claim was lost."""
         if deal.state is PublicationState.UNCERTAIN:
             return await self._look(deal)
         if deal.looked_at is not None and not delivery.is_fresh(deal.looked_at, self._now()):
@@ -203,7 +203,7 @@ class Deals:
         reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
         titles = self._terms.titles(deal.login)
         try:
-            # It remembers how far it has read, so one at a time.
+            # The index remembers how far it has read, so one reads at a time.
             async with self._reading:
                 found = await self._index.find(deal, titles)
         except LookFailed as failure:
@@ -217,7 +217,7 @@ class Deals:
         return await self._make_as_set(deal, titles[0], reading)
 
     async def _make_as_set(self, deal: Deal, title: str, reading: Request) -> Change | None:
-        """Make a deal with the fields that the publishing settings say."""
+        """Make a deal with the fields that the publishing settings give."""
         try:
             fields = await self._terms.deal()
         except Unsettled as fault:
@@ -227,12 +227,12 @@ class Deals:
         return await self._make(deal, title, fields)
 
     def _unsettled(self, deal: Deal, fault: Unsettled) -> Change:
-        """Wait for another setting, or for what the account lacks; no attempt is counted."""
+        """Wait for another setting, or for what the account lacks, without counting an attempt."""
         until = self._now() + TRIED_AGAIN_AFTER
         return Change(PublicationState.PENDING, until, reason=str(fault), attempts=deal.attempts)
 
     async def _cap(self) -> datetime | None:
-        """Until when no deal can be made, if the cap still holds.
+        """Return until when the cap on open deals holds, or None.
 
         It holds while the deal that met it waits: a person who ends that wait ends the cap.
         """
@@ -247,15 +247,16 @@ class Deals:
         outcome = await self._pauses.failed(failure.outcome, request)
         if isinstance(outcome, NotProcessed):
             return self._after(deal, outcome)
-        # Reading again does no harm, so the first two times it is done soon.
+        # Reading again does no harm, so the first two retries come soon.
         return delivery.retried(
             deal.attempts + 1, str(failure), now=self._now(), at_least=READ_AGAIN, quick_retries=2
         )
 
     async def _look(self, deal: Deal, *, again: bool = False) -> Change | None:
-        """Look for a deal that may have been made.
+        """Search for a deal that may have been made.
 
-        With `again`, right before it is made once more: None if it is not there.
+        `again` says that this comes right before the deal is made once more. Then None means that
+        it was not found.
         """
         request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
         try:
@@ -286,9 +287,9 @@ class Deals:
         return change if found is None else replace(change, links=found.links)
 
     async def _listed(self, deal: Deal) -> tuple[Item | None, datetime | None]:
-        """The deal, if a list shows it, and when that began, by Pipedrive's clock if that is told.
+        """Return the deal, if a list shows it, and when the reading began, by Pipedrive's clock.
 
-        Raises LookFailed.
+        The time is None if Pipedrive does not tell it. Raises LookFailed.
         """
         since = deal.sent_after - MARGIN if deal.sent_after else None
         times, unread = [], 0
@@ -315,12 +316,12 @@ class Deals:
         async with self._destination.turn() as turn:
             leased = self._clocks.read()
             again = deal.looked_at is not None
-            # The list of deals, the search and the turn may have taken long.
+            # Reading the deals, the search and the wait for the turn may have taken long.
             if again and not delivery.is_fresh(deal.looked_at, self._now()):
                 return None
             async with self._database.begin() as transaction:
                 now = self._now()  # not before: see `Sender._post`
-                # A database that was set back may know this claim, and not the deal made since.
+                # A database that was set back may have this claim, but not the deal made since.
                 mode = await self._mode(transaction)
                 start = Start(now, self._waits.lease, self._destination.now, mode)
                 if not await self._witnesses.hold(transaction) or not await deals.begin_sending(
@@ -350,7 +351,7 @@ class Deals:
         )
         outcome = delivery.as_counted(outcome, change, alone=alone)
         if isinstance(outcome, DealsCapped):
-            # The limit is the account's: one deal an hour tries whether it was raised.
+            # The limit belongs to the account: one deal an hour tries whether it was raised.
             self._capped_until, self._cap_reason = self._now() + CAP_PAUSE, outcome.reason
             change = Change(
                 PublicationState.PENDING,
@@ -364,13 +365,13 @@ class Deals:
         return await self._why_refused(deal, fields, refused) or change
 
     async def _note_made(self, deal: Deal, deal_id: DealId, title: str) -> None:
-        """Note that gitpip made a deal, so that an undo can delete it."""
+        """Record that gitpip made a deal, so that an undo can delete it."""
         value = self._terms.policies.current.deal_value
         async with self._database.begin() as transaction:
             await made_deals.note(transaction, deal.user_key, deal_id, title, value)
 
     async def _why_refused(self, deal: Deal, fields: DealFields, reason: str) -> Change | None:
-        """The change of a refused deal where the settings, and not the deal, are the reason."""
+        """Return the change of a refused deal if the settings, and not the deal, are the reason."""
         try:
             changed = await self._terms.changed_since(fields, reason)
         except Unsettled as fault:
@@ -387,20 +388,20 @@ class Deals:
 
 
 def subject_of(user_key: UserKey) -> str:
-    """What requests about a user's deal are for."""
+    """Return the name under which requests about a user's deal are counted."""
     return f"the deal of {user_key}"
 
 
 def attempt_of(row: Publication | Deal) -> Attempt:
-    """How far the delivery of an uncertain row is."""
+    """Return how far the delivery of an uncertain row is."""
     return Attempt(max(row.attempts, 1), row.looks, row.in_flight_until, row.reason, row.sent_at)
 
 
 def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:
-    """The outcome of a process that was frozen since it took the lease: it must not send any more.
+    """Return the outcome if the process was frozen since it took the lease, so must not send.
 
-    Others may have looked for the row meanwhile, and sent it. The row does not tell where the
-    database was restored since.
+    Another process may have searched for the row and sent it since. The row does not show that if
+    the database was restored since.
     """
     if clocks.read().most_since(leased) < waits.latest_start:
         return None

@@ -1,4 +1,4 @@
-"""The state machine of a delivery: given a row and an outcome, what next and when.
+"""The state machine of a delivery: the next state and time of a row after an outcome.
 
 A publication and a deal go the same way:
 
@@ -27,13 +27,13 @@ from gitpip.clock import rounded_up
 from gitpip.model import Change, PublicationState
 
 MAX_ATTEMPTS = 8
-"""How often a delivery is attempted before it fails; a person can retry it after that."""
+"""The attempts of a delivery before it fails. A person can retry it after that."""
 FIRST_LOOK = timedelta(seconds=2)
-"""How long after an ambiguous outcome the first look comes: a write that landed is found then."""
+"""The wait before the first search after an ambiguous outcome, which finds a write that landed."""
 GAPS = (timedelta(seconds=10), timedelta(seconds=50))
-"""Between the looks after that; then one comes when absence can be concluded. Each costs 10
-tokens, for all uncertain publications together. What did not arrive before is most likely refused
-again: after a later attempt only the first look and the last one come."""
+"""The waits before the searches after that. Then one comes when absence can be concluded. Each
+costs 10 tokens, for all uncertain publications together. A write that did not arrive the first time
+is most likely refused again: after a later attempt only the first and the last search come."""
 LOOK_GRIDS = (
     (timedelta(hours=1), timedelta(minutes=15)),
     (timedelta(minutes=5), timedelta(minutes=5)),
@@ -41,18 +41,18 @@ LOOK_GRIDS = (
     (timedelta(seconds=10), timedelta(seconds=5)),
     (timedelta(0), timedelta(seconds=1)),
 )
-"""Looks after at least such a wait start at multiples of the second time, so that one list serves
-many rows."""
+"""The grids of times for searches: after at least the first wait, a search starts at a multiple of
+the second time, so that one list serves many rows."""
 LOOK_AGAIN = timedelta(seconds=5)
-"""After a look that failed, at the earliest."""
+"""The shortest wait after a search that failed."""
 ABSENCE = timedelta(minutes=5)
-"""How long after the first look absence is concluded at the earliest, unless set otherwise.
+"""The shortest time after the first search until absence is concluded, unless set otherwise.
 
-Longer than a request of ours can be on its way, and two minutes that a list may lag behind: see
+Longer than a request of ours can be on its way, plus two minutes that a list may lag behind: see
 `gitpip.config.validators.absence`.
 """
 FRESH = timedelta(seconds=10)
-"""What may have been sent before is sent again only after a look that is no older than this."""
+"""The age above which the last search must be repeated before something is sent again."""
 LONGEST_LEASE = timedelta(seconds=10)
 NO_TIME = (
     "the answer has no Date header, and without it nothing shows that a request did not arrive; if "
@@ -60,38 +60,40 @@ NO_TIME = (
 )
 
 ORDINARY_REFUSALS = 4
-"""Where a third of the requests meet a limit, five refusals of one in a row come once in 243."""
+"""Five refusals by a limit in a row come once in 243 times, if a third of the requests meet it."""
 
 BAN_PAUSE = timedelta(minutes=5)
-"""After a 403 or 429 with an HTML page: the edge in front of the API may have banned this client.
+"""The pause after a 403 or 429 with an HTML page: the edge in front of the API may have banned this
+client.
 
-It may also refuse one request for its content, as firewalls do: see `Trouble.own`.
+The edge may also refuse one request for its content, as firewalls do: see `Trouble.own`.
 """
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=6)
-"""With eight attempts the last one starts some 18 hours after the first."""
+"""The longest wait between two attempts. With eight attempts, the last one starts some 18 hours
+after the first."""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Pipedrive confirmed the write and gave it this id; or it was found under this id."""
+    """Pipedrive confirmed the write and gave it this id, or it was found under this id."""
 
     id: int
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Pipedrive understood and refused: sending the same again can't help."""
+    """Pipedrive understood and refused the write: sending the same again can't help."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Denied:
-    """Surely not processed, for a reason of this delivery or its deal alone.
+    """The write was certainly not processed, for a reason of this delivery or its deal alone.
 
-    It is tried again, each time later, and fails after MAX_ATTEMPTS. The first `quick_retries`
-    come without a wait.
+    It is tried again, later each time, and fails after MAX_ATTEMPTS. The first `quick_retries` come
+    without a wait.
     """
 
     reason: str
@@ -100,59 +102,62 @@ class Denied:
 
 @dataclass(frozen=True)
 class LimitedAlone(Denied):
-    """A limit that one request meets again and again, while others are answered."""
+    """One request meets a limit again and again, while others are answered."""
 
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What a 429 said in its headers."""
+    """The rate limit as the headers of a 429 describe it."""
 
     announced: timedelta | None
-    """When the limit is said to reset, from now."""
+    """The time from now until the limit is said to reset."""
     daily_remaining: int | None
-    """Tokens left of the daily budget; None where the header is missing."""
+    """Tokens left of the daily budget, or None if the header is missing."""
     burst_remaining: int | None = None
-    """Requests left of the burst limit; None where the header is missing."""
+    """Requests left of the burst limit, or None if the header is missing."""
 
     @property
     def is_used_up(self) -> bool:
-        """Whether a header says that nothing is left: then everybody meets it."""
+        """Whether a header says that nothing is left: then every request meets the limit."""
         return 0 in {self.daily_remaining, self.burst_remaining}
 
 
 @dataclass(frozen=True)
 class NotProcessed:
-    """Surely not processed. `pause` is how long to wait; for `everyone`, or this delivery only."""
+    """The write was certainly not processed. `pause` is how long to wait.
+
+    If `everyone` is set, all publishing waits, otherwise only this delivery.
+    """
 
     reason: str
     pause: timedelta
     everyone: bool = True
     access: bool = False
-    """Whether Pipedrive refuses the token or the account, confirmed by `users/me`."""
+    """Whether Pipedrive refuses the token or the account, as confirmed by `users/me`."""
     rate_limit: RateLimit | None = None
-    """Present if it was a 429 of the API."""
+    """The rate limit, if it was a 429 of the API."""
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
     look_first: bool = False
-    """Whether another process may have sent it meanwhile, so that it has to be looked for."""
+    """Whether another process may have sent it since, so that it must be searched for first."""
     unreachable: bool = False
     """Whether no connection to Pipedrive could be made."""
     untrusted: bool = False
-    """Whether that was because this machine does not trust the certificate."""
+    """Whether that is because this machine does not trust the certificate."""
     setting: bool = False
     """Whether the account lacks what a publishing setting names."""
 
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """It may have been processed. `pause` is set where other requests would meet the same."""
+    """The write may have been processed. `pause` is set if other requests would meet the same."""
 
     reason: str
     pause: timedelta | None = None
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
     senseless: bool = False
-    """Whether Pipedrive called it a success, in an answer that makes no sense to gitpip."""
+    """Whether Pipedrive reported a success in an answer that gitpip can't interpret."""
 
 
 Outcome = Accepted | Refused | Denied | NotProcessed | Ambiguous
@@ -160,54 +165,54 @@ Outcome = Accepted | Refused | Denied | NotProcessed | Ambiguous
 
 @dataclass(frozen=True)
 class Waits:
-    """The waits that keep a delivery safe. `timeout` is the client's."""
+    """The waits that keep a delivery safe. `timeout` is that of the client."""
 
     timeout: timedelta
     absence: timedelta = ABSENCE
-    """How long after the first look one that finds nothing shows that the write did not happen."""
+    """The time after the first search until another one that finds nothing proves absence."""
 
     @property
     def lease(self) -> timedelta:
-        """How long a row is being sent before others may look for it.
+        """The time that a row is being sent before other processes may search for it.
 
-        A request may take longer: a look concludes absence only after `absence`.
+        A request may take longer: absence is only concluded after `absence`.
         """
         return min(2 * self.timeout + timedelta(seconds=1), LONGEST_LEASE)
 
     @property
     def claim(self) -> timedelta:
-        """How long a claim holds that was not sent yet: losing it early does no harm."""
+        """The time that a claim holds before it is sent. Losing it early does no harm."""
         return self.lease
 
     @property
     def latest_start(self) -> timedelta:
-        """A request must start this soon after its lease was taken, or not at all."""
+        """The time after taking its lease within which a request must start, or not at all."""
         return min(self.timeout, LONGEST_LEASE) / 2
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """How far the delivery of an uncertain row is."""
+    """The progress of the delivery of an uncertain row."""
 
     number: int
-    """Counts the attempts from 1."""
+    """The number of the attempt, from 1."""
     looks: int
-    """How many complete looks have found nothing since the outcome."""
+    """The number of complete searches that have found nothing since the outcome."""
     in_flight_until: datetime | None
-    """Until then, by Pipedrive's time, a look that finds nothing proves nothing.
+    """The time, by Pipedrive's clock, before which a search that finds nothing proves nothing.
 
-    None before the first look.
+    None before the first search.
     """
     reason: str | None
     sent_at: datetime | None = None
-    """When it was last sent, by our clock."""
+    """The time at which it was last sent, by our clock."""
 
 
 def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
-    """The change of a row in `sending` (or one that could not be sent) after an outcome.
+    """Return the change of a row in `sending` (or one that could not be sent) after an outcome.
 
-    `attempt` is the number of this attempt, from 1. One that was surely not processed for a reason
-    outside the delivery is not counted.
+    `attempt` is the number of this attempt, from 1. An attempt that was certainly not processed for
+    a reason outside the delivery is not counted.
     """
     match outcome:
         case Accepted(id=accepted_id):
@@ -217,7 +222,7 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
         case Denied(reason=reason, quick_retries=quick):
             return retried(attempt, reason, now=now, quick_retries=quick)
         case NotProcessed(reason=reason, everyone=True):
-            # The pause of all publishing holds it back; it may end early.
+            # The pause of all publishing delays it, and that may end early.
             return Change(PublicationState.PENDING, now, reason=reason, attempts=attempt - 1)
         case NotProcessed(reason=reason, pause=pause, look_first=look_first):
             later = Change(
@@ -231,12 +236,12 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
 def after_refusal(
     change: Change, outcome: Outcome, *, attempt: int, refusals: int, alone: bool, now: datetime
 ) -> Change:
-    """The `change` after an outcome, where a row is refused for a reason that is everybody's.
+    """Return the `change` after an outcome, adjusted if the refusal concerns all requests.
 
-    A limit says that everybody should wait. `refusals` is how often the row met it in a row before;
-    `alone` says that others were accepted since the last time. A row that meets it again and again
-    while others pass is the cause: then its attempts count, so that it waits longer each time, and
-    fails in the end.
+    A limit says that all requests should wait. `refusals` is how many times in a row the row met it
+    before. `alone` says that others were accepted since the last time. A row that meets the limit
+    again and again while others pass is the cause: then its attempts count, so that it waits longer
+    each time, and fails in the end.
     """
     if not (isinstance(outcome, NotProcessed) and outcome.everyone):
         return replace(change, refusals=0)
@@ -249,9 +254,9 @@ def after_refusal(
 
 
 def as_counted(outcome: Outcome, change: Change, *, alone: bool) -> Outcome:
-    """The outcome as the others are concerned, with the `change` that `after_refusal` gave.
+    """Return the outcome as it counts for others, given the `change` from `after_refusal`.
 
-    A row that is known to be refused alone keeps no other waiting.
+    A row that is known to be refused alone does not make others wait.
     """
     known = alone and (change.refusals or 0) > ORDINARY_REFUSALS
     limit = outcome.rate_limit if isinstance(outcome, NotProcessed) else None
@@ -261,17 +266,18 @@ def as_counted(outcome: Outcome, change: Change, *, alone: bool) -> Outcome:
 
 
 def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK) -> Change:
-    """The change of a row that may have been sent."""
+    """Return the change of a row that may have been sent."""
     return Change(PublicationState.UNCERTAIN, _look_at(now, first_look), reason=reason)
 
 
 def after_looking(
     found: int | None, attempt: Attempt, *, now: datetime, seen_at: datetime | None, waits: Waits
 ) -> Change:
-    """The change of an uncertain row that was due for a look, after a complete one.
+    """Return the change of an uncertain row after a complete search that was due.
 
-    `seen_at` is the time of the look by Pipedrive's clock. Where Pipedrive does not tell it, a look
-    that finds nothing proves nothing: our own clock can be wrong by hours, so it is never used.
+    `seen_at` is the time of the search by Pipedrive's clock. If Pipedrive does not tell it, a
+    search that finds nothing proves nothing: our own clock can be wrong by hours, so it is never
+    used.
     """
     if found is not None:
         return Change(PublicationState.PUBLISHED, now, accepted_id=found)
@@ -295,26 +301,26 @@ def after_looking(
 
 
 def _patience(attempt: int) -> timedelta:
-    """How long the last look waits for the next attempt, which follows it at once.
+    """Return how long the last search waits for the next attempt, which follows it at once.
 
-    So no other look is needed right before that.
+    So no other search is needed right before that attempt.
     """
     return timedelta(0) if attempt >= MAX_ATTEMPTS else retry_wait(attempt - 1)
 
 
 def is_absent(in_flight_until: datetime | None, *, seen_at: datetime, waits: Waits) -> bool:
-    """Whether a look that finds nothing at this time of Pipedrive's shows that nothing arrived."""
+    """Return whether finding nothing at `seen_at` (Pipedrive's clock) proves absence."""
     return seen_at >= (in_flight_until or seen_at + waits.absence)
 
 
 def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: datetime) -> Change:
-    """The change of a row whose look failed: it proves nothing.
+    """Return the change of a row whose search failed. That proves nothing.
 
-    The wait grows with the time since the first look, or since the last one, which shows absence,
+    The wait grows with the time since the first search, or since the last one (which shows absence)
     was due: a list that always fails costs ever less, and one that fails once delays nothing.
     """
     last = attempt.in_flight_until
-    # It is told by another clock: where that is off, the wait grows with the age of the attempt.
+    # That time is by another clock. If that is wrong, the wait grows with the age of the attempt.
     since = last if last is not None and sent_at < last <= now else sent_at
     return Change(
         PublicationState.UNCERTAIN,
@@ -326,10 +332,10 @@ def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: da
 
 
 def could_not_look_again(failure: str, *, looked_at: datetime | None, now: datetime) -> Change:
-    """The change of a row to be sent once more that could not be looked for right before.
+    """Return the change of a row to be sent again, after the search right before that failed.
 
-    Nothing was sent, so no attempt is counted; the wait doubles, from the last look that did not
-    fail, at `looked_at`.
+    Nothing was sent, so no attempt is counted. The wait doubles, counted from `looked_at`, the last
+    search that did not fail.
     """
     wait = _wait_of(now - (looked_at or now))
     reason = f"could not look for it before sending it again: {failure}"
@@ -341,7 +347,7 @@ def _wait_of(age: timedelta) -> timedelta:
 
 
 def is_fresh(looked_at: datetime | None, now: datetime) -> bool:
-    """Whether a look was made just now; a clock that went back makes it an old one."""
+    """Return whether the last search is recent. A clock that went back makes it an old one."""
     return looked_at is not None and timedelta(0) <= now - looked_at <= FRESH
 
 
@@ -354,9 +360,9 @@ def retried(
     quick_retries: int = 0,
     first: timedelta = FIRST_RETRY,
 ) -> Change:
-    """The change after an attempt that surely did not succeed: another one later, or failed.
+    """Return the change after an attempt that certainly did not succeed: another one, or failed.
 
-    The first `quick_retries` wait no longer than `at_least`; the next one waits for `first`.
+    The first `quick_retries` wait no longer than `at_least`. The next one waits for `first`.
     """
     if attempt >= MAX_ATTEMPTS:
         return Change(
@@ -369,7 +375,7 @@ def retried(
 
 
 def retry_wait(attempts: int, first: timedelta = FIRST_RETRY) -> timedelta:
-    """How long to wait after so many failed attempts: `first`, then four times as long each."""
+    """Return how long to wait after failed attempts: `first`, then four times as long each time."""
     if attempts < 1:
         return timedelta(0)
     return backoff(attempts, first, LONGEST_RETRY, factor=4)

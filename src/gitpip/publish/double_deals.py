@@ -1,7 +1,7 @@
-"""Looks again at deals that were sent twice: a user with two of them is told.
+"""The search for second deals of users whose deal was sent twice. They are only reported.
 
-None is deleted. Pipedrive does not say whether a deal is empty: mails, files and persons may be
-under it, and nothing documents that they change the time of its last update.
+No deal is deleted. Pipedrive does not say whether a deal is empty: mails, files and persons may be
+under it, and it does not document that they change the time of its last update.
 """
 
 from collections import defaultdict
@@ -21,14 +21,15 @@ from gitpip.store.publications.second_deals import Watched
 from gitpip.store.publications.second_sends import OF_DEALS
 
 EARLIER = 2 * QUIET
-"""What is in Pipedrive can be so much older than our own request: what is sent until QUIET after a
-database's first comparison may have been sent before it, and the list may have lagged behind."""
+"""The time by which a deal can be older than our own request: a request sent until QUIET after a
+database's first comparison may also have been sent before it, and the list may have lagged behind.
+"""
 
 log = get_logger()
 
 
 class DoubleDeals:
-    """Finds users that gitpip made two deals for. `now` tells our own time (UTC)."""
+    """Finds users with two deals made by gitpip. `now` returns our own time (UTC)."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class DoubleDeals:
         self._now = now
 
     async def look(self, watched: Sequence[Watched]) -> None:
-        """Look once for deals of these users besides the one in use. Raises LookFailed."""
+        """Search once for deals of these users besides the one in use. Raises LookFailed."""
         await self._index.prepare()
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
@@ -67,7 +68,7 @@ class DoubleDeals:
             await self._conclude(each, other)
 
     async def _is_another(self, deal: Item, watched: Watched) -> bool:
-        """Whether it is the user's, and not the one in use."""
+        """Return whether the deal is the user's, and not the one in use."""
         if deal.id == watched.deal.deal_id:
             return False
         return any([await self._index.belongs(deal, each) for each in watched.spellings])

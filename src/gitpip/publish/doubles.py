@@ -1,4 +1,4 @@
-"""Looks again at what was sent twice: the first request may have landed after all."""
+"""The check of what was sent twice: the first request may have landed after all."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -22,16 +22,16 @@ from gitpip.store.publications.permission import OverallMode, Present
 from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Left, Watch
 
 LOOK_AGAIN = timedelta(minutes=2)
-"""After a look that failed."""
+"""The wait after a search that failed."""
 TOO_MANY = Left(LeftBecause.TOO_MANY, "there are more of them than gitpip sent")
 
 log = get_logger()
 
 
 class Doubles:
-    """Deletes the younger of two activities of one file, if nobody has touched it.
+    """Deletes the younger of two activities of one file, if it is unchanged.
 
-    Of two deals of one user none is deleted.
+    If a user has two deals, neither is deleted.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class Doubles:
         self._pauses = channel.pauses
         self._now = now
         self.busy = False
-        """Whether a look is under way."""
+        """Whether a search is running."""
 
     async def look(self) -> None:
-        """Look for publications and deals that were sent twice, if that is due."""
+        """Search for publications and deals that were sent twice, if that is due."""
         if self.busy:
             return
         self.busy = True
@@ -73,7 +73,7 @@ class Doubles:
     async def _guarded(
         self, watch: Watch, looks: Mapping[int, int], look: Callable[[], Awaitable[None]]
     ) -> None:
-        """Look once, for rows with so many looks so far."""
+        """Search once for these rows, each with its number of searches so far."""
         request = self._pauses.request(Kind.READ, "what was sent twice")
         try:
             await look()
@@ -87,7 +87,7 @@ class Doubles:
             await self._postpone(watch, looks, refused=False)
 
     async def _postpone(self, watch: Watch, looks: Mapping[int, int], *, refused: bool) -> None:
-        """Look later; each time counts where the list is refused, so that it comes to an end."""
+        """Search later. If the list is refused, each time counts, so that this comes to an end."""
         now = self._now()
         async with self._database.begin() as transaction:
             for number, so_far in looks.items():
@@ -97,7 +97,7 @@ class Doubles:
                     await watch.postpone(transaction, number, now + LOOK_AGAIN, so_far)
 
     async def _look(self, watched: Mapping[Publication, int]) -> None:
-        """Look in all deals: where two were merged, the first request's activity has moved."""
+        """Search in all deals: if two were merged, the first request's activity has moved."""
         found: dict[Publication, list[Activity]] = {each: [] for each in watched}
         by_marker = {each.marker: mine for each, mine in found.items()}
         async for page in self._destination.activities(None, since=sent_since(watched, EARLIER)):
@@ -114,7 +114,7 @@ class Doubles:
                 await self._settle(publication, sorted(activities, key=lambda each: each.id))
             async with self._database.begin() as transaction:
                 if len(activities) == 1 and not withdrawn:
-                    # A deletion may not have been noted, as where this process was killed.
+                    # A deletion may not have been noted, for example if this process was killed.
                     await second_sends.keep(transaction, publication, ActivityId(activities[0].id))
                 await OF_PUBLICATIONS.looked(
                     transaction, publication.id, watched[publication], self._now()
@@ -137,7 +137,7 @@ class Doubles:
             await self._note(publication, first, activity, left)
 
     async def _delete(self, publication: Publication, activity_id: ActivityId) -> Left | None:
-        """Delete an activity; why that failed, if it did. The looks that are left try it again."""
+        """Delete an activity; return why that failed, if it did. Remaining searches retry it."""
         async with self._database.read() as transaction:
             present = Present(self._now(), await self._mode(transaction))
             if not await permission.may_be_mended(transaction, publication.user_key, present):
@@ -174,16 +174,16 @@ class Doubles:
 
 
 def _markers_in(item: Activity) -> tuple[str, ...]:
-    """The markers of all files that an activity holds."""
+    """Return the markers of all files that an activity holds."""
     first = marker_in(subject=item.text, note=item.note)
     others = find_markers(subject=None, note=item.note).parts
     return (*((first,) if first else ()), *(marker for marker, _ in others))
 
 
 def _were_more(publication: Publication, present: list[Activity], known: Double | None) -> bool:
-    """Whether there were more activities, with one that gitpip deleted, than it sent requests.
+    """Return whether there were more activities, one deleted by gitpip included, than it sent.
 
-    Each request makes one at the most. So a person has made one of those that are there.
+    Each request makes at most one, so a person has made one of those that are present.
     """
     if known is None:
         return False
@@ -194,7 +194,7 @@ def _were_more(publication: Publication, present: list[Activity], known: Double 
 
 
 def _why_left(publication: Publication, double: Activity, creator: int) -> Left | None:
-    """Why a second activity is not deleted; None if it is surely ours, and nobody touched it."""
+    """Return why a second activity is kept, or None if it is certainly ours and unchanged."""
     marker = publication.marker
     if not (
         has_marker(marker, subject=double.text, note=None)

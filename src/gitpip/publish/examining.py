@@ -1,4 +1,4 @@
-"""Whether files can be examined for credentials; while none can be, nothing new is sent."""
+"""The pause of sending while no file can be examined for credentials."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,34 +19,35 @@ log = get_logger()
 
 
 class NotExamined(Exception):
-    """No file can be examined at present, so nothing is sent; the message says why."""
+    """No file can be examined at present, so nothing is sent. The message says why."""
 
 
 class Examining:
-    """The pause during which no file is examined. `now` tells the time (UTC).
+    """The pause during which no file is examined. `now` returns the time (UTC).
 
-    It begins when the detector fails for a sample, too, and ends when a later try finds the sample.
+    It begins when the detector also fails for a sample, and ends when a later try finds the sample.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
         self._works: bool | None = None
-        """None before the first look: a process that has just started does not wait for a try."""
+        """Whether files could be examined at the last try; None before it. The first send does not
+        wait for a try."""
 
     def begin(self) -> None:
-        """A run begins: another process may have paused it since the last one."""
+        """Note that a run begins: another process may have begun a pause since the last one."""
         if self._works:
             self._works = None
 
     async def is_possible(self, transaction: Transaction, policy: PublishingPolicy) -> bool:
-        """Whether files can be examined as far as the rows say, or it is time to try."""
+        """Return whether files can be examined, by the rows, or whether it is time to try."""
         if self._works is None or policy.credentials is CredentialsGuard.PUBLISH:
             return True
         return await pauses.paused(transaction, pauses.EXAMINING, self._now()) is None
 
     async def goes_on(self, policy: PublishingPolicy) -> bool:
-        """Whether files can be examined, or need not be; tries it where its time has come."""
+        """Return whether files can be examined or need not be, after a try if that is due."""
         if self._works:
             return True
         async with self._database.read() as transaction:
@@ -67,7 +68,7 @@ class Examining:
         return True
 
     async def stop(self, reason: str) -> None:
-        """No file can be examined: try again later, and later each time."""
+        """Begin a pause, longer each time, because no file can be examined."""
         now = self._now()
         async with self._database.begin() as transaction:
             last = await pauses.last_pause(transaction, pauses.EXAMINING)

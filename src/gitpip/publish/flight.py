@@ -1,4 +1,4 @@
-"""How many requests are under way at once, and whose."""
+"""The number of requests under way at once, in total and for each user."""
 
 import asyncio
 from collections import Counter
@@ -7,16 +7,16 @@ from collections.abc import Coroutine, Iterable
 from gitpip.model import UserKey
 
 LOOKS_AT_ONCE = 2
-"""How many looks are under way at once, and how many deals' lists of all of them together."""
+"""The most searches under way at once, and the most lists of deals read by all of them together."""
 SENDS_PER_LOOK = 5
-"""Looks go beside what is sent, and not instead of it: one for so many, after the first few."""
+"""The sends for each search, after the first few: searches go beside sends, not instead of them."""
 
 
 class Flight:
-    """The tasks of one run. It begins with one request, and adds one for each that succeeds.
+    """The tasks of one run. It begins with one request, and adds one for each success.
 
-    So a ban, a refused token or an outage is met by one request, and a second later there are as
-    many under way as the limit allows. Each failure halves their number.
+    So a ban, a refused token or an outage is met by one request, and a second later as many as the
+    limit allows are under way. Each failure halves their number.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Flight:
         self._looks: set[asyncio.Task[None]] = set()
         self._looks_due = float(LOOKS_AT_ONCE)
         self.done = 0
-        """How many tasks have ended."""
+        """The number of tasks that have ended."""
 
     @property
     def is_empty(self) -> bool:
@@ -39,23 +39,23 @@ class Flight:
 
     @property
     def width(self) -> int:
-        """How many publications may be under way."""
+        """The number of publications that may be under way."""
         return int(self._width)
 
     def room(self, limit: int) -> int:
-        """How many more publications may be sent now, under a burst limit."""
+        """Return how many more publications may be sent now, under a burst limit."""
         return max(min(self.width, limit) - len(self._sends), 0)
 
     def crowded(self, limit: int, waiting: Iterable[UserKey] = ()) -> set[UserKey]:
-        """Users that have enough under way for now: if theirs hang, others get through.
+        """Return users with enough requests under way: if theirs hang, those of others get through.
 
-        With what is `waiting` to be sent counted, too, those that need no more.
+        With `waiting` (the users of publications waiting to be sent), these count, too.
         """
         counted = Counter([*self._sends.values(), *waiting])
         return {user for user, number in counted.items() if number >= _share(limit)}
 
     def fitting(self, waiting: Iterable[UserKey], limit: int) -> int:
-        """How many of these users' publications can be sent before their users have enough."""
+        """Return how many of these publications can be sent before their users have enough."""
         counted, number = Counter(self._sends.values()), 0
         for user in waiting:
             counted[user] += 1
@@ -63,7 +63,7 @@ class Flight:
         return number
 
     def looks_wanted(self, *, sends_wait: bool) -> int:
-        """How many more looks may start now; each can be in several deals."""
+        """Return how many more searches may start now. Each can be in several deals."""
         room = LOOKS_AT_ONCE - len(self._looks)
         return min(room, int(self._looks_due)) if sends_wait else room
 
@@ -73,24 +73,24 @@ class Flight:
         self._looks_due = min(self._looks_due + 1 / SENDS_PER_LOOK, LOOKS_AT_ONCE)
 
     def look(self, work: Coroutine[None, None, None]) -> None:
-        """Start a look."""
+        """Start a search."""
         self._looks.add(asyncio.ensure_future(work))
         self._looks_due = max(self._looks_due - 1, 0)
 
     def succeeded(self, limit: int) -> None:
-        """A request succeeded: one more may be under way, up to the burst limit."""
+        """Allow one more request after a success, up to the burst limit."""
         self._width = min(self._width + 1, max(limit, 1))
 
     def failed(self) -> None:
-        """A request failed: half as many may be under way."""
+        """Allow half as many requests after a failure."""
         self._width = max(self._width / 2, 1)
 
     def stopped(self) -> None:
-        """All publishing pauses: it begins again with one request."""
+        """Begin again with one request, because all publishing pauses."""
         self._width = 1.0
 
     async def one_ends(self) -> None:
-        """Return when at least one task has ended. Raises what it raised."""
+        """Return when at least one task has ended. Raises what the task raised."""
         ended, _ = await asyncio.wait(
             {*self._sends, *self._looks}, return_when=asyncio.FIRST_COMPLETED
         )
@@ -102,7 +102,7 @@ class Flight:
             task.result()
 
     async def land(self) -> None:
-        """Wait for what is under way; if this is cancelled, cancel it."""
+        """Wait for the tasks under way, or cancel them if this is cancelled."""
         tasks = {*self._sends, *self._looks}
         if not tasks:
             return
@@ -115,5 +115,5 @@ class Flight:
 
 
 def _share(limit: int) -> int:
-    """How many of one user's may be under way."""
+    """Return how many requests of one user may be under way."""
     return max(limit - limit // 4, 1)

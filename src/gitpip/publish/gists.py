@@ -1,4 +1,4 @@
-"""Which claimed publications go out together, as one activity of their gist, without I/O."""
+"""Grouping of claimed publications that go out as one activity of their gist, without I/O."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ Together = tuple[Publication, tuple[Publication, ...]]
 
 
 def together(claims: Sequence[Publication]) -> tuple[Together, ...]:
-    """The claims, those of one gist that were never sent together; the oldest is the first.
+    """Return the claims, grouped by gist if they were never sent; the oldest is the first.
 
-    An edit is an activity of its own, and so is what was sent before: what that holds is settled.
+    An edit is an activity of its own. So is a publication that was sent before: its files are
+    already settled.
     """
     of_gists: defaultdict[GistId, list[Publication]] = defaultdict(list)
     found: list[Together] = []

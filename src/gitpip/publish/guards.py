@@ -1,4 +1,4 @@
-"""What can forbid a request at the last moment, though its row was claimed."""
+"""The guards that can forbid a request at the last moment, though its row was claimed."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from gitpip.store.publications.permission import OverallMode
 
 @dataclass(frozen=True)
 class Guards:
-    """What one publisher knows of its database and of time; all its parts share it."""
+    """The knowledge of one publisher about its database and the time, shared by all its parts."""
 
     witnesses: Witnesses
-    """Whether the database was set back."""
+    """Tells whether the database was set back."""
     youth: Youth
-    """Whether what was sent before may not be shown yet."""
+    """Tells whether the list may not show yet what was sent before."""
     clocks: Clocks
-    """Whether this process stood still."""
+    """Tell whether this process stood still."""
     mode: OverallMode
-    """The mode of everybody, asked for in the transaction that marks a row as being sent."""
+    """The mode of everybody, read in the transaction that marks a row as being sent."""
     examining: Examining
-    """Whether files can be examined for credentials."""
+    """Tells whether files can be examined for credentials."""

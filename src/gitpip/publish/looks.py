@@ -1,8 +1,8 @@
-"""Looking for uncertain publications: one list of activities answers for many of them.
+"""The search for uncertain publications: one list of activities answers for many of them.
 
-The list of all activities answers for uncertain publications of several deals at once, and it alone
-shows an activity that a person has moved to another deal. Where it is too long, the list of each
-deal answers. Where it fails, the list of each deal shows what is there, and nothing is absent.
+The list of all activities answers for uncertain publications of several deals at once, and only it
+shows an activity that a person has moved to another deal. If it is too long, the list of each deal
+answers. If it fails, the list of each deal shows what is present, and absence is not concluded.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from gitpip.store.publications.delivered import PUBLICATIONS
 Read = TypeVar("Read")
 
 PAGES_TO_CONCLUDE = 2
-"""Up to so many pages of the list of all activities are read before something is sent again."""
+"""The most pages of the list of all activities read before something is sent again."""
 
 ASKED_TWICE_FOR = timedelta(minutes=10)
 """How long a look right before a second send asks twice for what says nothing.
@@ -40,8 +40,8 @@ failing, three looks in four failed: of 10,000 files, 235 still waited after an 
 """
 
 RECENT = timedelta(days=1)
-"""What was sent longer ago is looked for in its own deal first: the list of all activities since
-then would be long for all the others, too."""
+"""The age above which a publication is first searched for in its own deal: the list of all
+activities since then would be long for all the others, too."""
 
 ALL_ACTIVITIES = "all activities"
 
@@ -49,7 +49,7 @@ log = get_logger()
 
 
 class OfAll(Enum):
-    """Why the list of all activities did not answer, where it did not fail."""
+    """The reason why the list of all activities did not answer, if it did not fail."""
 
     NOT_READ = 1
     UNCLEAR = 2
@@ -57,7 +57,7 @@ class OfAll(Enum):
 
 
 class Looks:
-    """Finds out what became of uncertain publications. `now` tells the time (UTC)."""
+    """Finds out whether uncertain publications arrived. `now` returns the time (UTC)."""
 
     def __init__(
         self,
@@ -72,33 +72,35 @@ class Looks:
         self._waits = waits
         self._now = now
         self._lists = asyncio.Semaphore(LOOKS_AT_ONCE)
-        """Twenty lists at once would be the whole window of a small plan."""
+        """The limit of lists read at once: twenty would be the whole window of a small plan."""
 
     async def look(self, claimed: Mapping[DealId | None, Sequence[Publication]]) -> None:
-        """Look for claimed publications, by their deals, and record what that says of each.
+        """Search for claimed publications, by their deals, and record the result for each.
 
-        One that is found is published. One that is not found is changed only if its look is due.
+        A publication that is found is published. One that is not found changes only if its search
+        is due.
         """
         started_at = self._now()
         everything = [claim for claims in claimed.values() for claim in claims]
         recent = [claim for claim in everything if self._is_recent(claim)]
         due = [claim for claim in recent if claim.due_at <= started_at]
         deals = len({claim.deal_id for claim in due})
-        # By our clock, as the last answer may be old: if it is wrong, one list too many is read.
+        # By our clock, as the last answer may be old: if our clock is wrong, one list too many is
+        # read.
         concludes = _Search(due, last=False).would_conclude(self._waits, started_at)
         shared = _Search(recent, last=False)
         of_all: OfAll | LookFailed = OfAll.NOT_READ
         if deals > 1 or concludes:
             seen = await self._of_all(shared, max(deals, PAGES_TO_CONCLUDE * concludes))
             if isinstance(seen, Seen):
-                # Where Pipedrive asked to wait, the deals' lists would be refused, too.
+                # If Pipedrive asked to wait, the deals' lists would be refused, too.
                 answered = everything if seen.failure else recent
                 await self._settle(answered, seen, started_at)
                 left = {claim.id for claim in everything} - {claim.id for claim in answered}
                 everything = [claim for claim in everything if claim.id in left]
             else:
                 of_all = seen
-                # What the shared list has shown is not looked for again.
+                # What the shared list has shown is not searched for again.
                 found = Seen(shared.found, shared.at, None)
                 known = [claim for claim in everything if claim.id in shared.found]
                 await self._settle(known, found, started_at)
@@ -106,17 +108,17 @@ class Looks:
         await self._look_in_deals(everything, started_at, of_all)
 
     def _is_recent(self, claim: Publication) -> bool:
-        """Whether one list of all activities, which begins with its first request, can be short."""
-        # By our clock before Pipedrive's is known: where it is wrong, other lists are read.
+        """Return whether a list of all activities since its first request can be short."""
+        # By our clock before Pipedrive's is known: if ours is wrong, other lists are read.
         now = self._destination.now or self._now()
         return claim.sent_after is not None and now - claim.sent_after <= RECENT
 
     async def _look_in_deals(
         self, claims: Sequence[Publication], started_at: datetime, of_all: OfAll | LookFailed
     ) -> None:
-        """Read the list of each deal in which a look is due.
+        """Read the list of each deal in which a search is due.
 
-        What was sent to no deal is looked for in the list of all activities, to its end.
+        What was sent to no deal is searched for in the list of all activities, to its end.
         """
         by_deal: defaultdict[DealId | None, list[Publication]] = defaultdict(list)
         for claim in claims:
@@ -127,7 +129,7 @@ class Looks:
             async with asyncio.TaskGroup() as tasks:
                 for deal_id, mine in by_deal.items():
                     if deal_id in due:
-                        # The shared list was not asked for what is old.
+                        # The shared list was not read for what is old.
                         old = not all(map(self._is_recent, mine))
                         known = OfAll.NOT_READ if old else of_all
                         tasks.create_task(self._look_in(mine, started_at, known, pauses))
@@ -142,7 +144,7 @@ class Looks:
         of_all: OfAll | LookFailed,
         pauses: int,
     ) -> None:
-        """Look for publications of one deal, unless an earlier look paused publishing."""
+        """Search for publications of one deal, unless an earlier search paused publishing."""
         async with self._lists:
             deal_id = claims[0].deal_id
             if self._pauses.entered != pauses:
@@ -169,10 +171,10 @@ class Looks:
                 await PUBLICATIONS.release(transaction, claims[0].token or "", ids)
 
     async def look_again(self, claim: Publication, deal_id: DealId | None) -> Publication | None:
-        """Look for what may have been sent before, right before it is sent once more, to a deal.
+        """Search for what may have been sent before, right before it is sent again, to a deal.
 
-        None if it must not be sent now: it was found, or could not be looked for. Otherwise the
-        claim with the time of this look.
+        Returns None if it must not be sent now, because it was found or the search failed.
+        Otherwise returns the claim with the time of this search.
         """
         now = self._now()
         if delivery.is_fresh(claim.looked_at, now):
@@ -195,9 +197,9 @@ class Looks:
         return replace(claim, looked_at=now)
 
     async def _of_all(self, search: "_Search", pages: int) -> "Seen | OfAll | LookFailed":
-        """What the list of all activities shows, where it answers for everything; else why not.
+        """Return what the list of all activities shows, or why it does not answer for everything.
 
-        Where Pipedrive asked to wait, that is the answer: other lists would be refused, too.
+        If Pipedrive asked to wait, that is the answer: other lists would be refused, too.
         """
         request = self._pauses.request(Kind.READ, ALL_ACTIVITIES)
         try:
@@ -215,7 +217,7 @@ class Looks:
         return await self._succeeded(search, request)
 
     async def _is_answered_by_all(self, search: "_Search", pages: int) -> bool:
-        """Whether the list of all activities answers for everything, read up to so many pages.
+        """Return whether the list of all activities, read for that many pages, answers everything.
 
         Raises LookFailed.
         """
@@ -229,7 +231,8 @@ class Looks:
                 search.take_in(page)
                 if not search.missing:
                     return True
-                # What can't be read keeps back those of its deal alone: the deals' lists show it.
+                # An entry that can't be read delays only those of its deal: the deals' lists show
+                # it.
                 if page.is_last or search.unread or pages <= 0:
                     await self._pauses.after(None, request)
                     return page.is_last and not search.unread
@@ -241,7 +244,7 @@ class Looks:
     async def _guarded(
         self, deal_id: DealId | None, search: "_Search", of_all: OfAll | LookFailed
     ) -> "Seen":
-        """What the lists show of one deal's, after that of all activities did not."""
+        """Return what the lists show for one deal, after the list of all did not answer."""
         try:
             return await self._seen(deal_id, search, of_all)
         except DatabaseUnavailable:
@@ -258,7 +261,8 @@ class Looks:
         unproved = None
         try:
             if deal_id is None:
-                # It was sent to no deal, or the deal is not known after a switch there and back.
+                # It was sent to no deal, or the deal is unknown after a switch of the account and
+                # back.
                 await self._read_list(None, search)
             else:
                 unproved = await self._read(deal_id, search, of_all)
@@ -285,11 +289,11 @@ class Looks:
     async def _read(
         self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed
     ) -> LookFailed | None:
-        """Read the deal's list, and before absence is concluded that of all, if it can show more.
+        """Read the deal's list, and before absence is concluded the list of all activities.
 
-        Gives why absence can't be concluded, where the list of all failed. A person may have moved
-        an activity. Where two deals are merged, the activities of the one that goes move to
-        the other.
+        The list of all is only read if it can show more. Returns why absence can't be concluded, if
+        it failed. A person may have moved an activity. If two deals are merged, the activities of
+        the merged one move to the other.
         """
         try:
             await _asked_twice(search, lambda: self._read_list(deal_id, search))
@@ -322,7 +326,7 @@ class Looks:
             raise LookFailed(UNREAD_ENTRIES)
 
     async def _is_open(self, deal_id: DealId) -> bool:
-        """Whether a deal can be seen and is open. Raises LookFailed when that can't be learned."""
+        """Return whether a deal can be seen and is open. Raises LookFailed if that is unknown."""
         try:
             deal = await self._destination.deal(deal_id)
         except LookFailed as failure:
@@ -357,38 +361,39 @@ class Looks:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a list showed."""
+    """The result of reading a list."""
 
     found: Mapping[int, int]
-    """The ids of activities by those of publications."""
+    """The ids of activities found, by the ids of their publications."""
     at: datetime | None
-    """The time by Pipedrive's clock; None if it does not tell."""
+    """The time by Pipedrive's clock, or None if it does not tell."""
     failure: str | None
-    """Why the list was not read to its end."""
+    """The reason why the list was not read to its end."""
     began: datetime | None = None
-    """When the look began, by our clock."""
+    """The time at which the search began, by our clock."""
 
 
 class _Search:
-    """What the lists have shown so far of the publications that are looked for."""
+    """The publications searched for, and what the lists have shown of them so far."""
 
     def __init__(
         self, claims: Sequence[Publication], last: bool, *, asks_twice: bool = False
     ) -> None:
-        """With `last`, what is not found is sent again."""
+        """`last` says that what is not found is sent again."""
         self.missing = {claim.id: claim for claim in claims}
         self.found: dict[int, int] = {}
         self.at: datetime | None = None
-        """When the first page was read, by Pipedrive's clock; None where that is not told."""
+        """The time at which the first page was read, by Pipedrive's clock, or None if that is not
+        told."""
         self._begun = False
         self.unread = 0
-        """What could not be read, and may be what is missing."""
+        """The number of entries that could not be read, any of which may be the missing one."""
         self._last = last
         self.asks_twice = asks_twice
         """Whether a list or a deal is asked for once more where the answer says nothing."""
 
     def take_in(self, page: Activities) -> None:
-        """Look for what is missing on one more page."""
+        """Search one more page for what is missing."""
         if not self._begun:
             # The first page was read first, and whatever is new stands on it.
             self._begun, self.at = True, page.at
@@ -400,7 +405,7 @@ class _Search:
                 del self.missing[claim.id]
 
     def would_conclude(self, waits: Waits, at: datetime | None) -> bool:
-        """Whether a list without it, read at this time by Pipedrive's clock, shows absence.
+        """Return whether a list without it, read `at` this time (Pipedrive's clock), shows absence.
 
         Before a second send, a list without a time is enough: it was read after the one that has
         shown absence.
@@ -428,7 +433,7 @@ async def _asked_twice(search: _Search, read: Callable[[], Awaitable[Read]]) -> 
 
 
 def is_it(claim: Publication, activity: Activity) -> bool:
-    """Whether an activity is that of a publication; one that an undo deleted is not."""
+    """Return whether an activity is that of a publication. One that an undo deleted is not."""
     if activity.id == claim.deleted_activity_id:
         return False
     return has_marker(claim.marker, subject=activity.text, note=activity.note)
@@ -437,11 +442,11 @@ def is_it(claim: Publication, activity: Activity) -> bool:
 def sent_since(
     claims: Iterable[Publication | Deal], earlier: timedelta = MARGIN
 ) -> datetime | None:
-    """From when, by Pipedrive's clock, activities or deals can be those that were sent.
+    """Return the time, by Pipedrive's clock, since which activities or deals can be those sent.
 
-    They can be so much `earlier` than the time that was noted before the first request.
+    They can be `earlier` by that much than the time noted before the first request.
 
-    None stands for all: where the time of a first request is not known.
+    None stands for all: the time of a first request is not known.
     """
     times = [claim.sent_after for claim in claims]
     known = [time for time in times if time is not None]

@@ -1,4 +1,4 @@
-"""Writing notes anew whose files changed after they were published."""
+"""Rewriting the notes of published files that changed after they were published."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from gitpip.store.publications.permission import Present
 
 BATCH = 10
 FIRST_RETRY = timedelta(seconds=2)
-"""Soon, as writing the same note twice does no harm."""
+"""The wait before the first retry. It is short, as writing the same note twice does no harm."""
 
 GONE = "its activity was deleted in Pipedrive"
 KEPT = "a person has changed the activity in Pipedrive, so its note is kept"
@@ -30,10 +30,10 @@ log = get_logger()
 
 
 class NoteUpdater:
-    """Brings notes in Pipedrive up to date. `now` tells the time (UTC).
+    """Brings notes in Pipedrive up to date. `now` returns the time (UTC).
 
-    Writing a note twice does no harm, so nothing has to be looked for. An activity that a person
-    may have changed keeps its note.
+    Writing a note twice does no harm, so no search is needed. An activity that a person may have
+    changed keeps its note.
     """
 
     def __init__(
@@ -52,10 +52,11 @@ class NoteUpdater:
         self._mode = guards.mode
         self._examining = guards.examining
         self._unanswered: dict[ActivityId, str] = {}
-        """Notes that may have been written, as the answers were lost: no person's changes."""
+        """Notes that may have been written, as the answers were lost. They are not a person's
+        changes."""
 
     async def run(self, may_go_on: Callable[[], Awaitable[bool]]) -> int:
-        """Write a few notes that are due, as long as `may_go_on` says so; give their number."""
+        """Write a few notes that are due, while `may_go_on` allows it; return their number."""
         async with self._database.read() as transaction:
             present = Present(self._now(), await self._mode(transaction))
             due = await note_updates.due(transaction, present, BATCH)
@@ -76,7 +77,7 @@ class NoteUpdater:
         return len(due)
 
     async def _may_be_sent(self, amendment: Amendment) -> bool:
-        """Whether nothing has forbidden it since it was found to be due."""
+        """Return whether nothing has forbidden the write since it was found to be due."""
         async with self._database.read() as transaction:
             present = Present(self._now(), await self._mode(transaction))
             return await permission.may_be_sent(transaction, amendment.user_key, present)
@@ -141,10 +142,10 @@ class NoteUpdater:
 def _needs_no_write(
     amendment: Amendment, seen: Activity | None, note: str, tried: str | None
 ) -> Refused | Written | None:
-    """What follows where a note is not to be written; None where it is."""
+    """Return the outcome if the note does not have to be written, or None if it does."""
     if seen is None:
         return Refused(GONE)
-    if says_the_same(seen.note or "", note):  # as where the answer was lost
+    if says_the_same(seen.note or "", note):  # the same as if the answer was lost
         return Written(amendment.activity_id, seen.changed_at)
     by_us = tried is not None and says_the_same(seen.note or "", tried)
     return None if by_us or seen.is_as_written(amendment.note_written_at) else Refused(KEPT)

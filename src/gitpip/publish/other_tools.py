@@ -1,4 +1,4 @@
-"""Which gist file an activity is of that another tool made: by its link, or its name and content.
+"""Matching activities of other tools with gist files, by a link or by name and content.
 
 The original program wrote the file's name as the subject and its content as the note, under a deal
 with the login as its title. Workflows as those of n8n write the gist's description into the
@@ -22,7 +22,7 @@ from gitpip.store.surveys import comparing, others
 from gitpip.store.surveys.others import Candidate
 
 SHORT = 20
-"""A content that is shorter may stand in a note by chance."""
+"""The length below which a content may be in a note by chance."""
 _LINK = re.compile(r"https?://[^\s\"'<>()]*gist[^\s\"'<>()]*", re.IGNORECASE)
 _GIST_ID = re.compile("[0-9a-f]{20,40}|[0-9]{4,12}")
 _TAG = re.compile("<[^<>]*>")
@@ -33,11 +33,12 @@ _NEUTRAL = frozenset(
         " of on posted public published saved shared snippet the undefined untitled"
     )
 )
-"""What a workflow writes around a description or a name. A person's subject has other words."""
+"""The words that a workflow writes around a description or a name. A person's subject has other
+words."""
 _BESIDE_LINKS = _NEUTRAL | {"here", "link", "open", "see", "url", "view"}
 _GIST_WORDS = frozenset({"gist", "gists"})
 _PARTS_OF_GISTS = frozenset({"comments", "forks", "stargazers"})
-"""Pages of a gist that are about what others did."""
+"""Pages of a gist that are about contributions of others."""
 
 
 @dataclass(frozen=True)
@@ -54,25 +55,25 @@ class Link:
 
 @dataclass(frozen=True)
 class Written:
-    """What an activity says."""
+    """The texts of an activity."""
 
     subject: str
-    """With single spaces, and without the escapes of HTML."""
+    """The subject with single spaces and without the escapes of HTML."""
     text: str
     """The subject as it is."""
     whole: frozenset[str]
-    """Its note as it is, and without the escapes of HTML; with single spaces."""
+    """The note as it is, and without the escapes of HTML, both with single spaces."""
     stripped: frozenset[str]
-    """The same without tags."""
+    """The same texts without tags."""
     has_tags: bool
     bare: str
-    """Its note without tags, with single spaces."""
+    """The note without tags, with single spaces."""
     links: frozenset[Link]
 
 
 @dataclass(frozen=True)
 class Found:
-    """The file that an activity fits, and how surely; without one, why none fits."""
+    """The file that an activity matches, with the confidence; or why no file matches."""
 
     candidate: Candidate | None
     confidence: Confidence
@@ -81,7 +82,7 @@ class Found:
 
 
 def read(item: Item) -> Written:
-    """What an activity says."""
+    """Return the texts of an activity."""
     note = item.note or ""
     plain = html.unescape(note)
     subject = _spaced(html.unescape(item.text))
@@ -103,7 +104,7 @@ def read(item: Item) -> Written:
 
 
 def link_in(address: str) -> Link | None:
-    """The gist that an address leads to; None where it leads to none."""
+    """Return the gist that an address leads to, or None."""
     try:
         parts = urlsplit(address.rstrip(".,;:!?"))
         host = parts.hostname or ""
@@ -125,14 +126,14 @@ def link_in(address: str) -> Link | None:
 
 
 def anchor_of(filename: str) -> str:
-    """How the page of a gist names one of its files."""
+    """Return the anchor by which the page of a gist names one of its files."""
     return "file-" + re.sub(r"[^a-z0-9_]+", "-", filename.lower()).strip("-")
 
 
 async def matches(
     transaction: Transaction, survey_id: int, items: Sequence[Item], account: VendorAccount
 ) -> list[dict[str, object]]:
-    """The rows of those activities that other tools may have made of gist files."""
+    """Return the rows of those activities that other tools may have made of gist files."""
     ours = await comparing.ours(transaction, {item.id for item in items})
     strange = {item.id: (item, read(item)) for item in items if not _is_ours(item, ours, account)}
     deal_ids = {item.deal_id for item, _ in strange.values() if item.deal_id is not None}
@@ -187,7 +188,7 @@ def _row(survey_id: int, item: Item, found: Found, owner: UserKey | None) -> dic
 
 
 def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey | None) -> Found:
-    """The file that an activity with links to stored gists is of."""
+    """Return the file of an activity that links to stored gists."""
     if len(linked) > 1:
         return Found(None, Confidence.AMBIGUOUS, f"it links to {len(linked)} gists")
     ((gist_id, files),) = linked.items()
@@ -195,7 +196,8 @@ def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey
     specific = [one for one in files if any(_names(link, one) for link in links)]
     named = len(specific) == 1
     if not specific and all(link.filename or link.anchor for link in links):
-        # Of a file that was renamed, or deleted before it was found here: it is no other file's.
+        # The link is to a file that was renamed, or deleted before it was found here: it is no
+        # other file's.
         return Found(None, Confidence.AMBIGUOUS, "it links to a file that the gist does not have")
     left = specific or files
     if len(left) > 1:
@@ -225,9 +227,9 @@ def _names(link: Link, one: Candidate) -> bool:
 
 
 def _tells_of(written: Written, one: Candidate, *, named: bool) -> bool:
-    """Whether an activity says nothing but which gist or file it is of: a person's says more.
+    """Return whether an activity says only which gist or file it is about: a person's says more.
 
-    `named`: its link names the file.
+    `named` says that its link names the file.
     """
     told = {_spaced(one.description or "").lower(), one.filename.lower()} - {""}
     subject = _spaced(_LINK.sub(" ", written.subject)).lower()
@@ -239,24 +241,24 @@ def _tells_of(written: Written, one: Candidate, *, named: bool) -> bool:
 
 
 def _words_around(text: str, told: Collection[str]) -> frozenset[str]:
-    """The words of a text but for these names."""
+    """Return the words of a text without these names."""
     for name in sorted(told, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", text)
     return frozenset(_WORD.findall(text))
 
 
 def _remark(written: Written) -> str:
-    """What a note says beside its links."""
+    """Return the text of a note beside its links."""
     return _spaced(_LINK.sub(" ", written.bare))
 
 
 def _stands_in(text: str, subject: str) -> bool:
-    """Whether a text is in a subject, and not as a part of a longer word."""
+    """Return whether a text is in a subject, and not as a part of a longer word."""
     return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", subject) is not None
 
 
 def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
-    """The file of a deal's user that has the subject as its name."""
+    """Return the file of a deal's user whose name is the subject."""
     if not files:
         return None
     exact = [one for one in files if _is_exact(written, one)]
@@ -277,7 +279,7 @@ def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
 
 
 def _named(written: Written, one: Candidate, *, exact: bool) -> Found:
-    """The file that has the subject as its name, and the note as its content, or nearly so."""
+    """Return the file named by the subject, if the note is its content, exactly or nearly."""
     if one.filename != written.text:
         why = "its note is the file's content, and its subject nearly the name"
         return Found(one, Confidence.LIKELY, why, agrees=True)
@@ -289,7 +291,7 @@ def _named(written: Written, one: Candidate, *, exact: bool) -> Found:
 
 
 def _one_of_several(written: Written, same: Sequence[Candidate], *, exact: bool) -> Found:
-    """One of several files with this name and content; `pair` chooses once all are known."""
+    """Return one of several files with this name and content; `pair` chooses once all are known."""
     why = f"{len(same)} files of the user have this name and content"
     one = next((each for each in same if each.adoptable), same[0])
     is_sure = _named(written, one, exact=exact).confidence is Confidence.CERTAIN
@@ -299,9 +301,9 @@ def _one_of_several(written: Written, same: Sequence[Candidate], *, exact: bool)
 
 
 async def pair(transaction: Transaction, survey_id: int) -> None:
-    """Give each of several files with one name and content an activity of its own.
+    """Give each of several files with the same name and content an activity of its own.
 
-    Which gets which makes no difference: they say the same, under deals of the same user.
+    It makes no difference which file gets which: they say the same, under deals of the same user.
     """
     several = await others.fitting_several(transaction, survey_id)
     named = await others.files_named(transaction, {(one.user_key, one.filename) for one in several})
@@ -330,9 +332,10 @@ async def pair(transaction: Transaction, survey_id: int) -> None:
 
 
 def pairs(activities: Sequence[int], twins: Sequence[Candidate]) -> list[tuple[int, Candidate]]:
-    """Activities, the oldest first, with the files that they stand for: those of oldest gists.
+    """Return activities, oldest first, with the files of the oldest gists that they are matched to.
 
-    What gitpip has sent itself gets none. Activities beyond the number of files are further copies.
+    Files that gitpip has sent itself are not matched. Activities beyond the number of files are
+    further copies.
     """
     left = sorted(
         (each for each in twins if each.adoptable),
@@ -349,13 +352,13 @@ def _confidence_of_pairs(activities: int, files: int) -> tuple[Confidence, str]:
 
 
 def _is_exact(written: Written, one: Candidate) -> bool:
-    """Whether a note is a file's content, apart from spaces."""
+    """Return whether a note is a file's content, apart from spaces."""
     content = _spaced(one.content or "")
     return bool(content) and content in written.whole
 
 
 def is_content(written: Written, one: Candidate) -> bool:
-    """Whether a note is a file's content, apart from spaces and what Pipedrive makes of HTML."""
+    """Return whether a note is a file's content, apart from spaces and Pipedrive's HTML."""
     content = _spaced(one.content or "")
     if not content:
         return False

@@ -1,7 +1,7 @@
-"""Patterns of people, matched in a time that grows with the text alone, however odd they are.
+"""Patterns that people write, matched in a time that only grows with the text.
 
-RE2 never goes back in a text. Only the length of a compiled pattern counts besides, so that is
-bounded.
+RE2 never goes back in a text. The only other cost is the length of a compiled pattern, so that is
+limited.
 """
 
 from functools import lru_cache
@@ -11,15 +11,16 @@ import re2
 
 LONGEST = 1_000
 MOST_STEPS = 2_000
-"""A pattern so long takes up to 1 s for 100,000 characters that suit it worst, as
-`((a{0,30}){0,30}b){0,1}z` does for `a` alone. Python goes on meanwhile: RE2 holds no lock."""
+"""The most steps of a pattern. One of that length takes up to 1 s for 100,000 characters in the
+worst case, as `((a{0,30}){0,30}b){0,1}z` does for `a` alone. Python continues during that time: RE2
+holds no lock."""
 MEMORY = 1 << 20
 MOST_STEPS_OF_NAMES = 50_000
-"""Names are short, and there can be many in one list."""
+"""The same for names. They are short, and one list can have many."""
 
 
 class PatternRefused(ValueError):
-    """The text is no pattern that can be used; the message says why, and what to use."""
+    """The text is not a usable pattern. The message says why, and what to use."""
 
 
 class Pattern(Protocol):
@@ -27,17 +28,17 @@ class Pattern(Protocol):
 
     @property
     def programsize(self) -> int:
-        """How many steps it has."""
+        """The number of steps of the pattern."""
         ...
 
     def search(self, text: bytes) -> object | None:
-        """Where it matches first; None if nowhere."""
+        """Return the first match, or None."""
         ...
 
 
 @lru_cache(maxsize=500)
 def compiled(expression: str) -> Pattern:
-    """A regular expression, as RE2 writes them; raises PatternRefused."""
+    """Compile a regular expression of RE2; raises PatternRefused."""
     if len(expression) > LONGEST:
         raise PatternRefused(f"longer than {LONGEST:,} characters")
     return _compiled(expression)
@@ -45,7 +46,7 @@ def compiled(expression: str) -> Pattern:
 
 @lru_cache(maxsize=500)
 def of_names(names: tuple[str, ...]) -> Pattern:
-    """Any of these whole names, in capitals or not; `*` is any text, `?` any character."""
+    """Compile a pattern for these whole names in any case; `*` is any text, `?` any character."""
     alternatives = "|".join(
         "".join({"*": ".*", "?": "."}.get(each) or re2.escape(each) for each in name)
         for name in names
@@ -54,12 +55,12 @@ def of_names(names: tuple[str, ...]) -> Pattern:
 
 
 def matches(pattern: Pattern, text: str) -> bool:
-    """Whether a text holds what the pattern describes."""
+    """Return whether a text contains a match of the pattern."""
     return pattern.search(text.encode(errors="replace")) is not None
 
 
 def has_word(text: str, word: str) -> bool:
-    """Whether a word stands in a text, not within a longer one, in capitals or not."""
+    """Return whether a text contains a whole word, in any case."""
     text, word = text.casefold(), word.casefold()
     at = text.find(word)
     while at >= 0:

@@ -1,4 +1,4 @@
-"""The pause of all publishing: read before each request, written after those that call for it."""
+"""The pause of all publishing: read before each request, written after failures that need it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from gitpip.store.database import Database
 from gitpip.store.status import pauses, publishing_pause
 
 LATER = timedelta(seconds=1)
-"""A pause that ends less than this later is the same one."""
+"""The difference below which two pauses count as the same."""
 
 NO_END = datetime(9000, 1, 1, tzinfo=UTC)
-"""Until when a person's pause lasts that has no end yet."""
+"""The end that stands for a person's pause without an end."""
 
 log = get_logger()
 
 
 @dataclass(frozen=True)
 class Channel:
-    """What every part that sends to Pipedrive, or looks there, needs."""
+    """The parts that everything that sends to Pipedrive, or reads from it, needs."""
 
     database: Database
-    """Has the rows that are sent, and keeps what became of them."""
+    """The rows that are sent, with their results."""
     destination: Destination
     """The client of Pipedrive."""
     pauses: "Pauses"
-    """Says before a request whether publishing is paused, and is told each outcome."""
+    """The pause of publishing, asked before each request and told each outcome."""
     terms: Terms
     """The fields that the publishing settings add to an activity or a deal."""
 
 
 class Pauses:
-    """Decides whether publishing may go on. `now` tells the time (UTC)."""
+    """Decides whether publishing may continue. `now` returns the time (UTC)."""
 
     def __init__(
         self, database: Database, destination: Destination, now: Callable[[], datetime]
@@ -47,16 +47,16 @@ class Pauses:
         self._now = now
         self._trouble = Trouble()
         self._answers = 0
-        """How many answers of Pipedrive were taken into account."""
+        """The number of Pipedrive's answers taken into account."""
         self.entered = 0
-        """How often publishing was paused by what was asked here."""
+        """The number of times that requests made here have paused publishing."""
         self._until: datetime | None = None
-        """Until when, as far as that is known here."""
+        """The end of the pause, as far as it is known here."""
         self._stored: bool | None = None
-        """Whether there is a row of a pause, even one that is over; None before the first look."""
+        """Whether there is a row of a pause, even an expired one; None before the first read."""
 
     async def current(self) -> Pause | None:
-        """The pause that holds now, if any: gitpip's own, or a person's."""
+        """Return the pause that holds now, gitpip's own or a person's, or None."""
         async with self._database.read() as transaction:
             if self._stored is None:
                 known = await pauses.last_pause(transaction, pauses.PUBLISHING)
@@ -73,48 +73,51 @@ class Pauses:
         if by_person is not None:
             ends = [by_person.until or NO_END, *([pause.until] if pause else [])]
             pause = Pause(max(ends), by_person.reason or f"paused by {by_person.paused_by}")
-        # A person may have ended it.
+        # A person may have ended the pause.
         self._until = pause.until if pause else None
         return pause
 
     def holds(self) -> bool:
-        """Whether publishing is paused, as far as that is known without asking the database."""
+        """Return whether publishing is paused, as far as is known without asking the database."""
         return self._until is not None and self._now() < self._until
 
     @property
     def probing(self) -> bool:
-        """Whether the next request should go alone: it shows if a pause was long enough."""
+        """Whether the next request should go alone, to show if a pause was long enough."""
         return self._trouble.probing
 
     def request(self, kind: Kind, subject: str, *, beside: int = 1) -> Request:
-        """A request that starts now, perhaps with others `beside` it."""
+        """Return a request that starts now, perhaps with others `beside` it."""
         return Request(kind, subject, beside, self.entered)
 
     def own(self, outcome: Outcome, request: Request) -> Outcome:
-        """The outcome of a write as it counts for its publication or deal; call it before `after`.
+        """Return the outcome of a write as it counts for its row. Call it before `after`.
 
         See `Trouble.own`.
         """
         return self._trouble.own(outcome, request)
 
     async def failed(self, outcome: Outcome, request: Request) -> Outcome:
-        """Pause publishing where a failure calls for it; the outcome as it counts for the request.
+        """Pause publishing if a failure needs it; return the outcome as the request counts it.
 
-        That is of one publication, deal, target or activity: see `Trouble.limited`.
+        The request is about one publication, deal, target or activity: see `Trouble.limited`.
         """
         outcome = self._trouble.limited(outcome, request)
         await self.after(outcome, request)
         return outcome
 
     def suspected(self, subject: str) -> bool:
-        """Whether this publication, deal or target failed, so that others are to go first."""
+        """Return whether this publication, deal or target failed, so that others go first."""
         return self._trouble.suspected(subject)
 
     async def after(self, outcome: Outcome | None, request: Request) -> Pause | None:
-        """Pause publishing where an outcome calls for it; None stands for a successful read."""
+        """Pause publishing if an outcome needs it; return the pause.
+
+        The outcome None is a successful read.
+        """
         if outcome is None and self._destination.answers_received == self._answers:
-            # What was read was known already: no request shows that the pause was long enough, and
-            # the daily budget that was announced last may be full again.
+            # The result was known already: no request shows that the pause was long enough, and the
+            # daily budget that was announced last may be full again.
             return None
         self._answers = self._destination.answers_received
         if self._is_known(outcome, request):
@@ -131,7 +134,7 @@ class Pauses:
         return pause
 
     def _is_known(self, outcome: Outcome | None, request: Request) -> bool:
-        """Whether it is an outcome of something that started before the last pause.
+        """Return whether the request of this outcome started before the last pause.
 
         What several requests meet at the same time is one fault, and a success from before says
         nothing about it. A longer pause than the one that holds is new.
@@ -166,7 +169,7 @@ class Pauses:
 
 
 def cause_of(outcome: Outcome | None) -> PauseCause:
-    """The cause of the pause that follows an outcome."""
+    """Return the cause of the pause that follows an outcome."""
     match outcome:
         case NotProcessed(access=True):
             return PauseCause.CREDENTIAL

@@ -1,7 +1,7 @@
-"""Where a publication is put: its user's target, if it has one, and what becomes of a refusal.
+"""The place of a publication, given its user's target, and the result of a refusal there.
 
-A target that can't be used keeps its own user's files waiting, and holds up no other user. It is
-asked for again when they are due, so one that comes back is used again.
+If a target can't be used, only its own user's files wait. The target is read again when they are
+due, so one that comes back is used again.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,12 @@ from gitpip.store.users.targets import Seen, UserTarget
 from gitpip.targets import Target, TargetKind
 
 ASKED_AGAIN_AFTER = timedelta(minutes=30)
-"""Unless the user is given another target meanwhile."""
+"""The wait before an unusable target is read again, unless the user is given another one."""
 READ_AGAIN = timedelta(minutes=1)
-"""After a target could not be read; then as long as that lasts already, up to half an hour."""
+"""The wait after a target could not be read. After that, it is as long as the fault has lasted, up
+to half an hour."""
 TOLD_AFTER = timedelta(minutes=5)
-"""A target that could not be read for so long is a problem that a person is told of."""
+"""The time after which an unreadable target is a problem that a person is told of."""
 REMEMBERED = 1_000
 ANOTHER = "give the user another target, or deal-by-title"
 
@@ -33,7 +34,7 @@ log = get_logger()
 
 
 class Places:
-    """Where publications are put. `now` tells the time (UTC)."""
+    """Finds where publications are put. `now` returns the time (UTC)."""
 
     def __init__(self, channel: Channel, *, now: Callable[[], datetime]) -> None:
         self._database = channel.database
@@ -41,13 +42,13 @@ class Places:
         self._pauses = channel.pauses
         self._now = now
         self._unread_since: dict[tuple[UserKey, Target], datetime] = {}
-        """Since when users' targets could not be read."""
+        """The times since which users' targets could not be read."""
 
     async def known(self, transaction: Transaction, claim: Publication) -> Place | None:
-        """Where it is put, as far as the rows tell; None where Pipedrive is to be asked first.
+        """Return the place as far as the rows tell it, or None if Pipedrive must be asked first.
 
-        What may have been sent before is sent again to where it was sent, also where its user has
-        another target by now.
+        What may have been sent before is sent again to the same place, even if its user has another
+        target now.
         """
         target = await targets.of_user(transaction, claim.user_key)
         if claim.looked_at is not None and (kept := _kept(claim, target)) is not None:
@@ -59,12 +60,12 @@ class Places:
         return _place(target) if target.is_usable else None
 
     async def target_of(self, claim: Publication) -> UserTarget | None:
-        """The target of its user; None for the deal by its title."""
+        """Return the target of its user, or None for the deal by its title."""
         async with self._database.read() as transaction:
             return await targets.of_user(transaction, claim.user_key)
 
     async def settle(self, claim: Publication, target: UserTarget) -> Place | Change:
-        """Ask what a target is; the place, or what becomes of its user's files until it is one."""
+        """Ask what a target is; return the place, or the change of the files that must wait."""
         if target.is_usable:
             return _place(target)
         if target.other_account is not None:
@@ -90,7 +91,7 @@ class Places:
                 present = await targets.note_problem(transaction, target, seen.reason, now)
             else:
                 present = await targets.note_seen(transaction, target, seen, now)
-        if not present:  # the user has another target by now
+        if not present:  # the user has another target now
             return Change(PublicationState.PENDING, now)
         if isinstance(seen, Unusable):
             log.warning("target.unusable", login=claim.login, reason=seen.reason)
@@ -98,10 +99,10 @@ class Places:
         return Place(target.target, seen.person_id, seen.org_id, given=True)
 
     async def _not_read(self, target: UserTarget, outcome: Outcome) -> Change:
-        """Wait, without an attempt that counts: nothing was sent.
+        """Wait, without counting an attempt: nothing was sent.
 
-        What lasts is asked ever less often, and told. Of a target that was unusable before, it is
-        told since then.
+        A fault that lasts is retried ever less often, and reported. If the target was unusable
+        before, it is reported since then.
         """
         now, about = self._now(), (target.user_key, target.target)
         words = f"could not look at {target.target.words}: {getattr(outcome, 'reason', '')}"
@@ -111,7 +112,7 @@ class Places:
         is_new = about not in self._unread_since
         since = self._unread_since.setdefault(about, target.problem_since or now)
         if isinstance(outcome, NotProcessed) and outcome.everyone and is_new:
-            # The pause of all publishing holds it back.
+            # The pause of all publishing delays it.
             return Change(PublicationState.PENDING, now, reason=reason)
         if now - since >= TOLD_AFTER:
             async with self._database.begin() as transaction:
@@ -126,9 +127,9 @@ class Places:
         return Change(PublicationState.PENDING, until, reason=f"waits for its target: {reason}")
 
     async def why_refused(self, place: Place, claim: Publication, reason: str) -> Outcome | None:
-        """The outcome of a refused activity where the place is the reason; None where it is not.
+        """Return the outcome of a refused activity if the place is the reason, or None.
 
-        Raises LookFailed where that can't be learned.
+        Raises LookFailed if that can't be found out.
         """
         seen = await self._destination.target(place.target)
         now = self._now()
@@ -155,7 +156,7 @@ class Places:
 
 
 def subject_of_target(user_key: UserKey) -> str:
-    """What requests about a user's target are for."""
+    """Return the name under which requests about a user's target are counted."""
     return f"the target of {user_key}"
 
 
@@ -164,7 +165,7 @@ def _place(target: UserTarget) -> Place:
 
 
 def _kept(claim: Publication, target: UserTarget | None) -> Place | None:
-    """Where a publication was sent, if its user's files are sent elsewhere now."""
+    """Return where a publication was sent, if its user's files are now sent elsewhere."""
     if target is not None and claim.sent_to == target.target:
         return None
     if claim.sent_to is not None:

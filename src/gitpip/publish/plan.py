@@ -1,4 +1,4 @@
-"""What would be sent, where, and what it costs, without sending anything."""
+"""The plan of what would be sent, where, and at what cost, without sending anything."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ from gitpip.targets import TargetKind
 
 
 class Activity(Protocol):
-    """What Pipedrive gets: a plain subject, and a note in HTML."""
+    """The content of an activity for Pipedrive: a plain subject, and a note in HTML."""
 
     @property
     def subject(self) -> str: ...
@@ -43,44 +43,48 @@ class Activity(Protocol):
 
 
 Render = Callable[[Transaction, FileKey, int], Awaitable[Activity]]
-"""Makes the activity of a revision of a file."""
+"""A function that renders the activity of a revision of a file."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One activity that would be sent, or why it would not."""
+    """One activity that would be sent, or why it would not be."""
 
     id: PublicationId
     login: str
     filename: str
     deal_id: DealId | None
-    """None where the deal is still to be found or made, and where a target is none."""
+    """None if the deal is still to be found or made, or if the target is not a deal."""
     target: str | None
     """The user's target, like `person:7`; None for the deal by its title."""
     subject: str
     note_bytes: int
     tokens: int
-    """At the most, with those for the user's deal where this is the first that needs it."""
+    """The most tokens that it costs, with those for the user's deal if this is the first to need
+    it."""
     held_because: HeldBecause | None
-    """Why it would be held first, if it would be."""
+    """The reason for which it would first be held, if it would be."""
     reason: str | None
-    """Why it would be held or skipped; None where it would be sent."""
+    """The reason why it would be held or skipped, or None if it would be sent."""
     part_of: PublicationId | None = None
     """The publication above with whose activity it would go out."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be sent, in its order; `activities`, `deals` and `tokens` count all of it."""
+    """The activities that would be sent, in order.
+
+    `activities`, `deals` and `tokens` count all of them.
+    """
 
     items: tuple[Planned, ...]
     activities: int
     deals: int
-    """How many deals are to be found or made."""
+    """The number of deals that would be found or made."""
     tokens: int
-    """Of Pipedrive's daily budget, at the most."""
+    """The most tokens that it costs of Pipedrive's daily budget."""
     held: Mapping[HeldBecause, int]
-    """How many files are held already, for each reason, and wait for a person."""
+    """The number of files that are held already and wait for a person, by reason."""
 
 
 async def plan(
@@ -91,9 +95,9 @@ async def plan(
     *,
     limit: int,
 ) -> Plan:
-    """What would be sent if no dry run kept it back, under this policy.
+    """Return what would be sent without a dry run, under this policy.
 
-    Without what paused users wait with. `limit` bounds the items, and nothing else.
+    The files of paused users are left out. `limit` limits the items, but not the numbers.
     """
     rows = await planned.first(transaction, limit)
     of_users = await deals.of_users(transaction, {row.user_key for row in rows})
@@ -172,7 +176,7 @@ def _decisions(candidates: Sequence[Candidate], checks: Checks) -> list[Decision
 
 
 def _decision(row: Publication, candidate: Candidate, checks: Checks) -> Decision:
-    """What would become of it outside of a dry run."""
+    """Return the decision about it outside of a dry run."""
     if not is_screened(row):
         return Publish()
     mode = row.publishing_mode or candidate.mode

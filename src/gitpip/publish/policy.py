@@ -1,4 +1,4 @@
-"""The publishing settings as they are now, read again whenever something is claimed."""
+"""The current publishing settings, read again whenever something is claimed."""
 
 from collections.abc import Mapping
 
@@ -8,16 +8,16 @@ from gitpip.store.publications import publishing_settings
 
 
 class Policies:
-    """The policy of one process; `given` are the texts that the environment sets, by name."""
+    """The policy of one process. `given` holds the texts that the environment sets, by name."""
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self._given = given or {}
         self._stored: Mapping[str, str] = {}
         self.current = self._made()
-        """The policy as it was when it was last read."""
+        """The policy as it was last read."""
 
     async def read(self, transaction: Transaction) -> PublishingPolicy:
-        """The policy of this moment: a change by any process counts from its commit on."""
+        """Return the current policy: a change by any process counts once it is committed."""
         stored = await publishing_settings.values(transaction)
         if stored != self._stored:
             self._stored = stored

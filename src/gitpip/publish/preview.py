@@ -1,4 +1,4 @@
-"""What exactly is sent for a publication: the same when it is sent and when it is shown before."""
+"""The exact content that is sent for a publication, for sending it and for showing it before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -31,12 +31,13 @@ NOT_JUDGED = "everything, as it could not be examined: "
 
 @dataclass(frozen=True)
 class Conditions:
-    """How an activity is sent, beside its text, as the publishing settings name it."""
+    """The fields of an activity beside its text, as the publishing settings give them."""
 
     type: str
     done: bool
     owner: str
-    """A user of the account; `token` or `deal` stands for the user of the token, or its owner."""
+    """A user of the account; `token` stands for the user of the token, `deal` for the
+    deal's owner."""
     due_date: date | None
     priority: str | None
 
@@ -44,7 +45,7 @@ class Conditions:
 async def conditions(
     transaction: Transaction, day: date | None, *, policies: Policies, now: datetime
 ) -> Conditions:
-    """How an activity of a gist of this day (UTC) would be sent now. Asks Pipedrive nothing."""
+    """Return how an activity of a gist of this day (UTC) would be sent now, without a request."""
     policy = await policies.read(transaction)
     due = {GIST_DATE: day, TODAY: now.astimezone(UTC).date()}
     return Conditions(
@@ -58,13 +59,13 @@ async def conditions(
 
 @dataclass(frozen=True)
 class How:
-    """How an activity is rendered."""
+    """The way an activity is rendered."""
 
     on_edit: OnEdit
     on_delete: OnDelete
     policies: Policies
     shown: FoundCredentials | None = None
-    """What a person who looks at it may decide; None where it is rendered to be sent."""
+    """The choice that a person who sees it has, or None if it is rendered to be sent."""
 
 
 async def rendered(
@@ -76,9 +77,9 @@ async def rendered(
     on_delete: OnDelete,
     policies: Policies,
 ) -> Rendered:
-    """The activity that holds a stored file, made for one of its revisions, under these rules.
+    """Return the activity of a stored file, made for one of its revisions, under these rules.
 
-    What was never sent is rendered with the files of its gist that would go out with it.
+    A file that was never sent is rendered with the files of its gist that would go out with it.
     """
     return await _of_file(transaction, key, revision, How(on_edit, on_delete, policies))
 
@@ -91,10 +92,10 @@ async def previewed(
     how: How,
     credentials: FoundCredentials = FoundCredentials.PUBLISH,
 ) -> Rendered:
-    """What a person is shown of the activity of a file: what it is, or what it will be.
+    """Return what a person is shown of the activity of a file, as it is or as it will be.
 
-    As `rendered`, but what is held for credentials is shown as an approval sends it, with or
-    without them as `credentials` says, and what was sent with them as it was sent.
+    The same as `rendered`, but what is held for credentials is shown as an approval sends it, with
+    or without them as `credentials` says, and what was sent with them as it was sent.
     """
     return await _of_file(transaction, key, revision, replace(how, shown=credentials))
 
@@ -107,7 +108,7 @@ async def _of_file(transaction: Transaction, key: FileKey, revision: int, how: H
 
 
 class Piece(Protocol):
-    """A file that an activity holds, with the marker of its publication if there is one."""
+    """A file in an activity, with the marker of its publication if there is one."""
 
     @property
     def file_key(self) -> FileKey: ...
@@ -124,7 +125,7 @@ class Piece(Protocol):
 
 @dataclass(frozen=True)
 class Unpublished:
-    """A revision of a file that has no publication."""
+    """A revision of a file without a publication."""
 
     file_key: FileKey
     revision: int
@@ -140,21 +141,21 @@ async def rendered_together(
     on_delete: OnDelete,
     policies: Policies,
 ) -> Rendered:
-    """The activity that holds these files of one gist, the first one first, under these rules.
+    """Return the activity that holds these files of one gist in their order, under these rules.
 
-    The templates are those of this moment. What looks like a credential is left out, unless the
-    settings say otherwise, or a person approved this file with it.
+    The current templates are used. Text that looks like a credential is left out, unless the
+    settings say otherwise or a person approved this file with it.
     """
     return await _rendered(transaction, together, How(on_edit, on_delete, policies))
 
 
 @dataclass
 class _Found:
-    """What looks like credentials in the files of an activity, by kind and place."""
+    """The text that looks like credentials in the files of an activity, by kind and place."""
 
     left_out: list[str] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
-    """What is left out, with the kind of each."""
+    """The secrets left out, with the kind of each."""
     sent: list[str] = field(default_factory=list)
     can_be_masked: bool = True
     trouble: str | None = None
@@ -170,7 +171,7 @@ async def _rendered(transaction: Transaction, together: Sequence[Piece], how: Ho
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key], first.first_marker)
     is_guarded = policy.credentials is not CredentialsGuard.PUBLISH or (
-        # What a person said of these files counts, whatever the setting has become.
+        # A person's decision about these files counts, even if the setting has changed.
         await approvals.any_masked(transaction, [(one.file_key, one.revision) for one in together])
     )
     rest = [await _file(transaction, piece, how.on_edit) for piece in others]
@@ -179,8 +180,8 @@ async def _rendered(transaction: Transaction, together: Sequence[Piece], how: Ho
     ]
     if is_guarded:
         file, *rest = await _guarded(transaction, together, [file, *rest], how, found)
-        # Who approved this file was not asked about the names of the others. What is secret in a
-        # file is secret in a name, too.
+        # The person who approved this file was not asked about the names of the others. A secret in
+        # a file is also secret in a name.
         names = Parts("", "", "\n".join(wording.around.filenames))
         in_names = with_secrets(names, await DETECTOR.examined(names), found.secrets)
         wording = _with_clean_names(wording, in_names)
@@ -207,12 +208,12 @@ async def _rendered(transaction: Transaction, together: Sequence[Piece], how: Ho
 
 
 def _named(found: Examined) -> Sequence[str]:
-    """What is left out of a file, by kind and place."""
+    """Return what is left out of a file, by kind and place."""
     return found.named if found.not_judged is None else (NOT_JUDGED + found.not_judged,)
 
 
 async def _file(transaction: Transaction, piece: Piece, on_edit: OnEdit) -> GistFile:
-    # Where edits are written into the note, it always shows the file as it is now.
+    # If edits are written into the note, it always shows the file as it is now.
     shown = None if on_edit is OnEdit.UPDATE else piece.revision
     return await gists.file(transaction, piece.file_key, shown)
 
@@ -224,10 +225,10 @@ async def _guarded(
     how: How,
     found: _Found,
 ) -> list[GistFile]:
-    """The files of an activity as they are sent: each without what looks like a credential.
+    """Return the files of an activity as they are sent: each without its credentials.
 
-    Whole is what a person approved with it. What is left out of one is left out of the others, too,
-    where it may not look like a credential.
+    A file that a person approved with them is complete. What is left out of one is left out of the
+    others, too, even if it may not look like a credential there.
     """
     examined = [
         await _examined(transaction, piece, file, how, found)
@@ -250,7 +251,7 @@ async def _guarded(
 async def _examined(
     transaction: Transaction, piece: Piece, file: GistFile, how: How, found: _Found
 ) -> Examined | None:
-    """What is to be left out of a file; None if it is sent as it is, as a person approved it."""
+    """Return what is left out of a file, or None if a person approved it as it is."""
     asked = transaction, piece.file_key, piece.revision, file.revised_at
     with_them = how.shown is FoundCredentials.PUBLISH
     if with_them and await approvals.shown_with_credentials(*asked):
@@ -267,7 +268,7 @@ async def _examined(
 
 
 def _with_clean_names(wording: Wording, in_names: Examined) -> Wording:
-    """The wording with each credential in a name of a file replaced by the kind of it."""
+    """Return the wording with each credential in a filename replaced by its kind."""
     names = wording.around.filenames
     if in_names.not_judged is None and not in_names.spans[-1]:
         return wording
@@ -279,5 +280,5 @@ def _with_clean_names(wording: Wording, in_names: Examined) -> Wording:
 
 
 def templates_of(policy: PublishingPolicy) -> Templates:
-    """The templates of the publishing settings."""
+    """Return the templates of the publishing settings."""
     return Templates(policy.subject_template, policy.note_template)

@@ -1,4 +1,4 @@
-"""Claim, act, record: carries waiting publications into Pipedrive, several at once."""
+"""The publisher: claims waiting publications, sends them, several at once, and records results."""
 
 import asyncio
 import secrets
@@ -50,11 +50,11 @@ from gitpip.store.publications.permission import Present
 
 BATCH = 10
 LOOKED_IN = 20
-"""In so many deals is looked together: one list can answer for all of them."""
+"""The number of deals whose searches go together: one list can answer for all of them."""
 SHORT_PAUSE = timedelta(seconds=5)
-"""A run waits for the end of a pause that is no longer; for longer ones it ends."""
+"""The longest pause whose end a run waits for. For a longer one, the run ends."""
 PAUSE_KNOWN_FOR = 0.25
-"""How many seconds it is believed that no other process has paused publishing."""
+"""The seconds for which a run assumes that no other process has paused publishing."""
 
 GISTS_WAIT = (
     "gists with several files wait for the first minutes after the start, until Pipedrive shows "
@@ -66,28 +66,29 @@ DEFAULT_RULES = SendRules()
 
 @dataclass
 class _Run:
-    """One run: its claims' token, what is under way, and what is claimed and not sent yet."""
+    """One run: the token of its claims, its requests, and what is claimed and not sent yet."""
 
     token: str
     flight: Flight = field(default_factory=Flight)
     waiting: deque[tuple[Publication, set[UserKey]]] = field(default_factory=deque)
-    """Each with the users of the same batch who wait for their deal."""
+    """Each publication with the users of the same batch who wait for their deal."""
     looks: set[str] = field(default_factory=set)
-    """The tokens of the looks under way. One can outlast its claims: a list may have many pages."""
+    """The tokens of the searches under way. One can outlast its claims: a list may have
+    many pages."""
     others: dict[PublicationId, tuple[Publication, ...]] = field(default_factory=dict)
-    """What goes out with those, by their ids."""
+    """The publications that go out with those, by their ids."""
     holds_claims: bool = False
-    """Whether something was claimed, or may have been: the answer to a claim can be lost."""
+    """Whether something was or may have been claimed: the answer to a claim can be lost."""
     screened: bool = False
-    """Whether all that was claimed last is not sent after all, so that more may be due."""
+    """Whether none of the last claims is sent after all, so that more may be due."""
     undoes: bool = False
-    """Whether something is to be undone, as the last claim of looks told."""
+    """Whether something is to be undone, as the last claim of searches found."""
 
 
 class Publisher:
     """Publishes what is due. At most one should run per Pipedrive account.
 
-    Two running side by side do no harm, thanks to the claims, but share one rate limit.
+    Two running side by side do no harm, because of the claims, but share one rate limit.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Publisher:
         short_pause: timedelta = SHORT_PAUSE,
         clocks: Clocks | None = None,
     ) -> None:
-        """`short_pause`: how long a pause a run waits for."""
+        """`short_pause` is the longest pause that a run waits for."""
         clocks = clocks or Clocks()
         self._policies = Policies(rules.given)
         self._short_pause = short_pause
@@ -142,7 +143,7 @@ class Publisher:
         self._undoer = Undoer(channel, index, guards, waits=waits)
 
     async def _mode(self, transaction: Transaction) -> PublishingMode:
-        """The mode of everybody, at this moment."""
+        """Return the current mode of everybody."""
         return (await self._policies.read(transaction)).publishing_mode
 
     def stop(self) -> None:
@@ -150,7 +151,7 @@ class Publisher:
         self._stop_asked.set()
 
     async def due(self) -> bool:
-        """Whether there is something to do now; to learn whose the token is comes first."""
+        """Return whether there is something to do now; learning whose the token is comes first."""
         if any(await self._never_sent()):
             return True
         if not self._destination.has_token:
@@ -176,14 +177,14 @@ class Publisher:
             return sends and await note_updates.any_due(transaction, present)
 
     async def _never_sent(self) -> tuple[bool, bool]:
-        """Whether something waits of owners who opted out; and in a dry run, without a mark."""
+        """Return whether files of opted-out owners wait, and whether unmarked ones in a dry run."""
         async with self._database.read() as transaction:
             opted_out = await opt_outs.any_waits(transaction)
             mode = await self._mode(transaction)
             return opted_out, await permission.any_to_mark(transaction, mode)
 
     async def _settle_never_sent(self) -> None:
-        """Skip what waits of owners who opted out, and mark what waits in a dry run.
+        """Skip waiting publications of owners who opted out, and mark those that wait in a dry run.
 
         That needs no token, and no vendor.
         """
@@ -199,9 +200,9 @@ class Publisher:
             step()
 
     async def take_over(self) -> None:
-        """Free what a dead process held; only for a process that is the only one on its database.
+        """Free the claims of a dead process. Only for a process that is alone on its database.
 
-        What that process was sending becomes uncertain, as its requests may still land.
+        Its publications in `sending` become uncertain, as its requests may still land.
         """
         lost = delivery.uncertain(SENDER_DIED, now=self._now())
         async with self._database.begin() as transaction:
@@ -212,9 +213,9 @@ class Publisher:
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
 
     async def run(self) -> int:
-        """Publish until nothing is due, or publishing is paused; give the number of steps done.
+        """Publish until nothing is due or publishing is paused; return the number of steps done.
 
-        A failure of one publication, deal or note is recorded with it and does not end the run.
+        A failure of one publication, deal or note is recorded there and does not end the run.
         Raises DatabaseUnavailable.
         """
         await self._settle_never_sent()
@@ -249,13 +250,13 @@ class Publisher:
             await PUBLICATIONS.renew(transaction, token, self._now(), self._waits.claim)
 
     async def _aside(self) -> int:
-        """What can wait until nothing else is due; give the steps."""
+        """Do what can wait until nothing else is due; return the number of steps."""
         if not await self._examining.goes_on(self._policies.current):
             return 0
         return await self._note_updater.run(self._may_go_on)
 
     async def _may_go_on(self) -> bool:
-        """Whether to take another step, after waiting for the end of a short pause."""
+        """Return whether to take another step, after waiting for the end of a short pause."""
         while not self._stop_asked.is_set():
             if self._unpaused():
                 return True
@@ -277,7 +278,7 @@ class Publisher:
         return False
 
     def _unpaused(self) -> bool:
-        """Whether it was seen just now that nothing pauses publishing."""
+        """Return whether it was confirmed a moment ago that nothing pauses publishing."""
         if self._unpaused_at is None or self._pauses.holds() or self._pauses.probing:
             return False
         if self._clearance.has_news:
@@ -306,10 +307,10 @@ class Publisher:
         self._probed_by_sending = self._pauses.probing and run.flight.sends
 
     def _sends_first(self, run: _Run) -> bool:
-        """Whether what is to be sent is the probe, and not a look.
+        """Return whether a send, and not a search, is the probe.
 
-        A look that succeeds does not show that writes work. They take turns, as one that always
-        fails must not keep the other back.
+        A successful search does not show that writes work. They take turns, as one that always
+        fails must not block the other.
         """
         return self._pauses.probing and bool(run.waiting) and not self._probed_by_sending
 
@@ -335,7 +336,7 @@ class Publisher:
         step()
 
     def _most_at_once(self) -> int:
-        """How many requests may be under way, by the burst limit and what is left of the day."""
+        """Return how many requests may run, by the burst limit and the rest of the daily budget."""
         burst, remaining = self._destination.burst, self._destination.daily_remaining
         return burst if remaining is None else max(min(burst, remaining // DAILY_RESERVE), 1)
 
@@ -374,7 +375,7 @@ class Publisher:
         step()
 
     async def _release(self, run: _Run, claims: Sequence[Publication]) -> None:
-        """Hand back what was claimed and did not go out."""
+        """Release claims that were not sent."""
         if claims:
             async with self._database.begin() as transaction:
                 await PUBLICATIONS.release(transaction, run.token, [each.id for each in claims])
@@ -382,11 +383,11 @@ class Publisher:
     async def _claim_looks(
         self, run: _Run, token: str
     ) -> tuple[dict[DealId | None, tuple[Publication, ...]], datetime | None]:
-        """Claim what is to be looked for, with a `token` of its own.
+        """Claim publications to search for, with a `token` of their own.
 
-        With it comes when something that was sent twice is to be looked at again, if anything. The
-        run is told whether something is to be undone.
-        A look that outlasts its claims must not speak for a later send.
+        Returns them, and when something that was sent twice is to be searched for again, if
+        anything. Also notes in the run whether something is to be undone. A search that outlasts
+        its claims must not count for a later send.
         """
         now, waits = self._now(), self._waits
         lost = delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0))
@@ -407,7 +408,7 @@ class Publisher:
         return claimed, doubled_at
 
     async def _claim_sends(self, run: _Run) -> Sequence[Publication]:
-        """Claim another batch where those claimed do not fill the room."""
+        """Claim another batch if the claims do not fill the room."""
         limit = self._most_at_once()
         waiting = [claim.user_key for claim, _ in run.waiting]
         room = run.flight.room(limit)
@@ -443,10 +444,11 @@ class Publisher:
         return claims
 
     async def _grouped(self, run: _Run, claims: Sequence[Publication]) -> tuple[Publication, ...]:
-        """The claims without those that go out with others; in the first minutes, gists wait.
+        """Return the claims without those that go out with others.
 
-        What is sent then may be there already, and is mended if it is. That can be done with one
-        file: to delete an activity that holds another one, too, would lose that.
+        In the first minutes, each file goes alone: what is sent then may already be in Pipedrive,
+        and is corrected if so. That is possible with one file: deleting an activity that holds
+        another file, too, would lose that file.
         """
         groups = together(claims)
         if any(others for _, others in groups) and self._youth.lasts:

@@ -1,4 +1,4 @@
-"""Recording what became of a publication: in its row, in the metrics and in the log."""
+"""Recording the result of a publication: in its row, in the metrics and in the log."""
 
 from datetime import datetime
 
@@ -14,13 +14,13 @@ log = get_logger()
 
 
 def unexpected(error: Exception) -> str:
-    """The reason that is kept for an error that nobody foresaw, in one line without secrets."""
+    """Return the reason that is kept for an unexpected error, in one line without secrets."""
     first_line = redacted(str(error)).partition("\n")[0]
     return f"an unexpected error, see the log: {type(error).__name__}: {first_line[:300]}"
 
 
 async def others_pass(database: Database, outcome: Outcome, since: datetime | None) -> bool:
-    """Whether others were accepted `since` a row was sent before, where an outcome is a refusal.
+    """Return whether others were accepted `since` a row was sent before, if it was refused.
 
     The rows tell it, so that a restart of the process changes nothing.
     """
@@ -38,9 +38,9 @@ async def record(
     *,
     only_in: PublicationState | None = None,
 ) -> bool:
-    """Write an outcome and release the row; False when the claim was lost meanwhile.
+    """Write an outcome and release the row; return False if the claim was lost.
 
-    With `only_in`, a row that is in another state is left alone, and False is returned.
+    With `only_in`, a row in another state is not changed, and False is returned.
     """
     async with database.begin() as transaction:
         ours = await outbox.record(transaction, claim, change, now, only_in=only_in)
@@ -59,7 +59,7 @@ def _count(claim: Publication, change: Change, now: datetime) -> None:
         found = change.state is PublicationState.PUBLISHED
         metrics.reconciled.labels("found" if found else "not_found").inc()
     if change.state is PublicationState.PUBLISHED and claim.appeared_at is not None:
-        # GitHub's clock may be ahead of ours; a negative number would make the sum fall.
+        # GitHub's clock may be ahead of ours. A negative number would make the sum fall.
         age = max((now - claim.appeared_at).total_seconds(), 0)
         metrics.creation_to_activity_seconds.observe(age)
 

@@ -1,4 +1,4 @@
-"""The publishing settings in an account's own numbers, or what the account lacks. Without I/O."""
+"""The publishing settings in an account's own ids, or what the account lacks. Without I/O."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Entry, Field, Listed
 
 SHOWN = 20
-"""How many of what exists an error names."""
+"""The most existing entries that an error names."""
 LABELS = frozenset({"label", "label_ids"})
 PRIORITY = "priority"
 TEXTS = frozenset({"varchar", "varchar_auto", "text", "phone"})
@@ -26,15 +26,15 @@ SETTABLE: dict[str, str] = {
     "label": "deal_labels",
     "label_ids": "deal_labels",
 }
-"""Which setting gives a deal a field of the account's own."""
+"""The setting that gives a deal a field of the account's own."""
 GIVEN = frozenset(
     {"title", "owner_id", "pipeline_id", "pipeline", "stage_id", "status", "currency"}
 )
-"""What a deal has in any case."""
+"""The fields that a deal has in any case."""
 
 
 class Lacking(Exception):
-    """The account lacks what a setting names; the message says what there is."""
+    """The account lacks what a setting names. The message lists what it has."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +44,32 @@ class Resolved:
     activity: ActivityFields = field(default_factory=ActivityFields)
     deal: DealFields = field(default_factory=DealFields)
     of_activity: dict[str, str] = field(default_factory=dict)
-    """Why no activity can be sent."""
+    """The reasons why no activity can be sent."""
     of_deal: dict[str, str] = field(default_factory=dict)
-    """Why no deal can be made."""
+    """The reasons why no deal can be made."""
     replaced: dict[str, str] = field(default_factory=dict)
-    """What is sent as something else instead."""
+    """The values that are replaced by others."""
     required: tuple[Field, ...] = ()
-    """What the account requires of a deal, and no setting gives. The web application asks for it;
-    whether the API refuses a deal without it is not documented."""
+    """The fields that the account requires of a deal, and no setting gives. The web application
+    asks for them. Whether the API refuses a deal without them is not documented."""
 
     @property
     def faults(self) -> dict[str, str]:
-        """All of it."""
+        """The faults of activities, deals and replaced values together."""
         return self.of_activity | self.of_deal | self.replaced
 
 
 class About(StrEnum):
-    """What was refused, so that the lists behind all of its settings are read."""
+    """The kind of object refused. The lists behind all of its settings are read."""
 
     ACTIVITY = "activity"
     DEAL = "deal"
 
 
 def needed(policy: PublishingPolicy, refused: About | None = None) -> frozenset[Listed]:
-    """The lists that tell the numbers of what the settings name.
+    """Return the lists that have the ids of what the settings name.
 
-    The default type, and what is named by its number, is sent as it is until it is refused.
+    The default type, and anything named by its id, is sent as it is until it is refused.
     """
     of_activity, of_deal = refused is About.ACTIVITY, refused is About.DEAL
 
@@ -84,7 +84,7 @@ def needed(policy: PublishingPolicy, refused: About | None = None) -> frozenset[
         or (of_activity and policy.activity_owner == DEAL_OWNER)
         or named(of_deal, policy.deal_owner),
         Listed.ACTIVITY_FIELDS: named(of_activity, policy.activity_priority),
-        # A stage is named within its pipeline: several have one of the same name.
+        # A stage is named within its pipeline: several can have the same name.
         Listed.PIPELINES: named(of_deal, pipeline) or (named(of_deal, stage) and bool(pipeline)),
         Listed.STAGES: named(of_deal, stage),
         Listed.DEAL_FIELDS: of_deal
@@ -95,7 +95,7 @@ def needed(policy: PublishingPolicy, refused: About | None = None) -> frozenset[
 
 
 def resolve(policy: PublishingPolicy, catalog: Catalog) -> Resolved:
-    """The settings in this account's numbers. What was not read is taken as it is named."""
+    """Return the settings in this account's ids. What was not read is taken as it is named."""
     found = Resolved()
     activity = _activity(policy, catalog, found)
     deal = _deal(policy, catalog, found)
@@ -104,7 +104,7 @@ def resolve(policy: PublishingPolicy, catalog: Catalog) -> Resolved:
 
 
 def ask_for(required: Sequence[Field]) -> str:
-    """What a person is to do about fields that the account requires, as a sentence."""
+    """Return a sentence about fields that the account requires, with what to do."""
     named = []
     for each in required:
         setting = SETTABLE.get(each.code, "deal_custom_fields" if each.is_custom else None)
@@ -140,7 +140,7 @@ def _type(wanted: str, types: Sequence[Entry], found: Resolved) -> str:
         )
         return wanted
     instead = types[0].key or types[0].name
-    # The default is no person's choice: the doctor says that another type is sent.
+    # The default is not a person's choice: the doctor says that another type is sent.
     if wanted != DEFAULT_TYPE:
         found.replaced["activity_type"] = _unclear("activity type", wanted, 0, types)
     return instead
@@ -209,7 +209,7 @@ def _custom_fields(
 
 
 def _field_value(of: Field, text: str) -> object:
-    """What Pipedrive takes for a field; raises Lacking."""
+    """Return the value that Pipedrive takes for a field; raises Lacking."""
     if of.kind in TEXTS:
         return text
     if of.kind in NUMBERS:
@@ -233,7 +233,7 @@ def _field_value(of: Field, text: str) -> object:
 def _missing(
     policy: DealSettings, fields: Sequence[Field] | None, stage_id: int | None
 ) -> tuple[Field, ...]:
-    """Which fields the account requires of a deal and no setting gives."""
+    """Return the fields that the account requires of a deal and no setting gives."""
     named = {name.lower() for name, _ in policy.deal_custom_fields}
     given = {"value": policy.deal_value is not None, **dict.fromkeys(LABELS, policy.deal_labels)}
     return tuple(
@@ -249,7 +249,7 @@ def _missing(
 
 @dataclass(frozen=True)
 class _Faults:
-    """Where what the account lacks of one setting is noted."""
+    """The record of what the account lacks of one setting."""
 
     name: str
     sentences: dict[str, str]
@@ -260,7 +260,7 @@ class _Faults:
     def id_of(
         self, text: str, entries: Sequence[Entry] | None, thing: str, listed: Listed
     ) -> int | None:
-        """The number of what a text names; None where that is a fault."""
+        """Return the id of what a text names, or None if that is a fault."""
         if entries is None:
             if text.isdigit():
                 return int(text)
@@ -274,7 +274,7 @@ class _Faults:
 
 
 def _chosen(text: str, entries: Sequence[Entry], thing: str) -> int:
-    """The id of the one that a text names; raises Lacking."""
+    """Return the id of the entry that a text names; raises Lacking."""
     matching = _matching(text, entries)
     if len(matching) != 1:
         raise Lacking(_unclear(thing, text, len(matching), entries))
@@ -282,7 +282,7 @@ def _chosen(text: str, entries: Sequence[Entry], thing: str) -> int:
 
 
 def _matching(text: str, entries: Sequence[Entry]) -> list[Entry]:
-    """What a text names: by its id or key, else by its name in any case."""
+    """Return the entries that a text names: by id or key, or else by name in any case."""
     wanted = text.casefold()
     by_id = [each for each in entries if text == str(each.id) or wanted == (each.key or "").lower()]
     return by_id or [each for each in entries if wanted == each.name.casefold()]

@@ -1,4 +1,4 @@
-"""What would become of each of the newest stored files now, and which rule says so.
+"""The trial of rules: the result for each of the newest stored files, and the rule behind it.
 
 Nothing is changed. The contents are not examined for credentials, which would take too long.
 """
@@ -25,36 +25,36 @@ from gitpip.store.status import pauses, publishing_pause
 
 MOST = 1_000
 TIME_LIMIT = timedelta(seconds=3)
-"""An expression can take a second for each of a thousand files, and the page on which it is removed
-shows a trial."""
+"""The most time for a trial. An expression can take a second for each of a thousand files, and the
+page on which it is removed shows a trial."""
 _AT_ONCE = 100
 
 
 class Outcome(StrEnum):
-    """What would become of a file that was never sent."""
+    """The possible results for a file that was never sent."""
 
     PUBLISH = "publish"
     HOLD = "hold"
     SKIP = "skip"
     WAIT = "wait"
-    """It stays queued until a pause or a dry run ends. Nothing is decided about it before."""
+    """Queued until a pause or a dry run ends. Nothing is decided about it before that."""
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What would become of a file, and why."""
+    """The result for a file, and why."""
 
     outcome: Outcome
     because: str | None = None
-    """In one sentence without a full stop; None where nothing keeps it back. Of what waits, it also
-    says what is decided then."""
+    """The reason, in one sentence without a full stop, or None if nothing holds it. If the file
+    waits, the sentence also says what is decided after that."""
 
     def __str__(self) -> str:
         return self.outcome if self.because is None else f"{self.outcome}: {self.because}"
 
 
 def fate_of(ruling: Ruling, owner: Owner, *, is_paused: bool) -> Fate:
-    """What would become of a file; `is_paused` says whether all publishing is paused.
+    """Return the result for a file; `is_paused` says whether all publishing is paused.
 
     The publisher skips what opted-out owners have queued at any time, but applies no rule to a file
     that it may not send at present.
@@ -81,7 +81,7 @@ def fate_of(ruling: Ruling, owner: Owner, *, is_paused: bool) -> Fate:
 
 
 def _decided_later(ruling: Ruling, mode: PublishingMode) -> str | None:
-    """What is decided about a file when nothing keeps it back any longer; None if it is sent."""
+    """Return what is decided about a file once it no longer waits, or None if it is sent."""
     if ruling.action is not RuleAction.PUBLISH:
         return ruling.reason
     if mode is PublishingMode.DRY_RUN:
@@ -91,7 +91,7 @@ def _decided_later(ruling: Ruling, mode: PublishingMode) -> str | None:
 
 @dataclass(frozen=True)
 class Taken:
-    """A stored file, what the rules say of it, and what would become of it."""
+    """A stored file, what the rules say of it, and the result."""
 
     key: FileKey
     login: str
@@ -102,7 +102,7 @@ class Taken:
 
     @property
     def rule(self) -> PublishingRule | None:
-        """The rule that fits it first."""
+        """The first rule that fits it."""
         return self.ruling.rule
 
 
@@ -111,26 +111,26 @@ class Tried:
     """The newest stored files of tracked users, each with the rule that decides about it."""
 
     others: Fate
-    """What would become of a file that no rule fits, of a user without a mode of their own."""
+    """The result for a file that no rule fits, of a user without a mode of their own."""
     taken: tuple[Taken, ...] = ()
     asked: int = MOST
-    """How many files were to be tried at most."""
+    """The most files that were to be tried."""
     timed_out: bool = False
-    """Whether time was over before all of them were tried."""
+    """Whether the time was over before all of them were tried."""
 
     @property
     def late(self) -> int:
-        """For how many files the rules take too long, so that these are held."""
+        """The number of files for which the rules take too long, so that these are held."""
         return sum(one.ruling.is_late for one in self.taken)
 
     @property
     def worst(self) -> Ruling | None:
-        """The ruling with the slowest rule of all; None where nothing was tried."""
+        """The ruling with the slowest rule, or None if nothing was tried."""
         return max((one.ruling for one in self.taken), key=lambda one: one.took, default=None)
 
     @property
     def remark(self) -> str | None:
-        """What slow rules made of the trial, and which is slowest; None where none is too slow."""
+        """The effect of slow rules on the trial, and the slowest; None if none is too slow."""
         told = []
         if self.timed_out:
             seconds = TIME_LIMIT.total_seconds()
@@ -159,7 +159,7 @@ async def tried(
     *,
     limit: int = MOST,
 ) -> Tried:
-    """Try the rules on at most `limit` files; after the time limit, no further file is tried.
+    """Try the rules on at most `limit` files, until the time limit is reached.
 
     `read` opens a transaction. None is open while rules are tried, as that can take seconds.
     """
@@ -200,7 +200,7 @@ async def tried(
 def _decided(
     ordered: Sequence[PublishingRule], facts: Sequence[Facts], deadline: float
 ) -> list[Ruling]:
-    """What the rules say of these files, of fewer where the time is over, and of one at least."""
+    """Return what the rules say of these files, until time is over, but of one at least."""
     rulings: list[Ruling] = []
     for one in facts:
         if rulings and time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Rules on what is published: the first that fits a file decides, without I/O."""
+"""The rules on what is published: the first that fits a file decides, without I/O."""
 
 import json
 import time
@@ -18,14 +18,15 @@ from gitpip.templates.template import NOTE_LIMIT
 from gitpip.validation import plain_fault
 
 READ = NOTE_LIMIT + 4_000
-"""How many characters of a content are looked at: a note never holds as many."""
+"""The most characters of a content that are examined: a note never holds as many."""
 TIME_LIMIT = 2.0
-"""How many seconds of a processor all rules together may take for a file; each may take one.
+"""The most seconds of processor time that all rules together may take for a file. Each may take
+one.
 
 A busy machine must not change what is held, so the time of other processes does not count.
 """
 UNKNOWN = "unknown"
-"""How a condition names files whose language GitHub does not tell."""
+"""The name in a condition for a language that GitHub does not tell."""
 
 _LISTS = ("languages", "names", "tags", "words")
 _PATTERNS = ("description", "content")
@@ -37,28 +38,28 @@ _Days = Annotated[int, Field(ge=0, le=100_000)]
 
 
 class Conditions(BaseModel):
-    """What a file must fit, all of it; without any, every file fits."""
+    """The conditions that a file must all fit. Without any, every file fits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     languages: _Items = ()
-    """One of these, as GitHub names them; `unknown` for files without one."""
+    """The languages, as GitHub names them; `unknown` for files without one."""
     names: _Items = ()
-    """The filename is one of these; `*` stands for any text, `?` for one character."""
+    """The filenames; `*` stands for any text, `?` for one character."""
     larger_than: _Size | None = None
-    """In bytes."""
+    """The size in bytes above which a file fits."""
     smaller_than: _Size | None = None
     tags: _Items = ()
-    """The user has one of these tags."""
+    """The tags, of which the user has at least one."""
     fork: bool | None = None
-    """The gist is, or is not, a fork. A gist about which that is not known fits neither."""
+    """Whether the gist must be a fork. A gist about which that is not known fits neither."""
     description: str | None = None
     """A regular expression (RE2) that matches somewhere in the gist's description."""
     older_than_days: _Days | None = None
-    """The gist was created so many days ago, or earlier."""
+    """The age in days that the gist must have at least."""
     younger_than_days: _Days | None = None
     words: _Items = ()
-    """The content holds one of these words, whole, in capitals or not."""
+    """The words, of which the content holds at least one, whole and in any case."""
     content: str | None = None
     """A regular expression (RE2) that matches somewhere in the beginning of the content."""
 
@@ -78,9 +79,9 @@ class Conditions(BaseModel):
 
     @classmethod
     def of_texts(cls, texts: Mapping[str, str]) -> "Conditions":
-        """From what people write in forms and commands, by name; raises InvalidInput.
+        """Return the conditions of texts by name, as people write them in forms and commands.
 
-        Lists have commas between their items. What is empty is not asked for.
+        Lists have commas between their items. Empty texts set no condition. Raises InvalidInput.
         """
         asked: dict[str, object] = {}
         for name, text in texts.items():
@@ -93,7 +94,7 @@ class Conditions(BaseModel):
         return read(json.dumps(asked))
 
     def texts(self) -> dict[str, str]:
-        """The inverse of `of_texts`."""
+        """Return the texts by name, the inverse of `of_texts`."""
         asked: dict[str, object] = self.model_dump(exclude_defaults=True)
         return {
             name: ", ".join(map(str, value))
@@ -105,11 +106,11 @@ class Conditions(BaseModel):
         }
 
     def as_json(self) -> str:
-        """The rule as it is stored, without the conditions that it does not have."""
+        """Return the conditions that are set, as they are stored."""
         return self.model_dump_json(exclude_defaults=True)
 
     def sentence(self) -> str:
-        """The conditions for people, like `language is Python and larger than 1000 bytes`."""
+        """Return a text for people, such as `language is Python and larger than 1000 bytes`."""
         asked: dict[str, object] = self.model_dump(exclude_defaults=True)
         return " and ".join(_phrase(name, value) for name, value in asked.items()) or "every file"
 
@@ -132,14 +133,14 @@ def _phrase(name: str, value: object) -> str:
 
 
 def _either(values: tuple[object, ...]) -> str:
-    """Like `*.log, *.tmp or *.bak`."""
+    """Return the values joined, such as `*.log, *.tmp or *.bak`."""
     *others, last = map(str, values)
     return f"{', '.join(others)} or {last}" if others else last
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What rules can ask about a file."""
+    """The facts about a file that rules can test."""
 
     filename: str
     language: str | None
@@ -152,7 +153,7 @@ class Facts:
 
     @classmethod
     def of(cls, file: GistFile, tags: Iterable[str], now: datetime) -> "Facts":
-        """Those of a stored file."""
+        """Return the facts about a stored file."""
         return cls(
             file.filename,
             file.language,
@@ -167,7 +168,7 @@ class Facts:
 
 @lru_cache(maxsize=500)
 def read(text: str) -> Conditions:
-    """Conditions as they are stored, or come from outside as JSON; raises InvalidInput."""
+    """Return conditions that are stored, or come from outside, as JSON; raises InvalidInput."""
     try:
         return Conditions.model_validate(json.loads(text))
     except ValidationError as error:
@@ -181,33 +182,33 @@ def read(text: str) -> Conditions:
 
 
 def fits(conditions: Conditions, facts: Facts) -> bool:
-    """Whether a file fits all conditions; those that take longest are asked last."""
+    """Return whether a file fits all conditions. The slowest conditions are tested last."""
     return all(asked(conditions, facts) for asked in _ASKED)
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """What the rules say of a file."""
+    """The result of the rules for a file."""
 
     rule: PublishingRule | None
-    """The first that fits; None where none fits, or where time was over before one did."""
+    """The first that fits, or None if none fits, or if time was over before one did."""
     slowest: PublishingRule | None = None
-    """The one that took longest of those that were asked."""
+    """The slowest of those that were tested."""
     took: float = 0.0
-    """How many seconds of a processor that one took."""
+    """The seconds of processor time that `slowest` took."""
     is_late: bool = False
-    """Whether time was over before all rules were asked, so that a person is asked."""
+    """Whether time was over before all rules were tested, so that a person is asked."""
 
     @property
     def action(self) -> RuleAction:
-        """What becomes of the file."""
+        """The action for the file."""
         if self.is_late:
             return RuleAction.HOLD
         return self.rule.action if self.rule else RuleAction.PUBLISH
 
     @property
     def reason(self) -> str | None:
-        """Why it is held or skipped, in one sentence without a full stop; None if it is not."""
+        """The reason why it is held or skipped, in one sentence without a full stop, or None."""
         if self.is_late:
             return f"held, because the rules take longer than {TIME_LIMIT:g} s for it{self.of_slow}"
         if self.rule is None or self.action is RuleAction.PUBLISH:
@@ -222,9 +223,10 @@ class Ruling:
 
 
 def ruling_of(rules: Iterable[PublishingRule], facts: Facts) -> Ruling:
-    """What the rules say of a file; after the time limit, no further one is asked.
+    """Return what the rules say of a file; after the time limit, no further one is tested.
 
-    One that can't be read, as a newer gitpip may have stored it, could mean any file: it holds it.
+    A rule that can't be read, as a newer gitpip may have stored it, could fit any file: it holds
+    the file.
     """
     slowest, took = None, 0.0
     began = before = time.thread_time()
@@ -246,7 +248,7 @@ def ruling_of(rules: Iterable[PublishingRule], facts: Facts) -> Ruling:
 
 
 def readable(rule: PublishingRule) -> Conditions | None:
-    """The conditions of a stored rule; None where this gitpip can't read them."""
+    """Return the conditions of a stored rule, or None if this gitpip can't read them."""
     try:
         return read(rule.conditions)
     except InvalidInput:
@@ -254,7 +256,7 @@ def readable(rule: PublishingRule) -> Conditions | None:
 
 
 def told(rule: PublishingRule) -> str:
-    """The conditions of a stored rule for people."""
+    """Return the conditions of a stored rule for people."""
     conditions = readable(rule)
     if conditions is None:
         return "conditions that can't be read: change or remove the rule; it holds every file"

@@ -1,4 +1,4 @@
-"""Screens what was claimed and never sent, and writes down what is held or skipped."""
+"""The screener: checks claims that were never sent, and records what is held or skipped."""
 
 import asyncio
 import time
@@ -33,16 +33,16 @@ from gitpip.store.publications.delivered import PUBLICATIONS
 from gitpip.store.publications.screened import Verdict
 
 SLOW = 1.0
-"""A file that takes more seconds than this lets the files of other users go first."""
+"""The seconds of a slow file. After a slower one, the files of other users go first."""
 
 log = get_logger()
 
 
 class Screener:
-    """Looks at claimed publications right before their first send.
+    """Checks claimed publications right before their first send.
 
-    The claim keeps others away meanwhile, so a check may take its time outside of a transaction.
-    What is held or skipped is written only where the claim still holds.
+    The claim keeps other processes away, so a check may take its time outside of a transaction. A
+    hold or skip is only written if the claim still holds.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Screener:
         self._policies = policies
         self._examining = examining
         self.slow: set[UserKey] = set()
-        """Users with files that took long in this run."""
+        """The users with files that took long in this run."""
 
     async def passed(
         self,
@@ -68,11 +68,11 @@ class Screener:
         mode: PublishingMode,
         stop_asked: Callable[[], bool] = lambda: False,
     ) -> tuple[Publication, ...]:
-        """Those of these claims that are to be sent; the others are written down and released.
+        """Return the claims that are to be sent. The others are recorded and released.
 
-        `mode` is that of everybody. After `stop_asked`, or when no file can be examined, no other
-        file is looked at, and what was not looked at is not sent. After a file that took long, no
-        other one of its user is looked at.
+        `mode` is that of everybody. After `stop_asked`, or if no file can be examined, no other
+        file is checked, and an unchecked file is not sent. After a slow file, no other one of its
+        user is checked.
         """
         new = [claim for claim in claims if is_screened(claim)]
         if not new:
@@ -87,7 +87,7 @@ class Screener:
             if trouble or claim.user_key in slow or stop_asked():
                 aside.add(claim)
                 continue
-            # One file may take seconds, so each of them is a step.
+            # One file may take seconds, so each of them counts as a step.
             began = time.monotonic()
             decision = await asyncio.to_thread(_decision, candidate, checks)
             step()
@@ -112,14 +112,15 @@ class Screener:
     async def _candidates(
         self, new: Sequence[Publication], mode: PublishingMode
     ) -> tuple[tuple[Candidate, ...], Checks]:
-        # Where edits are written into the note, it shows the file as it is now.
+        # If edits are written into the note, it shows the file as it is now.
         as_it_is = self._on_edit is OnEdit.UPDATE
         shown = {claim: (claim.file_key, None if as_it_is else claim.revision) for claim in new}
         async with self._database.read() as transaction:
             files = await gists.files_shown(transaction, shown.values())
             policy = await self._policies.read(transaction)
             checks = await checks_now(transaction, new, policy, self._now())
-        # What is not stored can't be sent either: rendering it fails, and that is recorded with it.
+        # A file that is not stored can't be sent either: rendering it fails, and that is recorded
+        # with it.
         candidates = tuple(
             Candidate(claim, files[place], claim.publishing_mode or mode)
             for claim, place in shown.items()
@@ -128,7 +129,7 @@ class Screener:
         return candidates, checks
 
     async def _hand_back(self, claims: Collection[Publication]) -> None:
-        """Release what was not looked at: it stays as it is."""
+        """Release what was not checked, unchanged."""
         if not claims:
             return
         async with self._database.begin() as transaction:
@@ -137,7 +138,7 @@ class Screener:
                 await PUBLICATIONS.release(transaction, token, ids)
 
     async def _set_aside(self, claim: Publication, error: Exception) -> None:
-        """Keep the error of a check to its publication, which waits, and is tried again later."""
+        """Record the error of a check with its publication, which is tried again later."""
         now = self._now()
         later = delivery.retried(claim.attempts + 1, unexpected(error), now=now)
         await record(self._database, claim, later, now)
@@ -159,7 +160,7 @@ class Screener:
 
 
 def _decision(candidate: Candidate, checks: Checks) -> Decision | Exception:
-    """A failure is this publication's alone: it must not keep others from being sent."""
+    """Return the decision, or the error: it must not keep other publications from being sent."""
     try:
         return decide(candidate, checks)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Whether a publication that was never sent is sent, held or skipped, without I/O."""
+"""The decision to send, hold or skip a publication that was never sent, without I/O."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from gitpip.modes import ASKED, MET_IN_DRY_RUN, HeldBecause, PublishingMode
 
 @dataclass(frozen=True)
 class Publish:
-    """Nothing speaks against sending it."""
+    """The publication is sent."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    """It waits for a person's decision."""
+    """The publication is held until a person decides."""
 
     because: HeldBecause
     detail: str
-    """What a person reads: what it is about, in one sentence without a full stop."""
+    """The subject of the decision, for a person, in one sentence without a full stop."""
 
 
 @dataclass(frozen=True)
 class Skip:
-    """It is not sent, unless a person says so."""
+    """The publication is not sent, unless a person decides otherwise."""
 
     detail: str
 
 
 @dataclass(frozen=True)
 class Wait:
-    """No file can be examined at present, so nothing is decided about it; no person is asked."""
+    """No file can be examined at present, so nothing is decided and no person is asked."""
 
     detail: str
 
@@ -41,33 +41,34 @@ PUBLISH = Publish()
 
 @dataclass(frozen=True)
 class Candidate:
-    """A publication that is about to be sent for the first time, and what it would show."""
+    """A publication that is about to be sent for the first time, and its content."""
 
     publication: Publication
     file: GistFile
-    """With the content that would be sent."""
+    """The file with the content that would be sent."""
     mode: PublishingMode
     """The publishing mode of its user."""
 
 
 Check = Callable[[Candidate], Decision]
-"""Looks at one publication; it may take long, and runs in a thread."""
+"""A function that checks one publication. It may take long, and runs in a thread."""
 
 
 @dataclass(frozen=True)
 class Checks:
-    """What is asked about a publication, in this order."""
+    """The checks of a publication, in this order."""
 
     first: Sequence[Check] = ()
     always: Sequence[Check] = ()
-    """Also about what was approved for another reason: nobody had seen then what these find."""
+    """Checks that also apply to what was approved for another reason: no person had seen then what
+    these find."""
     then: Sequence[Check] = ()
 
 
 def is_screened(publication: Publication) -> bool:
-    """Whether it is looked at before it is sent: it is not, where a person approved what is found.
+    """Return whether it is checked before it is sent; not if a person approved the findings.
 
-    Where it was approved without that, it must be possible to tell what that is. What may have been
+    If it was approved without the credentials, it must be possible to find them. What may have been
     sent before must be settled, whatever it is.
     """
     if publication.sent_at is not None:
@@ -78,7 +79,7 @@ def is_screened(publication: Publication) -> bool:
 
 
 def by_mode(candidate: Candidate) -> Decision:
-    """What the mode says, after everything else."""
+    """Return the decision of the mode, after all others."""
     if candidate.publication.held_because is HeldBecause.DRY_RUN:
         return Hold(HeldBecause.DRY_RUN, MET_IN_DRY_RUN)
     if candidate.mode is PublishingMode.ASK:
@@ -87,7 +88,7 @@ def by_mode(candidate: Candidate) -> Decision:
 
 
 def decide(candidate: Candidate, checks: Checks) -> Decision:
-    """The first decision of these checks that is not to publish, then that of the mode."""
+    """Return the first decision of these checks other than to publish, or else that of the mode."""
     if candidate.publication.approved_at is not None:
         asked = tuple(checks.always)
     else:

@@ -1,4 +1,4 @@
-"""Sends one publication: makes sure of its deal, sends it, and records what became of it."""
+"""The sender of one publication: ensures its deal, sends it, and records the result."""
 
 import asyncio
 from collections import defaultdict
@@ -49,7 +49,7 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class SendRules:
-    """What the settings of the environment say of what is sent."""
+    """The environment's settings for what is sent."""
 
     on_edit: OnEdit = OnEdit.IGNORE
     on_delete: OnDelete = OnDelete.IGNORE
@@ -59,7 +59,7 @@ class SendRules:
 
 @dataclass(frozen=True)
 class Ready:
-    """An activity with all that is sent of it."""
+    """An activity with all fields that are sent."""
 
     place: Place
     activity: Rendered
@@ -67,12 +67,12 @@ class Ready:
 
 
 OTHERS: ContextVar[Sequence[Publication]] = ContextVar("OTHERS", default=())
-"""What goes out with the claim that this task sends. By task, and not by publication: one that was
-claimed anew, since its claim was over, can be sent by two tasks for a moment."""
+"""The publications that go out with the claim that this task sends. They are kept by task, and not
+by publication: one whose claim expired and was made again can be sent by two tasks for a moment."""
 
 
 class Sender:
-    """Sends publications; several can be under way."""
+    """Sends publications. Several can be under way."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Sender:
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def is_suspected(self, claim: Publication) -> bool:
-        """Whether it or its deal failed, so that others are to go first."""
+        """Return whether it or its deal failed, so that others go first."""
         user_key = claim.user_key
         subjects = (subject_about(claim), subject_of(user_key), subject_of_target(user_key))
         return claim.refusals > 0 or any(map(self._pauses.suspected, subjects))
@@ -140,7 +140,7 @@ class Sender:
             OTHERS.reset(sent_along)
 
     async def _read_place_and_activity(self, claim: Publication) -> tuple[Place, Rendered] | None:
-        """Read both in one transaction; None where Pipedrive must be asked for the place first."""
+        """Read both in one transaction, or return None if Pipedrive must be asked for the place."""
         async with self._database.read() as transaction:
             place = await self._places.known(transaction, claim)
             if place is None:
@@ -148,7 +148,7 @@ class Sender:
             return place, await self._activity(transaction, claim)
 
     async def _activity(self, transaction: Transaction, claim: Publication) -> Rendered:
-        """What is sent: of what was sent before, the same files as then."""
+        """Return the activity. If it was sent before, it holds the same files as then."""
         if claim.sent_at is not None:
             return await self._rendered(transaction, claim.file_key, claim.revision)
         return _examined(
@@ -164,7 +164,7 @@ class Sender:
     async def _ask_for_place(self, claim: Publication, postponed: set[UserKey]) -> Place | None:
         """Check the user's target in Pipedrive, or find or make the deal.
 
-        None where its user's files wait for that, and so are `postponed`.
+        Returns None if its user's files wait for that; the user is added to `postponed`.
         """
         async with self._deal_turns[claim.user_key]:
             if claim.user_key in postponed:
@@ -187,7 +187,7 @@ class Sender:
         return None
 
     async def _set_aside(self, claim: Publication, reason: str) -> None:
-        """Keep an unexpected error to its publication, uncertain if it may have been sent."""
+        """Record an unexpected error with its publication; uncertain if it may have been sent."""
         now = self._now()
         sent = delivery.uncertain(reason, now=now)
         waiting = delivery.retried(claim.attempts + 1, reason, now=now)
@@ -196,12 +196,12 @@ class Sender:
             await self._record(claim, waiting, now)
 
     async def _record(self, claim: Publication, change: Change, now: datetime) -> None:
-        """Write an outcome; what was to go out with the claim waits like it if it did not yet."""
+        """Write an outcome. If it must wait, what was to go out with it waits as well."""
         for each in (claim, *OTHERS.get()):
             await record(self._database, each, change, now)
 
     async def _wait_for(self, deal: Deal, claim: Publication) -> None:
-        """Postpone the user's publications until the deal exists; if it failed, they fail too."""
+        """Postpone the user's publications until the deal exists; fail them if it failed."""
         now = self._now()
         why = f": {deal.reason}" if deal.reason else ""
         if deal.state is PublicationState.FAILED:
@@ -256,15 +256,15 @@ class Sender:
             await PUBLICATIONS.release(transaction, claim.token or "", [claim.id])
 
     async def _keep_back(self, claim: Publication, denial: Denied) -> None:
-        """Count an attempt that failed before anything was sent; it says nothing of others."""
+        """Count an attempt that failed before anything was sent. It says nothing about others."""
         now = self._now()
         change = delivery.after_sending(denial, attempt=claim.attempts + 1, now=now)
         await self._record(claim, replace(change, refusals=0), now)
 
     async def _ready(self, place: Place, activity: Rendered) -> Ready | NotProcessed | Denied:
-        """What is sent, with the fields that the publishing settings say; or why nothing can be.
+        """Return the activity with the fields of the publishing settings, or why it can't be sent.
 
-        Denied where the deal can't be read: then only what is put there waits.
+        Returns Denied if the deal can't be read: then only activities for that deal wait.
         """
         try:
             fields = await self._terms.activity(place.deal_id, activity.day, self._deal)
@@ -278,7 +278,7 @@ class Sender:
         return Ready(place, activity, fields)
 
     async def _deal(self, deal_id: DealId) -> Item | None:
-        """A deal as it is now; None if it was deleted. Raises DealNotRead."""
+        """Return a deal as it is now, or None if it was deleted. Raises DealNotRead."""
         request = self._pauses.request(Kind.READ, f"deal {deal_id}")
         try:
             deal = await self._destination.deal(deal_id)
@@ -289,7 +289,7 @@ class Sender:
         return deal
 
     async def _send_again(self, claim: Publication, ready: Ready) -> Outcome | None:
-        """Send what may have been sent before, right after a look for it; None if it was not."""
+        """Send what may have been sent before, after a search for it. Return None if not sent."""
         again = await self._looks.look_again(claim, ready.place.deal_id)
         if again is None:
             return None
@@ -301,7 +301,7 @@ class Sender:
     async def _post(self, claim: Publication, ready: Ready, turn: Turn) -> Outcome | None:
         """Mark it as being sent, and send it.
 
-        None where publishing was paused meanwhile, or it is not ours to send any more.
+        Returns None if publishing was paused in the meantime, or it is no longer ours to send.
         """
         if self._pauses.holds():
             return None
@@ -324,14 +324,14 @@ class Sender:
         )
 
     async def _begin(self, claim: Publication, ready: Ready) -> datetime | None:
-        """Mark it as being sent; the time by our own clock, or None where it may not be sent.
+        """Mark it as being sent; return the time by our own clock, or None if it may not be sent.
 
-        Raises _DealGoes where an undo has begun to delete its deal.
+        Raises _DealGoes if an undo has begun to delete its deal.
         """
         deal_id = ready.place.deal_id
         async with self._database.begin() as transaction:
             now = self._now()  # in the transaction: waiting for the database's lock can take long
-            # A database that was set back may know this claim, and not what was sent since.
+            # A database that was set back may have this claim, but not what was sent since.
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
                 claim,
@@ -342,7 +342,7 @@ class Sender:
             ):
                 return None
             if self._youth.lasts:
-                # It may be there already, unknown to this database and not listed yet.
+                # It may already be in Pipedrive, unknown to this database and not listed yet.
                 await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, now)
             if deal_id is not None and await undone_deals.is_being_deleted(
                 transaction, claim.user_key, deal_id
@@ -373,14 +373,14 @@ class Sender:
             now=now,
         )
         outcome = delivery.as_counted(outcome, change, alone=alone)
-        # Its row says where it was sent, or that this is forgotten; the claim is older.
+        # Its row says where it was sent, or that this is forgotten. The claim is older.
         await self._record(replace(claim, deal_id=None), change, now)
         self._tell(flight, outcome)
         if await self._pauses.after(outcome, request) is not None:
             flight.stopped()
 
     async def _why_refused(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
-        """A refusal counts for good only where neither the place nor a setting is its reason."""
+        """Return the refusal, final only if neither the place nor a setting caused it."""
         place = ready.place
         try:
             if place.given:
@@ -395,7 +395,7 @@ class Sender:
     async def _unexplained(
         self, refusal: Refused, claim: Publication, what: str, failure: LookFailed
     ) -> Outcome:
-        """The outcome of a refusal whose reason could not be found: others may well be accepted."""
+        """Return the outcome of a refusal whose reason is unknown: others may well be accepted."""
         reason = f"{refusal.reason}; and could not {what}: {failure}"
         if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
             about = self._pauses.request(Kind.READ, subject_of(claim.user_key))
@@ -404,7 +404,7 @@ class Sender:
         return Denied(reason)
 
     async def _of_settings(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
-        """The refusal, unless it was for what the account does not have any more."""
+        """Return the refusal, unless its reason is something that the account no longer has."""
         try:
             changed = await self._terms.changed_since(ready.fields, refusal.reason)
         except Unsettled as fault:
@@ -425,7 +425,7 @@ class Sender:
                 flight.succeeded(self._destination.burst)
 
     async def rendered(self, key: FileKey, revision: int) -> Rendered:
-        """What is sent for a revision of a file; raises NotExamined where no file can be."""
+        """Return what is sent for a revision of a file; raises NotExamined if none can be."""
         async with self._database.read() as transaction:
             return await self._rendered(transaction, key, revision)
 
@@ -443,14 +443,14 @@ class Sender:
 
 
 def _examined(activity: Rendered) -> Rendered:
-    """The activity, if its files could be examined; else raises NotExamined."""
+    """Return the activity if its files could be examined; otherwise raises NotExamined."""
     if activity.trouble is not None:
         raise NotExamined(activity.trouble)
     return activity
 
 
 class _DealGoes(Exception):
-    """An undo has begun to delete the deal: the transaction is taken back."""
+    """An undo has begun to delete the deal, so the transaction is rolled back."""
 
 
 def _lists_not_read(failure: LookFailed) -> NotProcessed:
@@ -461,5 +461,5 @@ def _lists_not_read(failure: LookFailed) -> NotProcessed:
 
 
 def subject_about(claim: Publication) -> str:
-    """The name under which failures of this publication are counted."""
+    """Return the name under which failures of this publication are counted."""
     return f"publication {claim.id}"

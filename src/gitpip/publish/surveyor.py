@@ -1,7 +1,7 @@
-"""Reads a whole account a page at a time: for an audit, and for what other tools made.
+"""Surveys: reading a whole account page by page, for an audit or for activities of other tools.
 
-What is seen is written with the cursor of the next page, in one transaction. So a survey that ends
-in the middle, by a limit, a restart or a kill, goes on with the page where it stopped.
+What was read is written with the cursor of the next page, in one transaction. So a survey that is
+interrupted by a limit, a restart or a kill continues with the page at which it stopped.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -44,31 +44,35 @@ from gitpip.store.surveys.surveys import Survey
 from gitpip.store.users import users
 
 LIST_COST, OWNER_COST = 10, 2
-"""In tokens of Pipedrive's daily budget."""
+"""The tokens of Pipedrive's daily budget for a page and for the owner of the token."""
 SHARE_LEFT = 10
-"""A survey leaves a tenth of the daily budget to publishing."""
+"""The part of the daily budget (a tenth) that a survey leaves to publishing."""
 BUDGET_PAUSE = timedelta(minutes=30)
-"""The reset is at midnight of an unnamed time zone, so it is tried now and then: 2 tokens each."""
+"""The pause if the budget is used up. The reset is at midnight of an unnamed time zone, so it is
+tried now and then, for 2 tokens each."""
 FAILURE_PAUSE = timedelta(minutes=1)
 MOST_FAILURES = 6
-"""It fails after so many in a row, with growing waits between them: after half an hour."""
+"""The failures in a row after which a survey fails, with growing waits between them: after half an
+hour."""
 MOST_RESTARTS = 3
-"""How often a list is read anew before it counts as one that is always refused."""
+"""The readings of a list from its start before it counts as always refused."""
 MOST_REFUSALS = 3
-"""How often a user may make GitHub ask to wait before the rest is compared without GitHub's list.
+"""The number of times GitHub may ask to wait for a user before the rest is compared without
+GitHub's list.
 
-The user is put off after the first time, so others are read before the next ones."""
+The user is put last after the first time, so others are read before the next ones.
+"""
 BEFORE_SINCE = timedelta(days=1)
-"""How much older than `since` an activity is that ends the list: clocks and time zones differ."""
+"""The time before `since` at which the list ends: clocks and time zones differ."""
 
 log = get_logger()
 
 
 class MustWait(Exception):
-    """A survey can't go on before `until` (UTC).
+    """A survey can't continue before `until` (UTC).
 
-    `refused` tells that GitHub answered the request about this very user by asking to wait, and
-    that it counts as a failure.
+    `refused` says that GitHub answered the request about this user by asking to wait, and that this
+    counts as a failure.
     """
 
     def __init__(self, until: datetime, reason: str, *, refused: bool = False) -> None:
@@ -78,11 +82,12 @@ class MustWait(Exception):
 
 
 ReadGists = Callable[[User], Awaitable[Mapping[FileName, ListedFile] | str]]
-"""A user's public gist files by GitHub, or why GitHub did not tell; raises MustWait."""
+"""A function that returns a user's public gist files at GitHub, or why GitHub did not tell; raises
+MustWait."""
 
 
 class Surveyor:
-    """Brings surveys forward, one at a time. `now` tells our own time (UTC)."""
+    """Advances surveys, one at a time. `now` returns our own time (UTC)."""
 
     def __init__(
         self,
@@ -98,17 +103,18 @@ class Surveyor:
         self._now = now
 
     async def due(self) -> bool:
-        """Whether a survey waits to be brought forward."""
+        """Return whether a survey is waiting."""
         if not self._destination.has_token:
             return False
         async with self._database.read() as transaction:
             return await surveys.any_due(transaction, self._now())
 
     async def run(self, only: int | None = None) -> bool:
-        """Bring a survey forward, the one with the id `only` or the oldest; False if none waits.
+        """Advance a survey, the one with the id `only` or the oldest; return False if none waits.
 
-        It goes on to its end, or to a limit. What it raises is its own: it is tried again later,
-        fails after several times, and keeps no other from its turn. Raises DatabaseUnavailable.
+        It continues to its end, or to a limit. An error concerns only this survey: it is tried
+        again later, fails after several times, and does not block the others. Raises
+        DatabaseUnavailable.
         """
         async with self._database.begin() as transaction:
             survey = await surveys.claim(transaction, self._now(), only)
@@ -137,7 +143,7 @@ class Surveyor:
         return True
 
     async def _account(self, survey: Survey) -> VendorAccount | None:
-        """The account that the rows belong to; None where another one is set."""
+        """Return the account that the rows belong to, or None if another one is set."""
         met = company_of(await self._destination.owner())
         credential = self._destination.fingerprint
         async with self._database.begin() as transaction:
@@ -159,7 +165,7 @@ class Surveyor:
         return known
 
     def _keep_reserve(self) -> None:
-        """Raise MustWait where the rest of the daily budget is to be left to publishing."""
+        """Raise MustWait if the rest of the daily budget must be left to publishing."""
         remaining, limit = self._destination.daily_remaining, self._destination.daily_limit
         reserve = max(DAILY_RESERVE, (limit or 0) // SHARE_LEFT)
         if remaining is not None and remaining < reserve + LIST_COST:
@@ -177,7 +183,7 @@ class Surveyor:
             )
 
     async def _after(self, survey: Survey, failure: LookFailed, spent: int) -> None:
-        """Wait, or fail, after a list could not be read; `spent` is what that cost."""
+        """Wait, or fail, after a list could not be read. `spent` is the cost of that."""
         outcome = failure.outcome
         if isinstance(outcome, NotProcessed):
             pause = max(outcome.pause, timedelta(seconds=1))
@@ -190,7 +196,7 @@ class Surveyor:
             await self._failed(survey, str(failure), spent)
 
     async def _read_anew(self, survey: Survey, reason: str, spent: int) -> None:
-        """Read a list from its start: the cursor of one that was read long ago may have ended."""
+        """Read a list from its start: the cursor of one that was read long ago may have expired."""
         restarts = survey.restarts + 1
         if restarts > MOST_RESTARTS:
             await self._failed(
@@ -212,7 +218,7 @@ class Surveyor:
     async def _failed(
         self, survey: Survey, reason: str, spent: int = 0, *, at_once: bool = False
     ) -> None:
-        """Try again later; or end it after too many failures in a row, or `at_once`."""
+        """Try again later, or fail after too many failures in a row, or `at_once`."""
         now, failures = self._now(), survey.failures + 1
         if failures < MOST_FAILURES and not at_once:
             async with self._database.begin() as transaction:
@@ -230,7 +236,7 @@ class Surveyor:
                 )
 
     async def _step(self, survey: Survey, account: VendorAccount) -> Survey | None:
-        """One page, or one user's files; None where the claim is lost."""
+        """Read one page, or compare one user's files; return None if the claim is lost."""
         match survey.step:
             case Step.DEALS:
                 done = await self._deals(survey)
@@ -285,7 +291,7 @@ class Surveyor:
         after: Step,
         told: Mapping[str, int],
     ) -> bool:
-        """Write down how far it is; whether the claim still holds."""
+        """Write the progress; return whether the claim still holds."""
         step = survey.step if page.cursor is not None else after
         return await self._note(
             transaction,
@@ -342,7 +348,7 @@ class Surveyor:
             told = await self._listed(survey, turn)
             files, fault = (None, told) if isinstance(told, str) else (told, None)
         async with self._database.read() as transaction:
-            # Read after GitHub was asked: what was stored meanwhile is no difference.
+            # Read after GitHub was asked: what was stored in between is no difference.
             present = await users.get(transaction, user.key)
             faulty = await unreadable.of_user(transaction, user.key)
         return GitHubSide(
@@ -354,9 +360,10 @@ class Surveyor:
         )
 
     async def _listed(self, survey: Survey, turn: Turn) -> Mapping[FileName, ListedFile] | str:
-        """The user's files by GitHub; why it did not tell, also where it asks to wait every time.
+        """Return the user's files at GitHub, or why it did not tell.
 
-        A user that makes it ask to wait is put off first. Raises MustWait.
+        A user that makes it ask to wait is put last at first. If GitHub asks to wait every time,
+        that is the reason. Raises MustWait.
         """
         try:
             return await self._read_gists(turn.user)
@@ -406,7 +413,7 @@ class Surveyor:
         return found
 
     async def _strangers(self, survey: Survey) -> bool:
-        """What no publication stands for; and for a search, which matches are ambiguous."""
+        """Record what belongs to no publication, and for a search which matches are ambiguous."""
         async with self._database.begin() as transaction:
             if survey.kind is SurveyKind.OTHERS:
                 await pair(transaction, survey.id)
@@ -438,7 +445,7 @@ def _ends_before(page: ListPage, since: datetime) -> bool:
 async def _sightings(
     transaction: Transaction, survey: Survey, items: Sequence[Item], account: VendorAccount
 ) -> list[dict[str, object]]:
-    """Those activities that have a marker of ours, or are a publication's."""
+    """Return those activities that have a marker of ours or belong to a publication."""
     ours = await comparing.ours(transaction, {item.id for item in items})
     rows: list[dict[str, object]] = []
     for item in items:

@@ -1,6 +1,6 @@
-"""What activities and deals are sent with now: the publishing settings in the account's numbers.
+"""The fields of activities and deals: the publishing settings in the account's ids.
 
-The account's lists are read only where a setting names something by its name, or after Pipedrive
+The account's lists are only read if a setting names something by its name, or after Pipedrive
 refused something: the defaults cost nothing.
 """
 
@@ -24,23 +24,26 @@ from gitpip.templates.safe_text import in_a_line
 from gitpip.templates.variables import UserValues
 
 LISTS_LAST = timedelta(days=1)
-"""What disappears meanwhile is noticed when Pipedrive refuses it."""
+"""The age up to which the lists are used. What disappears is noticed when Pipedrive refuses it."""
 AFTER_CHANGE = timedelta(minutes=10)
-"""What a person has just named may be new in the account."""
+"""The same after a change of a setting: what a person has just named may be new in the account."""
 AFTER_REFUSAL = timedelta(minutes=1)
-"""Nothing is sent while the owner of activities is missing, so that costs little, too."""
+"""The same after a refusal. Nothing is sent while the owner of activities is missing, so that costs
+little, too."""
 READINGS_FOR_REFUSALS = 5
-"""How often within that time the lists are read for what was refused after they were read last."""
+"""The most readings within that time for refusals that came after the lists were read."""
 WITHOUT_A_DEAL = timedelta(minutes=10)
-"""Each deal that waits asks, and the lists cost up to 60 tokens."""
+"""The same while no deal can be made. Each deal that waits asks, and the lists cost up to 60
+tokens."""
 NOT_LISTED = {"currency": "deal_currency", "visib": "deal_visible_to"}
-"""What no list of the account tells: how Pipedrive's words about it begin, and its setting."""
+"""The settings that no list of the account covers: how Pipedrive's message begins, and the
+setting."""
 REPLACED = timedelta(hours=1)
-"""While another type is sent."""
+"""The same while another type is sent instead."""
 TRIED_AGAIN_AFTER = timedelta(minutes=30)
-"""Unless a setting is changed, or a person ends the wait."""
+"""The wait before another try, unless a setting is changed or a person ends the wait."""
 TITLE_LIMIT = 2_000
-"""In bytes; what a template of a title makes is far shorter."""
+"""The limit of a title in bytes. A template makes far shorter ones."""
 OWNER_LASTS = timedelta(minutes=10)
 OWNERS_KNOWN = 10_000
 
@@ -48,22 +51,22 @@ log = get_logger()
 
 
 class Unsettled(Exception):
-    """Nothing can be sent with the settings as they are; the message says what to choose."""
+    """Nothing can be sent with the settings as they are. The message says what to choose."""
 
 
 @dataclass(frozen=True)
 class _RefusedValue:
-    """A setting of deals whose value Pipedrive refused; only a request tells that."""
+    """A setting of deals whose value Pipedrive refused. Only a request shows that."""
 
     setting: str
     sentence: str
     fields: DealFields
-    """The fields with which a deal was refused."""
+    """The fields of the deal that was refused."""
     at: datetime
 
 
 class Terms:
-    """The fields of what is sent next. `now` tells the time (UTC)."""
+    """The fields of what is sent next. `now` returns the time (UTC)."""
 
     def __init__(
         self,
@@ -79,18 +82,18 @@ class Terms:
         self._one_at_a_time = asyncio.Lock()
         self._catalog = Catalog()
         self._listed: frozenset[Listed] = frozenset()
-        """Which lists the catalog holds."""
+        """The lists that the catalog holds."""
         self._read_at: datetime | None = None
         self._made_of: tuple[PublishingPolicy, str, tuple[Field, ...] | None] | None = None
-        """The policy, the token and the fields of deals that `_resolved` was made of."""
+        """The policy, the token and the fields of deals from which `_resolved` was made."""
         self._refused_for: tuple[Field, ...] = ()
-        """The required fields without which a deal was refused."""
+        """The required fields that a refused deal lacked."""
         self._refused_value: _RefusedValue | None = None
         self._read_for_refusals: list[datetime] = []
-        """When the lists were read since something was refused."""
+        """The times at which the lists were read because of refusals."""
         self._resolved = Resolved()
         self._noted: dict[str, str] | None = None
-        """The faults as they were last written down; None where that is not known."""
+        """The faults as they were last recorded, or None if that is not known."""
         self._owners: dict[DealId, tuple[int | None, datetime]] = {}
 
     async def activity(
@@ -99,10 +102,10 @@ class Terms:
         day: date | None,
         look_at: Callable[[DealId], Awaitable[Item | None]],
     ) -> ActivityFields:
-        """The fields of an activity for a gist of this day. Raises Unsettled, LookFailed.
+        """Return the fields of an activity for a gist of this day. Raises Unsettled, LookFailed.
 
-        Without a deal there is no owner of a deal: then it is the user of the token. `look_at`
-        gives a deal as it is now, and may raise errors of its own.
+        Without a deal there is no owner of a deal: then the owner is the user of the token.
+        `look_at` returns a deal as it is now, and may raise errors of its own.
         """
         policy = self.policies.current
         resolved = await self._settled(About.ACTIVITY)
@@ -111,20 +114,20 @@ class Terms:
         fields = resolved.activity
         if policy.activity_owner == DEAL_OWNER:
             owner_id = None if deal_id is None else await self._owner_of(deal_id, look_at)
-            # One who is no active user any more can own nothing new.
+            # An inactive user can't own anything new.
             fields = replace(fields, owner_id=owner_id if self._is_active(owner_id) else None)
         due = {GIST_DATE: day, TODAY: self._now().date()}.get(policy.activity_due_date)
         return replace(fields, due_date=due.isoformat() if due else None)
 
     async def deal(self) -> DealFields:
-        """The fields of a new deal. Raises Unsettled, LookFailed."""
+        """Return the fields of a new deal. Raises Unsettled, LookFailed."""
         resolved = await self._settled(About.DEAL)
         if resolved.of_deal:
             raise _unsettled(resolved.of_deal)
         if resolved.required and self._refused_for == resolved.required:
             raise Unsettled(ask_for(resolved.required))
         refused = self._present_refusal()
-        # One deal in a while shows whether it is still refused.
+        # One deal now and then shows whether it is still refused.
         if refused is not None and timedelta(0) <= self._now() - refused.at <= WITHOUT_A_DEAL:
             raise Unsettled(f"{refused.setting}: {refused.sentence}")
         return resolved.deal
@@ -136,24 +139,24 @@ class Terms:
             await self._note_faults()
 
     def note_owner(self, deal_id: DealId, owner_id: int | None) -> None:
-        """Keep the owner of a deal that was just looked at for another reason."""
+        """Keep the owner of a deal that was just read for another reason."""
         if self.policies.current.activity_owner == DEAL_OWNER:
             if len(self._owners) >= OWNERS_KNOWN:
                 self._owners.clear()
             self._owners[deal_id] = owner_id, self._now()
 
     def titles(self, login: str) -> tuple[str, ...]:
-        """What a user's deal can be called; first what a new one is."""
+        """Return the possible titles of a user's deal; the first is that of a new one."""
         template = self.policies.current.deal_title_template
         title = in_a_line(template.fill({"user": UserValues(login)}, TITLE_LIMIT).before)
         return (title,) if title == login else (title, login)
 
     async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:
-        """Whether something that Pipedrive refused would be sent with other fields now.
+        """Return whether something that Pipedrive refused would now be sent with other fields.
 
-        `reason` is what Pipedrive said. The account's lists are read for that, if they are from
-        before. Raises Unsettled where the account lacks what a setting names, or requires what none
-        gives, and LookFailed.
+        `reason` is what Pipedrive said. The account's lists are read again for that if they are
+        from before. Raises Unsettled if the account lacks what a setting names, or requires what
+        none gives, and LookFailed.
         """
         refused_at = self._now()
         if isinstance(sent, DealFields):
@@ -177,7 +180,7 @@ class Terms:
         )
 
     async def _note_refused_value(self, sent: DealFields, reason: str) -> None:
-        """Raise Unsettled if Pipedrive says that it refused a value that no list tells."""
+        """Raise Unsettled if Pipedrive says that it refused a value that no list covers."""
         values = {"deal_currency": sent.currency, "deal_visible_to": sent.visible_to}
         said = reason.lower()
         for words, setting in NOT_LISTED.items():
@@ -188,14 +191,14 @@ class Terms:
                 raise Unsettled(f"{setting}: {sentence}")
 
     def _present_refusal(self) -> _RefusedValue | None:
-        """The value that was refused, unless a deal would be made with other fields by now."""
+        """Return the refused value, unless a deal would now be made with other fields."""
         refused = self._refused_value
         return refused if refused and refused.fields == self._resolved.deal else None
 
     async def _settled(self, about: About, *, refused_at: datetime | None = None) -> Resolved:
-        """The settings in the account's numbers.
+        """Return the settings in the account's ids.
 
-        Where Pipedrive has refused something (`refused_at`), all behind it is read for that.
+        If Pipedrive has refused something (`refused_at`), all lists behind it are read again.
         """
         async with self._one_at_a_time:
             policy, fingerprint = self.policies.current, self._destination.fingerprint
@@ -204,11 +207,12 @@ class Terms:
             made_of = policy, fingerprint, self._destination.deal_fields
             changed = self._made_of != made_of
             if changed:
-                self._noted = None  # who changes a setting forgets what was noted
+                self._noted = None  # a changed setting clears the faults that were recorded
             wanted = needed(policy, about if refused_at else None)
             lasts = self._lists_last(about, changed=changed, refused_at=refused_at)
             if not wanted <= self._listed or self._is_older(lasts):
-                # Else the type that is sent instead of another would be forgotten, and refused.
+                # Otherwise the type that is sent instead of another would be forgotten, and
+                # refused.
                 wanted |= frozenset() if changed else self._listed
                 self._catalog = await self._destination.catalog(wanted) if wanted else Catalog()
                 self._listed, self._read_at = wanted, self._now()
@@ -224,7 +228,7 @@ class Terms:
             return self._resolved
 
     def _lists_last(self, about: About, *, changed: bool, refused_at: datetime | None) -> timedelta:
-        """How old the lists may be for that."""
+        """Return how old the lists may be."""
         if refused_at is not None:
             return self._last_after(refused_at)
         if changed:
@@ -236,7 +240,7 @@ class Terms:
         return REPLACED if self._resolved.replaced else LISTS_LAST
 
     def _last_after(self, refused_at: datetime) -> timedelta:
-        """How old the lists may be after a refusal: not from before, unless many are refused."""
+        """Return how old the lists may be after a refusal: not older, unless many are refused."""
         now = self._now()
         recent = [at for at in self._read_for_refusals if now - at <= AFTER_REFUSAL]
         self._read_for_refusals = recent
@@ -245,13 +249,19 @@ class Terms:
         return max(now - refused_at, timedelta(0))
 
     def _is_older(self, lasts: timedelta) -> bool:
-        """Whether the lists are older than that, or from after now, as our clock was set back."""
+        """Return whether the lists are older than that, or from the future.
+
+        The latter shows that our clock was set back.
+        """
         if not self._listed or self._read_at is None:
             return False
         return not timedelta(0) <= self._now() - self._read_at <= lasts
 
     def _resolve(self, policy: PublishingPolicy) -> Resolved:
-        """What is required may be known from the search for our own field, at no cost."""
+        """Resolve the settings; the required fields may be known for free.
+
+        The search for our own field may have read them.
+        """
         resolved = resolve(policy, self._catalog)
         seen = self._destination.deal_fields
         if self._catalog.deal_fields is None and seen is not None:
@@ -260,19 +270,19 @@ class Terms:
         return resolved
 
     def _is_active(self, user_id: int | None) -> bool:
-        """Whether an owner can be an owner, as far as that is known."""
+        """Return whether a user is active and can be an owner, as far as that is known."""
         users = self._catalog.users
         return user_id is None or users is None or any(each.id == user_id for each in users)
 
     def _forget(self) -> None:
-        """What another account has says nothing of this one."""
+        """Forget the account's lists, because the token belongs to another account."""
         self._catalog, self._listed, self._read_at = Catalog(), frozenset(), None
         self._refused_for = ()
         self._refused_value = None
         self._owners.clear()
 
     async def _note_faults(self) -> None:
-        """Write down what the status tells; what stops all activities is a pause instead."""
+        """Record the faults for the status. One that stops all activities is a pause instead."""
         resolved = self._resolved
         instead = f"; until then {resolved.activity.type!r} is sent"
         replaced = {name: sentence + instead for name, sentence in resolved.replaced.items()}
@@ -297,7 +307,7 @@ class Terms:
     async def _owner_of(
         self, deal_id: DealId, look_at: Callable[[DealId], Awaitable[Item | None]]
     ) -> int | None:
-        """The owner of a deal, for one token; None where there is no such deal any more."""
+        """Return the owner of a deal, for one token, or None if the deal is gone."""
         now = self._now()
         owner, seen_at = self._owners.get(deal_id, (None, None))
         if seen_at is None or not timedelta(0) <= now - seen_at <= OWNER_LASTS:
@@ -308,7 +318,7 @@ class Terms:
 
 
 def _names_one(reason: str, required: tuple[Field, ...]) -> bool:
-    """Whether Pipedrive says that it refused a deal for one of these fields."""
+    """Return whether Pipedrive says that it refused a deal for one of these fields."""
     said = reason.lower()
     return any(each.name.lower() in said or each.code in said for each in required)
 

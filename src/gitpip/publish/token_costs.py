@@ -1,4 +1,4 @@
-"""What Pipedrive charges for requests, in tokens of the company's daily budget.
+"""The costs of requests to Pipedrive, in tokens of the company's daily budget.
 
 The numbers are those of Pipedrive's documentation of its rate limits, for API v2.
 """
@@ -6,16 +6,16 @@ The numbers are those of Pipedrive's documentation of its rate limits, for API v
 from typing import Final
 
 DAILY_TOKENS: Final = 30_000
-"""The budget of a day for each seat on the smallest plan, Lite."""
+"""The daily budget for each seat on the smallest plan, Lite."""
 ACTIVITY_TOKENS: Final = 5
-"""To create an activity."""
+"""The tokens to create an activity."""
 DEAL_TOKENS: Final = 5
-"""To create a deal."""
+"""The tokens to create a deal."""
 LOOK_TOKENS: Final = 1
-"""To read one deal or activity."""
+"""The tokens to read one deal or activity."""
 LIST_TOKENS: Final = 10
-"""For one page of a list."""
+"""The tokens for one page of a list."""
 SEARCH_TOKENS: Final = 20
-"""For a search."""
+"""The tokens for a search."""
 FIRST_DEAL_TOKENS: Final = SEARCH_TOKENS + LIST_TOKENS + DEAL_TOKENS
-"""At most, to find or make a user's deal; see `DealIndex.find`."""
+"""The most tokens to find or make a user's deal; see `DealIndex.find`."""

@@ -1,4 +1,4 @@
-"""When all publishing has to pause: what failing requests say about the requests to come.
+"""The decision to pause all publishing: what failed requests say about the next requests.
 
 A failure that is about one publication or deal never pauses the others. Only these do: a refused
 token, a limit, an API that can't be reached, and different publications failing in a row, with no
@@ -30,32 +30,33 @@ from gitpip.publish.token_costs import LIST_TOKENS
 
 LONGEST_PAUSE = timedelta(minutes=30)
 LONGEST_TROUBLE = timedelta(minutes=5)
-"""Enough for an API that fails or is not reached: a probe is one request."""
+"""The longest pause for an API that fails or can't be reached: a probe is one request."""
 TROUBLE_PAUSE = timedelta(seconds=1)
 DIFFERENT_FAILURES = 3
-"""How many different publications, failing in a row, are trouble of Pipedrive's own."""
+"""The number of different publications that must fail in a row to show a fault of Pipedrive."""
 RECENT = 30
 SMALL_SHARE = 0.1
-"""No more failures than this share of the recent requests are chance, also in a row."""
+"""The share of recent requests up to which failures count as chance, even in a row."""
 BANNED = 2
-"""How many different requests that the edge refuses in a row are a ban of everybody."""
+"""The number of different requests refused by the edge in a row that counts as a ban."""
 REMEMBERED = 1_000
 KNOWN_ALONE = -1
-"""In the place of a count: others were answered meanwhile, and always will have been."""
+"""The value instead of a count if others were answered in the meantime, which stays true."""
 TROUBLE_LASTS = timedelta(minutes=15)
-"""Failures older than this say nothing about the next request."""
+"""The age above which failures say nothing about the next request."""
 DAILY_PAUSE = timedelta(minutes=30)
-"""The reset is at midnight of an unnamed time zone, so it is tried now and then."""
+"""The pause if the daily budget is used up. The reset is at midnight of an unnamed time zone, so it
+is tried now and then."""
 LONGEST_UNEXPLAINED = timedelta(minutes=1)
 TRUSTED_RESETS = 3
-"""After so many refusals in a row the announced resets have proved too short."""
+"""The number of refusals in a row after which the announced resets have proved too short."""
 INFERRED_AFTER = timedelta(minutes=3)
-"""Refusals over this time, without a header that says otherwise, mean the daily budget."""
+"""Refusals for this long, without a header that says otherwise, mean the daily budget."""
 INFERRED_REFUSALS = 5
 
 
 class Kind(StrEnum):
-    """Whether a request changes something; the ones can fail while the others work."""
+    """The kind of a request: reads can fail while writes work, and the other way round."""
 
     READ = "read"
     WRITE = "write"
@@ -63,36 +64,36 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """What a request was for: its `subject` tells one publication or deal from another."""
+    """A request. Its `subject` tells one publication or deal from another."""
 
     kind: Kind
     subject: str
     beside: int = 1
-    """How many could be under way at the same time: they can all meet one fault."""
+    """The number of requests that could be under way at the same time and meet the same fault."""
     pauses_before: int | None = None
-    """How many pauses there had been when it started; None says: all."""
+    """The number of pauses before it started; None means all of them."""
 
 
 @dataclass
 class _Failures:
     subjects: set[str] = field(default_factory=set)
-    """In a row, with no success between."""
+    """The subjects that failed in a row, with no success between."""
     pauses: int = 0
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
     """Whether each of the last requests failed."""
 
     def end(self) -> None:
-        """A request succeeded."""
+        """Note that a request succeeded."""
         self.subjects, self.pauses = set(), 0
         self.recent.append(False)
 
     def are_few(self) -> bool:
-        """Whether they are a small share of the recent requests."""
+        """Return whether the failures are a small share of the recent requests."""
         return sum(self.recent) <= SMALL_SHARE * len(self.recent)
 
 
 class Trouble:
-    """What went wrong since the last success, and how long to wait because of that."""
+    """The failures since the last success, and how long to wait because of them."""
 
     def __init__(self) -> None:
         self._failures = {kind: _Failures() for kind in Kind}
@@ -101,36 +102,37 @@ class Trouble:
         self._limited_since: datetime | None = None
         self._failed_at: datetime | None = None
         self._failed: dict[str, int] = {}
-        """The writes that failed: how many others had been accepted until then."""
+        """The writes that failed, each with the number of others accepted until then."""
         self._accepted = 0
-        """How many writes were accepted."""
+        """The number of writes accepted."""
         self._refused_by_edge: dict[str, int] = {}
-        """What the edge refused: how many writes had been accepted until then."""
+        """The requests that the edge refused, each with the number of writes accepted
+        until then."""
         self._reads_refused: set[str] = set()
-        """What the edge refused to show, since the last read that succeeded."""
+        """The reads that the edge refused since the last successful read."""
         self._met_limit: dict[str, int] = {}
-        """What met a limit: how many requests had been answered as asked until then."""
+        """The requests that met a limit, each with the number of requests answered until then."""
         self._answered = 0
-        """How many requests were answered as asked."""
+        """The number of requests answered normally."""
 
     @property
     def probing(self) -> bool:
-        """Whether the next request shows if a pause was long enough, so it should go alone."""
+        """Whether the next request shows if a pause was long enough, so that it should go alone."""
         return self._refusals > 0 or any(kind.pauses for kind in self._failures.values())
 
     def resume(self) -> None:
-        """Go on after a pause that another process left behind: the next request is a probe."""
+        """Continue after a pause that another process left: the next request is a probe."""
         self._refusals = max(self._refusals, 1)
 
     def suspected(self, subject: str) -> bool:
-        """Whether this publication, deal or target failed since it was last accepted or read."""
+        """Return whether this publication, deal or target failed since its last success."""
         limited = any(_about(kind, subject) in self._met_limit for kind in Kind)
         return limited or subject in self._refused_by_edge or subject in self._failed
 
     def own(self, outcome: Outcome, request: Request) -> Outcome:
-        """The outcome of a write, told from a ban of everybody where the edge refuses it alone.
+        """Return the outcome of a write, changed if the edge refuses only this one.
 
-        If others were accepted since the edge refused it before, its content is what is refused.
+        If others were accepted since the edge last refused this one, its content is the reason.
         """
         before = self._refused_by_edge.get(request.subject)
         if before is None or before == self._accepted or self.probing:
@@ -148,9 +150,9 @@ class Trouble:
                 return outcome
 
     def limited(self, outcome: Outcome, request: Request) -> Outcome:
-        """The outcome, told from a limit of everybody's where this request meets it alone.
+        """Return the outcome, changed if only this request meets a limit.
 
-        Call it for each outcome of what is asked for one publication, deal, target or activity.
+        Call it for each outcome of a request for one publication, deal, target or activity.
         """
         if not isinstance(outcome, NotProcessed) or outcome.rate_limit is None:
             return outcome
@@ -165,13 +167,13 @@ class Trouble:
         return LimitedAlone(reason)
 
     def accepted(self, request: Request) -> None:
-        """Note a write that was accepted; it says nothing about what started after it."""
+        """Note an accepted write. It says nothing about requests that started after it."""
         self._accepted += 1
         self._refused_by_edge.pop(request.subject, None)
         self._failed.pop(request.subject, None)
 
     def pause_after(self, outcome: Outcome | None, request: Request, now: datetime) -> Pause | None:
-        """The pause that an outcome calls for; the outcome None stands for a successful read."""
+        """Return the pause that an outcome needs. The outcome None is a successful read."""
         self._forget_old(now)
         match outcome:
             case NotProcessed(by_edge=True) | Ambiguous(by_edge=True):
@@ -217,7 +219,7 @@ class Trouble:
         if request.kind is Kind.READ:
             self._reads_refused.add(request.subject)
         # A page with 403 may be for the content of this one: the next one shows whether it is a
-        # ban. One with 429 is about everybody.
+        # ban. A page with 429 concerns all requests.
         if isinstance(outcome, Ambiguous) and not self.probing and self._first_refused():
             return None
         failures = self._failures[request.kind]
@@ -229,7 +231,7 @@ class Trouble:
         return Pause(now + wait, outcome.reason)
 
     def _first_refused(self) -> bool:
-        """Whether the edge refused nothing else in a row with this one."""
+        """Return whether the edge refused nothing else in a row with this one."""
         return sum(at == self._accepted for at in self._refused_by_edge.values()) < BANNED
 
     def _refused(self, outcome: NotProcessed, now: datetime) -> Pause:
@@ -261,7 +263,7 @@ class Trouble:
         failures = self._failures[request.kind]
         if self._fails_alone(request):
             return None
-        # The same publication failing again says nothing about the others.
+        # If the same publication fails again, that says nothing about the others.
         again = request.subject in failures.subjects
         failures.subjects.add(request.subject)
         failures.recent.append(True)
@@ -278,7 +280,7 @@ class Trouble:
         )
 
     def _fails_alone(self, request: Request) -> bool:
-        """Note a failure, and say whether others were accepted since this one failed before."""
+        """Note a failure; return whether others were accepted since this one failed before."""
         if request.kind is Kind.READ:
             return False
         before = self._failed.get(request.subject, self._refused_by_edge.get(request.subject))

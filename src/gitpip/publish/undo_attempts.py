@@ -1,7 +1,7 @@
-"""What follows a request of an undo, whether it is about an activity or about a deal.
+"""The handling of requests of an undo, for activities and deals alike.
 
-What failed is tried again later, and has failed for good after the last attempt. What is denied is
-kept to itself; where different ones are denied in a row, the undo stops.
+A request that failed is tried again later, and fails for good after the last attempt. A denial
+concerns only its own activity or deal. If different ones are denied in a row, the undo stops.
 """
 
 from abc import ABC, abstractmethod
@@ -46,14 +46,17 @@ class Claimed(Protocol):
 
     @property
     def attempts(self) -> int:
-        """How many attempts failed before."""
+        """The number of attempts that failed before."""
 
 
 Row = TypeVar("Row", bound=Claimed)
 
 
 class UndoAttempts(ABC, Generic[Row]):
-    """Deletes one thing of an undo at a time. Whether another may follow at once is answered."""
+    """Deletes the activities or deals of an undo one at a time.
+
+    Its methods return whether another may follow at once.
+    """
 
     def __init__(self, channel: Channel, guards: Guards, *, waits: Waits) -> None:
         self._database = channel.database
@@ -68,23 +71,23 @@ class UndoAttempts(ABC, Generic[Row]):
 
     @abstractmethod
     def _vendor_id(self, due: Row) -> int:
-        """The id of the activity or deal in Pipedrive."""
+        """Return the id of the activity or deal in Pipedrive."""
 
     @abstractmethod
     def _named(self, due: Row) -> Mapping[str, int]:
-        """What names it in the log."""
+        """Return the fields that name it in the log."""
 
     @abstractmethod
     async def _undo(self, due: Row) -> bool:
-        """Look at it, and delete it if nothing keeps it."""
+        """Read it, and delete it if there is no reason to keep it."""
 
     @abstractmethod
     async def _record_deleted(self, due: Row, reason: str | None) -> None:
-        """Note that it is gone; `reason` says how, where gitpip did not delete it."""
+        """Record that it is deleted. `reason` says how, if gitpip did not delete it."""
 
     @abstractmethod
     async def _leave(self, due: Row, state: UndoneState, reason: str) -> None:
-        """Note that it stays in Pipedrive, and why."""
+        """Record that it stays in Pipedrive, and why."""
 
     @abstractmethod
     async def _postpone(
@@ -94,7 +97,7 @@ class UndoAttempts(ABC, Generic[Row]):
 
     @abstractmethod
     async def _stop(self, transaction: Transaction, due: Row, reason: str) -> bool:
-        """Stop its undo until a person lets it go on; False where nothing untried waits."""
+        """Stop its undo until a person resumes it; return False if nothing untried waits."""
 
     async def _present(self, transaction: Transaction) -> Present:
         return Present(self._now(), await self._mode(transaction))
@@ -110,10 +113,10 @@ class UndoAttempts(ABC, Generic[Row]):
             return True
 
     async def _ended(self, due: Row, outcome: Outcome, request: Request) -> bool:
-        """Record what became of the request that deletes it, and pause where it says so."""
+        """Record the result of the deletion request, and pause if it says so."""
         if not isinstance(outcome, Accepted):
             return await self._failed(due, await self._pauses.failed(outcome, request))
-        # Before the pause: what was deleted is to be known, whatever comes.
+        # Before the pause: a deletion must be recorded in any case.
         goes_on = await self._deleted(due, None)
         await self._pauses.after(outcome, request)
         return goes_on
@@ -157,7 +160,7 @@ class UndoAttempts(ABC, Generic[Row]):
         return not stopped
 
     async def _again(self, due: Row, reason: str) -> bool:
-        """Try it later; after the last attempt it has failed."""
+        """Try it again later, or fail after the last attempt."""
         attempts = due.attempts + 1
         change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_RETRY)
         if change.state is PublicationState.FAILED:

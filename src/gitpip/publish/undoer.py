@@ -1,7 +1,7 @@
-"""Takes back what a person undid: deletes exactly the activities that gitpip made of it.
+"""The undoer: deletes exactly the activities that gitpip made of what a person undid.
 
-Right before each deletion the activity is asked for. What a person has changed is kept. Deleting
-twice does no harm, so an answer that was lost needs no look: the next GET shows what became of it.
+Right before each deletion the activity is read. An activity that a person has changed is kept.
+Deleting twice does no harm, so a lost answer needs no search: the next GET shows the result.
 """
 
 import secrets
@@ -41,10 +41,10 @@ class Undoer(UndoAttempts[Due]):
         super().__init__(channel, guards, waits=waits)
         self._deals = DealUndoer(channel, index, guards, waits=waits)
         self.busy = False
-        """Whether something is being undone at this moment."""
+        """Whether an undo is running."""
 
     async def run(self, may_go_on: Callable[[], bool]) -> None:
-        """Undo a few that are due, as long as `may_go_on` says so. Raises DatabaseUnavailable."""
+        """Undo a few that are due, while `may_go_on` allows it. Raises DatabaseUnavailable."""
         if self.busy:
             return
         self.busy = True
@@ -99,7 +99,7 @@ class Undoer(UndoAttempts[Due]):
         leased = self._clocks.read()
         async with self._database.begin() as transaction:
             present = await self._present(transaction)
-            # A database that was set back may know this claim, and not what came after it.
+            # A database that was set back may have this claim, but not what came after it.
             if not await self._witnesses.hold(transaction) or not await undone.may_still_be_deleted(
                 transaction, due, present, self._waits.lease
             ):
@@ -107,7 +107,7 @@ class Undoer(UndoAttempts[Due]):
         return held_up(leased, self._clocks, self._waits) is None
 
     async def _why_kept(self, due: Due, activity: Activity) -> str | None:
-        """Why an activity is not deleted; None if it is surely ours, and nobody has changed it."""
+        """Return why an activity is kept, or None if it is certainly ours and unchanged."""
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
             followed_at = await deal_drifts.followed_at(transaction, due.user_key, activity.deal_id)

@@ -1,4 +1,4 @@
-"""What an audit says of one gist file: GitHub, store and Pipedrive compared, without I/O."""
+"""The verdicts of an audit on a gist file: GitHub, store and Pipedrive compared, without I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from gitpip.store.schema_surveys import Verdict
 from gitpip.store.surveys.comparing import Around, Known, Sighting
 
 MARGIN = timedelta(minutes=10)
-"""What was published so shortly before an audit began may be missing in its list: lists lag, and
-clocks differ."""
+"""The time before an audit began in which a published file may be missing in its list: lists lag,
+and clocks differ."""
 
 FileName = tuple[str, str]
-"""Of a gist file: the gist's id, and the file's name."""
+"""The name of a gist file: the gist's id, and the filename."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one side says of a file."""
+    """The verdict of one side on a file."""
 
     state: str
     verdict: Verdict = Verdict.SAME
@@ -37,21 +37,21 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class GitHubSide:
-    """What GitHub shows of one user, and how far the store knows it. Times are UTC."""
+    """The gists of one user at GitHub, and how complete the store is. Times are UTC."""
 
     files: Mapping[FileName, ListedFile] | None
-    """None where GitHub was not asked, or did not tell."""
+    """The files, or None if GitHub was not asked or did not tell."""
     fault: str | None = None
-    """Why it did not tell."""
+    """The reason why it did not tell."""
     state: UserState = UserState.ACTIVE
     known_until: datetime | None = None
-    """Whatever was public before is stored."""
+    """The time before which everything that was public is stored."""
     unreadable: Mapping[FileName, str] = field(default_factory=dict)
-    """Why gists (with an empty file name) and files could not be read."""
+    """The reasons why gists (with an empty filename) and files could not be read."""
 
 
 def github_part(known: Known, side: GitHubSide) -> Part:
-    """How a file that the store has is on GitHub."""
+    """Return how a stored file is on GitHub."""
     if side.files is None:
         return _not_told(side)
     name = known.gist_id, known.filename
@@ -75,7 +75,7 @@ def _not_told(side: GitHubSide) -> Part:
 
 
 def not_stored(name: FileName, listed: ListedFile, side: GitHubSide) -> Part:
-    """What is said of a file that GitHub shows and the store does not have."""
+    """Return the verdict on a file that GitHub shows and the store does not have."""
     why = _why_not_known(side, name, listed)
     return _explained_or("public", why, "not-in-store", "GitHub shows it, the store has it not")
 
@@ -83,7 +83,7 @@ def not_stored(name: FileName, listed: ListedFile, side: GitHubSide) -> Part:
 def _why_not_known(
     side: GitHubSide, name: FileName, listed: ListedFile | None
 ) -> tuple[str, str | None] | None:
-    """Why the store may differ from GitHub, with a detail."""
+    """Return why the store may differ from GitHub, with a detail."""
     reason = side.unreadable.get(name) or side.unreadable.get((name[0], ""))
     if reason is not None:
         return "unreadable", reason
@@ -105,12 +105,12 @@ def _explained_or(
 
 
 def pipedrive_part(known: Known, around: Around, begun_at: datetime) -> Part:
-    """How a file is in Pipedrive, by the activities that were listed since `begun_at`."""
+    """Return how a file is in Pipedrive, by the activities listed since `begun_at`."""
     if known.id is None:
         return Part(
             "missing", Verdict.UNEXPLAINED, "no-publication", "it was never to be published"
         )
-    if known.part_of is not None:  # that one's own line says how its activity is
+    if known.part_of is not None:  # the line of that one says how its activity is
         detail = f"in the activity of publication {known.part_of}"
         return Part("there", Verdict.EXPLAINED, "with-its-gist", detail)
     mine = None if known.activity_id is None else around.by_activity.get(known.activity_id)
@@ -139,7 +139,7 @@ def _not_published(known: Known, seen: Sighting | None) -> Part:
         case PublicationState.FAILED | PublicationState.WITHDRAWN:
             return Part(where, Verdict.EXPLAINED, known.state.value, known.reason)
         case PublicationState.SKIPPED:
-            # `queued_at` is empty for what the backfill rule left out.
+            # `queued_at` is empty for files that the backfill rule left out.
             explanation = "before-backfill" if known.queued_at is None else "skipped"
             return Part(where, Verdict.EXPLAINED, explanation, known.reason)
         case _:
@@ -199,7 +199,7 @@ def _moved(known: Known, mine: Sighting, around: Around) -> Part:
 
 
 def worst(first: Part, second: Part) -> Part:
-    """The part that decides a line: the first one, unless the second is worse."""
+    """Return the part that decides a line: the first one, unless the second is worse."""
     order = (Verdict.SAME, Verdict.EXPLAINED, Verdict.UNEXPLAINED)
     return second if order.index(second.verdict) > order.index(first.verdict) else first
 

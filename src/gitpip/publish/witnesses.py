@@ -1,8 +1,8 @@
-"""What a process knows to be in the database: a database that was set back does not hold it.
+"""The memory of what the database must hold, which shows whether the database was set back.
 
 A restore can take place under a running process: SQLite's `.restore`, or `pg_restore --clean` into
-the same database. No name, file or connection changes then. But the rows of what was
-sent last are gone, whether this process sent it or saw that another one did.
+the same database. No name, file or connection changes then. But the rows of what was sent last are
+lost, whether this process sent it or saw that another one did.
 """
 
 from datetime import datetime
@@ -15,14 +15,14 @@ from gitpip.store.ledger import DealWitness, Witness
 
 
 class Remembered(NamedTuple):
-    """What the database must hold in every transaction that begins from now on."""
+    """The rows that the database must hold in every transaction that begins from now on."""
 
     publications: tuple[Witness, ...]
     deal: DealWitness | None
 
 
 class Witnesses:
-    """What this process remembers: its own last publication and deal, and the newest of all."""
+    """The memory of this process: its own last publication and deal, and the newest of all."""
 
     def __init__(self) -> None:
         self._own: Witness | None = None
@@ -30,7 +30,7 @@ class Witnesses:
         self._deal: DealWitness | None = None
 
     def note_sent(self, marker: str, at: datetime) -> None:
-        """Remember that this was marked as being sent, once the transaction is committed."""
+        """Remember that this publication was marked as being sent, once that is committed."""
         self._own = Witness(marker, at)
 
     def note_deal_sent(self, user_key: UserKey, title: str, at: datetime) -> None:
@@ -43,10 +43,10 @@ class Witnesses:
         return Remembered(publications, self._deal)
 
     async def hold(self, transaction: Transaction, remembered: Remembered | None = None) -> bool:
-        """Whether the database still holds what is remembered.
+        """Return whether the database still holds what is remembered.
 
         A transaction that only reads shows the database as it was when it began, without what was
-        sent meanwhile: then `remembered` is what was remembered before it began.
+        sent after that. For one, `remembered` is what was remembered before it began.
         """
         wanted = remembered or self.remembered
         if not await ledger.holds(transaction, wanted.publications):
@@ -54,13 +54,13 @@ class Witnesses:
         return wanted.deal is None or await ledger.holds_deal(transaction, wanted.deal)
 
     async def has_lost_deal(self, transaction: Transaction) -> bool:
-        """Whether the database knows nothing of the deal that was sent last."""
+        """Return whether the database lacks the deal that was sent last."""
         return self._deal is not None and not await ledger.holds_deal(transaction, self._deal)
 
     async def learn(self, transaction: Transaction) -> None:
-        """Remember what was published last, by whichever process; only where `hold` is true."""
+        """Remember what any process published last. Call it only if `hold` returned True."""
         self._newest = await ledger.newest(transaction) or self._newest
 
     def forget(self) -> None:
-        """Remember nothing of another account's, or of what is compared anew."""
+        """Forget everything: it is another account's, or is compared again."""
         self._own = self._newest = self._deal = None

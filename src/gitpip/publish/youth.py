@@ -1,8 +1,8 @@
-"""The first minutes after the first comparison: the list may not show yet what was sent before it.
+"""The first minutes after the first comparison, when the list may lag behind earlier sends.
 
 A database that was restored seconds ago does not know the last files, and Pipedrive's list may lag
 behind the writes by minutes. So until a later comparison has shown everything from before the first
-one, what is sent may be there already: it is watched like what is sent twice.
+one, what is sent may already be in Pipedrive: it is watched like what is sent twice.
 """
 
 from datetime import datetime, timedelta
@@ -10,19 +10,20 @@ from datetime import datetime, timedelta
 from gitpip.publish.adopt import QUIET
 
 TRIED_AGAIN_AFTER = timedelta(minutes=1)
-"""After a comparison that was due, and did not end this time."""
+"""The wait after a comparison that was due and did not end."""
 
 
 class Youth:
-    """Whether that time is over. Pipedrive's times decide that: our clock may be wrong."""
+    """Tells whether those minutes are over, by Pipedrive's clock: ours may be wrong."""
 
     def __init__(self) -> None:
         self.lasts = True
         """Whether something may be in Pipedrive that no comparison has shown."""
         self._over_at: datetime | None = None
-        """From when, by Pipedrive's clock, a comparison shows everything; None if not known yet."""
+        """The time, by Pipedrive's clock, after which a comparison shows everything; None if
+        unknown."""
         self._due_at: datetime | None = None
-        """When, by our clock, to compare for that."""
+        """The time to compare for that, by our clock."""
 
     def compared(self, at: datetime | None, now: datetime, *, first: bool) -> None:
         """Note a comparison that began `at` this time by Pipedrive's clock, if that is told.
@@ -41,18 +42,18 @@ class Youth:
         self.put_off(now)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether to compare now; where our clock is wrong, that is a list too many a minute."""
+        """Return whether to compare now. If our clock is wrong, that is one list a minute more."""
         if not self.lasts or self._due_at is None:
             return False
         return not timedelta(0) < self._due_at - now <= QUIET
 
     def over_by(self, now: datetime) -> datetime:
-        """When, by our clock, to ask again whether that time is over."""
+        """Return when, by our clock, to check again whether the minutes are over."""
         due_at = self._due_at
         soon = due_at is not None and timedelta(0) < due_at - now <= QUIET
         return due_at if due_at is not None and soon else now + TRIED_AGAIN_AFTER
 
     def put_off(self, now: datetime) -> None:
-        """Compare later, as one that was due has failed; what is sent meanwhile is watched."""
+        """Compare later, as one that was due has failed. What is sent until then is watched."""
         if self.is_due(now):
             self._due_at = now + TRIED_AGAIN_AFTER

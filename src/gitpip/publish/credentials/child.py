@@ -1,9 +1,9 @@
-"""The detector's process: reads texts, and writes what in them looks like a credential.
+"""The process of the detector: reads texts, and writes what in them looks like a credential.
 
-It runs apart from the service, since its library is native code that reads what strangers wrote: if
-that crashes or takes too long, only this process ends. It imports nothing of gitpip.
+It runs apart from the service, since its library is native code that reads untrusted text: if that
+crashes or takes too long, only this process ends. It imports nothing of gitpip.
 
-Each message is its length in bytes, a line break, and so many bytes of JSON.
+Each message is its length in bytes, a line break, and that many bytes of JSON.
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 def main() -> None:
     """Answer one message after the other until the input ends."""
     library, patterns = sys.argv[1:3]
-    # It ends with the service, not before: what is under way is still to be answered.
+    # It ends with the service, not before: the message under way is still to be answered.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.path.append(library)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _open_nothing_more() -> None:
-    """No file and no connection can be opened from now on, so that no host can be asked."""
+    """Prevent this process from opening files and connections, so that it can ask no host."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

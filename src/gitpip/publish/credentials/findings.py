@@ -1,4 +1,4 @@
-"""What was found in a gist file, and the file without it."""
+"""The findings in a gist file, and the file without them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,21 +9,21 @@ from gitpip.publish.credentials.kinds import kind_in_words
 from gitpip.templates.template import NOTE_LIMIT
 
 READ = NOTE_LIMIT + 16_000
-"""How many characters of a content are examined. A note shows at most the first NOTE_LIMIT of them.
-A key that begins there is found by its end, which can be some thousand characters later."""
+"""The most characters of a content that are examined. A note shows at most the first NOTE_LIMIT. A
+key that begins there is recognised by its end, which can be some thousand characters later."""
 SHORTEST = 6
-"""A shorter value is no credential wherever it stands: its whole line is taken instead."""
+"""The shortest value that is taken out alone. For a shorter one, its whole line is taken out."""
 NAMED = 5
-"""How many findings are named; the others are counted."""
+"""The number of findings that are named. The others are counted."""
 NOT_EXAMINED = "[removed: not examined]"
 
 
 class Hit(NamedTuple):
-    """What the detector says of a text: what a credential looks like, and where it stands."""
+    """A finding of the detector: the kind of credential, and where it stands."""
 
     kind: str
     values: tuple[str, ...]
-    """What is secret, as it stands in the text."""
+    """The secret values, as they stand in the text."""
     lines: tuple[int, int]
     """The first and the last line, from 1."""
 
@@ -37,7 +37,7 @@ class Span(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What of a gist file is sent and was written by its user."""
+    """The parts of a gist file that are sent and were written by its user."""
 
     filename: str
     description: str
@@ -46,23 +46,23 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found in the parts of a gist file. It holds no piece of any text."""
+    """The findings in the parts of a gist file. It holds no piece of any text."""
 
     spans: tuple[tuple[Span, ...], ...] = ((), (), ())
     named: tuple[str, ...] = ()
-    """Each finding by its kind and place, in words."""
+    """The findings, each by its kind and place in words."""
     not_judged: str | None = None
-    """Why the detector gave no answer, if it gave none."""
+    """The reason why the detector gave no answer about this file, if so."""
     trouble: str | None = None
-    """Why it gives no answer about any file, if that is so: then it is not about this one."""
+    """The reason why it gives no answer about any file, if so. Then this file is not the cause."""
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was found by a detector that gave its answer."""
+        """Whether the detector answered and found nothing."""
         return not self.named and self.not_judged is None
 
     def sentence(self) -> str | None:
-        """What was found, by kind and line, without any secret; None if nothing."""
+        """Return the findings by kind and line, without any secret, or None if there are none."""
         if self.not_judged is not None:
             return f"could not be examined for credentials: {self.not_judged}"
         if not self.named:
@@ -81,12 +81,12 @@ def listed(named: Sequence[str]) -> str:
 
 
 def parts_of(file: GistFile) -> Parts:
-    """What of a file is examined."""
+    """Return the parts of a file that are examined."""
     return Parts(file.filename, file.description or "", (file.content or "")[:READ])
 
 
 def examined(parts: Parts, hits: Sequence[Sequence[Hit]]) -> Examined:
-    """The findings in all parts. What is secret in one part is secret in each of them."""
+    """Return the findings in all parts. A secret in one part is secret in each of them."""
     known = {
         value: hit.kind
         for of_part in hits
@@ -103,7 +103,7 @@ def examined(parts: Parts, hits: Sequence[Sequence[Hit]]) -> Examined:
 
 
 def secrets_of(file: GistFile, examination: Examined) -> dict[str, str]:
-    """What was found in a file, with the kind of each."""
+    """Return the secrets found in a file, with the kind of each."""
     return {
         secret: span.kind
         for text, spans in zip(parts_of(file), examination.spans, strict=True)
@@ -113,7 +113,7 @@ def secrets_of(file: GistFile, examination: Examined) -> dict[str, str]:
 
 
 def with_secrets(parts: Parts, examination: Examined, secrets: Mapping[str, str]) -> Examined:
-    """The findings in these parts, with each place where one of these secrets stands in them."""
+    """Return the findings in these parts, with each place where one of these secrets stands."""
     if examination.not_judged is not None:
         return examination
     spans = tuple(
@@ -124,7 +124,7 @@ def with_secrets(parts: Parts, examination: Examined, secrets: Mapping[str, str]
 
 
 def masked(file: GistFile, examination: Examined) -> GistFile:
-    """The file with each finding replaced by what it is."""
+    """Return the file with each finding replaced by its kind."""
     if examination.is_clean:
         return file
     if examination.not_judged is not None:
@@ -137,7 +137,7 @@ def masked(file: GistFile, examination: Examined) -> GistFile:
         )
     parts = parts_of(file)
     in_name, in_description, in_content = examination.spans
-    # What is left out makes room: what follows then was perhaps not examined to its end.
+    # What is left out makes room: the content after it was perhaps not examined to its end.
     shown = [span for span in in_content if span.start < NOTE_LIMIT]
     end = max(NOTE_LIMIT, shown[-1].end if shown else 0)
     return replace(
@@ -146,13 +146,13 @@ def masked(file: GistFile, examination: Examined) -> GistFile:
         description=without(parts.description, in_description) if file.description else None,
         content=None if file.content is None else without(parts.content[:end], shown),
         truncated=file.truncated or len(file.content or "") > end,
-        # It ends with the filename.
+        # The place ends with the filename.
         raw_url=file.html_url if in_name else file.raw_url,
     )
 
 
 def without(text: str, spans: Iterable[Span]) -> str:
-    """The text with each of these pieces replaced by its kind."""
+    """Return the text with each of these pieces replaced by its kind."""
     pieces, last = [], 0
     for span in spans:
         pieces += [text[last : span.start], f"[removed: {kind_in_words(span.kind)}]"]
@@ -184,7 +184,7 @@ def _occurrences(text: str, value: str) -> Iterable[int]:
 
 
 def _is_shown(text: str, hit: Hit) -> bool:
-    """Whether what is secret stands in the text as such, so that only that is taken out."""
+    """Return whether the secret values stand in the text, so that only they are taken out."""
     return len(hit.values[0]) >= SHORTEST and hit.values[0] in text
 
 
@@ -197,7 +197,7 @@ def _lines(text: str, hit: Hit) -> Span:
 
 
 def _apart(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """In order, and those that overlap as one."""
+    """Return the spans in order, with overlapping ones joined."""
     merged: list[Span] = []
     for span in sorted(spans):
         if merged and span.start < merged[-1].end:

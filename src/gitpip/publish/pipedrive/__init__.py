@@ -1,1 +1,1 @@
-"""Pipedrive's API, as a place to publish to."""
+"""The API of Pipedrive, as a destination to publish to."""

@@ -1,6 +1,6 @@
-"""Reading Pipedrive's answers: a status, headers and a body in, a typed outcome out.
+"""Reading Pipedrive's answers: turns a status, headers and a body into a typed outcome.
 
-What is in a body is cleaned here, once: see `vendor_values`.
+The contents of a body are cleaned here, once: see `vendor_values`.
 
 Error shapes and headers follow Pipedrive's developer documentation of autumn 2026.
 """
@@ -36,20 +36,20 @@ ADVICE = {
     402: "Pipedrive has closed the account: see to its subscription",
     403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
 }
-"""What to do about an answer that no request of this token gets round, by its status."""
+"""The advice about answers that every request with this token gets, by status."""
 ACCESS_PAUSE = timedelta(minutes=5)
 MADE_AS_DONE = timedelta(seconds=1)
-"""How much the two times of an activity that is made as done may differ: they are rounded."""
+"""The largest difference of the two times of an activity made as done: they are rounded."""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 UNREACHABLE_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
 LONGEST_CURSOR = 2_000
-"""Characters: it stands in an address, and a longer one is refused."""
+"""The most characters of a cursor: it is part of an address, and a longer one is refused."""
 AGAINST_CAP = "close or delete open deals in Pipedrive, or get a larger plan"
-"""What a person can do when the plan allows no further open deal."""
+"""The advice if the plan allows no further open deal."""
 LONGEST_NAME = 200
 LONGEST_CODE = 64
-"""Pipedrive's own have 40 characters."""
+"""The most characters of an error code. Pipedrive's own have 40."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class RefusedWithStatus(Refused):
 
 @dataclass(frozen=True)
 class Unauthorized:
-    """401, 402 or 403 in JSON: it can be about the token, the account or just one deal."""
+    """A 401, 402 or 403 in JSON: it can be about the token, the account or one deal."""
 
     reason: str
     status: int
@@ -74,7 +74,7 @@ class Unread(Ambiguous):
 
 @dataclass(frozen=True)
 class Answer:
-    """A success; `body` is the JSON object, `at` the time by Pipedrive's clock if it told."""
+    """A success. `body` is the JSON object, `at` the time by Pipedrive's clock if it is told."""
 
     body: Json
     at: datetime | None = None
@@ -89,7 +89,7 @@ Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambig
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
-    """The outcome that an answer stands for."""
+    """Return the outcome that an answer stands for."""
     if httpx2.codes.is_redirect(status):
         return Ambiguous(
             f"Pipedrive answered {status}: it redirects to another address, which is not followed;"
@@ -103,7 +103,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
             return NotProcessed(reason, BAN_PAUSE, by_edge=True)
         if status == httpx2.codes.FORBIDDEN:
             return Ambiguous(reason, BAN_PAUSE, by_edge=True)
-        # A 5xx with a page is an ordinary passing fault of a gateway, as common as a 500.
+        # A 5xx with a page is an ordinary temporary fault of a gateway, as common as a 500.
         return Ambiguous(reason, senseless=httpx2.codes.is_success(status))
     if status in {200, 201} and body.get("success") is True:
         return Answer(body, http_date(headers.get("date")))
@@ -141,7 +141,7 @@ def _limited(said: str, headers: Mapping[str, str]) -> NotProcessed:
 
 
 def not_connected(error: Exception, url: str) -> NotProcessed:
-    """What it means that no connection for a request to `url` came about."""
+    """Return the outcome if no connection for a request to `url` could be made."""
     return NotProcessed(
         f"Pipedrive can't be reached: {unreachable(error, url)}",
         UNREACHABLE_PAUSE,
@@ -151,14 +151,14 @@ def not_connected(error: Exception, url: str) -> NotProcessed:
 
 
 def data(answer: Answer | Outcome) -> object:
-    """What a success holds. Raises LookFailed for everything else."""
+    """Return the data of a success. Raises LookFailed for everything else."""
     if isinstance(answer, Answer):
         return answer.body.get("data")
     raise LookFailed(answer)
 
 
 def next_cursor(answer: Answer | Outcome) -> str | None:
-    """The cursor of a list's next page; None at its end. Raises LookFailed."""
+    """Return the cursor of a list's next page, or None at its end. Raises LookFailed."""
     extra = answer.body.get("additional_data") if isinstance(answer, Answer) else None
     cursor = extra.get("next_cursor", 0) if isinstance(extra, dict) else 0
     if cursor is not None and not (isinstance(cursor, str) and len(cursor) <= LONGEST_CURSOR):
@@ -167,7 +167,7 @@ def next_cursor(answer: Answer | Outcome) -> str | None:
 
 
 def item(entry: object, text_field: str) -> Item | None:
-    """An entry of a list; None where it has no id."""
+    """Return an entry of a list, or None if it has no id."""
     number = whole_number(entry.get("id")) if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or number is None:
         return None
@@ -194,20 +194,20 @@ def item(entry: object, text_field: str) -> Item | None:
 
 
 def _drift(entry: Json) -> Drift | None:
-    """What became of a deal; None for one that is open, and for a status that is not known."""
+    """Return the drift of a deal, or None if it is open or its status is not known."""
     if entry.get("is_archived") is True:
         return Drift.ARCHIVED
     return {"won": Drift.WON, "lost": Drift.LOST}.get(str(entry.get("status")))
 
 
 def field_code(field: object) -> str | None:
-    """The code of a custom field of deals; None where it has none that could be used."""
+    """Return the code of a custom field of deals, or None if it has no usable one."""
     code = field.get("field_code") if isinstance(field, dict) else None
     return code if isinstance(code, str) and 0 < len(code) <= LONGEST_CODE else None
 
 
 def owner(answer: Answer | Outcome) -> Owner:
-    """The user and company that a token belongs to, as `users/me` says. Raises LookFailed."""
+    """Return the user and company of a token, as `users/me` says. Raises LookFailed."""
     user = data(answer)
     if not isinstance(user, dict):
         raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
@@ -230,16 +230,16 @@ def owner(answer: Answer | Outcome) -> Owner:
 
 
 def deal(entry: object) -> Item | None:
-    """A deal of a list; None where its id or its title can't be read."""
+    """Return a deal of a list, or None if its id or its title can't be read."""
     base = item(entry, "title")
     titled = isinstance(entry, dict) and isinstance(entry.get("title"), str)
     return base if titled else None
 
 
 def activity(entry: object) -> Activity | None:
-    """An activity of a list; None where it can't be told whether it is ours.
+    """Return an activity of a list, or None if it can't be told whether it is ours.
 
-    The marker stands in the subject and in the note, so one of them is enough.
+    The marker is in the subject and in the note, so one of them is enough.
     """
     base = item(entry, "subject")
     fields = cast("Json", entry)
@@ -264,13 +264,13 @@ def activity(entry: object) -> Activity | None:
 
 
 def deleted(answer: Told, number: int) -> Outcome:
-    """The outcome of a request to delete something: what is gone already is deleted."""
+    """Return the outcome of a deletion. What was deleted before counts as deleted."""
     gone = isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}
     return Accepted(number) if gone or isinstance(answer, Answer) else answer
 
 
 def existing(answer: Answer | Outcome) -> Json | None:
-    """The entry that was asked for by its id; None if it was deleted. Raises LookFailed."""
+    """Return the entry with the requested id, or None if it was deleted. Raises LookFailed."""
     if isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}:
         return None
     entry = data(answer)
@@ -281,7 +281,10 @@ def existing(answer: Answer | Outcome) -> Json | None:
 
 
 def _is_done_since(fields: Json) -> bool:
-    """Whether a done activity was not made as done. Without a time, that of its change tells it."""
+    """Return whether an activity was marked as done after it was made.
+
+    If the time of that is missing, the time of the last change is used.
+    """
     made, done = time_of(fields.get("add_time")), time_of(fields.get("marked_as_done_time"))
     return made is not None and done is not None and done - made > MADE_AS_DONE
 
@@ -296,12 +299,12 @@ def _json(content: bytes) -> Json | None:
 
 def _words(status: int, body: Json) -> str:
     said = body.get("error") or body.get("error_info") or body.get("message") or "without a reason"
-    # It is kept as the reason, and may say back what was sent.
+    # The text is kept as the reason, and may repeat what was sent.
     return f"Pipedrive answered {status}: {words(str(said), 500) or 'without a reason'}"
 
 
 def cause(error: Exception) -> str:
-    """What kept an answer from arriving, in a few words without a secret."""
+    """Return the reason why no answer arrived, in a few words without a secret."""
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return "it took too long"
     return words(str(error), 300).rstrip(".") or type(error).__name__

@@ -1,6 +1,6 @@
-"""The lists of an account, and the bodies of activities and deals that are made of them.
+"""The lists of an account, and the bodies of activities and deals made of them.
 
-activityTypes and users are lists of v1 and cost 20 tokens each, the others 10 tokens a page.
+activityTypes and users are lists of v1 and cost 20 tokens each. The others cost 10 tokens a page.
 """
 
 from collections.abc import Callable, Collection
@@ -18,9 +18,9 @@ from gitpip.vendor_values import storable, whole_number
 
 DEAL_FIELDS, ACTIVITY_FIELDS = "/v2/dealFields", "/v2/activityFields"
 LONGEST_TEXT = 1_000
-"""How many characters of a name are read."""
+"""The most characters of a name that are read."""
 MOST_PAGES = 20
-"""Of one list; an account has a few hundred of each at the most."""
+"""The most pages of one list. An account has at most a few hundred entries in each."""
 
 
 class Ask(Protocol):
@@ -37,9 +37,9 @@ class Ask(Protocol):
 
 
 async def read(ask: Ask, wanted: Collection[Listed]) -> Catalog:
-    """These lists of the account. Raises LookFailed.
+    """Return these lists of the account. Raises LookFailed.
 
-    One that the token's user may not see is `hidden`.
+    A list that the token's user may not see is `hidden`.
     """
     hidden = set()
 
@@ -70,10 +70,10 @@ async def read(ask: Ask, wanted: Collection[Listed]) -> Catalog:
 
 
 async def deal_field_code(ask: Ask, name: str) -> tuple[str | None, tuple[Field, ...]]:
-    """The code of the custom field of deals with this name, and the fields that were seen.
+    """Return the code of the custom field of deals with this name, and the fields seen.
 
-    It is made where it is missing; None where the account does not let us make it. Costs 10 tokens
-    for a list, and 5 to make it. Raises LookFailed.
+    The field is made if it is missing; None if the account does not let us make it. Costs 10 tokens
+    for a list, and 5 to make the field. Raises LookFailed.
     """
     cursor: str | None = None
     unread = 0
@@ -91,7 +91,7 @@ async def deal_field_code(ask: Ask, name: str) -> tuple[str | None, tuple[Field,
         if cursor is None:
             break
     if unread:
-        raise LookFailed(UNREAD_ENTRIES)  # it may be the field: no second one is made
+        raise LookFailed(UNREAD_ENTRIES)  # this may be the field, so no second one is made
     made = await ask("POST", DEAL_FIELDS, body={"field_name": name, "field_type": "varchar"})
     if isinstance(made, RefusedWithStatus | Denied):
         return None, tuple(seen)
@@ -99,7 +99,7 @@ async def deal_field_code(ask: Ask, name: str) -> tuple[str | None, tuple[Field,
 
 
 async def _page_of_fields(ask: Ask, cursor: str | None) -> Fields | None:
-    """A page of the fields of deals; None where they are not shown."""
+    """Return a page of the fields of deals, or None if they are not shown."""
     after: dict[str, str | int] = {"cursor": cursor} if cursor else {}
     answer = await ask("GET", DEAL_FIELDS, {"limit": SIZES[0], **after})
     if isinstance(answer, RefusedWithStatus | Denied):
@@ -108,10 +108,10 @@ async def _page_of_fields(ask: Ask, cursor: str | None) -> Fields | None:
 
 
 def activity_body(fields: ActivityFields) -> Json:
-    """What is sent besides the subject and the note.
+    """Return the body of an activity besides the subject and the note.
 
-    Pipedrive makes an activity without a type a call, and one that is not said to be done an open
-    to-do: so both are always sent.
+    Pipedrive makes an activity without a type a call, and one without a value for done an open
+    to-do. So both are always sent.
     """
     body: Json = {"type": fields.type, "done": fields.done}
     rest: Json = {
@@ -123,7 +123,7 @@ def activity_body(fields: ActivityFields) -> Json:
 
 
 def deal_body(fields: DealFields) -> Json:
-    """What is sent besides the title."""
+    """Return the body of a deal besides the title."""
     rest: Json = {
         "pipeline_id": fields.pipeline_id,
         "stage_id": fields.stage_id,
@@ -145,7 +145,7 @@ _Reader = Callable[[object], Entry | None]
 
 
 async def _whole(ask: Ask, path: str) -> list[object] | None:
-    """Every entry of a list; None where it is not shown to the token's user."""
+    """Return every entry of a list, or None if it is not shown to the token's user."""
     found: list[object] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):
@@ -170,7 +170,7 @@ def _cursor(answer: Told) -> str | None:
 
 
 def _active(entry: object, key: str | None = None, parent: str | None = None) -> Entry | None:
-    """A user, a pipeline or a stage; None where it is not in use, or can't be read."""
+    """Return a user, pipeline or stage, or None if it is not in use or can't be read."""
     if not isinstance(entry, dict):
         return None
     number, name = whole_number(entry.get("id")), _text(entry.get("name"))

@@ -1,4 +1,4 @@
-"""Pipedrive's API v2: one request in, a typed outcome out.
+"""The client of Pipedrive's API v2: each request returns a typed outcome.
 
 Limits, costs and error shapes follow Pipedrive's developer documentation of autumn 2026.
 """
@@ -56,17 +56,18 @@ OWNER = "/v1/users/me"
 ACTIVITY_DEFAULTS, DEAL_DEFAULTS = ActivityFields(), DealFields()
 ANSWER_LIMIT = 64 * 2**20
 SEARCH_LIMIT = 9
-"""A window holds ten searches on every plan; the token's other users keep one."""
+"""The searches of a window, which holds ten on every plan: one is left to the token's
+other users."""
 SENT_LATELY = 600.0
-"""Seconds; longer than any write is under way."""
+"""The seconds for which a sent subject is remembered: longer than any write is under way."""
 ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
-"""A 403 this soon after `users/me` accepted the token says nothing about the token."""
+"""The time after `users/me` accepted the token in which a 403 says nothing about the token."""
 
 
 class Pipedrive:
-    """One account's API, asked by as many requests at a time as its limit allows.
+    """The API of one account. As many requests run at the same time as its limit allows.
 
-    `timeout` bounds a whole request. Redirects are never followed, so that the token can't leak.
+    `timeout` limits a whole request. Redirects are never followed, so that the token can't leak.
     """
 
     def __init__(
@@ -84,11 +85,11 @@ class Pipedrive:
         self._searches = RateLimiter(timedelta(0), limit=SEARCH_LIMIT)
         self._client = client(timeout=timeout.total_seconds())
         self._admitted: str | None = None
-        """The fingerprint of the only token that is asked under; None where any is."""
+        """The fingerprint of the only token that may be used, or None if any may."""
         self.use(token)
         self.answers_received = 0
         self.last_status: int | None = None
-        """Of the last request; None if no whole answer came."""
+        """The status of the last request, or None if no complete answer came."""
         self.daily_remaining: int | None = None
         self.daily_limit: int | None = None
         self.now: datetime | None = None
@@ -96,9 +97,9 @@ class Pipedrive:
         self.deal_field: str | None = None
         """The custom field of deals that holds GitHub's id, where the account has one."""
         self.sent: dict[str, float] = {}
-        """The subjects of activities that were sent lately, and when by the monotonic clock."""
+        """The subjects of activities sent recently, and when, by the monotonic clock."""
         self.seen: Callable[[Sequence[Item]], None] = lambda _: None
-        """Is shown all activities of every list."""
+        """A function that receives all activities of every list."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,24 +113,24 @@ class Pipedrive:
         await self._client.aclose()
 
     def use(self, token: SecretStr | None) -> None:
-        """Ask under this token from the next request on; without one nothing should be asked."""
+        """Use this token from the next request on. Without a token, nothing should be asked."""
         text = token.get_secret_value() if token else ""
         self.has_token = token is not None
         self.deal_fields: tuple[Field, ...] | None = None
-        """The fields of deals, where they were read while our own one was looked for."""
+        """The fields of deals, if they were read during the search for our own field."""
         self._access_confirmed_until = 0.0
         self._headers = {"Accept": "application/json"} | ({"x-api-token": text} if token else {})
         self.fingerprint = fingerprint(self._api_url, text)
-        """What tells one token from another, and tells nothing of the token."""
+        """A fingerprint that tells one token from another and reveals nothing of the token."""
 
     @property
     def burst(self) -> int:
-        """How many requests a window of the burst limit holds."""
+        """The number of requests in a window of the burst limit."""
         return self._pace.limit
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
-        """Leave to make one request, once the pace allows it: take it before a lease."""
+        """Yield permission to make one request, once the pace allows it. Take it before a lease."""
         turn = await self._pace.turn()
         try:
             yield turn
@@ -137,19 +138,19 @@ class Pipedrive:
             turn.give_back()
 
     async def owner(self) -> Owner:
-        """The user and company the token belongs to; costs two tokens. Raises LookFailed."""
+        """Return the user and company of the token. Costs two tokens. Raises LookFailed."""
         return answers.owner(await self._current_user())
 
     def expect_admission(self) -> None:
-        """From now on ask nothing but whose token it is, until that token is admitted."""
+        """From now on, ask only for the owner of the token, until that token is admitted."""
         self._admitted = ""
 
     def admit(self, fingerprint: str) -> None:
-        """Ask under the token with this fingerprint, and no other: its account is the right one."""
+        """Ask only under the token with this fingerprint, which belongs to the right account."""
         self._admitted = fingerprint
 
     def deal_finder(self, database: Database, now: Callable[[], datetime]) -> DealIndex:
-        """Finds this account's deals; `now` tells our own time (UTC)."""
+        """Return the finder of this account's deals. `now` returns our own time (UTC)."""
         return DealIndex(database, self, now)
 
     async def create_deal(
@@ -162,7 +163,7 @@ class Pipedrive:
     ) -> Outcome:
         """Make an open deal; Accepted holds its id.
 
-        Its `holder` is written into our custom field, where the account has one.
+        Its `holder` is written into our custom field, if the account has one.
         """
         body: Json = {"title": title} | catalog.deal_body(fields)
         if self.deal_field is None or holder is None:
@@ -172,11 +173,12 @@ class Pipedrive:
         outcome = await self._create(DEALS, named, turn)
         if not isinstance(outcome, Refused):
             return outcome
-        # A person may have deleted the field: a refused deal was not made.
+        # A person may have deleted the field. A refused deal was not made.
         without = await self._create(DEALS, body, None)
         if not isinstance(without, Refused):
             self.deal_field = None
-        # Otherwise it was not for the field, and other users' deals need not wait for a look at it.
+        # Otherwise the field was not the reason, and other users' deals need not wait until it is
+        # checked.
         return without
 
     async def create_activity(
@@ -205,16 +207,16 @@ class Pipedrive:
             del self.sent[oldest]
 
     async def delete_activity(self, activity_id: ActivityId) -> Outcome:
-        """Delete an activity, for three tokens; one that is gone already is deleted."""
+        """Delete an activity, for three tokens. One that is already deleted counts as deleted."""
         answer = await self._request("DELETE", f"{ACTIVITIES}/{activity_id}")
         return answers.deleted(answer, activity_id)
 
     async def delete_deal(self, deal_id: DealId) -> Outcome:
-        """Delete a deal, for three tokens; one that is gone already is deleted."""
+        """Delete a deal, for three tokens. One that is already deleted counts as deleted."""
         return answers.deleted(await self._request("DELETE", f"{DEALS}/{deal_id}"), deal_id)
 
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
-        """Give an activity another note; doing it twice does no harm."""
+        """Replace the note of an activity. Doing it twice does no harm."""
         answer = await self._request("PATCH", f"{ACTIVITIES}/{activity_id}", body={"note": note})
         if not isinstance(answer, Answer):
             return answer
@@ -222,7 +224,7 @@ class Pipedrive:
         return Written(activity_id, written.changed_at if written else None)
 
     async def activity(self, activity_id: ActivityId) -> Activity | None:
-        """An activity as it is now; None if it was deleted. One token. Raises LookFailed."""
+        """Return an activity as it is now; None if it was deleted. One token. Raises LookFailed."""
         entry = answers.existing(await self._request("GET", f"{ACTIVITIES}/{activity_id}"))
         if entry is None:
             return None
@@ -231,7 +233,7 @@ class Pipedrive:
         return found
 
     async def deal(self, deal_id: DealId) -> Item | None:
-        """A deal as it is now; None if it was deleted. Costs one token. Raises LookFailed."""
+        """Return a deal as it is now, or None if it was deleted. One token. Raises LookFailed."""
         entry = answers.existing(await self._request("GET", f"{DEALS}/{deal_id}"))
         if entry is None:
             return None
@@ -240,15 +242,15 @@ class Pipedrive:
         return deal
 
     async def deal_contents(self, deal_id: DealId) -> DealContents | None:
-        """A deal with what it holds; None if it was deleted. One token. Raises LookFailed."""
+        """Return a deal with its contents; None if it was deleted. One token. Raises LookFailed."""
         return await contents.read(self._request, f"{DEALS}/{deal_id}")
 
     async def target(self, target: Target) -> Seen | Unusable:
-        """What a target is now, for at most two tokens. Raises LookFailed."""
+        """Return what a target is now, for at most two tokens. Raises LookFailed."""
         return await targets.read(self._request, target)
 
     async def search_targets(self, term: str) -> tuple[Hit, ...]:
-        """What has this in its name, for 20 tokens. Raises LookFailed."""
+        """Return the objects with this term in their names, for 20 tokens. Raises LookFailed."""
         query: Query = {"term": term, "item_types": ",".join(TargetKind), "limit": targets.SHOWN}
         return targets.found(await self._search(targets.SEARCH, query))
 
@@ -260,16 +262,16 @@ class Pipedrive:
             allowed.end(None)
 
     async def activity_page(self, cursor: str | None) -> ListPage:
-        """A page of all activities, the newest first, for 10 tokens. Raises LookFailed."""
+        """Return a page of all activities, newest first, for 10 tokens. Raises LookFailed."""
         query: Query = {"sort_by": "id", "sort_direction": "desc"}
         return await self._page(ACTIVITIES, query, cursor, answers.activity)
 
     async def deal_list_page(self, cursor: str | None) -> ListPage:
-        """A page of all deals that are not archived, for 10 tokens. Raises LookFailed."""
+        """Return a page of all deals that are not archived, for 10 tokens. Raises LookFailed."""
         return await self._page(DEALS, newest_first(None), cursor, answers.deal)
 
     async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
-        """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
+        """Return those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
         query: Query = {"ids": ",".join(str(number) for number in ids)}
         found: set[ActivityId] = set()
         unread = 0
@@ -281,17 +283,17 @@ class Pipedrive:
         return frozenset(found)
 
     async def deal_field_code(self, name: str) -> str | None:
-        """The code of our custom field of deals; see `catalog.deal_field_code`."""
+        """Return the code of our custom field of deals; see `catalog.deal_field_code`."""
         code, fields = await catalog.deal_field_code(self._request, name)
         self.deal_fields = fields or None
         return code
 
     async def catalog(self, wanted: Collection[Listed]) -> Catalog:
-        """These lists of the account. Raises LookFailed."""
+        """Return these lists of the account. Raises LookFailed."""
         return await catalog.read(self._request, wanted)
 
     async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
-        """A page of the deals, oldest first, for 10 tokens. Raises LookFailed.
+        """Return a page of the deals, oldest first, for 10 tokens. Raises LookFailed.
 
         `since` limits the list to deals that changed at or after this time by Pipedrive's clock;
         then closed deals are included.
@@ -301,7 +303,7 @@ class Pipedrive:
         return await self._page(DEALS, query, cursor, answers.deal)
 
     async def search_deals(self, title: str) -> Hits:
-        """Open deals with this title in any case, for 20 tokens. Raises LookFailed.
+        """Return open deals with this title in any case, for 20 tokens. Raises LookFailed.
 
         The search lags behind the writes by seconds.
         """
@@ -315,13 +317,13 @@ class Pipedrive:
         return read_hits(await self._search(SEARCH, query), SEARCH, answers.deal)
 
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
-        """The deals that changed after `since`, or all, newest first. Raises LookFailed."""
+        """Yield the deals that changed after `since`, or all, newest first. Raises LookFailed."""
         return self._pages(DEALS, newest_first(since), answers.deal)
 
     async def activities(
         self, deal_id: DealId | None, *, since: datetime | None
     ) -> AsyncIterator[Activities]:
-        """Activities that changed after `since`, or all, newest first; of one deal or of all.
+        """Yield activities of one deal or of all that changed after `since`, or all, newest first.
 
         Raises LookFailed.
         """
@@ -351,7 +353,7 @@ class Pipedrive:
         after = {"cursor": cursor} if cursor else {}
         sizes = self._sizes[path]
         asked_under = self.fingerprint
-        # Where Pipedrive fails now and then, a list of many pages would else hardly ever be read.
+        # If Pipedrive fails now and then, a list of many pages would otherwise hardly ever be read.
         tries = 1 if cursor is None else 2
         while tries:
             size = sizes.current

@@ -1,7 +1,7 @@
-"""What a deal holds: the numbers of its activities, notes and so on, which it shows when asked.
+"""The contents of a deal: the numbers of its activities, notes and so on.
 
-Fields and costs follow Pipedrive's developer documentation of autumn 2026. It does not say how soon
-a number follows what it counts.
+A deal shows them on request. Fields and costs follow Pipedrive's developer documentation of autumn
+2026. It does not say how soon a number follows what it counts.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ HOLDS = {
     "email_messages_count": "emails",
     "participants_count": "participants",
 }
-"""The fields that a deal shows when asked, and what they count. Followers are not among them: the
+"""The fields that a deal shows on request, and what they count. Followers are not among them: the
 owner of a deal follows it."""
 BY_HAND = "ManuallyCreated"
 """The `origin` of a deal that was made in the application."""
@@ -26,7 +26,7 @@ Get = Callable[[str, str, Mapping[str, str | int]], Awaitable[Told]]
 
 
 async def read(get: Get, path: str) -> DealContents | None:
-    """A deal with what it holds; None if it was deleted. Raises LookFailed."""
+    """Return a deal with its contents, or None if it was deleted. Raises LookFailed."""
     entry = existing(await get("GET", path, {"include_fields": ",".join(HOLDS)}))
     if entry is None:
         return None

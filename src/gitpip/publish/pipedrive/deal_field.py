@@ -1,4 +1,4 @@
-"""The custom field of ours on deals: it holds the user's GitHub id, which no rename changes."""
+"""The custom field of ours on deals. It holds the user's GitHub id, which survives a rename."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +15,12 @@ from gitpip.store.database import Database
 
 NAME = "gitpip GitHub id"
 TRIED_AGAIN_AFTER = timedelta(days=1)
-"""Where the account does not let us make the field: a person may allow it later."""
+"""The wait before the field is tried again if the account does not let us make it: a person may
+allow it later."""
 FAILED_AGAIN_AFTER = timedelta(minutes=10)
 WITHOUT_HOST = "api.github.com"
-"""Its ids stand alone; those of another GitHub follow its host, as they are given anew there."""
+"""The GitHub whose ids stand alone. Those of another GitHub follow its host, as the same ids are
+used again there."""
 
 log = get_logger()
 
@@ -29,11 +31,11 @@ class FieldsApi(Protocol):
     deal_field: str | None
 
     async def deal_field_code(self, name: str) -> str | None:
-        """The code of the field with this name; None where there can be none."""
+        """Return the code of the field with this name, or None if there can be none."""
 
 
 class DealField:
-    """Finds or makes the field once for each account, and goes on without it where it can't be."""
+    """Finds or makes the field once for each account, and continues without it if that fails."""
 
     def __init__(
         self, database: Database, pipedrive: FieldsApi, now: Callable[[], datetime]
@@ -42,31 +44,31 @@ class DealField:
         self._pipedrive = pipedrive
         self._now = now
         self._github: str | None = None
-        """The host of the GitHub that the users are of."""
+        """The host of the GitHub that the users belong to."""
         self._used: str | None = None
-        """The field that deals were last sent with."""
+        """The field with which deals were last sent."""
 
     def value(self, github_id: GitHubId | None) -> str | None:
-        """What the field says on the deal of a user."""
+        """Return the value of the field on the deal of a user."""
         if github_id is None:
             return None
         alone = self._github in (None, WITHOUT_HOST)
         return str(github_id) if alone else f"{self._github}:{github_id}"
 
     def holder(self, deal: Item) -> str | None:
-        """The user that our field of a deal names: see `value`."""
+        """Return the user named by our field of a deal: see `value`."""
         code = self._pipedrive.deal_field
         value = deal.custom_fields.get(code) if code else None
         return value.strip() if isinstance(value, str) and value.strip() else None
 
     def without_others(self, deal: Item) -> Item:
-        """The deal with no custom field but ours: a company can have hundreds, on every deal."""
+        """Return the deal with our custom field only: a company can have hundreds of others."""
         code = self._pipedrive.deal_field
         ours = {name: value for name, value in deal.custom_fields.items() if name == code}
         return replace(deal, custom_fields=ours)
 
     async def prepare(self) -> None:
-        """Make the client use the field. Raises LookFailed where Pipedrive asked to wait."""
+        """Make the client use the field. Raises LookFailed if Pipedrive asked to wait."""
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
             github = await accounts.bound(transaction, Vendor.GITHUB)

@@ -1,12 +1,12 @@
-"""Which open deal is a user's, found at a bounded cost.
+"""The index of open deals, which finds the deal of a user at a limited cost.
 
-A company can have thousands of deals, and a list shows 500 for 10 tokens. So the list is read one
-page for each user who needs a deal, and what was read is kept; until it is complete, the search (20
-tokens) answers, as it does where something in the list can't be read. Later only what changed since
-is read, from the time by Pipedrive's own clock.
+A company can have thousands of deals, and a list shows 500 for 10 tokens. So one page of the list
+is read for each user who needs a deal, and what was read is kept. Until the list is complete, or if
+something in it can't be read, the search (20 tokens) answers. After that, only what has changed is
+read, from the time by Pipedrive's own clock.
 
-A deal is a user's where our custom field holds the user's GitHub id, else where its title is what
-the template makes of the login, or the login alone. Logins change hands: a deal that belongs to one
+A deal is a user's if our custom field holds the user's GitHub id, or else if its title is what the
+template makes of the login, or the login alone. Logins change hands: a deal that belongs to one
 user, by its field or by our own rows, is given to no other.
 """
 
@@ -34,18 +34,18 @@ from gitpip.store.database import Database
 from gitpip.store.publications import deals
 
 KNOWN_FOR = timedelta(minutes=1)
-"""How long after a complete reading nothing is read again."""
+"""The time after a complete reading in which nothing is read again."""
 OVERLAP = timedelta(minutes=1)
 """Subtracted from the time of the last reading: a list may lag behind the writes."""
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """A list under way: what changed since `since` (None: all open deals), and how far it is."""
+    """A list that is being read: deals changed since `since` (None: all open deals)."""
 
     since: datetime | None
     started_at: datetime | None
-    """The time by Pipedrive's clock; None before the first page."""
+    """The time by Pipedrive's clock, or None before the first page."""
     cursor: str | None
 
 
@@ -56,13 +56,13 @@ class DealsApi(FieldsApi, Protocol):
     now: datetime | None
 
     async def deal(self, deal_id: DealId) -> Item | None:
-        """A deal as it is now; None if it was deleted."""
+        """Return a deal as it is now, or None if it was deleted."""
 
     async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
-        """A page of the deals, oldest first."""
+        """Return a page of the deals, oldest first."""
 
     async def search_deals(self, title: str) -> Hits:
-        """Open deals with this title in any case."""
+        """Return open deals with this title in any case."""
 
     async def create_deal(
         self,
@@ -76,7 +76,7 @@ class DealsApi(FieldsApi, Protocol):
 
 
 class DealIndex:
-    """The open deals of one account, as far as they were read. `now` tells our own time (UTC)."""
+    """The open deals of one account, as far as they were read. `now` returns our own time (UTC)."""
 
     def __init__(
         self, database: Database, pipedrive: DealsApi, now: Callable[[], datetime]
@@ -98,14 +98,14 @@ class DealIndex:
         """Whether a page held something that can't be read: it may be the deal of any user."""
 
     async def prepare(self) -> None:
-        """Learn which custom field holds the users. Raises LookFailed where that is to wait."""
+        """Learn which custom field holds the users. Raises LookFailed if that must wait."""
         await self._field.prepare()
 
     async def find(self, wanted: Deal, titles: Sequence[str]) -> Item | None:
-        """The open deal of a user: by our field, then by the first of these titles that one has.
+        """Return the open deal of a user: by our field, or by the first of these titles found.
 
-        Of several, the one with the exact case, then the oldest. Costs at most 10 tokens, 20 for
-        each title, and one for each deal that may be it. Raises LookFailed.
+        Of several, it takes the one with the exact case, then the oldest. Costs at most 10 tokens,
+        20 for each title, and one for each deal that may be it. Raises LookFailed.
         """
         await self.prepare()
         if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):
@@ -122,27 +122,27 @@ class DealIndex:
             if (mine := await self._still(deal_id, wanted, titles)) is not None:
                 return mine
         if unread:
-            raise LookFailed(UNREAD_ENTRIES)  # it may be the deal: no second one is made
+            raise LookFailed(UNREAD_ENTRIES)  # this may be the deal, so no second one is made
         return None
 
     async def create(self, wanted: Deal, title: str, fields: DealFields, turn: Turn) -> Outcome:
-        """Make a user's deal, with GitHub's id where the account has our field."""
+        """Make a user's deal, with GitHub's id if the account has our field."""
         holder = self._field.value(wanted.github_id)
         return await self._pipedrive.create_deal(title, holder, fields=fields, turn=turn)
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:
-        """Whether a deal is this user's, and no other's: by our field, or the title as sent."""
+        """Return whether a deal belongs to this user only: by our field, or the title as sent."""
         if not deal.is_open or self.sign(deal) not in self.signs(wanted):
             return False
         return not await self._belongs_to_another(DealId(deal.id), wanted)
 
     def sign(self, deal: Item) -> Sign:
-        """What tells whose deal it is: the holder that our field names, else the title."""
+        """Return the sign of whose deal it is: the holder in our field, or else the title."""
         holder = self._field.holder(deal)
         return (None, deal.text.lower()) if holder is None else (holder, None)
 
     def signs(self, wanted: Deal) -> frozenset[Sign]:
-        """What one of this user's deals can have."""
+        """Return the signs that a deal of this user can have."""
         title: Sign = (None, wanted.sent_title.lower())
         value = self._field.value(wanted.github_id)
         return frozenset({title} if value is None else {title, (value, None)})
@@ -155,7 +155,7 @@ class DealIndex:
             deal = self._deals.get(deal_id)
             if deal is None or self._field.holder(deal) is not None:
                 return False
-            # One that another user's lost request may have made.
+            # This may be one that another user's lost request has made.
             return await deals.is_expected(transaction, deal.text, besides=wanted.user_key)
 
     def note(self, deal: Item) -> None:
@@ -168,7 +168,7 @@ class DealIndex:
                 self._by_github_id[holder].add(deal.id)
 
     def drop(self, deal_id: int) -> None:
-        """Forget a deal that is not open any more."""
+        """Forget a deal that is no longer open."""
         deal = self._deals.pop(deal_id, None)
         if deal is not None:
             self._by_title[deal.text.lower()].discard(deal_id)
@@ -185,7 +185,7 @@ class DealIndex:
         return found
 
     async def _still(self, deal_id: int, wanted: Deal, titles: Sequence[str]) -> Item | None:
-        """A deal as it is now; None where it is not the user's any more."""
+        """Return a deal as it is now, or None if it is no longer the user's."""
         try:
             deal = await self._pipedrive.deal(DealId(deal_id))
         except LookFailed as failure:
@@ -198,10 +198,10 @@ class DealIndex:
         return deal if mine else None
 
     async def _up_to_date(self) -> bool:
-        """Read one page further; True once everything up to now is known."""
+        """Read one page further; return True once everything up to now is known."""
         now = self._now()
         age = None if self._complete_at is None else now - self._complete_at
-        # A clock that was set back makes it old.
+        # If our clock was set back, the reading counts as old.
         if age is not None and timedelta(0) <= age <= KNOWN_FOR:
             return not self._unread
         reading = self._reading
@@ -215,7 +215,7 @@ class DealIndex:
             self._reading = replace(reading, cursor=page.cursor)
             return False
         if reading.started_at is None:
-            # Without a time by Pipedrive's clock everything is read again next time.
+            # Without a time by Pipedrive's clock, everything is read again next time.
             self._reading = _Reading(None, None, None)
         else:
             self._reading = _Reading(reading.started_at - OVERLAP, None, None)

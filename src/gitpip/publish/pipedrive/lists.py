@@ -1,10 +1,10 @@
-"""One page of a list: everything that can be read is read, and the rest is counted.
+"""The pages of lists: every readable entry is read, and the others are counted.
 
-A list may hold something odd: null, a text, an object without an id, or one whose text is none. It
-must not stop what the other entries are read for, so it is left out and logged. What it could have
-been matters in one case: an activity that can't be read may hold the marker that is looked for, and
-a deal may be the one that is looked for. So `unread` tells those who would conclude from the list
-that something is absent: they must not.
+A list may hold something odd: null, a text, an object without an id, or one whose text is missing.
+That must not stop the reading of the other entries, so it is left out and logged. It matters in one
+case: an unreadable activity may hold the marker searched for, and an unreadable deal may be the one
+searched for. So a caller must not conclude from a list with `unread` entries that something is
+absent.
 """
 
 from collections.abc import Callable
@@ -18,21 +18,21 @@ from gitpip.publish.destination import Item, ListPage, LookFailed
 from gitpip.publish.pipedrive.answers import Answer, Json, data, next_cursor
 
 SHOWN = 200
-"""How many characters of something odd are logged."""
+"""The most characters of something odd that are logged."""
 
 log = get_logger()
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What a search found, and how many of its hits could not be read."""
+    """The hits of a search, and how many of them could not be read."""
 
     items: tuple[Item, ...]
     unread: int
 
 
 def read_hits(answer: Answer | Outcome, path: str, read: Callable[[object], Item | None]) -> Hits:
-    """What a search found. Raises LookFailed."""
+    """Return the hits of a search. Raises LookFailed."""
     found = data(answer)
     hits = found.get("items") if isinstance(found, dict) else None
     if not isinstance(hits, list):
@@ -45,10 +45,10 @@ def read_hits(answer: Answer | Outcome, path: str, read: Callable[[object], Item
 def read_page(
     answer: Answer | Outcome, path: str, read: Callable[[object], Item | None], *, asked: int
 ) -> ListPage:
-    """One page of the list `path`, of which `asked` entries were asked for. Raises LookFailed.
+    """Return one page of the list `path`, of which `asked` entries were requested.
 
     A page that does not say whether it is the last one counts as the last if it is not full, but
-    something may be missing then.
+    something may be missing then. Raises LookFailed.
     """
     entries = _entries(answer, path)
     items = readable(entries, path, read)
@@ -67,7 +67,7 @@ class Fields:
 
 
 def read_fields(answer: Answer | Outcome, path: str, *, asked: int) -> Fields:
-    """One page of the list of fields. Raises LookFailed."""
+    """Return one page of the list of fields. Raises LookFailed."""
     entries = _entries(answer, path)
     fields = tuple(
         entry
@@ -88,7 +88,7 @@ def _entries(answer: Answer | Outcome, path: str) -> list[object]:
 
 
 def _cursor(answer: Answer | Outcome, path: str, *, is_full: bool) -> tuple[str | None, bool]:
-    """The cursor of the next page, and whether the answer tells it."""
+    """Return the cursor of the next page, and whether the answer tells it."""
     try:
         return next_cursor(answer), True
     except LookFailed:
@@ -101,7 +101,7 @@ def _cursor(answer: Answer | Outcome, path: str, *, is_full: bool) -> tuple[str 
 def readable(
     entries: list[object], path: str, read: Callable[[object], Item | None]
 ) -> tuple[Item, ...]:
-    """Those entries of a list that can be read; the others are logged."""
+    """Return the readable entries of a list. The others are logged."""
     found = [(entry, read(entry)) for entry in entries]
     odd = [entry for entry, one in found if one is None]
     if odd:
@@ -111,11 +111,11 @@ def readable(
 
 
 def newest_first(since: datetime | None) -> dict[str, str | int]:
-    """The query of a list from its newest entry on, of all or of what changed after `since`."""
+    """Return the query for a list, newest first, of all or of what changed after `since`."""
     query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
     return query | ({"updated_since": whole_seconds(since)} if since else {})
 
 
 def whole_seconds(moment: datetime) -> str:
-    """A time as Pipedrive takes it: it refuses fractions of a second."""
+    """Return a time in Pipedrive's format, which has no fractions of a second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

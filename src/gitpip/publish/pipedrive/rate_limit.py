@@ -1,4 +1,4 @@
-"""How fast Pipedrive may be asked: its burst limit, kept from our side."""
+"""The pace of requests to Pipedrive, which keeps to its burst limit."""
 
 import asyncio
 import time
@@ -16,22 +16,23 @@ WINDOW = timedelta(seconds=2)
 SMALLEST_LIMIT = 20
 """The limit of the smallest plan holds until the headers announce another."""
 HUNG = timedelta(seconds=4)
-"""A request without an answer for so long was seen by the server, or never will be."""
+"""The age at which a request without an answer was seen by the server, or never will be."""
 REMEMBERED = timedelta(seconds=10)
-"""How long what others used is taken for what they will use."""
+"""The time for which the number of requests by others is assumed to continue."""
 ANSWERS_COMPARED = 9
 SPREAD = 0.8
-"""Two requests are so much of the time apart that they are if they are spread evenly."""
+"""Two requests keep at least this part of the distance that an even spread would give them."""
 OTHERS_VARY = 10
-"""Others may use a tenth of the limit more than they were seen to use."""
+"""The part of the limit (a tenth) that others may use beyond what they were seen to use."""
 LONGEST_WAIT = timedelta(minutes=1)
-"""What is announced beyond that is no burst limit; a refusal will name the pause."""
+"""The longest announced wait that can be a burst limit. A refusal will name a longer pause."""
 EARLIEST_EPOCH = 1_000_000_000
-"""A larger number of seconds is no wait but a time (2001 or later), as other APIs announce it."""
+"""The smallest number of seconds that is a time (2001 or later), as other APIs announce it, and not
+a wait."""
 
 
 def shortest_time(activities: int) -> timedelta:
-    """How long so many activities take at the least, on the smallest plan with one seat."""
+    """Return the least time for that many activities, on the smallest plan with one seat."""
     whole_days = max(activities * ACTIVITY_TOKENS - 1, 0) // DAILY_TOKENS
     return whole_days * timedelta(days=1) + activities % (DAILY_TOKENS // ACTIVITY_TOKENS) * (
         WINDOW / SMALLEST_LIMIT
@@ -39,7 +40,7 @@ def shortest_time(activities: int) -> timedelta:
 
 
 class Turn:
-    """Leave to make one request: it counts from the moment it was given until it has aged."""
+    """Permission to make one request. It counts from the moment it was given until it has aged."""
 
     def __init__(self, pace: "RateLimiter", started: float) -> None:
         self._pace = pace
@@ -47,11 +48,11 @@ class Turn:
         self.ended: float | None = None
 
     def end(self, headers: Mapping[str, str] | None) -> None:
-        """The request has ended, with its answer's headers where there was an answer."""
+        """Note that the request has ended, with the headers of its answer if there was one."""
         self._pace.note_end(self, headers)
 
     def give_back(self) -> None:
-        """No request was made; nothing happens if one was."""
+        """Return the permission unused. Does nothing if a request was made."""
         self._pace.forget(self)
 
     @property
@@ -64,11 +65,12 @@ class Turn:
 class RateLimiter:
     """Lets requests go, several at once, so that no window ever holds more than its limit.
 
-    When the server saw a request is unknown, so it counts as long as it is under way and for a
-    window after. What others use of the same limit is left to them, as far as the headers tell.
+    The time at which the server saw a request is unknown, so a request counts while it is under way
+    and for a window after. The share of the limit that others use is left to them, as far as the
+    headers show it.
 
-    `rest` is how long to wait before the first request, for a predecessor's requests to age.
-    `clock` tells seconds that never go back.
+    `rest` is how long to wait before the first request, so that a predecessor's requests age.
+    `clock` returns seconds that never go back.
     """
 
     def __init__(
@@ -80,12 +82,12 @@ class RateLimiter:
     ) -> None:
         self._clock = clock
         self.limit = limit
-        """How many requests a window holds, as last announced."""
+        """The number of requests in a window, as last announced."""
         self._turns: list[Turn] = []
         self._seen: deque[int] = deque(maxlen=ANSWERS_COMPARED)
-        """How many requests of others were in the window, by each of the last answers."""
+        """The number of others' requests in the window, by each of the last answers."""
         self._others: deque[tuple[float, int]] = deque()
-        """When so many requests of others were seen in the window."""
+        """The times at which others' requests were seen in the window, with their number."""
         self._not_before = clock() + rest.total_seconds()
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -101,38 +103,39 @@ class RateLimiter:
             return self.begin()
 
     def begin(self) -> Turn:
-        """Count a request that starts now; there must be no `delay`."""
+        """Count a request that starts now. There must be no `delay`."""
         turn = Turn(self, self._clock())
         self._turns.append(turn)
         return turn
 
     def delay(self) -> timedelta:
-        """How long a request has to wait from now on, unless one ends earlier; 0 if not at all."""
+        """Return how long a request has to wait, unless one ends earlier; 0 if not at all."""
         now, start = self._clock(), self._not_before
         reserve = self._reserve(now)
         allowed = max(self.limit - reserve, 1)
         leaving = sorted(turn.leaves for turn in self._turns if turn.leaves > now)
         if len(leaving) >= allowed:
             start = max(start, leaving[len(leaving) - allowed])
-        # One is left to others also while nobody is seen: else they could never be seen.
+        # One is left to others even if none of theirs was seen: otherwise none could ever be seen.
         allowed = max(self.limit - max(reserve, 1), 1)
         window = WINDOW.total_seconds()
         aging = [turn.started + window for turn in self._turns if turn.started + window > now]
         if len(aging) >= allowed:
             start = max(start, aging[len(aging) - allowed])
         if aging:
-            # All of a window's requests at its beginning would leave others nothing for its rest.
+            # If all requests came at the beginning of a window, others would have nothing for its
+            # rest.
             start = max(start, aging[-1] - window + window / allowed * SPREAD)
         return timedelta(seconds=max(0.0, start - now))
 
     def forget(self, turn: Turn) -> None:
-        """Count a request no more that was not made."""
+        """Stop counting a request that was not made."""
         if turn.ended is None and turn in self._turns:
             self._turns.remove(turn)
             self._changed.set()
 
     def note_end(self, turn: Turn, headers: Mapping[str, str] | None) -> None:
-        """End a turn, and learn from the answer's headers what others use; see `Turn.end`."""
+        """End a turn, and learn the usage of others from the answer's headers; see `Turn.end`."""
         now = turn.ended = self._clock()
         self._changed.set()
         oldest = now - 2 * WINDOW.total_seconds()
@@ -156,7 +159,7 @@ class RateLimiter:
             self._not_before = now + wait
 
     def _reserve(self, now: float) -> int:
-        """How many requests of a window are left to others who use the token."""
+        """Return how many requests of a window are left to others with the same token."""
         while self._others and self._others[0][0] < now - REMEMBERED.total_seconds():
             self._others.popleft()
         if not self._others:
@@ -165,21 +168,21 @@ class RateLimiter:
         return most + self.limit // OTHERS_VARY if most else 0
 
     def _ours_around(self, turn: Turn) -> int:
-        """How many requests of ours were in the server's window when it answered one.
+        """Return how many of our requests were in the server's window when it answered this one.
 
-        As if the server saw each as long after its start; since that varies, it can be wrong by a
-        few, which the middle one of several answers is not.
+        This assumes that the server saw each request equally long after its start. Since that
+        varies, it can be wrong by a few, which the median of several answers is not.
         """
         since = turn.started - WINDOW.total_seconds()
-        # The turn itself may have been dropped meanwhile, as one that hung.
+        # The turn itself may have been dropped in the meantime, as one that hung.
         others = (each for each in self._turns if each is not turn)
         return 1 + sum(since < each.started <= turn.started for each in others)
 
 
 def seconds_left(headers: Mapping[str, str], name: str) -> int | None:
-    """How many seconds a header announces; also where it holds the time of the end, as an epoch.
+    """Return how many seconds a header announces, also if it holds the end as an epoch time.
 
-    Such a time is compared with the answer's own `Date`, else with the clock.
+    An epoch time is compared with the answer's own `Date`, or else with the clock.
     """
     value = number(headers, name)
     if value is None or value < EARLIEST_EPOCH:
@@ -189,5 +192,5 @@ def seconds_left(headers: Mapping[str, str], name: str) -> int | None:
 
 
 def number(headers: Mapping[str, str], name: str) -> int | None:
-    """A header's whole number, or None where it is missing or none."""
+    """Return a header's whole number, or None if it is missing or not a number."""
     return header_number(headers.get(name))

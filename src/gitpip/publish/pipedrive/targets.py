@@ -1,4 +1,4 @@
-"""Targets at Pipedrive: what an activity names to be put there, what there is, and what is found.
+"""Targets at Pipedrive: the fields of an activity put there, reading one, and searching for some.
 
 Costs and fields follow Pipedrive's developer documentation of autumn 2026. Leads are v1's.
 """
@@ -14,7 +14,7 @@ from gitpip.vendor_values import whole_number, words
 
 SEARCH = "/v2/itemSearch"
 SHOWN = 20
-"""Hits of a search: a person who sees more types a longer term."""
+"""The most hits of a search: a person who sees more types a longer term."""
 LONGEST_TITLE = 200
 _PATHS = {
     TargetKind.DEAL: "/v2/deals/{}",
@@ -26,7 +26,7 @@ Get = Callable[[str, str], Awaitable[Told]]
 
 
 def body_of(place: Place) -> Json:
-    """The fields of an activity that is put there: of deal, lead and project it can name one."""
+    """Return the fields that put an activity there: it can name one of deal, lead and project."""
     body: Json = {}
     if place.person_id is not None:
         body["participants"] = [{"person_id": place.person_id, "primary": True}]
@@ -46,7 +46,7 @@ def body_of(place: Place) -> Json:
 
 
 async def read(get: Get, target: Target) -> Seen | Unusable:
-    """What a target is now, for one or two tokens; or why nothing can be put there.
+    """Return what a target is now, for one or two tokens, or why nothing can be put there.
 
     Raises LookFailed.
     """
@@ -82,7 +82,7 @@ def _title(entry: Json) -> str:
 
 
 def found(answer: object) -> tuple[Hit, ...]:
-    """The hits of a search; what can't be read is left out. Raises LookFailed."""
+    """Return the hits of a search that can be read. Raises LookFailed."""
     held = data(answer) if isinstance(answer, Answer) else None
     hits = held.get("items") if isinstance(held, dict) else None
     if not isinstance(hits, list):
