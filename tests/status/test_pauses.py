@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -85,6 +86,18 @@ async def test_a_person_pauses_publishing_once_until_something_is_said_anew(rows
         ("bob", "until 2026-05-05 00:00 UTC: a fair"),
         ("eve", "until it is resumed: a fair"),
     ]
+
+
+@pytest.mark.parametrize("name", get_args(pauses.Pausable))
+async def test_each_part_that_can_be_paused_tells_its_pause_and_its_end(
+    rows: Rows, name: str
+) -> None:
+    assert name in pauses.PAUSABLE
+    async with rows.database.begin() as transaction:
+        await pauses.pause(transaction, name, Pause(SOON, "why"), now=NOW)
+        await pauses.resume(transaction, name, NOW)
+    told = await events.latest(rows.database, EventsWanted(), limit=9)
+    assert {f"{name}.paused", f"{name}.resumed"} <= {event.kind for event in told}
 
 
 @pytest.mark.parametrize("name", pauses.PAUSABLE)
