@@ -1,9 +1,11 @@
 """Trying now ends a pause once, audited; what GitHub asked for is kept."""
 
 import asyncio
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -26,6 +28,7 @@ from gitpip.store.status import pauses
 from gitpip.store.users.users import find
 from tests.status.conftest import NOW, Rows
 
+SOURCE = Path(__file__).parents[2] / "src" / "gitpip"
 SOON, LATER = NOW + timedelta(minutes=30), NOW + timedelta(hours=2)
 REFUSED_FOR = {
     "watching": PauseCause.RATE_LIMIT,
@@ -98,6 +101,12 @@ async def test_each_part_that_can_be_paused_tells_its_pause_and_its_end(
         await pauses.resume(transaction, name, NOW)
     told = await events.latest(rows.database, EventsWanted(), limit=9)
     assert {f"{name}.paused", f"{name}.resumed"} <= {event.kind for event in told}
+
+
+def test_the_names_of_pauses_are_declared_in_one_place() -> None:
+    name = re.compile(r"\"(sweeping|reading|examining)\"")  # the others also name something else
+    places = [path for path in SOURCE.rglob("*.py") if name.search(path.read_text())]
+    assert places == [SOURCE / "store" / "status" / "pauses.py"]
 
 
 @pytest.mark.parametrize("name", pauses.PAUSABLE)

@@ -12,9 +12,7 @@ from gitpip.modes import PublishingMode
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status.budgets import Budget
-
-Pausable = Literal["watching", "sweeping", "reading", "publishing", "examining"]
-"""The names of `pauses.PAUSABLE`."""
+from gitpip.store.status.pauses import Pausable
 
 
 class ActivityBody(BaseModel):

@@ -15,7 +15,6 @@ from gitpip.bodies.status import (
     FreshnessBody,
     HeldBackBody,
     ListsBody,
-    Pausable,
     ProblemBody,
     StatusBody,
     TriedBody,
@@ -29,16 +28,13 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import known_budgets
+from gitpip.store.status.pauses import STOPS_PUBLISHING, STOPS_WATCHING, Pausable
 from gitpip.store.users import schedule, users
 from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
 VERSION = version("gitpip")
-STOPS_WATCHING: tuple[Pausable, ...] = ("watching", "reading")
-"""Those of `pauses.STOPS_WATCHING`."""
-STOPS_PUBLISHING: tuple[Pausable, ...] = ("publishing", "examining")
-"""Those of `pauses.STOPS_PUBLISHING`."""
 NotesAct = Literal["retry", "leave"]
 CountPublications = Callable[[Transaction], Awaitable[Mapping[PublicationState, int]]]
 
