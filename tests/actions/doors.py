@@ -68,6 +68,11 @@ class Request:
     after: "Request | None" = None
     """What is asked for before, and is no part of the act: only what it leaves counts."""
 
+    @property
+    def earlier(self) -> "list[Request]":
+        """All that is asked for before, the first one first."""
+        return [*self.after.earlier, self.after] if self.after else []
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -147,10 +152,13 @@ class House:
                 )
             )
             accept = {"accept": "text/html" if as_page else "application/json"}
-            if before := request.after:
+            for before in request.earlier:
                 file = {"file": before.file} if before.file else None
-                made = await client.post(before.path, headers=accept, files=file)
+                made = await client.post(
+                    before.path, headers=accept, files=file, data=None if file else before.fields
+                )
                 assert made.status_code < 400, made.text
+            if request.after:
                 async with database.begin() as transaction:
                     await transaction.execute(delete(schema_access.audit))
             with_json = not as_page and request.file is None and request.method != "DELETE"

@@ -7,6 +7,7 @@ from tests.actions.doors import Refused, Request
 FIRST = f"{1:020}"
 COOKIE = Request("POST", "/seen")
 """A browser without a key is recorded once it sends its cookie."""
+MARKED = Request("POST", "/seen", {"gist": FIRST}, after=COOKIE)
 UNRECORDED = {inbox.mark, inbox.mark_all, inbox.undo}
 """What a person has read is that person's business alone."""
 INBOX = [
@@ -29,9 +30,17 @@ INBOX = [
     Case(
         "everything is marked as read",
         inbox.mark_all,
-        None,
+        None,  # a browser has read other gists before; see below
         api("POST", "/inbox/marks", everything=True),
         ("inbox", "read", "--all"),
+        tables=("home_visits", "inbox_lines", "visits"),
+    ),
+    Case(
+        "everything is marked as read in a browser",
+        inbox.mark_all,
+        Request("POST", "/seen", {"everything": "true"}, after=COOKIE),
+        None,
+        None,
         tables=("home_visits", "inbox_lines", "visits"),
     ),
     Case(
@@ -47,10 +56,18 @@ INBOX = [
     Case(
         "a mark is undone",
         inbox.undo,
-        None,
+        None,  # a browser undoes a mark of its own; see below
         api("POST", "/inbox/marks/1/undo"),
         ("inbox", "undo", "1"),
         tables=("home_visits", "inbox_marks"),
+    ),
+    Case(
+        "a mark of a browser is undone",
+        inbox.undo,
+        Request("POST", "/seen/2/undo", after=MARKED),
+        None,
+        None,
+        tables=("home_visits",),
     ),
     Case(
         "no mark is undone",
@@ -82,11 +99,19 @@ INBOX = [
     Case(
         "a filter is deleted",
         inbox.delete_filter,
-        None,
+        None,  # a browser deletes a filter of its own; see below
         api("DELETE", "/inbox/filters/1"),
         ("inbox", "delete", "1"),
         audit=(("filter.deleted", "python"),),
         tables=("inbox_filters",),
+    ),
+    Case(
+        "a filter of a browser is deleted",
+        inbox.delete_filter,
+        Request("POST", "/inbox/filters/2/delete", after=post("/inbox/filters", name="mine")),
+        None,
+        None,
+        audit=(("filter.deleted", "mine"),),
     ),
     Case(
         "no filter is deleted",

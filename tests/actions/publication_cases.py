@@ -293,7 +293,7 @@ PUBLICATIONS = [
 ]
 MISSING = "activities-missing"
 WORK = [
-    # gitpip check makes the check as well; see below.
+    # gitpip check makes the check as well; see test_doors.py.
     Case(
         "a check of all users",
         checks.request,

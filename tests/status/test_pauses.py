@@ -1,9 +1,12 @@
 """Trying now ends a pause once, audited; what GitHub asked for is kept."""
 
 import asyncio
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -25,6 +28,7 @@ from gitpip.store.status import pauses
 from gitpip.store.users.users import find
 from tests.status.conftest import NOW, Rows
 
+SOURCE = Path(__file__).parents[2] / "src" / "gitpip"
 SOON, LATER = NOW + timedelta(minutes=30), NOW + timedelta(hours=2)
 REFUSED_FOR = {
     "watching": PauseCause.RATE_LIMIT,
@@ -85,6 +89,24 @@ async def test_a_person_pauses_publishing_once_until_something_is_said_anew(rows
         ("bob", "until 2026-05-05 00:00 UTC: a fair"),
         ("eve", "until it is resumed: a fair"),
     ]
+
+
+@pytest.mark.parametrize("name", get_args(pauses.Pausable))
+async def test_each_part_that_can_be_paused_tells_its_pause_and_its_end(
+    rows: Rows, name: str
+) -> None:
+    assert name in pauses.PAUSABLE
+    async with rows.database.begin() as transaction:
+        await pauses.pause(transaction, name, Pause(SOON, "why"), now=NOW)
+        await pauses.resume(transaction, name, NOW)
+    told = await events.latest(rows.database, EventsWanted(), limit=9)
+    assert {f"{name}.paused", f"{name}.resumed"} <= {event.kind for event in told}
+
+
+def test_the_names_of_pauses_are_declared_in_one_place() -> None:
+    name = re.compile(r"\"(sweeping|reading|examining)\"")  # the others also name something else
+    places = [path for path in SOURCE.rglob("*.py") if name.search(path.read_text())]
+    assert places == [SOURCE / "store" / "status" / "pauses.py"]
 
 
 @pytest.mark.parametrize("name", pauses.PAUSABLE)

@@ -26,6 +26,7 @@ def test_each_act_that_is_recorded_has_words() -> None:
         if code
     }
     assert recorded | MADE_OF_PARTS == set(WORDS)
+    assert len(set(WORDS.values())) == len(WORDS), "each act has words of its own"
 
 
 @pytest.mark.parametrize(

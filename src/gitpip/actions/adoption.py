@@ -4,9 +4,10 @@ from collections.abc import Collection
 from typing import Literal, get_args
 
 from gitpip.actions.acting import Acting
+from gitpip.publish.adopt import Compared, Comparison
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.publications import duplicates, undo_troubles
 from gitpip.store.users import imports
 
@@ -27,6 +28,19 @@ async def request_comparison(acting: Acting) -> None:
         await ledger.request(act.transaction, act.now)
         await act.record("adoption.requested", "pipedrive")
         act.wake("publish")
+
+
+async def adopt(acting: Acting, comparison: Comparison, account: VendorAccount) -> Compared:
+    """Compare everything now, and adopt what is found: the act of a command, which waits for it.
+
+    A page and the API use `request_comparison` instead and don't wait: the process that publishes
+    compares before it sends anything more. Each page of activities is committed as it is read, and
+    the audit entry follows at the end, as only then the number is known. Raises LookFailed.
+    """
+    compared = await comparison.whole(account)
+    async with acting.begin() as act:
+        await act.record("activities.adopted", str(len(compared.told.adopted)))
+    return compared
 
 
 async def acknowledge(

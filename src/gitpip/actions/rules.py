@@ -1,5 +1,8 @@
 """Rules on what is published, and owners who opted out."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 from gitpip.actions.acting import Act, Acting, difference
 from gitpip.publish import rules as conditions_of
 from gitpip.store import events
@@ -7,6 +10,15 @@ from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleId
+
+Done = Literal["added", "changed", "moved", "removed"]
+TOLD: Mapping[Done, EventKind] = {
+    "added": EventKind.RULE_ADDED,
+    "changed": EventKind.RULE_CHANGED,
+    "moved": EventKind.RULE_MOVED,
+    "removed": EventKind.RULE_REMOVED,
+}
+"""The event of what was done to a rule."""
 
 
 async def add(acting: Acting, new: NewRule, position: int | None = None) -> PublishingRule:
@@ -81,9 +93,9 @@ async def end_opt_out(acting: Acting, login: str) -> OptOut:
     return out
 
 
-async def _record(act: Act, what: str, rule: PublishingRule) -> None:
+async def _record(act: Act, done: Done, rule: PublishingRule) -> None:
     asked = conditions_of.told(rule)
     subject = f"{rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}"
-    await act.record(f"rule.{what}", subject)
-    told = NewEvent(EventKind(f"rule.{what}"), detail=f"{rule.position}: {rule.action} {rule.name}")
+    await act.record(f"rule.{done}", subject)
+    told = NewEvent(TOLD[done], detail=f"{rule.position}: {rule.action} {rule.name}")
     await events.record(act.transaction, act.now, told)

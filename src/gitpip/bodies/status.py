@@ -1,7 +1,7 @@
 """Bodies of the status."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel
 
@@ -13,9 +13,7 @@ from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.summary import Activity, ActivityState
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status.budgets import Budget
-
-Pausable = Literal["watching", "sweeping", "reading", "publishing", "examining"]
-"""The names of `pauses.PAUSABLE`."""
+from gitpip.store.status.pauses import Pausable
 
 
 class ActivityBody(NounBody[Activity]):

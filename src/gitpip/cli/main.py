@@ -369,7 +369,7 @@ def latest(
 @app.command("try-now")
 def try_now(
     paused: Annotated[
-        Literal["watching", "sweeping", "reading", "publishing", "examining"] | None,
+        pauses.Pausable | None,
         typer.Argument(help="What to resume. Default: everything."),
     ] = None,
     as_json: Json = False,

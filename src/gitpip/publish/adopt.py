@@ -153,6 +153,12 @@ class Comparison:
         log.info("ledger.comparing", read=reading.read)
         return None
 
+    async def whole(self, account: VendorAccount) -> Compared:
+        """Read the list to its end. Raises LookFailed."""
+        while True:
+            if compared := await self.step(account, whole=True):
+                return compared
+
     async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
         async with self._database.read() as transaction:
             state = await ledger.read(transaction)

@@ -11,8 +11,8 @@ from gitpip.config.publishing.policy import PublishingPolicy, registry
 from gitpip.errors import EnvironmentUnusable
 from gitpip.publish.catalog import Catalog, Listed
 from gitpip.publish.destination import LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.resolution import About, needed, resolve
+from gitpip.runtime.present_account import client_of
 
 LASTS = timedelta(minutes=10)
 """Each list costs 10 or 20 tokens, and a person saves a form several times."""
@@ -56,12 +56,7 @@ class AccountLists:
         self, settings: Settings, wanted: frozenset[Listed], lasts: timedelta
     ) -> Catalog:
         """The lists as they were read last, or read now if that is longer ago than `lasts`."""
-        async with Pipedrive(
-            api_url=settings.pipedrive_api_url,
-            token=settings.pipedrive_token,
-            timeout=settings.http_timeout,
-            rest=timedelta(0),
-        ) as pipedrive:
+        async with client_of(settings) as pipedrive:
             if not self._holds(wanted, pipedrive.fingerprint, lasts):
                 self._catalog = await pipedrive.catalog(wanted)
                 self._read = pipedrive.fingerprint, self._now(), wanted

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 from gitpip.config import Settings
 from gitpip.errors import EnvironmentUnusable, PipedriveUnasked
 from gitpip.publish.chosen_targets import Checked
 from gitpip.publish.destination import Hit, LookFailed, Unusable
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.runtime.present_account import client_of
 from gitpip.targets import Target
 
 
@@ -42,10 +42,5 @@ class AccountTargets:
         settings = self._settings()
         if settings.pipedrive_token is None:
             raise PipedriveUnasked("PIPEDRIVE_TOKEN is not set here, so Pipedrive can't be asked")
-        async with Pipedrive(
-            api_url=settings.pipedrive_api_url,
-            token=settings.pipedrive_token,
-            timeout=settings.http_timeout,
-            rest=timedelta(0),
-        ) as pipedrive:
+        async with client_of(settings) as pipedrive:
             yield pipedrive

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 
 from gitpip.actions import accounts as actions
+from gitpip.actions import adoption
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
 from gitpip.publish.account import company_of
-from gitpip.publish.adopt import Compared, Comparison
+from gitpip.publish.adopt import Comparison
 from gitpip.publish.destination import Destination, LookFailed
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
@@ -67,13 +68,13 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
             comparison = Comparison(
                 database, pipedrive, now=utc_now, on_edit=settings.on_edit, write=write
             )
-            compared = await _compared(comparison, account)
+            if write:
+                compared = await adoption.adopt(acting_on(database), comparison, account)
+            else:
+                compared = await comparison.whole(account)
         except LookFailed as failure:
             raise GitpipError(f"{failure}; try again later") from failure
         told = compared.told
-        if write:
-            async with acting_on(database).begin() as act:
-                await act.record("activities.adopted", str(len(told.adopted)))
         return Adoption(
             account=account.name,
             read=compared.read,
@@ -104,9 +105,3 @@ async def _account(database: Database, pipedrive: Destination, *, write: bool) -
         )
     known = accounts.unbound(met, now)
     return replace(bound, creators=bound.creators | known.creators) if bound else known
-
-
-async def _compared(comparison: Comparison, account: VendorAccount) -> Compared:
-    while True:
-        if compared := await comparison.step(account, whole=True):
-            return compared

@@ -37,13 +37,16 @@ async def tokens_of_service(transaction: Transaction) -> instances.Tokens | None
     return instances.tokens_at_work(await instances.running(transaction, utc_now()))
 
 
-def client_of(settings: Settings) -> Pipedrive:
-    """A client for Pipedrive under the token of these settings; to be entered before use."""
+def client_of(settings: Settings, *, rest: timedelta = timedelta(0)) -> Pipedrive:
+    """A client for Pipedrive under the token of these settings; to be entered before use.
+
+    `rest` is for a service: the requests of the one before it count in the same window.
+    """
     return Pipedrive(
         api_url=settings.pipedrive_api_url,
         token=settings.pipedrive_token,
         timeout=settings.http_timeout,
-        rest=timedelta(0),
+        rest=rest,
     )
 
 

@@ -20,6 +20,7 @@ from gitpip.http_client import is_untrusted, route
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.runtime.present_account import client_of
 from gitpip.runtime.vendor_settings import look_at_settings
 from gitpip.runtime.worker import github_of
 from gitpip.status.findings import Finding, failure, ok, warning
@@ -161,12 +162,7 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
         return Answers((warning("Pipedrive", found, COPY_IT),))
     try:
         way = f"{url} ({route(url)})"
-        async with Pipedrive(
-            api_url=url,
-            token=settings.pipedrive_token,
-            timeout=settings.http_timeout,
-            rest=timedelta(0),
-        ) as pipedrive:
+        async with client_of(settings) as pipedrive:
             try:
                 token = _pipedrive_token(await pipedrive.owner(), pipedrive)
                 of_settings = await look_at_settings(settings, known.publishing, pipedrive)

@@ -16,11 +16,12 @@ from gitpip.model import Account, Backfill
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.pipedrive.rate_limit import shortest_time
+from gitpip.publish.pipedrive.rate_limit import WINDOW, shortest_time
 from gitpip.publish.publisher import Publisher
 from gitpip.publish.sender import SendRules
 from gitpip.publish.surveyor import Surveyor
 from gitpip.runtime import repairs
+from gitpip.runtime.present_account import client_of
 from gitpip.runtime.sampler import sampling
 from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.runtime.surveying import surveyor_of
@@ -176,8 +177,8 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             hold_above=settings.hold_above,
         )
         watcher = Watcher(database, github, rules=rules)
-        pipedrive = await stack.enter_async_context(_pipedrive_of(settings))
-        survey_client = await stack.enter_async_context(_pipedrive_of(settings))
+        pipedrive = await stack.enter_async_context(client_of(settings, rest=WINDOW))
+        survey_client = await stack.enter_async_context(client_of(settings, rest=WINDOW))
         publisher = Publisher(
             database,
             pipedrive,
@@ -239,14 +240,6 @@ def _give_repairs(scheduler: Scheduler, database: Database) -> None:
         await repairs.go_on(database, wake)
 
     scheduler.schedule("repair", repairs.EVERY, go_on)
-
-
-def _pipedrive_of(settings: Settings) -> Pipedrive:
-    return Pipedrive(
-        api_url=settings.pipedrive_api_url,
-        token=settings.pipedrive_token,
-        timeout=settings.http_timeout,
-    )
 
 
 def _give_surveys(scheduler: Scheduler, surveyor: Surveyor) -> None:

@@ -7,6 +7,7 @@ A key has the form `gitpip_LABEL_SECRET`: the label finds the row and may be sho
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -63,6 +64,13 @@ class Refusal(StrEnum):
     UNKNOWN = "unknown"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+
+CLOSED: Mapping[Literal["expired", "revoked"], Refusal] = {
+    "expired": Refusal.EXPIRED,
+    "revoked": Refusal.REVOKED,
+}
+"""Why a key in this state opens nothing."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +186,7 @@ async def presented(transaction: Transaction, text: str, now: datetime) -> Acces
         return Refusal.UNKNOWN
     key = _key(row)
     state = key.state(now)
-    return key if state == "active" else Refusal(state)
+    return key if state == "active" else CLOSED[state]
 
 
 def label_in(text: str) -> str | None:

@@ -1,7 +1,8 @@
 """Pauses of watching and publishing: their reasons and ends, and how one ends."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -17,20 +18,37 @@ from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema_status import pauses
 
-PUBLISHING = "publishing"
-WATCHING = "watching"
-SWEEPING = "sweeping"
+Pausable = Literal["watching", "sweeping", "reading", "publishing", "examining"]
+PUBLISHING: Final = "publishing"
+WATCHING: Final = "watching"
+SWEEPING: Final = "sweeping"
 """Asking GraphQL about many users at once; during this pause all users are checked by REST."""
-READING = "reading"
+READING: Final = "reading"
 """Reading what is new; telling unchanged users from the others continues."""
-EXAMINING = "examining"
+EXAMINING: Final = "examining"
 """Examining files for credentials; during this pause no file and no note is sent."""
 
-PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING, EXAMINING)
-STOPS_WATCHING = (WATCHING, READING)
+PAUSABLE: tuple[Pausable, ...] = (WATCHING, SWEEPING, READING, PUBLISHING, EXAMINING)
+STOPS_WATCHING: tuple[Pausable, ...] = (WATCHING, READING)
 """The pauses during which no new gists are read."""
-STOPS_PUBLISHING = (PUBLISHING, EXAMINING)
+STOPS_PUBLISHING: tuple[Pausable, ...] = (PUBLISHING, EXAMINING)
 """The pauses during which nothing is sent."""
+PAUSED: Mapping[str, EventKind] = {
+    WATCHING: EventKind.WATCHING_PAUSED,
+    SWEEPING: EventKind.SWEEPING_PAUSED,
+    READING: EventKind.READING_PAUSED,
+    PUBLISHING: EventKind.PUBLISHING_PAUSED,
+    EXAMINING: EventKind.EXAMINING_PAUSED,
+}
+"""What is told when a pause of this name begins."""
+RESUMED: Mapping[str, EventKind] = {
+    WATCHING: EventKind.WATCHING_RESUMED,
+    SWEEPING: EventKind.SWEEPING_RESUMED,
+    READING: EventKind.READING_RESUMED,
+    PUBLISHING: EventKind.PUBLISHING_RESUMED,
+    EXAMINING: EventKind.EXAMINING_RESUMED,
+}
+"""What is told when a pause of this name is over."""
 ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
 SAME_PAUSE = timedelta(minutes=5)
@@ -80,9 +98,7 @@ async def pause(
             update(pauses).where(pauses.c.name == name).values(since=since, **values)
         )
     if begins:
-        await events.record(
-            transaction, now, NewEvent(EventKind(f"{name}.paused"), detail=why.reason)
-        )
+        await events.record(transaction, now, NewEvent(PAUSED[name], detail=why.reason))
 
 
 async def _locked(transaction: Transaction, name: str) -> Pause | None:
@@ -194,6 +210,6 @@ async def _forget(
 ) -> tuple[str, ...]:
     deleted = await transaction.execute(delete(pauses).where(*wanted).returning(pauses.c.name))
     names = tuple(deleted.scalars())
-    resumed = [NewEvent(EventKind(f"{name}.resumed")) for name in names]
+    resumed = [NewEvent(RESUMED[name]) for name in names]
     await events.record(transaction, now, *resumed)
     return names

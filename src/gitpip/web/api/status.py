@@ -14,7 +14,6 @@ from gitpip.bodies.status import (
     FreshnessBody,
     HeldBackBody,
     ListsBody,
-    Pausable,
     ProblemBody,
     StatusBody,
     TriedBody,
@@ -25,6 +24,7 @@ from gitpip.status.reading import Condition, read_stops
 from gitpip.status.summary import CountPublications, read_summary
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
+from gitpip.store.status.pauses import Pausable
 from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing

@@ -13,13 +13,13 @@ from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
 from gitpip.actions.pauses import try_now
 from gitpip.actions.publications import settle_failed_notes
-from gitpip.bodies.status import Pausable
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded, publications
 from gitpip.store.status import freshness, instances, samples
+from gitpip.store.status.pauses import Pausable
 from gitpip.store.status.today import database_size
 from gitpip.web.api.status import NotesAct, status_of
 from gitpip.web.auth.roles import RoleRoute, needs

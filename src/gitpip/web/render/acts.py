@@ -38,7 +38,7 @@ WORDS: Mapping[str, str] = {
     "undo.begun": "Started undo",
     "undo.resumed": "Resumed undo",
     "adoption.requested": "Started a comparison with",
-    "activities.adopted": "Adopted activities of other tools:",
+    "activities.adopted": "Adopted activities that were in Pipedrive already:",
     "problem.acknowledged": "Acknowledged",
     "account.switched": "Switched the account:",
     "audit.requested": "Started audit",
