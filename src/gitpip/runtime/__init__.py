@@ -1,1 +1,1 @@
-"""Puts everything together: what runs in a process, and when."""
+"""The parts of a process put together: what runs in it, and when."""

@@ -1,4 +1,4 @@
-"""Comparing publishing settings with the lists of the Pipedrive account, where a person asks."""
+"""The comparison of publishing settings with the lists of the Pipedrive account, for a person."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
@@ -15,14 +15,16 @@ from gitpip.publish.resolution import About, needed, resolve
 from gitpip.runtime.present_account import client_of
 
 LASTS = timedelta(minutes=10)
-"""Each list costs 10 or 20 tokens, and a person saves a form several times."""
+"""The time that lists are kept. Each costs 10 or 20 tokens, and a person saves a form several
+times."""
 LASTS_FOR_A_REFUSAL = timedelta(seconds=5)
-"""A person adds what is lacking in Pipedrive, and then saves the same value again."""
+"""The same after a refusal: a person adds what is missing in Pipedrive and saves the value
+again."""
 ABOUT = {Group.ACTIVITY: About.ACTIVITY, Group.DEAL: About.DEAL}
 
 
 class AccountLists:
-    """The lists of the account that is set, kept for a while."""
+    """The lists of the account that is set, kept for some time."""
 
     def __init__(
         self, settings: Callable[[], Settings], now: Callable[[], datetime] = utc_now
@@ -31,10 +33,10 @@ class AccountLists:
         self._now = now
         self._catalog = Catalog()
         self._read: tuple[str, datetime, frozenset[Listed]] | None = None
-        """Under which token, when and which lists."""
+        """The token, the time and the names of the lists that were read."""
 
     async def check(self, policy: PublishingPolicy, names: Collection[str]) -> Checked:
-        """What the account lacks of these settings of a policy."""
+        """Return what the account lacks of these settings of a policy."""
         groups = {registry()[name].declaration.group for name in names}
         about = [ABOUT[group] for group in groups if group in ABOUT]
         wanted = frozenset[Listed]().union(*(needed(policy, each) for each in about))
@@ -55,7 +57,7 @@ class AccountLists:
     async def _lists(
         self, settings: Settings, wanted: frozenset[Listed], lasts: timedelta
     ) -> Catalog:
-        """The lists as they were read last, or read now if that is longer ago than `lasts`."""
+        """Return the lists as last read, or read them now if that is longer ago than `lasts`."""
         async with client_of(settings) as pipedrive:
             if not self._holds(wanted, pipedrive.fingerprint, lasts):
                 self._catalog = await pipedrive.catalog(wanted)

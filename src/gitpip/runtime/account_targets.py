@@ -1,4 +1,4 @@
-"""Asking the Pipedrive account about targets, where a person chooses one."""
+"""Questions to the Pipedrive account about targets, for a person who chooses one."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +13,13 @@ from gitpip.targets import Target
 
 
 class AccountTargets:
-    """What the account that is set has. Each question costs tokens of the daily budget."""
+    """The targets in the account that is set. Each question costs tokens of the daily budget."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
 
     async def check(self, target: Target) -> Checked:
-        """What a target is, for one or two tokens."""
+        """Return what a target is, for one or two tokens."""
         try:
             async with self._pipedrive() as pipedrive:
                 seen = await pipedrive.target(target)
@@ -30,7 +30,7 @@ class AccountTargets:
         return Checked(seen)
 
     async def search(self, term: str) -> Sequence[Hit]:
-        """What has a term in its name, for 20 tokens. Raises PipedriveUnasked."""
+        """Return the objects with a term in their names, for 20 tokens. Raises PipedriveUnasked."""
         try:
             async with self._pipedrive() as pipedrive:
                 return await pipedrive.search_targets(term)

@@ -12,7 +12,7 @@ from gitpip.store.database import Database
 
 
 def acting_on(database: Database) -> Acting:
-    """The user of this machine, who acts by a command."""
+    """Return the user of this machine, who acts by a command."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # in a container, a user can be a number without a name
@@ -21,7 +21,7 @@ def acting_on(database: Database) -> Acting:
 
 
 async def _left_to_the_sweep(_: Work) -> None:
-    """Wake nobody: the sweep of a running service reads in the rows what waits, within 2 s.
+    """Wake no process: the sweep of a running service finds the waiting rows within 2 s.
 
     On SQLite the queue is in the memory of that service; on PostgreSQL a connection of its own
     would take longer than most commands do.
@@ -30,6 +30,6 @@ async def _left_to_the_sweep(_: Work) -> None:
 
 @asynccontextmanager
 async def acting(settings: Settings, *, makes: bool = False) -> AsyncIterator[Acting]:
-    """The user of this machine, with the database of these settings opened; see `opened`."""
+    """Yield the user of this machine, with the database of these settings opened; see `opened`."""
     async with opened(settings, makes=makes) as database:
         yield acting_on(database)

@@ -1,4 +1,4 @@
-"""A process's signs of life: a row for the other processes, and what ails it for its supervisor."""
+"""The signs of life of a process: a row for other processes, and problems for its supervisor."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from gitpip.store.status import instances
 
 FAREWELL = timedelta(seconds=5)
 
-# importlib.metadata lists and keeps whole folders again each time they changed.
+# importlib.metadata lists and keeps complete folders again each time they changed.
 VERSION = version("gitpip")
 
 log = get_logger()
@@ -37,9 +37,9 @@ class Heartbeat:
         clock_ahead: Callable[[], timedelta] = timedelta,
         tokens: Callable[[], instances.Tokens | None] = lambda: None,
     ) -> None:
-        """`others` tells what else is wrong in this process; the row shows it to all others.
+        """`others` returns what else is wrong in this process. The row shows it to all others.
 
-        So it does with how far this machine's clock is ahead of GitHub's, and with the tokens that
+        The row also shows how far this machine's clock is ahead of GitHub's, and the tokens that
         this process has: a command in a shell without them must not judge by its own.
         """
         self._database = database
@@ -51,12 +51,12 @@ class Heartbeat:
         self._shown_at = time.monotonic()
 
     async def begin(self) -> None:
-        """Write the row before the start is told: who sees the process start finds its row."""
+        """Write the row before the start is announced: a started process always has its row."""
         await self._show()
         self.task = asyncio.create_task(self._go_on())
 
     def ailments(self, patience: timedelta) -> tuple[str, ...]:
-        """A sentence if the database could not be written for longer than `patience`."""
+        """Return a sentence if the database could not be written for longer than `patience`."""
         silence = time.monotonic() - self._shown_at
         if silence <= patience.total_seconds():
             return ()
@@ -84,7 +84,7 @@ class Heartbeat:
             log.warning("database.unavailable", reason=str(error))
 
     async def end(self) -> None:
-        """Stop, and give the row back if the database can be written."""
+        """Stop, and delete the row if the database can be written."""
         self.task.cancel()
         await asyncio.wait({self.task})
         with contextlib.suppress(DatabaseUnavailable, TimeoutError):
@@ -103,7 +103,7 @@ async def heartbeat(
     clock_ahead: Callable[[], timedelta] = timedelta,
     tokens: Callable[[], instances.Tokens | None] = lambda: None,
 ) -> AsyncIterator[Heartbeat]:
-    """Show life until the block ends; see `Heartbeat` for what the functions tell."""
+    """Show signs of life until the block ends; see `Heartbeat` for what the functions return."""
     life = Heartbeat(database, part, others, clock_ahead, tokens)
     await life.begin()
     try:

@@ -27,55 +27,61 @@ from gitpip.observability.logging import get_logger
 MOST_CONNECTIONS = 512
 FEWEST_CONNECTIONS = 16
 RESERVED_HANDLES = 100
-"""File handles for all that is neither a client nor a database: 2 x 20 idle connections that
-httpx2 keeps to the vendors, a burst of accepted connections, uploads on disk, static files."""
+"""The file handles for everything except clients and databases: 2 x 20 idle connections that httpx2
+keeps to the vendors, a burst of accepted connections, uploads on disk, static files."""
 HANDLES_PER_DATABASE_CONNECTION = 3
-"""SQLite opens the database, its write-ahead log and its shared memory."""
+"""The file handles of a connection. SQLite opens the database, its write-ahead log and its shared
+memory."""
 ACCEPTED_AT_ONCE = 16
-"""Bounds by how many the limit on connections can be exceeded until clients are disconnected."""
+"""The connections accepted at once, which limits by how many the limit on connections can be
+exceeded until clients are disconnected."""
 ACCEPT_PAUSE = timedelta(seconds=1)
 SHARE_FOR_OTHERS = 4
-"""One address may have all connections but this part, so that others always get in."""
+"""The part that one address can't have: it may have all connections except this part, so that
+others always get in."""
 CROWDED = 0.75
-"""From this part of its share on, an address gets no keep-alive: each answer makes room."""
+"""The part of its share from which an address gets no keep-alive: each answer makes room."""
 LOG_INTERVAL = timedelta(minutes=1)
 TICKS_PER_REVIEW = 5
-"""uvicorn ticks ten times a second."""
+"""The ticks of uvicorn between two reviews. It ticks ten times a second."""
 BODY_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
-"""A request with both can end elsewhere for a proxy than it does here (RFC 9112, section 6.1)."""
+"""The headers of a body's length. A request with both can end elsewhere for a proxy than it does
+here (RFC 9112, section 6.1)."""
 
 CONNECTION_LOGGER = logging.getLogger("uvicorn.error.connection")
 CONNECTION_LOGGER.setLevel(logging.ERROR)
-"""Without uvicorn's warning for each malformed request: they are counted and told together."""
+"""Hides uvicorn's warning for each malformed request: they are counted and logged together."""
 
 log = get_logger()
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may take; the defaults are those of Apache's mod_reqtimeout and nginx.
+    """The limits for a client. The defaults are those of Apache's mod_reqtimeout and nginx.
 
     https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html
     https://nginx.org/en/docs/http/ngx_http_core_module.html#lingering_time
     """
 
     head: timedelta = timedelta(seconds=10)
-    """From the connection, or the first byte of a further request, to the end of the headers."""
+    """The time from the connection, or the first byte of a further request, to the end of the
+    headers."""
     window: timedelta = timedelta(seconds=20)
     rate: int = 500
-    """A client that sends a body or reads an answer must reach so many bytes a second, on average
-    over each `window`. Time in which the service makes the client wait does not count."""
+    """The bytes a second that a client must reach on average over each `window`, if it sends a body
+    or reads an answer. Time in which the service makes the client wait does not count."""
     drain: timedelta = timedelta(seconds=30)
-    """How long the rest of a body is still read after the answer was sent."""
+    """The time for which the rest of a body is still read after the answer was sent."""
     unread: int = 64 * 2**20
-    """Bytes of answers that all clients together may leave unread."""
+    """The bytes of answers that all clients together may leave unread."""
     connections: int = MOST_CONNECTIONS
-    """Open at a time; of one address, three quarters of it. One more replaces a connection of the
-    address with the most that waits for its client; without one, the newest there is refused."""
+    """The connections open at a time, of which one address may have three quarters. One more
+    replaces a connection of the address with the most that waits for its client; if there is none,
+    the newest of that address is refused."""
 
 
 def connection_limit(database_connections: int) -> int:
-    """How many clients may be connected beside so many connections to the database.
+    """Return how many clients may be connected beside that many connections to the database.
 
     More would use up the file handles of the process.
     """
@@ -107,7 +113,7 @@ class HttpServer(uvicorn.Server):
             loop.add_reader(listener, self._accept, listener)
 
     async def on_tick(self, counter: int) -> bool:
-        """Disconnect clients that are too slow; True when the server should stop."""
+        """Disconnect clients that are too slow; return True when the server should stop."""
         if counter % TICKS_PER_REVIEW == 0:
             self._clients.review(asyncio.get_running_loop().time())
             self._report()
@@ -131,7 +137,7 @@ class HttpServer(uvicorn.Server):
             except OSError as error:
                 self._accept_failures.add(error.strerror or type(error).__name__)
                 self._clients.make_room(ACCEPTED_AT_ONCE)
-                # The socket stays readable, so the loop would call this at once and for nothing.
+                # The socket stays readable, so the loop would call this at once and without effect.
                 loop.remove_reader(listener)
                 loop.call_later(ACCEPT_PAUSE.total_seconds(), self._accept_again, listener)
                 return
@@ -155,7 +161,7 @@ class HttpServer(uvicorn.Server):
         return _Connection(self.config, self.server_state, self.lifespan.state, self._clients)
 
     def _report(self) -> None:
-        """Log what happened at most once a minute: it can happen thousands of times a second."""
+        """Log the counts at most once a minute: events can happen thousands of times a second."""
         now = asyncio.get_running_loop().time()
         if reasons := self._accept_failures.due(now):
             log.warning(
@@ -177,7 +183,7 @@ class HttpServer(uvicorn.Server):
 
 @dataclass
 class _Occurrences:
-    """Counts what happens by reason, and hands the counts over at most once a minute."""
+    """Counts events by reason, and returns the counts at most once a minute."""
 
     _counts: Counter[str] = field(default_factory=Counter)
     _handed_over_at: float = float("-inf")
@@ -186,7 +192,7 @@ class _Occurrences:
         self._counts[reason] += 1
 
     def due(self, now: float) -> Counter[str]:
-        """The counts since they were last given; empty within LOG_INTERVAL of that.
+        """Return the counts since they were last returned; empty within LOG_INTERVAL of that.
 
         `now` is in seconds, by the event loop's clock.
         """
@@ -198,9 +204,9 @@ class _Occurrences:
 
 
 class _Clients:
-    """The open connections of a server, with the decision which of them has to go.
+    """The open connections of a server, with the decision which of them are closed.
 
-    An address is that of the other end: of a reverse proxy, for all who come through it.
+    An address is that of the other end: of a reverse proxy, for all clients that use it.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -208,11 +214,11 @@ class _Clients:
         self.disconnected = _Occurrences()
         self._open: set[_Connection] = set()
         self._of_address: dict[str, dict[_Connection, None]] = {}
-        """In the order in which they were opened."""
+        """The connections of each address, in the order in which they were opened."""
         self._share = limits.connections - limits.connections // SHARE_FOR_OTHERS
 
     def add(self, connection: "_Connection") -> None:
-        """Count a new connection in; above a limit, another one is closed, or this one."""
+        """Add a new connection. Above a limit, another one or this one is closed."""
         self._open.add(connection)
         theirs = self._of_address.setdefault(connection.address, {})
         theirs[connection] = None
@@ -220,7 +226,7 @@ class _Clients:
             self.disconnect(self._idle_of(theirs, connection) or connection, "too_many")
         elif len(self._open) > self.limits.connections:
             most = self._most()
-            # An address with fewer connections than another gets in.
+            # An address with fewer connections than another one gets in.
             last = connection if len(theirs) >= len(most) else next(reversed(most))
             self.disconnect(self._idle_of(most, connection) or last, "too_many")
 
@@ -232,13 +238,13 @@ class _Clients:
             self._of_address.pop(connection.address, None)
 
     def disconnect(self, connection: "_Connection", reason: str) -> None:
-        """Close a connection at once, without what is still unsent, and free its file handle."""
+        """Close a connection at once, without its unsent data, and free its file handle."""
         self.discard(connection)
         self.disconnected.add(reason)
         connection.transport.abort()
 
     def make_room(self, number: int) -> None:
-        """Close up to so many connections that wait for their client.
+        """Close up to `number` connections that wait for their client.
 
         The address with the most connections loses its own, so that a flood from one address
         does not disconnect the clients at others.
@@ -249,7 +255,7 @@ class _Clients:
             self.disconnect(idle, "too_many")
 
     def is_crowded(self, connection: "_Connection") -> bool:
-        """Whether a connection should close after its answer, to let other clients in."""
+        """Return whether a connection should close after its answer, to let other clients in."""
         theirs = len(self._of_address.get(connection.address, {}))
         return theirs > self._share * CROWDED
 
@@ -260,12 +266,12 @@ class _Clients:
     def _idle_of(
         connections: "dict[_Connection, None]", newest: "_Connection | None"
     ) -> "_Connection | None":
-        """The one that was opened first of those that wait for their client."""
+        """Return the connection opened first among those that wait for their client."""
         waiting = (one for one in connections if one is not newest and one.waits_for_client)
         return next(waiting, None)
 
     def review(self, now: float) -> None:
-        """Close what is too slow, and the largest unread answers above the limit on all of them.
+        """Close connections that are too slow, and the largest unread answers above the limit.
 
         `now` is in seconds, by the event loop's clock.
         """
@@ -279,7 +285,7 @@ class _Clients:
 
 
 class _Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 connection, which also knows since when it waits for its client."""
+    """A HTTP/1.1 connection of uvicorn that also knows since when it waits for its client."""
 
     def __init__(
         self,
@@ -294,7 +300,7 @@ class _Connection(H11Protocol):
         self._limits = clients.limits
         self.address = ""
         self.since = 0.0
-        """When the present wait for the client began, or its present window."""
+        """The beginning of the present wait for the client, or of its present window."""
         self._received = self._received_before = 0
         self._writable_again = False
         self._unread_since = 0.0
@@ -308,7 +314,7 @@ class _Connection(H11Protocol):
 
     @property
     def unread(self) -> int:
-        """Bytes of the answer that wait for the client in this process."""
+        """The bytes of the answer that wait for the client in this process."""
         return self.transport.get_write_buffer_size()
 
     def connection_made(  # type: ignore[override]  # as narrow as uvicorn's own
@@ -387,7 +393,7 @@ class _Connection(H11Protocol):
         self._received_before = self._received
 
     def _reads(self, now: float) -> bool:
-        """Whether the client reads its answer, fast enough where a window is over."""
+        """Return whether the client reads its answer, and fast enough once a window is over."""
         unread, before = self.unread, self._unread_before
         # A buffer that grew, or that the application may fill again, was read from.
         if self._writable_again or before == 0 or unread > before:
@@ -401,7 +407,7 @@ class _Connection(H11Protocol):
         return before - unread >= self._limits.rate * waited
 
     def _end_slow_request(self) -> None:
-        """Answer 408 if the client has begun a request, and close."""
+        """Answer 408 if the client has begun a request, and close the connection."""
         begun = self.conn.trailing_data[0] or self.conn.their_state is h11.SEND_BODY
         if begun and self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             status = HTTPStatus.REQUEST_TIMEOUT

@@ -1,4 +1,4 @@
-"""Keeps the memory of a process that runs for long from growing with its largest answers.
+"""The memory of a long-running process, kept from growing with its largest answers.
 
 glibc maps a large block on its own, and gives it back to the system when it is freed; but after
 each such block it raises the size from which on it does so, up to 32 MiB ("dynamic mmap threshold",
@@ -10,13 +10,13 @@ gaps grew from 11 to 17 MiB within eight minutes, and not at all with a size tha
 import ctypes
 
 MAPPED_FROM = 64 * 1024
-"""Bytes: so large a block has a mapping of its own."""
+"""The bytes from which on a block has a mapping of its own."""
 M_MMAP_THRESHOLD = -3
-"""Of malloc.h."""
+"""The parameter of mallopt, from malloc.h."""
 
 
 def keep_large_blocks_apart() -> bool:
-    """Give large blocks mappings of their own; False where the C library is not glibc."""
+    """Give large blocks mappings of their own; return False if the C library is not glibc."""
     try:
         libc = ctypes.CDLL(None)
         libc.gnu_get_libc_version  # noqa: B018 - another C library has no such name

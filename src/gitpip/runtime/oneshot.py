@@ -1,4 +1,4 @@
-"""Work of one command: the running service does it, or without one this process."""
+"""The work of one command, done by the running service or, without one, by this process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -40,16 +40,17 @@ from gitpip.watch.account import GitHubAddress
 from gitpip.watch.forecast import Forecast
 
 DRAIN_WAITS_FOR = timedelta(minutes=2)
-"""A drain waits for what is due within this time: long enough to settle what is uncertain."""
+"""The time within which work must be due for a drain to wait for it: long enough to settle what is
+uncertain."""
 
 log = get_logger()
 
 
 @asynccontextmanager
 async def _served(settings: Settings, database: Database) -> AsyncIterator[Callable[[], None]]:
-    """Somebody who works: the service that runs already, or one of our own for a while.
+    """Provide a process that works: the running service, or one of our own for that time.
 
-    Gives a function that raises GitpipError if our own has ended.
+    Yields a function that raises GitpipError if our own has ended.
     """
     try:
         async with AsyncExitStack() as stack:
@@ -72,19 +73,19 @@ def _check_alive(worker: Worker | None) -> None:
 
 @dataclass(frozen=True)
 class Checked:
-    """How a check of everybody ended."""
+    """The result of a check of all users."""
 
     check: Check
     unchecked: int
-    """How many active users were not checked after all, as when GitHub asks to wait."""
+    """The number of active users not checked after all, for example because GitHub asks to wait."""
 
 
 async def check_now(
     settings: Settings, follow: Callable[[Check, int], None] = lambda check, users: None
 ) -> Checked:
-    """Check every tracked user now, by the running service or by ourselves; give the result.
+    """Check every tracked user now, by the running service or this process; return the result.
 
-    `follow` is told how far it is, with the number of tracked users.
+    `follow` receives the progress, with the number of tracked users.
     """
     async with opened(settings, makes=True) as database:
         check = await request_check(acting_on(database))
@@ -123,33 +124,34 @@ async def _follow_check(
 
 @dataclass(frozen=True)
 class Drained:
-    """How a drain of the due publications ended; `reason` says why some still wait."""
+    """The result of a drain of the due publications; `reason` says why some still wait."""
 
     published: int
     failed: int
-    """All that were refused, also before, until a person retries or skips them. A check publishes
-    too, so that of `check && publish` the refusal is often older than the drain, and checks of
-    others may come in between."""
+    """The number of all refused publications, older ones included, until a person retries or skips
+    them. A check publishes too, so in `check && publish` the refusal is often older than the drain,
+    and checks of others may come in between."""
     waiting: int
     held: int
-    """They wait for a person's decision, and not for the publisher."""
+    """The number that wait for a person's decision, and not for the publisher."""
     reason: str | None
 
 
 async def publish_now(
     settings: Settings, follow: Callable[[int], None] = lambda waiting: None
 ) -> Drained:
-    """Publish what is due, by the running service or by ourselves.
+    """Publish what is due, by the running service or by this process.
 
-    It ends when nothing waits that is due soon, or when publishing is paused; `follow` is told how
-    many wait. Raises GitpipError where neither the service nor this process has PIPEDRIVE_TOKEN.
+    It ends when nothing waits that is due soon, or when publishing is paused; `follow` receives the
+    number that wait. Raises GitpipError if neither the service nor this process has
+    PIPEDRIVE_TOKEN.
     """
     async with opened(settings) as database:
         async with database.read() as transaction:
             await _check_token(transaction, settings)
             before = await publications.count(transaction)
         if not await is_served(database):
-            with suppress(GitpipError):  # a pause tells why Pipedrive can't be asked
+            with suppress(GitpipError):  # a pause says why Pipedrive can't be asked
                 await note_company(settings, database)
         async with _served(settings, database) as check_alive:
             reason = await _follow_publishing(settings, database, check_alive, follow)
@@ -167,7 +169,7 @@ async def publish_now(
 
 
 async def _check_token(transaction: Transaction, settings: Settings) -> None:
-    """Raise GitpipError where there is no token to publish with."""
+    """Raise GitpipError if there is no token to publish with."""
     if settings.pipedrive_token is not None:
         return
     tokens = await tokens_of_service(transaction)
@@ -247,7 +249,7 @@ async def add_user(
 
 
 async def forecast_of(settings: Settings, login: str, backfill: Backfill | None) -> Forecast:
-    """What adding a login would send at once. Raises InvalidInput, GitHubError."""
+    """Return what adding a login would send at once. Raises InvalidInput, GitHubError."""
     check_login(login)
     async with opened(settings) as database, github_of(settings, database) as github:
         return await forecast(database, github, login, backfill or settings.backfill)

@@ -1,4 +1,4 @@
-"""Errands about accounts: switching to another one, and adopting what is in Pipedrive."""
+"""The commands about accounts: switching to another one, and adopting what is in Pipedrive."""
 
 from dataclasses import dataclass, replace
 
@@ -22,16 +22,16 @@ from gitpip.watch.account import GitHubAddress
 
 @dataclass(frozen=True)
 class Adoption:
-    """What was adopted, or would be."""
+    """The activities that were adopted, or would be."""
 
     account: str
     read: int
-    """How many activities were listed."""
+    """The number of activities listed."""
     adopted: int
     files: tuple[Adopted, ...]
-    """Those of tracked users."""
+    """The files of tracked users."""
     kept: int
-    """Activities whose file is not known here yet: it will be stored as published."""
+    """The activities whose file is not stored yet: it will be stored as published."""
     known: int
     duplicates: int
 
@@ -39,8 +39,8 @@ class Adoption:
 async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountChange:
     """Let the rows belong to the account that is set. Raises AccountUnchanged.
 
-    Where no service runs, it is the one that this command has set. Raises GitpipError where
-    Pipedrive can't be asked whose the token is.
+    If no service runs, it is the one that this command has set. Raises GitpipError if Pipedrive
+    can't be asked for the owner of the token.
     """
     async with opened(settings) as database:
         try:
@@ -56,9 +56,9 @@ async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountCh
 
 
 async def adopt(settings: Settings, *, write: bool) -> Adoption:
-    """Compare everything with what is in Pipedrive, and adopt it; or only say what would be.
+    """Compare everything with Pipedrive and adopt it, or only return what would be adopted.
 
-    Raises GitpipError where Pipedrive can't be asked, AccountChanged.
+    Raises GitpipError if Pipedrive can't be asked, AccountChanged.
     """
     if settings.pipedrive_token is None:
         raise GitpipError("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
@@ -87,7 +87,7 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
 
 
 async def _account(database: Database, pipedrive: Destination, *, write: bool) -> VendorAccount:
-    """The account that the rows belong to; without `write`, it stays unbound if none is yet."""
+    """Return the account that the rows belong to. Without `write`, it is not bound here."""
     met = company_of(await pipedrive.owner())
     now = utc_now()
     async with database.begin() as transaction:

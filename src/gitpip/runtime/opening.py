@@ -1,4 +1,4 @@
-"""Opens the database of a service or a command."""
+"""Opening the database of a service or a command."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ log = get_logger()
 
 
 def opened(settings: Settings, *, makes: bool = False) -> AbstractAsyncContextManager[Database]:
-    """The database of these settings: reachable, and migrated.
+    """Return the database of these settings, reachable and migrated.
 
     Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseUnsuitable,
     DatabaseTooNew, and DatabaseMissing for an SQLite file that is not there, unless this `makes`
@@ -34,15 +34,15 @@ def opened(settings: Settings, *, makes: bool = False) -> AbstractAsyncContextMa
 def _is_missing(file: Path) -> bool:
     try:
         return not file.exists()
-    except OSError:  # its folder is closed to this user, which opening it tells
+    except OSError:  # its folder is closed to this user, as opening the file will say
         return False
 
 
 @asynccontextmanager
 async def opened_with(credentials: Credentials) -> AsyncIterator[Database]:
-    """The database of a service: made where it is missing, and it follows its secret files."""
+    """Yield the database of a service, made if it is missing. It follows its secret files."""
     settings = credentials.settings
-    # One of them is the scheduler's.
+    # One of the connections is the scheduler's.
     database = open_database(settings.database_url, connections=settings.database_connections - 1)
     try:
         await _wait(database, credentials)

@@ -1,4 +1,4 @@
-"""Which accounts and tokens are set at present: those of the running service, or a command's."""
+"""The accounts and tokens set at present: those of the running service, or of a command."""
 
 from datetime import timedelta
 
@@ -15,30 +15,30 @@ from gitpip.store.status import instances
 
 
 async def is_served(database: Database) -> bool:
-    """Whether a service runs that does the work on this database."""
+    """Return whether a service runs that does the work on this database."""
     async with database.read() as transaction:
         return await is_served_now(transaction)
 
 
 async def is_served_now(transaction: Transaction) -> bool:
-    """What `is_served` says, within a transaction."""
+    """Return the same as `is_served`, within a transaction."""
     return any(service.works for service in await instances.running(transaction, utc_now()))
 
 
 def tokens_of(settings: Settings) -> instances.Tokens:
-    """The vendors that these settings have a token of."""
+    """Return the vendors that these settings have a token of."""
     return instances.Tokens(
         github=settings.github_token is not None, pipedrive=settings.pipedrive_token is not None
     )
 
 
 async def tokens_of_service(transaction: Transaction) -> instances.Tokens | None:
-    """The vendors that the running service has a token of; None where none runs that says so."""
+    """Return the vendors that the running service has a token of, or None if none runs."""
     return instances.tokens_at_work(await instances.running(transaction, utc_now()))
 
 
 def client_of(settings: Settings, *, rest: timedelta = timedelta(0)) -> Pipedrive:
-    """A client for Pipedrive under the token of these settings; to be entered before use.
+    """Return a client for Pipedrive under the token of these settings. Enter it before use.
 
     `rest` is for a service: the requests of the one before it count in the same window.
     """
@@ -51,9 +51,9 @@ def client_of(settings: Settings, *, rest: timedelta = timedelta(0)) -> Pipedriv
 
 
 async def note_company(settings: Settings, database: Database) -> VendorAccount:
-    """Note that the company of the token is set: two tokens where it is not known yet.
+    """Note that the company of the token is set, for two tokens if it is not known yet.
 
-    Raises GitpipError where Pipedrive can't be asked.
+    Raises GitpipError if Pipedrive can't be asked.
     """
     async with client_of(settings) as pipedrive:
         credential = pipedrive.fingerprint

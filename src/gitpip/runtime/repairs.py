@@ -1,4 +1,4 @@
-"""Repairs that were cut short go on, as the process that did them went away."""
+"""Continuing repairs that were interrupted because their process ended."""
 
 from datetime import timedelta
 
@@ -11,13 +11,13 @@ from gitpip.store.database import Database
 from gitpip.store.publications import repairs
 
 EVERY = timedelta(seconds=5)
-"""How often it is looked whether one was cut short."""
+"""The time between two checks for interrupted repairs."""
 
 log = get_logger()
 
 
 async def go_on(database: Database, wake: Wake) -> int:
-    """Carry out what was cut short, for those who began it; gives the number of repairs."""
+    """Carry out interrupted repairs for the people who began them; return their number."""
     async with database.read() as transaction:
         found = await repairs.cut_short(transaction, utc_now())
     for repair in found:

@@ -1,4 +1,4 @@
-"""What a working process hears of the vendors' budgets, and how long the queue is, kept as rows."""
+"""The vendors' budgets and the length of the queue, which a working process keeps as rows."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The only place where everything is put together and started."""
+"""The start of a process: the only place where all parts are put together."""
 
 import asyncio
 import errno
@@ -53,11 +53,13 @@ async def serve(
     ready: Callable[[str, Database], Awaitable[None]] | None = None,
     prints_code: bool = True,
 ) -> None:
-    """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address
-    and database. Without `prints_code`, only the command can make the first access key.
+    """Do a process's part until SIGINT, SIGTERM or SIGHUP.
+
+    `ready` is given its address and database. Without `prints_code`, only the command can make the
+    first access key.
 
     Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened_with` raises, and
-    ServiceFailed when a part ends that nobody stopped.
+    ServiceFailed if a part ends that was not stopped.
     """
     keep_large_blocks_apart()
     credentials = Credentials(settings)
@@ -146,7 +148,7 @@ async def _serve(
 def _keep_what_is_loaded() -> None:
     """Make the garbage collector skip the 170,000 objects that stay until the end.
 
-    A full collection would look at them each time for 110 ms, five times while 100,000 users are
+    A full collection would visit them each time for 110 ms, five times while 100,000 users are
     listed; and CPython waits with it until a quarter as many new ones have aged, so that memory
     grew for minutes.
     """
@@ -156,7 +158,7 @@ def _keep_what_is_loaded() -> None:
 async def _until_one_ends(
     lasting: Mapping[str, asyncio.Task[None]], serving: asyncio.Task[None], server: "_Server"
 ) -> None:
-    """Stop serving once one of these has ended; raises its error unless it was asked to stop."""
+    """Stop serving once one of these has ended; raise its error unless it was asked to stop."""
     await asyncio.wait(lasting.values(), return_when=asyncio.FIRST_COMPLETED)
     stopped, server.should_exit = server.should_exit, True
     await asyncio.wait({serving})
@@ -194,7 +196,7 @@ def _server_of(app: Callable[..., object], settings: Settings) -> "_Server":
 
 
 def _failed(lasting: Mapping[str, asyncio.Task[None]]) -> ServiceFailed:
-    """What to raise when one of the service's lasting tasks has ended on its own."""
+    """Return the error to raise when one of the lasting tasks has ended on its own."""
     ended = {name: failure(task) for name, task in lasting.items() if task.done()}
     name, error = next(
         ((name, error) for name, error in ended.items() if error), ("a part of the service", None)
@@ -206,9 +208,9 @@ def _failed(lasting: Mapping[str, asyncio.Task[None]]) -> ServiceFailed:
 
 
 def _print_code(code: str) -> None:
-    """Show it to those who see what this process prints.
+    """Print a code to the people who see what this process prints.
 
-    It is no event: logs are often kept where others read them. From here on it is hidden in them.
+    It is not logged: logs are often kept where others read them. From now on it is hidden in them.
     """
     console.say(
         "No access key exists yet, so programs on this machine need none. To make the first "
@@ -218,7 +220,7 @@ def _print_code(code: str) -> None:
 
 
 def _check_access(settings: Settings, mode: AccessMode) -> None:
-    """Raise AccessUndecided where other machines could ask, and nothing says which may."""
+    """Raise AccessUndecided if other machines could ask, and nothing says which may."""
     if settings.serves_only_this_machine:
         return
     if mode is AccessMode.NOBODY:
@@ -264,7 +266,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
 class _Server(HttpServer):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # Uvicorn would raise the signal again before our own work is handed back.
+        # Uvicorn would raise the signal again before our own work is released.
         yield
 
 
@@ -276,7 +278,7 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
         server.should_exit = True
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    # A terminal that is closed ends us as well; nohup has this ignored.
+    # A terminal that is closed ends this process as well; nohup makes it ignore that.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
@@ -292,7 +294,7 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that takes connections to this address. Raises AddressInUse."""
+    """Yield a socket that accepts connections to this address. Raises AddressInUse."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server(

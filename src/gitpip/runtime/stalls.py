@@ -1,7 +1,7 @@
-"""Standstills: work that waits and is not done, though nothing outside holds it up.
+"""Stalls: work that waits and is not done, though nothing outside delays it.
 
-The scheduler tells of runs that hang or fail. This tells of what it can't see: runs that end well
-and get nothing done, work that nobody was told of, and pauses of gitpip's own making.
+The scheduler reports runs that hang or fail. This reports what it can't see: runs that end well and
+get nothing done, work without a notification, and pauses of gitpip's own making.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class _Part:
     still_since: float = 0.0
 
     def see(self, work: Work | None, at: float) -> None:
-        """Take in what the rows say; None if they could not be read."""
+        """Take in what the rows say, or None if they could not be read."""
         before = self.work
         stands_still = before and work and before.waits and work.waits and before.mark == work.mark
         if not stands_still:
@@ -39,11 +39,10 @@ class _Part:
 
 
 class Stalls:
-    """Looks at the rows now and then, and tells since when nothing moved.
+    """Reads the rows now and then, and tells since when nothing moved.
 
-    `publishes` tells whether there is a token to publish with, and `mode` reads the publishing mode
-    of everybody. `monotonic` gives seconds that never
-    go back, `now` the present time (UTC).
+    `publishes` returns whether there is a token to publish with, and `mode` reads the publishing
+    mode of everybody. `monotonic` returns seconds that never go back, `now` the present time (UTC).
     """
 
     def __init__(
@@ -64,10 +63,10 @@ class Stalls:
         self._publishing = _Part("publishing", "files wait to be sent")
 
     def ailments(self, patience: timedelta) -> tuple[str, ...]:
-        """A sentence for each part that stood still for longer than `patience`.
+        """Return a sentence for each part that stood still for longer than `patience`.
 
-        While some process has claimed work, it may be busy with a large piece of it; its scheduler
-        tells if it hangs.
+        While a process has claimed work, it may be busy with a large piece of it; its scheduler
+        reports if it hangs.
         """
         at = self._monotonic()
         return tuple(
@@ -81,7 +80,7 @@ class Stalls:
         )
 
     async def look(self) -> None:
-        """Look at the rows once."""
+        """Read the rows once."""
         watching = publishing = None
         try:
             async with self._database.read() as transaction:
@@ -97,7 +96,7 @@ class Stalls:
         self._publishing.see(publishing, at)
 
     async def keep_looking(self) -> None:
-        """Look until cancelled."""
+        """Read the rows until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK_EVERY.total_seconds())
@@ -107,7 +106,7 @@ class Stalls:
 async def watching_stalls(
     database: Database, *, publishes: Callable[[], bool], mode: OverallMode, works: bool
 ) -> AsyncIterator[Stalls]:
-    """Notice standstills until the block ends; nothing in a process that does not work."""
+    """Watch for stalls until the block ends. Does nothing in a process that does not work."""
     stalls = Stalls(database, publishes=publishes, mode=mode)
     if not works:
         yield stalls

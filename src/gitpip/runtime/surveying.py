@@ -1,4 +1,4 @@
-"""What brings surveys forward: the ways to both vendors put together."""
+"""The surveyor, with its clients for both vendors."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from gitpip.watch.github.client import GitHub
 
 
 def surveyor_of(database: Database, pipedrive: Pipedrive, github: GitHub) -> Surveyor:
-    """What brings surveys forward, with the ways to both vendors."""
+    """Return the surveyor, with the clients for both vendors."""
 
     async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
         if user.github_id is None:

@@ -18,15 +18,15 @@ from gitpip.store.surveys import surveys
 from gitpip.store.surveys.surveys import Survey
 
 LONGEST_WAIT = timedelta(minutes=2)
-"""How long a command waits for a limit to pass; called again, it goes on from there."""
+"""The longest wait of a command for a limit to pass. The next call continues from there."""
 Request = Callable[[Acting], Awaitable[Survey]]
 Follow = Callable[[Survey], None]
 
 
 async def survey_now(settings: Settings, request: Request, follow: Follow) -> Survey:
-    """Request a survey, and wait for its end; `follow` is told how far it is.
+    """Request a survey, and wait for its end; `follow` receives the progress.
 
-    Raises GitpipError where it stopped at a limit: called again, it goes on from there.
+    Raises GitpipError if it stopped at a limit: the next call continues from there.
     """
     async with opened(settings) as database:
         served = await is_served(database)
@@ -73,7 +73,7 @@ async def _present(database: Database, number: int) -> Survey:
 
 
 def _has_ended(survey: Survey) -> bool:
-    """Whether it has; raises GitpipError where it failed, or waits for long."""
+    """Return whether it has ended; raises GitpipError if it failed or waits for long."""
     if survey.failure is not None:
         raise GitpipError(survey.failure)
     if survey.waits_until is not None and survey.waits_until > utc_now() + LONGEST_WAIT:

@@ -1,4 +1,4 @@
-"""Tests of the tokens that a running service has, for the page that sets it up."""
+"""Tests of the tokens of a running service, for the page that sets it up."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ from gitpip.status.findings import Finding
 from gitpip.store.accounts.accounts import Vendor
 
 LASTS = timedelta(minutes=1)
-"""A test costs Pipedrive tokens."""
+"""The time that a result is kept: a test costs Pipedrive tokens."""
 
 
 class TokenTests:
-    """What the vendors say of the tokens; each answer is kept for a minute."""
+    """The vendors' answers about the tokens, each kept for a minute."""
 
     def __init__(
         self, settings: Callable[[], Settings], now: Callable[[], datetime] = utc_now
@@ -28,7 +28,7 @@ class TokenTests:
         self._known: dict[Vendor, tuple[SecretStr | None, datetime, tuple[Finding, ...]]] = {}
 
     def last(self, vendor: Vendor) -> tuple[Finding, ...] | None:
-        """What a vendor said of the present token within the last minute; None for nothing."""
+        """Return what a vendor said of the present token within the last minute, or None."""
         if known := self._known.get(vendor):
             of, at, findings = known
             if of == self._token(vendor) and timedelta(0) <= self._now() - at < LASTS:
@@ -36,7 +36,7 @@ class TokenTests:
         return None
 
     async def test(self, vendor: Vendor, stored: Mapping[str, str]) -> tuple[Finding, ...]:
-        """What a vendor says of its token, and Pipedrive of these publishing settings."""
+        """Return what a vendor says of its token, and Pipedrive of these publishing settings."""
         async with self._turn:
             if (known := self.last(vendor)) is not None:
                 return known

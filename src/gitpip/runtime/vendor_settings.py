@@ -1,4 +1,4 @@
-"""Compares the publishing settings with the account: does it have what they name?"""
+"""The comparison of the publishing settings with the account: whether it has what they name."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,10 @@ CHANGE = "change it under Settings or with gitpip publishing settings, or create
 async def look_at_settings(
     settings: Settings, stored: Mapping[str, str], destination: Destination
 ) -> tuple[Finding, ...]:
-    """Compare them with the account's lists; costs 30 tokens, and 10 to 20 for each list more."""
+    """Compare the settings with the account's lists.
+
+    Costs 30 tokens, and 10 to 20 for each list more.
+    """
     policy = policy_of(effective(settings.publishing, stored))
     try:
         catalog = await destination.catalog(

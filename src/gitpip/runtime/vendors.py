@@ -1,4 +1,4 @@
-"""GitHub and Pipedrive examined: the way there, the token, its limits, the clock."""
+"""The examination of GitHub and Pipedrive: connection, token, limits, clock."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -40,15 +40,15 @@ GRAPHQL_TROUBLE = (
 COPY_IT = "copy the token in Pipedrive from Personal preferences > API and set PIPEDRIVE_TOKEN"
 IN_THE_SERVICE = "the running service has a token; this shell has none"
 LITTLE_LEFT = 0.1
-"""Below this share of a limit, it is worth a warning."""
+"""The share of a limit below which a warning is due."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the rows say that the vendors are asked about."""
+    """The facts in the rows that matter for the vendors."""
 
     tokens: Tokens
-    """Of the running service."""
+    """The tokens of the running service."""
     publishing: Mapping[str, str]
     """The publishing settings that are stored."""
 
@@ -57,9 +57,9 @@ NOTHING_KNOWN = Known(Tokens(github=False, pipedrive=False), {})
 
 
 async def look_at_vendors(settings: Settings, known: Known) -> tuple[Finding, ...]:
-    """Ask both vendors whose the tokens are, what is left to them, and what the account lacks.
+    """Ask both vendors about the tokens, the limits left, and what the account lacks.
 
-    The tokens of the running service can't be asked about from here.
+    The tokens of the running service can't be used from here.
     """
     started = utc_now()
     github, pipedrive = await asyncio.gather(
@@ -71,18 +71,18 @@ async def look_at_vendors(settings: Settings, known: Known) -> tuple[Finding, ..
 
 @dataclass(frozen=True)
 class Answers:
-    """What a vendor said."""
+    """The answers of a vendor."""
 
     findings: tuple[Finding, ...]
     now: datetime | None = None
 
 
 async def look_at_github(settings: Settings, known: Known) -> Answers:
-    """Ask GitHub whose the token is, what is left to it, and whether it can be asked in batches."""
+    """Ask GitHub about the owner of the token, the limits left, and the batch poll."""
     url = settings.github_api_url
     try:
         way = ok("GitHub connection", f"{url} ({route(url)})")
-        # These few requests may be taken of what is kept for others.
+        # These few requests may be taken from the reserve for others.
         whole = settings.model_copy(update={"github_share": 1.0})
         async with github_of(whole) as github:
             standing = await github.standing()
@@ -122,9 +122,9 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
 
 
 async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:
-    """Why many users can't be asked about at once, and the advice.
+    """Return why many users can't be asked about at once, and the advice.
 
-    None where they can, or where it can't be told.
+    Returns None if they can, or if that is unknown.
     """
     if not github.polls_batches:
         return None
@@ -153,7 +153,7 @@ def _left(budget: Budget) -> str:
 
 
 async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
-    """Ask Pipedrive whose the token is, what is left today, and what the settings name."""
+    """Ask Pipedrive about the owner of the token, today's budget, and what the settings name."""
     url = settings.pipedrive_api_url
     if settings.pipedrive_token is None and known.tokens.pipedrive:
         return Answers((ok("Pipedrive", IN_THE_SERVICE),))
@@ -214,7 +214,7 @@ def _advice(*, untrusted: bool) -> str:
 
 
 def _clock(started: datetime, theirs: Iterable[datetime]) -> Finding:
-    """How far this machine's clock is from the vendors', who count in whole seconds."""
+    """Return how far this machine's clock is from the vendors', who count in full seconds."""
     ended = utc_now()
     apart = [
         max(started - (date + timedelta(seconds=1)), date - ended, timedelta(0)) for date in theirs

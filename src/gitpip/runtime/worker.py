@@ -1,4 +1,4 @@
-"""What does the work of one process: the scheduler, with everything that it runs."""
+"""The worker of a process: the scheduler with all works that it runs."""
 
 import asyncio
 import fcntl
@@ -39,7 +39,7 @@ from gitpip.watch.public_feed import READ_EVERY, PublicFeed
 from gitpip.watch.user_check import Rules
 
 SWEEP = timedelta(seconds=2)
-"""How soon work that another process wrote into the rows is noticed."""
+"""The longest time until work that another process wrote into the rows is noticed."""
 GRACE = timedelta(seconds=8)
 
 log = get_logger()
@@ -49,31 +49,34 @@ Work = Literal["check", "publish", "survey"]
 
 @dataclass(frozen=True)
 class Worker:
-    """The way to GitHub, and to the scheduler, which runs in this process or in others."""
+    """The access to GitHub, and to the scheduler, which runs in this process or in others."""
 
     scheduler: Scheduler
     github: GitHub
     database: Database
     address: GitHubAddress
     pipedrive: Pipedrive | None
-    """None where others do the work."""
+    """None if others do the work."""
     survey_client: Pipedrive | None
     """The client of surveys: they ask beside publishing, and before it is cleared."""
     task: asyncio.Task[None] | None
-    """None where others do the work."""
+    """None if others do the work."""
 
     def is_alive(self) -> bool | None:
-        """Whether the scheduler runs and reaches its database; None where others do the work."""
+        """Return whether the scheduler runs and reaches its database.
+
+        Returns None if others do the work.
+        """
         return None if self.task is None else self.scheduler.healthy
 
     def publishes(self) -> bool:
-        """Whether this process has a token to publish with."""
+        """Return whether this process has a token to publish with."""
         return self.pipedrive is not None and self.pipedrive.has_token
 
     async def use(self, settings: Settings) -> None:
-        """Ask and connect as these settings say from the next request and connection on.
+        """Use these settings from the next request and connection on.
 
-        What waited because another token was refused goes on.
+        Work that waited because another token was refused continues.
         """
         self.database.use(settings.database_url)
         self.scheduler.use(settings.postgres_dsn)
@@ -92,7 +95,7 @@ class Worker:
         await self.wake("publish")
 
     async def end_pauses(self) -> None:
-        """End what other tokens than these caused. Raises DatabaseUnavailable."""
+        """End the pauses caused by other tokens than these. Raises DatabaseUnavailable."""
         if self.pipedrive is None:
             return
         watching = (pauses.WATCHING, pauses.SWEEPING, pauses.READING)
@@ -107,21 +110,21 @@ class Worker:
             log.info(f"{name}.resumed", reason="it was another token that was refused")
 
     async def find_account(self, login: str) -> Account:
-        """Ask GitHub whose a login is; raises GitHubError, AccountChanged."""
+        """Ask GitHub for the account of a login; raises GitHubError, AccountChanged."""
         await self.address.check()
         return await self.github.account(login)
 
     async def forecast(self, login: str, backfill: Backfill) -> Forecast:
-        """What adding a login would send at once; raises GitHubError."""
+        """Return what adding a login would send at once; raises GitHubError."""
         return await forecast(self.database, self.github, login, backfill)
 
     async def look_up(self, logins: Sequence[str]) -> LookedUp:
-        """Which of these logins GitHub shows, with how many gists; raises GitHubError."""
+        """Return which logins GitHub shows, with their numbers of gists; raises GitHubError."""
         await self.address.check()
         return await self.github.look_up(logins)
 
     async def wake(self, work: Work) -> None:
-        """Tell the scheduler that work waits; the sweep finds it later where that fails."""
+        """Tell the scheduler that work waits. If that fails, the sweep finds it later."""
         try:
             await self.scheduler.notify(work)
         except GitpipError as error:
@@ -129,7 +132,10 @@ class Worker:
 
 
 async def forecast(database: Database, github: GitHub, login: str, backfill: Backfill) -> Forecast:
-    """What adding a login would send at once; raises GitHubError, DatabaseUnavailable."""
+    """Return what adding a login would send at once.
+
+    Raises GitHubError, DatabaseUnavailable.
+    """
     past = await past_of(github, login, backfill, utc_now())
     async with database.read() as transaction:
         tracked = await users.with_account(transaction, past.account)
@@ -146,9 +152,9 @@ async def forecast(database: Database, github: GitHub, login: str, backfill: Bac
 
 
 def github_of(settings: Settings, database: Database | None = None) -> GitHub:
-    """A client for the GitHub of these settings; to be entered before use.
+    """Return a client for the GitHub of these settings. Enter it before use.
 
-    Given a database, it keeps to GitHub's limits together with all others beside that database.
+    With a database, it shares GitHub's limits with all others of that database.
     """
     token = settings.github_token.get_secret_value() if settings.github_token else None
     return GitHub(
@@ -258,7 +264,7 @@ def _give_public_feed(
     scheduler: Scheduler, github: GitHub, feed: PublicFeed, address: GitHubAddress
 ) -> None:
     async def read() -> None:
-        # Without a token its requests would be missed.
+        # Without a token, checks need the requests that the feed would use.
         if github.polls_batches and await address.permits() and await feed.read():
             await scheduler.notify("check")
 
@@ -267,7 +273,7 @@ def _give_public_feed(
 
 @asynccontextmanager
 async def reaching(settings: Settings, database: Database) -> AsyncIterator[Worker]:
-    """A way to GitHub, and to the schedulers of others, until the block ends."""
+    """Provide access to GitHub, and to the schedulers of others, until the block ends."""
     async with github_of(settings, database) as github:
         scheduler = Scheduler(settings.postgres_dsn)
         await scheduler.install()
@@ -277,7 +283,7 @@ async def reaching(settings: Settings, database: Database) -> AsyncIterator[Work
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """On SQLite, the lock that lets only one process work on a database; it dies with us."""
+    """Hold the lock that lets only one process work on an SQLite database; it ends with us."""
     path = settings.sqlite_file
     if path is None:
         yield

@@ -1,1 +1,1 @@
-"""Watching: what GitHub shows of the tracked users becomes rows."""
+"""Watching: stores what GitHub shows of the tracked users."""

@@ -1,4 +1,4 @@
-"""Whether GitHub is the one that the rows belong to: ids of users mean nothing at another one."""
+"""The check that GitHub is the one that the rows belong to: another one has other ids of users."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,7 +26,7 @@ class GitHubAddress:
         self._met = False
 
     async def permits(self) -> bool:
-        """Whether users may be checked here; the first address that is met is bound to the rows.
+        """Return whether users may be checked here. The first address used is bound to the rows.
 
         Raises DatabaseUnavailable.
         """
@@ -41,7 +41,7 @@ class GitHubAddress:
         return await self._is_bound(note=True)
 
     async def check(self) -> None:
-        """Raise AccountChanged where the rows belong to another GitHub."""
+        """Raise AccountChanged if the rows belong to another GitHub."""
         if not await self._is_bound():
             raise AccountChanged(
                 f"GITHUB_API_URL is {self.host}, and the users are of another GitHub; "
@@ -49,7 +49,7 @@ class GitHubAddress:
             )
 
     async def _is_bound(self, *, note: bool = False) -> bool:
-        """Whether the users are of this GitHub; `note`: so that it is shown where they are not."""
+        """Return whether the users belong to this GitHub. `note` records it if they do not."""
         now = self._now()
         async with self._database.read() as transaction:
             account = await accounts.of_identity(transaction, Vendor.GITHUB, self.host)

@@ -1,8 +1,8 @@
-"""Finds a user that always makes GitHub ask to wait, though it answers about others.
+"""The search for a user that always makes GitHub ask to wait, though it answers about others.
 
-A secondary limit is the caller's: whatever is asked next meets it. Where queries about others are
-answered after the wait, and those that name one user are refused again and again, it is no limit.
-Without this the same users are asked about after each wait, and the others never are.
+A secondary limit applies to the caller: any next request meets it. If queries about others are
+answered after the wait, and those that name one user are refused again and again, it is no such
+limit. Without this search the same users are asked about after each wait, and the others never are.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Sequence
 from gitpip.model import User, UserKey
 
 REFUSED_AS_A_WHOLE = 2
-"""How often a batch is asked about after a wait before it is taken apart."""
+"""The waits after which a refused batch is split."""
 
 
 class AlwaysLimited:
-    """The users that every refused query had in common, as far as no answer cleared them."""
+    """The users that every refused query had in common and no answer cleared."""
 
     def __init__(self) -> None:
         self._suspects: frozenset[UserKey] = frozenset()
@@ -22,15 +22,15 @@ class AlwaysLimited:
         self._others_answered = False
 
     def answered(self, users: Iterable[User]) -> None:
-        """Take in that GitHub answered a query about these users."""
+        """Note that GitHub answered a query about these users."""
         self._suspects -= _keys(users)
         self._others_answered = True
 
     def refused(self, users: Collection[User]) -> bool:
-        """Take in that GitHub asked to wait when it was asked about these users.
+        """Note that GitHub asked to wait after a query about these users.
 
-        True if it is a single one, and to blame: every refused query was about this user, and
-        others were answered in between.
+        Returns True if it is a single user that is to blame: every refused query was about this
+        user, and others were answered in between.
         """
         common = self._suspects & _keys(users)
         if not common:
@@ -40,7 +40,7 @@ class AlwaysLimited:
         return len(users) == 1 and self._others_answered
 
     def apart(self, users: Sequence[User]) -> tuple[list[User], list[list[User]]]:
-        """These users without the suspected ones, and the suspected ones in halves."""
+        """Return these users without the suspected ones, and the suspected ones in halves."""
         if self._refusals < REFUSED_AS_A_WHOLE:
             return list(users), []
         suspects = [user for user in users if user.key in self._suspects]

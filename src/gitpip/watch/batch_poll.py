@@ -27,15 +27,16 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
 
 FAILURES_IN_A_ROW = 3
-"""How many different users, with no answer in between, are trouble of GraphQL's own."""
+"""The different users, with no answer in between, after which GraphQL counts as failing."""
 SLOW_IN_A_ROW = 3
-"""After so many queries of full size without an answer in time, and none with one, they shrink."""
+"""The queries of full size without an answer in time, and none with one, after which they
+shrink."""
 PROBES = 2
-"""How many users are asked about alone after a query without an answer in time: does any answer
-come?"""
+"""The users that are asked about alone after a query without an answer in time, to see whether any
+answer comes."""
 SIDE_BY_SIDE = 4
-"""How many queries about suspected users are under way at once, in all runs together: each can cost
-a whole wait."""
+"""The most queries about suspected users under way at once, in all runs together: each can cost the
+whole wait."""
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 FIRST_PAUSE_OF_A_TOKEN = timedelta(hours=6)
@@ -46,30 +47,30 @@ log = get_logger()
 
 @dataclass
 class Polled:
-    """What became of the questions about some users."""
+    """The answers of GraphQL about some users."""
 
     users: Sequence[User] = ()
-    """Those that are asked about."""
+    """The users that are asked about."""
     answers: list[tuple[User, Snapshot | GitHubError]] = field(default_factory=list)
-    """A GraphQLFailed means that GraphQL failed when it was asked about this user alone."""
+    """The answers. A GraphQLFailed means that GraphQL failed when asked about this user alone."""
     not_asked: list[User] = field(default_factory=list)
     queries: int = 0
     stopped_by: GitHubLimited | GitHubUnauthorized | GraphQLUnusable | None = None
-    """None when everybody was asked."""
+    """The error that ended the poll, or None if all users were asked about."""
 
 
 class _Finding(Enum):
-    """Why a batch failed, if it did."""
+    """The reason why a batch failed, if it did."""
 
     ANSWERED = auto()
     BLAMED = auto()
-    """GraphQL fails about at least one user of it alone."""
+    """GraphQL fails about at least one of its users alone."""
     TOO_LARGE = auto()
     """Its parts were answered, or it was not answered in time."""
 
 
 class BatchPoller:
-    """Remembers from one batch to the next what GraphQL answers, and what it does not."""
+    """Asks about batches, and remembers which users GraphQL answers about."""
 
     def __init__(self, github: GitHub, now: Callable[[], datetime]) -> None:
         self._github = github
@@ -77,45 +78,46 @@ class BatchPoller:
         self._size = BatchSize()
         self._always_limited = AlwaysLimited()
         self._failed_alone: set[UserKey] = set()
-        """Users that failed alone since a query was answered last."""
+        """Users that failed alone since a query was last answered."""
         self._failed_last: set[UserKey] = set()
-        """Users that failed alone when GraphQL was found unusable: after the pause others are asked
-        about first, as it may have been these users' trouble alone."""
+        """Users that failed alone when GraphQL was found unusable. After the pause others are asked
+        about first, as only these users may have been the cause."""
         self._hidden: set[UserKey] = set()
-        """Users whose gists were counted and not shown, since any gist was shown last."""
+        """Users whose gists were counted and not shown, since any gist was last shown."""
         self._answered: User | None = None
         """A user with gists that GraphQL gave an answer about."""
         self._answered_last: User | None = None
         """A user, with or without gists, that GraphQL gave an answer about."""
         self._answered_at = 0.0
-        """When an answer came last, by the event loop's clock."""
+        """The time of the last answer, by the event loop's clock."""
         self._silent_at = 0.0
-        """When no answer came about single users either, by the same clock; 0 for never."""
+        """The time when there was no answer about single users either, by the same clock; 0 for
+        never."""
         self._probing = asyncio.Lock()
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._pauses = 0
         self._slow_in_a_row = 0
         self._at_most: dict[UserKey, int] = {}
-        """How many users a query about one of them names: they were in one that was too slow."""
+        """The most users in a query about each of these: they were in a query that was too slow."""
 
     @property
     def batch_size(self) -> int:
-        """How many users the next query asks about."""
+        """The number of users in the next query."""
         return self._size.users
 
     @property
     def was_answered(self) -> bool:
-        """Whether any query was answered so far, since GraphQL failed as such."""
+        """Whether any query was answered since GraphQL last failed as such."""
         return self._answered_last is not None
 
     async def ask(self, users: Sequence[User], *, probing: bool = False) -> Polled:
-        """What GraphQL says of each user; answers are kept whatever happens to other questions.
+        """Return what GraphQL says of each user. Answers are kept if other queries fail.
 
-        A batch that fails is halved until the users are found that make it fail. One that takes
-        too long is not asked about again in this run: each such query costs seconds. Its users are
-        asked about in smaller batches next time, side by side, until those are found that GraphQL
-        never answers about. Several runs can be under way at once.
-        `probing` asks about single users first, until one is answered: after a pause.
+        A batch that fails is halved until the users that make it fail are found. One that takes too
+        long is not repeated in this run: each such query costs seconds. Its users are asked about
+        in smaller batches next time, at the same time, until those are found that GraphQL never
+        answers about. Several runs can be under way at once. `probing` asks about single users
+        first, until one is answered: after a pause.
         """
         run = Polled(users)
         try:
@@ -126,7 +128,7 @@ class BatchPoller:
             run.stopped_by = error
         except GraphQLUnusable as error:
             run.stopped_by = error
-            # Then the users that failed alone are not to blame.
+            # Then the users that failed alone are not the cause.
             run.answers = [(u, a) for u, a in run.answers if not isinstance(a, GraphQLFailed)]
         else:
             self._pauses = 0
@@ -135,7 +137,7 @@ class BatchPoller:
         return run
 
     def pause_after(self, error: GraphQLUnusable) -> timedelta:
-        """How long to leave GraphQL alone: longer each time in a row."""
+        """Return how long to leave GraphQL alone: longer each time in a row."""
         first, longest = (
             (FIRST_PAUSE_OF_A_TOKEN, LONGEST_PAUSE_OF_A_TOKEN)
             if isinstance(error, GraphQLHidesGists)
@@ -145,7 +147,7 @@ class BatchPoller:
         return backoff(self._pauses, first, longest)
 
     async def miscounts(self, user: User, snapshot: Snapshot, gist_count: int) -> bool:
-        """Whether GraphQL counts too few gists of a user even when asked about this one alone.
+        """Return whether GraphQL counts too few gists of a user even in a query about one user.
 
         `snapshot` was seen to count too few: REST lists `gist_count`. If the user alone is counted
         right, the query was too large and cut silently, and the batches shrink. Costs a point,
@@ -193,7 +195,7 @@ class BatchPoller:
         return seen if isinstance(seen, GraphQLFailed) else None
 
     async def _ask_each_batch(self, users: Sequence[User], run: Polled) -> None:
-        # A user that was refused before is asked about alone: the others do not pay for it.
+        # A user that was refused before is asked about alone, so that the others are not affected.
         suspected = [[user] for user in users if user.graphql_refusals]
         waiting = [user for user in users if not user.graphql_refusals]
         for at_most in sorted({self._at_most[u.key] for u in waiting if u.key in self._at_most}):
@@ -228,7 +230,7 @@ class BatchPoller:
         """Make the next batches with these users smaller.
 
         Raises GraphQLUnusable if no answer came since that query began, and none comes about single
-        users: then it is GraphQL that does not answer, and not about some users.
+        users: then GraphQL does not answer at all.
         """
         self._at_most |= {user.key: max(len(batch) // 2, 1) for user in batch}
         log.info("sweep.too_slow", users=len(batch), reason=str(error))
@@ -247,7 +249,7 @@ class BatchPoller:
                 self._shrink(len(batch), str(error))
 
     async def _answers_about_any(self, batch: Sequence[User], run: Polled) -> bool:
-        """Whether GraphQL answers about any of a few single users, asked side by side."""
+        """Return whether GraphQL answers about any of a few single users, all asked at once."""
         keys = {user.key for user in batch}
         known = self._answered_last
         asked = [known] if known and known.key not in keys else []
@@ -267,10 +269,10 @@ class BatchPoller:
     async def _isolate(
         self, batch: Sequence[User], run: Polled, *, fails: bool = False
     ) -> _Finding:
-        """Ask about a batch, and about parts of it where that fails, down to single users.
+        """Ask about a batch, and about parts of it if that fails, down to single users.
 
-        `fails` says that a larger batch failed and the rest of it did not: then the parts are
-        asked at once. A single user is always asked before it is blamed.
+        `fails` says that a larger batch failed and the rest of it did not: then the parts are asked
+        at once. A single user is always asked about before it is blamed.
         """
         failed, reason = batch, ""
         presumed = fails and len(batch) > 1
@@ -306,7 +308,7 @@ class BatchPoller:
     async def _ask_once(
         self, batch: Sequence[User], run: Polled
     ) -> tuple[Sequence[User], GraphQLFailed]:
-        """Keep the answers of one query; gives the users without an answer, and why."""
+        """Send one query and keep its answers; return the users without an answer, and why."""
         try:
             seen = await self._query(batch)
         except GraphQLFailed as error:
@@ -343,7 +345,7 @@ class BatchPoller:
         try:
             seen = await self._github.snapshots(batch)
         except GitHubAskedToWait as error:
-            # Of a user that it failed for before, it need not be shown again.
+            # It failed for this user before, so its answer need not be shown again.
             failed_before = len(batch) == 1 and batch[0].graphql_refusals > 0
             if self._always_limited.refused(batch) or failed_before:
                 raise GraphQLFailed(
@@ -362,12 +364,12 @@ class BatchPoller:
     async def _fails_alone(
         self, user: User, error: GraphQLFailed, *, began: float, run: Polled
     ) -> None:
-        """Blame a user, or GraphQL if too many different ones fail in a row."""
+        """Blame a user, or GraphQL if too many different users fail in a row."""
         if not user.graphql_refusals and self._answered_at < began:
             self._failed_alone.add(user.key)
             number = len(self._failed_alone)
             if number >= FAILURES_IN_A_ROW:
-                # Where gists are hidden, only a user with gists can tell.
+                # If gists are hidden, only a user with gists can show it.
                 hidden = isinstance(error, GistsHidden)
                 known = self._answered if hidden else self._answered or self._answered_last
                 others = () if hidden else self._others(run)
@@ -377,7 +379,7 @@ class BatchPoller:
         run.answers.append((user, error))
 
     def _others(self, run: Polled) -> Sequence[User]:
-        """A few users that GraphQL is not known to fail for: the last ones of the run."""
+        """Return a few users that GraphQL is not known to fail for: the last ones of the run."""
         failed = self._failed_alone | self._failed_last
         others = [u for u in run.users if not u.graphql_refusals and u.key not in failed]
         return others[-PROBES:]
@@ -385,9 +387,9 @@ class BatchPoller:
     async def _still_answers(
         self, known: User | None, run: Polled, *, others: Sequence[User] = ()
     ) -> bool:
-        """Whether GraphQL still answers about a user that it answered about before.
+        """Return whether GraphQL still answers about a user that it answered about before.
 
-        Or about one of these others: after a start it has answered about nobody yet.
+        One of the `others` also counts: after a start it has answered about no user yet.
         """
         answers: User | None = None
         for user in (*([known] if known else []), *others):

@@ -1,18 +1,18 @@
-"""How many users one query asks about: as many as GitHub answers, learned from its refusals."""
+"""The number of users in one query: as many as GitHub answers, learned from its refusals."""
 
 from datetime import datetime, timedelta
 
 from gitpip.backoff import backoff
 
 FIRST_BATCH = 50
-"""How many users in one query are safe in practice; GitHub takes up to a hundred ids."""
+"""The users in one query that are safe in practice. GitHub takes up to a hundred ids."""
 LARGEST_BATCH = 100
 FIRST_PATIENCE = timedelta(hours=1)
 LONGEST_PATIENCE = timedelta(days=7)
 
 
 class BatchSize:
-    """Halved when a query is too large, then one more after each full one, below what was refused.
+    """Halved when a query is too large, then one more after each full one, below the refused size.
 
     The size that was refused last is a ceiling: it is tried again after an hour, and after twice as
     long each time it is refused again, up to a week. Times are aware UTC.
@@ -25,7 +25,7 @@ class BatchSize:
         self._ceiling_until: datetime | None = None
 
     def too_large(self, size: int, now: datetime) -> None:
-        """Take in that a query about so many users failed, and smaller ones about them did not."""
+        """Note that a query about that many users failed, and smaller ones about them did not."""
         refused_again = self._ceiling is not None and size >= self._ceiling
         self._refusals = self._refusals + 1 if refused_again else 1
         self._ceiling = size
@@ -34,7 +34,7 @@ class BatchSize:
         self.users = max(size - 1 if refused_again else size // 2, 1)
 
     def went_well(self, size: int, now: datetime) -> None:
-        """Take in that a query about so many users was answered about every one of them."""
+        """Note that a query about that many users was answered about each of them."""
         if size < self.users:
             return
         if self._ceiling is not None and size >= self._ceiling:

@@ -1,4 +1,4 @@
-"""One check: look at every user that is due, many at once where GitHub allows it, and record it."""
+"""One check: checks each user that is due, many at once if GitHub allows it, and records it."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,16 +25,16 @@ from gitpip.watch.user_check import Rules, Run, UserChecker
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 MENDED_EVERY = timedelta(minutes=1)
 CHECKS_KEPT_FOR = timedelta(days=7)
-"""How long checks that found nothing stay on record."""
+"""The time that checks without findings are kept."""
 
 log = get_logger()
 
 
 class Watcher:
-    """Looks at the tracked users, each once in an interval.
+    """Checks the tracked users, each once in an interval.
 
-    Several watchers can share a database: a user is claimed by one at a time, and should a claim
-    run out, the user's row lock keeps anything from being stored twice.
+    Several watchers can share a database: a user is claimed by one at a time, and if a claim runs
+    out, the user's row lock keeps anything from being stored twice.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Watcher:
             UserChecker(database, github, rules, now), BatchPoller(github, now), SlowUsers()
         )
         self._steady: datetime | None = None
-        """The time at which the event loop's clock showed 0: it moves if ours steps."""
+        """The time at which the event loop's clock showed 0. It moves if our clock steps."""
         self._mended_at: datetime | None = None
 
     async def due(self) -> bool:
-        """Whether a user waits for a look, or a check was asked for, and watching is not paused."""
+        """Return whether a user is due, or a check was requested, and watching is not paused."""
         await self._set_back_times()
         if await self._held_up():
             return False
@@ -67,11 +67,12 @@ class Watcher:
             )
 
     async def run(self) -> Check | None:
-        """Look at every user that is due now; None, with nothing done, while watching is paused.
+        """Check each user that is due now, or return None while watching is paused.
 
-        What is used up, or refused, ends the part of the check that needs it and pauses it; the
-        users not looked at stay due. The check ends whatever happens, unless the database can't be
-        written or the process stops: then the next run continues it. Raises DatabaseUnavailable.
+        A limit that is used up, or a refusal, ends the part of the check that it concerns and
+        pauses it; the users not checked stay due. The check ends in any case, unless the database
+        can't be written or the process stops: then the next run continues it. Raises
+        DatabaseUnavailable.
         """
         await self._set_back_times()
         if await self._held_up():
@@ -108,13 +109,13 @@ class Watcher:
         return check
 
     def _eager(self) -> bool:
-        """Whether more than half of our points of this hour are left to the batch poll."""
+        """Return whether more than half of our points of this hour are left to the batch poll."""
         return self._github.polls_batches and all(
             budget.spare > 0 for budget in self._github.budgets() if budget.resource == "graphql"
         )
 
     async def _set_back_times(self) -> None:
-        """Mend what a clock that was ahead has written: now and then, and when ours stepped."""
+        """Correct times written by a clock that was ahead, now and then and if ours stepped."""
         now, interval = self._now(), self._rules.interval
         steady = now - timedelta(seconds=asyncio.get_running_loop().time())
         stepped = self._steady is None or abs(steady - self._steady) > CLOCK_TOLERANCE
@@ -129,7 +130,7 @@ class Watcher:
         log.warning("clock.was_ahead", users=changed)
 
     async def _held_up(self) -> bool:
-        """Whether no user can be checked: neither by GraphQL nor by REST."""
+        """Return whether no user can be checked, neither by GraphQL nor by REST."""
         async with self._database.read() as transaction:
 
             async def paused(name: str) -> bool:
@@ -177,14 +178,14 @@ class Watcher:
             return await checks.get(transaction, run.check_id)
 
     def _pause_for(self, error: GitHubError) -> tuple[str, datetime]:
-        """What has to wait after REST gave an error, and until when."""
+        """Return what has to wait after an error of REST, and until when."""
         if isinstance(error, GitHubLimited):
-            # With a batch poll, the unchanged can still be told from the others.
+            # With a batch poll, unchanged users can still be told from the others.
             return (pauses.READING if self._github.polls_batches else pauses.WATCHING), error.until
         return pauses.WATCHING, self._now() + PAUSE_WITHOUT_ACCESS
 
     async def _let_go(self, run: Run) -> None:
-        """Hand the claimed users back, so that the next process need not await the lease."""
+        """Release the claimed users, so that the next process need not wait for the lease."""
         try:
             async with self._database.begin() as transaction:
                 await schedule.release(transaction, run.token)

@@ -1,4 +1,4 @@
-"""The work of one check: one asks who changed, and several look at these, side by side."""
+"""The work of one check: a batch poll finds changed users, and several are checked at once."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -35,49 +35,50 @@ from gitpip.watch.user_check import Run, UserChecker, log_rename
 
 CLAIMED_AT_A_TIME = 20
 LEASE = timedelta(seconds=20)
-"""How long a claim outlives its holder; while a look lasts it is renewed."""
+"""The time for which a claim outlives its holder. It is renewed while the check of a user lasts."""
 LONGEST_CHECK = timedelta(minutes=5)
-"""After this time a check takes no users any more, however slow its looks are."""
+"""The time after which a check claims no more users, however slow the checks of users are."""
 CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
 SLOW_QUERY = timedelta(seconds=2)
-"""While a query of the batch poll takes longer, others are asked: one about some users may hang."""
+"""The time after which a query of the batch poll is slow, so that other users are asked about: a
+query about some users may hang."""
 SLOW_QUERIES = 4
-"""How many parts of the batch poll may be under way then, each with one query at a time, which is
-half of the requests that may be. Queries about suspected users are `batch_poll.SIDE_BY_SIDE` at
-most, those of all parts together."""
+"""The parts of the batch poll that may be slow at once, each with one query at a time. That is half
+of the requests that may be under way. Queries about suspected users are at most
+`batch_poll.SIDE_BY_SIDE`, in all parts together."""
 AFTER_THE_OTHERS = timedelta(seconds=5)
-"""How much later than the others a user is due again that made GitHub ask to wait."""
+"""The time after the others at which a user that made GitHub ask to wait is due again."""
 LISTED_AT_A_TIME = 30
-"""How many lists that only the batch poll vouched for are read before a look at who is due: a
-million in a month, even where somebody is due all the time."""
+"""The lists known only from the batch poll that are read before due users are claimed again: a
+million in a month, even if some user is always due."""
 
 log = get_logger()
 
 
 class _Mode(Enum):
-    """Which of GitHub's APIs is asked about the users that are due."""
+    """The API of GitHub that is asked about due users."""
 
     BATCH_POLL = auto()
-    """GraphQL, about many at once."""
+    """GraphQL, about many users at once."""
     PROBE = auto()
-    """GraphQL, first about one user alone: it failed lately."""
+    """GraphQL, about one user first, because it failed recently."""
     REST = auto()
-    """REST, about one user after the other."""
+    """REST, about one user after another."""
 
 
 @dataclass(frozen=True)
 class Checkers:
-    """What checks users, and goes from one check to the next with what it learned."""
+    """The checkers, which keep what they learned from one check to the next."""
 
     one: UserChecker
-    """Looks at one user, by REST."""
+    """Checks one user, by REST."""
     many: BatchPoller
     """Asks about many users at once, by GraphQL."""
     slow: SlowUsers
 
 
 class CheckRun:
-    """The work of one check: one asks who changed, several look at these, side by side."""
+    """The work of one check: a batch poll finds changed users, and several are checked at once."""
 
     def __init__(
         self,
@@ -99,12 +100,12 @@ class CheckRun:
         self._slow_polls: set[asyncio.Task[None]] = set()
         """Batch polls of some users that take long."""
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
-        """What ended this check, or its reading, early."""
+        """The error that ended this check, or its reading, early."""
         self.rest_answered = False
         """Whether REST answered about a user, so that a pause of reading is over."""
 
     async def run(self) -> None:
-        """Look at everybody who is due; raises DatabaseUnavailable."""
+        """Check all users that are due; raises DatabaseUnavailable."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(self._renew())
@@ -116,17 +117,17 @@ class CheckRun:
             raise _first_of(group) from group
 
     async def _renew(self) -> None:
-        """Keep the claims: a look can take longer than a lease, which is short for the killed."""
+        """Renew the claims: a check can take longer than a lease, which is short for kills."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             async with self._database.begin() as transaction:
                 await schedule.renew(transaction, self._run.token, until=self._now() + LEASE)
 
     async def _claim_all(self, tasks: asyncio.TaskGroup) -> None:
-        """Claim users until nobody is left and every look is over.
+        """Claim users until none is left and all checks of users are over.
 
-        One slow user must not keep the others waiting, so users are claimed while it is read, or
-        while GraphQL takes long to answer about it.
+        One slow user must not make the others wait, so users are claimed while it is read, or while
+        GraphQL takes long to answer about it.
         """
         ends_by = loop_time() + LONGEST_CHECK.total_seconds()
         while not self._must_stop:
@@ -149,9 +150,9 @@ class CheckRun:
             await self._put_back(waiting, due_at=None)
 
     async def _read_unlisted(self) -> None:
-        """Read lists by REST that it has not shown for long, with the requests that are not needed.
+        """Read lists that REST has not shown for long, with requests that are not needed otherwise.
 
-        Users that are due come first: this is done once none is left, and ends when one is due.
+        Due users come first: this runs once none is left, and ends when one is due.
         """
         left = self._github.spare
         claimed: Sequence[User] = ()
@@ -188,11 +189,11 @@ class CheckRun:
         return claimed
 
     async def _due_by(self, transaction: Transaction) -> datetime:
-        """Users who became due after this time wait for the next check.
+        """Return the time after which users that become due wait for the next check.
 
-        Without it, a check with more users than fit an interval would never end. A slow look moves
-        it, unless another check was asked for, which is to look at the users itself, or REST may
-        not be asked any more.
+        Without it, a check with more users than fit an interval would never end. A slow check of a
+        user moves it, unless another check was requested, which will check the users, or REST may
+        no longer be asked.
         """
         if self.reading_stopped:
             return self._run.started_at
@@ -203,9 +204,10 @@ class CheckRun:
         return self._run.started_at
 
     def _asks_rest(self, user: User, now: datetime) -> bool:
-        """Whether GraphQL is not asked about a user.
+        """Return whether GraphQL is not asked about a user.
 
-        It can't be; or there is something new anyway; or it failed about this one lately.
+        That is so if it can't be, if there is something new in any case, or if it recently failed
+        about this user.
         """
         return (
             self._mode is _Mode.REST
@@ -222,7 +224,8 @@ class CheckRun:
     async def _claim(self) -> tuple[User, ...]:
         async with self._database.begin() as transaction:
             self._mode = await self._mode_now(transaction)
-            # Who needs REST is put back while it may not be asked, and would be taken without end.
+            # A user who needs REST is put back while REST may not be asked, and would be claimed
+            # without end.
             claim = schedule.claim_overdue if self.reading_stopped else schedule.claim_due
             return await claim(
                 transaction,
@@ -248,15 +251,15 @@ class CheckRun:
         return _Mode.REST if pause.until > self._now() else _Mode.PROBE
 
     async def _sweep_over(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
-        """Ask GraphQL about users, and have those looked at that may have something new.
+        """Ask GraphQL about users, and check those that may have something new.
 
-        While an answer takes long, this returns: it goes on beside what follows.
+        If an answer takes long, this returns, and the query continues beside the following work.
         """
         if not claimed:
             return
         asked_at = self._now()
         probing = self._mode is _Mode.PROBE
-        # As long as GraphQL never answered, one query is enough to wait for.
+        # As long as GraphQL has never answered, one query is enough to wait for.
         alone = probing or not self._batch_poll.was_answered
         asking = tasks.create_task(self._batch_poll.ask(claimed, probing=probing))
         await asyncio.wait({asking}, timeout=None if alone else SLOW_QUERY.total_seconds())
@@ -343,7 +346,7 @@ class CheckRun:
     async def _identified(
         self, seen: Sequence[tuple[User, Snapshot | GitHubError]]
     ) -> list[tuple[User, Snapshot | GitHubError]]:
-        """What was `seen`, with the accounts noted of users who were known by their login alone."""
+        """Return what was `seen`, after noting the accounts of users known by their login alone."""
         if all(user.github_id for user, _ in seen):
             return list(seen)
         identified: list[tuple[User, Snapshot | GitHubError]] = []
@@ -358,7 +361,7 @@ class CheckRun:
                 except UserNotTracked:
                     continue
                 except UserConflict as error:
-                    # A look at this one alone will fail in the same way, and record it.
+                    # A check of this user alone will fail in the same way, and record it.
                     identified.append((user, GitHubUnavailable(str(error))))
         return identified
 
@@ -390,7 +393,7 @@ class CheckRun:
                         etag=user.etag,
                         known_until=decide.known_until(snapshot.as_of) if snapshot.as_of else None,
                         gist_count=snapshot.gist_count,
-                        # Until the other one's rename is noted, this one is looked at again.
+                        # Until the other user's rename is noted, this user is checked again.
                         sweep_mark=None if taken else snapshot.mark,
                     )
                 )
@@ -414,13 +417,13 @@ class CheckRun:
                 return
             except GitHubAskedToWait as error:
                 self.reading_stopped = error
-                # It may be so whenever this user is asked about. Others that are answered show it.
+                # This may happen whenever this user is asked about. Answers about others show it.
                 await self._put_back([user], due_at=error.until + AFTER_THE_OTHERS)
                 return
             except (GitHubLimited, GitHubUnauthorized) as error:
                 stopped = self.reading_stopped = error
-        # While the batch poll goes on, users with something new are due once REST answers again,
-        # and in a later check: this one takes nobody who is due after it has begun.
+        # While the batch poll continues, users with something new are due once REST answers again,
+        # and in a later check: this one claims no user who is due after it has begun.
         polling = self._mode is not _Mode.REST
         until = self._now()
         if isinstance(stopped, GitHubLimited):
@@ -428,9 +431,9 @@ class CheckRun:
         await self._put_back([user], due_at=until if polling else None)
 
     async def _doubt(self, user: User, snapshot: Snapshot) -> None:
-        """Find out whether GraphQL counted too few gists, and whether it always does of this user.
+        """Find out whether GraphQL counted too few gists, and whether it always does for this user.
 
-        A count shrinks when gists are deleted, or when an answer was cut silently: REST knows.
+        A count shrinks if gists are deleted, or if an answer was cut silently: REST shows which.
         """
         try:
             async with self._database.read() as transaction:
@@ -456,7 +459,7 @@ class CheckRun:
 
 
 def pause_of(error: GitHubError, until: datetime) -> Pause:
-    """The pause until a time that an error calls for."""
+    """Return the pause until a time that an error calls for."""
     unreachable = decide.is_unreachable(error)
     return Pause(until, str(error), _cause_of(error), unreachable=unreachable)
 

@@ -1,4 +1,4 @@
-"""What differs from what is known, what of it is published, who is looked at when."""
+"""The decisions of watching: what is new, what of it is published, and when a user is checked."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,36 +31,36 @@ from gitpip.setback import Setback
 Item = TypeVar("Item")
 
 LONGEST_LAG = timedelta(minutes=3)
-"""How old what GitHub's APIs show can be: lists were seen up to two minutes behind."""
+"""The largest age of what GitHub's APIs show: lists were seen up to two minutes behind."""
 FIRST_RETRY = timedelta(minutes=1)
 LOOKS_IN_VAIN = 3
-"""How often in a row GitHub must not show a user: flagged accounts vanish for a while."""
+"""The checks in a row that must not find a user: flagged accounts vanish for a while."""
 RARELY = timedelta(days=1)
 FIRST_WITHOUT_GRAPHQL = timedelta(hours=6)
 BATCH_GISTS = 30
 MOST_FILES_LISTED = 300
-"""Of a gist with more files GitHub's lists leave some out."""
+"""The number of files above which GitHub's lists leave out some files of a gist."""
 ADJACENT = 50
-"""Users who were added next to each other stay together in the schedule, and so in batches."""
+"""The number of users added next to each other who stay together in the schedule and in batches."""
 WHOLE_MINUTES_FROM = timedelta(minutes=10)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VERY_ACTIVE_WITHIN = timedelta(days=1)
 ACTIVE_WITHIN = timedelta(days=7)
-"""Users with something new within these times are checked six or three times as often."""
+"""The times within which a new gist makes a user be checked six or three times as often."""
 SHORTEST_ACTIVE_INTERVAL = timedelta(minutes=5)
 BATCH_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Retries:
-    """What of a user could not be read before, by whether it is tried again now."""
+    """The gists and files of a user that could not be read, by whether they are tried again now."""
 
     gists: frozenset[GistId]
     """Gists that are due for another try."""
     whole_list: bool
-    """Whether the list itself is due: a part of it made no sense."""
+    """Whether the list itself is due: a part of it could not be interpreted."""
     waiting: frozenset[tuple[GistId, str]]
-    """Gist and file name ("" for the whole gist) of what is not due yet."""
+    """The gist and filename ("" for the whole gist) of what is not due yet."""
 
     @property
     def waiting_gists(self) -> frozenset[GistId]:
@@ -69,7 +69,7 @@ class Retries:
 
 
 def retries(unread: Sequence[Unreadable], now: datetime) -> Retries:
-    """Tell what is due for another try from what is not."""
+    """Separate what is due for another try from what is not."""
     due = [item for item in unread if item.next_try_at <= now]
     return Retries(
         gists=frozenset(item.gist_id for item in due if item.gist_id),
@@ -85,16 +85,16 @@ NO_RETRIES = Retries(frozenset(), whole_list=False, waiting=frozenset())
 
 @dataclass(frozen=True)
 class Differences:
-    """How a list of GitHub's differs from what the store knows of a user."""
+    """The differences between a list of GitHub and what the store knows of a user."""
 
     to_read: tuple[SeenGist, ...]
-    """Gists with a new or an edited file, oldest first; so much of them is to be read."""
+    """Gists with a new or an edited file, oldest first, with the files to read."""
     touched: tuple[SeenGist, ...]
-    """Known gists of which only the description, or the time of an update, may differ."""
+    """Known gists of which only the description or the time of an update may differ."""
     removed: tuple[tuple[GistId, str], ...]
-    """Files that are in their gist no more."""
+    """Files that are no longer in their gist."""
     missing: tuple[GistId, ...]
-    """Known gists that the whole list does not name."""
+    """Known gists that the complete list does not name."""
 
 
 def compare(
@@ -106,11 +106,11 @@ def compare(
     retries: Retries = NO_RETRIES,
     also_named: Collection[GistId] = (),
 ) -> Differences:
-    """What is new, edited, removed or missing in a list, which is `whole` or a part.
+    """Return what is new, edited, removed or missing in a list, which is `whole` or a part.
 
-    A file is known by its gist and name, its content by the blob hash: a star, which moves the
-    time of the last update, changes nothing. Nothing is read that waits for its next try.
-    `also_named` are gists that the list names without making sense of them.
+    A file is known by its gist and name, its content by the blob hash: a star, which changes the
+    time of the last update, makes no difference. Nothing that waits for its next try is read.
+    `also_named` are gists that the list names but that could not be interpreted.
     """
     by_gist: dict[GistId, set[str]] = {}
     for (gist_id, filename), file in known_files.items():
@@ -119,7 +119,7 @@ def compare(
     to_read, touched, removed = [], [], []
     for gist in listed:
         known = known_gists.get(gist.id)
-        # Of a gist with more files than are listed, only the time of its update shows an edit.
+        # If a gist has more files than are listed, only the time of its update shows an edit.
         partly_listed = len(gist.files) >= MOST_FILES_LISTED
         if known is None:
             if gist.id not in retries.waiting_gists:
@@ -132,7 +132,7 @@ def compare(
             to_read.append(gist)
         elif known.deleted or known.updated_at < gist.updated_at:
             touched.append(gist)
-        # An answer that is behind tells nothing of what is gone.
+        # An answer that lags says nothing about what was removed.
         behind = known is not None and gist.updated_at < known.updated_at
         if len(gist.files) < MOST_FILES_LISTED and not behind:
             gone = by_gist.get(gist.id, set()) - {file.filename for file in gist.files}
@@ -162,7 +162,7 @@ def _differs(
 
 
 def known_until(answered_at: datetime) -> datetime:
-    """Up to when all that was public is in an answer that GitHub gave at a time of its clock."""
+    """Return the time up to which an answer shows everything public, by GitHub's clock."""
     return answered_at - LONGEST_LAG
 
 
@@ -174,12 +174,12 @@ def unexplained(
     there: Collection[GistId],
     complete_until: datetime | None,
 ) -> str | None:
-    """What GraphQL shows of a user's gists, and REST does not, in words; None if nothing.
+    """Return what GraphQL shows of a user's gists and REST does not, in words, or None.
 
     GraphQL gave the gists that were updated last with their times, and counts `gist_count`. REST
-    shows those `there`; `shown` has the last update of each gist that was ever seen, or None where
-    that is unknown. Of updates before `complete_until` the list has every one: where GraphQL's time
-    is a later one, the two APIs just differ.
+    shows the gists `there`. `shown` has the last update of each gist that was ever seen, or None if
+    that is unknown. The list has every update before `complete_until`: if GraphQL's time of one is
+    later, the two APIs just differ.
     """
     for gist_id, updated_at in newest.items():
         if gist_id not in shown:
@@ -195,7 +195,7 @@ def unexplained(
 
 
 def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
-    """Whether a batch poll saw nothing new: as many gists and the same mark as last time."""
+    """Return whether a batch poll saw nothing new: as many gists and the same mark as last time."""
     if user.unreadable:
         return False
     if user.checked_at is None:
@@ -204,25 +204,25 @@ def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
 
 
 def without_graphql(refusals: int, *, interval: timedelta) -> timedelta:
-    """How long REST checks a user after GraphQL failed about it alone, `refusals` times in a row.
+    """Return how long REST checks a user after GraphQL failed about the user alone.
 
-    Single accounts were refused for weeks at any batch size (July 2026). REST tells as much about
-    them, so there is no hurry to ask GraphQL again: after six hours, then once a day, and never
-    before two intervals are over.
+    `refusals` is the number of failures in a row. Single accounts were refused for weeks at any
+    batch size (July 2026). REST tells as much about them, so there is no hurry to ask GraphQL
+    again: after six hours, then once a day, and never before two intervals are over.
     """
     first, longest = (max(wait, 2 * interval) for wait in (FIRST_WITHOUT_GRAPHQL, RARELY))
     return backoff(refusals, first, longest, factor=4)
 
 
 def is_past(user: User, gist: SeenGist, known: Collection[GistId]) -> bool:
-    """Whether what is new of a gist was there when its user was added, whenever it is found.
+    """Return whether what is new of a gist was there when its user was added.
 
-    Of a known gist that is sure only if it was not updated since.
+    For a known gist, that is certain only if it was not updated since.
     """
     latest = gist.updated_at if gist.id in known else gist.created_at
     added_at = user.added_at or user.created_at
     if user.checked_at is not None:
-        # GitHub cuts its times to seconds: what the first look did not show is later.
+        # GitHub cuts its times to seconds: what the first check did not show is later.
         added_at = added_at.replace(microsecond=0)
     return latest < added_at
 
@@ -234,9 +234,10 @@ def skipped_by_backfill(
     known: Collection[GistId] = (),
     rows: Mapping[GistId, Sequence[Unreadable]] | None = None,
 ) -> Mapping[GistId, str]:
-    """Which of the gists with something new the backfill rule keeps from the CRM, and why.
+    """Return the gists with something new that the backfill rule excludes, with the reason.
 
-    `rows` are what was noted of gists that could not be read before: what the rule said then holds.
+    `rows` are the notes about gists that could not be read before: the decision of the rule at that
+    time holds.
     """
     said = {
         gist_id: row.skipped_because
@@ -244,7 +245,7 @@ def skipped_by_backfill(
         for row in noted
         if row.skipped_because
     }
-    # Of a stored gist the rest was noted without a reason: the gist was let through before.
+    # The rest of a stored gist was noted without a reason: the gist was not excluded before.
     let_through = {id_ for id_ in rows or {} if id_ in known and id_ not in said}
     settled = {*said, *(let_through if user.backfill.kind is BackfillKind.LATEST else ())}
     past = [gist for gist in new if gist.id not in settled and is_past(user, gist, known)]
@@ -257,9 +258,9 @@ def skipped_by_backfill(
 def excluded(
     past: Sequence[SeenGist], rule: Backfill, *, left: int | None = None
 ) -> frozenset[GistId]:
-    """Which of these gists of the past a backfill rule keeps from the CRM.
+    """Return which of these gists of the past a backfill rule excludes.
 
-    Of `latest:N`, so many gists are `left` to be let through; None for all N.
+    For `latest:N`, `left` is how many gists may still be sent; None for all N.
     """
     before = sorted(past, key=_age)
     match rule.kind:
@@ -278,7 +279,7 @@ def excluded(
 def in_batches(
     gists: Sequence[Item], *, size_of: Callable[[Item], int]
 ) -> tuple[tuple[Item, ...], ...]:
-    """Cut a list into what is read and stored together, bounded in number and in bytes."""
+    """Split a list into parts that are read and stored together, limited in number and in bytes."""
     batches: list[list[Item]] = []
     size = 0
     for gist in gists:
@@ -292,10 +293,10 @@ def in_batches(
 
 
 def interval_of(user: User, *, general: timedelta, now: datetime, eager: bool) -> timedelta:
-    """How long after a look this user is due again.
+    """Return how long after a check this user is due again.
 
     A user with something new in the last days is checked more often, as long as `eager` says that
-    the budget allows it; an interval of the user's own is kept as it is.
+    the budget allows it. A user's own interval is not changed.
     """
     if user.check_interval is not None:
         return user.check_interval
@@ -309,7 +310,7 @@ def interval_of(user: User, *, general: timedelta, now: datetime, eager: bool) -
 
 
 def next_look(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:
-    """When a user is due next: within an interval, at the same moment as their neighbours.
+    """Return when a user is due next: within an interval, at the same moment as their neighbours.
 
     Every group of neighbours has a slot of its own in the interval, spread evenly, so that the
     load is even and a batch stays together. Long intervals have whole minutes.
@@ -322,11 +323,11 @@ def next_look(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:
 
 
 def after_failure(user: User, error: Exception, *, now: datetime, interval: timedelta) -> Setback:
-    """What a failed look makes of the user's row.
+    """Return the changes of a user's row after a failed check.
 
-    A user that GitHub does not show is looked at again after the usual interval, and rarely from
-    the third time on. Any other failure is tried again after a minute, then after twice as long
-    each time, up to the usual interval.
+    A user that GitHub does not show is checked again after the usual interval, and rarely from the
+    third time on. Any other failure is tried again after a minute, then after twice as long each
+    time, up to the usual interval.
     """
     gone = isinstance(error, GitHubNotFound | GitHubBlocked)
     was_gone = user.failure_kind is FailureKind.NOT_SHOWN
@@ -365,12 +366,12 @@ def _reason(user: User, error: Exception) -> str:
 
 
 def is_unreachable(error: BaseException | None) -> bool:
-    """Whether GitHub can't be reached; that can be the cause of another error."""
+    """Return whether GitHub can't be reached, which can be the cause of another error."""
     return error is not None and (
         isinstance(error, GitHubUnreachable) or is_unreachable(error.__cause__)
     )
 
 
 def own_fault(error: Exception) -> str:
-    """The reason where the fault is not GitHub's."""
+    """Return the reason if the fault is not GitHub's."""
     return f"a fault of gitpip's own, {type(error).__name__}; the log has more"

@@ -1,7 +1,7 @@
-"""Whether what one reading of a user brings is a flood, which waits for a person's decision.
+"""The decision whether one reading of a user brings a flood, which a person must approve.
 
-A reading goes from one whole list of a user's gists to the next, and can take several checks. So
-what it has brought, and what is still to be read, count together.
+A reading goes from one complete list of a user's gists to the next, and can take several checks. So
+what it has brought and what is still to be read count together.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +11,7 @@ from gitpip.model import BackfillKind, GistId, SeenGist, User
 from gitpip.watch.decide import LONGEST_LAG
 
 FAR_MORE = 2
-"""How many times the gists that the rule latest:N lets one expect are too many."""
+"""The multiple of the gists expected by the rule latest:N that is too many."""
 
 
 def planned(
@@ -21,9 +21,10 @@ def planned(
     skipped: Collection[GistId],
     edits: bool,
 ) -> dict[GistId, int]:
-    """How many files of each listed gist are to be published, as far as the list tells.
+    """Return how many files of each listed gist would be published, as far as the list shows.
 
-    Of the gists `skipped` no new file is; an edited one only where `edits` are published.
+    New files of the gists in `skipped` do not count. Their edits count only if `edits` are
+    published.
     """
     found: dict[GistId, int] = {}
     for gist in listed:
@@ -40,30 +41,30 @@ def planned(
 
 
 def together(*counts: Mapping[GistId, int]) -> dict[GistId, int]:
-    """How many files of each gist there are, where each of these knows some of them."""
+    """Return how many files each gist has, given counts that each know some of them."""
     gists = set().union(*counts)
     return {gist: max(count.get(gist, 0) for count in counts) for gist in gists}
 
 
 def is_read_since_adding(user: User) -> bool:
-    """Whether all that was public when a user was added, or added again, was read once."""
+    """Return whether all that was public when a user was added, or added again, was read once."""
     added_at = user.added_at or user.created_at
     return user.complete_until is not None and user.complete_until + LONGEST_LAG >= added_at
 
 
 def is_asked_for(user: User, *, old: bool) -> bool:
-    """Whether a person asked for a gist however many there are: by the rule all or since:DATE.
+    """Return whether a person asked for a gist without a limit: by the rule all or since:DATE.
 
-    That is about what is `old`, from before the adding, until all of it was read once.
+    That applies to what is `old`, from before the adding, until all of it was read once.
     """
     boundless = user.backfill.kind in (BackfillKind.ALL, BackfillKind.SINCE)
     return old and boundless and not is_read_since_adding(user)
 
 
 def is_flood(user: User, files: Mapping[GistId, int], *, hold_above: int) -> bool:
-    """Whether so many files of each gist are far more than was expected; 0 allows any number.
+    """Return whether these files are far more than expected; 0 allows any number.
 
-    What was asked for however much it is must not be among them.
+    They must not include gists that a person asked for without a limit.
     """
     if not hold_above or sum(files.values()) <= hold_above:
         return False

@@ -1,4 +1,4 @@
-"""The forecast of a backfill: what tracking a user would put into the CRM at once."""
+"""The forecast of a backfill: what tracking a user would publish at once."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,16 +10,16 @@ from gitpip.watch.github.client import GitHub
 
 @dataclass(frozen=True)
 class Forecast:
-    """What adding a user would send at once; nothing if `tracked_as` a login already."""
+    """The forecast for a user; empty if the user is already `tracked_as` a login."""
 
     account: Account
     gists: int
     files: int
-    """How many files the public gists have."""
+    """The number of files in the public gists."""
     activities: int
-    """How many of them the backfill rule lets into the CRM."""
+    """The number of these files that the backfill rule lets into the CRM."""
     duration: timedelta
-    """How long that takes, at the least, on the smallest plan with one seat."""
+    """The least time that takes, on the smallest plan with one seat."""
     duration_of_all: timedelta
     """The same for all files."""
     tracked_as: str | None = None
@@ -27,17 +27,17 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Past:
-    """What a user published before being tracked."""
+    """The gists that a user published before being tracked."""
 
     account: Account
     gists: int
     files: int
     kept: int
-    """How many files the backfill rule lets through."""
+    """The number of files that the backfill rule lets through."""
 
 
 async def past_of(github: GitHub, login: str, backfill: Backfill, now: datetime) -> Past:
-    """Read a user's list, and apply the rule. Raises GitHubError."""
+    """Read a user's list and apply the rule. Raises GitHubError."""
     account = await github.account(login)
     listed = await github.gists(account.github_id, None)
     added_at = account.seen_at or now

@@ -1,7 +1,7 @@
-"""Users are looked at side by side, those that are slow in a lane of their own.
+"""The lanes of checks: several users are checked at once, the slow ones in a lane of their own.
 
-One in twenty users whose contents hang until the time-out would otherwise take every place, and
-everybody else's gists would wait for them.
+One in twenty users whose contents hang until the time-out would otherwise take every place, and the
+gists of all others would wait for them.
 """
 
 import asyncio
@@ -15,26 +15,27 @@ from gitpip.watch.github.graphql import Snapshot
 
 QUICK_AT_A_TIME = 4
 SLOW_AT_A_TIME = 2
-"""With the gists of one user that are read side by side, this leaves half of the requests that may
-be under way to the others: see `rate_limits.IN_FLIGHT` and `reading.SIDE_BY_SIDE`."""
+"""The slow users checked at once. With the gists of one user that are read at the same time, this
+leaves half of the requests that may be under way to the others: see `rate_limits.IN_FLIGHT` and
+`reading.SIDE_BY_SIDE`."""
 SLOW_LOOK = timedelta(seconds=2)
-"""A look that takes longer leaves the quick lane, and is the user's reason to be slow next time."""
+"""The time after which a check leaves the quick lane. The user then counts as slow next time."""
 REMEMBERED = 200
 MOST_SLOW = 0.3
-"""Where more of the latest looks than this part were slow, it is GitHub that is slow."""
+"""The part of the latest checks above which GitHub, and not single users, counts as slow."""
 
 Wanted = tuple[User, Snapshot | None]
 
 
 class SlowUsers:
-    """Remembers whose last look was slow."""
+    """The users whose last check was slow."""
 
     def __init__(self) -> None:
         self._slow: set[UserKey] = set()
         self._latest: deque[bool] = deque(maxlen=REMEMBERED)
 
     def note(self, key: UserKey, *, slow: bool) -> None:
-        """Take in how a look went."""
+        """Note the result of a check."""
         self._latest.append(slow)
         if slow:
             self._slow.add(key)
@@ -46,12 +47,12 @@ class SlowUsers:
 
     @property
     def everybody_is(self) -> bool:
-        """Whether looks are slow, whichever user they are at."""
+        """Whether checks are slow in general, whichever user they are of."""
         return sum(self._latest) > REMEMBERED * MOST_SLOW
 
 
 class Lanes:
-    """Has everybody who is put into it looked at by `look`, until it is closed."""
+    """Checks each user that is put into it, by `look`, until it is closed."""
 
     def __init__(
         self, look: Callable[[User, Snapshot | None], Awaitable[None]], slow: SlowUsers
@@ -61,20 +62,20 @@ class Lanes:
         self._quick: asyncio.Queue[Wanted | None] = asyncio.Queue(maxsize=2 * QUICK_AT_A_TIME)
         self._slow: asyncio.Queue[Wanted | None] = asyncio.Queue()
         self._places = asyncio.Semaphore(SLOW_AT_A_TIME)
-        """For looks that are slow, or are known to become so."""
+        """The places for checks that are slow, or are known to become so."""
         self._began: list[float] = []
-        """When each look under way began, in seconds of the event loop's clock.
+        """The times at which checks under way began, in seconds of the event loop's clock.
 
-        Not by user: one whose claim ends before the look does can be looked at anew beside it.
+        Not by user: one whose claim ends before the check does can be checked again beside it.
         """
 
     async def put(self, user: User, snapshot: Snapshot | None) -> None:
-        """Have a user looked at; waits while many are waiting already."""
+        """Queue a user to be checked; wait while many are queued already."""
         queue = self._slow if user.key in self._known else self._quick
         await queue.put((user, snapshot))
 
     async def run(self) -> None:
-        """Look at everybody until the lanes are closed; raises what a look raises, in a group."""
+        """Check all users until the lanes are closed; raises the errors of checks, in a group."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(QUICK_AT_A_TIME):
                 tasks.create_task(self._look_quickly(tasks))
@@ -83,12 +84,12 @@ class Lanes:
 
     @property
     def any_slow(self) -> bool:
-        """Whether a look under way takes long."""
+        """Whether a check under way takes long."""
         long_ago = loop_time() - SLOW_LOOK.total_seconds()
         return any(began < long_ago for began in self._began)
 
     async def all_end(self, within: timedelta) -> bool:
-        """Whether every look, also of those that wait, ends within a time."""
+        """Return whether every check, queued ones included, ends within a time."""
         try:
             async with asyncio.timeout(within.total_seconds()):
                 await self._quick.join()
@@ -98,7 +99,7 @@ class Lanes:
         return True
 
     async def close(self) -> Sequence[User]:
-        """End `run` once the looks under way are over; gives the slow users who have to wait."""
+        """End `run` once the checks under way are over; return the slow users who have to wait."""
         waiting: list[User] = []
         while not self._slow.empty():
             wanted = self._slow.get_nowait()
@@ -124,9 +125,10 @@ class Lanes:
                 look.add_done_callback(lambda _: self._places.release())
 
     async def _begin_again_later(self, wanted: Wanted, look: asyncio.Task[None]) -> None:
-        """End a look that is slow while the places for these are taken: it begins anew there.
+        """End a check that is slow while the places for slow ones are taken: it begins again there.
 
-        Four users whose contents hang, met for the first time, would else keep everybody waiting.
+        Four users whose contents hang, met for the first time, would otherwise make all others
+        wait.
         """
         look.cancel()
         await asyncio.wait({look})

@@ -1,8 +1,8 @@
-"""The public feed: hints who is due now.
+"""The public feed, which gives hints about users that are due now.
 
-GitHub lists the newest public gists of everybody, cached for a minute. One conditional request a
-minute covers all tracked users, however many. It misses what is flagged, edited deep in the list,
-or published during an outage: so it makes things fast, and never complete.
+GitHub lists the newest public gists of all users, cached for a minute. One conditional request a
+minute covers all tracked users, however many. It misses gists that are flagged, edited deep in the
+list, or published during an outage: so it makes things fast, but never complete.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ log = get_logger()
 
 
 class PublicFeed:
-    """Reads the public feed; each reading goes on where the last one of any process ended."""
+    """Reads the public feed. Each reading continues where the last one of any process ended."""
 
     def __init__(
         self,
@@ -42,9 +42,10 @@ class PublicFeed:
         self._now = now
 
     async def read(self) -> int:
-        """Read what is new, and make its owners due; gives how many tracked users these are.
+        """Read what is new, and make its owners due; return the number of these tracked users.
 
-        A feed that can't be read is logged and noted, and does no harm. Raises DatabaseUnavailable.
+        A feed that can't be read is logged and recorded, and does no harm. Raises
+        DatabaseUnavailable.
         """
         now = self._now()
         async with self._database.read() as transaction:
@@ -73,7 +74,7 @@ class PublicFeed:
         reading = _Reading(before.seen if before else {})
         reading.add(first)
         page = first
-        # Without an overlap with the page before, something passed in between.
+        # Without an overlap with the page before, some gists were missed in between.
         while before and not reading.overlaps and page.next_page and reading.pages < MOST_PAGES:
             further = await self._github.public_feed(None, page.next_page)
             if further is None:
@@ -95,7 +96,7 @@ class PublicFeed:
         if gap:
             log.warning("feed.gap", pages=reading.pages, since=before.read_at if before else None)
         if reading.odd_items:
-            # Whose they are is not known, so the list of each user has to tell.
+            # Their owners are unknown, so the list of each user has to tell.
             log.warning("feed.odd_items", items=reading.odd_items, reason=reading.reason)
         for login in logins:
             log.info("user.hinted", login=login)
@@ -103,18 +104,18 @@ class PublicFeed:
 
 
 class _Reading:
-    """What is kept of one page after the other; the pages are not, as 30 hold 3,000 gists."""
+    """The state kept from page to page. The pages are not kept, as 30 hold 3,000 gists."""
 
     def __init__(self, seen: Mapping[GistId, datetime]) -> None:
         self._seen = seen
         self.owners: set[GitHubId] = set()
-        """Of gists that are new, or were updated, since the reading before."""
+        """The owners of gists that are new, or were updated, since the reading before."""
         self.overlaps = False
         """Whether a page had a gist that the reading before has seen."""
         self.pages = 0
         self.odd_items = 0
         self.reason: str | None = None
-        """What is wrong with the first odd item."""
+        """The fault of the first odd item."""
 
     def add(self, page: PublicFeedPage) -> None:
         for gist in page.gists:

@@ -1,4 +1,4 @@
-"""The gists of one user that are to be read: read in batches, and stored with what failed."""
+"""The reading of one user's gists: in batches, which are stored with what failed."""
 
 import asyncio
 from collections import Counter, deque
@@ -39,41 +39,44 @@ from gitpip.watch.github.contents import Reading, Wanted
 from gitpip.watch.task import Task
 
 LONGEST_READING = timedelta(minutes=1)
-"""A user with more to read than fits this time is read on in the next check."""
+"""The longest reading of a user in one check. The rest is read in the next one."""
 SIDE_BY_SIDE = 2
-"""How many gists of a user are read at once: the other users' go on while these hang."""
+"""The gists of a user that are read at once: those of other users continue while these hang."""
 STORED_AFTER = timedelta(seconds=5)
-"""What was read is stored after this time, although more of its batch waits: it may hang."""
+"""The time after which gists that were read are stored, even if more of the batch waits: it may
+hang."""
 DOUBTED_AFTER = 5
-"""After so many failures, and no gist that could be read, other users' gists are asked for."""
+"""The failures, with no gist read, after which other users' gists are requested."""
 PROBES = 3
-"""How many gists that GitHub showed before, if possible of others, are asked for in doubt."""
+"""The number of gists shown before, if possible of other users, that are requested in doubt."""
 TELL_TROUBLE = 2
-"""GitHub itself is in trouble if all of them fail and are at least so many: one may always fail."""
+"""The fewest of these that must fail, all of them, to show a fault of GitHub: one may
+always fail."""
 TRIED_AGAIN = 2
-"""How many gists that failed before are tried at a time; more follow if any of them is read.
+"""The gists that failed before that are tried at a time. More follow if any of them is read.
 
-With 5 % of the users in such trouble, all requests are less than 1.5 times those without."""
+With 5 % of the users in such trouble, all requests are less than 1.5 times those without.
+"""
 
 log = get_logger()
 
 
 @dataclass
 class _Batch:
-    """What could be read of a few gists, and why the others could not."""
+    """The gists of a batch that could be read, and why the others could not."""
 
     read: list[Reading] = field(default_factory=list)
     failed: dict[GistId, str] = field(default_factory=dict)
     not_known_yet: set[GistId] = field(default_factory=set)
-    """Those of the failed that GitHub lists, and does not know when asked."""
+    """The failed gists that GitHub lists, but does not find when asked."""
     not_public: list[GistId] = field(default_factory=list)
     broken: list[GitHubError] = field(default_factory=list)
-    """Failures that may be GitHub's rather than a gist's."""
+    """Failures that may be caused by GitHub rather than by a gist."""
     refused: GitHubLimited | GitHubUnauthorized | DatabaseUnavailable | None = None
-    """What forbids to read on, if anything."""
+    """The error that forbids to continue reading, if any."""
 
     def take(self, wanted: Wanted, result: Reading | Exception) -> None:
-        """Take in what became of one gist."""
+        """Note the result of reading one gist."""
         match result:
             case Reading():
                 self.read.append(result)
@@ -90,11 +93,11 @@ class _Batch:
 
     @property
     def tried(self) -> int:
-        """How many gists there was any answer about."""
+        """The number of gists with any answer."""
         return len(self.read) + len(self.failed) + len(self.not_public)
 
     def failures(self, task: Task) -> list[Failure]:
-        """Everything that could not be read."""
+        """Return everything that could not be read."""
         whole = [
             task.failure(gist_id, "", reason, lags=gist_id in self.not_known_yet)
             for gist_id, reason in self.failed.items()
@@ -107,7 +110,7 @@ class _Batch:
 
 
 class Reader:
-    """Reads the contents of gists, and stores them; a failure is that gist's or file's alone."""
+    """Reads the contents of gists and stores them. A failure concerns only that gist or file."""
 
     def __init__(
         self,
@@ -125,11 +128,11 @@ class Reader:
         self._now = now
 
     async def read(self, task: Task, *, since: datetime) -> bool:
-        """Read and store; whether all that never failed was tried in a turn that began at `since`.
+        """Read and store; return whether all gists that never failed were tried since `since`.
 
-        What failed before comes last, and few of it as long as it fails: nothing new waits for it.
-        Raises GitHubLimited, GitHubUnauthorized, another GitHubError where GitHub as such is in
-        trouble, UserNotTracked and DatabaseUnavailable.
+        What failed before comes last, and only a few of these as long as they fail: nothing new
+        waits for them. Raises GitHubLimited, GitHubUnauthorized, another GitHubError if GitHub
+        itself has a fault, UserNotTracked and DatabaseUnavailable.
         """
         first = [one for one in task.wanted if one.gist_id not in task.again]
         left = len(first)
@@ -153,7 +156,7 @@ class Reader:
         return self._now() - since > LONGEST_READING
 
     async def _read_again(self, task: Task, since: datetime) -> None:
-        """Try what failed before, until a few in a row fail again; the others wait a minute."""
+        """Try what failed before, until a few in a row fail again. The others wait a minute."""
         waiting = deque(one for one in task.wanted if one.gist_id in task.again)
         while waiting and not self._is_over(since):
             few = deque(waiting.popleft() for _ in range(min(TRIED_AGAIN, len(waiting))))
@@ -165,10 +168,10 @@ class Reader:
     async def _read_batch(
         self, task: Task, waiting: deque[Wanted], *, in_doubt: bool = True
     ) -> _Batch:
-        """Take gists of those that wait, read them as far as GitHub gives them, and store them.
+        """Read some of the waiting gists, as far as GitHub gives them, and store them.
 
-        Not all are taken if that takes long. Without being `in_doubt` it ends once there is reason
-        for doubts. Raises what forbids to read on.
+        Not all are read if that takes long. Unless it is `in_doubt`, it ends once there is reason
+        for doubt. Raises errors that forbid to continue.
         """
         batch = _Batch()
         clock = asyncio.get_running_loop().time
@@ -183,7 +186,7 @@ class Reader:
                 one = waiting.popleft()
                 try:
                     batch.take(one, await self._github.read(one))
-                except Exception as error:  # it is that gist's alone
+                except Exception as error:  # the failure concerns only that gist
                     batch.take(one, error)
                 if ends():
                     break
@@ -197,10 +200,10 @@ class Reader:
         return batch
 
     async def _doubt(self, task: Task, failure: GitHubError) -> None:
-        """Raise the failure if it is GitHub's: what it showed before fails as well.
+        """Raise the failure if it is GitHub's, which fails for gists that it showed before as well.
 
-        Without several gists that it showed before there is nothing to tell that by: then the
-        failures are taken for those of the gists, each of which is tried once.
+        Without several gists that it showed before, this can't be found out. Then the failures are
+        attributed to the gists, each of which is tried once.
         """
         async with self._database.read() as transaction:
             known = await unreadable.shown_before(
@@ -223,7 +226,7 @@ class Reader:
             raise failure
 
     async def _keep(self, task: Task, batch: _Batch) -> None:
-        """Store a batch in one transaction; if that fails, each gist in one of its own."""
+        """Store a batch in one transaction, or, if that fails, each gist in one of its own."""
         try:
             await self._store(task, batch)
         except (DatabaseUnavailable, UserNotTracked):
@@ -305,7 +308,7 @@ class Reader:
     def _publications(
         self, task: Task, locked: User, stored: Stored, found: Sequence[SeenGist]
     ) -> list[NewPublication]:
-        """The publications of what was stored; those that the backfill rule keeps back, too."""
+        """Return the publications of what was stored, also those that the rule skips."""
         skipped = task.judged(locked, found)
         old = {gist.id for gist in found if task.is_old(gist)}
         to_publish = [*stored.new, *(stored.edited if self._on_edit is OnEdit.NEW else ())]
@@ -317,7 +320,7 @@ class Reader:
                 file.blob_hash,
                 revision=file.revision,
                 times=file.times,
-                # The rule is about what there was at first: an edit is new.
+                # The rule is about what existed at first: an edit is new.
                 skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
                 backfill=file.gist_id in old,
             )
@@ -327,10 +330,10 @@ class Reader:
     async def _with_edits(
         self, transaction: Transaction, task: Task, queued: Sequence[NewPublication]
     ) -> tuple[list[NewPublication], Mapping[GistId, int]]:
-        """Let the edits of what Pipedrive has through the backfill rule, and count those listed.
+        """Let edits of files in Pipedrive pass the backfill rule, and count those listed.
 
-        The rule about the past is no reason to lose the edit of a file that was published. But they
-        are new as any others, and can be a flood.
+        A rule about the past is no reason to lose the edit of a file that was published. But they
+        are as new as any others, and can be a flood.
         """
         listed = (one.listed for one in task.wanted if one.listed and one.gist_id in task.skipped)
         candidates = {
@@ -355,7 +358,7 @@ class Reader:
         stored: Stored,
         queued: Sequence[NewPublication],
     ) -> None:
-        """Do what else follows from what was stored: count the past, bring notes up to date."""
+        """Apply the other consequences of storing: count the past, and update notes."""
         let_through = {
             one.gist_id
             for one in queued
@@ -376,9 +379,9 @@ class Reader:
         new: Sequence[NewPublication],
         edits: Mapping[GistId, int],
     ) -> str | None:
-        """Why what was stored waits for a person's decision; None if it does not.
+        """Return why what was stored waits for a person's decision, or None if it does not.
 
-        That is decided in the transaction that stores it: nothing can send it before.
+        That is decided in the transaction that stores it, so that nothing can send it before.
         """
         counted = Counter(one.gist_id for one in new if task.counts(locked, one))
         if not self._hold_above or not (counted or task.planned or edits):
@@ -393,7 +396,7 @@ class Reader:
         )
 
     async def _queued_before(self, transaction: Transaction, user: User) -> dict[GistId, int]:
-        """What this reading has queued before: a long one goes on in several checks."""
+        """Return what this reading has queued before: a long one continues in several checks."""
         since = user.checked_at
         if user.found_at is None or (since is not None and user.found_at <= since):
             return {}
@@ -410,7 +413,7 @@ class Reader:
 def _events(
     user: User, stored: Stored, queued: Sequence[NewPublication], failures: Sequence[Failure]
 ) -> list[NewEvent]:
-    """What happened when these files were stored, or could not be read for the first time."""
+    """Return the events of storing these files, or of failing to read them for the first time."""
     happened = []
     for kind, files in (
         (EventKind.GIST_FOUND, stored.new),
@@ -430,7 +433,7 @@ def _events(
 
 
 def unreadable_events(user: User, failures: Sequence[Failure]) -> list[NewEvent]:
-    """Log that these could not be read, once; where it is the list, no gist is named."""
+    """Return events that these could not be read, once each. That of a list names no gist."""
     return [
         NewEvent(EventKind.GIST_UNREADABLE, user.key, one.gist_id or None, detail=_told(one))
         for one in failures
@@ -452,7 +455,7 @@ def _may_be_githubs(error: Exception) -> TypeGuard[GitHubError]:
 
 
 def _noted(user: User, failures: Sequence[Failure]) -> str | None:
-    """A line for the check about what could not be read for the first time."""
+    """Return a line for the check about what could not be read for the first time."""
     if not failures:
         return None
     first = failures[0]

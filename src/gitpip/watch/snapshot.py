@@ -1,4 +1,4 @@
-"""What one look knows of a user, and what it saw."""
+"""The knowledge of one check of a user: from the store, and from GitHub."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from gitpip.watch.github.graphql import Snapshot
 
 @dataclass(frozen=True)
 class Known:
-    """What the store knows of a user."""
+    """The stored gists and files of a user."""
 
     gists: Mapping[GistId, KnownGist]
     files: Mapping[tuple[GistId, str], KnownFile]
@@ -34,7 +34,7 @@ class Known:
 
     @property
     def there(self) -> set[GistId]:
-        """The gists that GitHub shows, as far as we know, whether they could be read or not."""
+        """The gists that GitHub shows, as far as known, whether they could be read or not."""
         stored = {gist_id for gist_id, gist in self.gists.items() if not gist.deleted}
         return stored | {row.gist_id for row in self.unread if row.gist_id}
 
@@ -47,9 +47,9 @@ class Known:
         *,
         graphql_answers: bool,
     ) -> str | None:
-        """Why the list is doubted, if it is: GraphQL showed, or shows now, what it does not.
+        """Return why the list is doubted, if GraphQL showed something that the list does not.
 
-        Without another snapshot the doubt stays until GraphQL answers, or where that can't be asked
+        Without another snapshot the doubt stays until GraphQL answers, or, if it can't be asked
         about the user, until no list can be that old.
         """
         if snapshot is None:
@@ -70,7 +70,7 @@ class Known:
         )
 
     def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> Wanted:
-        """The order to read a gist, with what is known of it."""
+        """Return the order to read a gist, with what is known of it."""
         return Wanted(
             gist_id,
             user_id,
@@ -80,10 +80,10 @@ class Known:
         )
 
     def in_turn(self, gist_ids: Iterable[GistId], listed: GistList) -> list[GistId]:
-        """Gists that failed before, in the order in which they are tried again.
+        """Return gists that failed before, in the order in which they are tried again.
 
-        What failed least often comes first: then each has its turn, however many always fail. Of
-        these the newest come first.
+        Those that failed least often come first, so that each has its turn, however many always
+        fail. Of these the newest come first.
         """
         created = {gist.id: gist.created_at for gist in listed.gists}
         failures = {row.gist_id: row.failures for row in self.unread}
@@ -93,10 +93,10 @@ class Known:
         return sorted(newest_first, key=lambda id_: failures.get(id_, 0))
 
     def too_recent(self, asked: Iterable[GistId], listed: GistList) -> set[GistId]:
-        """Those of these gists that were updated later than the list may be old.
+        """Return which of these gists were updated so recently that the list may be older.
 
-        An answer that is behind does not show them, though they are there. Of a list without a
-        time nobody knows how old it is.
+        An answer that lags does not show them, though they exist. The age of a list without a time
+        is unknown.
         """
         oldest = decide.known_until(listed.as_of) if listed.as_of else EPOCH
         return {
@@ -107,7 +107,7 @@ class Known:
 
     @property
     def in_doubt(self) -> list[GistId]:
-        """Stored gists that are tried again, and may not be there any more."""
+        """Stored gists that are tried again, and may no longer exist."""
         return sorted(
             gist_id
             for gist_id in self.retries.gists
@@ -116,29 +116,29 @@ class Known:
         )
 
     def in_question(self, listed: GistList) -> list[GistId]:
-        """Those in doubt that the list does not name; one that failed in part does not tell."""
+        """Return the doubtful gists that the list does not name, unless they failed in part."""
         named = listed.odd.keys() | {gist.id for gist in listed.gists}
         return [gist_id for gist_id in self.in_doubt if gist_id not in named]
 
 
 @dataclass(frozen=True)
 class Doubts:
-    """What became of known gists that the list does not name any more."""
+    """The results for known gists that the list no longer names."""
 
     gone: tuple[GistId, ...]
     there: tuple[GistId, ...]
     unclear: Mapping[GistId, str]
-    """Why it could not be found out."""
+    """The reasons why the result is unknown."""
 
     @property
     def settled(self) -> Collection[GistId]:
-        """The ids of gists that are not to be read now."""
+        """The ids of gists that must not be read now."""
         return {*self.gone, *self.unclear}
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look saw of a user."""
+    """The result of a check of a user."""
 
     asked_at: datetime
     listed: GistList
@@ -146,11 +146,11 @@ class Seen:
     there: Collection[GistId]
     """The gists that GitHub shows."""
     doubt: str | None
-    """Why the list may be behind."""
+    """The reason why the list may lag."""
 
     @property
     def list_told(self) -> bool:
-        """Whether REST showed the list: as unchanged, or with what changed lately."""
+        """Whether REST showed the list, as unchanged or with recent changes."""
         return self.listed.unchanged or self.listed.whole or not self.listed.fault
 
     @property
@@ -159,9 +159,9 @@ class Seen:
 
     @property
     def still_unread(self) -> Collection[str]:
-        """What of the list stays noted as not read."""
+        """The parts of the list that stay recorded as unread."""
         return {*([] if self.list_read else [""]), *([unreadable.DOUBT] if self.doubt else [])}
 
     def mark(self, user: User) -> str | None:
-        """What of GraphQL's the list explains: a mark that it does not explain is no use."""
+        """Return GraphQL's mark if the list explains it; otherwise the mark is of no use."""
         return self.snapshot.mark if self.snapshot and not self.doubt else user.sweep_mark

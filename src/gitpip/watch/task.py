@@ -1,4 +1,4 @@
-"""What is to be read of a user in one look, and what the rules say of it."""
+"""The gists to read in one check of a user, and what the rules say of them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,38 +13,38 @@ from gitpip.watch.github.contents import Wanted
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be read of a user in one look."""
+    """The gists to read in one check of a user."""
 
     user: User
     """The row as it was when it was claimed."""
     check_id: CheckId
     wanted: Sequence[Wanted]
     skipped: Mapping[GistId, str] = field(default_factory=dict)
-    """The listed gists that the backfill rule keeps from the CRM, and why."""
+    """The listed gists that the backfill rule excludes, with the reason."""
     known: Collection[GistId] = ()
     """The gists that are stored."""
     unread: Sequence[Unreadable] = ()
-    """What could not be read of the user before."""
+    """The gists and files of the user that could not be read before."""
     planned: Mapping[GistId, int] = field(default_factory=dict)
-    """How many files of each listed gist are to be published, without those that a person chose."""
+    """The number of files of each listed gist to be published, except those that a person chose."""
     again: Collection[GistId] = ()
-    """Those of the wanted that failed before: they are read once the others were tried."""
+    """The wanted gists that failed before. They are read after the others."""
 
     def judged(self, locked: User, found: Sequence[SeenGist]) -> Mapping[GistId, str]:
-        """Which of these gists the backfill rule keeps from the CRM, and why.
+        """Return which of these gists the backfill rule excludes, with the reason.
 
-        `locked` is the user as the row is now. Gists that no list showed are judged only here.
+        `locked` is the current row of the user. Gists that no list showed are only judged here.
         """
         late = [gist for gist in found if gist.id not in self._listed]
         judged = decide.skipped_by_backfill(locked, late, known=self.known, rows=self.rows)
         return {**self.skipped, **judged}
 
     def is_old(self, gist: SeenGist) -> bool:
-        """Whether what is new of a gist was there when its user was added."""
+        """Return whether what is new of a gist existed when its user was added."""
         return decide.is_past(self.user, gist, self.known)
 
     def counts(self, locked: User, publication: NewPublication) -> bool:
-        """Whether it counts towards a flood: it is to be published, and nobody asked for it."""
+        """Return whether it counts towards a flood: to be published, and not asked for."""
         return publication.skipped_because is None and not flood.is_asked_for(
             locked, old=publication.backfill
         )
@@ -52,7 +52,7 @@ class Task:
     def held(
         self, locked: User, new: Sequence[NewPublication], because: str | None
     ) -> list[NewPublication]:
-        """The `new` ones, held `because` of a flood, or as their gist is held already."""
+        """Return the `new` ones, held `because` of a flood, or if their gist is held already."""
         before = {row.gist_id: row.held_because for row in self.unread if row.held_because}
         reasons = [before.get(one.gist_id, because) for one in new]
         return [
@@ -61,7 +61,7 @@ class Task:
         ]
 
     def held_failures(self, failures: Sequence[Failure], because: str | None) -> list[Failure]:
-        """The `failures`, marked to be held once they can be read, as part of a flood."""
+        """Return the `failures`, marked to be held once they can be read, as part of a flood."""
         return [
             replace(one, held_because=because) if one.gist_id in self.planned else one
             for one in failures
@@ -70,7 +70,7 @@ class Task:
     def failure(
         self, gist_id: GistId, filename: str, reason: str, *, lags: bool = False
     ) -> Failure:
-        """The note of something that could not be read."""
+        """Return the record of something that could not be read."""
         return Failure(
             gist_id,
             filename,

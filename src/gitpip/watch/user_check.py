@@ -1,4 +1,4 @@
-"""One look at one user: read GitHub's list, read what differs, store it, record how it went."""
+"""The check of one user: reads GitHub's list and what differs, stores it, records the result."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -49,9 +49,9 @@ from gitpip.watch.snapshot import Doubts, Known, Seen
 from gitpip.watch.task import Task
 
 CONFIRMED_AT_A_TIME = 30
-"""How many gists that a list does not name any more are asked for, one by one, in one look."""
+"""The gists that a list no longer names that are requested, one by one, in one check."""
 CONFIRMED_SIDE_BY_SIDE = 2
-"""Fewer than the requests that may be under way: the other users' go on while these hang."""
+"""Those requested at once, fewer than may be under way: other users' continue while these hang."""
 
 log = get_logger()
 
@@ -61,29 +61,29 @@ class Rules:
     """The settings of watching."""
 
     interval: timedelta
-    """Between two looks at a user who has no interval of their own."""
+    """The time between two checks of a user without an interval of their own."""
     on_edit: OnEdit = OnEdit.IGNORE
     on_delete: OnDelete = OnDelete.IGNORE
     publish_deleted: bool = True
-    """Whether what GitHub shows no more is published, if that was not sent before."""
+    """Whether files that GitHub no longer shows are published, if they were not sent before."""
     hold_above: int = 300
-    """With more files at once than that, a person decides whether they are published; 0 never
+    """The number of files at once above which a person decides whether they are published; 0 never
     asks."""
 
 
 @dataclass
 class Run:
-    """What belongs to one check."""
+    """The data of one check."""
 
     check_id: CheckId
     started_at: datetime
     eager: bool = False
-    """Whether the budget allows to look more often at those with something new lately."""
+    """Whether the budget allows more frequent checks of users with something new recently."""
     token: str = field(default_factory=lambda: uuid4().hex)
 
 
 class UserChecker:
-    """Looks at users one by one, by REST; several looks can be under way side by side."""
+    """Checks users one by one, by REST. Several can be checked at once."""
 
     def __init__(
         self, database: Database, github: GitHub, rules: Rules, now: Callable[[], datetime]
@@ -97,10 +97,10 @@ class UserChecker:
         )
 
     async def look_at(self, user: User, snapshot: Snapshot | None, run: Run) -> bool:
-        """Read and store what is new of a claimed user; whether GitHub answered.
+        """Read and store what is new of a claimed user; return whether GitHub answered.
 
-        `snapshot` is what the batch poll saw just before. A failure that is this user's alone is
-        recorded, and no exception. Raises GitHubLimited, GitHubUnauthorized, DatabaseUnavailable.
+        `snapshot` is what the batch poll saw just before. A failure that concerns only this user is
+        recorded and not raised. Raises GitHubLimited, GitHubUnauthorized, DatabaseUnavailable.
         """
         asked_at = self._now()
         try:
@@ -158,7 +158,7 @@ class UserChecker:
             await self._go_on_later(user, run)
             return
         if listed.unchanged and await self._could_read_again(task):
-            # An answer about a gist can be older than the list, which names what it lacks.
+            # An answer about a gist can be older than the list, which names what the answer lacks.
             await self._read(user, snapshot, asked_at, run, whole=True)
             return
         there = known.there | listed.odd.keys() | {gist.id for gist in listed.gists}
@@ -189,20 +189,20 @@ class UserChecker:
         *,
         whole: bool,
     ) -> GistList:
-        """The user's gists by REST: those since the last list, or all where that is not enough."""
-        # Only the list tells a gist that can't be read, and is named, from one that is gone.
+        """Return the user's gists by REST: those since the last list, or all if necessary."""
+        # Only the list tells a gist that is named but can't be read from a deleted one.
         whole = whole or known.retries.whole_list or bool(known.in_doubt)
         list_tag = user.etag if user.checked_at and not whole else None
         listed = await self._github.gists(github_id, list_tag)
         if snapshot and not listed.whole:
             named = known.there | {gist.id for gist in listed.gists}
             if snapshot.gist_count < len(named):
-                # Gists may be gone, or GraphQL was cut: only the whole list can tell.
+                # Gists may be deleted, or GraphQL was cut: only the complete list can tell.
                 return await self._github.gists(github_id, None)
         return listed
 
     async def _could_read_again(self, task: Task) -> bool:
-        """Whether something that failed before was read now."""
+        """Return whether something that failed before was read now."""
         tried = {one.gist_id for one in task.wanted if one.gist_id in task.again}
         if not tried:
             return False
@@ -211,7 +211,7 @@ class UserChecker:
         return bool(tried.difference(row.gist_id for row in unread))
 
     def _graphql_answers(self, user: User) -> bool:
-        """Whether GraphQL can be asked about a user, as far as is known."""
+        """Return whether GraphQL can be asked about a user, as far as is known."""
         until = user.graphql_refused_until
         return self._github.polls_batches and (until is None or until <= self._now())
 
@@ -234,9 +234,9 @@ class UserChecker:
             )
 
     async def _doubts(self, in_doubt: Iterable[GistId], too_recent: Collection[GistId]) -> Doubts:
-        """Ask about gists one by one: a list can miss one that is there.
+        """Ask about gists one by one, as a list can miss one that exists.
 
-        Those without an answer when the user's turn is over are unclear; so are those that are
+        Gists without an answer when the user's turn is over are unclear, and so are those that are
         `too_recent` for an answer.
         """
         answers: dict[GistId, bool] = {}
@@ -284,9 +284,9 @@ class UserChecker:
         known: Known,
         run: Run,
     ) -> Task:
-        """What is to be read: new and edited gists, oldest first, then what failed before.
+        """Return what is to be read: new and edited gists, oldest first, then what failed before.
 
-        Of the latter, what failed least often comes first, and of that what is newest.
+        Of the latter, those that failed least often come first, and of these the newest.
         """
         by_id = {gist.id: gist for gist in listed.gists}
         in_doubt = {*differences.missing, *(gist.id for gist in differences.to_read)}
@@ -313,7 +313,7 @@ class UserChecker:
         return replace(task, planned=self._planned(task, listed.gists, known))
 
     def _planned(self, task: Task, listed: Sequence[SeenGist], known: Known) -> dict[GistId, int]:
-        """How many files of each listed gist are to be published, and were not asked for."""
+        """Return how many files of each listed gist are to be published and were not asked for."""
         skipped = {*task.skipped, *(row.gist_id for row in task.unread if row.skipped_because)}
         wanted = {*(one.gist_id for one in task.wanted), *(row.gist_id for row in task.unread)}
         counted = [
@@ -327,7 +327,7 @@ class UserChecker:
     async def _note(
         self, task: Task, listed: GistList, differences: decide.Differences, doubts: Doubts
     ) -> None:
-        """Store what the list says without any gist being read."""
+        """Store what the list says without reading any gist."""
         user, now = task.user, self._now()
         failures = [task.failure(id_, "", reason) for id_, reason in doubts.unclear.items()]
         if listed.fault:
@@ -371,7 +371,7 @@ class UserChecker:
     async def _follow_removal(
         self, transaction: Transaction, removed: Sequence[FileKey], now: datetime
     ) -> None:
-        """Do with publications what the rules say of files that GitHub shows no more."""
+        """Apply the rules on files that GitHub no longer shows to publications."""
         if self._rules.on_delete is OnDelete.NOTE:
             await note_updates.add(transaction, removed, now)
         if not self._rules.publish_deleted:
@@ -383,14 +383,14 @@ class UserChecker:
         log.info("user.read_in_part", login=user.login)
 
     async def _end(self, user: User, run: Run, seen: Seen) -> None:
-        """Conclude a look at which everything was stored that could be read."""
+        """Conclude a check in which everything readable was stored."""
         now, list_tag = self._now(), seen.listed.list_tag
         account = seen.listed.owner or (seen.snapshot.account if seen.snapshot else None)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
-            # Another user may still have the new login, whose own rename waits: leave it for now.
+            # Another user may still have the new login, whose own rename waits. Leave it for now.
             taken = account and await users.login_taken(
                 transaction, account.login, by_other_than=user.key
             )
@@ -425,7 +425,7 @@ class UserChecker:
             log_rename(user, account)
 
     def _retry_of_lagging_list(self, user: User, seen: Seen) -> Sequence[datetime]:
-        """When to ask GraphQL about a user whose list does not show what a hint said is new."""
+        """Return when to ask GraphQL about a user whose list does not show what a hint did."""
         unconfirmed = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
         if not (unconfirmed and self._github.polls_batches):
             return ()
@@ -434,7 +434,7 @@ class UserChecker:
     async def _note_list(
         self, transaction: Transaction, user: User, seen: Seen
     ) -> tuple[Unreadable, ...]:
-        """Note whether all of the list was read; gives what is unread of the user now."""
+        """Record whether the complete list was read; return what is unread of the user now."""
         await unreadable.resolve(
             transaction, user.key, unreadable.NO_GIST, still_unread=seen.still_unread
         )
@@ -444,14 +444,14 @@ class UserChecker:
         return await unreadable.of_user(transaction, user.key)
 
     def next_look(self, user: User, run: Run) -> datetime:
-        """When a user is due again who was looked at with success in this check."""
+        """Return when a user is due again who was checked with success."""
         interval = decide.interval_of(
             user, general=self._rules.interval, now=run.started_at, eager=run.eager
         )
         return decide.next_look(user.key, interval=interval, now=self._now())
 
     def without_graphql(self, user: User) -> timedelta:
-        """How long this user is checked by REST alone after GraphQL failed about this one."""
+        """Return how long this user is checked by REST alone after GraphQL failed for it."""
         interval = user.check_interval or self._rules.interval
         return decide.without_graphql(user.graphql_refusals + 1, interval=interval)
 
@@ -490,7 +490,7 @@ def _removals(user: User, removed: Removed) -> list[NewEvent]:
 
 
 def _next_try(row: Unreadable, now: datetime) -> datetime:
-    """When something unread is tried again. If its turn did not come, it waits as at first."""
+    """Return when something unread is tried again. Without a turn, it waits as at first."""
     return row.next_try_at if row.next_try_at > now else now + unreadable.FIRST_RETRY
 
 

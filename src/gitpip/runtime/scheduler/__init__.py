@@ -1,4 +1,4 @@
-"""The scheduler: who runs what, and when; it knows no gist."""
+"""The scheduler, which decides what runs in which process and when. It knows no gist."""
 
 from gitpip.runtime.scheduler.connection import describe
 from gitpip.runtime.scheduler.scheduler import Handler, Scheduler, Timing, failure

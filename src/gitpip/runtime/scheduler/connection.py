@@ -1,4 +1,4 @@
-"""The scheduler's one connection to PostgreSQL, opened again whenever it is lost."""
+"""The scheduler's one connection to PostgreSQL, which reconnects whenever it is lost."""
 
 import asyncio
 import time
@@ -23,12 +23,11 @@ log = get_logger()
 Answer = TypeVar("Answer")
 
 ANSWER_TIMEOUT = timedelta(seconds=5)
-"""A server that does not answer a statement for so long counts as gone."""
+"""The time after which a server that does not answer a statement counts as lost."""
 FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=5)
 
-# What passes: a server that restarts, hands over, or is short of something for a while.
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
+# Temporary errors: a server that restarts, hands over, or lacks something for a while.
 PASSING = ("08", "53", "57", "25006")
 UNREACHABLE = (OSError, TimeoutError, psycopg.Error, ValueError)
 
@@ -59,7 +58,7 @@ class Connection(Driver):
         self._users = 0
 
     def use(self, dsn: str) -> None:
-        """Log in from the next time on as this address of the same database says."""
+        """Use this address of the same database from the next login on."""
         self._dsn = dsn
 
     @property
@@ -68,7 +67,7 @@ class Connection(Driver):
         return self._connection is not None and self._lost_since is None
 
     def give_up(self) -> None:
-        """Disconnect at once; callers that wait for an answer get SchedulerError."""
+        """Disconnect at once. Callers that wait for an answer get SchedulerError."""
         self._given_up.set()
         if self._connection is not None:
             self._connection.hang_up()
@@ -84,7 +83,7 @@ class Connection(Driver):
         )
 
     async def transact(self, act: Callable[[Driver], Awaitable[Answer]]) -> Answer:
-        """Have the statements of `act` done all or none; they are sent again together."""
+        """Execute all or none of the statements of `act`, which are repeated together."""
 
         async def transacted(connection: Watched) -> Answer:
             async with connection.transaction():
@@ -108,7 +107,7 @@ class Connection(Driver):
         return TaskManager()
 
     async def __aenter__(self) -> Self:
-        """Connect if nobody has yet; raises SchedulerError if that fails."""
+        """Connect if there is no connection yet; raises SchedulerError if that fails."""
         self._users += 1
         if self._users == 1:
             self._given_up.clear()
@@ -122,7 +121,7 @@ class Connection(Driver):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Disconnect if nobody is left."""
+        """Disconnect if there is no other user."""
         self._users -= 1
         if self._users:
             return
@@ -136,7 +135,7 @@ class Connection(Driver):
 
     async def _persevere(self, ask: Callable[[Watched], Awaitable[Answer]]) -> Answer:
         for failures in count(1):
-            # In turn, so that no statement gets into another one's transaction.
+            # One after another, so that no statement gets into the transaction of another one.
             async with self._turn:
                 connection = None
                 try:
@@ -156,7 +155,7 @@ class Connection(Driver):
         raise AssertionError("unreachable")
 
     async def _opened(self) -> Watched:
-        """The connection for one statement; what it says of its own accord waits meanwhile."""
+        """Yield the connection for one statement. Messages of the server wait until it is done."""
         if self._given_up.is_set():
             raise SchedulerError("The scheduler has stopped.")
         if self._connection is not None and self._connection.closed:
@@ -177,7 +176,7 @@ class Connection(Driver):
         return self._connection
 
     def _watch(self) -> None:
-        """Read what the server sends on its own. While a statement runs, psycopg does."""
+        """Read what the server sends on its own. While a statement runs, psycopg does that."""
         if self._connection is not None and not self._connection.closed:
             loop = asyncio.get_running_loop()
             loop.add_reader(self._connection.fileno(), self._read)
@@ -198,7 +197,7 @@ class Connection(Driver):
         self._watch()
 
     async def _reconnect(self) -> None:
-        """Listen again, also where no statement is due for a while."""
+        """Listen again, even if no statement is due for some time."""
         with suppress(SchedulerError, psycopg.Error):
             await self.execute("SELECT 1")
 
@@ -237,7 +236,7 @@ async def _listen(connection: Watched, channel: str) -> None:
 
 
 def _passes(error: Exception, connection: Watched | None) -> bool:
-    """Whether to ask again: the server or the connection is at fault, not the statement."""
+    """Return whether to ask again, as the server or connection is at fault, not the statement."""
     if connection is None:
         return isinstance(error, UNREACHABLE)
     if not isinstance(error, psycopg.Error):
@@ -247,7 +246,7 @@ def _passes(error: Exception, connection: Watched | None) -> bool:
 
 @contextmanager
 def refusals_explained(wish: str) -> Iterator[None]:
-    """Turn what PostgreSQL answers to a wrong or forbidden statement into an SchedulerError."""
+    """Turn PostgreSQL's answer to a wrong or forbidden statement into a SchedulerError."""
     try:
         yield
     except psycopg.Error as error:
@@ -255,5 +254,5 @@ def refusals_explained(wish: str) -> Iterator[None]:
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line, also where it has no message."""
+    """Return an error in one line, even if it has no message."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

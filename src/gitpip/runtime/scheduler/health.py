@@ -1,4 +1,4 @@
-"""The scheduler's signs of life: which work is stuck, or fails again and again, in this process."""
+"""The signs of life of the scheduler: works that hang or fail again and again in this process."""
 
 import time
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from gitpip.errors import GitpipError
 
 @dataclass(eq=False)
 class Cycle:
-    """A run under way, and when it last came a step further."""
+    """A run under way, and the time of its last step."""
 
     work: str
     stepped_at: float = field(default_factory=time.monotonic)
 
     def step(self) -> None:
-        """Note that it came a step further."""
+        """Note that it made a step."""
         self.stepped_at = time.monotonic()
 
 
@@ -29,9 +29,9 @@ class _Failing:
 
 
 class Vitals:
-    """What became of the runs in this process.
+    """The results of the runs in this process.
 
-    `lapse`: after so long without another failure, somebody else has taken the work over.
+    `lapse` is the time without another failure after which another process has taken the work over.
     """
 
     def __init__(self, *, lapse: timedelta) -> None:
@@ -64,9 +64,9 @@ class Vitals:
             failing.times += 1
 
     def ailments(self, patience: timedelta) -> Iterator[str]:
-        """A sentence for each work that is stuck, or has done nothing but fail, for so long.
+        """Yield a sentence for each work that hung, or only failed, for longer than `patience`.
 
-        How long it fails is counted from failure to failure: after a single one, another process
+        The time of failing is counted from failure to failure: after a single one, another process
         may have taken the work over.
         """
         now, longest = time.monotonic(), patience.total_seconds()
@@ -83,7 +83,7 @@ class Vitals:
 
 
 def _meaning(error: BaseException) -> str:
-    """What kind of error it is. Its own words may name hosts: they are for the log alone."""
+    """Return what kind of error it is. Its own words may name hosts, so they are only logged."""
     if isinstance(error, GitpipError) and error.__doc__:
         return error.__doc__.partition("\n")[0]
     return type(error).__name__

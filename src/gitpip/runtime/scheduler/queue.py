@@ -1,4 +1,4 @@
-"""PgQueuer as the scheduler uses it: our names, our safeguards, and nothing read from outside."""
+"""PgQueuer as the scheduler uses it: our names and safeguards, and nothing from the environment."""
 
 import asyncio
 import time
@@ -28,15 +28,15 @@ from gitpip.observability.logging import get_logger
 from gitpip.runtime.scheduler.connection import Connection
 
 SCHEMA_LOCK_POLL = timedelta(seconds=0.5)
-"""How often a process that waits to make the tables asks whether it is its turn."""
+"""The time between two questions of a process that waits to make the tables."""
 
 log = get_logger()
 
 
 class Names(DBSettings):
-    """What PgQueuer calls its tables, types and channel.
+    """The names of PgQueuer's tables, types and channel.
 
-    Left alone it takes them from the environment, even from variables called TRIGGER or CHANNEL.
+    By default it takes them from the environment, even from variables called TRIGGER or CHANNEL.
     """
 
     @classmethod
@@ -57,7 +57,7 @@ NAMES = Names(prefix="engine_", durability=Durability.balanced)
 
 
 def in_memory() -> InMemoryQueries:
-    """A queue that lives and dies with this process."""
+    """Return a queue that exists only in this process."""
     return InMemoryQueries(
         InMemoryDriver(),
         qbe=QueryBuilderEnvironment(settings=NAMES),
@@ -67,7 +67,7 @@ def in_memory() -> InMemoryQueries:
 
 
 def on_postgres(connection: Connection) -> "FencedQueries":
-    """A queue shared by all processes."""
+    """Return a queue shared by all processes."""
     return FencedQueries(
         connection,
         qbe=QueryBuilderEnvironment(settings=NAMES),
@@ -77,7 +77,7 @@ def on_postgres(connection: Connection) -> "FencedQueries":
 
 
 async def install(queries: Queries) -> None:
-    """Create or migrate PgQueuer's tables; processes that start at once take turns."""
+    """Create or migrate PgQueuer's tables. Processes that start at once take turns."""
     async with queries.schema_lock():
         if await queries.schema_is_installed():
             await queries.upgrade()
@@ -106,7 +106,7 @@ TAKE_TURN = """
 
 @dataclass
 class FencedQueries(Queries):
-    """PgQueuer's statements, which act only on jobs that `owner` holds, and tell which are not."""
+    """PgQueuer's statements, which act only on jobs that `owner` holds, and report the others."""
 
     driver: Connection
     owner: QueueManagerId | None = field(kw_only=True, default=None)
@@ -114,9 +114,10 @@ class FencedQueries(Queries):
 
     @asynccontextmanager
     async def schema_lock(self) -> AsyncIterator[None]:
-        """PgQueuer's lock, without its two traps: a frozen holder, and waiting in silence.
+        """Hold PgQueuer's lock, without its two traps: a frozen holder, and a silent wait.
 
-        A statement that waits would also be given up after a while, yet wait on in the server.
+        A statement that waits would also be given up after some time, but continue to wait in the
+        server.
         """
         key = schema_plan.advisory_key(self.qbe.settings)
         told = False
@@ -155,7 +156,7 @@ class FencedQueries(Queries):
     async def _on_held(
         self, job_ids: list[JobId], act: Callable[[Queries, set[JobId]], Awaitable[None]]
     ) -> set[JobId]:
-        """Do `act` on those jobs that are still ours, with none taken over meanwhile."""
+        """Call `act` for those jobs that are still ours, and keep them from being taken over."""
 
         async def fenced(driver: Driver) -> set[JobId]:
             rows = await driver.fetch(HELD, job_ids, self.owner)
@@ -170,7 +171,10 @@ class FencedQueries(Queries):
         return held
 
     async def _wake_all(self) -> None:
-        """PgQueuer's trigger is silent on updates, so nobody would look for what came back."""
+        """Notify all processes, because PgQueuer's trigger is silent on updates.
+
+        Otherwise returned jobs would wait.
+        """
         event = TableChangedEvent(
             channel=Channel(NAMES.channel),
             operation="update",
@@ -182,7 +186,7 @@ class FencedQueries(Queries):
 
 
 class Loop(QueueManager):
-    """PgQueuer's loop, which tells when it last turned, on the monotonic clock."""
+    """PgQueuer's loop, which also records its last turn, on the monotonic clock."""
 
     turned_at: float | None = None
 

@@ -1,4 +1,4 @@
-"""The scheduler's own rules: one run at a time, nothing told is lost, and a way to stop."""
+"""The rules of the scheduler: one run at a time, no notification lost, and a way to stop."""
 
 import asyncio
 import time
@@ -54,20 +54,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a scheduler waits for what."""
+    """The times that a scheduler waits."""
 
     grace: timedelta = timedelta(seconds=10)
-    """How long `run` may take to return after `stop`."""
+    """The time that `run` may take to return after `stop`."""
     take_over_after: timedelta = timedelta(seconds=15)
-    """Silence after which a process counts as dead and its works as free."""
+    """The silence after which a process counts as dead and its works as free."""
     look_every: timedelta = timedelta(seconds=5)
-    """Between two looks for such works, and for works whose notification was lost."""
+    """The time between two searches for such works, and for works whose notification was lost."""
     retry_after: timedelta = timedelta(seconds=1)
-    """The first wait after a failure; it doubles."""
+    """The first wait after a failure. It doubles."""
     retry_at_most: timedelta = timedelta(minutes=1)
     """The longest wait after a failure."""
     prune_every: timedelta = timedelta(minutes=10)
-    """Between two times that PgQueuer's log of finished jobs is emptied."""
+    """The time between two cleanings of PgQueuer's log of finished jobs."""
 
 
 TIMING = Timing()
@@ -76,9 +76,9 @@ TIMING = Timing()
 class Scheduler:
     """Runs works by name, each at most once at a time over all processes that share a database.
 
-    A work runs when it was told to or when its time has come. It runs at least once: after a
-    crash, or while a process thaws that was frozen, a run can come twice. One that raises is run
-    again, each time later. A Scheduler is run once.
+    A work runs when it was notified or when its time has come. It runs at least once: after a
+    crash, or when a frozen process continues, a run can come twice. A run that raises is repeated,
+    later each time. A Scheduler is run once.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Scheduler:
         postgres_dsn: str | None = None,
         timing: Timing = TIMING,
     ) -> None:
-        """Nothing is opened yet.
+        """Open nothing yet.
 
-        `postgres_dsn`: a postgresql:// address; None keeps the queue in this process.
+        `postgres_dsn` is a postgresql:// address; None keeps the queue in this process.
         """
         self._timing = timing
         self._handlers: dict[str, Handler] = {}
@@ -108,21 +108,21 @@ class Scheduler:
             self._queries = on_postgres(self._connection)
 
     def use(self, postgres_dsn: str | None) -> None:
-        """Log in from the next connection on as this address of the same database says."""
+        """Use this address of the same database from the next connection on."""
         if self._connection is not None and postgres_dsn is not None:
             self._connection.use(postgres_dsn)
 
     def register(self, name: str, handler: Handler) -> None:
-        """Run `handler` whenever somebody has told `name`."""
+        """Run `handler` after each `notify` of `name`."""
         if name in self._handlers:
             raise ValueError(f"work {name!r} has a handler already")
         self._handlers[name] = handler
 
     def schedule(self, name: str, interval: timedelta, handler: Handler) -> None:
-        """Run `handler` once in each `interval`, and whenever somebody has told `name`.
+        """Run `handler` once in each `interval`, and after each `notify` of `name`.
 
         Intervals are counted from 1970-01-01 UTC, so that all processes agree on them. A run that
-        takes longer than its interval is followed by one run, not by all it made miss.
+        takes longer than its interval is followed by one run, not by all that were missed.
         """
         if interval <= timedelta(0):
             raise ValueError("interval must be positive")
@@ -134,8 +134,8 @@ class Scheduler:
 
         `at` is rounded up to the second.
 
-        Told several times before a run starts, it runs once. Needs no running scheduler: on
-        PostgreSQL some process will see to it. Raises SchedulerError if it could not be written.
+        After several calls before a run starts, it runs once. Needs no running scheduler: on
+        PostgreSQL another process will run it. Raises SchedulerError if it could not be written.
         """
         key, wait = name, timedelta(0)
         if at is not None and at > utc_now():
@@ -144,14 +144,14 @@ class Scheduler:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()), self._queries.driver:
                 with refusals_explained(f"{name} could not be told"):
-                    # The run under way holds its key, but may have begun too early for us.
+                    # The run under way holds its key, but may have begun too early for this call.
                     if not await self._enqueue(name, key, wait):
                         await self._enqueue(name, f"{key}+", wait)
         except TimeoutError as error:
             raise SchedulerError(f"{name} could not be told: no answer from PostgreSQL") from error
 
     async def install(self) -> None:
-        """Create or migrate what the scheduler needs in the database; may be called at any time.
+        """Create or migrate what the scheduler needs in the database. May be called at any time.
 
         Raises SchedulerError if the database can't be reached or refuses.
         """
@@ -161,9 +161,9 @@ class Scheduler:
                     await install(self._queries)
 
     async def run(self) -> None:
-        """Run works until `stop`; when cancelled, hand back at once what is under way.
+        """Run works until `stop`. If cancelled, release at once what is under way.
 
-        Raises SchedulerError if the scheduler can't go on. Installs no signal handlers.
+        Raises SchedulerError if the scheduler can't continue. Installs no signal handlers.
         """
         if self._loop is not None:
             raise SchedulerError("This scheduler was run before; make another.")
@@ -173,8 +173,8 @@ class Scheduler:
             turning = asyncio.create_task(
                 self._loop.run(
                     dequeue_timeout=self._timing.look_every,
-                    # One by one: what is finished is then written off at once, and two processes
-                    # picking several limited works in one statement can't deadlock.
+                    # One by one: what is finished is then recorded at once, and two processes that
+                    # pick several limited works in one statement can't deadlock.
                     batch_size=1,
                     heartbeat_timeout=self._timing.take_over_after,
                     log_aggregation_interval=timedelta(0),
@@ -200,7 +200,7 @@ class Scheduler:
             ) from failures[0]
 
     def stop(self) -> None:
-        """Have `run` return within `grace`, what is under way finished or handed back."""
+        """Make `run` return within `grace`, with runs under way finished or released."""
         self._stop_asked.set()
 
     @property
@@ -215,9 +215,9 @@ class Scheduler:
         )
 
     def ailments(self, patience: timedelta) -> tuple[str, ...]:
-        """What should have happened within `patience`, and did not: a sentence for each.
+        """Return a sentence for each thing that should have happened within `patience`.
 
-        Only of this process: what another one is doing, or failing to do, is none of it.
+        Only of this process: what another one does, or fails to do, does not count.
         """
         silence = self._silence
         ailing = list(self._vitals.ailments(patience))
@@ -228,7 +228,7 @@ class Scheduler:
 
     @property
     def _silence(self) -> timedelta | None:
-        """How long ago the scheduler last looked for work; None before it starts."""
+        """The time since the scheduler last searched for work, or None before it starts."""
         if self._loop is None:
             return None
         return timedelta(seconds=time.monotonic() - (self._loop.turned_at or self._started_at))
@@ -239,7 +239,7 @@ class Scheduler:
 
     def _assemble(self) -> Loop:
         loop = Loop(self._queries, Channel(NAMES.channel))
-        # How often PgQueuer looks while told work waits for its own run to end.
+        # How often PgQueuer searches while notified work waits for its own run to end.
         loop.min_dequeue_poll_interval = min(SHORTEST_POLL, self._timing.look_every)
         for name, handler in self._handlers.items():
             loop.entrypoint(name, concurrency_limit=1, accepts_context=False, on_failure="hold")(
@@ -251,14 +251,14 @@ class Scheduler:
         return loop
 
     async def _enqueue(self, name: str, key: str, wait: timedelta) -> bool:
-        """Add a job; False if one with this key is waiting or under way."""
+        """Add a job; return False if one with this key is waiting or under way."""
         [job_id] = await self._queries.enqueue(
             name, None, execute_after=wait, dedupe_key=key, on_conflict="skip"
         )
         return job_id is not None
 
     async def _perform(self, handler: Handler, job: Job) -> None:
-        """Run a handler in a task of its own, so that PgQueuer hears only "done" or "again"."""
+        """Run a handler in its own task, so that PgQueuer only learns "done" or "again"."""
         vitals = self._vitals.begin(job.entrypoint)
         run = Run(job.entrypoint, asyncio.create_task(self._run_afresh(handler, job, vitals.step)))
         self._runs[job.id] = run
@@ -292,7 +292,7 @@ class Scheduler:
             self._vitals.completed(run.work)
 
     async def _run_afresh(self, handler: Handler, job: Job, step: Callable[[], None]) -> None:
-        """Run a handler, in place of all that was told before it starts."""
+        """Run a handler once for all notifications from before it starts."""
         listen(step)
         waiting = await self._queries.browse_queue(
             limit=1000, statuses=["queued"], entrypoints=[job.entrypoint]
@@ -303,7 +303,7 @@ class Scheduler:
         await handler()
 
     def _let_go(self, job_id: JobId) -> None:
-        """Stop a run whose job another process has taken over while this one was frozen."""
+        """Stop a run whose job another process took over while this one was frozen."""
         if run := self._runs.get(job_id):
             run.taken_over = True
             run.task.cancel()
@@ -311,11 +311,12 @@ class Scheduler:
     async def _tick(self, name: str, interval: timedelta) -> None:
         """Put a job at the start of each next interval, unless another process did.
 
-        That is done in the middle of the one before, when all clocks that differ by less than half
-        an interval agree which one is next. Two keys take turns, as a run may outlast its interval.
+        That is done in the middle of the interval before, when all clocks that differ by less than
+        half an interval agree which one is next. Two keys take turns, as a run may outlast its
+        interval.
 
-        PgQueuer's own schedules would not do: they are cron's, in whole seconds with one second's
-        leeway, a failed run is not repeated, and one whose process died waits for fixed 30 s.
+        PgQueuer's own schedules do not suffice: they are cron's, in full seconds with one second's
+        tolerance, a failed run is not repeated, and one whose process died waits for fixed 30 s.
         """
         seconds = interval.total_seconds()
         while True:
@@ -325,14 +326,14 @@ class Scheduler:
             await asyncio.sleep((following + 0.5) * seconds - time.time())
 
     async def _prune(self) -> None:
-        """Empty PgQueuer's log, which it never does itself, not even in memory."""
+        """Empty PgQueuer's log, which it never does on its own, not even in memory."""
         while self._handlers:
             await asyncio.sleep(self._timing.prune_every.total_seconds())
             await self._queries.clear_queue_log(list(self._handlers))
         await self._stop_asked.wait()
 
     async def _wind_down(self, loop: Loop, turning: asyncio.Task[None], grace: timedelta) -> None:
-        """Wait for runs under way, then hand back those left, then leave them to a take-over."""
+        """Wait for runs under way, then release the rest, then leave them to a take-over."""
         loop.shutdown.set()
         reserve = min(HAND_BACK_TIMEOUT, self._timing.grace / 3)
         if grace and (self._runs or self._connected):
@@ -353,5 +354,5 @@ class Scheduler:
 
 
 def failure(task: asyncio.Task[object]) -> BaseException | None:
-    """What a task died of, if it did."""
+    """Return the error that ended a task, or None."""
     return task.exception() if task.done() and not task.cancelled() else None

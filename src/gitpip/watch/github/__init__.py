@@ -1,1 +1,1 @@
-"""GitHub's API as it concerns gists."""
+"""The parts of GitHub's API that concern gists."""

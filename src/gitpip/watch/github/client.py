@@ -1,12 +1,12 @@
-"""GitHub's REST API as it concerns public gists: model objects or a typed error out.
+"""The client of GitHub's REST API for public gists: returns model objects or raises typed errors.
 
-How an unchanged user costs one request, and nothing is missed all the same. A list that fits one
-page is asked for with the ETag of that page, which stands for all of it. With several pages the
-first one's ETag would not do: a file added to an old gist changes only a page far behind. So such
-a list is asked for with `since`, a time of the server shortly before the whole list was read:
-the answer holds whatever was updated from then on, however deep in the list, is one short page,
-and has an ETag of its own. Should GitHub ever change a list without touching `updated_at`, the
-reading of every page once a day finds it.
+An unchanged user costs one request, and still nothing is missed. A list that fits one page is
+requested with the ETag of that page, which stands for all of it. With several pages the first one's
+ETag would not do: a file added to an old gist changes only a later page. So such a list is
+requested with `since`, a time of the server shortly before the whole list was read: the answer
+holds everything updated from then on, however deep in the list, is one short page, and has an ETag
+of its own. If GitHub ever changed a list without touching `updated_at`, the reading of every page
+once a day finds it.
 """
 
 import asyncio
@@ -64,17 +64,17 @@ ROUNDS = 3
 LOOKED_UP_AT_ONCE = 100
 WHOLE_LIST_EVERY = timedelta(days=1)
 PUBLIC_FEED_RESERVE = 60
-"""Requests of an hour that are kept for the public feed."""
+"""The requests of an hour that are reserved for the public feed."""
 
 
 @dataclass(frozen=True)
 class PublicFeedGist:
-    """A gist as the public feed names it."""
+    """A gist in the public feed."""
 
     id: GistId
     owner_id: GitHubId
     updated_at: datetime
-    """1970 where GitHub's answer made no sense of it."""
+    """1970 if GitHub's answer could not be interpreted."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +90,22 @@ class PublicFeedPage:
 
 @dataclass(frozen=True)
 class Standing:
-    """How GitHub takes a client: whose token it is, what is left to it, and what time it is."""
+    """GitHub's view of a client: the owner of the token, the remaining limits, and the time."""
 
     login: str | None
-    """None without a token."""
+    """The login of the token's owner, or None without a token."""
     budgets: tuple[Budget, ...]
-    """Empty where there is no limit."""
+    """The remaining limits; empty if there are none."""
     now: datetime | None
-    """The time by GitHub's clock; None where it does not say."""
+    """The time by GitHub's clock, or None if it is not told."""
 
 
 class GitHub:
     """A client for one installation of GitHub, under one token or none.
 
     Every method raises GitHubNotFound, GitHubBlocked, GitHubUnauthorized, GitHubLimited and
-    GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times. `graphql_url`
-    is where many users are asked about at once, given a token; None where that can't be.
+    GitHubUnavailable. `timeout` limits each request; `now` returns aware UTC times. `graphql_url`
+    is used to ask about many users at once, given a token; None if that is not possible.
     """
 
     def __init__(
@@ -146,9 +146,9 @@ class GitHub:
         await self.aclose()
 
     def use(self, token: str | None) -> None:
-        """Ask under this token from the next request on, or under none."""
+        """Use this token from the next request on, or none."""
         self._has_token = token is not None
-        # An ETag is good only under the token it was given to.
+        # An ETag is valid only under the token it was given to.
         self._fingerprint = fingerprint(self._api_url, token)
         self._limits.begin(
             credential=self._fingerprint, reserve=PUBLIC_FEED_RESERVE if self.polls_batches else 0
@@ -167,36 +167,36 @@ class GitHub:
 
     @property
     def fingerprint(self) -> str:
-        """What tells one token from another, and tells nothing of the token."""
+        """A fingerprint that tells one token from another and reveals nothing of the token."""
         return self._fingerprint
 
     @property
     def clock_ahead(self) -> timedelta:
-        """How far our clock was ahead of GitHub's at the last answer; 0 where they agree."""
+        """The lead of our clock over GitHub's at the last answer; 0 if they agree."""
         return self._transport.clock_ahead or timedelta(0)
 
     @property
     def knows_the_time(self) -> bool:
-        """Whether an answer of GitHub's ever told it: then ours can be corrected."""
+        """Whether an answer of GitHub ever told the time, so that ours can be corrected."""
         return self._transport.clock_ahead is not None
 
     def budgets(self) -> tuple[Budget, ...]:
-        """What is left of GitHub's limits, as far as GitHub said."""
+        """Return what is left of GitHub's limits, as far as GitHub said."""
         known = (self._limits.budget, self._graphql_limits.budget)
         return tuple(budget for budget in known if budget)
 
     @property
     def spare(self) -> int:
-        """How many requests can be used now for what is not urgent.
+        """The number of requests that can be used now for what is not urgent.
 
-        Half of our share of this hour is kept, and a part of this minute's.
+        Half of our share of this hour is reserved, and a part of this minute's.
         """
         most = max(int(SPARE_A_MINUTE * self._share), 1)
         budget = self._limits.budget
         return most if budget is None else min(most, budget.spare)
 
     async def standing(self) -> Standing:
-        """Ask how GitHub takes this client, for one request, which may be one of the reserve."""
+        """Ask how GitHub sees this client, with one request, which may be one of the reserve."""
         login = None
         if self._has_token:
             whose = f"{self._api_url}/user"
@@ -225,11 +225,11 @@ class GitHub:
         )
 
     async def snapshots(self, users: Sequence[User]) -> Mapping[UserKey, Snapshot | GitHubError]:
-        """Of each user how many gists there are, and which changed last, in one request.
+        """Return the number of gists of each user, and the gists that changed last, in one request.
 
-        A user that GitHub does not show has a GitHubNotFound in place; one without an answer, or
-        with half of one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
-        GraphQLFailed when there is no answer about anybody.
+        A user that GitHub does not show has a GitHubNotFound instead, and one without an answer, or
+        with an incomplete one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
+        GraphQLFailed if there is no answer about any user.
         """
         answer = await self._transport.post(self._graphql_url or "", build_query(users))
         try:
@@ -238,9 +238,10 @@ class GitHub:
             await self._graphql_limits.tell()
 
     async def look_up(self, logins: Sequence[str]) -> LookedUp:
-        """Which of these logins no user has, and the gists of the others, by hundreds.
+        """Return which of these logins no user has, and the gist counts of the others.
 
-        Raises GraphQLFailed, also where there is no token: GraphQL answers nobody without one.
+        Asks about a hundred at a time. Raises GraphQLFailed, also without a token: GraphQL requires
+        one.
         """
         if not self.polls_batches:
             raise GraphQLFailed("GraphQL needs a token")
@@ -257,9 +258,9 @@ class GitHub:
         return LookedUp(counts, unknown)
 
     async def shows_gists(self) -> bool | None:
-        """Whether GraphQL shows gists to this token, which it does not to a fine-grained one.
+        """Return whether GraphQL shows gists to this token; it does not to a fine-grained one.
 
-        None where there is no public gist to ask about. Costs two requests or a few more.
+        Returns None if there is no public gist to ask about. Costs two requests or a few more.
         """
         newest = f"{self._api_url}/gists/public?per_page=10"
         answer = await self._transport.get(newest, accept=JSON, reserved=True)
@@ -272,7 +273,7 @@ class GitHub:
         return None
 
     async def is_gone(self, gist_id: GistId) -> bool:
-        """Whether a gist was deleted, is blocked, or is not public any more."""
+        """Return whether a gist was deleted, is blocked, or is no longer public."""
         try:
             answer = await self._get(f"{self._api_url}/gists/{quote(gist_id, safe='')}")
         except (GitHubNotFound, GitHubBlocked):
@@ -282,9 +283,9 @@ class GitHub:
         return not parse(GIST, answer).public
 
     async def public_feed(self, etag: str | None, page: str | None = None) -> PublicFeedPage | None:
-        """A page of the newest public gists of all users; None when nothing changed since `etag`.
+        """Return a page of the newest public gists of all users; None if unchanged since `etag`.
 
-        `page` is the URL that the page before gave as `next_page`; None for the first.
+        `page` is the URL that the page before gave as `next_page`, or None for the first.
         """
         url = page or f"{self._api_url}/gists/public?per_page={PAGE_SIZE}"
         if not same_origin(url, self._api_url):
@@ -305,20 +306,20 @@ class GitHub:
         )
 
     async def account(self, login: str) -> Account:
-        """The account of a login, in any case."""
+        """Return the account of a login, in any case."""
         try:
             answer = await self._get(f"{self._api_url}/users/{quote(login, safe='')}")
         except GitHubNotFound:
             raise GitHubNotFound(f"GitHub has no user {login}; check the spelling") from None
         owner = parse(OWNER, answer)
-        # Finer than the whole seconds of the answer's date, where the clocks agree.
+        # Finer than the full seconds of the answer's date, if the clocks agree.
         seen_at = self._now() - self.clock_ahead if self.knows_the_time else None
         return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
 
     async def gists(self, github_id: GitHubId, list_tag: str | None) -> GistList:
-        """A user's public gists; `unchanged` when nothing changed since the list that gave the tag.
+        """Return a user's public gists; `unchanged` if they are as in the list with the tag.
 
-        Without one, or with one of another token, it is the whole list.
+        Without a tag, or with that of another token, it is the complete list.
         """
         known = ListTag.parse(list_tag, self._fingerprint)
         if known is None or (known.since and self._is_old(known.read_at)):
@@ -334,13 +335,13 @@ class GitHub:
         return seen.as_list(replace(known, etag=first.etag).text(), whole=whole, as_of=as_of)
 
     def _is_old(self, read_at: datetime) -> bool:
-        """Whether a list was read long ago, or at a time to come: then the clock was wrong."""
+        """Return whether a list was read long ago, or in the future: then the clock was wrong."""
         return abs(self._now() - read_at) >= WHOLE_LIST_EVERY
 
     async def read(self, wanted: Wanted) -> Reading:
-        """A gist with the contents of its files, and the reasons why some could not be read.
+        """Return a gist with the contents of its files, and why some could not be read.
 
-        Raises GistNotPublic too.
+        Also raises GistNotPublic.
         """
         return await self._contents.read(wanted, has_token=self._has_token)
 
@@ -349,12 +350,12 @@ class GitHub:
         return next((gist for gist in listed.gists if gist.id == gist_id), None)
 
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
-        """Every page, read until no gist can have slipped from an unread page to a read one.
+        """Read every page, until no gist can have moved from an unread page to a read one.
 
-        That happens when a gist is deleted meanwhile; then one of the pages but the last differs
-        when it is asked for again. A list that won't keep still is taken as far as it was seen,
-        and gives no list tag, so that the next look reads it again. So is one with a page that
-        fails.
+        That happens if a gist is deleted at the same time; then one of the pages except the last
+        differs when it is requested again. A list that changes each time is taken as far as it was
+        seen, and gives no list tag, so that the next check reads it again. The same holds for one
+        with a page that fails.
         """
         seen = SeenList(github_id)
         for _ in range(ROUNDS):
@@ -380,7 +381,7 @@ class GitHub:
         return seen.as_list(None, whole=False)
 
     async def _pages(self, first: Answer, seen: "SeenList") -> list[Answer]:
-        """All pages from the first on; a later one that fails ends them, and `seen` has why."""
+        """Return all pages from the first on. A failure ends them, and `seen` has the reason."""
         seen.add(first)
         pages = [first]
         try:
@@ -427,7 +428,7 @@ class GitHub:
             lately.add(answer)
         except (GitHubLimited, GitHubUnauthorized):
             raise
-        except GitHubError:  # all pages were read: it is the next look that costs more
+        except GitHubError:  # all pages were read: only the next check costs more
             return None
         if answer.next_page or any(gists.get(id_) != gist for id_, gist in lately.gists.items()):
             return None

@@ -1,4 +1,4 @@
-"""The contents of one gist: every file that GitHub gives, and the reason for each it does not."""
+"""The contents of one gist: each file that GitHub gives, and the reason for each it does not."""
 
 import asyncio
 import re
@@ -33,13 +33,13 @@ from gitpip.watch.github.rest_models import (
 from gitpip.watch.github.transport import ATTEMPTS, Answer, AnswerTooLarge, Transport, shown
 
 CONTENT_LIMIT = 1024 * 1024
-"""The content of a larger file is not stored: GitHub itself gives up to 1 MB."""
+"""The size above which a file's content is not stored: GitHub itself gives up to 1 MB."""
 GIST_CONTENT_LIMIT = 32 * CONTENT_LIMIT
-"""The contents of one gist that are stored; files beyond stay at their `raw_url`."""
+"""The most content of one gist that is stored. Files beyond stay at their `raw_url`."""
 MOST_NAMES = 3000
-"""How many names of a gist's files are asked for at most."""
+"""The most names of a gist's files that are requested."""
 TIME_PER_GIST = timedelta(minutes=1)
-"""After this time no further file of a gist is asked for, if one of them failed before."""
+"""The time after which no further file of a gist is requested, if one of them failed before."""
 JSON = "application/vnd.github+json"
 
 ALL_FILES = f"""
@@ -50,26 +50,28 @@ query($id: ID!) {{ node(id: $id) {{ ... on Gist {{
 
 @dataclass(frozen=True)
 class Wanted:
-    """A gist to be read, with what is known of it."""
+    """A gist to be read, and what is known of it."""
 
     gist_id: GistId
     owner_id: GitHubId
     listed: SeenGist | None = None
-    """The gist as the list shows it; None if the list did not change or made no sense of it."""
+    """The gist as the list shows it, or None if the list did not change or was not
+    interpretable."""
     known: Mapping[str, str] = field(default_factory=dict)
-    """The blob hashes of the files that are stored, by name: they need no request."""
+    """The blob hashes of stored files, by name. These files need no request."""
     failed: Collection[str] = ()
-    """Files that could not be read before: they are tried last."""
+    """Files that could not be read before. They are tried last."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What could be read of a gist."""
+    """The readable parts of a gist."""
 
     gist: SeenGist
-    """With those files that could be read."""
+    """The gist with the files that could be read."""
     unread: Mapping[str, str]
-    """Why the other files could not be read, by name; "" stands for files without a known name."""
+    """The reasons why the other files could not be read, by name; "" for files without a known
+    name."""
 
 
 class FindListed(Protocol):
@@ -81,8 +83,8 @@ class FindListed(Protocol):
 class Contents:
     """Reads gists with the contents of their files.
 
-    `graphql_url` is where the names of a gist's files beyond the first 300 are asked for; None
-    where that can't be. `find_listed` is asked for a gist that is too large for one answer.
+    `graphql_url` is used for the names of a gist's files beyond the first 300; None if that is not
+    possible. `find_listed` is asked for a gist that is too large for one answer.
     """
 
     def __init__(
@@ -99,14 +101,14 @@ class Contents:
         self._find_listed = find_listed
 
     async def read(self, wanted: Wanted, *, has_token: bool) -> Reading:
-        """A gist as it is now, with the contents of its files.
+        """Return a gist as it is now, with the contents of its files.
 
         A content is kept if it is text of up to 1 MB, and agrees with the hash that GitHub gives
         for it. Raises GistNotPublic, and what Transport.get raises about the gist itself.
         """
         url = f"{self._api_url}/gists/{quote(wanted.gist_id, safe='')}"
         try:
-            # What failed before is tried again in the next looks: that costs one request each.
+            # What failed before is tried again in the next checks, which costs one request each.
             attempts = 1 if wanted.failed else ATTEMPTS
             answer = await self._transport.get(url, accept=JSON, attempts=attempts)
         except AnswerTooLarge:
@@ -155,7 +157,7 @@ class Contents:
         work: "_Files",
         has_token: bool,
     ) -> list[SeenFile]:
-        """The files that REST leaves out of a gist with more than 300, without contents."""
+        """Return the files that REST leaves out of a gist with more than 300, without contents."""
         listed = wanted.listed.files if wanted.listed else ()
         others = {file.filename: file for file in listed if file.filename not in seen}
         shown_by_rest = f"GitHub shows only {len(seen)} of this gist's files"
@@ -199,7 +201,7 @@ class Contents:
 
 
 class _Files:
-    """The files of one gist, read one after the other."""
+    """The files of one gist, read one after another."""
 
     def __init__(self, transport: Transport, wanted: Wanted) -> None:
         self.read_files: list[SeenFile] = []
@@ -209,14 +211,14 @@ class _Files:
         self._size = 0
 
     def as_reading(self, gist: SeenGist) -> Reading:
-        """What was read, in the order in which the gist names its files."""
+        """Return what was read, in the order in which the gist names its files."""
         places = {file.filename: place for place, file in enumerate(gist.files)}
         last = len(places)
         files = sorted(self.read_files, key=lambda file: places.get(file.filename, last))
         return Reading(replace(gist, files=tuple(files)), self.unread)
 
     def take_given(self, shape: FileShape) -> bool:
-        """Take a file whose content needs no further request; False where one is needed."""
+        """Take a file whose content needs no further request; return False if one is needed."""
         file = shape.seen()
         if file.blob_hash and self._wanted.known.get(file.filename) == file.blob_hash:
             self.read_files.append(by_reference(file))
@@ -232,7 +234,7 @@ class _Files:
     async def read(self, files: Iterable[SeenFile]) -> None:
         """Read files from their own addresses.
 
-        Raises GitHubLimited, GitHubUnauthorized; any other failure is that file's alone.
+        Raises GitHubLimited, GitHubUnauthorized; any other failure concerns only that file.
         """
         clock = asyncio.get_running_loop().time
         until = clock() + TIME_PER_GIST.total_seconds()
@@ -277,7 +279,7 @@ class _Files:
 
 
 def _newer_in_list(gist: GistShape, listed: SeenGist | None) -> dict[str, SeenFile]:
-    """The files that the list shows, and an answer about the gist that is older does not."""
+    """Return the files that the list shows and an older answer about the gist does not."""
     if listed is None or listed.updated_at <= gist.updated_at:
         return {}
     shown = {
@@ -294,12 +296,12 @@ def _newer_in_list(gist: GistShape, listed: SeenGist | None) -> dict[str, SeenFi
 
 
 def by_reference(file: SeenFile) -> SeenFile:
-    """The file without its content, which stays at its address."""
+    """Return the file without its content, which stays at its address."""
     return replace(file, content=None, truncated=True)
 
 
 def with_bytes(file: SeenFile, content: bytes) -> SeenFile:
-    """The file with its content, if that is text."""
+    """Return the file with its content, if that is text."""
     file = replace(file, blob_hash=file.blob_hash or blob_hash(content), size=len(content))
     text = text_of(content)
     return by_reference(file) if text is None else replace(file, content=text, truncated=False)
@@ -331,5 +333,5 @@ _BODY = TypeAdapter(_Body)
 
 
 def _files_of(answer: Answer) -> list[_File]:
-    """The files that GraphQL names; raises GitHubUnavailable where it names none."""
+    """Return the files that GraphQL names; raises GitHubUnavailable if it names none."""
     return parse(_BODY, answer).data.node.files

@@ -1,8 +1,8 @@
-"""Whether the bytes of a file are text, and which.
+"""The detection of text in the bytes of a file, and its encoding.
 
-GitHub itself shows UTF-8 only. Editors on Windows still write UTF-16 and Latin-1, and a stray NUL
-makes no binary file of a text. A wrong guess would put garbage into the CRM, so whatever is in
-doubt counts as binary.
+GitHub itself shows only UTF-8. Editors on Windows still write UTF-16 and Latin-1, and a stray NUL
+does not make a text binary. A wrong guess would put garbage into the CRM, so doubtful bytes count
+as binary.
 """
 
 import codecs
@@ -22,9 +22,10 @@ STRAY_NULS = 1 / 100
 MOST_HIGH_BYTES = 0.3
 """The largest share of non-ASCII bytes in a Western European text of one byte per character."""
 FEW_HIGH_BYTES = 0.1
-"""The largest share of non-ASCII bytes where they are signs, such as quotation marks, only."""
+"""The largest share of non-ASCII bytes if they are only signs, such as quotation marks."""
 PDF = b"%PDF"
-"""A PDF file can consist of printable characters, except a comment that marks it as binary."""
+"""The beginning of a PDF file, which can consist of printable characters, except a comment that
+marks it as binary."""
 CONTROLS = re.compile(r"[\x01-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 """Control characters that texts do not have: all but tab, line ends, backspace and escape."""
 HIGH = re.compile(r"[^\x00-\x7f]")
@@ -32,7 +33,7 @@ LETTER_IN_A_WORD = re.compile(r"(?<=[A-Za-z])[À-ÖØ-öø-ÿŒœŠšŽžŸ]|[À
 
 
 def text_of(content: bytes) -> str | None:
-    """The text that these bytes are, without byte order mark and NULs; None where they are none."""
+    """Return the text of these bytes, without byte order mark and NULs, or None."""
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             text = _decoded(content.removeprefix(mark), encoding)
@@ -54,13 +55,13 @@ def _decoded(content: bytes, encoding: str) -> str | None:
 
 
 def _all_assigned(text: str) -> bool:
-    """Whether every character means something: most pairs of random bytes are characters too."""
+    """Return whether every character is assigned: most pairs of random bytes are characters too."""
     categories = {unicodedata.category(character) for character in set(text)}
     return not categories & {"Cn", "Co", "Cs"} and not CONTROLS.search(text)
 
 
 def _without_stray_nuls(text: str) -> str | None:
-    """The text, which no database stores with U+0000; None where there are too many for a text."""
+    """Return the text without U+0000, which no database stores, or None if there are too many."""
     rest = text.replace("\0", "")
     nuls = len(text) - len(rest)
     if nuls == 0:
@@ -70,7 +71,7 @@ def _without_stray_nuls(text: str) -> str | None:
 
 
 def _western_european(content: bytes) -> str | None:
-    """The text, if it is plausible as Windows-1252, of which Latin-1's characters are a part."""
+    """Return the text, if it is plausible as Windows-1252, which includes Latin-1's characters."""
     if b"\0" in content or content.startswith(PDF):
         return None
     text = _decoded(content, "cp1252")

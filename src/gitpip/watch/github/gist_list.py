@@ -1,4 +1,4 @@
-"""A user's list of gists as the pages of GitHub's REST API show it, and its list tag."""
+"""A user's list of gists, as the pages of GitHub's REST API show it, and its list tag."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,28 +18,29 @@ LIST_TAG_LENGTH = 300
 
 @dataclass(frozen=True)
 class GistList:
-    """A user's public gists, without contents: all of them, or those that changed lately."""
+    """A user's public gists without contents: all of them, or those that changed recently."""
 
     gists: tuple[SeenGist, ...]
     owner: Account | None
-    """The owner as the gists name them; None when there is no gist."""
+    """The owner named by the gists, or None if there is no gist."""
     list_tag: str | None
-    """To be given to the next `gists`, once everything in this list is stored."""
+    """The tag for the next `gists`, once everything in this list is stored."""
     whole: bool
-    """Whether a gist that is not in it is none of the user's public ones any more."""
+    """Whether a gist that is not in it is no longer a public gist of the user."""
     odd: Mapping[GistId, str] = field(default_factory=dict)
-    """Gists of which the list makes no sense, with the reason: asked for alone they may."""
+    """Gists that could not be interpreted in the list, with the reason. Requested alone they may
+    be."""
     fault: str | None = None
-    """Why parts of the list could not be read: a page, or items that do not even have an id."""
+    """The reason why parts of the list could not be read: a page, or items without an id."""
     as_of: datetime | None = None
-    """When GitHub gave it, by GitHub's clock; None where that was not told, or the list did not
-    keep still."""
+    """The time of the answer by GitHub's clock, or None if it was not told or the list kept
+    changing."""
     unchanged: bool = False
-    """Whether it is as it was when it gave the list tag: then nothing else is told."""
+    """Whether it is the same as when it gave the list tag. Then nothing else is told."""
 
 
 class SeenList:
-    """What the pages of a user's list of gists showed so far."""
+    """The part of a user's list of gists that the pages have shown so far."""
 
     def __init__(self, github_id: GitHubId) -> None:
         self.gists: dict[GistId, SeenGist] = {}
@@ -50,13 +51,13 @@ class SeenList:
         self._without_id: set[str] = set()
 
     def add(self, page: Answer) -> None:
-        """Take in a page; raises GitHubUnavailable where it is no list."""
+        """Take in a page; raises GitHubUnavailable if it is not a list."""
         items, odd = parse_gists(page)
         for item in items:
             owner = item.owner
             if owner and owner.id == self._github_id and self._owner is None:
                 self._owner = Account(owner.login, self._github_id, owner.node_id)
-            # With a token of the user's own, GitHub lists secret gists as well.
+            # With a token of the user's own, GitHub also lists secret gists.
             if item.public and (owner is None or owner.id == self._github_id):
                 self.gists[GistId(item.id)] = item.seen(self._github_id)
         for one in odd:
@@ -68,7 +69,7 @@ class SeenList:
     def as_list(
         self, list_tag: str | None, *, whole: bool, as_of: datetime | None = None
     ) -> GistList:
-        """All of it as one list."""
+        """Return everything seen as one list."""
         faults = [self.fault_of_pages] if self.fault_of_pages else []
         if self._without_id:
             faults.append(f"items without an id: {'; '.join(sorted(self._without_id))}")
@@ -85,7 +86,7 @@ class SeenList:
 
 @dataclass(frozen=True)
 class ListTag:
-    """What makes the next request for a list conditional: under which token, what, and its ETag."""
+    """The condition of the next request for a list: the token, the request, and its ETag."""
 
     fingerprint: str
     since: datetime | None
@@ -93,7 +94,7 @@ class ListTag:
     etag: str | None
 
     def text(self) -> str | None:
-        """The list tag as it is stored; None where it can't be."""
+        """Return the list tag as it is stored, or None if it can't be."""
         since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}" if self.since else ""
         text = f"{self.fingerprint}|{since}|{self.read_at.isoformat()}|{self.etag}"
         return text if self.etag and len(text) <= LIST_TAG_LENGTH else None
@@ -115,10 +116,10 @@ class ListTag:
 
 
 def since_of(server_now: datetime | None, updates: list[datetime]) -> datetime | None:
-    """The earliest safe time from which few enough gists were updated for one page, if any.
+    """Return the earliest safe time since which few enough gists were updated for one page, if any.
 
-    Best is some time before the list was read. After a burst of updates just then, the newest of
-    them has to do, or the second after it, once the server's own clock has passed that one.
+    The best is some time before the list was read. After a burst of updates at that moment, it is
+    the newest of them, or the second after it, once the server's own clock has passed that one.
     """
     newest = max(updates, default=EPOCH)
     candidates = [newest]

@@ -1,8 +1,8 @@
-"""GitHub's GraphQL API as it concerns the batch poll: one query about many users.
+"""The queries of the batch poll to GitHub's GraphQL API: one query about many users.
 
-It asks for little: a query that asks for more fails, or is cut silently, once users have much.
-Costs as in https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api:
-a point for a hundred users.
+A query asks for little: one that asks for more fails, or is cut silently, if users have much. Costs
+as in https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api: a
+point for a hundred users.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,35 +37,35 @@ GISTS_OF_ONE = """query($login: String!) { user(login: $login) {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the batch poll sees of a user: enough to tell whether anything changed."""
+    """The batch poll's view of a user: enough to tell whether anything changed."""
 
     account: Account
     gist_count: int
     mark: str | None
     """A digest of the gists that were updated last: any change of a public gist changes it.
 
-    None right after an update: times are of whole seconds, so another one could go unnoticed.
+    None right after an update: times are in full seconds, so another update could go unnoticed.
     """
     newest: Mapping[GistId, datetime] = field(default_factory=dict)
-    """When each of the gists was updated that were updated last."""
+    """The times of the last updates of the gists that were updated last."""
     as_of: datetime | None = None
-    """When GitHub gave it, by GitHub's clock; None where that was not told."""
+    """The time of the answer by GitHub's clock, or None if it was not told."""
     asked_with: int = 1
-    """How many users the query asked about."""
+    """The number of users in the query."""
 
 
 @dataclass(frozen=True)
 class LookedUp:
-    """What GitHub says of some logins; of a login that is in neither of both it said nothing."""
+    """The answer of GitHub about some logins. A login in neither of both was not answered."""
 
     gist_counts: Mapping[str, int]
-    """How many public gists each user has."""
+    """The number of public gists of each user."""
     unknown: frozenset[str]
-    """Those that no user has."""
+    """The logins that no user has."""
 
 
 def build_query(users: Sequence[User]) -> Mapping[str, object]:
-    """The query about these users: by node id, which survives renames, else by login."""
+    """Return the query about these users: by node id, which survives renames, or else by login."""
     ids = [user.node_id for user in users if user.node_id]
     logins = {f"login{user.key}": user.login for user in users if not user.node_id}
     declared = [*(["$ids: [ID!]!"] if ids else []), *(f"${name}: String!" for name in logins)]
@@ -78,7 +78,7 @@ def build_query(users: Sequence[User]) -> Mapping[str, object]:
 
 
 def build_look_up(logins: Sequence[str]) -> Mapping[str, object]:
-    """The query whether there are users with these logins, and how many public gists they have.
+    """Return the query for users with these logins, and the number of their public gists.
 
     It costs a point for up to a hundred.
     """
@@ -90,7 +90,7 @@ def build_look_up(logins: Sequence[str]) -> Mapping[str, object]:
 
 
 def parse_look_up(answer: Answer, logins: Sequence[str], limits: Limits) -> LookedUp:
-    """What an answer says of these logins. Raises GitHubLimited and GraphQLFailed."""
+    """Return what an answer says of these logins. Raises GitHubLimited and GraphQLFailed."""
     body = _body_of(answer)
     if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
         raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
@@ -106,7 +106,7 @@ def parse_look_up(answer: Answer, logins: Sequence[str], limits: Limits) -> Look
 
 
 def _gist_count(given: object) -> int | None:
-    """How many public gists a user has; None where the answer does not say it."""
+    """Return the number of a user's public gists, or None if the answer does not say it."""
     try:
         return _Counted.model_validate(given).gists.totalCount
     except ValidationError:
@@ -116,9 +116,9 @@ def _gist_count(given: object) -> int | None:
 def parse_response(
     answer: Answer, users: Sequence[User], limits: Limits
 ) -> Mapping[UserKey, Snapshot | GitHubError]:
-    """What an answer says of each of the users asked about.
+    """Return what an answer says of each of the users asked about.
 
-    Raises GitHubLimited, and GraphQLFailed where it says nothing of anybody.
+    Raises GitHubLimited, and GraphQLFailed if it says nothing about any user.
     """
     body = _body_of(answer)
     kinds = {problem.place: problem.type for problem in body.errors or () if problem.place}
@@ -145,9 +145,9 @@ def parse_response(
 
 
 def shows_gists(answer: Answer) -> bool | None:
-    """Whether an answer about one user shows a gist; None if that user has none, or is unknown.
+    """Return whether an answer about one user shows a gist, or None if it has none or is unknown.
 
-    Raises GraphQLFailed where the answer is broken.
+    Raises GraphQLFailed if the answer is broken.
     """
     given = (_body_of(answer).data or {}).get("user")
     try:
@@ -196,13 +196,13 @@ class _Problem(BaseModel):
 
 
 class _Body(BaseModel):
-    # Users are checked one by one: what is odd about one says nothing about the others.
+    # Users are checked one by one: an odd answer about one says nothing about the others.
     data: dict[str, object] | None = None
     errors: list[_Problem] | None = None
 
 
 def _body_of(answer: Answer) -> _Body:
-    """An answer with all texts as they can be stored; raises GraphQLFailed where it is broken."""
+    """Return an answer with texts as they can be stored; raises GraphQLFailed if broken."""
     try:
         return _Body.model_validate(cleaned(json_of(answer.body)))
     except ValidationError as error:
@@ -218,7 +218,7 @@ def _fault(error: ValidationError) -> str:
 
 
 def _snapshot(user: User, given: object, kind: str | None, server_now: datetime | None) -> Snapshot:
-    """What the answer holds about one user; raises GitHubNotFound and GraphQLFailed."""
+    """Return what the answer holds about one user; raises GitHubNotFound and GraphQLFailed."""
     try:
         node = None if given is None else _Node.model_validate(given)
     except ValidationError as error:

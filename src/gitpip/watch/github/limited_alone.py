@@ -1,8 +1,8 @@
-"""Finds an address of GitHub that always asks to wait, though others are answered.
+"""The search for an address of GitHub that always asks to wait, though others are answered.
 
-A secondary limit is the caller's: whatever is asked next meets it. Where one address is refused
-again, and others were answered since the first wait was over, it is no limit of the caller's.
-Without this one user's list, or one gist, would keep everybody waiting whenever it is due.
+A secondary limit applies to the caller: any next request meets it. If one address is refused again,
+and others were answered since the first wait was over, it is not a limit of the caller. Without
+this search one user's list, or one gist, would make all others wait whenever it is due.
 """
 
 from dataclasses import dataclass
@@ -19,37 +19,37 @@ REMEMBERED = 1_000
 @dataclass(frozen=True)
 class _Refused:
     until: datetime
-    """When it may be asked for again."""
+    """The time at which it may be requested again."""
     alone: int = 0
-    """How often in a row it was refused while others were answered."""
+    """The number of refusals in a row while others were answered."""
 
 
 class LimitedAlone:
-    """The addresses that were refused since they were last answered. Times are UTC.
+    """The addresses that were refused since their last answer. Times are UTC.
 
-    The pages of a list are one address: a query is left out.
+    The pages of a list are one address: the query is left out.
     """
 
     def __init__(self) -> None:
         self._refused: dict[str, _Refused] = {}
         self._answered_at: datetime | None = None
         self._refused_last: str | None = None
-        """What was refused since the last answer."""
+        """The address that was refused since the last answer."""
 
     def waits_until(self, url: str, now: datetime) -> datetime | None:
-        """Until when an address is not to be asked for that is refused alone; None if it may be."""
+        """Return until when an address that is refused alone must not be requested, or None."""
         refused = self._refused.get(_address(url))
         return refused.until if refused and refused.alone and now < refused.until else None
 
     def answered(self, url: str, now: datetime) -> None:
-        """Take in that an address was answered."""
+        """Note that an address was answered."""
         self._refused.pop(_address(url), None)
         self._answered_at, self._refused_last = now, None
 
     def refused(self, url: str, announced: timedelta | None, now: datetime) -> datetime | None:
-        """Take in a refusal; until when the address is not to be asked for if it is alone.
+        """Note a refusal; return until when the address must not be requested if it is alone.
 
-        `announced` is how long GitHub says to wait. None says that everybody is to wait.
+        `announced` is how long GitHub says to wait. None says that all requests must wait.
         """
         address, before = _address(url), self._refused.get(_address(url))
         is_only_one = self._refused_last in {None, address}
@@ -62,7 +62,7 @@ class LimitedAlone:
         return now + wait
 
     def everybody_waits(self, url: str, until: datetime) -> None:
-        """Take in that nothing is asked until a time because of what this address answered."""
+        """Note that all requests wait until a time because of the answer of this address."""
         self._keep(_address(url), _Refused(until))
 
     def _others_since(self, refused: _Refused) -> bool:

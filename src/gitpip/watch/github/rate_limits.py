@@ -1,4 +1,4 @@
-"""What GitHub's headers allow, shared fairly: how many requests, when, and for which users.
+"""The rate limits in GitHub's headers: how many requests may be sent, when, and for which users.
 
 The rules are those of https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
 """
@@ -25,40 +25,40 @@ LONGEST_WAIT = timedelta(days=1)
 MINUTE = timedelta(seconds=60)
 MOST_A_MINUTE = {"core": 900, "graphql": 2000}
 SPARE_A_MINUTE = 150
-"""How many requests of a minute can go into what is not urgent: the rest is for what is."""
+"""The requests of a minute that can be used for what is not urgent. The rest is reserved."""
 BLOCKS_A_MINUTE = 18
-"""A process reserves up to this part of a minute's requests at a time."""
+"""The most that a process reserves at a time: a minute's requests divided by this."""
 SMALLEST_BLOCK = 2
 USED_UP = "GitHub's rate limit is used up until"
 LONGEST_GROWTH = 2**12
-"""A wait that doubles with each refusal in a row grows so many times as long at most."""
+"""The largest factor by which a wait grows that doubles with each refusal in a row."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What is left of one of GitHub's hourly limits: of `limit`, we use up to `ours`."""
+    """The remainder of one of GitHub's hourly limits. Of `limit`, we use up to `ours`."""
 
     resource: str
     limit: int
     ours: int
     remaining: int
-    """Of the whole limit, no matter who used the rest."""
+    """The remainder of the whole limit, no matter who used the rest."""
     resets_at: datetime
 
     @property
     def spare(self) -> int:
-        """How many of ours are left beyond half of them: for what can wait."""
+        """The number of ours left beyond half of them, for what can wait."""
         return max(self.remaining - (self.limit - self.ours) - self.ours // 2, 0)
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much of GitHub's limits a client may use."""
+    """The part of GitHub's limits that a client may use."""
 
     share: float = 1.0
-    """0 to 1."""
+    """The share, from 0 to 1."""
     shared: SharedLimits | None = None
-    """What other processes use and were told; None where this process is alone."""
+    """The usage and waits of other processes, or None if this process is alone."""
     minute: timedelta = MINUTE
     """The window of GitHub's secondary limit."""
 
@@ -67,12 +67,12 @@ WHOLE = Allowance()
 
 
 class Limits:
-    """One hourly limit of GitHub's (`core` or `graphql`), and the secondary one of a minute.
+    """One hourly limit of GitHub (`core` or `graphql`), and the secondary limit of a minute.
 
-    Of the hourly limit at most `share` (0 to 1) is used, and `reserve` of these requests are kept
-    for those who ask for room with `reserved`. Waits are differences of the server's own times, so
-    a wrong local clock does no harm. As long as nothing is known, one request goes alone to learn
-    what is left.
+    At most `share` (0 to 1) of the hourly limit is used, and `reserve` of these requests are kept
+    for callers that ask for room with `reserved`. Waits are differences of the server's own times,
+    so a wrong local clock does no harm. As long as nothing is known, one request goes alone to
+    learn what is left.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class Limits:
         resource: str = "core",
         allowance: Allowance = WHOLE,
     ) -> None:
-        """Nothing is known yet: `begin` says whose limits these are."""
+        """`begin` must be called to say whose limits these are: nothing is known yet."""
         self.now = now
         self.ahead = timedelta(0)
-        """How far our clock was ahead of the server's at its last answer with a date."""
+        """The lead of our clock over the server's at its last answer with a date."""
         self._resource = resource
         self._share = allowance.share
         self._shared = allowance.shared
@@ -97,10 +97,10 @@ class Limits:
         self.begin(credential="", reserve=0)
 
     def begin(self, *, credential: str, reserve: int) -> None:
-        """Forget what is known: the limit is that of another token from now on.
+        """Forget what is known, because the limit is that of another token from now on.
 
-        `credential` is the token's fingerprint, `reserve` the number of requests kept for what is
-        urgent.
+        `credential` is the token's fingerprint, `reserve` the number of requests reserved for what
+        is urgent.
         """
         self._credential = credential
         self._reserve = reserve
@@ -119,7 +119,7 @@ class Limits:
 
     @property
     def budget(self) -> Budget | None:
-        """What is left; None as long as GitHub said nothing, or where it has no limit."""
+        """The remainder, or None while GitHub has said nothing, or if it has no limit."""
         if self._resets_at is None:
             return None
         fresh = self.now() >= self._resets_at
@@ -133,7 +133,7 @@ class Limits:
 
     @asynccontextmanager
     async def room(self, *, reserved: bool = False) -> AsyncIterator[None]:
-        """Wait for room for one more request; raises GitHubLimited when none may be sent."""
+        """Wait for room for one more request; raises GitHubLimited if none may be sent."""
         while self._in_flight >= self._allowed(reserved):
             self._freed.clear()
             await self._freed.wait()
@@ -150,7 +150,7 @@ class Limits:
         remaining = header_number(headers.get("x-ratelimit-remaining"))
         window = headers.get("x-ratelimit-reset")
         if remaining is None:
-            # GitHub sent limits before, so this answer is of an edge server, which knows none.
+            # GitHub sent limits before, so this answer is from an edge server, which knows none.
             if self._resets_at is None and self._until is None:
                 self._left = float("inf")
             return
@@ -166,16 +166,16 @@ class Limits:
             self.wait(wait)
 
     def accepted(self) -> None:
-        """Take in that GitHub answered as asked; what was under way during a wait says nothing."""
+        """Note a normal answer. An answer to a request that was sent before a wait says nothing."""
         if self._refusals and (self._refused_until is None or self.now() >= self._refused_until):
             self._refusals = 0
             self._untold = True
 
     def refused(self, headers: Mapping[str, str], server_now: datetime | None) -> GitHubLimited:
-        """The error for a refusal: `retry-after`, else the reset, else a minute.
+        """Return the error for a refusal: `retry-after`, or else the reset, or else a minute.
 
-        Whatever was waited for, and proved too short, is waited for longer: at least a second, and
-        twice as long after each further refusal. What is refused during a wait was sent before it.
+        A wait that proved too short gets longer: at least a second, and twice as long after each
+        further refusal. A request that is refused during a wait was sent before it.
         """
         told = self.announced(headers, server_now)
         if told is None and headers.get("x-ratelimit-remaining") == "0":
@@ -192,12 +192,12 @@ class Limits:
     def announced(
         self, headers: Mapping[str, str], server_now: datetime | None
     ) -> timedelta | None:
-        """How long an answer says to wait in `retry-after`; None where that says nothing."""
+        """Return how long an answer says to wait in `retry-after`, or None if it says nothing."""
         after = headers.get("retry-after")
         return None if after is None else _retry_after(after, server_now or self._now_there)
 
     def wait(self, wait: timedelta) -> None:
-        """Send nothing for so long from now on."""
+        """Send nothing for that long from now on."""
         until = self.now() + min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
         self._until = max(self._until or until, until)
         self._untold = True
@@ -213,7 +213,7 @@ class Limits:
 
     @property
     def _others_part(self) -> int:
-        """What is left to others who use the same token."""
+        """The part left to others who use the same token."""
         return ceil(self._limit * (1 - self._share) - 1e-9)
 
     def _allowed(self, reserved: bool) -> float:
@@ -234,7 +234,7 @@ class Limits:
         return min(left, IN_FLIGHT)
 
     async def _pace(self) -> None:
-        """Stay below the secondary limit of a minute, where there are limits."""
+        """Stay below the secondary limit of a minute, if there are limits."""
         most = max(int(MOST_A_MINUTE[self._resource] * self._share), 1)
         if self._shared is not None and self._left != float("inf"):
             async with self._reserving:
@@ -256,8 +256,8 @@ class Limits:
         """Take one of the requests that this process has reserved, or reserve more of them.
 
         A reservation is good for a twelfth of a minute, and GitHub may see its last request a bit
-        later still: so it counts for more than a minute. What a killed process had reserved counts
-        as used.
+        later, so it counts for more than a minute. The reservations of a killed process count as
+        used.
         """
         clock = asyncio.get_running_loop().time
         if self._block == 0 or clock() >= self._block_ends:
@@ -298,7 +298,7 @@ class Limits:
 
     @property
     def _now_there(self) -> datetime:
-        """What the server's clock shows, as far as is known, where an answer has no date."""
+        """The present time by the server's clock, as far as known, if an answer has no date."""
         return self.now() - self.ahead
 
     def _limited(self) -> GitHubLimited:

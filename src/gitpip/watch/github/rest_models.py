@@ -1,6 +1,6 @@
-"""The JSON of GitHub's REST API, as far as gists need it: checked, and turned into our nouns.
+"""The JSON of GitHub's REST API, as far as gists need it: validated, and turned into our models.
 
-A list is checked item by item, and a gist file by file: one odd item is that item's trouble.
+A list is validated item by item, and a gist file by file: one odd item affects only that item.
 """
 
 import base64
@@ -21,13 +21,15 @@ from gitpip.watch.github.transport import Answer, shown
 Parsed = TypeVar("Parsed")
 
 FILENAME_LIMIT = 500
-"""In characters: an index of PostgreSQL takes 2,704 bytes, and Linux has names of 255 bytes."""
+"""The most characters of a filename: an index of PostgreSQL takes 2,704 bytes, and Linux has names
+of 255 bytes."""
 GIST_ID = r"^[0-9A-Za-z_-]{1,64}$"
 LANGUAGE_LIMIT = 200
 DESCRIPTION_LIMIT = 20_000
-"""In characters: PostgreSQL's index of words takes 1 MB of a file, and its content comes first."""
+"""The most characters of a description: PostgreSQL's index of words takes 1 MB of a file, and its
+content comes first."""
 ADDRESS_LIMIT = 10_000
-"""In characters: a file's name of 500 takes up to 6,000 of them."""
+"""The most characters of an address: a filename of 500 takes up to 6,000 of them."""
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -48,7 +50,7 @@ _Address = Annotated[Text, Field(max_length=ADDRESS_LIMIT)]
 
 
 class OwnerShape(BaseModel):
-    """Who owns a gist."""
+    """The owner of a gist."""
 
     login: Login
     id: AccountId
@@ -56,7 +58,7 @@ class OwnerShape(BaseModel):
 
 
 class FileShape(BaseModel):
-    """A file of a gist; `content` is there where one gist was asked for."""
+    """A file of a gist; `content` is set if one gist was requested."""
 
     filename: Filename
     language: Text | None = None
@@ -67,7 +69,7 @@ class FileShape(BaseModel):
     encoding: str | None = None
 
     def octets(self) -> bytes | None:
-        """The content as bytes; None where there is none, or none that could be read."""
+        """Return the content as bytes, or None if there is none or it could not be read."""
         try:
             if self.content is None:
                 return None
@@ -78,7 +80,7 @@ class FileShape(BaseModel):
             return None
 
     def seen(self) -> SeenFile:
-        """The file as a noun of ours, without content."""
+        """Return the file as a model of ours, without content."""
         found = re.search(r"/raw/([0-9a-f]{40}|[0-9a-f]{64})(?:/|$)", self.raw_url)
         return SeenFile(
             filename=self.filename,
@@ -91,14 +93,14 @@ class FileShape(BaseModel):
 
 @dataclass(frozen=True)
 class OddFile:
-    """A file of a gist about which GitHub's answer makes no sense; `name` is "" if unusable."""
+    """A file of a gist that could not be interpreted; `name` is "" if unusable."""
 
     name: str
     reason: str
 
 
 class GistShape(BaseModel):
-    """A gist, in a list or alone. Its files are checked one by one."""
+    """A gist, in a list or alone. Its files are validated one by one."""
 
     id: GistIdText
     node_id: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
@@ -110,11 +112,11 @@ class GistShape(BaseModel):
     owner: OwnerShape | None = None
     truncated: bool = False
     fork_of: object = None
-    """What it is a fork of; only the answer about one gist tells."""
+    """The gist that it is a fork of. Only the answer about one gist has it."""
     files: dict[str, object]
 
     def shaped_files(self) -> Iterator[FileShape | OddFile]:
-        """Each file, or what is wrong with it."""
+        """Yield each file, or what is wrong with it."""
         for name, file in self.files.items():
             try:
                 yield FileShape.model_validate(file)
@@ -122,9 +124,9 @@ class GistShape(BaseModel):
                 yield OddFile(_usable(name), fault_of(error))
 
     def seen(self, listed_for: GitHubId) -> SeenGist:
-        """The gist as a noun of ours, without contents.
+        """Return the gist as a model of ours, without contents.
 
-        An odd file is there with its name alone: reading the gist tells more of it.
+        An odd file is included with its name alone: reading the gist tells more of it.
         """
         return SeenGist(
             id=GistId(self.id),
@@ -152,7 +154,7 @@ class _FeedOwner(BaseModel):
 
 
 class PublicFeedShape(BaseModel):
-    """As much of a gist in the public feed as a hint needs."""
+    """The fields of a gist in the public feed that a hint needs."""
 
     id: GistIdText
     owner: _FeedOwner
@@ -160,7 +162,7 @@ class PublicFeedShape(BaseModel):
     updated_at: object = None
 
     def updated(self) -> datetime | None:
-        """When the gist was last updated (UTC); None where GitHub's answer makes no sense."""
+        """Return when the gist was last updated (UTC), or None if that could not be interpreted."""
         try:
             return TypeAdapter[datetime](Moment).validate_python(self.updated_at)
         except ValidationError:
@@ -168,7 +170,7 @@ class PublicFeedShape(BaseModel):
 
 
 class LimitShape(BaseModel):
-    """One of the limits, as of now; `reset` in seconds since 1970."""
+    """One of the current limits; `reset` is in seconds since 1970."""
 
     limit: Annotated[int, Field(ge=0, lt=2**31)]
     remaining: Annotated[int, Field(ge=0, lt=2**31)]
@@ -176,14 +178,14 @@ class LimitShape(BaseModel):
 
 
 class LimitsShape(BaseModel):
-    """All the limits, by what they are on."""
+    """All the limits, by resource."""
 
     resources: dict[str, LimitShape]
 
 
 @dataclass(frozen=True)
 class OddItem:
-    """An item of a list that makes no sense. Only its id may be known."""
+    """An item of a list that could not be interpreted. Only its id may be known."""
 
     gist_id: GistId | None
     reason: str
@@ -198,7 +200,7 @@ _FILENAME = TypeAdapter[str](Filename)
 
 
 def parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
-    """What an answer holds; raises GitHubUnavailable where it is broken."""
+    """Return what an answer holds; raises GitHubUnavailable if it is broken."""
     try:
         try:
             return adapter.validate_json(answer.body)
@@ -218,12 +220,12 @@ def parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
 
 
 def parse_gists(answer: Answer) -> tuple[list[GistShape], list[OddItem]]:
-    """The gists of a list, and the items that make no sense; raises GitHubUnavailable."""
+    """Return the gists of a list, and the odd items; raises GitHubUnavailable."""
     return _item_by_item(GIST, answer)
 
 
 def parse_public_feed(answer: Answer) -> tuple[list[PublicFeedShape], list[OddItem]]:
-    """The gists of the public feed, and the items that can't be read, whose owner is unknown."""
+    """Return the gists of the public feed, and the unreadable items, whose owner is unknown."""
     return _item_by_item(_FEED_ITEM, answer)
 
 
@@ -255,7 +257,7 @@ def _usable(name: str) -> str:
 
 
 def fault_of(error: ValidationError) -> str:
-    """What is wrong, and where; without the values, which are GitHub's and can be anything."""
+    """Return what is wrong, and where, without the values: GitHub's can be anything."""
     fault = error.errors(include_input=False, include_url=False)[0]
     place = words(".".join(str(part) for part in fault["loc"]), 200) or "the item"
     return f"{place}: {plain_fault(fault)}"

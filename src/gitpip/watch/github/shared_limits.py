@@ -1,4 +1,4 @@
-"""GitHub's limits as all processes beside one database share them.
+"""GitHub's limits, shared by all processes of one database.
 
 A process that replaces another one must not start with a whole minute's budget, nor ask before the
 time that GitHub gave the other one: three processes that were killed now and then exceeded the
@@ -35,7 +35,7 @@ class SharedLimits:
             )
 
     async def note_wait(self, limit: RateLimit, *, until: datetime | None, refusals: int) -> None:
-        """Tell every process until when GitHub wants no request."""
+        """Tell all processes until when GitHub wants no request."""
         async with self._database.begin() as transaction:
             await rate_limits.note_wait(
                 transaction,

@@ -1,4 +1,4 @@
-"""One request to GitHub: bounded in time and size, within the limits, or a typed error."""
+"""One request to GitHub: limited in time and size, within the rate limits, or a typed error."""
 
 import asyncio
 import re
@@ -36,15 +36,14 @@ ANSWER_LIMIT = 32 * 1024 * 1024
 ATTEMPTS = 3
 REDIRECTS = 3
 GRAPHQL_TIMEOUT = timedelta(seconds=12)
-"""GitHub ends a query after ten seconds:
-https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
-"""
+"""The time-out of a query. GitHub ends a query after ten seconds:
+https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api"""
 API_VERSION = "2022-11-28"
 LONGEST_ETAG = 200
 LONGEST_WORDS = 300
 RATE_LIMITED = re.compile("API rate limit|secondary rate limit|abuse detection", re.IGNORECASE)
-"""What GitHub says when a limit is exceeded. Other refusals may speak of limits as well, so only
-these words count:
+"""GitHub's words for an exceeded limit. Other refusals may mention limits as well, so only these
+words count:
 https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors
 """
 
@@ -71,7 +70,7 @@ class _TooSlow(GitHubUnavailable):
 
 @dataclass(frozen=True)
 class Answer:
-    """A 200 or a 304: anything else was raised as an error."""
+    """A 200 or a 304. Any other status was raised as an error."""
 
     status: int
     headers: Mapping[str, str]
@@ -84,7 +83,7 @@ class Answer:
 
     @property
     def etag(self) -> str | None:
-        """What the next request can name to learn of changes; None for one that can't be sent."""
+        """The value for the next request to learn of changes; None if it can't be sent."""
         etag = self.headers.get("etag", "")
         usable = len(etag) <= LONGEST_ETAG and etag.isascii() and etag.isprintable()
         return etag if etag and usable else None
@@ -98,7 +97,7 @@ class Answer:
     def next_page(self) -> str | None:
         """The URL of the next page, as the `Link` header (RFC 8288) gives it.
 
-        Raises GitHubUnavailable where it can't be read: there may be further pages.
+        Raises GitHubUnavailable if it can't be read: there may be further pages.
         """
         header = quote(self.headers.get("link", ""), safe=_ASCII)
         for link in httpx2.Response(200, headers={"link": header}).links.values():
@@ -109,7 +108,7 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """GitHub's own words about a refusal; empty where it gives none."""
+        """GitHub's own words about a refusal; empty if it gives none."""
         try:
             body = json_of(self.body)
         except ValueError:
@@ -119,16 +118,16 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """The message as the end of an error of ours: `: message`, or nothing."""
+        """The message as the end of an error of ours: `: message`, or empty."""
         return f": {self.message}" if self.message else ""
 
 
 class Transport:
-    """Requests to one API and the hosts that hold its files; the token goes to the API alone.
+    """Requests to one API and the hosts that hold its files. The token goes only to the API.
 
-    A request that the known limits forbid is not sent: `limits` are those of REST,
-    `graphql_limits` those of GraphQL. `timeout` bounds a whole request, from the first byte sent
-    to the last one read.
+    A request that the known limits forbid is not sent: `limits` are those of REST, `graphql_limits`
+    those of GraphQL. `timeout` limits a whole request, from the first byte sent to the last one
+    read.
     """
 
     def __init__(
@@ -149,11 +148,11 @@ class Transport:
         self._limited_alone = LimitedAlone()
         self._client = client(timeout=self._timeout)
         self.clock_ahead: timedelta | None = None
-        """How far our clock was ahead of GitHub's at the last answer with a date; 0 where they
-        agree, None before the first one."""
+        """The lead of our clock over GitHub's at the last answer with a date; 0 if they agree, None
+        before the first one."""
 
     def use(self, token: str | None) -> None:
-        """Ask under this token from the next request on, or under none."""
+        """Use this token from the next request on, or none."""
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def close(self) -> None:
@@ -169,11 +168,11 @@ class Transport:
         reserved: bool = False,
         attempts: int = ATTEMPTS,
     ) -> Answer:
-        """Ask, with short retries, `attempts` in all, where GitHub fails or the connection breaks.
+        """Send a request, `attempts` times in all if GitHub fails or the connection breaks.
 
-        `reserved` takes of what the limits keep in reserve. Raises GitHubNotFound, GitHubBlocked,
+        `reserved` uses what the limits keep in reserve. Raises GitHubNotFound, GitHubBlocked,
         GitHubUnauthorized (only if `/rate_limit` refuses the token as well), GitHubLimited,
-        AnswerTooLarge and GitHubUnavailable, also where this address alone always asks to wait.
+        AnswerTooLarge and GitHubUnavailable, also if only this address always asks to wait.
         """
         headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
         async for attempt in stamina.retry_context(
@@ -197,7 +196,7 @@ class Transport:
         raise GitHubUnavailable(f"{shown(url)} was not asked")
 
     async def post(self, url: str, content: Mapping[str, object]) -> Answer:
-        """Ask GraphQL once.
+        """Send one query to GraphQL.
 
         Raises GitHubUnauthorized (only if REST refuses the token as well), GitHubLimited, and
         GraphQLFailed (a GraphQLTooSlow after at most 12 seconds) for every other failure: it can
@@ -238,7 +237,7 @@ class Transport:
         for _ in range(1 + REDIRECTS):
             answer = await self._send(url, headers, size_limit, reserved)
             if answer.status == httpx2.codes.UNAUTHORIZED and origin_of(url) != self._api:
-                # The token was not sent there, so this says nothing of it.
+                # The token was not sent there, so this says nothing about it.
                 raise GitHubUnavailable(f"{shown(url)} is not open to everybody (401)")
             if answer.status not in {301, 302, 307, 308}:
                 return await self._judged(answer, self._limits)
@@ -369,7 +368,7 @@ class Transport:
         return GitHubUnavailable(f"{shown(answer.url)} was refused (403){answer.words}")
 
     def _limit(self, answer: Answer, limits: Limits) -> GitHubError:
-        """The error of an answer that asks to wait: everybody is to, or this address alone."""
+        """Return the error of an answer that asks all requests, or this address, to wait."""
         if answer.headers.get("x-ratelimit-remaining") == "0":
             return limits.refused(answer.headers, answer.date)
         by_rest, now = limits is self._limits, limits.now()
@@ -380,14 +379,14 @@ class Transport:
         error = limits.refused(answer.headers, answer.date)
         if by_rest:
             self._limited_alone.everybody_waits(answer.url, error.until)
-        # A secondary limit is the caller's, whichever API they ask.
+        # A secondary limit applies to the caller, whichever API is used.
         for other in (self._limits, self._graphql_limits):
             other.wait(error.until - now)
         return GitHubAskedToWait(str(error), error.until, error.resource)
 
 
 def clock_ahead(asked_at: datetime, answered_at: datetime, theirs: datetime) -> timedelta:
-    """How far our clock is ahead of the server's, which counts in whole seconds; 0 if they agree.
+    """Return how far our clock is ahead of the server's full seconds; 0 if they agree.
 
     The server took the time between the request and the answer.
     """
@@ -404,7 +403,7 @@ def _limited_alone(url: str, until: datetime) -> GitHubUnavailable:
 
 
 def same_origin(url: str, other: str) -> bool:
-    """Whether both go to the same host; a URL that is none goes nowhere."""
+    """Return whether both go to the same host; an invalid URL goes nowhere."""
     try:
         return origin_of(url) == origin_of(other)
     except httpx2.InvalidURL:
@@ -412,7 +411,7 @@ def same_origin(url: str, other: str) -> bool:
 
 
 def _holds_contents(api: Origin, origin: Origin) -> bool:
-    """Whether an installation of GitHub keeps the contents of files there.
+    """Return whether an installation of GitHub keeps the contents of files there.
 
     An Enterprise Server keeps them on its own host or, with subdomain isolation, on hosts below:
     https://docs.github.com/enterprise-server/admin/configuring-settings/hardening-security-for-your-enterprise/enabling-subdomain-isolation
@@ -430,7 +429,7 @@ def _holds_contents(api: Origin, origin: Origin) -> bool:
 
 
 def shown(url: str) -> str:
-    """A URL as errors name it: without its query, and without secrets."""
+    """Return a URL for errors: without its query, and without secrets."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -440,7 +439,7 @@ def shown(url: str) -> str:
 
 
 def _absolute(url: str, target: str) -> str:
-    """Where a header of an answer leads to; raises GitHubUnavailable where that is no URL."""
+    """Return the target of an answer's header; raises GitHubUnavailable if it is not a URL."""
     try:
         return urljoin(url, target)
     except ValueError:
