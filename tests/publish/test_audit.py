@@ -245,6 +245,35 @@ async def test_a_user_that_makes_github_ask_to_wait_is_read_after_all_others(
     assert told == {"user-0": "github-not-read"} | others
 
 
+@pytest.mark.parametrize("broken", [False, True])
+async def test_what_was_read_for_a_claim_that_is_lost_is_not_written(
+    auditor: Auditor, *, broken: bool
+) -> None:
+    """Another process takes over while GitHub is asked, and goes on where the last page ended."""
+    scene = auditor.scene
+    await auditor.account.fill(1, 2)
+    claims: list[Survey | None] = []
+
+    async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
+        if not claims:
+            scene.clock.advance(surveys.LEASE)
+            async with scene.database.begin() as transaction:
+                claims.append(await surveys.claim(transaction, scene.clock()))
+            if broken:
+                raise RuntimeError("a fault of ours")
+        return auditor.account.listed[user.login]
+
+    auditor.surveyor._read_gists = read_gists
+    audit = await auditor.audit()
+    assert [audit] == claims
+    assert await auditor.lines(audit.id) == []
+
+    scene.clock.advance(surveys.LEASE)
+    audit = await auditor.go_on(audit.id)
+    assert (audit.failure, audit.ended_at) == (None, scene.clock())
+    assert len(await auditor.lines(audit.id)) == 2
+
+
 async def test_an_audit_of_one_user_tells_of_no_other(auditor: Auditor) -> None:
     account = auditor.account
     await account.fill(2, 3)

@@ -5,6 +5,7 @@ interrupted by a limit, a restart or a kill continues with the page at which it 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,6 +82,10 @@ class MustWait(Exception):
         super().__init__(reason)
 
 
+class ClaimLost(Exception):
+    """Another process carries out the survey now: what was to be written is rolled back."""
+
+
 ReadGists = Callable[[User], Awaitable[Mapping[FileName, ListedFile] | str]]
 """A function that returns a user's public gist files at GitHub, or why GitHub did not tell; raises
 MustWait."""
@@ -120,6 +125,11 @@ class Surveyor:
             survey = await surveys.claim(transaction, self._now(), only)
         if survey is None:
             return False
+        with suppress(ClaimLost):
+            await self._bring_forward(survey)
+        return True
+
+    async def _bring_forward(self, survey: Survey) -> None:
         account = None
         try:
             account = await self._account(survey)
@@ -134,13 +144,12 @@ class Surveyor:
         except LookFailed as failure:
             spent = OWNER_COST if account is None else LIST_COST
             await self._after(survey, failure, spent)
-        except DatabaseUnavailable:
+        except (ClaimLost, DatabaseUnavailable):
             raise
         except Exception as error:
             log.exception("survey.broken", survey=survey.id)
             reason = f"something went wrong here ({type(error).__name__}); the log says what"
             await self._failed(survey, reason)
-        return True
 
     async def _account(self, survey: Survey) -> VendorAccount | None:
         """Return the account that the rows belong to, or None if another one is set."""
@@ -210,8 +219,8 @@ class Surveyor:
         if survey.step in {Step.DEALS, Step.ACTIVITIES}:
             values[survey.step.value] = 0
         async with self._database.begin() as transaction:
-            if await self._note(transaction, survey, spent=spent, **values):
-                await surveys.forget_sightings(transaction, survey.id, survey.step)
+            await self._note(transaction, survey, spent=spent, **values)
+            await surveys.forget_sightings(transaction, survey.id, survey.step)
         pause = backoff(restarts, FAILURE_PAUSE, BUDGET_PAUSE)
         await self._wait(survey, self._now() + pause, f"{reason}; the list is read anew")
 
@@ -229,30 +238,28 @@ class Surveyor:
         log.warning("survey.failed", survey=survey.id, reason=reason)
         told = reason if at_once else f"{reason} (for the {failures}th time)"
         async with self._database.begin() as transaction:
-            if await self._note(transaction, survey, spent=spent, failures=failures):
-                await surveys.forget_sightings(transaction, survey.id)
-                await surveys.release(
-                    transaction, survey, failure=told, ended_at=now, step=Step.END, cursor=None
-                )
+            await self._note(transaction, survey, spent=spent, failures=failures)
+            await surveys.forget_sightings(transaction, survey.id)
+            await surveys.release(
+                transaction, survey, failure=told, ended_at=now, step=Step.END, cursor=None
+            )
 
     async def _step(self, survey: Survey, account: VendorAccount) -> Survey | None:
         """Read one page, or compare one user's files; return None if the claim is lost."""
         match survey.step:
             case Step.DEALS:
-                done = await self._deals(survey)
+                await self._deals(survey)
             case Step.ACTIVITIES:
-                done = await self._activities(survey, account)
+                await self._activities(survey, account)
             case Step.FILES:
-                done = await self._files(survey)
+                await self._files(survey)
             case _:
-                done = await self._strangers(survey)
-        if not done:
-            return None
+                await self._strangers(survey)
         async with self._database.read() as transaction:
             present = await surveys.get(transaction, survey.id)
         return present if present.token == survey.token or present.ended_at else None
 
-    async def _deals(self, survey: Survey) -> bool:
+    async def _deals(self, survey: Survey) -> None:
         self._keep_reserve()
         page = await self._destination.deal_list_page(survey.cursor)
         async with self._database.begin() as transaction:
@@ -264,9 +271,9 @@ class Surveyor:
             ]
             await surveys.keep(transaction, survey_deals, "deal_id", rows)
             told = {"deals": survey.deals + len(page.items)}
-            return await self._turn_page(transaction, survey, page, Step.ACTIVITIES, told)
+            await self._turn_page(transaction, survey, page, Step.ACTIVITIES, told)
 
-    async def _activities(self, survey: Survey, account: VendorAccount) -> bool:
+    async def _activities(self, survey: Survey, account: VendorAccount) -> None:
         self._keep_reserve()
         page = await self._destination.activity_page(survey.cursor)
         if survey.since is not None and _ends_before(page, survey.since):
@@ -281,7 +288,7 @@ class Surveyor:
                 await surveys.keep(transaction, other_activities, "activity_id", rows)
             told = {"activities": survey.activities + len(page.items)}
             after = Step.FILES if audit else Step.STRANGERS
-            return await self._turn_page(transaction, survey, page, after, told)
+            await self._turn_page(transaction, survey, page, after, told)
 
     async def _turn_page(
         self,
@@ -290,10 +297,10 @@ class Surveyor:
         page: ListPage,
         after: Step,
         told: Mapping[str, int],
-    ) -> bool:
-        """Write the progress; return whether the claim still holds."""
+    ) -> None:
+        """Write the progress. Raises ClaimLost."""
         step = survey.step if page.cursor is not None else after
-        return await self._note(
+        await self._note(
             transaction,
             survey,
             step=step,
@@ -306,13 +313,12 @@ class Surveyor:
 
     async def _note(
         self, transaction: Transaction, survey: Survey, *, spent: int = 0, **values: Any
-    ) -> bool:
-        if await surveys.note(transaction, survey, self._now(), spent=spent, **values):
-            return True
-        await transaction.rollback()
-        return False
+    ) -> None:
+        """Write some columns of it. Raises ClaimLost, which leaves the transaction undone."""
+        if not await surveys.note(transaction, survey, self._now(), spent=spent, **values):
+            raise ClaimLost
 
-    async def _files(self, survey: Survey) -> bool:
+    async def _files(self, survey: Survey) -> None:
         """Compare the files of the next user."""
         async with self._database.read() as transaction:
             turn = await next_turn(transaction, survey)
@@ -320,8 +326,10 @@ class Surveyor:
             after = Step.STRANGERS if survey.user_key is None else Step.END
             async with self._database.begin() as transaction:
                 if after is Step.END:
-                    return await self._end(transaction, survey)
-                return await self._note(transaction, survey, step=after, cursor=None, put_off=())
+                    await self._end(transaction, survey)
+                else:
+                    await self._note(transaction, survey, step=after, cursor=None, put_off=())
+            return
         side, place = await self._side(survey, turn), turn.place
         while True:
             async with self._database.begin() as transaction:
@@ -335,10 +343,9 @@ class Surveyor:
                 values: dict[str, Any] = {**turn.moved(survey, place), "failures": 0}
                 if not full and side.files is not None:
                     values["github_lists"] = survey.github_lists + 1
-                if not await self._note(transaction, survey, **values):
-                    return False
+                await self._note(transaction, survey, **values)
             if not full:
-                return True
+                return
 
     async def _side(self, survey: Survey, turn: Turn) -> GitHubSide:
         user = turn.user
@@ -412,28 +419,27 @@ class Surveyor:
             )
         return found
 
-    async def _strangers(self, survey: Survey) -> bool:
+    async def _strangers(self, survey: Survey) -> None:
         """Record what belongs to no publication, and for a search which matches are ambiguous."""
         async with self._database.begin() as transaction:
             if survey.kind is SurveyKind.OTHERS:
                 await pair(transaction, survey.id)
                 await others.settle(transaction, survey.id)
-                return await self._end(transaction, survey)
+                await self._end(transaction, survey)
+                return
             some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
             await lines.add(transaction, survey.id, list(map(stranger, some)))
             if len(some) < comparing.AT_A_TIME:
-                return await self._end(transaction, survey)
-            last = some[-1].seen.activity_id
-            return await self._note(transaction, survey, cursor=str(last))
+                await self._end(transaction, survey)
+            else:
+                await self._note(transaction, survey, cursor=str(some[-1].seen.activity_id))
 
-    async def _end(self, transaction: Transaction, survey: Survey) -> bool:
+    async def _end(self, transaction: Transaction, survey: Survey) -> None:
         now = self._now()
-        done = await self._note(transaction, survey, step=Step.END, cursor=None, ended_at=now)
-        if done:
-            await surveys.forget_sightings(transaction, survey.id)
-            await surveys.release(transaction, survey)
-            log.info("survey.ended", survey=survey.id, kind=survey.kind, tokens=survey.tokens)
-        return done
+        await self._note(transaction, survey, step=Step.END, cursor=None, ended_at=now)
+        await surveys.forget_sightings(transaction, survey.id)
+        await surveys.release(transaction, survey)
+        log.info("survey.ended", survey=survey.id, kind=survey.kind, tokens=survey.tokens)
 
 
 def _ends_before(page: ListPage, since: datetime) -> bool:

@@ -12,7 +12,13 @@ from gitpip.publish.adopt import Comparison
 from gitpip.publish.destination import Destination, LookFailed
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
-from gitpip.runtime.present_account import client_of, is_served, is_served_now, note_company
+from gitpip.runtime.present_account import (
+    check_token,
+    client_of,
+    is_served,
+    is_served_now,
+    note_company,
+)
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Database
@@ -58,10 +64,9 @@ async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountCh
 async def adopt(settings: Settings, *, write: bool) -> Adoption:
     """Compare everything with Pipedrive and adopt it, or only return what would be adopted.
 
-    Raises GitpipError if Pipedrive can't be asked, AccountChanged.
+    Raises PipedriveUnasked without a token, GitpipError if Pipedrive fails, AccountChanged.
     """
-    if settings.pipedrive_token is None:
-        raise GitpipError("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
+    check_token(settings)
     async with opened(settings) as database, client_of(settings) as pipedrive:
         try:
             account = await _account(database, pipedrive, write=write)

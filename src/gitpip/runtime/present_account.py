@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.errors import GitpipError
+from gitpip.errors import GitpipError, PipedriveUnasked
 from gitpip.publish.account import company_of
 from gitpip.publish.destination import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -48,6 +48,12 @@ def client_of(settings: Settings, *, rest: timedelta = timedelta(0)) -> Pipedriv
         timeout=settings.http_timeout,
         rest=rest,
     )
+
+
+def check_token(settings: Settings) -> None:
+    """Raise PipedriveUnasked where these settings have no token of Pipedrive."""
+    if settings.pipedrive_token is None:
+        raise PipedriveUnasked("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
 
 
 async def note_company(settings: Settings, database: Database) -> VendorAccount:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from gitpip.actions.acting import Acting
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.errors import GitpipError
+from gitpip.errors import GitpipError, PipedriveUnasked
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
-from gitpip.runtime.present_account import client_of, is_served, tokens_of_service
+from gitpip.runtime.present_account import check_token, client_of, is_served, tokens_of_service
 from gitpip.runtime.surveying import surveyor_of
 from gitpip.runtime.worker import github_of
 from gitpip.store.database import Database
@@ -26,11 +26,12 @@ Follow = Callable[[Survey], None]
 async def survey_now(settings: Settings, request: Request, follow: Follow) -> Survey:
     """Request a survey, and wait for its end; `follow` receives the progress.
 
-    Raises GitpipError if it stopped at a limit: the next call continues from there.
+    Raises PipedriveUnasked, and GitpipError if it stopped at a limit: the next call continues from
+    there.
     """
     async with opened(settings) as database:
         served = await is_served(database)
-        await _check_token(settings, database, served=served)
+        await _check_token_of_worker(settings, database, served=served)
         survey = await request(acting_on(database))
         if served:
             return await _followed(database, survey.id, follow)
@@ -45,17 +46,17 @@ async def survey_now(settings: Settings, request: Request, follow: Follow) -> Su
                 await asyncio.sleep(1)
 
 
-async def _check_token(settings: Settings, database: Database, *, served: bool) -> None:
-    if not served and settings.pipedrive_token is None:
-        raise GitpipError("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
-    if served:
-        async with database.read() as transaction:
-            tokens = await tokens_of_service(transaction)
-        if tokens is not None and not tokens.pipedrive:
-            raise GitpipError(
-                "the running service has no PIPEDRIVE_TOKEN; set it for gitpip serve, and start "
-                "that again"
-            )
+async def _check_token_of_worker(settings: Settings, database: Database, *, served: bool) -> None:
+    if not served:
+        check_token(settings)
+        return
+    async with database.read() as transaction:
+        tokens = await tokens_of_service(transaction)
+    if tokens is not None and not tokens.pipedrive:
+        raise PipedriveUnasked(
+            "the running service has no PIPEDRIVE_TOKEN; set it for gitpip serve, and start that "
+            "again"
+        )
 
 
 async def _followed(database: Database, number: int, follow: Follow) -> Survey:
