@@ -1,4 +1,4 @@
-"""`gitpip`, and `python -m gitpip`, which is the same."""
+"""The entry point of `gitpip`, and of `python -m gitpip`, which is the same."""
 
 import gc
 import os
@@ -10,12 +10,13 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
-    """Run a command; Ctrl-C ends it without a traceback, also while it is loaded."""
-    # A module that is imported may swallow KeyboardInterrupt; in the background SIGINT is ignored.
+    """Run a command. Ctrl-C ends it without a traceback, also while it is loaded."""
+    # A module that is being imported may swallow KeyboardInterrupt; in the background SIGINT is
+    # ignored.
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if interruptible:
         signal.signal(signal.SIGINT, _end_at_once)
-    # What is loaded stays. Looking for garbage among it takes about a tenth of the time to load it.
+    # What is loaded stays. Collecting garbage among it takes about a tenth of the time to load it.
     gc.disable()
     from gitpip.cli.main import main as run  # noqa: PLC0415 - it takes a second to load
 

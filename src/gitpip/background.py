@@ -1,4 +1,4 @@
-"""A task that goes on beside a block, and ends with it."""
+"""A task that runs beside a block and ends with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Task[None]]:
-    """Do this work until the block ends, then cancel it. What it raised, the end of the block does.
+    """Run this work until the block ends, then cancel it. The end of the block raises its error.
 
     An awaited cancelled task would hide that the block itself is being cancelled, so we `wait`.
     """

@@ -1,11 +1,11 @@
-"""When text for people is coloured: https://no-color.org and https://bixense.com/clicolors."""
+"""The choice to colour text: https://no-color.org and https://bixense.com/clicolors."""
 
 import os
 from typing import TextIO
 
 
 def are_wanted(stream: TextIO | None) -> bool:
-    """Whether what is written to this stream is coloured.
+    """Return whether text written to this stream is coloured.
 
     NO_COLOR wins, then CLICOLOR_FORCE and FORCE_COLOR, which also colour what goes into a pipe.
     """
@@ -20,5 +20,5 @@ def are_wanted(stream: TextIO | None) -> bool:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person reads this stream at a terminal; a closed one is None."""
+    """Return whether a person reads this stream at a terminal. A closed stream is None."""
     return stream is not None and stream.isatty()

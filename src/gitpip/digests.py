@@ -1,20 +1,20 @@
-"""The hashes that stand for a secret, a token or a content; stored, so they must stay the same."""
+"""The hashes that represent a secret, a token or a content; stored, so they must stay the same."""
 
 import hashlib
 
 
 def digest(content: str | bytes) -> str:
-    """What stands for a content: of secrets with enough random bits nothing else is stored."""
+    """Return the digest of a content. Of secrets with enough random bits nothing else is stored."""
     data = content if isinstance(content, bytes) else content.encode(errors="replace")
     return hashlib.sha256(data).hexdigest()
 
 
 def fingerprint(api_url: str, token: str | None) -> str:
-    """What tells one token of a vendor's from another, and tells nothing of the token."""
+    """Return a fingerprint that tells one token of a vendor from another and reveals neither."""
     return digest(f"{api_url}\0{token}")[:12]
 
 
 def blob_hash(content: bytes) -> str:
-    """Git's own hash of a file's content."""
+    """Return Git's own hash of a file's content."""
     header = b"blob %d\0" % len(content)
     return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()

@@ -1,30 +1,30 @@
-"""What became of a user's deal in Pipedrive, and where the user's new files go then."""
+"""The drift of a user's deal in Pipedrive, and where the user's new files go after it."""
 
 from enum import StrEnum
 
 
 class Drift(StrEnum):
-    """What people did to a deal. Each word completes the sentence: it was ..."""
+    """The change that people made to a deal. Each word completes the sentence: it was ..."""
 
     WON = "won"
     LOST = "lost"
     ARCHIVED = "archived"
     DELETED = "deleted"
     MERGED = "merged"
-    """It was deleted, and its activities are under another deal."""
+    """The deal was deleted, and its activities are under another deal."""
 
 
 class DriftAnswer(StrEnum):
-    """Where new files go."""
+    """The place for new files after a drift."""
 
     KEEP = "keep"
-    """To the same deal."""
+    """The same deal."""
     NEW = "new"
-    """To another open deal of the user, which is found by its title or made."""
+    """Another open deal of the user, found by its title or made."""
     FOLLOW = "follow"
-    """To the deal that it was merged into."""
+    """The deal that it was merged into."""
     WAIT = "wait"
-    """Nowhere: they wait until the deal is open again, or somebody chooses another place."""
+    """No place: they wait until the deal is open again, or a person chooses another place."""
 
 
 _FOLLOWS = {
@@ -37,5 +37,5 @@ _FOLLOWS = {
 
 
 def drift_words(deal_id: int, drift: Drift, answer: DriftAnswer) -> str:
-    """What a person reads of it: two sentences or three."""
+    """Return two or three sentences for people about a drift."""
     return f"Deal {deal_id} was {drift} in Pipedrive. {_FOLLOWS[answer].format(drift=drift)}"

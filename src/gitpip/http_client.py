@@ -1,4 +1,4 @@
-"""How requests go out: through which proxy, and which authorities are trusted."""
+"""The client for outgoing requests: proxies, and trusted certificate authorities."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ _PROXIES = {"https": "HTTPS_PROXY", "all": "ALL_PROXY"}
 
 
 class Origin(NamedTuple):
-    """Where a request goes; `port` is None for the scheme's own."""
+    """The target of a request; `port` is None for the default of the scheme."""
 
     scheme: str
     host: str
@@ -32,7 +32,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(url: str) -> Origin:
-    """Where a request to this URL would go, read as the request will read it.
+    """Return the target of a request to this URL, read as the request will read it.
 
     Raises httpx2.InvalidURL.
     """
@@ -46,28 +46,29 @@ def origin_of(url: str) -> Origin:
 
 
 def client(*, timeout: float) -> httpx2.AsyncClient:
-    """A client that follows no redirect, with the proxies and authorities of the environment.
+    """Return a client that follows no redirect, with the environment's proxies and authorities.
 
     `timeout` is in seconds, for each read and write; connecting has nine tenths of it.
 
-    HTTPS_PROXY, ALL_PROXY and NO_PROXY name the proxies; SSL_CERT_FILE or SSL_CERT_DIR name who is
-    trusted instead of the system's own authorities. Raises EnvironmentUnusable.
+    HTTPS_PROXY, ALL_PROXY and NO_PROXY name the proxies; SSL_CERT_FILE or SSL_CERT_DIR name trusted
+    authorities instead of the system's own. Raises EnvironmentUnusable.
     """
     for scheme in _PROXIES:
         proxy_for(scheme)
     return _Client(
         headers={"User-Agent": f"gitpip/{version('gitpip')}"},
         verify=_trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-        # Settings allow http on this machine alone, of which no proxy knows.
+        # Settings allow http on this machine alone, which no proxy can reach.
         mounts={"http://": None},
-        # Cancelled from outside at the same time, httpcore2 2.16 leaves a handshake's socket open.
+        # If it is cancelled from outside at the same time, httpcore2 2.16 leaves a handshake's
+        # socket open.
         timeout=httpx2.Timeout(timeout, connect=0.9 * timeout),
         follow_redirects=False,
     )
 
 
 class _Client(httpx2.AsyncClient):
-    """Closes all its connections, even if it is cancelled meanwhile.
+    """A client that closes all its connections, even if it is cancelled while doing so.
 
     httpcore2 2.16 closes one connection after the other, and leaves the rest open when the task is
     cancelled: its shield withstands anyio's cancellations, not asyncio's.
@@ -83,23 +84,23 @@ class _Client(httpx2.AsyncClient):
 
 
 USER_TIMEOUT = timedelta(seconds=30)
-"""What was sent and is not acknowledged for so long ends its connection (TCP_USER_TIMEOUT).
+"""The age of unacknowledged data at which its connection ends (TCP_USER_TIMEOUT).
 
-Without it Linux goes on sending an abandoned request for a quarter of an hour (tcp_retries2 in
-tcp(7)), and it could arrive after it was sent once more.
+Without it Linux continues to send an abandoned request for a quarter of an hour (tcp_retries2 in
+tcp(7)), and it could arrive after it was sent again.
 """
 
 
 class Sending:
-    """Follows a request on its way out: `trace` is to be its extension of that name."""
+    """Follows a request while it is sent. Its `trace` must be the extension of that name."""
 
     def __init__(self) -> None:
         self.begun = False
-        """Whether anything of the request can have arrived; before, a time-out says as much as a
-        refused connection."""
+        """Whether anything of the request can have arrived. Before that, a time-out means the same
+        as a refused connection."""
 
     async def trace(self, event: str, told: Mapping[str, object]) -> None:
-        """Take note of what the transport does, and limit how long what it sent can live."""
+        """Note the events of the transport, and limit how long sent data can live."""
         if event.endswith("connect_tcp.complete"):
             _limit_retransmissions(told["return_value"])
         elif event.endswith("send_request_headers.started"):
@@ -116,7 +117,7 @@ def _limit_retransmissions(stream: object) -> None:
 
 
 def proxy_for(scheme: str) -> httpx2.URL | None:
-    """The proxy that the environment names for a scheme, or for `all`; it may hold a password.
+    """Return the environment's proxy for a scheme or for `all`; it may hold a password.
 
     Raises EnvironmentUnusable.
     """
@@ -135,7 +136,10 @@ def proxy_for(scheme: str) -> httpx2.URL | None:
 
 
 def route(url: str) -> str:
-    """How a request to this URL goes, in words without a secret. Raises EnvironmentUnusable."""
+    """Return the route of a request to this URL, in words without a secret.
+
+    Raises EnvironmentUnusable.
+    """
     origin = origin_of(url)
     if origin.scheme == "http":
         return "direct, without TLS"
@@ -147,12 +151,12 @@ def route(url: str) -> str:
 
 
 def is_untrusted(error: BaseException) -> bool:
-    """Whether a connection failed because this machine does not trust the certificate."""
+    """Return whether a connection failed because this machine does not trust the certificate."""
     return any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error))
 
 
 def unreachable(error: Exception, url: str) -> str:
-    """Why no connection came about, for people: the end of a sentence, without a secret.
+    """Return why no connection could be made: the end of a sentence for people, without a secret.
 
     `error` is what the client raised for a request to this URL, before anything was sent.
     """
@@ -164,7 +168,7 @@ def unreachable(error: Exception, url: str) -> str:
 
 
 def _in_words(one: BaseException, url: str) -> str:
-    """What an error of the system, of OpenSSL or of a time limit says; empty for others."""
+    """Return the words for an error of the system, OpenSSL or a time limit; empty for others."""
     host, way = httpx2.URL(url).netloc.decode(), _first_hop(url)
     match one:
         case socket.gaierror():
@@ -185,7 +189,7 @@ def _in_words(one: BaseException, url: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error with all that led to it."""
+    """Yield an error and all its causes."""
     yield error
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
@@ -195,7 +199,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _first_hop(url: str) -> str:
-    """Where the connection for a request goes: the host, or the proxy on the way to it."""
+    """Return the target of the connection for a request: the host, or the proxy before it."""
     proxy = _proxy_to(origin_of(url))
     return proxy.netloc.decode() if proxy else httpx2.URL(url).netloc.decode()
 
@@ -207,13 +211,13 @@ def _proxy_to(origin: Origin) -> httpx2.URL | None:
 
 
 def proxy_passwords() -> tuple[str, ...]:
-    """What of the proxies' addresses must never be shown. Raises EnvironmentUnusable."""
+    """Return the secret parts of the proxies' addresses. Raises EnvironmentUnusable."""
     proxies = [proxy_for(scheme) for scheme in _PROXIES]
     return tuple(proxy.password for proxy in proxies if proxy and proxy.password)
 
 
 def http_date(text: str | None) -> datetime | None:
-    """The time of a header (UTC); None where there is none, or it is none."""
+    """Return the time of a header (UTC), or None if it is missing or not a time."""
     try:
         date = parsedate_to_datetime(text) if text else None
     except (ValueError, OverflowError, IndexError):  # see tests/test_vendor_values.py
@@ -228,7 +232,7 @@ def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
     name, path = ("SSL_CERT_FILE", file) if file else ("SSL_CERT_DIR", folder)
     try:
         if folder and not file:
-            next(Path(folder).iterdir(), None)  # OpenSSL takes one that is not there for empty
+            next(Path(folder).iterdir(), None)  # OpenSSL treats a missing one as empty
         return httpx2.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one
         reason = "no certificate is in it" if isinstance(error, ssl.SSLError) else error.strerror

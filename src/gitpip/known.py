@@ -1,4 +1,4 @@
-"""What the store knows of gists and files, as far as a list of GitHub can differ from it."""
+"""Stored gists and files, as far as they are compared with a list of GitHub."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class KnownGist:
-    """What the store knows of a gist, as far as a list can differ from it."""
+    """A stored gist, as far as it is compared with a list of GitHub."""
 
     updated_at: datetime
     deleted: bool
@@ -14,7 +14,7 @@ class KnownGist:
 
 @dataclass(frozen=True)
 class KnownFile:
-    """What the store knows of a gist file, as far as a list can differ from it."""
+    """A stored gist file, as far as it is compared with a list of GitHub."""
 
     blob_hash: str
     removed: bool

@@ -1,4 +1,4 @@
-"""The nouns, as frozen dataclasses: what rows, packages and pages speak of."""
+"""The nouns of gitpip, as frozen dataclasses, `NewType`s and enums."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,22 +26,22 @@ ActivityId = NewType("ActivityId", int)
 
 
 class Role(StrEnum):
-    """What an access key may do; each role may do what those before it may."""
+    """The role of an access key. Each role includes the rights of those before it."""
 
     VIEWER = "viewer"
-    """Read, and record visits of one's own."""
+    """May read, and record its own visits."""
     OPERATOR = "operator"
-    """Change users and publications."""
+    """May change users and publications."""
     ADMIN = "admin"
-    """Make and revoke keys, read the audit."""
+    """May make and revoke keys, and read the audit."""
 
     def includes(self, other: "Role") -> bool:
-        """Whether this role may do what `other` may."""
+        """Return whether this role has the rights of `other`."""
         return list(Role).index(self) >= list(Role).index(other)
 
 
 class Anonymous(StrEnum):
-    """What may be done without an access key, where somebody decided that."""
+    """The rights without an access key, if a person has decided that."""
 
     READ = "read"
     ALL = "all"
@@ -53,7 +53,7 @@ class Anonymous(StrEnum):
 
 
 class Part(StrEnum):
-    """What a process does: all of it, only show, or only watch and publish."""
+    """The part that a process takes: all, only showing, or only watching and publishing."""
 
     ALL = "all"
     WEB = "web"
@@ -61,7 +61,7 @@ class Part(StrEnum):
 
 
 class BackfillKind(StrEnum):
-    """Which of the gists that exist when a user is added are published."""
+    """The rule for gists that exist when a user is added."""
 
     ALL = "all"
     NONE = "none"
@@ -71,7 +71,7 @@ class BackfillKind(StrEnum):
 
 @dataclass(frozen=True)
 class Backfill:
-    """How much of a new user's past is published: all, none, the latest N gists, or since a day."""
+    """The part of a new user's past to publish: all, none, the latest N gists, or since a day."""
 
     kind: BackfillKind
     count: int | None = None
@@ -79,7 +79,7 @@ class Backfill:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `all`, `none`, `latest:N` or `since:YYYY-MM-DD` (UTC), else raise ValueError."""
+        """Read `all`, `none`, `latest:N` or `since:YYYY-MM-DD` (UTC). Raises ValueError."""
         kind, _, argument = text.strip().partition(":")
         match kind.lower():
             case "all" | "none" if not argument:
@@ -115,13 +115,13 @@ class UserState(StrEnum):
 
     ACTIVE = "active"
     UNAVAILABLE = "unavailable"
-    """GitHub did not show the user several times in a row; looked at rarely."""
+    """GitHub did not show the user several times in a row; checked rarely."""
     PAUSED = "paused"
-    """Not looked at until somebody says so; what was found stays."""
+    """Not checked until a person resumes it. What was found is kept."""
 
 
 class FailureKind(StrEnum):
-    """Why a user's last check failed; the sentence beside it is for people."""
+    """The kind of failure of a user's last check. The sentence beside it is for people."""
 
     NOT_SHOWN = "not-shown"
     UNREACHABLE = "unreachable"
@@ -130,17 +130,17 @@ class FailureKind(StrEnum):
 
 
 class OnEdit(StrEnum):
-    """What an edit of a published file does in Pipedrive."""
+    """The effect in Pipedrive of an edit of a published file."""
 
     IGNORE = "ignore"
     UPDATE = "update"
-    """The activity's note is written anew, with the date."""
+    """The activity's note is rewritten, with the date."""
     NEW = "new"
     """The revision gets an activity of its own."""
 
 
 class OnDelete(StrEnum):
-    """What the deletion of a published file does in Pipedrive."""
+    """The effect in Pipedrive of the deletion of a published file."""
 
     IGNORE = "ignore"
     NOTE = "note"
@@ -156,7 +156,7 @@ class Account:
     node_id: str | None = None
     """The id of the account in GraphQL."""
     seen_at: datetime | None = field(default=None, compare=False)
-    """When GitHub showed it, by GitHub's clock."""
+    """The time at which GitHub showed it, by GitHub's clock."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class User:
     created_at: datetime
     next_check_at: datetime
     checked_at: datetime | None
-    """When GitHub was last asked about this user with success."""
+    """The time of the last successful request to GitHub about this user."""
     etag: str | None
     """The list tag: the ETag of the gist list's first page, with the token's fingerprint."""
     failures: int
@@ -180,54 +180,54 @@ class User:
     last_sequence: int
     deal_id: DealId | None
     complete_until: datetime | None = None
-    """Whatever was public before this time is stored; None before the first whole look."""
+    """The time before which everything public is stored; None before the first complete check."""
     node_id: str | None = None
-    """The id in GraphQL; None as long as GitHub was not asked."""
+    """The id in GraphQL, or None until GitHub was asked."""
     former_login: str | None = None
     """The login before the last rename."""
     check_interval: timedelta | None = None
     """The user's own interval between checks; None for the general one."""
     hinted_at: datetime | None = None
-    """When something last hinted at something new, the adding included; None once looked at."""
+    """The time of the last hint at something new, adding the user included; None once checked."""
     gist_count: int | None = None
-    """How many public gists GitHub counted at the last whole look."""
+    """The number of public gists that GitHub counted at the last complete check."""
     sweep_mark: str | None = None
-    """What the batch poll saw of the gists then."""
+    """The batch poll's mark of the gists at that time."""
     graphql_refusals: int = 0
-    """How often in a row GraphQL failed about this user alone."""
+    """The number of times in a row that GraphQL failed about this user alone."""
     graphql_refused_until: datetime | None = None
-    """Until then REST is asked about this user; None where GraphQL answers."""
+    """The time until which REST is asked about this user; None if GraphQL answers."""
     found_at: datetime | None = None
-    """When a new gist file was last found."""
+    """The time at which a new gist file was last found."""
     tags: tuple[str, ...] = ()
     added_at: datetime | None = None
-    """When the user was added, by GitHub's clock; None for `created_at`."""
+    """The time at which the user was added, by GitHub's clock; None for `created_at`."""
     added_by_our_clock: bool = False
-    """Whether that is this machine's time still: GitHub's first answer corrects it."""
+    """Whether that time is still by this machine's clock: GitHub's first answer corrects it."""
     backfill_left: int | None = None
-    """How many gists of the past the rule `latest:N` still lets through; None for all N."""
+    """The number of past gists that the rule `latest:N` still lets through; None for all N."""
     failure_kind: FailureKind | None = None
     unreadable: int = 0
-    """How many gists, files and items of the gist list could not be read, and are tried again."""
+    """The number of gists, files and items of the list that could not be read and are retried."""
     publishing_mode: PublishingMode | None = None
-    """The user's own mode; None for that of everybody."""
+    """The user's own mode, or None for that of everybody."""
     target: Target | None = None
-    """Where the activities are put; None for the user's deal by its title."""
+    """The target of the activities, or None for the user's deal by its title."""
     target_title: str | None = None
-    """What Pipedrive calls the target; None while Pipedrive was not asked."""
+    """The target's name in Pipedrive, or None until Pipedrive was asked."""
     target_problem: str | None = None
-    """Why nothing can be put there; None as far as is known."""
+    """The reason why nothing can be put there, or None if none is known."""
     deal_drift: Drift | None = None
-    """What became of the user's deal by its title, or of the former one."""
+    """The drift of the user's deal by its title, or of the former one."""
     deal_drift_answer: DriftAnswer | None = None
-    """Where new files go since then."""
+    """The place for new files since then."""
     deal_drifted_at: datetime | None = None
     drifted_deal_id: DealId | None = None
-    """Which deal that was."""
+    """The deal that drifted."""
 
     @property
     def deal_drift_words(self) -> str | None:
-        """The same for people."""
+        """The drift in words for people."""
         if self.deal_drift is None or self.deal_drift_answer is None:
             return None
         return drift_words(self.drifted_deal_id or 0, self.deal_drift, self.deal_drift_answer)
@@ -235,25 +235,25 @@ class User:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Something of a user's that GitHub lists, but that could not be read. Times are UTC."""
+    """A gist, file or item that GitHub lists, but that could not be read. Times are UTC."""
 
     gist_id: GistId
     """Empty for an item of the gist list without a usable id, or a page of that list."""
     filename: str
-    """Empty where it is the whole gist, or files whose names are not known."""
+    """Empty for a complete gist, or for files whose names are not known."""
     reason: str
     failures: int
     first_failed_at: datetime
     next_try_at: datetime
     skipped_because: str | None
-    """Why the backfill rule keeps it from the CRM; None if it does not, or is not known to."""
+    """The reason why the backfill rule excludes it, or None if it does not or that is unknown."""
     held_because: str | None = None
-    """Why it waits for a person's decision once it can be read; None if it does not."""
+    """The reason why it waits for a person once it can be read, or None if it does not."""
 
 
 @dataclass(frozen=True)
 class SeenFile:
-    """A gist file as GitHub shows it; `content` is None where it has not been read."""
+    """A gist file as GitHub shows it; `content` is None if it has not been read."""
 
     filename: str
     blob_hash: str
@@ -262,7 +262,7 @@ class SeenFile:
     raw_url: str
     content: str | None = None
     truncated: bool = False
-    """Larger than the 1 MB that are stored, or not text: the rest stays at `raw_url`."""
+    """Whether it is larger than the stored 1 MB, or not text: the rest stays at `raw_url`."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ class SeenGist:
 
 @dataclass(frozen=True)
 class GistFile:
-    """A stored gist file, with what is needed to show it. `sequence` counts per user from 1."""
+    """A stored gist file, with the data to show it. `sequence` counts per user from 1."""
 
     key: FileKey
     user_key: UserKey
@@ -303,11 +303,11 @@ class GistFile:
     publication: "PublicationState | None"
     activity_id: ActivityId | None
     revision: int = 1
-    """Counts the contents that this file had, as far as they were seen."""
+    """The number of contents that this file had, as far as they were seen."""
     revised_at: datetime | None = None
-    """When the present revision was seen, if it is not the first."""
+    """The time at which the present revision was seen, if it is not the first."""
     removed_at: datetime | None = None
-    """When the file was seen to be gone, alone or with its gist."""
+    """The time at which the file was seen to be removed, alone or with its gist."""
     publication_id: PublicationId | None = None
     is_fork: bool | None = None
 
@@ -318,18 +318,18 @@ class GistFile:
 
 
 class PublicationState(StrEnum):
-    """Where the delivery of one gist file into the CRM stands."""
+    """The state of the delivery of one gist file into the CRM."""
 
     PENDING = "pending"
     SENDING = "sending"
     UNCERTAIN = "uncertain"
-    """Sent, and it is not known whether Pipedrive has it: it is looked for before anything else."""
+    """Sent, and it is unknown whether Pipedrive has it. It is searched for before anything else."""
     PUBLISHED = "published"
     FAILED = "failed"  # Pipedrive refused it for good; a person can retry it
     SKIPPED = "skipped"  # not to be published: by the backfill rule, or by a person
     HELD = "held"
     """It waits for a person's decision; `held_because` says why."""
-    WITHDRAWN = "withdrawn"  # undone: it is in Pipedrive no more, and is not sent
+    WITHDRAWN = "withdrawn"  # undone: it is no longer in Pipedrive, and is not sent
 
 
 @dataclass(frozen=True)
@@ -339,7 +339,7 @@ class Publication:
     id: PublicationId
     file_key: FileKey
     revision: int
-    """Which content of the file this delivers."""
+    """The revision of the file that this delivers."""
     user_key: UserKey
     login: str
     gist_id: GistId
@@ -349,7 +349,7 @@ class Publication:
     due_at: datetime
     attempts: int
     looks: int
-    """How many complete looks have not found it since it became uncertain."""
+    """The number of complete searches without a result since it became uncertain."""
     token: str | None
     """The fencing token of the process that claimed the row."""
     lease_until: datetime | None
@@ -359,29 +359,29 @@ class Publication:
     reason: str | None
     published_at: datetime | None
     appeared_at: datetime | None
-    """When its gist was created, if that was while its user was tracked and with this file."""
+    """The time at which its gist was created, if its user was tracked then and it had this file."""
     in_flight_until: datetime | None = None
-    """Until then, by Pipedrive's time, an uncertain write may still land."""
+    """The time, by Pipedrive's clock, until which an uncertain write may still land."""
     sent_after: datetime | None = None
-    """Pipedrive's time before it was first sent; None if that is not known."""
+    """Pipedrive's time before it was first sent, or None if that is unknown."""
     looked_at: datetime | None = None
-    """When it was last looked for before sending it once more; None if it was never in doubt."""
+    """The time of the last search before sending it again, or None if it was never uncertain."""
     refusals: int = 0
-    """How often in a row it met a limit while others may have passed."""
+    """The number of times in a row that it met a limit while others may have passed."""
     held_because: HeldBecause | None = None
-    """Why it is or was held; one that waits with it waits since a dry run."""
+    """The reason why it is or was held. One that waits with a reason has waited since a dry run."""
     approved_at: datetime | None = None
-    """When a person said that it is to be sent; nothing holds it after that."""
+    """The time at which a person approved it. Nothing holds it after that."""
     approved_by: str | None = None
     masked: bool = False
     """Whether it was approved without what looks like credentials in it."""
     publishing_mode: PublishingMode | None = None
-    """Its user's own mode; None for that of everybody."""
+    """Its user's own mode, or None for that of everybody."""
     user_state: UserState = UserState.ACTIVE
     sent_to: Target | None = None
-    """The target that it was sent to; None for a deal that was found or made by its title."""
+    """The target that it was sent to, or None for a deal found or made by its title."""
     part_of: PublicationId | None = None
-    """The publication whose activity holds this file, too; then its outcome is that one's."""
+    """The publication whose activity also holds this file, and whose outcome it shares."""
     sent_with: tuple[SentWith, ...] = ()
     """The holder of this file's activity, or the other files in it if this is the holder."""
     deleted_activity_id: ActivityId | None = None  # by an undo
@@ -393,7 +393,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Deal:
-    """The deal of one user: it is made the way a publication is sent, and has the same states."""
+    """The deal of one user. It is made the way a publication is sent, and has the same states."""
 
     user_key: UserKey
     login: str
@@ -413,20 +413,20 @@ class Deal:
     title: str | None = None
     """The title that it was last sent with."""
     github_id: GitHubId | None = None
-    """Of the user."""
+    """The GitHub id of the user."""
     person_id: int | None = None
     """The person and the organization of the deal."""
     org_id: int | None = None
 
     @property
     def sent_title(self) -> str:
-        """What to look for where it is uncertain: the user may have been renamed since."""
+        """The title to search for if it is uncertain: the user may have been renamed since."""
         return self.title or self.login
 
 
 @dataclass(frozen=True)
 class Change:
-    """What an outcome makes of the row of a publication or a deal. Times are UTC."""
+    """The changes of a publication's or deal's row after an outcome. Times are UTC."""
 
     state: PublicationState
     due_at: datetime
@@ -435,21 +435,21 @@ class Change:
     """Pipedrive's id of the activity or deal."""
     reason: str | None = None
     attempts: int | None = None
-    """How many attempts count; None leaves the number as it is."""
+    """The number of attempts that count; None keeps the number."""
     in_flight_until: datetime | None = None
     looked_at: datetime | None = None
-    """When a look showed that it did not arrive; None leaves the time as it is."""
+    """The time of the search that showed that it did not arrive; None keeps the time."""
     refusals: int | None = None
-    """How often it was refused in a row as everybody might be; None leaves the number as it is."""
+    """The number of general refusals in a row; None keeps the number."""
     not_looked_for: bool = False
-    """Whether it could not be looked for before sending it again."""
+    """Whether the search before sending it again failed."""
     links: Links = NO_LINKS
-    """Those of a deal that was found."""
+    """The links of a deal that was found."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One look over the users that were due. Times are UTC."""
+    """One check of the users that were due. Times are UTC."""
 
     id: CheckId
     requested_at: datetime
@@ -465,30 +465,30 @@ class Check:
 
 
 class PauseCause(StrEnum):
-    """Who or what made gitpip pause a part of its work."""
+    """The cause of a pause of a part of gitpip's work."""
 
     RATE_LIMIT = "rate-limit"
-    """GitHub said how long to wait; asking earlier risks a ban."""
+    """GitHub said how long to wait. Asking earlier risks a ban."""
     CREDENTIAL = "credential"
     """The vendor does not accept the token."""
     VENDOR = "vendor"
-    """The vendor can't be reached, is in trouble, or its budget is used up; or, where files are
-    examined, the program fails that does it."""
+    """The vendor can't be reached, has a fault, or its budget is used up; or, for examining files,
+    the program that does it fails."""
     FAULT = "fault"
-    """The vendor says that it works, and gitpip can't make sense of its answers."""
+    """The vendor says that it works, and gitpip can't interpret its answers."""
     SETTING = "setting"
     """The account lacks what a publishing setting names."""
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Why all publishing, or all watching, waits. Times are UTC."""
+    """A pause of all publishing or all watching. Times are UTC."""
 
     until: datetime
     reason: str
     cause: PauseCause = PauseCause.VENDOR
     since: datetime | None = None
-    """When it began; None if that is not known."""
+    """The beginning of the pause, or None if that is unknown."""
     unreachable: bool = False
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NAMED = 3
-"""How many files are named where there is little room; the others are counted."""
+"""The files named if there is little room. The others are counted."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class SentWith:
 
 
 def in_words(others: Sequence[SentWith], activity_id: int | None, *, is_sent: bool) -> str:
-    """Which files are in one activity with a file, for people; empty if there are none.
+    """Return which files are in one activity with a file, for people; empty if there are none.
 
     The names are those of GitHub: escape them.
     """

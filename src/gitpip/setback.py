@@ -1,4 +1,4 @@
-"""What a failed look makes of a user's row."""
+"""The changes of a user's row after a failed check."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +8,14 @@ from gitpip.model import FailureKind, UserKey, UserState
 
 @dataclass(frozen=True)
 class Setback:
-    """Times are UTC."""
+    """The changes after a failed check. Times are UTC."""
 
     failure: str
     kind: FailureKind
     failures: int
-    """How many there were in a row, this one included: GitHub showed the user in all, or none."""
+    """The failures in a row, this one included. GitHub showed the user in all of them, or
+    in none."""
     state: UserState
     next_check_at: datetime
     same_account_as: UserKey | None = None
-    """The tracked user who has the account already."""
+    """The tracked user who already has the account."""

@@ -1,4 +1,4 @@
-"""How many do something at a time, so that those who ask for much leave the others enough."""
+"""A limit of simultaneous users of a resource, so that heavy use leaves enough for others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,17 +7,17 @@ from datetime import timedelta
 
 
 class Share:
-    """A number of places; who finds none waits in the order of asking, for a bounded time."""
+    """A number of places. Callers wait for one in the order of asking, for a limited time."""
 
     def __init__(self, size: int, wait: timedelta, busy: Callable[[], Exception]) -> None:
-        """`busy`: what to raise for those who waited for `wait`."""
+        """`busy` returns the error for callers that waited for `wait`."""
         self._places = asyncio.Semaphore(size)
         self._wait = wait.total_seconds()
         self._busy = busy
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A place for as long as the block lasts. Raises what `busy` gives."""
+        """Hold a place while the block lasts. Raises the error of `busy`."""
         try:
             async with asyncio.timeout(self._wait):
                 await self._places.acquire()

@@ -1,4 +1,4 @@
-"""Where a user's activities are put in the CRM: a given deal, lead, person or organization."""
+"""The targets of a user's activities in the CRM: a given deal, lead, person or organization."""
 
 import re
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import Final, Literal, Self
 
 DEAL_BY_TITLE: Final = "deal-by-title"
-"""In the place of a target: the user's own deal, which is found or made by its title."""
+"""The value instead of a target: the user's own deal, found or made by its title."""
 LARGEST_ID = 2**53 - 1
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class TargetKind(StrEnum):
-    """What a target is."""
+    """The kind of a target."""
 
     DEAL = "deal"
     LEAD = "lead"
@@ -23,14 +23,14 @@ class TargetKind(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a person chose for a user's activities; `id` is Pipedrive's own, as it is written."""
+    """The choice of a person for a user's activities; `id` is Pipedrive's own, as it is written."""
 
     kind: TargetKind
     id: str
 
     @classmethod
     def of(cls, kind: TargetKind, text: str) -> Self:
-        """A target of this kind; raises ValueError where the text is no id of one."""
+        """Return a target of this kind; raises ValueError if the text is not an id of one."""
         written = text.strip()
         if kind is TargetKind.LEAD:
             if not _UUID.fullmatch(written.lower()):
@@ -49,7 +49,10 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `deal:42`, `lead:UUID`, `person:7` or `organization:9`, else raise ValueError."""
+        """Return the target of `deal:42`, `lead:UUID`, `person:7` or `organization:9`.
+
+        Raises ValueError for any other text.
+        """
         kind, colon, number = text.strip().partition(":")
         if not colon or kind.lower() not in set(TargetKind):
             raise ValueError(
@@ -60,7 +63,7 @@ class Target:
 
     @property
     def number(self) -> int:
-        """Pipedrive's id, of all but a lead."""
+        """Pipedrive's id of any target except a lead."""
         return int(self.id)
 
     def __str__(self) -> str:
@@ -68,13 +71,13 @@ class Target:
 
     @property
     def words(self) -> str:
-        """The target for people, like `deal 42`."""
+        """The target for people, such as `deal 42`."""
         return f"{self.kind} {self.id}"
 
 
 @dataclass(frozen=True)
 class Links:
-    """The person and the organization of a deal, as Pipedrive numbers them."""
+    """The person and the organization of a deal, by Pipedrive's ids."""
 
     person_id: int | None = None
     org_id: int | None = None
@@ -87,14 +90,14 @@ TargetChoice = Target | Literal["deal-by-title"]
 
 
 def parsed_target(text: str) -> TargetChoice:
-    """A target as it is written in one word; raises ValueError with what can be written."""
+    """Return a target as it is written in one word; raises ValueError with the accepted texts."""
     return DEAL_BY_TITLE if text.strip().lower() == DEAL_BY_TITLE else Target.parse(text)
 
 
 def chosen_target(given: Mapping[TargetKind, str | None], *, by_title: bool) -> TargetChoice | None:
-    """The one target that was given, each kind by a name of its own; None where there is none.
+    """Return the one target that was given, each kind by its own name, or None.
 
-    Raises ValueError where there are several, or one is no id.
+    Raises ValueError if there are several, or one is not an id.
     """
     named = {kind: text for kind, text in given.items() if text}
     names = [*named, *([DEAL_BY_TITLE] if by_title else [])]

@@ -1,4 +1,4 @@
-"""What commands print: text in which nothing steers the terminal, wherever it came from.
+"""The output of commands: text in which nothing controls the terminal, wherever it is from.
 
 Names, descriptions and errors come from GitHub, Pipedrive and files, and a terminal obeys the
 escape sequences in them: they can hide lines, change its title, or type for its user.
@@ -20,14 +20,14 @@ from gitpip.observability.logging import on_one_line
 
 
 class Terminal:
-    """Standard output or standard error; nothing else in gitpip prints for people."""
+    """Standard output or standard error. No other part of gitpip prints for people."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self._stderr = stderr
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person reads what is printed, not a file or a program."""
+        """Whether a person reads the output, and not a file or a program."""
         return colours.is_terminal(sys.stderr if self._stderr else sys.stdout)
 
     @cached_property
@@ -45,23 +45,23 @@ class Terminal:
         )
 
     def say(self, text: str, *, lead: str = "", style: str = "") -> None:
-        """Print a line: `lead` in a style of Rich, then the text; long lines are not broken."""
+        """Print a line: `lead` in a style of Rich, then the text. Long lines are not broken."""
         line = Text(on_one_line(lead), style=style)
         line.append(on_one_line(text), style="default")
         self._console.print(line, soft_wrap=True)
 
     def table(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Print rows with the same names; there must be at least one.
+        """Print rows with the same names. There must be at least one.
 
-        Elsewhere than on a terminal each row is one line without headings, its values apart by
-        tabs, for programs that read lines. On a terminal the first column, which names the thing,
-        keeps to one line if half the width is enough for it: a longer one would leave the others
-        no room.
+        Without a terminal, each row is one line without headings, its values separated by tabs, for
+        programs that read lines. On a terminal the first column, which names the thing, keeps to
+        one line if half the width is enough for it: a longer one would leave no room for the
+        others.
         """
         lines = [[on_one_line(value) for value in row.values()] for row in rows]
         if not self.is_terminal:
             for line in lines:
-                self._console.file.write("\t".join(line) + "\n")  # print() makes spaces of tabs
+                self._console.file.write("\t".join(line) + "\n")  # print() turns tabs into spaces
             return
         first = max(cell_len(line[0]) for line in lines)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -73,7 +73,7 @@ class Terminal:
         self._console.print(table)
 
     def progress(self, *, disable: bool) -> Progress:
-        """A progress bar on a terminal, and nothing elsewhere."""
+        """Return a progress bar on a terminal, and one that shows nothing elsewhere."""
         return Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),

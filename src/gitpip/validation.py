@@ -1,4 +1,4 @@
-"""What a login, an id and a tag from outside may be."""
+"""The validation of logins, ids and tags from outside."""
 
 import re
 from collections.abc import Iterable
@@ -35,9 +35,9 @@ _ADDRESS = re.compile(
 
 
 def written_login(text: str) -> str:
-    """The login in what a person writes for it: a username, an @name or an address of a profile.
+    """Return the login in a person's text: a username, an @name or the address of a profile.
 
-    Raises InvalidInput where GitHub can't have it.
+    Raises InvalidInput if GitHub can't have it.
     """
     text = text.strip()
     address = _ADDRESS.fullmatch(text)
@@ -47,10 +47,10 @@ def written_login(text: str) -> str:
 
 
 def written_logins(text: str, *, at_most: int) -> tuple[str, ...]:
-    """The logins in what a person writes for several users, each once.
+    """Return the logins in a person's text for several users, each once.
 
-    They are separated by spaces, commas, semicolons or lines. Raises InvalidInput where GitHub
-    can't have one of them, and where there is none or are more than `at_most`.
+    They are separated by spaces, commas, semicolons or lines. Raises InvalidInput if GitHub can't
+    have one of them, or if there is none or are more than `at_most`.
     """
     each = [written_login(part) for part in re.split(r"[\s,;]+", text) if part]
     logins = {login.lower(): login for login in each}
@@ -64,10 +64,10 @@ def written_logins(text: str, *, at_most: int) -> tuple[str, ...]:
 
 
 def possible_login(login: str) -> str:
-    """A login to be looked for among the tracked users; raises UserNotTracked if it can't be one.
+    """Return a login to search for among tracked users; raises UserNotTracked if impossible.
 
-    Others than `check_login` allows are let through: GitHub may have more of them some day. But no
-    text that a database can't be asked for.
+    It accepts more than `check_login`: GitHub may allow more some day. But it refuses a text that a
+    database can't be asked for.
     """
     if not re.fullmatch("[A-Za-z0-9_-]{1,100}", login):
         raise UserNotTracked(f"{login[:60]!r} can't be a login, so nobody of that name is tracked")
@@ -75,7 +75,7 @@ def possible_login(login: str) -> str:
 
 
 def any_of(words: Iterable[str]) -> str:
-    """The words as a choice, such as `on, off or auto`."""
+    """Return the words as a choice, such as `on, off or auto`."""
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -96,11 +96,11 @@ FAULTS = {
     "datetime_parsing": "must be a time",
     "datetime_from_date_parsing": "must be a time",
 }
-"""What is wrong with a value, by pydantic's name of the fault."""
+"""The words for a fault of a value, by pydantic's name of it."""
 
 
 def plain_fault(details: ErrorDetails) -> str:
-    """What pydantic says of a value, in words that do not speak of validation."""
+    """Return pydantic's message about a value, in words that do not mention validation."""
     match details["type"], details.get("ctx", {}).get("error"):
         case "value_error", ValidationError() as inner:  # of one value in a list
             return plain_fault(inner.errors()[0])
@@ -112,12 +112,12 @@ def plain_fault(details: ErrorDetails) -> str:
 
 
 def without_nul(text: str) -> str:
-    """A text that both databases take: PostgreSQL refuses U+0000."""
+    """Return a text that both databases accept: PostgreSQL refuses U+0000."""
     return text.replace("\0", "")
 
 
 def is_storable(text: str) -> bool:
-    """Whether both databases take a text: PostgreSQL refuses U+0000, and UTF-8 half of a pair."""
+    """Return whether both databases accept a text: no U+0000 (PostgreSQL), no half pair (UTF-8)."""
     return "\0" not in text and not any("\ud800" <= mark <= "\udfff" for mark in text)
 
 
@@ -133,7 +133,7 @@ def check_external_id(external_id: str) -> None:
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Tags, each once; raises InvalidInput where one can't be one, or there are too many."""
+    """Return the tags, each once; raises InvalidInput if one is invalid, or there are too many."""
     different = tuple(dict.fromkeys(tags))
     if len(different) > MOST_TAGS:
         raise InvalidInput("tags", f"must be at most {MOST_TAGS} tags, not {len(different)}")

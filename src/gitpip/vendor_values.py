@@ -1,9 +1,9 @@
-"""What a value of a vendor's answer may be before it goes into a row, a log or a sum.
+"""The validation of a vendor's values before they go into a row, a log or a sum.
 
-Python reads values that a database refuses, or that no sum can be made with: half a surrogate
-pair, U+0000 (PostgreSQL), a number beyond 64 bits, a time whose UTC lies before year 1. One of them
-in one entry must not stop all others, so every answer is read through these functions. What can't
-be read by them counts as missing.
+Python reads values that a database refuses, or that can't be used in a sum: half a surrogate pair,
+U+0000 (PostgreSQL), a number beyond 64 bits, a time whose UTC lies before year 1. One of them in
+one entry must not stop all others, so every answer is read through these functions. What they can't
+read counts as missing.
 """
 
 import json
@@ -15,16 +15,17 @@ from gitpip.observability.redaction import redacted
 LARGEST_ID = 2**63 - 1
 """The largest whole number that a column of either database holds."""
 LARGEST_IN_HEADER = 10**11
-"""Of seconds, these are 3,000 years: more can be neither a wait nor a count."""
+"""The largest number in a header. In seconds, it is 3,000 years: more can be neither a wait nor a
+count."""
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-"""A year beyond these is left at each end, so that a wait can be added or subtracted."""
+"""The limits of times. A year is left beyond each, so that a wait can be added or subtracted."""
 DIGITS = 20
 DEEPEST = 50
-"""Answers of the vendors are nested five or six levels deep."""
+"""The deepest nesting that is read. The vendors' answers have five or six levels."""
 
 
 def storable(text: str, limit: int | None = None) -> str:
-    """Text of at most so many characters, without what a database refuses."""
+    """Return text of at most `limit` characters, without what a database refuses."""
     text = text[:limit]
     if not text.isascii():
         text = text.encode(errors="replace").decode()
@@ -32,7 +33,7 @@ def storable(text: str, limit: int | None = None) -> str:
 
 
 def words(text: str, limit: int) -> str:
-    """A vendor's own words, to stand in a sentence of ours: one line without secrets."""
+    """Return a vendor's own words for a sentence of ours: one line without secrets."""
     # Cut before and after: a secret at the first cut is beyond the second one.
     text = redacted(text[: 4 * limit])
     printable = "".join(each if each.isprintable() else " " for each in text)
@@ -40,13 +41,13 @@ def words(text: str, limit: int) -> str:
 
 
 def whole_number(value: object) -> int | None:
-    """An id or a count from 1 on that a database can hold."""
+    """Return an id or a count from 1 on that a database can hold, or None."""
     number = value if isinstance(value, int) and not isinstance(value, bool) else 0
     return number if 1 <= number <= LARGEST_ID else None
 
 
 def utc(moment: datetime) -> datetime | None:
-    """A time in UTC; None for one without a zone, or outside of what can be calculated with."""
+    """Return a time in UTC, or None if it has no zone or is outside of the supported years."""
     if moment.tzinfo is None:
         return None
     try:
@@ -57,7 +58,7 @@ def utc(moment: datetime) -> datetime | None:
 
 
 def time_of(value: object) -> datetime | None:
-    """A time that is written as ISO 8601 has it, in UTC."""
+    """Return a time in UTC that is written in ISO 8601, or None."""
     try:
         return utc(datetime.fromisoformat(value)) if isinstance(value, str) else None
     except ValueError:
@@ -65,7 +66,7 @@ def time_of(value: object) -> datetime | None:
 
 
 def header_number(text: str | None) -> int | None:
-    """A header's whole number; one that is too large for anything is the largest."""
+    """Return a header's whole number. One that is too large for any use is the largest."""
     text = (text or "").strip()
     if not (text.isascii() and text.isdigit()):
         return None
@@ -75,9 +76,9 @@ def header_number(text: str | None) -> int | None:
 
 
 def json_of(body: bytes) -> object:
-    """What a body holds, where wrong bytes and huge numbers spoil nothing else.
+    """Return the contents of a body, in which wrong bytes and huge numbers spoil nothing else.
 
-    Raises ValueError where it is no JSON.
+    Raises ValueError if it is not JSON.
     """
     text = body.removeprefix(BOM_UTF8).decode(errors="replace")
     try:
@@ -87,7 +88,7 @@ def json_of(body: bytes) -> object:
 
 
 def cleaned(value: object, depth: int = 0) -> object:
-    """What a body holds, with all texts as a database can keep them."""
+    """Return the contents of a body, with all texts as a database can keep them."""
     match value:
         case str():
             return storable(value)
@@ -101,5 +102,5 @@ def cleaned(value: object, depth: int = 0) -> object:
 
 
 def _number(digits: str) -> int | float:
-    """A float is no id and no count, and `float` reads any number of digits."""
+    """Return the number: a float is no id and no count, and `float` reads any number of digits."""
     return int(digits) if len(digits) <= DIGITS else float(digits)

@@ -1,1 +1,1 @@
-"""What a person can do, each thing written once, for every page, route and command."""
+"""The acts of people, each written once, for every page, route and command."""

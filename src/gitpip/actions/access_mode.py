@@ -1,4 +1,4 @@
-"""Who is let in, as the settings and the access keys decide it."""
+"""The access mode: who may enter, by the settings and the access keys."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from gitpip.store.database import Database
 
 
 class AccessMode(StrEnum):
-    """Who is let in."""
+    """The possible access modes."""
 
     EVERYBODY = "everybody"
     KEY_HOLDERS = "key holders"
@@ -18,9 +18,9 @@ class AccessMode(StrEnum):
 
 
 async def access_mode_of(settings: Settings, database: Database) -> AccessMode:
-    """Who is let in by a service with these settings and this database.
+    """Return the access mode of a service with these settings and this database.
 
-    A database not migrated yet holds no key. Raises DatabaseUnavailable.
+    A database that is not migrated yet holds no key. Raises DatabaseUnavailable.
     """
     if settings.allow_anonymous:
         return AccessMode.EVERYBODY

@@ -1,4 +1,4 @@
-"""What a person decides about accounts: that the rows belong to the one that is set now."""
+"""The acts on accounts: letting the rows belong to the account that is set."""
 
 from gitpip.actions.acting import Acting
 from gitpip.errors import InvalidInput
@@ -8,7 +8,7 @@ from gitpip.store.publications import sent_again
 
 
 async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> AccountChange:
-    """Let the rows belong to the account that is set; those of the previous one are kept apart.
+    """Let the rows belong to the account that is set. Those of the previous one are kept apart.
 
     `same` says that it is the same GitHub under another address. Raises InvalidInput,
     AccountUnchanged.

@@ -1,4 +1,4 @@
-"""Several people who are to be tracked: what that would send, and adding them."""
+"""Adding several people to be tracked, and the preview of what that would send."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,59 +14,59 @@ from gitpip.store.users.users import NOTHING, Changes
 from gitpip.watch.forecast import Forecast
 
 AT_ONCE = 20
-"""How many people are added or previewed at once at most: GitHub is asked about each."""
+"""The most people added or previewed at once: GitHub is asked about each."""
 PREVIEW_LIMIT = timedelta(seconds=20)
-"""How long a person waits for a preview at most."""
+"""The longest wait of a person for a preview."""
 
 MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
-"""What tracking a login would publish; raises GitHubError."""
+"""A function that returns what tracking a login would publish; raises GitHubError."""
 
 
 @dataclass(frozen=True)
 class PeoplePreview:
-    """What adding some people would send: each person is in one of these lists."""
+    """The preview of adding some people. Each person is in one of these lists."""
 
     new: Sequence[Forecast]
     tracked: Sequence[Forecast]
-    """Those who are tracked already."""
+    """The people who are tracked already."""
     faults: Sequence[str]
-    """What GitHub says of those who can't be added, a sentence each."""
+    """The sentences of GitHub about people who can't be added."""
     unasked: Sequence[str]
-    """The logins that GitHub could not be asked about, and why not."""
+    """The logins that GitHub could not be asked about, and the reason."""
     reason: str
 
     @property
     def gists(self) -> int:
-        """How many public gists the new people have."""
+        """The number of public gists of the new people."""
         return sum(forecast.gists for forecast in self.new)
 
     @property
     def files(self) -> int:
-        """How many files these have, all of which the rule `all` would send."""
+        """The number of files in these gists, all of which the rule `all` would send."""
         return sum(forecast.files for forecast in self.new)
 
     @property
     def activities(self) -> int:
-        """How many of the files would be sent."""
+        """The number of files that would be sent."""
         return sum(forecast.activities for forecast in self.new)
 
     @property
     def duration(self) -> timedelta:
-        """How long sending them takes at the least."""
+        """The least time to send them."""
         return sum((forecast.duration for forecast in self.new), timedelta())
 
     @property
     def duration_of_all(self) -> timedelta:
-        """How long sending every file would take at the least."""
+        """The least time to send every file."""
         return sum((forecast.duration_of_all for forecast in self.new), timedelta())
 
 
 async def preview_people(
     logins: Sequence[str], backfill: Backfill, make_forecast: MakeForecast
 ) -> PeoplePreview:
-    """What adding these people would send; changes nothing.
+    """Return what adding these people would send. Changes nothing.
 
-    GitHub is asked about one after the other, as its documentation recommends, and no more once it
+    GitHub is asked about one after another, as its documentation recommends, and no more once it
     does not answer.
     """
     new, tracked, faults = list[Forecast](), list[Forecast](), list[str]()
@@ -90,13 +90,13 @@ async def preview_people(
 
 @dataclass(frozen=True)
 class AddedPeople:
-    """What became of each person who was to be tracked, by login."""
+    """The result for each person who was to be tracked, by login."""
 
     added: Sequence[str]
     known: Sequence[str]
-    """Those who were tracked already."""
+    """The people who were tracked already."""
     faults: dict[str, str]
-    """Those who could not be added, each with the reason."""
+    """The people who could not be added, each with the reason."""
 
 
 async def add_people(
@@ -108,10 +108,10 @@ async def add_people(
     details: Changes = NOTHING,
     find_account: FindAccount,
 ) -> AddedPeople:
-    """Track these people, each on their own: who can't be added keeps back no other.
+    """Track these people, each on their own: one who can't be added does not stop the others.
 
-    Those who are tracked already stay as they are. Raises InvalidInput where one id is given for
-    several, and where the details can't be.
+    People who are tracked already are not changed. Raises InvalidInput if one id is given for
+    several, or if the details are invalid.
     """
     if external_id is not None and len(logins) > 1:
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""Compare with what Pipedrive holds, and acknowledge problems that a person knows of."""
+"""Comparing with Pipedrive, and acknowledging problems that a person knows of."""
 
 from collections.abc import Collection
 from typing import Literal, get_args
@@ -19,11 +19,11 @@ ACKNOWLEDGEABLE: tuple[Acknowledgeable, ...] = get_args(Acknowledgeable)
 BY_ADOPT: tuple[Acknowledgeable, ...] = tuple(
     kind for kind in ACKNOWLEDGEABLE if kind != "undo-failed"
 )
-"""Those that `gitpip adopt --acknowledge` ends."""
+"""The kinds that `gitpip adopt --acknowledge` ends."""
 
 
 async def request_comparison(acting: Acting) -> None:
-    """Have everything compared by the process that publishes, before it sends anything more."""
+    """Request a comparison of everything, by the process that publishes, before it sends more."""
     async with acting.begin() as act:
         await ledger.request(act.transaction, act.now)
         await act.record("adoption.requested", "pipedrive")
@@ -46,11 +46,11 @@ async def adopt(acting: Acting, comparison: Comparison, account: VendorAccount) 
 async def acknowledge(
     acting: Acting, kinds: Collection[Acknowledgeable]
 ) -> dict[Acknowledgeable, int]:
-    """End those of these problems that there are; gives how many things each was about.
+    """End these problems, if they exist; return how many things each was about.
 
-    These are activities and imports, and of undos also deals. A problem comes back once something
-    else is missing, there twice or interrupted, or could not be deleted. Nothing is sent or
-    deleted, and an import can still be continued.
+    These are activities and imports, and for undos also deals. A problem comes back once something
+    else is missing, doubled or interrupted, or could not be deleted. Nothing is sent or deleted,
+    and an import can still be continued.
     """
     async with acting.begin() as act:
         await ledger.lock(act.transaction)

@@ -1,4 +1,4 @@
-"""What a person asks for: a check of all users now."""
+"""The act of requesting a check of all users now."""
 
 from gitpip.actions.acting import Acting
 from gitpip.model import Check
@@ -6,7 +6,7 @@ from gitpip.store.status import checks
 
 
 async def request(acting: Acting) -> Check:
-    """Check every tracked user now, and read what could not be read of them."""
+    """Request a check of every tracked user now, and of what could not be read of them."""
     async with acting.begin() as act:
         check = await checks.get(act.transaction, await checks.request(act.transaction, act.now))
         await act.record("check.requested", str(check.id))

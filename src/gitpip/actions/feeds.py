@@ -1,4 +1,4 @@
-"""What a person does with secret addresses of feeds: make one, revoke one."""
+"""The acts on secret addresses of feeds: make one, revoke one."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ OPEN = (AccessMode.EVERYBODY, AccessMode.THIS_MACHINE)
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose an address is, and what it ends with."""
+    """The owner of an address, and the end of its life."""
 
     viewer: str
     parent: Parent
@@ -44,7 +44,7 @@ async def create(acting: Acting, name: str, owner: Owner) -> IssuedAddress:
 
 
 async def revoke(acting: Acting, address_id: FeedAddressId, *, viewer: str | None) -> FeedAddress:
-    """Revoke an address; one of this viewer, or anybody's if None.
+    """Revoke an address: one of this viewer, or of any viewer if None.
 
     Raises FeedAddressNotFound.
     """
@@ -55,7 +55,7 @@ async def revoke(acting: Acting, address_id: FeedAddressId, *, viewer: str | Non
 
 
 async def owner_named(database: Database, settings: Settings, key_name: str | None) -> Owner:
-    """The owner that a command names: the holder of a key, or everybody where none is needed.
+    """Return the owner that a command names: a key's holder, or everybody if none is needed.
 
     Raises InvalidInput, KeyNotFound.
     """
@@ -75,7 +75,7 @@ async def owner_named(database: Database, settings: Settings, key_name: str | No
 
 
 async def addresses(database: Database, settings: Settings) -> tuple[FeedAddress, ...]:
-    """Everybody's addresses that lead somewhere now, newest first."""
+    """Return all addresses that lead somewhere now, newest first."""
     without_key = await access_mode_of(settings, database) in OPEN
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
     parents = feed_tokens.valid_parents(admin_key, without_key=without_key)

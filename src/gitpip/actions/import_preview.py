@@ -1,4 +1,4 @@
-"""What the import of a file would do, before anything is added."""
+"""The preview of importing a file, before anything is added."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -17,53 +17,53 @@ from gitpip.user_lists.rows import ImportRow, RowError
 from gitpip.watch.github.graphql import LookedUp
 
 LOOKED_AT = 1000
-"""How many rows are read for a preview at most."""
+"""The most rows that are read for a preview."""
 SHOWN = 10
 NO_GISTS = Backfill(BackfillKind.NONE)
 
 LookUp = Callable[[Sequence[str]], Awaitable[LookedUp]]
-"""What GitHub says of these usernames; raises GitHubError where it can't be asked."""
+"""A function that asks GitHub about usernames; raises GitHubError if it can't be asked."""
 
 
 @dataclass(frozen=True)
 class ExistingGists:
-    """What the new people of a list published so far, as far as GitHub has said it."""
+    """The gists that the new people of a list have published, as far as GitHub has said it."""
 
     gists: int
     sent: int
-    """How many of these gists are sent to Pipedrive at most."""
+    """The most of these gists that are sent to Pipedrive."""
     is_exact: bool
-    """Whether exactly so many are sent; days are not counted."""
+    """Whether exactly that many are sent. Days are not counted."""
 
 
 @dataclass(frozen=True)
 class ImportPreview:
-    """What the first rows of a list say; `more` is whether there are further ones."""
+    """The preview of the first rows of a list; `more` says whether there are further ones."""
 
     understood: Understood
     logins: tuple[str, ...]
     """The usernames of the rows that were read, each once, in their order."""
     new: tuple[ImportRow, ...]
-    """The rows of those who would be added."""
+    """The rows of people who would be added."""
     tracked: int
-    """How many are tracked already, and stay as they are."""
+    """The number of people who are tracked already and are not changed."""
     faulty: int
-    """How many rows are left out, because of a fault or of a conflict with another user."""
+    """The number of rows left out because of a fault or of a conflict with another user."""
     faults: tuple[str, ...]
     """The first faults, a line each."""
     first: tuple[ImportRow, ...]
     """The first users."""
     more: bool
     remembered: bool
-    """Whether the columns hold what was chosen for the same headings before."""
+    """Whether the columns are those chosen before for the same headings."""
 
 
 def existing_gists(
     rows: Sequence[ImportRow], counts: Mapping[str, int], backfill: Backfill
 ) -> ExistingGists:
-    """What adding these rows sends of gists that exist, by GitHub's counts of them, by login.
+    """Return how many existing gists adding these rows sends, by GitHub's counts by login.
 
-    `backfill` is for rows that have no rule of their own.
+    `backfill` is for rows without a rule of their own.
     """
     gists = sent = 0
     is_exact = True
@@ -84,7 +84,7 @@ def existing_gists(
 
 
 def new_user(row: ImportRow, backfill: Backfill) -> NewUser:
-    """The user that a row means; `backfill` is for a row without a rule of its own."""
+    """Return the user that a row describes; `backfill` is for a row without a rule of its own."""
     return NewUser(
         login=row.login,
         external_id=row.external_id or row.login.lower(),
@@ -104,10 +104,10 @@ async def preview(
     *,
     absent: Collection[str] = (),
 ) -> ImportPreview:
-    """What the import of a file would do; changes nothing. Raises InvalidInput.
+    """Return what the import of a file would do. Changes nothing. Raises InvalidInput.
 
-    Without a choice, what was chosen for a table with the same headings counts. The users in
-    `absent` are left out, as GitHub does not show them; they are not among the faulty.
+    Without a choice, the last one for a table with the same headings counts. The users in `absent`
+    are left out, as GitHub does not show them; they are not counted as faulty.
     """
     told, rows, more = await asyncio.to_thread(_looked_at, file, choice)
     remembered = await _remembered(database, told) if choice is None else None
@@ -152,7 +152,10 @@ def _looked_at(
 
 
 async def _remembered(database: Database, told: Understood) -> Choice | None:
-    """What was chosen for a table with the same headings; None where it says what it holds."""
+    """Return the last choice for a table with the same headings.
+
+    Returns None if the table says what its columns hold, or if no choice is remembered.
+    """
     if told.certain or not told.first:
         return None
     signature = columns.signature(told.first)

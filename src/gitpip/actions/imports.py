@@ -1,4 +1,4 @@
-"""What a person does with a list of users: import it, piece by piece."""
+"""The acts on a list of users: importing it, piece by piece."""
 
 import asyncio
 import tempfile
@@ -27,9 +27,9 @@ from gitpip.user_lists.rows import ImportRow, RowError
 AT_A_TIME = 1000
 NAME_LIMIT = 100
 LOOK_UP_LIMIT = timedelta(seconds=10)
-"""How long the answer to an upload waits for what GitHub says of its usernames."""
+"""The longest wait of an upload's answer for what GitHub says of its usernames."""
 PIECE = 1024 * 1024
-"""A kept file lies in the database in pieces of so many bytes."""
+"""The bytes of each piece in which the database keeps a file."""
 
 log = get_logger()
 
@@ -37,10 +37,10 @@ log = get_logger()
 async def begin(
     acting: Acting, file: BinaryIO, choice: Choice | None = None, *, name: str, size: int
 ) -> ImportId:
-    """Note that the import of a file begins; `carry_out` is to follow.
+    """Note that the import of a file begins. Call `carry_out` next.
 
-    `size` is in bytes, 0 where it is not known. Raises InvalidInput where the file is no list, or
-    its columns would have to be guessed.
+    `size` is in bytes, 0 if unknown. Raises InvalidInput if the file is not a list, or if its
+    columns would have to be guessed.
     """
     await asyncio.to_thread(check_list, file, choice)
     shown = _shown(name)
@@ -56,7 +56,7 @@ async def upload(acting: Acting, file: BinaryIO, *, name: str, look_up: LookUp) 
     """Keep a file until a person has seen what would be imported, and confirms it.
 
     GitHub is asked which of the first usernames it does not show, and how many gists the others
-    have. Raises InvalidInput where the file is no list; then it is not kept.
+    have. Raises InvalidInput if the file is not a list; then it is not kept.
     """
     looked = await preview(acting.database, file)
     shown, size = _shown(name), file.seek(0, SEEK_END)
@@ -89,8 +89,8 @@ async def upload(acting: Acting, file: BinaryIO, *, name: str, look_up: LookUp) 
 async def confirm(acting: Acting, import_id: ImportId, choice: Choice | None) -> None:
     """Begin the import of a kept file; call `carry_out` next.
 
-    What was chosen is proposed for the next file with the same headings. Raises ImportNotFound,
-    InvalidInput where the choice can't be or its columns would have to be guessed, and
+    The choice is proposed for the next file with the same headings. Raises ImportNotFound,
+    InvalidInput if the choice is invalid or its columns would have to be guessed, and
     ImportNotWaiting.
     """
     async with kept_file(acting.database, import_id) as file:
@@ -107,7 +107,7 @@ async def confirm(acting: Acting, import_id: ImportId, choice: Choice | None) ->
 
 @asynccontextmanager
 async def kept_file(database: Database, import_id: ImportId) -> AsyncIterator[BinaryIO]:
-    """The file of an import that is not done; raises ImportNotFound and ImportNotWaiting."""
+    """Yield the file of an import that is not done; raises ImportNotFound and ImportNotWaiting."""
     with tempfile.TemporaryFile() as file:
         for number in count():
             async with database.read() as transaction:
@@ -132,13 +132,13 @@ async def carry_out(
     choice: Choice | None = None,
     follow: Callable[[Imported], None] = lambda imported: None,
 ) -> Imported:
-    """Track every user of a list in a file, and note how far that is.
+    """Track every user of a list in a file, and note the progress.
 
-    Good rows are taken even where others are bad. A user that GitHub did not show when the file
-    was uploaded is left out; about the others it is asked by the next check. `backfill`
-    is for those who have none of their own; `choice` says which column holds what. `follow` is
-    told what was done so far. Raises InvalidInput where the file is no list, or its columns would
-    have to be guessed, and ImportFailed when something went wrong here.
+    Good rows are imported even if others are bad. A user that GitHub did not show when the file was
+    uploaded is left out; the next check asks about the others. `backfill` is for users without a
+    rule of their own; `choice` says which column holds what. `follow` receives the progress. Raises
+    InvalidInput if the file is not a list, or if its columns would have to be guessed, and
+    ImportFailed if something went wrong here.
     """
     done = Imported(0, 0, ())
     async with acting.database.read() as transaction:
@@ -164,7 +164,7 @@ async def carry_out(
 
 
 def _if_shown(entry: ImportRow | RowError, absent: Collection[str]) -> ImportRow | RowError:
-    """The same, but an error for a user that GitHub does not show."""
+    """Return the same entry, or an error for a user that GitHub does not show."""
     if isinstance(entry, ImportRow) and entry.login.lower() in absent:
         return RowError(entry.place, f"GitHub has no user {entry.login!r}")
     return entry
@@ -213,5 +213,5 @@ async def _add(
 
 
 def _shown(name: str) -> str:
-    """The name of a file as pages and the audit show it."""
+    """Return the name of a file for pages and the audit."""
     return "".join(mark if mark.isprintable() else "?" for mark in name)[:NAME_LIMIT]

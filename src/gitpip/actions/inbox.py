@@ -1,6 +1,6 @@
-"""What a reader does in the inbox: mark gists as read or unread, undo that, and save filters.
+"""The acts of a reader in the inbox: marking gists as read or unread, undoing it, saving filters.
 
-The audit has no entry of marks: what a person has read is that person's business alone.
+The audit has no entry of marks: what a person has read is private.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ async def mark_all(
 ) -> HomeVisit:
     """Mark everything as read up to the key `up_to` of the inbox, or up to now.
 
-    It is a visit to `most` users at most.
+    It is a visit to at most `most` users.
     """
     newest = await commit_order.settled(acting.database)
     up_to = newest if up_to is None else min(up_to, newest)
@@ -39,13 +39,13 @@ async def mark_all(
 
 
 async def undo(acting: Acting, viewer: str, visit_id: VisitId) -> HomeVisit:
-    """Undo what a viewer marked last. Raises VisitNotFound, MarkedSince."""
+    """Undo the last marks of a viewer. Raises VisitNotFound, MarkedSince."""
     async with acting.begin() as act:
         return await marks.undo(act.transaction, viewer, visit_id, act.now)
 
 
 async def save_filter(acting: Acting, viewer: str, name: str, asked: Filter) -> SavedFilter:
-    """Save a filter for a viewer; one of this name is replaced. Raises InvalidInput."""
+    """Save a filter for a viewer. One with the same name is replaced. Raises InvalidInput."""
     async with acting.begin() as act:
         kept = await saved.save(act.transaction, viewer, name.strip(), asked, act.now)
         await act.record("filter.saved", kept.name)

@@ -1,4 +1,4 @@
-"""What a person does with access keys: make, rotate, revoke."""
+"""The acts on access keys: make, rotate, revoke."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,9 +11,9 @@ from gitpip.store.access.keys import AccessKey, IssuedKey
 from gitpip.store.database import Transaction
 
 Check = Callable[[Transaction], Awaitable[None]]
-"""Raises an error where something may not be done."""
+"""A function that raises an error if something may not be done."""
 SHORTEST_FIRST = timedelta(days=1)
-"""How long the first key lasts at least."""
+"""The least lifetime of the first key."""
 
 
 async def create(
@@ -24,10 +24,10 @@ async def create(
     lifetime: timedelta | None,
     check: Check | None = None,
 ) -> IssuedKey:
-    """Make a key; without a lifetime it holds until it is revoked.
+    """Make a key. Without a lifetime it is valid until it is revoked.
 
-    `check` raises, in the same transaction, where its maker may not make it: who is let in only
-    until there is a key. Raises InvalidInput, KeyConflict.
+    `check` raises, in the same transaction, if its maker may not make it, such as a person who may
+    only enter until there is a key. Raises InvalidInput, KeyConflict.
     """
     async with acting.begin() as act:
         if check is not None:
@@ -42,7 +42,7 @@ async def create(
 async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> IssuedKey:
     """Replace the secret of a key. The old one stops working immediately.
 
-    Without a lifetime it holds as long as before, counted from now. Raises KeyNotFound.
+    Without a lifetime it is valid as long as before, counted from now. Raises KeyNotFound.
     """
     async with acting.begin() as act:
         issued = await keys.rotate(act.transaction, name, lifetime=lifetime, now=act.now)
@@ -51,7 +51,7 @@ async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> Is
 
 
 async def revoke(acting: Acting, name: str) -> AccessKey:
-    """Revoke a key, from this moment on. Raises KeyNotFound."""
+    """Revoke a key from this moment on. Raises KeyNotFound."""
     async with acting.begin() as act:
         key = await keys.revoke(act.transaction, name, act.now)
         await act.record("key.revoked", key.name)
@@ -61,7 +61,7 @@ async def revoke(acting: Acting, name: str) -> AccessKey:
 def check_first_key(role: Role, lifetime: timedelta | None) -> None:
     """Raise InvalidInput for a first key that would lock out its maker.
 
-    They need it to make others: it must be an admin's, and last until they have done so.
+    The maker needs it to make others: it must be an admin's, and last until that is done.
     """
     if role is not Role.ADMIN:
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""Notes what the settings let in, at the start and when the settings' key changes after it."""
+"""Recording the rights that the settings give, at the start and when the settings' key changes."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from gitpip.store.access import noted
 from gitpip.store.database import Database
 
 NOTE_EVERY = timedelta(seconds=1)
-"""Secret files are read again less often."""
+"""The time between two notes. Secret files are read again less often."""
 WITHOUT_KEY = frozenset({AccessMode.EVERYBODY, AccessMode.THIS_MACHINE})
 
 
@@ -22,9 +22,9 @@ WITHOUT_KEY = frozenset({AccessMode.EVERYBODY, AccessMode.THIS_MACHINE})
 async def noting_access(
     database: Database, credentials: Credentials, mode: AccessMode
 ) -> AsyncIterator[None]:
-    """Note the rights that have no row, and the settings' key again whenever it is another one.
+    """Record the rights that have no row, and the settings' key again whenever it changes.
 
-    For processes that show pages. A full disk keeps nobody from reading: it is tried again.
+    For processes that show pages. A full disk does not keep people from reading: it is tried again.
     """
     why = mode.value if mode in WITHOUT_KEY else ""
     noted_keys: list[str | None] = []

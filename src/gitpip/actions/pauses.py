@@ -1,4 +1,4 @@
-"""Trying now: a person ends a pause, and gitpip asks the vendor once more."""
+"""The act of trying now: a person ends a pause, and gitpip asks the vendor once more."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from gitpip.store.status.pauses import PUBLISHING, READING, STOPS_PUBLISHING, WA
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of the pauses that a person wanted to end."""
+    """The result for the pauses that a person wanted to end."""
 
     ended: tuple[str, ...]
-    """Their names, in no certain order."""
+    """The names of the ended pauses, in no particular order."""
     reason: str | None
-    """Why none was ended, as a sentence, where none was."""
+    """The reason why none was ended, as a sentence, if so."""
 
 
 async def try_now(acting: Acting, names: Collection[str]) -> Tried:
     """End those of these pauses that may be ended.
 
     Work then begins with one request, and pauses again if that is refused. `names` are of
-    `pauses.PAUSABLE`; what is not paused stays as it is.
+    `pauses.PAUSABLE`. A name without a pause has no effect.
 
     Raises PauseKept if none was ended because GitHub said how long to wait: asking earlier is what
     its documents call abuse, and can get the token banned.
@@ -48,7 +48,7 @@ async def try_now(acting: Acting, names: Collection[str]) -> Tried:
 
 
 async def _not_paused(transaction: Transaction, names: Collection[str], now: datetime) -> str:
-    """Why there is no pause of these names to end: another one can hold it up."""
+    """Return why there is no pause of these names to end: another one can be the cause."""
     by_person = await publishing_pause.current(transaction, now) if PUBLISHING in names else None
     if by_person is not None:
         end = f" {until(by_person.until, now)}" if by_person.until else ""

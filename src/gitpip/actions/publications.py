@@ -1,4 +1,4 @@
-"""What a person decides about publications: send, skip, release what is held, mend notes."""
+"""The acts on publications: send, skip, release what is held, rewrite notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from gitpip.validation import possible_login
 
 MOST_NAMED = 1_000
 TOLD = 20
-"""How many ids an audit entry names at most."""
+"""The most ids named in an audit entry."""
 
 
 @dataclass(frozen=True)
 class Which:
-    """Which publications a person means: some by their ids, or those of a user, or all."""
+    """The publications that a person means: by their ids, those of a user, or all."""
 
     ids: Sequence[PublicationId] = ()
     login: str = ""
@@ -32,11 +32,11 @@ async def retry(
     publication_id: PublicationId,
     credentials: FoundCredentials | None = None,
 ) -> Publication:
-    """Send a publication that failed, was skipped or is held, or one that waits, now.
+    """Send a publication that failed, was skipped, is held or waits, now.
 
-    `credentials` says what becomes of what looks like credentials; PUBLISH changes nothing about
-    one that failed, or waits, and None nothing that a person has decided. For a held one that is an
-    approval, and is recorded as one.
+    `credentials` says how to treat what looks like credentials. PUBLISH changes nothing for one
+    that failed or waits, and None changes nothing that a person has decided. For a held one that is
+    an approval, and is recorded as one.
 
     Raises PublicationNotFound, PublicationStateError.
     """
@@ -58,7 +58,7 @@ async def retry(
 
 
 async def skip(acting: Acting, publication_id: PublicationId) -> Publication:
-    """Decide that a publication is not to be sent; no worker has anything to do for that.
+    """Decide that a publication is not sent. No worker has anything to do for that.
 
     Raises PublicationNotFound, PublicationStateError.
     """
@@ -71,9 +71,9 @@ async def skip(acting: Acting, publication_id: PublicationId) -> Publication:
 async def decide_held(
     acting: Acting, login: str, approved: Backfill, *, shown: int | None = None
 ) -> Answered:
-    """Publish what is held of a user: all, the latest N gists, or none; the rest is skipped.
+    """Publish what is held of a user: all, the latest N gists, or none. The rest is skipped.
 
-    Given again, it changes nothing. `shown` is how many files the person was told of. Raises
+    Repeating it changes nothing. `shown` is the number of files that the person was told. Raises
     UserNotTracked, InvalidInput, HeldChanged.
     """
     async with acting.begin() as act:
@@ -92,7 +92,7 @@ async def decide_held(
 async def decide_held_of_all(
     acting: Acting, approved: Backfill, *, shown: int | None = None
 ) -> Answered:
-    """Decide about what is held of all users, with one answer: see `decide_held`.
+    """Decide about the held files of all users, with one answer: see `decide_held`.
 
     The latest N gists are those of all users together. Raises InvalidInput, HeldChanged.
     """
@@ -120,10 +120,10 @@ async def approve(
     """Approve held publications, so that they are sent: those named, those of a user, or all.
 
     Those named are sent with or without what looks like credentials in them, as `credentials` says,
-    or where it is None as a person has decided before.
+    or, if it is None, as a person has decided before.
 
-    Raises InvalidInput, PublicationNotFound, UserNotTracked, and PublicationStateError where none
-    of those named is held, as after they were skipped.
+    Raises InvalidInput, PublicationNotFound, UserNotTracked, and PublicationStateError if none of
+    those named is held, as after they were skipped.
     """
     if credentials is FoundCredentials.MASK and not which.ids:
         raise InvalidInput(
@@ -184,7 +184,7 @@ def _told(which: Which, moved: Moved) -> str:
 
 
 async def settle_failed_notes(acting: Acting, *, again: bool) -> int:
-    """Write the notes that Pipedrive refused once more, or leave them; gives their number."""
+    """Write the notes that Pipedrive refused again, or leave them; return their number."""
     async with acting.begin() as act:
         number = await note_updates.settle_failed(act.transaction, again=again, now=act.now)
         if number:

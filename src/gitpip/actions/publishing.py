@@ -1,4 +1,4 @@
-"""Publishing as a person steers it: paused for a while, and resumed."""
+"""The acts on publishing: pausing it for some time, and resuming it."""
 
 from datetime import datetime
 
@@ -18,9 +18,9 @@ async def pause_publishing(
 ) -> PersonsPause:
     """Pause publishing until a time, for as long as it `lasts`, or until it is resumed.
 
-    The texts are a time like 2026-01-31T08:00 (UTC, if it names no zone) and a duration like 3h;
-    both empty, it has no end. Given again, it counts as it was given last; if that is the same, it
-    is not recorded. Raises InvalidInput.
+    The texts are a time such as 2026-01-31T08:00 (UTC, if it names no zone) and a duration such as
+    3h. If both are empty, the pause has no end. Repeating it replaces the pause; if nothing
+    changes, it is not recorded. Raises InvalidInput.
     """
     reason = _checked_reason(reason)
     async with acting.begin() as act:
@@ -33,7 +33,7 @@ async def pause_publishing(
 
 
 async def resume_publishing(acting: Acting) -> PersonsPause | None:
-    """End a person's pause; gives what it was, None where there was none."""
+    """End a person's pause; return it as it was, or None if there was none."""
     async with acting.begin() as act:
         ended = await publishing_pause.end(act.transaction, act.now)
         if ended is not None:

@@ -1,4 +1,4 @@
-"""What a person does with the publishing settings: look at them, change several, or unset them."""
+"""The acts on publishing settings: reading them, changing several, or unsetting them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,28 +29,28 @@ MODE = "publishing_mode"
 
 @dataclass(frozen=True)
 class Checked:
-    """What the account lacks, by setting; or why it could not be asked."""
+    """The faults of the account, by setting, or why it could not be asked."""
 
     faults: Mapping[str, str] = field(default_factory=dict)
     unchecked: str | None = None
 
 
 Check = Callable[[PublishingPolicy, frozenset[str]], Awaitable[Checked]]
-"""Compares those settings of a policy with the account's own lists."""
+"""A function that compares those settings of a policy with the account's own lists."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One setting as people see it."""
+    """One setting, as people see it."""
 
     now: Effective
     set_at: datetime | None
     set_by: str | None
-    """Who stored it, where it is stored."""
+    """The name of the person who stored it, if it is stored."""
 
 
 async def shown(transaction: Transaction, given: Mapping[str, str]) -> tuple[Shown, ...]:
-    """Every setting; `given` are the texts that the environment sets, by name."""
+    """Return every setting; `given` holds the texts that the environment sets, by name."""
     stored = await publishing_settings.stored(transaction)
     texts = {name: one.value for name, one in stored.items()}
     found = []
@@ -69,9 +69,9 @@ class Changed:
 
 
 def canonical(given: Mapping[str, str], texts: Mapping[str, str | None]) -> dict[str, str | None]:
-    """These changes in their one spelling; None stands for the default.
+    """Return these changes in canonical spelling; None stands for the default.
 
-    Raises InvalidInput, and SettingGiven for what the environment sets.
+    Raises InvalidInput, and SettingGiven for a setting of the environment.
     """
     named = {name: (_named(name, given), text) for name, text in texts.items()}
     return {
@@ -85,11 +85,11 @@ async def change(
     texts: Mapping[str, str | None],
     check: Check,
 ) -> Changed:
-    """Change all of these settings, or none; a text of None goes back to the default.
+    """Change all of these settings, or none. A text of None restores the default.
 
-    What is sent from now on follows them, and what was sent stays as it is. What is stored already
-    stays as it is, with the name of who stored it. Raises InvalidInput, also for what the account
-    lacks, and SettingGiven.
+    What is sent from now on follows them; what was sent is not changed. A value that is stored
+    already keeps the name of the person who stored it. Raises InvalidInput, also for what the
+    account lacks, and SettingGiven.
     """
     wanted = canonical(given, texts)
     unchecked = await _check(acting, given, wanted, check)
@@ -111,7 +111,7 @@ async def change(
                 happened = NewEvent(EventKind.PUBLISHING_MODE_CHANGED, detail=f"{was} → {now}")
                 await events.record(act.transaction, act.now, happened)
         if changed:
-            # What is still lacking is found again with the next claim.
+            # Anything still missing is found again with the next claim.
             await publishing_settings.forget_faults(act.transaction, keep=_still_known(changed))
             if await _release(act):
                 act.wake("publish")
@@ -119,7 +119,7 @@ async def change(
 
 
 def _still_known(changed: Sequence[Effective]) -> tuple[str, ...]:
-    """What the account lacks in any case: which fields it requires is not found with each claim."""
+    """Return the faults that stay known: required fields are not found with each claim."""
     of_deal = any(one.setting.declaration.group is Group.DEAL for one in changed)
     return () if of_deal else (publishing_settings.REQUIRED,)
 
@@ -127,7 +127,7 @@ def _still_known(changed: Sequence[Effective]) -> tuple[str, ...]:
 async def _check(
     acting: Acting, given: Mapping[str, str], wanted: Mapping[str, str | None], check: Check
 ) -> str | None:
-    """Why the account could not be asked, if so; raises InvalidInput for what it lacks."""
+    """Return why the account could not be asked, or None; raises InvalidInput for what it lacks."""
     named = {name: text for name, text in wanted.items() if text is not None}
     if not named:
         return None
@@ -143,7 +143,7 @@ async def _check(
 
 
 async def _release(act: Act) -> bool:
-    """Retry what waits because the account lacks what a setting named."""
+    """Retry what waits because the account lacked what a setting named."""
     pause = await pauses.paused(act.transaction, pauses.PUBLISHING, act.now)
     if pause is not None and pause.cause is PauseCause.SETTING:
         await pauses.end_pauses(act.transaction, (pauses.PUBLISHING,), act.now)

@@ -1,4 +1,4 @@
-"""What a person does to many publications: retry, skip, approve, hold or send them again."""
+"""The acts on many publications: retry, skip, approve, hold or send them again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,31 +15,31 @@ from gitpip.validation import possible_login
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be done, and to which publications."""
+    """The act, and the publications that it applies to."""
 
     act: RepairAct
     wanted: Selection
     shown: int | None = None
-    """How many publications the person was told of."""
+    """The number of publications that the person was told."""
 
     def check(self) -> None:
-        """Raise InvalidInput where it can't be meant so."""
+        """Raise InvalidInput if the order makes no sense."""
         self.wanted.check()
         if self.wanted.login:
             possible_login(self.wanted.login)
 
 
 async def counted(transaction: Transaction, order: Order) -> Counted:
-    """What an order would do. Raises InvalidInput, PublicationNotFound."""
+    """Return what an order would do. Raises InvalidInput, PublicationNotFound."""
     order.check()
     return await repairs.count(transaction, order.act, order.wanted)
 
 
 async def begin(acting: Acting, order: Order) -> Repair:
-    """Choose the publications of a repair; `carry_out` is to follow.
+    """Choose the publications of a repair. Call `carry_out` next.
 
-    Raises InvalidInput, PublicationNotFound, and RepairChanged where not as many are found as were
-    `shown`.
+    Raises InvalidInput, PublicationNotFound, and RepairChanged if the number found is not the one
+    that was `shown`.
     """
     order.check()
     async with acting.begin() as act:
@@ -58,9 +58,9 @@ async def begin(acting: Acting, order: Order) -> Repair:
 
 
 async def resume(acting: Acting, repair_id: RepairId) -> Repair:
-    """Go on with a repair that was cut short; `carry_out` is to follow. One that is over stays so.
+    """Continue a repair that was interrupted. Call `carry_out` next.
 
-    Raises RepairNotFound.
+    A repair that is over is not changed. Raises RepairNotFound.
     """
     async with acting.begin() as act:
         found = await repairs.get(act.transaction, repair_id)
@@ -72,9 +72,9 @@ async def resume(acting: Acting, repair_id: RepairId) -> Repair:
 async def carry_out(
     acting: Acting, repair_id: RepairId, *, follow: Callable[[Repair], None] = lambda repair: None
 ) -> Repair:
-    """Do what a repair has still to do, piece by piece; one that is over stays as it is.
+    """Do the rest of a repair, piece by piece. One that is over is not changed.
 
-    What was cut short goes on. `follow` is told how far it is. Raises RepairNotFound.
+    An interrupted repair continues. `follow` receives the progress. Raises RepairNotFound.
     """
     while True:
         async with acting.begin() as act:

@@ -1,4 +1,4 @@
-"""Rules on what is published, and owners who opted out."""
+"""The acts on rules on what is published, and on owners who opted out."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -33,7 +33,7 @@ async def add(acting: Acting, new: NewRule, position: int | None = None) -> Publ
 async def change(acting: Acting, rule_id: RuleId, new: NewRule) -> PublishingRule:
     """Give a rule another name, other conditions and another action.
 
-    What was held or skipped by it stays so. What is so already is not recorded. Raises
+    What it held or skipped before is not changed. A change without effect is not recorded. Raises
     RuleNotFound, InvalidInput.
     """
     conditions_of.read(new.conditions)
@@ -47,7 +47,7 @@ async def change(acting: Acting, rule_id: RuleId, new: NewRule) -> PublishingRul
 
 
 async def move(acting: Acting, rule_id: RuleId, position: int) -> PublishingRule:
-    """Put a rule at another position; one that is there already is not recorded.
+    """Move a rule to another position. A move without effect is not recorded.
 
     Raises RuleNotFound, InvalidInput.
     """
@@ -61,7 +61,7 @@ async def move(acting: Acting, rule_id: RuleId, position: int) -> PublishingRule
 
 
 async def remove(acting: Acting, rule_id: RuleId) -> PublishingRule:
-    """Remove a rule; what was held or skipped by it stays so. Raises RuleNotFound."""
+    """Remove a rule. What it held or skipped is not changed. Raises RuleNotFound."""
     async with acting.begin() as act:
         rule = await rules.remove(act.transaction, rule_id)
         await _record(act, "removed", rule)
@@ -69,10 +69,10 @@ async def remove(acting: Acting, rule_id: RuleId) -> PublishingRule:
 
 
 async def opt_out(acting: Acting, login: str, reason: str | None = None) -> tuple[OptOut, int]:
-    """Never publish anything of an owner; what waits is skipped, and its number given.
+    """Never publish anything of an owner; skip what waits, and return its number.
 
-    What is in the CRM already stays there. Another reason takes the place of the present one. The
-    same again is not recorded. Raises InvalidInput.
+    What is in the CRM already stays there. Another reason replaces the present one. Repeating it is
+    not recorded. Raises InvalidInput.
     """
     async with acting.begin() as act:
         added = await opt_outs.add(act.transaction, login, reason, act.actor, act.now)
@@ -86,7 +86,7 @@ async def opt_out(acting: Acting, login: str, reason: str | None = None) -> tupl
 
 
 async def end_opt_out(acting: Acting, login: str) -> OptOut:
-    """Publish what an owner will make from now on; raises OptOutNotFound."""
+    """Publish what an owner makes from now on; raises OptOutNotFound."""
     async with acting.begin() as act:
         out = await opt_outs.remove(act.transaction, login)
         await act.record("opt_out.removed", out.login)

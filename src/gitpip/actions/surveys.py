@@ -1,4 +1,4 @@
-"""What a person asks of a whole account: an audit, and what other tools made; and adopting that."""
+"""The acts on a whole account: audits, searches for other tools' activities, adopting these."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from gitpip.store.users import users
 
 @dataclass(frozen=True)
 class AdoptedOthers:
-    """How many publications got the activities of other tools, and of which search."""
+    """The number of publications that got other tools' activities, and the search behind that."""
 
     survey_id: int
     adopted: int
@@ -31,9 +31,10 @@ async def request_audit(
     since: datetime | None = None,
     with_github: bool = True,
 ) -> Survey:
-    """Compare GitHub, store and Pipedrive file by file; one under way with the same scope is given.
+    """Compare GitHub, store and Pipedrive file by file.
 
-    That one is not recorded again. Raises UserNotTracked, InvalidInput.
+    If one with the same scope is under way, it is returned, and not recorded again. Raises
+    UserNotTracked, InvalidInput.
     """
     if since is not None and not FIRST_GISTS <= since <= acting.clock():
         raise InvalidInput(
@@ -61,9 +62,9 @@ async def request_search(acting: Acting) -> Survey:
 
 
 async def adopt_others(acting: Acting, least: Confidence = Confidence.CERTAIN) -> AdoptedOthers:
-    """Adopt what the last search found, as far as it is so sure: it is never sent then.
+    """Adopt the results of the last search that are at least this certain.
 
-    Raises SurveyNotEnded, InvalidInput.
+    The files are never sent after that. Raises SurveyNotEnded, InvalidInput.
     """
     if least not in ORDER:
         words = ", ".join(ORDER)

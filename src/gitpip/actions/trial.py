@@ -1,4 +1,4 @@
-"""What activities would look like under other templates: of sample gists, and of stored ones."""
+"""The trial of templates: activities of sample gists and of stored ones under other templates."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ from gitpip.templates.samples import SAMPLES
 from gitpip.templates.template import NOTE_LIMIT
 
 MOST = 20
-"""How many activities are shown at most."""
+"""The most activities that are shown."""
 Per = Literal["file", "gist"]
 _AT_A_TIME = 200
 _GIST_ID = re.compile("[0-9a-f]{20,32}")
@@ -35,19 +35,19 @@ class Trial:
     """One file, or several of a gist, and the activity that it would become."""
 
     of: str
-    """What the sample is; for stored files the name of the first."""
+    """The name of the sample, or of the first stored file."""
     file: GistFile
-    """The first one."""
+    """The first file."""
     activity: Rendered
 
 
 @dataclass(frozen=True)
 class Count:
-    """What all stored files would become."""
+    """The result for all stored files."""
 
     files: int = 0
     cut: int = 0
-    """How many notes would lack some of the content, or of what the template made."""
+    """The number of notes that would lack some of the content or of what the template made."""
     longest: int = 0
     """The size of the largest note in bytes."""
 
@@ -59,9 +59,9 @@ async def trials_of(
     note: str | None = None,
     per: Per | None = None,
 ) -> "Trials":
-    """These templates to try, for one activity `per` file or gist; what is None is as it is set.
+    """Return a trial of these templates, for one activity `per` file or gist.
 
-    Raises TemplateInvalid.
+    What is None is as it is set. Raises TemplateInvalid.
     """
     policy = await Policies(settings.publishing).read(transaction)
     present = templates_of(policy)
@@ -75,7 +75,7 @@ async def trials_of(
 
 @dataclass(frozen=True)
 class Trials:
-    """Tries templates, under these rules for remarks; nothing is stored or sent."""
+    """Tries templates, under these rules for remarks. Nothing is stored or sent."""
 
     templates: Templates
     on_edit: OnEdit
@@ -83,7 +83,7 @@ class Trials:
     per_gist: bool = False
 
     def samples(self) -> tuple[Trial, ...]:
-        """The activities of the sample gists."""
+        """Return the activities of the sample gists."""
         return (*self._gist_of_samples(), *self._single_samples())
 
     def _gist_of_samples(self) -> tuple[Trial, ...]:
@@ -110,7 +110,7 @@ class Trials:
         )
 
     async def stored(self, transaction: Transaction, what: str, limit: int) -> tuple[Trial, ...]:
-        """The first activities of a gist, or those of a user's newest files or gists.
+        """Return the first activities of a gist, or those of a user's newest files or gists.
 
         Raises GistNotFound, UserNotTracked.
         """
@@ -143,7 +143,7 @@ class Trials:
         return await gists.some(transaction, keys[:most], content_limit=NOTE_LIMIT + 1)
 
     async def everything(self, transaction: Transaction) -> Count:
-        """What all stored files of tracked users would become."""
+        """Return what all stored files of tracked users would become."""
         count = Count()
         async for some in self._all_files(transaction):
             activities = [trial.activity for trial in await self._rendered(transaction, some)]
@@ -171,7 +171,7 @@ class Trials:
         return remarks_on(file, on_edit=self.on_edit, on_delete=self.on_delete)
 
     def _together(self, files: Sequence[GistFile]) -> list[Sequence[GistFile]]:
-        """The files of each activity, as if all were new."""
+        """Return the files of each activity, as if all were new."""
         if not self.per_gist:
             return [[file] for file in files]
         of_gists = [list(own) for _, own in groupby(files, key=lambda file: file.gist_id)]
@@ -182,7 +182,7 @@ class Trials:
         ]
 
     async def _all_files(self, transaction: Transaction) -> AsyncIterator[Sequence[GistFile]]:
-        """All stored files, some at a time; with `per_gist`, files of a gist are not parted."""
+        """Yield all stored files, some at a time. `per_gist` keeps the files of a gist together."""
         after = FileKey(0)
         kept: Sequence[GistFile] = ()
         while keys := await gists.keys_after(transaction, after, _AT_A_TIME):

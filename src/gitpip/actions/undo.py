@@ -1,4 +1,4 @@
-"""What a person takes back: a check, an import, a user's activities, or some publications."""
+"""The acts of undoing: a check, an import, a user's activities, or some publications."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,20 +21,20 @@ MOST_NAMED = 1_000
 
 @dataclass(frozen=True)
 class What:
-    """What a person wants to undo: one of the four."""
+    """The subject of an undo: one of the four."""
 
     check: CheckId | None = None
     import_: ImportId | None = None
     login: str = ""
     publications: Sequence[PublicationId] = ()
     which: Which = Which.ALL
-    """Which activities of what a person had sent again."""
+    """The activities to undo of what a person had sent again."""
     with_deals: bool = False
-    """Whether deals that gitpip made and that are empty after it are deleted, too."""
+    """Whether deals that gitpip made and that are empty afterwards are deleted, too."""
 
 
 async def plan(transaction: Transaction, what: What) -> Plan:
-    """What an undo would do now; it changes nothing. Raises as `undo`, but for NothingToUndo."""
+    """Return what an undo would do now. Changes nothing. Raises as `undo`, except NothingToUndo."""
     return await undos.plan(transaction, await _chosen(transaction, what))
 
 
@@ -42,7 +42,7 @@ async def undo(acting: Acting, what: What) -> Undo:
     """Undo what a check or an import caused, what a user has, or some publications.
 
     Raises InvalidInput, CheckNotFound, ImportNotFound, UserNotTracked, PublicationNotFound, and
-    NothingToUndo where nothing of it is in Pipedrive or waits, as after an undo.
+    NothingToUndo if nothing of it is in Pipedrive or waits, as after an undo.
     """
     async with acting.begin() as act:
         chosen = await _chosen(act.transaction, what)
@@ -58,7 +58,7 @@ async def undo(acting: Acting, what: What) -> Undo:
 
 
 async def resume_undo(acting: Acting, undo_id: UndoId) -> Undo:
-    """Let an undo go on that was stopped, and try again what failed in it.
+    """Resume an undo that was stopped, and try again what failed in it.
 
     Raises UndoNotFound, UndoNotStopped.
     """

@@ -1,4 +1,4 @@
-"""What a person does to tracked users: add, change, pause, check now, remove."""
+"""The acts on tracked users: add, change, pause, check now, remove."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +21,13 @@ from gitpip.targets import DEAL_BY_TITLE
 from gitpip.validation import check_external_id, check_login, checked_tags, possible_login
 
 FindAccount = Callable[[str], Awaitable[Account]]
-"""Asks GitHub whose account a login is; raises GitHubError."""
+"""A function that asks GitHub for the account of a login; raises GitHubError."""
 
 log = get_logger()
 
 
 class UserAct(StrEnum):
-    """What can be done to a user without saying more."""
+    """The acts on a user that need no further input."""
 
     CHECK = "check"
     PAUSE = "pause"
@@ -35,12 +35,12 @@ class UserAct(StrEnum):
     HOLD = "hold"
     """Hold their new files until a person approves them."""
     UNHOLD = "unhold"
-    """Treat their new files as those of everybody."""
+    """Treat their new files the same as those of everybody."""
     REMOVE = "remove"
 
 
 class Tagging(StrEnum):
-    """What can be done with tags to users who are selected."""
+    """The acts with tags on selected users."""
 
     TAG = "tag"
     UNTAG = "untag"
@@ -55,7 +55,7 @@ MODES: Mapping[UserAct | Tagging, Mode] = {
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be done, and to which users."""
+    """The act, and the users that it applies to."""
 
     act: UserAct | Tagging
     logins: Sequence[str]
@@ -71,9 +71,9 @@ async def add_user(
     details: Changes = NOTHING,
     find_account: FindAccount,
 ) -> Added:
-    """Track a user, asking GitHub only where the store does not know the answer.
+    """Track a user. GitHub is only asked if the store does not know the answer.
 
-    Raises InvalidInput, UserConflict, GitHubNotFound. When GitHub can't be asked now the user is
+    Raises InvalidInput, UserConflict, GitHubNotFound. If GitHub can't be asked now, the user is
     tracked without a GitHub id, and the next check asks.
     """
     check_login(login)
@@ -108,8 +108,7 @@ async def add_user(
 async def change(acting: Acting, login: str, changes: Changes) -> User:
     """Change a user's id, backfill rule, tags, interval, mode or target; pause or resume them.
 
-    What is as wanted already stays as it is, and is not recorded. Raises InvalidInput,
-    UserNotTracked, UserConflict.
+    A change without effect is not recorded. Raises InvalidInput, UserNotTracked, UserConflict.
     """
     changes = _valid(changes)
     async with acting.begin() as act:
@@ -125,7 +124,7 @@ async def check(acting: Acting, login: str) -> User:
 
 
 async def remove(acting: Acting, login: str) -> User:
-    """Stop tracking a user; what was found stays, so that nothing is published twice later.
+    """Stop tracking a user. What was found is kept, so that nothing is published twice later.
 
     Raises UserNotTracked.
     """
@@ -136,7 +135,7 @@ async def remove(acting: Acting, login: str) -> User:
 
 
 async def act_on_selected(acting: Acting, order: Order) -> tuple[User, ...]:
-    """Do one thing to several users, or to none of them; gives them as they were before.
+    """Do one thing to several users, or to none of them; return them as they were before.
 
     Each is recorded as if it was done to that user alone. Raises InvalidInput, UserNotTracked.
     """
@@ -182,7 +181,7 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
 
 
 def _without_what_is_so(wanted: Changes, user: User) -> Changes:
-    """The changes that change something. A rule `latest:N` counts anew when it is given again."""
+    """Return the changes that have an effect. `latest:N` counts anew when it is given again."""
     own = user.check_interval or GENERAL
     same_target = _has_target(wanted, user)
     same_rule = wanted.backfill == user.backfill and user.backfill.count is None
@@ -200,7 +199,7 @@ def _without_what_is_so(wanted: Changes, user: User) -> Changes:
 
 
 def _told(changes: Changes, user: User) -> str:
-    """What changes of a user, apart from a pause, each by its name in the API."""
+    """Return the changes of a user, except a pause, each by its name in the API."""
     pairs: dict[str, tuple[object, object]] = {
         "id": (user.external_id, changes.external_id),
         "backfill": (user.backfill, changes.backfill),
@@ -217,7 +216,7 @@ def _told(changes: Changes, user: User) -> str:
 
 
 def _written(value: object) -> str:
-    """A value as people write it."""
+    """Return a value as people write it."""
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, tuple):
@@ -226,7 +225,7 @@ def _written(value: object) -> str:
 
 
 def _has_target(wanted: Changes, user: User) -> bool:
-    """Whether the user has this target, as far as Pipedrive was asked about it."""
+    """Return whether the user has this target, as far as Pipedrive was asked about it."""
     if wanted.target != (user.target or DEAL_BY_TITLE):
         return wanted.target is None
     return wanted.target_seen is None or (
@@ -261,7 +260,7 @@ def _other_tags(user: User, order: Order) -> tuple[str, ...]:
 
 
 def _valid(changes: Changes) -> Changes:
-    """The changes with each tag once; raises InvalidInput."""
+    """Return the changes with each tag once; raises InvalidInput."""
     if changes.external_id is not None:
         check_external_id(changes.external_id)
     return changes if changes.tags is None else replace(changes, tags=checked_tags(changes.tags))

@@ -1,4 +1,4 @@
-"""Every setting, once: what there is, where it comes from, how it is shown."""
+"""The settings, each declared once, with their sources and how they are shown."""
 
 from gitpip.config.describe import NOT_SET, SettingRow, describe
 from gitpip.config.loader import load_settings, read_secret

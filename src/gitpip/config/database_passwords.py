@@ -1,4 +1,4 @@
-"""Where a PostgreSQL address without a password gets one from: libpq's rules.
+"""The sources of the password for a PostgreSQL address without one, by libpq's rules.
 
 https://www.postgresql.org/docs/current/libpq-pgpass.html
 https://www.postgresql.org/docs/current/libpq-pgservice.html
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOGIN = frozenset({"user", "dbname", "application_name", "options", "target_session_attrs"})
-"""Keywords that don't change which server gets the password, or over what kind of connection."""
+"""Keywords that do not change which server gets the password, or the kind of connection."""
 
 
 @dataclass(frozen=True)
 class PasswordSource:
-    """One place that would give a password."""
+    """A source that would give a password."""
 
     name: str
-    """What people are told, e.g. `PGPASSWORD (environment)`."""
+    """The name for people, such as `PGPASSWORD (environment)`."""
     file: Path | None = None
     """The file that holds the password, if one does."""
 
@@ -26,9 +26,9 @@ class PasswordSource:
 def password_sources(
     keywords: Mapping[str, str], environ: Mapping[str, str]
 ) -> Iterator[PasswordSource]:
-    """Every source that may give an address its password; none if it has its own.
+    """Yield every source that may give an address its password; none if it has its own.
 
-    What the address leaves open is taken to fit every line of a password file: a service or a
+    What the address leaves open is assumed to match every line of a password file: a service or a
     variable may add it.
     """
     if "password" in keywords:
@@ -64,7 +64,7 @@ def _home(environ: Mapping[str, str]) -> Path | None:
 def _service_files(
     keywords: Mapping[str, str], environ: Mapping[str, str], home: Path | None
 ) -> Iterator[Path]:
-    """The files that may hold a service; the first that has it counts."""
+    """Yield the files that may hold a service. The first one that has it counts."""
     named = keywords.get("servicefile") or environ.get("PGSERVICEFILE")
     if named:
         yield Path(named)
@@ -83,7 +83,7 @@ def _service(name: str, files: Iterator[Path]) -> _Section | None:
 
 
 def _section(name: str, text: str) -> dict[str, str] | None:
-    """What libpq reads of a service: up to the next one; the first of several values counts."""
+    """Return what libpq reads of a service, with the first of several values."""
     section: dict[str, str] | None = None
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
@@ -97,8 +97,8 @@ def _section(name: str, text: str) -> dict[str, str] | None:
 
 
 def _may_match(file: Path, keywords: Mapping[str, str]) -> bool:
-    """Whether a line of a password file may fit: `host:port:database:user:password`."""
-    # libpq looks for each of several hosts. The address of a host may stand for its name.
+    """Return whether a line of a password file may match: `host:port:database:user:password`."""
+    # libpq searches for each of several hosts. The address of a host may stand for its name.
     hosts = keywords.get("host", "").split(",")
     if any(host.startswith("/") for host in hosts):
         hosts.append("localhost")  # the name of the usual folder of sockets
@@ -120,7 +120,7 @@ def _may_match(file: Path, keywords: Mapping[str, str]) -> bool:
 
 
 def _fits(field: str, values: frozenset[str]) -> bool:
-    # Some readers leave escapes in place that libpq removes; to be refused, either is enough.
+    # Some readers keep escapes that libpq removes. A match with either is enough to refuse.
     readings = {field.replace("\n", r"\\"), re.sub(r"\\(.)", r"\1", field).replace("\n", "\\")}
     return field == "*" or "" in values or not readings.isdisjoint(values)
 

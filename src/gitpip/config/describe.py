@@ -1,4 +1,4 @@
-"""Settings as people see them: secrets are masked, and each says where it came from."""
+"""Settings for people: secrets are masked, and each has its source."""
 
 import re
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from gitpip.config.validators import format_duration
 
 NOT_SET = "(not set)"
 SEE_STORED = "gitpip publishing settings"
-"""Where to see the value of a publishing setting that is not given."""
+"""The command that shows the value of a publishing setting that is not given."""
 
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting as people see it: a secret in `value` is masked."""
+    """One setting for people: a secret in `value` is masked."""
 
     name: str
     value: str
     source: str
     """`environment`, `.env`, `file PATH`, `default` or `derived from NAME`."""
     meaning: str
-    """Without the marks of Markdown."""
+    """The meaning, without the marks of Markdown."""
 
 
 def describe(settings: Settings) -> list[SettingRow]:
-    """Every setting in the order of its declaration, for people: secrets are masked."""
+    """Return every setting in the order of its declaration, for people: secrets are masked."""
     derived = {
         "PIPEDRIVE_API_URL": "PIPEDRIVE_ORG" if settings.pipedrive_org else None,
         "GITHUB_GRAPHQL_URL": "GITHUB_API_URL",
@@ -50,7 +50,7 @@ def describe(settings: Settings) -> list[SettingRow]:
 
 
 def _publishing(settings: Settings) -> list[SettingRow]:
-    """The publishing settings as the environment has them: what is stored, the database knows."""
+    """Return the publishing settings of the environment. The database has those that are stored."""
     return [
         SettingRow(
             one.variable,

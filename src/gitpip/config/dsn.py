@@ -1,4 +1,4 @@
-"""Addresses of databases: PostgreSQL's many spellings, which libpq reads, and SQLite's."""
+"""Addresses of databases: PostgreSQL's spellings, which libpq reads, and SQLite's."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ SQLITE = re.compile(r"sqlite(\+\w+)?:", re.IGNORECASE)
 
 
 def sqlite_url(text: str) -> URL:
-    """The address of an SQLite file; raises ValueError, with an example, for any other text."""
+    """Return the address of an SQLite file; raises ValueError, with an example, for other texts."""
     example = "e.g. sqlite:////var/lib/gitpip/gitpip.db"
     try:
         url = make_url(text)
@@ -47,14 +47,14 @@ _CHOICES = {
     "gsslib": ("gssapi", "sspi"),
     "target_session_attrs": _SERVERS,
 }
-# What an address needs to be one, so that no piece of a password is taken for a host or a name.
+# The required parts of an address, so that no piece of a password is taken for a host or a name.
 _URL = re.compile(
     r"postgres(?:ql)?://(?:[^/?#:@]*(?::(?P<password>[^/?#]*))?@)?[^/?#@]*(?:/[^/?#]*)?(?:\?[^#]*)?"
 )
 
 
 def parse_postgres(text: str) -> dict[str, str]:
-    """A connection string in any of PostgreSQL's spellings, as libpq's keywords.
+    """Return a connection string in any of PostgreSQL's spellings as libpq's keywords.
 
     The spellings: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
     """
@@ -83,7 +83,7 @@ def parse_postgres(text: str) -> dict[str, str]:
 
 
 def _checked_url(text: str) -> str:
-    """A URL with each @ in its password encoded: libpq's host would begin at the first one."""
+    """Return a URL with each @ in its password encoded: libpq's host would begin at the first."""
     if not text.startswith(("postgres://", "postgresql://")):
         raise ValueError(f"must be a PostgreSQL or SQLite address, {_SPELLINGS}")
     match = _URL.fullmatch(text)
@@ -97,7 +97,7 @@ def _checked_url(text: str) -> str:
 
 
 def _fault(error: str) -> str:
-    """What is wrong, without libpq's quotations: they may be pieces of a password."""
+    """Return the fault without libpq's quotations, which may be pieces of a password."""
     if unknown := re.search(r'invalid (?:URI query parameter|connection option)[^"]*"(.*)"', error):
         known = [option.keyword.decode() for option in _OPTIONS]
         return f"must have only known parameters{_closest(unknown[1], known)}, {_SPELLINGS}"
@@ -112,7 +112,7 @@ def _is_single_tcp_host(keywords: Mapping[str, str]) -> bool:
 
 
 def postgres_dsn_of(keywords: Mapping[str, str]) -> str:
-    """A postgresql:// address; sockets and lists of hosts go into its query."""
+    """Return a postgresql:// address, with sockets and lists of hosts in its query."""
     in_path = {"user", "password", "dbname"}
     address = ""
     if {"user", "password"} & keywords.keys():
@@ -131,7 +131,7 @@ def postgres_dsn_of(keywords: Mapping[str, str]) -> str:
 
 
 def place_of(keywords: Mapping[str, str]) -> dict[str, str]:
-    """All of an address but the login: two that have this in common lead to one database."""
+    """Return all of an address except the login. Two with the same place lead to one database."""
     # libpq's rule: without a name it is the database that is called like the user.
     by_default = {"dbname": keywords.get("user", "")}
     login = {"user", *SECRET_KEYWORDS}

@@ -1,4 +1,4 @@
-"""A `.env` file: its values, and the lines that can't be read."""
+"""Reading a `.env` file: its values, and the lines that can't be read."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ QUOTED = re.compile(r"""\s*(?:export\s+)?[^=\s]+\s*=\s*["']""")
 
 
 def read_env_file(path: Path, faults: list[str]) -> dict[str, str]:
-    """The values of a `.env` file, none if there is no such file; a `$` in a value stays a `$`.
+    """Return the values of a `.env` file, or none if it is missing; a `$` in a value stays.
 
-    A sentence for each line that can't be read is added to `faults`, without what stands in it, as
-    that can be a secret. python-dotenv's reader of files would only log a warning for it.
+    A sentence for each unreadable line is added to `faults`, without the content of the line, which
+    can be a secret. python-dotenv's reader of files would only log a warning for it.
 
     pydantic-settings can only read such a file with `${NAME}` replaced from the environment. A
     downloaded file could send any secret of the environment to a host of its own that way.
@@ -21,7 +21,7 @@ def read_env_file(path: Path, faults: list[str]) -> dict[str, str]:
     try:
         mode = path.stat().st_mode
     except OSError:
-        return {}  # it is not there, or in a folder that can't be looked into
+        return {}  # it is missing, or in a folder that can't be read
     if S_ISDIR(mode):
         return {}
     values = {}
@@ -35,7 +35,7 @@ def read_env_file(path: Path, faults: list[str]) -> dict[str, str]:
 
 
 def _line(binding: Binding) -> int:
-    """The line on which it begins; python-dotenv counts empty lines before it as a part of it."""
+    """Return the line on which it begins; python-dotenv includes empty lines before it."""
     text = binding.original.string
     return binding.original.line + text[: -len(text.lstrip())].count("\n")
 

@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, a `.env` file, files; and what is wrong with them.
+"""Loading settings from the environment, a `.env` file and files, and reporting their faults.
 
 The environment wins over `.env`, and both over the folder of secrets. An empty value counts as not
 set.
@@ -75,7 +75,7 @@ def load_settings(
 
 
 def read_secret(name: str, file: Path) -> SecretStr:
-    """What a secret's file says now; ValueError says what is wrong with it."""
+    """Return what a secret's file says now. ValueError says what is wrong with it."""
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
@@ -93,7 +93,7 @@ def read_secret(name: str, file: Path) -> SecretStr:
 
 
 def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what Kubernetes sets for a service called gitpip.
+    """Return the variables without those that Kubernetes sets for a service called gitpip.
 
     GITPIP_SERVICE_HOST, GITPIP_PORT=tcp://..., GITPIP_PORT_8080_TCP and so on:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -114,7 +114,7 @@ def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
 def _find(
     name: str, layers: Iterable[tuple[str, Mapping[str, str]]], faults: list[str]
 ) -> Found | None:
-    """The value of one setting in the first layer that has it; faults are added to `faults`."""
+    """Return a setting's value from the first layer that has it, and add to `faults`."""
     for source, layer in layers:
         value = layer.get(name, "").strip()
         file = layer.get(f"{name}_FILE", "").strip() if name in secret_names() else ""
@@ -140,7 +140,7 @@ def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> Found 
 def _find_publishing(
     layers: Iterable[tuple[str, Mapping[str, str]]], found: dict[str, Found], faults: list[str]
 ) -> dict[str, str]:
-    """The publishing settings that are given, by their names; they are added to `found`, too."""
+    """Return the publishing settings that are given, by name, and add them to `found`."""
     texts = {}
     for one in registry().values():
         setting = _find(one.variable, layers, faults)
@@ -156,7 +156,7 @@ def _find_publishing(
 
 
 def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> dict[str, Found]:
-    """Add to `found` the secrets that lie in the folder; give those that lie there or may later."""
+    """Add the secrets in the folder to `found`; return those that are there or may be later."""
     folder = Path(setting.value)
     files = {
         name: folder / name.lower().replace("_", "-")
@@ -167,7 +167,7 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
     try:
         present = {path.name for path in folder.iterdir()}
     except OSError:
-        return {}  # the setting itself says that it is no folder
+        return {}  # the setting itself says that it is not a folder
     for name, file in files.items():
         if file.name not in present:
             continue
@@ -177,7 +177,7 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
             faults.append(f"{SECRETS_DIR}, {file.name}: {error}")
         else:
             found[name] = replace(secrets[name], value=value.get_secret_value())
-    # A copy of a secret, as editors leave them (github-token~), is no misspelling beside it.
+    # A copy of a secret, as editors leave them (github-token~), is not a misspelling beside it.
     missing = [name for name, file in files.items() if file.name not in present]
     faults += [
         f"{SECRETS_DIR}, {one_line(other)}: not the name of a secret; use {files[meant].name}"
@@ -193,7 +193,7 @@ def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
     for fault in error.errors(include_url=False, include_input=False):
         name = str(fault["loc"][0])
         if name not in found:
-            continue  # a default that could not be derived from a wrong value, told already
+            continue  # a default that depends on a wrong value, which is reported already
         value = SECRET if name in secret_names() else one_line(_without_password(found[name].value))
         lines.append(f"{name}={value} ({found[name].source}): {_problem(fault)}")
     return lines

@@ -50,8 +50,8 @@ OWN_SEGMENTS = frozenset(
         *("status-page", "users"),
     }
 )
-"""What our own paths begin with. A prefix must not: some proxies remove the prefix and some don't,
-so that `/people/people` could mean two pages."""
+"""The beginnings of our own paths. A prefix must not be one of them: some proxies remove the prefix
+and some do not, so `/people/people` could mean two pages."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ class PublicUrl:
     """The path below which everything is, without a trailing slash; empty for the root."""
 
     def __str__(self) -> str:
-        """The whole address, without a trailing slash."""
+        """Return the complete address, without a trailing slash."""
         return self.origin + self.prefix
 
 
 def parse_public_url(text: str) -> PublicUrl:
-    """Read an address; ValueError says what is wrong with it, and what is accepted."""
+    """Return the parts of an address. ValueError says what is wrong, and what is accepted."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -1,4 +1,4 @@
-"""The secrets of a running service: what their files say now or, where they fail, said last."""
+"""The secrets of a running service: those in their files now or, on failure, the last ones."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ log = get_logger()
 class Credentials:
     """The settings of a running service, whose secrets follow their files.
 
-    So does the login at the database; to another database it goes with the next start only.
+    The login at the database does so as well. A change to another database needs a restart.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,11 +39,11 @@ class Credentials:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """A sentence for each secret whose file can't be used, so that its last value is."""
+        """A sentence for each secret whose file can't be used, so that its last value is used."""
         return tuple(self._faults.values())
 
     def reread(self) -> bool:
-        """Look at every file; whether a secret changed. What is logged from then on hides it."""
+        """Read every file; return whether a secret changed. Later logs hide the new one."""
         before = self._settings
         for name in [name for name in self._known if self._changes(name)]:
             self._follow(name)
@@ -66,7 +66,7 @@ class Credentials:
             secret = read_secret(name, file)
         except ValueError as error:
             if known is None and not os.access(file, os.F_OK):
-                return False  # there never was one
+                return False  # there was never one
             if name not in self._faults:
                 stays = "the last value stays in use" if known else "it stays unset"
                 reason = f"{name} in {file}: {error}; {stays}"
@@ -83,7 +83,7 @@ class Credentials:
 async def following(
     credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Look at the files every few seconds until the block ends; call `changed` after a change."""
+    """Read the files every few seconds until the block ends; call `changed` after a change."""
     async with in_background(_follow(credentials, changed)):
         yield
 
@@ -94,5 +94,5 @@ async def _follow(credentials: Credentials, changed: Callable[[Settings], Awaita
         try:
             if await asyncio.to_thread(credentials.reread):
                 await changed(credentials.settings)
-        except Exception:  # whatever it is, the files are looked at again
+        except Exception:  # whatever the error is, the files are read again
             log.exception("secrets.not_followed")

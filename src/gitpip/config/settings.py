@@ -29,7 +29,7 @@ SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
 
 
 def _user_data_dir() -> Path | None:
-    """The folder for the user's data; None without a home, as in containers and some services."""
+    """Return the folder for the user's data, or None without a home, as in containers."""
     try:
         return platformdirs.user_data_path("gitpip", appauthor=False)
     except RuntimeError:
@@ -244,9 +244,9 @@ class Settings(BaseSettings):
     publishing: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """The publishing settings that were given, as texts by their names; see `config/publishing`."""
     sources: Mapping[str, str] = Field(default_factory=dict, repr=False)
-    """Where each setting that was given came from, by its name."""
+    """The source of each setting that was given, by name."""
     secret_files: Mapping[str, Path] = Field(default_factory=dict, repr=False)
-    """Where each secret that comes from a file lies, or may lie one day, by its name."""
+    """The file of each secret that comes from a file, now or later, by name."""
 
     @classmethod
     def settings_customise_sources(
@@ -257,7 +257,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_settings` found: pydantic's sources don't say where a value is from."""
+        """Use only what `load_settings` found: pydantic does not tell a value's source."""
         return (init_settings,)
 
     @property
@@ -273,13 +273,13 @@ class Settings(BaseSettings):
 
     @property
     def sqlite_file(self) -> Path | None:
-        """The file of the database; None for PostgreSQL."""
+        """The file of the database, or None for PostgreSQL."""
         address = self._sqlite_address
         return Path(address.database) if address and address.database else None
 
     @property
     def postgres_dsn(self) -> str | None:
-        """The address of the database for libpq, with its password; None for SQLite."""
+        """The address of the database for libpq, with its password, or None for SQLite."""
         return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)
 
     @property
@@ -298,7 +298,7 @@ class Settings(BaseSettings):
 
     @property
     def capacity_without_token(self) -> int:
-        """How many users can be checked in each check interval without a token of GitHub's."""
+        """The number of users that can be checked in an interval without a token of GitHub."""
         means = Means(REQUESTS_WITHOUT_TOKEN, share=self.github_share)
         return capacity(means, self.check_interval)
 
@@ -312,7 +312,7 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown or logged: tokens, passwords and addresses that hold one."""
+        """The texts never shown or logged: tokens, passwords and addresses with a password."""
         given = [self.pipedrive_token, self.github_token, self.admin_key]
         texts = [secret.get_secret_value() for secret in given if secret]
         if not self._sqlite_address:
@@ -326,7 +326,7 @@ class Settings(BaseSettings):
         return self._database_text is None and self.data_dir is None
 
     def has_database_of(self, other: "Settings") -> bool:
-        """Whether both lead to the same database; the user and the password may differ."""
+        """Return whether both lead to the same database. The user and the password may differ."""
         return self._place == other._place
 
     @property
@@ -353,20 +353,23 @@ class Settings(BaseSettings):
 
 
 def _graphql_url(api_url: str) -> str:
-    """An Enterprise Server has `https://HOST/api/v3` and `https://HOST/api/graphql`."""
+    """Return the address of GraphQL.
+
+    An Enterprise Server has `https://HOST/api/v3` and `https://HOST/api/graphql`.
+    """
     return f"{api_url.removesuffix('/v3') if api_url.endswith('/api/v3') else api_url}/graphql"
 
 
 class Declared(NamedTuple):
-    """Where a setting stands in Settings, and what it means."""
+    """The place of a setting in Settings, and its meaning."""
 
     attribute: str
     meaning: str
-    """In Markdown, as the table in `docs/settings.md` has it."""
+    """The meaning in Markdown, as in the table of `docs/settings.md`."""
 
 
 def fields() -> dict[str, Declared]:
-    """Every setting by its name."""
+    """Return every setting by its name."""
     return {
         field.alias: Declared(attribute, field.description or "")
         for attribute, field in Settings.model_fields.items()
@@ -375,7 +378,7 @@ def fields() -> dict[str, Declared]:
 
 
 def secret_names() -> set[str]:
-    """The names of the settings that are never shown."""
+    """Return the names of the settings that are never shown."""
     return {
         field.alias
         for field in Settings.model_fields.values()

@@ -1,7 +1,7 @@
-"""Secrets are sent only to hosts that somebody named who may know the secret.
+"""The hosts that may receive a secret: only those named by the owner of the secret.
 
-A `.env` file is read from the current folder, and that can be anybody's: a downloaded project, a
-shared disk. A host that it names gets a secret only if the file gives that secret too.
+A `.env` file is read from the current folder, which can belong to anybody: a downloaded project, a
+shared disk. A host that it names receives a secret only if the file also gives that secret.
 """
 
 from collections.abc import Mapping
@@ -17,18 +17,19 @@ HOSTS = {
 }
 """The settings that decide to which hosts a token is sent."""
 DATABASES = ("POSTGRES_CONNECTION_STRING", "GITPIP_DATABASE_URL")
-"""The first that is set counts. If it holds no password, one is looked for: `password_sources`."""
+"""The settings of the database; the first that is set counts. If it holds no password, one is
+searched for: see `password_sources`."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A setting's value, and where it came from."""
+    """A setting's value and its source."""
 
     value: str
     source: str
-    """What people are told: `environment`, `.env`, or the path of a file."""
+    """The source for people: `environment`, `.env`, or the path of a file."""
     layer: str
-    """What gave the value or named the file that did: `environment` or the path of `.env`."""
+    """The layer that gave the value or named its file: `environment` or the path of `.env`."""
     file: Path | None = None
     """The file that holds a secret, if one does."""
 
@@ -39,7 +40,7 @@ def misdirected_secrets(
     environ: Mapping[str, str],
     env_file: Path,
 ) -> list[str]:
-    """A sentence for each host of `env_file` that would get a secret from elsewhere.
+    """Return a sentence for each host of `env_file` that would receive a secret from elsewhere.
 
     `later` holds the secrets whose files may appear while the service runs.
     """
@@ -60,17 +61,17 @@ def misdirected_secrets(
 
 
 def _belongs_to(env_file: Path, secret: Found) -> bool:
-    """Whether the file gives the secret: itself, or in a file beside or below it."""
+    """Return whether the file gives the secret: itself, or in a file beside or below it."""
     if secret.layer != str(env_file):
         return False
     return secret.file is None or _lies_beside(env_file, secret.file)
 
 
 def _lies_beside(env_file: Path, file: Path) -> bool:
-    """Whether `file` is in the folder of `env_file`, or below.
+    """Return whether `file` is in the folder of `env_file`, or below.
 
-    A file further away can be somebody's own secret, whose path is easily guessed. If `env_file` is
-    a link, its own folder counts: a stranger can let a link lead into the folder of a secret.
+    A file further away can be a person's own secret, whose path is easy to guess. If `env_file` is
+    a link, its own folder counts: another person can make a link lead into the folder of a secret.
     """
     return file.resolve().is_relative_to(env_file.parent.resolve())
 
@@ -78,13 +79,16 @@ def _lies_beside(env_file: Path, file: Path) -> bool:
 def _misdirected_passwords(
     name: str, database: Found, environ: Mapping[str, str], env_file: Path
 ) -> list[str]:
-    """A sentence for each password from elsewhere that a database of `env_file` would get."""
+    """Return a sentence for each password from elsewhere that would go to a database.
+
+    The databases are those of `env_file`.
+    """
     if database.layer != str(env_file) or SQLITE.match(database.value):
         return []
     try:
         keywords = parse_postgres(database.value)
     except ValueError:
-        return []  # told already, and not used
+        return []  # reported already, and not used
     if keywords.keys() <= LOGIN:
         return []  # the environment names the server, or it is the one of this machine
     return [

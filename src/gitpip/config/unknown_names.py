@@ -1,4 +1,4 @@
-"""Names that no setting has, with the setting that may be meant."""
+"""The search for names that no setting has, and for the setting that may be meant."""
 
 from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
@@ -8,17 +8,17 @@ from gitpip.config.settings import fields, secret_names
 
 OWN = "GITPIP_"
 SHORT = 4
-"""Letters of a name in which two wrong ones make another word."""
+"""The most letters of a name in which two wrong ones make another word."""
 
 
 def unknown_names(
     layer: Mapping[str, str], source: str, given: Container[str], *, is_ours: bool
 ) -> list[str]:
-    """A sentence for each name in `layer` that no setting has.
+    """Return a sentence for each name in `layer` that no setting has.
 
-    Of names without our prefix only those are told that are near to a setting that is not `given`:
-    the environment has variables of other programs, like GITHUB_ACTIONS. In a file that `is_ours`
-    also longer names of a setting are told, like PIPEDRIVE_API_TOKEN.
+    A name without our prefix is only reported if it is similar to a setting that is not `given`:
+    the environment has variables of other programs, such as GITHUB_ACTIONS. In a file that
+    `is_ours`, longer names of a setting are also reported, such as PIPEDRIVE_API_TOKEN.
     """
     secrets = {f"{name}_FILE": name for name in secret_names()}
     known = {name: name for name in fields()} | secrets
@@ -39,9 +39,9 @@ def unknown_names(
 
 
 def meant_by(name: str, missing: Iterable[str], *, by_words: bool = False) -> str | None:
-    """The one of `missing` whose misspelling `name` is; None if it is a name of its own.
+    """Return the one of `missing` that `name` misspells, or None if it is a name of its own.
 
-    `by_words` takes it also for one of them with more words between its vendor and the rest.
+    `by_words` also accepts one of them with more words between its vendor and the rest.
     """
     for one in missing:
         vendor, _, rest = one.partition("_")
@@ -61,14 +61,14 @@ def one_line(text: str) -> str:
 
 
 def _guess(name: str, known: Iterable[str]) -> str:
-    """The nearest setting; the prefix that nearly all have is left out, as it makes all alike."""
+    """Return the nearest setting. The common prefix is ignored, as it makes all names similar."""
     whole = {one.removeprefix(OWN): one for one in known}
     matches = get_close_matches(name.removeprefix(OWN), sorted(whole), n=1)
     return f"; did you mean {whole[matches[0]]}?" if matches else ""
 
 
 def _distance(one: str, other: str) -> int:
-    """How many letters are added, left out, replaced or swapped with the next.
+    """Return how many letters are added, left out, replaced or swapped with the next.
 
     https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance#Optimal_string_alignment_distance
     """

@@ -1,4 +1,4 @@
-"""What each kind of value may be.
+"""The validators of the kinds of values.
 
 Each function without a docstring takes the value of the setting with its name, as a text or a
 secret, and returns it as gitpip uses it; None means not set. It raises a ValueError that says what
@@ -24,7 +24,7 @@ from gitpip.validation import any_of
 LONGEST_DURATION = timedelta(days=366)
 SHORTEST_PATIENCE = timedelta(seconds=5)
 FEWEST_CONNECTIONS = 3
-"""One is the scheduler's, one shows life while another is busy."""
+"""The fewest connections: one is the scheduler's, and one shows life while another is busy."""
 
 _DURATIONS = "e.g. 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H"
 _FOLDER = "e.g. /var/lib/gitpip"
@@ -32,9 +32,9 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read `45s`, `10m`, `3h`, `1h30m`, plain seconds, or ISO 8601 (`PT3H`).
+    """Return the duration of `45s`, `10m`, `3h`, `1h30m`, plain seconds, or ISO 8601 (`PT3H`).
 
-    ValueError says what is wrong, also of what is not above zero or longer than 366 days.
+    ValueError says what is wrong, also for one that is not above zero or longer than 366 days.
     """
     text = text.strip()
     try:
@@ -59,7 +59,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration so that `parse_duration` reads it back: `3h`, `1h30m`, `0.25s`."""
+    """Return a duration as `parse_duration` reads it: `3h`, `1h30m`, `0.25s`."""
     minutes, rest = divmod(duration, timedelta(minutes=1))
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -132,7 +132,7 @@ def organization(text: str) -> str:
 
 
 def api_url(text: str) -> str:
-    """An http(s) address without a trailing slash, to which no one in between can listen."""
+    """Return an http(s) address without a trailing slash, safe from listeners in between."""
     example = "e.g. https://api.example.com"
     try:
         parts = urlsplit(text)
@@ -153,7 +153,7 @@ def api_url(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine is behind a host's name or address."""
+    """Return whether a host's name or address is only this machine."""
     host = host.lower().removesuffix(".")
     try:
         return ip_address(host).is_loopback
@@ -292,15 +292,15 @@ def reason(error: Exception) -> str:
 
 LEAST_ABSENCE = timedelta(minutes=5)
 NETWORK = timedelta(seconds=150)
-"""How long an abandoned request can live in the network: 30 s of retransmissions, which
-TCP_USER_TIMEOUT ends (see `gitpip.http_client`), and two minutes that a packet lives at most (the
-maximum segment lifetime of RFC 9293). What a proxy keeps is not known."""
+"""The longest time that an abandoned request can live in the network: 30 s of retransmissions,
+which TCP_USER_TIMEOUT ends (see `gitpip.http_client`), and two minutes that a packet lives at most
+(the maximum segment lifetime of RFC 9293). What a proxy keeps is not known."""
 
 
 def absence(request_timeout: timedelta) -> timedelta:
-    """After how long what is not found in Pipedrive did not arrive.
+    """Return the time after which something not found in Pipedrive did not arrive.
 
-    With the usual time-out of 20 s a request is over after three minutes at the latest, and lists
-    may lag behind the writes by two.
+    With the usual time-out of 20 s a request is over after at most three minutes, and lists may lag
+    behind the writes by two.
     """
     return max(LEAST_ABSENCE, 2 * request_timeout + NETWORK)

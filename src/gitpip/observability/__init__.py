@@ -1,1 +1,1 @@
-"""What is seen of a running service: logs, metrics, and a watchdog."""
+"""The observability of a running service: logs, metrics, and a watchdog."""

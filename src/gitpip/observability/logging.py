@@ -1,9 +1,9 @@
-"""Logging: what operators read of a running service.
+"""Logging: the events of a running service, for operators.
 
-An event is one line with a name such as `gist.found` and fields that are named alike everywhere,
-so that one gist can be followed from its discovery to its activity. Everything that is logged in
-the process, by whichever library, passes the same steps: secrets out, then one renderer. What is
-logged as a warning or an error is counted too (see metrics.py).
+An event is one line with a name such as `gist.found` and fields with the same names everywhere, so
+that one gist can be followed from its discovery to its activity. Everything that any library logs
+in the process passes the same steps: secrets are removed, then one renderer writes it. Warnings and
+errors are also counted (see metrics.py).
 """
 
 import logging
@@ -32,9 +32,9 @@ from gitpip.observability.redaction import (
 
 
 def get_logger() -> FilteringBoundLogger:
-    """The logger for our own events: `log.info("gist.found", gist_id=..., user=...)`.
+    """Return the logger for our own events: `log.info("gist.found", gist_id=..., user=...)`.
 
-    May be called before `configure_logging`; what is logged afterwards follows it.
+    May be called before `configure_logging`, which applies to later events.
     """
     logger: FilteringBoundLogger = structlog.get_logger("gitpip")
     return logger
@@ -87,7 +87,7 @@ def configure_logging(
     for name, threshold in _TALKATIVE.items():
         logging.getLogger(name).setLevel(max(threshold, logging.getLevelName(level)))
     logging.captureWarnings(capture=True)
-    # A short retry that helps is nobody's concern; one that doesn't is an event of our own.
+    # A short retry that helps needs no log; one that does not help is an event of our own.
     stamina.instrumentation.set_on_retry_hooks(())
     structlog.configure(
         processors=[
@@ -101,7 +101,7 @@ def configure_logging(
 
 
 def log_uncaught() -> None:
-    """Log what nobody catches in a thread or a finalizer; Python itself would print secrets too."""
+    """Log errors that a thread or a finalizer does not catch; Python would print secrets, too."""
 
     def log_of_thread(uncaught: threading.ExceptHookArgs) -> None:
         if uncaught.exc_value:
@@ -129,7 +129,7 @@ _WITH_OWN_OUTPUT = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to a stream that may be gone: a full disk or a closed pipe must not stop the service.
+    """Writes to a stream that may have ended: a full disk or closed pipe must not stop the service.
 
     `logging` itself would print the record, and so a secret, when it can't be rendered.
     """
@@ -167,7 +167,7 @@ def _replace_handlers(handler: logging.Handler) -> None:
 
 
 def _name_access(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """uvicorn's access line as an event; a query may hold what is nobody's business."""
+    """Return uvicorn's access line as an event, without the query, which may be private."""
     arguments = event.pop("positional_args", None)
     if event["_record"].name != "uvicorn.access" or not isinstance(arguments, tuple):
         return event
@@ -216,7 +216,7 @@ def _for_console(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def on_one_line(text: str) -> str:
-    """The text with line breaks, control characters and invisible ones written as escapes."""
+    """Return text with line breaks, control characters and invisible ones as escapes."""
     if text.isprintable():
         return text
     return "".join(

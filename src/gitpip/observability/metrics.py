@@ -1,4 +1,4 @@
-"""What this process counts for Prometheus; docs/metrics.md has a row for each.
+"""The metrics of this process for Prometheus; docs/metrics.md has a row for each.
 
 A label's values are few and known: never a login, a path, or an error's own words.
 """
@@ -104,14 +104,14 @@ for _result in ("deleted", "left"):
 
 
 def http_answered(method: str, route: str, status: int, seconds: float) -> None:
-    """Count an answer to a request, and how long it took; `route` is the template, not the path."""
+    """Count an answer to a request, and its time; `route` is the template, not the path."""
     known = method if method in METHODS else "other"
     http_requests.labels(known, route, str(status)).inc()
     http_request_seconds.labels(known, route).observe(seconds)
 
 
 def vendor_answered(vendor: str, status: int | None, seconds: float) -> None:
-    """Count a request of ours that has ended, and how long it took; None is no answer."""
+    """Count a request of ours that has ended, and its time; None means no answer."""
     shown = "none" if status is None else str(status)
     outgoing_request_seconds.labels(vendor, shown).observe(seconds)
 
@@ -124,7 +124,7 @@ def run_ended(work: str, outcome: str) -> None:
 
 
 def logged(event: str, logger: str, severity: str) -> None:
-    """Count a warning or an error; what libraries log goes by the library's name."""
+    """Count a warning or an error. Those of libraries are counted under the library's name."""
     kind = event if logger == "gitpip" and _EVENT.fullmatch(event) else logger.partition(".")[0]
     errors.labels(kind, severity.lower()).inc()
 

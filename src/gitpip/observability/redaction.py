@@ -1,4 +1,4 @@
-"""Redaction: secrets are kept out of whatever is logged or printed."""
+"""Redaction: keeping secrets out of everything that is logged or printed."""
 
 import re
 from base64 import b64encode, urlsafe_b64encode
@@ -13,26 +13,27 @@ from structlog.typing import EventDict
 
 SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
 SHORTEST_IN_BASE64 = 8
-"""Characters: a shorter piece of an encoded secret occurs by chance in any longer text."""
+"""The fewest characters: a shorter piece of an encoded secret occurs by chance in any
+longer text."""
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Keep these out of all that is logged from now on, beside those hidden before."""
+    """Hide these in everything that is logged from now on, beside those hidden before."""
     _redaction.learn(secrets)
 
 
 def forget() -> None:
-    """Hide nothing any more: logging is set up anew."""
+    """Hide nothing any more, because logging is set up anew."""
     _redaction.forget()
 
 
 def redacted(text: str) -> str:
-    """The text without secrets, as it would be logged; for what is printed."""
+    """Return the text without secrets, as it would be logged, for printing."""
     return _redaction(text)
 
 
 def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC, e.g. 2026-01-02T03:04:05.678Z."""
+    """Return a time by RFC 3339 in UTC, such as 2026-01-02T03:04:05.678Z."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -40,7 +41,7 @@ RESERVED_FIELDS = ("timestamp", "severity", "event")
 
 
 class _Redaction:
-    """Puts `[secret]` for every secret in a text, in any of its usual spellings."""
+    """Replaces every secret in a text by `[secret]`, in any of its usual spellings."""
 
     def __init__(self) -> None:
         self.forget()
@@ -82,7 +83,7 @@ def _spellings(secret: str) -> tuple[str, ...]:
 
 
 def _inside_base64(secret: bytes) -> Iterator[str]:
-    """How it looks in a longer text that is encoded: what of it no neighbour has a share in."""
+    """Yield how it appears in longer encoded text, without what depends on neighbours."""
     for shift in range(3):
         whole = (shift + len(secret)) * 8 // 6
         for encode in (b64encode, urlsafe_b64encode):
@@ -106,7 +107,7 @@ _TELLING = (
         r"(?P<before>\b(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&\"']+)", re.IGNORECASE
     ),
     re.compile(r"(?P<before>\b)(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,})"),
-    # Our own keys, which can be told from other words but not known beforehand.
+    # Our own keys, which can be recognised but are not known beforehand.
     re.compile(r"(?P<before>gitpip_(?:[0-9a-f]{8}|feed)_)[0-9a-f]{16,}", re.IGNORECASE),
 )
 _TELLING_NAMES = frozenset(
@@ -119,7 +120,7 @@ _DEEPEST = 8
 
 
 def clean_event(event: EventDict) -> EventDict:
-    """The event with plain values only: texts without secrets, numbers, lists, mappings."""
+    """Return the event with plain values: texts without secrets, numbers, lists, mappings."""
     kept: EventDict = {name: event[name] for name in ("timestamp", "severity")}
     kept["event"] = _clean(event["event"], _redaction, 0)
     for name, value in event.items():
@@ -149,7 +150,7 @@ def _clean(value: object, redact: Callable[[str], str], depth: int) -> object:
 
 
 def _is_telling(name: object) -> bool:
-    """Whether a header or field of this name holds a secret."""
+    """Return whether a header or field of this name holds a secret."""
     return isinstance(name, str | bytes) and as_text(name).lower() in _TELLING_NAMES
 
 
@@ -160,5 +161,5 @@ def as_text(value: object) -> str:
         if isinstance(value, datetime) and value.tzinfo:
             return format_time(value)
         return str(value).encode(errors="backslashreplace").decode()
-    except Exception:  # whatever a foreign object raises, its event is told
+    except Exception:  # whatever a foreign object raises, its event is logged
         return f"<{type(value).__name__}>"

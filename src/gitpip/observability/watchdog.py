@@ -1,6 +1,6 @@
-"""Progress: work under way says that it came a step further, and the watchdog hears.
+"""The watchdog: it learns of each step of the work under way.
 
-A run may last for hours, so its length tells nothing; that nothing moved for minutes does.
+A run may last for hours, so its length proves nothing; minutes without a step do.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,11 @@ _hears: ContextVar[Callable[[], None] | None] = ContextVar("hears", default=None
 
 
 def step() -> None:
-    """Say that the work this is called from came a step further; without a listener, nothing."""
+    """Report a step of the work that calls this. Does nothing without a listener."""
     if hears := _hears.get():
         hears()
 
 
 def listen(hears: Callable[[], None]) -> None:
-    """Have `hears` called for every step of this task, and of those it starts."""
+    """Call `hears` for every step of this task, and of those it starts."""
     _hears.set(hears)

@@ -1,1 +1,1 @@
-"""How the service is doing: its problems as data, and what a person does about a pause."""
+"""The condition of the service: its problems as data, and the acts that help."""

@@ -1,4 +1,4 @@
-"""What is wrong with the accounts at the vendors, and with what is in them."""
+"""The problems of the accounts at the vendors, and of their contents."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ from gitpip.store.status.troubles import Trouble
 
 TOLD_FOR = timedelta(days=1)
 COUNTED = 1_000
-"""No more duplicates are counted; each of them is one too many."""
+"""The most duplicates that are counted: each of them is one too many."""
 
 
 async def changes(transaction: Transaction, now: datetime) -> Sequence[Problem]:
-    """Accounts that are set although the rows belong to others: nothing goes on with these."""
+    """Return a problem for each account that is set although the rows belong to another."""
     found = []
     if change := await accounts.change(transaction, Vendor.PIPEDRIVE, now):
         found.append(_pipedrive(change))
@@ -77,7 +77,7 @@ def _github(change: AccountChange) -> Problem:
 
 
 async def contents(transaction: Transaction, now: datetime) -> Sequence[Problem]:
-    """What Pipedrive holds twice, or not at all."""
+    """Return the problems that Pipedrive holds something twice, or not at all."""
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
     if account is None:
         return ()
@@ -107,7 +107,7 @@ def _set_back(state: LedgerState, now: datetime) -> Problem | None:
 
 
 async def clocks(transaction: Transaction, now: datetime) -> Sequence[Problem]:
-    """The problem that a clock was ahead and is right again."""
+    """Return the problem that a clock was ahead and is right again."""
     at = (await ledger.read(transaction)).times_set_back_at
     if at is None or now - at >= TOLD_FOR:
         return ()

@@ -1,4 +1,4 @@
-"""Problems of what people asked for once: audits, searches and imports."""
+"""The problems of work that people requested once: audits, searches and imports."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ AGAIN = {
 
 
 async def problems(transaction: Transaction, now: datetime) -> Sequence[Problem]:
-    """Audits and searches that failed or wait, and imports that failed or were interrupted."""
+    """Return audits and searches that failed or wait, and failed or interrupted imports."""
     troubled = await surveys.in_trouble(transaction, now)
     found = []
     if failed := [one for one in troubled if one.failure is not None]:

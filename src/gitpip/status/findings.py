@@ -1,14 +1,14 @@
-"""What was found about one thing: how good it is, and what to do about it."""
+"""A finding about one thing: a verdict, and what to do about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 WAY_TO = "way to "
-"""How `about` of a connection begins."""
+"""The beginning of `about` for a connection."""
 
 
 class Verdict(StrEnum):
-    """How good it is."""
+    """The verdict on one thing."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one thing, and what to do about it, if something is to be done."""
+    """A finding about one thing, with advice if something must be done."""
 
     about: str
     verdict: Verdict
@@ -31,7 +31,7 @@ class Finding:
 
     @property
     def title(self) -> str:
-        """What it is about, for people; programs know a connection by `WAY_TO`."""
+        """The subject of the finding, for people. Programs recognise a connection by `WAY_TO`."""
         to = self.about.removeprefix(WAY_TO)
         return f"{to} connection" if self.is_of_connection else self.about
 

@@ -1,4 +1,4 @@
-"""The mode of everybody, and what it and people keep from being sent, as problems."""
+"""The problems of modes: files that wait for a mode, or for a person."""
 
 from datetime import datetime
 
@@ -13,12 +13,12 @@ from gitpip.store.status.publishing_pause import PersonsPause
 
 
 async def overall_mode(transaction: Transaction, settings: Settings) -> PublishingMode:
-    """The mode of everybody who has no other."""
+    """Return the mode of everybody without another one."""
     return publishing_mode(settings.publishing, await publishing_settings.values(transaction))
 
 
 def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:
-    """A person's pause: it is no fault, and it says so who can end it."""
+    """Return the problem of a person's pause. It is not a fault, and says who can end it."""
     end = until(pause.until, now) if pause.until else "until someone resumes it"
     why = f": {said(pause.reason)}" if pause.reason else "."
     return Problem(
@@ -31,7 +31,7 @@ def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:
 
 
 async def problems(transaction: Transaction, overall: PublishingMode) -> list[Problem]:
-    """What waits though nothing is wrong: in a dry run, and of paused users."""
+    """Return what waits though nothing is wrong: in a dry run, and of paused users."""
     waiting = await kept_back.counts(transaction, overall)
     found = []
     if overall is PublishingMode.DRY_RUN:

@@ -1,6 +1,6 @@
-"""A problem as data: what kind it is, how bad, since when, and what helps.
+"""A problem as data: its kind, its severity, since when it exists, and what helps.
 
-The page, the API, the commands and the metrics all show these; nobody reads a sentence to learn
+The page, the API, the commands and the metrics all show problems. No code reads a sentence to learn
 what is wrong.
 """
 
@@ -14,22 +14,22 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status import pauses
 
 SHOWN_IN_SECONDS = timedelta(minutes=2)
-"""A time without seconds says too little of what is over sooner."""
+"""The age below which a time is shown with seconds: without them it says too little."""
 
 
 class Severity(StrEnum):
-    """How bad a problem is, worst first."""
+    """The severity of a problem, worst first."""
 
     ERROR = "error"
-    """Something is not done until somebody acts."""
+    """Something is not done until a person acts."""
     WARNING = "warning"
-    """Something is late or at risk; it may pass without help."""
+    """Something is late or at risk. It may pass without help."""
     INFO = "info"
-    """Work that goes on as it should, and is not done yet."""
+    """Work that proceeds as it should, and is not done yet."""
 
 
 class ProblemKind(StrEnum):
-    """What can be wrong; among equally severe problems, the first here is shown first."""
+    """The kinds of problems. Of equally severe problems, the first one here is shown first."""
 
     NO_WORKER = "no-worker"
     UNHEALTHY = "unhealthy"
@@ -99,39 +99,41 @@ class ProblemKind(StrEnum):
 
 
 class Act(StrEnum):
-    """What helps against a problem."""
+    """The acts that help against a problem."""
 
     TRY_NOW = "try-now"
-    """End the pause: one request is made, and it pauses again if that is refused."""
+    """End the pause. One request is made, and publishing or watching pauses again if it is
+    refused."""
     RETRY_FAILED = "retry-failed"
-    """Send what was refused once more, after mending the reason, or skip it."""
+    """Send again what was refused, after its reason was corrected, or skip it."""
     CHANGE_SETTINGS = "change-settings"
-    """Choose something else in the publishing settings, or make it in Pipedrive."""
+    """Choose another value in the publishing settings, or make what is missing in Pipedrive."""
     CHANGE_RULES = "change-rules"
     """Change or remove a rule on what is published."""
     DECIDE_HELD = "decide-held"
-    """Say of each user whether all held files are published, those of the latest gists, or none."""
+    """Decide for each user whether all held files are published, those of the latest gists, or
+    none."""
     REVIEW_CREDENTIALS = "review-credentials"
-    """Look at each of these files, and approve or skip it."""
+    """Read each of these files, and approve or skip it."""
     RESUME_UNDO = "resume-undo"
-    """Let an undo go on, once its reason is mended; what failed can be acknowledged instead."""
+    """Resume an undo after its reason was corrected, or acknowledge what failed."""
     RESUME_REPAIR = "resume-repair"
     """Continue a repair, or start a service that does."""
     UPLOAD_AGAIN = "upload-again"
-    """Upload the file of an import again: who is tracked already is left unchanged."""
+    """Upload the file of an import again. Users who are tracked already are left unchanged."""
     REVIEW_AUDITS = "review-audits"
-    """Read why an audit or a search failed, and begin another."""
+    """Read why an audit or a search failed, and begin another one."""
     RETRY_NOTES = "retry-notes"
     """Bring the notes up to date once more."""
     REVIEW_USERS = "review-users"
-    """Look at these users: correct, pause or remove them, or check them now."""
+    """Review these users: correct, pause or remove them, or check them now."""
     RESUME_USERS = "resume-users"
     RESUME_PUBLISHING = "resume-publishing"
     """End a person's pause of publishing."""
     CHANGE_MODE = "change-mode"
     """Give everybody, or these users, another publishing mode."""
     CHANGE_TARGETS = "change-targets"
-    """Give these users another target, or mend theirs in Pipedrive."""
+    """Give these users another target, or correct theirs in Pipedrive."""
     ADD_USERS = "add-users"
     SET_GITHUB_TOKEN = "set-github-token"  # noqa: S105 - what to do
     SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do
@@ -139,7 +141,7 @@ class Act(StrEnum):
     SWITCH_ACCOUNT = "switch-account"
     """Let the rows belong to the account that is set, or set the former one again."""
     COMPARE = "compare"
-    """Compare everything with what is in Pipedrive once more."""
+    """Compare everything with Pipedrive once more."""
     MEND_SECRET_FILE = "mend-secret-file"  # noqa: S105 - what to do
     START_WORKER = "start-worker"
     RESTART = "restart"
@@ -153,54 +155,54 @@ PAUSES: Mapping[str, ProblemKind] = {
     pauses.PUBLISHING: ProblemKind.PUBLISHING_PAUSED,
     pauses.EXAMINING: ProblemKind.EXAMINING_PAUSED,
 }
-"""Which problem each pause is."""
+"""The kind of problem for each pause."""
 
 
 ACCOUNTS: Mapping[ProblemKind, Vendor] = {
     ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED: Vendor.PIPEDRIVE,
     ProblemKind.GITHUB_ACCOUNT_CHANGED: Vendor.GITHUB,
 }
-"""Which vendor's account each problem is about."""
+"""The vendor whose account each problem is about."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, or not done yet. Times are UTC."""
+    """One problem, or work that is not done yet. Times are UTC."""
 
     kind: ProblemKind
     severity: Severity
     described: str
-    """What happened, what it means, and what to do; a whole sentence or several."""
+    """The description: what happened, what it means, and what to do, in one or more sentences."""
     since: datetime | None = None
     count: int = 1
-    """How many users, files or parts have it."""
+    """The number of users, files or parts that have the problem."""
     act: Act | None = None
-    """What helps; None if it passes without help."""
+    """The act that helps, or None if it passes without help."""
     undo_id: int | None = None
-    """The undo that is to be resumed."""
+    """The undo to be resumed."""
     unreachable: bool = False
     """Whether a vendor can't be reached, which `gitpip doctor` looks into."""
 
     @property
     def sentence(self) -> str:
-        """What people read of it, everywhere but in the answer of `gitpip doctor`."""
+        """The text for people, everywhere but in the answer of `gitpip doctor`."""
         return f"{self.described} Run gitpip doctor." if self.unreachable else self.described
 
     @property
     def vendor(self) -> Vendor | None:
-        """The vendor whose account was changed, where the problem is that."""
+        """The vendor whose account was changed, if the problem is that."""
         return ACCOUNTS.get(self.kind)
 
     @property
     def pause(self) -> str | None:
-        """The name of the pause that this problem is or belongs to, to be given to `try_now`."""
+        """The name of the pause that this problem is or belongs to, for `try_now`."""
         if self.kind is ProblemKind.DEALS_DELAYED:
             return pauses.PUBLISHING
         return next((name for name, kind in PAUSES.items() if kind is self.kind), None)
 
 
 def worst_first(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """The problems in the order in which they are shown."""
+    """Return the problems in the order in which they are shown."""
     severities, kinds = list(Severity), list(ProblemKind)
     return tuple(
         sorted(
@@ -211,12 +213,12 @@ def worst_first(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 
 def count(number: int, thing: str, things: str | None = None) -> str:
-    """A number with what it counts, e.g. `1 user` or `1,200 users`."""
+    """Return a number with what it counts, such as `1 user` or `1,200 users`."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def until(time: datetime, now: datetime) -> str:
-    """How long something lasts that ends at `time` (UTC): `for 45 s`, or `until` a time."""
+    """Return how long something lasts that ends at `time` (UTC): `for 45 s`, or `until` a time."""
     left = time - now
     if left < SHOWN_IN_SECONDS:
         return f"for {max(math.ceil(left.total_seconds()), 1)} s"
@@ -224,15 +226,15 @@ def until(time: datetime, now: datetime) -> str:
 
 
 def people(number: int) -> str:
-    """A number of tracked users in the words of the pages, e.g. `1 person` or `1,200 people`."""
+    """Return a number of tracked users in the words of pages, such as `1,200 people`."""
     return count(number, "person", "people")
 
 
 def day_and_clock(time: datetime) -> str:
-    """A time (UTC) in a sentence: whole, so that pages can show it in the reader's own zone."""
+    """Return a time (UTC) for a sentence, complete, so that pages can show it in any time zone."""
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def said(words: str | None) -> str:
-    """Somebody else's words as the end of a sentence of ours, with one full stop."""
+    """Return words of others as the end of a sentence of ours, with one full stop."""
     return f"{' '.join((words or 'no reason was given').split()).rstrip('.')}."

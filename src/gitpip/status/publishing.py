@@ -1,4 +1,4 @@
-"""What is wrong with publishing: what was refused, hangs, or waits for too long."""
+"""The problems of publishing: files that were refused, hang, or wait for too long."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,25 +29,25 @@ from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
 SENT_WITHIN = timedelta(minutes=10)
-"""A file that is due is usually sent within seconds."""
+"""The time after which a due file is late: it is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
 DRIFT_SHOWN = timedelta(days=1)
 GOES_ON = frozenset({"activity_type", publishing_settings.REQUIRED})
-"""Another type is sent instead of one that is gone, and a deal may be made without what the account
-requires; without its stage it is not made."""
+"""The settings without which sending continues: another type is sent instead of one that is
+missing, and a deal may be made without a required field; without its stage it is not made."""
 WHERE_TO_SET = "Change it under Settings, or with gitpip publishing settings."
 LOOKS_TAKE = 10
-"""How long, in time-outs of a request, what is uncertain is looked for at most."""
+"""The longest time that an uncertain publication is searched for, in time-outs of a request."""
 
 
 @dataclass(frozen=True)
 class _Report:
-    """What is said of a trouble; `sentence` has the fields of `_fields`."""
+    """The text about a trouble. `sentence` has the fields of `_fields`."""
 
     severity: Severity
     thing: str
-    """What is counted."""
+    """The word for what is counted."""
     sentence: str
     act: Act | None = None
 
@@ -171,10 +171,10 @@ async def problems(
     goes_on: bool,
     mode: PublishingMode = PublishingMode.AUTOMATIC,
 ) -> Sequence[Problem]:
-    """Every problem of publishing.
+    """Return every problem of publishing.
 
     `request_timeout` is how long one request to Pipedrive may take. `goes_on` is False while
-    nothing is published: waiting is then no problem of its own. `mode` is that of everybody.
+    nothing is published: then waiting is not a problem of its own. `mode` is that of everybody.
     """
     found = {
         ProblemKind.PUBLICATIONS_FAILED: await troubles.publications_failed(transaction),
@@ -241,7 +241,7 @@ async def _delayed(
 
 
 async def _overdue(transaction: Transaction, now: datetime, mode: PublishingMode) -> Trouble:
-    """What waits for too long; what is from before its user was added may wait for its turn."""
+    """Return what waits for too long. Files from before their user was added may wait longer."""
     published = await troubles.last_published(transaction)
     stands_still = published is None or now - published > SENT_WITHIN
     return await troubles.publications_overdue(
@@ -256,14 +256,14 @@ def _problem(kind: ProblemKind, trouble: Trouble, now: datetime) -> Problem:
 
 
 def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
-    """The words of a sentence that depend on what is wrong."""
+    """Return the words of a sentence that depend on the trouble."""
     one, reason = trouble.count == 1, said(trouble.reason)
     return {
         "number": people(trouble.count) if thing == "person" else count(trouble.count, thing),
         "are": "is" if one else "are",
         "were": "was" if one else "were",
         "have": "has" if one else "have",
-        # What leads over to the example, which with one thing is that thing.
+        # The words before the example, which is the thing itself if there is only one.
         "such_as": ": " if one else ", e.g. ",
         "name": str(trouble.example),
         "example": f"{trouble.example}: {reason}",
@@ -277,7 +277,7 @@ def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
 async def unusable_settings(
     transaction: Transaction, given: Mapping[str, str]
 ) -> Sequence[Problem]:
-    """What an older or newer gitpip stored and this one can't use; the environment has `given`."""
+    """Return stored settings that this gitpip can't use; the environment sets those in `given`."""
     stored = await publishing_settings.stored(transaction)
     texts = {name: one.value for name, one in stored.items()}
     found = [one for one in effective(given, texts) if one.fault]
@@ -301,7 +301,7 @@ async def unusable_settings(
 
 
 def _interrupted(cut_short: Sequence[Repair]) -> Problem:
-    """Repairs that no process continues: a running service would have, within seconds."""
+    """Return the problem of repairs that no process continues, as a service does within seconds."""
     first = cut_short[0]
     gone = first.done + first.changed
     return Problem(
@@ -330,7 +330,7 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
 
 
 def _settings_refused(faults: Sequence[Fault]) -> Problem:
-    """What the account lacks of what publishing settings name."""
+    """Return the problem of what the account lacks of what publishing settings name."""
     waiting = [one for one in faults if one.name not in GOES_ON]
     first = (waiting or faults)[0]
     meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
@@ -396,7 +396,7 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
 
 
 AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON, HeldBecause.RULE})
-"""What is held for these reasons is held since somebody chose so: that is no trouble."""
+"""The reasons for holding that a person chose, so that they are no trouble."""
 WHY_HELD = {
     HeldBecause.FLOOD: "far more would have been sent at once than expected",
     HeldBecause.DAY_FLOOD: "far more of all people would have been sent within a day than expected",
@@ -408,7 +408,7 @@ WHY_HELD = {
 
 
 def _why_held(files: Mapping[HeldBecause, int]) -> str:
-    """The reasons, the gravest first, with numbers where there are several."""
+    """Return the reasons, the most serious first, with numbers if there are several."""
     if len(files) == 1:
         return WHY_HELD[next(iter(files))]
     return "; ".join(

@@ -1,4 +1,4 @@
-"""What the database said last about being ready, so that many probes ask it once."""
+"""The last answer of the database about being ready, so that many probes ask it once."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ from gitpip.status.recent import Recent
 from gitpip.store.database import Database
 
 DATABASE_TIMEOUT = timedelta(seconds=3)
-"""How long the database has for its answer."""
+"""The time that the database has for its answer."""
 ANSWER_KEPT_FOR = timedelta(seconds=1)
-"""How long its answer is given to others. `/ready` is open to all, and an answer of 429 would let
-a stranger behind the same address fail the supervisor's probes: so it is this that bounds what a
-flood can cost."""
+"""The time for which an answer is reused. `/ready` is open to all, and an answer of 429 would let a
+stranger behind the same address fail the supervisor's probes. So this time limits the cost of a
+flood."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the database said."""
+    """The answer of the database."""
 
     database: bool
-    """Whether it answered."""
+    """Whether the database answered."""
     migrations: bool
     """Whether its schema is in place."""
 
 
 class Readiness:
-    """Asks the database whether it is ready, one question at a time for all who want to know."""
+    """Asks the database whether it is ready, one question at a time for all callers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._answer = Recent(self._fresh, ANSWER_KEPT_FOR)
 
     async def ask(self) -> Answer:
-        """An answer that is at most `ANSWER_KEPT_FOR` old."""
+        """Return an answer that is at most `ANSWER_KEPT_FOR` old."""
         return await self._answer.read()
 
     async def _fresh(self) -> Answer:

@@ -1,4 +1,4 @@
-"""Reads, in one transaction, how the service is doing: every problem, worst first."""
+"""Reading the condition of the service in one transaction: every problem, worst first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,36 +38,36 @@ FOR_READERS = frozenset(
         ProblemKind.PUBLICATIONS_HELD,
     }
 )
-"""No fault, and yet why a gist is not found or not sent."""
+"""The kinds that are no fault, but explain why a gist is not found or not sent."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a process knows that the rows do not say."""
+    """The facts that a process knows and the rows do not hold."""
 
     settings: Settings
     secret_faults: Sequence[str] = ()
     """A sentence for each secret file that can't be used."""
     ailments: Sequence[str] = ()
-    """What `/health` of this process says."""
+    """The sentences of this process's `/health`."""
     scheduler_is_alive: bool | None = None
     """None in a process that does not watch and publish."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """How the service is doing. Times are UTC."""
+    """The condition of the service. Times are UTC."""
 
     problems: tuple[Problem, ...]
-    """Worst first."""
+    """The problems, worst first."""
     complete_until: datetime | None
-    """No gist that was public before was missed of any user; None if that is unknown."""
+    """The time before which no user's public gist was missed; None if that is unknown."""
     pauses: Mapping[str, Pause]
     instances: tuple[Instance, ...] = field(default=())
     furthest_behind: FurthestBehind | None = None
-    """Who holds that time back, if something is in the way."""
+    """The user who is furthest behind, if an unreadable gist or the like delays that time."""
     works: bool = True
-    """Whether some process watches and publishes."""
+    """Whether any process watches and publishes."""
     persons_pause: PersonsPause | None = None
     """A person's pause of publishing."""
     mode: PublishingMode = PublishingMode.AUTOMATIC
@@ -75,12 +75,12 @@ class Condition:
 
     @property
     def all_good(self) -> bool:
-        """Whether there is nothing to say but that everything was found and published."""
+        """Whether everything was found and published, with nothing else to say."""
         return not self.problems
 
     @property
     def for_readers(self) -> tuple[Problem, ...]:
-        """What readers of gists should know, worst first: no work that goes on as it should."""
+        """The problems that readers of gists should know, worst first, without work in progress."""
         return tuple(
             problem
             for problem in self.problems
@@ -89,12 +89,12 @@ class Condition:
 
     @property
     def severity(self) -> Severity | None:
-        """The severity of the worst problem; None if there is none."""
+        """The severity of the worst problem, or None."""
         return self.problems[0].severity if self.problems else None
 
     @property
     def sentence(self) -> str:
-        """The worst problem, and how many more there are; or that all is good."""
+        """The worst problem and the number of others, or that all is good."""
         if not self.problems:
             time = self.complete_until
             up_to = f" up to {day_and_clock(time)}" if time else ""
@@ -105,10 +105,10 @@ class Condition:
         return f"{first.sentence} And {more} more." if more else first.sentence
 
     def publishing_due(self, due: datetime | None, *, sends: bool = True) -> datetime | None:
-        """The earliest time at which what is due at `due` can be sent; None where nobody can tell.
+        """Return the earliest time at which what is due at `due` can be sent; None if unknown.
 
         That is not before the end of any pause, a person's or our own. Without `sends`, it is only
-        looked for in Pipedrive.
+        searched for in Pipedrive.
         """
         if due is None or (self.persons_pause and self.persons_pause.until is None):
             return None
@@ -119,7 +119,7 @@ class Condition:
         return max([due, *ends])
 
     def due_of(self, publication: Publication) -> datetime | None:
-        """When the next step of a publication can come; None where nobody can tell."""
+        """Return when the next step of a publication can come, or None if that is unknown."""
         match publication.state:
             case PublicationState.PENDING if publication.user_state is UserState.PAUSED:
                 return None
@@ -134,22 +134,22 @@ class Condition:
                 return publication.due_at
 
     def check_due(self, user: User) -> datetime | None:
-        """The earliest time at which a user is checked again; None for one who is paused."""
+        """Return when a user is checked again at the earliest, or None for a paused user."""
         if user.state is UserState.PAUSED:
             return None
         ends = [self.pauses[name].until for name in pauses.STOPS_WATCHING if name in self.pauses]
         return max([user.next_check_at, *ends])
 
     def held_up(self, name: str) -> Problem | None:
-        """What keeps `pauses.PUBLISHING` or `pauses.WATCHING` from going on, if anything."""
+        """Return the problem that stops `pauses.PUBLISHING` or `pauses.WATCHING`, or None."""
         return next((problem for problem in self.problems if problem.kind in STOPS[name]), None)
 
 
 def tokens_known(running: Sequence[Instance], surroundings: Surroundings) -> Tokens:
-    """The tokens that the work is done with.
+    """Return the tokens with which the work is done.
 
-    A process that does not work itself can have others than those that do: a command is often run
-    in a shell without any.
+    A process that does not work can have others than those that do: a command is often run in a
+    shell without any.
     """
     settings = surroundings.settings
     own = Tokens(settings.github_token is not None, settings.pipedrive_token is not None)
@@ -183,7 +183,7 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 
 
 async def capacity(transaction: Transaction, surroundings: Surroundings, now: datetime) -> int:
-    """How many users GitHub's limits let be checked in each interval."""
+    """Return how many users GitHub's limits allow to be checked in each interval."""
     settings = surroundings.settings
     running = await instances.running(transaction, now)
     return await budgets.capacity_now(
@@ -196,7 +196,7 @@ async def capacity(transaction: Transaction, surroundings: Surroundings, now: da
 
 
 async def read(transaction: Transaction, surroundings: Surroundings, now: datetime) -> Condition:
-    """Every problem at `now` (UTC)."""
+    """Return every problem at `now` (UTC)."""
     stopped = await read_stops(transaction, surroundings, now)
     known = await schedule.completeness(transaction)
     stops = {problem.kind for problem in stopped.problems}
@@ -259,7 +259,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
 async def read_stops(
     transaction: Transaction, surroundings: Surroundings, now: datetime
 ) -> Condition:
-    """Only what keeps watching or publishing from going on: cheap, whatever waits."""
+    """Return only what stops watching or publishing, which is cheap to read however much waits."""
     current = await pauses.pauses_now(transaction, now)
     running = await instances.running(transaction, now)
     works = surroundings.scheduler_is_alive is not None or any(one.works for one in running)
@@ -320,7 +320,7 @@ MEANWHILE = {
 
 
 def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Problem:
-    """The problem that a pause is; `checks` tells whether users are checked meanwhile."""
+    """Return the problem of a pause; `checks` says whether users are checked in the meantime."""
     act, severity = watching.help_for(name, pause.cause)
     meanwhile = MEANWHILE.get(name, "")
     if name == pauses.SWEEPING and checks:

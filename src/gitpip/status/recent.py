@@ -1,4 +1,4 @@
-"""What was read a moment ago, given to all who ask for it, so that it is read once for them."""
+"""A cache for expensive reads: a recent result is given to all callers, so that it is read once."""
 
 import asyncio
 import time
@@ -10,17 +10,17 @@ Read = TypeVar("Read")
 
 
 class Recent(Generic[Read]):
-    """Reads by `fresh`, one reading at a time, and keeps what it gave for `kept_for`."""
+    """Reads by `fresh`, one at a time, and keeps the result for `kept_for`."""
 
     def __init__(self, fresh: Callable[[], Awaitable[Read]], kept_for: timedelta) -> None:
         self._fresh = fresh
         self._kept_for = kept_for.total_seconds()
         self._reading = asyncio.Lock()
         self._last: tuple[Read, float] | None = None
-        """What was read, and until when it is kept, on the monotonic clock."""
+        """The result, and the end of the time for which it is kept, on the monotonic clock."""
 
     async def read(self) -> Read:
-        """What was read at most `kept_for` ago. Raises what `fresh` raises."""
+        """Return a result that is at most `kept_for` old. Raises what `fresh` raises."""
         async with self._reading:
             if self._last is None or time.monotonic() >= self._last[1]:
                 value = await self._fresh()

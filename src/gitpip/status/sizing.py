@@ -1,4 +1,4 @@
-"""What a number of users and gists will cost at both vendors and on disk, without I/O.
+"""The costs of a number of users and gists at both vendors and on disk, without I/O.
 
 Costs are those of the vendors' documents and of `docs/benchmarks.md`; what the vendors charge is
 the same for everybody, so nothing here is asked of them.
@@ -31,25 +31,25 @@ from gitpip.validation import any_of
 PLANS: Final[Mapping[str, int]] = {"lite": 1, "growth": 2, "premium": 5, "ultimate": 7}
 """Pipedrive's plans, with the factor of the daily budget."""
 UNCERTAIN: Final = 0.01
-"""The part of the files that are assumed to be looked for, a list for each."""
+"""The share of files assumed to be searched for, with a list for each."""
 COMPARISONS_A_DAY: Final = timedelta(days=1) / SELDOM
-"""Before something new is sent, gitpip reads what is in Pipedrive, at most this often."""
+"""The most comparisons a day: before something new is sent, gitpip reads what is in Pipedrive."""
 HOUR: Final = timedelta(hours=1)
 FEED_REQUESTS: Final = 60
-"""The public feed is read once a minute."""
+"""The requests an hour for the public feed, which is read once a minute."""
 REQUESTS_A_GIST: Final = 2
-"""The owner's list, and the contents."""
+"""The requests for a new gist: the owner's list, and the contents."""
 ROWS_OF_A_FILE: Final = 2_000
-"""Bytes of a file's rows and their indexes: measured on SQLite, with 190 files."""
+"""The bytes of a file's rows and their indexes, measured on SQLite with 190 files."""
 COPIES_OF_CONTENT: Final = 2
-"""The text, and the index of the search, at most."""
+"""The most copies of a content: the text, and the index of the search."""
 FEED_FRESHNESS: Final = timedelta(minutes=1)
-"""95 of 100 new gists are in the CRM by then (`benchmarks.freshness`)."""
+"""The time by which 95 of 100 new gists are in the CRM (`benchmarks.freshness`)."""
 MOST: Final = 10**9
 
 
 class GitHubToken(StrEnum):
-    """How GitHub is asked."""
+    """The kind of token for GitHub."""
 
     CLASSIC = "classic"
     """GraphQL checks 100 users for a point."""
@@ -61,18 +61,18 @@ class GitHubToken(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is planned. Raises InvalidInput, with the field, where a value makes no sense."""
+    """A plan. Raises InvalidInput, with the field, if a value makes no sense."""
 
     users: int
     gists_per_day: float
-    """Of all users together."""
+    """The number of all users' gists together."""
     pipedrive_plan: str = "lite"
     seats: int = 1
     check_interval: timedelta = timedelta(hours=3)
     files_per_gist: float = 1.5
     bytes_per_file: int = 3_000
     backlog: int = 0
-    """Files that wait already, such as the past of the users."""
+    """The files that wait already, such as those of the users' past."""
     github_token: str = GitHubToken.CLASSIC
 
     def __post_init__(self) -> None:
@@ -100,38 +100,40 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Sizing:
-    """What follows from what is planned."""
+    """The consequences of a plan."""
 
     github_points_per_hour: float
-    """Points of GraphQL; only a classic token spends any."""
+    """The points of GraphQL. Only a classic token uses any."""
     github_points_percent: float
     github_requests_per_hour: float
-    """Of REST: new gists and the public feed; without a classic token also one for each check."""
+    """The requests of REST: new gists and the public feed; without a classic token also one for
+    each check."""
     github_requests_percent: float
-    """Of 5,000, or of 60 without a token."""
+    """The percentage of 5,000 requests, or of 60 without a token."""
     shortest_interval_seconds: float | None
-    """In which all users can be checked; None where new gists take all requests."""
+    """The shortest interval in which all users can be checked; None if new gists take all
+    requests."""
     files_per_day: float
     tokens_per_day: float
     tokens_percent: float
-    """Of the daily budget of the plan."""
+    """The percentage of the plan's daily budget."""
     tokens_of_plan: int
     tokens_once: int
-    """For a deal for each user."""
+    """The tokens for a deal for each user."""
     backlog_days: float | None
-    """How long the backlog and the deals take beside the new files; None where they never end."""
+    """The days for the backlog and the deals beside the new files; None if they never end."""
     bytes_per_year: float
     freshness_p95_seconds: float | None
-    """How old a new gist is when it is in the CRM, by the public feed; None beyond a limit."""
+    """The age of a new gist when it reaches the CRM, by the public feed; None beyond a limit."""
     found_within_seconds: float
-    """What the public feed misses is found by then."""
+    """The time by which gists are found that the public feed misses."""
     warnings: tuple[str, ...]
-    """What does not fit, with what would."""
+    """The limits that are exceeded, with what would suffice."""
 
 
 @dataclass(frozen=True)
 class _GitHubCosts:
-    """What GitHub is asked in an hour, and how soon it can be asked about everybody again."""
+    """The requests to GitHub in an hour, and the shortest time to ask about everybody again."""
 
     points: float
     requests: float
@@ -149,7 +151,7 @@ def _github(wanted: Wanted) -> _GitHubCosts:
         points = wanted.users / MOST_USERS_A_POINT * (HOUR / wanted.check_interval)
         fastest = HOUR * (wanted.users / MOST_USERS_A_POINT / POINTS)
         return _GitHubCosts(points, beside, most, _shortest(fastest), reads_feed)
-    # A list that is unchanged costs a token nothing, which is not counted on.
+    # A token does not pay for an unchanged list, but the plan does not rely on that.
     checks = wanted.users * (HOUR / wanted.check_interval)
     left = most - beside
     fastest_by_rest = _shortest(HOUR * (wanted.users / left)) if left > 0 else None
@@ -161,10 +163,10 @@ def _shortest(fastest: timedelta) -> timedelta:
 
 
 def sizing(wanted: Wanted) -> Sizing:
-    """Everything that follows from a plan."""
+    """Return all consequences of a plan."""
     github = _github(wanted)
     files = wanted.gists_per_day * wanted.files_per_gist
-    # Once for each gist it is asked what became of its user's deal.
+    # Once for each gist, Pipedrive is asked about its user's deal.
     looks = wanted.gists_per_day * LOOK_TOKENS
     compared = min(wanted.gists_per_day, COMPARISONS_A_DAY) * LIST_TOKENS
     tokens = files * (ACTIVITY_TOKENS + UNCERTAIN * LIST_TOKENS) + looks + compared
@@ -241,7 +243,7 @@ def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
 
 
 def _larger(wanted: Wanted, tokens: float) -> str:
-    """The smallest plan that is enough with the same seats, if one is."""
+    """Return the smallest plan that suffices with the same seats, or an empty text."""
     for plan, factor in PLANS.items():
         if tokens <= DAILY_TOKENS * factor * wanted.seats:
             return f", or the plan {plan},"

@@ -1,4 +1,4 @@
-"""A plan for more users and gists as people read it, beside what there is."""
+"""The rows of a plan for more users and gists, for people, beside the present numbers."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from gitpip.store.status.today import Today
 
 
 class SizingRow(NamedTuple):
-    """One thing that costs; what is not known is empty."""
+    """One cost. Unknown values are empty."""
 
     name: str
     planned: str
@@ -16,7 +16,7 @@ class SizingRow(NamedTuple):
 
 
 def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]:
-    """What is planned beside what there is, a row for each thing that costs."""
+    """Return a row for each cost, with the plan beside the present numbers."""
     budgets = {
         budget.name: f"{budget.total - budget.remaining:,} of {budget.total:,} used"
         for budget in (present.budgets if present else ())
@@ -87,7 +87,7 @@ def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple
 
 
 def _short(number: float) -> str:
-    """A number with one decimal, as long as that tells anything."""
+    """Return a number with one decimal, if that is significant."""
     return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"  # noqa: PLR2004
 
 

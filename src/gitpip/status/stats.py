@@ -1,4 +1,4 @@
-"""What the rows say in numbers, which is the same in every process; read now and then."""
+"""The numbers in the rows, which are the same for every process and read now and then."""
 
 import asyncio
 import time
@@ -22,23 +22,24 @@ from gitpip.store.users.schedule import Freshness
 
 SHORTEST_CACHE = timedelta(seconds=5)
 SHARE = 0.05
-"""How much of the time the database is asked for these numbers, at most."""
+"""The largest part of the time in which the database is asked for these numbers."""
 READING_LIMIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What the rows said at one time. Times are UTC."""
+    """The numbers in the rows at one time. Times are UTC."""
 
     at: datetime
     users: Mapping[UserState, int]
     freshness: Freshness
     publications: Mapping[PublicationState, int]
     next_due: datetime | None
-    """When the next publication is due; None where none is, also while a person paused it."""
+    """The time at which the next publication is due, or None if none is due or a person paused
+    publishing."""
     paused: frozenset[str]
     problems: Mapping[ProblemKind, int]
-    """How many users, files or parts have each kind of problem."""
+    """The number of users, files or parts with each kind of problem."""
     instances: int
     last_check: datetime | None
     public_feed: PublicFeedState | None
@@ -56,7 +57,7 @@ class StatsReader:
         self._stale_at = 0.0
 
     async def read(self) -> Stats | None:
-        """What the rows said lately; None if the database gives no answer."""
+        """Return the latest numbers, or None if the database does not answer."""
         async with self._reading:
             started = time.monotonic()
             if started >= self._stale_at:
@@ -79,7 +80,7 @@ class StatsReader:
                     users=await users.count(transaction),
                     freshness=await schedule.freshness(transaction),
                     publications=await publications.count(transaction),
-                    # A pause of gitpip's own is a trouble that an alert is to tell of.
+                    # A pause of gitpip's own is a trouble that an alert should report.
                     next_due=None if condition.persons_pause else due,
                     paused=frozenset(condition.pauses),
                     problems={problem.kind: problem.count for problem in condition.problems},

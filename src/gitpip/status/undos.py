@@ -1,4 +1,4 @@
-"""What is wrong with undos: what stopped, what could not be deleted, and what goes on."""
+"""The problems of undos: what stopped, what could not be deleted, and what is in progress."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from gitpip.store.visibility import without_removed
 
 
 async def problems(transaction: Transaction) -> Sequence[Problem]:
-    """The undos that wait for a person, and those that go on."""
+    """Return the undos that wait for a person, and those in progress."""
     unfinished = await undos.unfinished(transaction)
     found = []
     if stopped := [one for one in unfinished if one.stopped_at is not None]:
@@ -83,6 +83,6 @@ def _under_way(going: Sequence[Undo], retried: Retried | None) -> Problem:
 
 
 def _number_of(number: int, thing: str, things: str, deals: int) -> str:
-    """How many things and deals, e.g. `2 files and 1 deal`."""
+    """Return the numbers of things and deals, such as `2 files and 1 deal`."""
     each = ((number, thing, things), (deals, "deal", "deals"))
     return " and ".join(count(*one) for one in each if one[0])

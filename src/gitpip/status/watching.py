@@ -1,4 +1,4 @@
-"""What is wrong with watching: users who can't be read, are late, or are too many."""
+"""The problems of watching: users who can't be read, are late, or are too many."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,23 +24,24 @@ from gitpip.store.users import users
 from gitpip.store.users.schedule import Completeness
 
 SHORTEST_DELAY = timedelta(minutes=5)
-"""Nobody is called late who is less late than that."""
+"""The delay below which no user counts as late."""
 LONGEST_FIRST_CHECK = timedelta(hours=1)
-"""A new user who was not checked completely after that is worth a warning."""
+"""The time after which a new user without a complete check is worth a warning."""
 CHECK_BEGINS_WITHIN = timedelta(minutes=2)
-"""A requested check begins within seconds; one that a dead process left is taken over as soon."""
+"""The time within which a requested check begins: usually seconds. One left by a dead process is
+taken over as soon."""
 FEED_FAILS_FOR = timedelta(minutes=10)
-"""A few failures in a row are ordinary."""
+"""The time of failures after which the feed is a problem. A few failures in a row are ordinary."""
 
 
 @dataclass(frozen=True)
 class Watching:
-    """What the problems of watching are read from."""
+    """The data from which the problems of watching are read."""
 
     transaction: Transaction
     now: datetime
     interval: timedelta
-    """Between two checks of a user without an own interval."""
+    """The time between two checks of a user without an interval of their own."""
     pauses: Mapping[str, Pause]
     works: bool
     has_token: bool
@@ -53,12 +54,12 @@ class Watching:
 
     @property
     def delay(self) -> timedelta:
-        """How late a check may be."""
+        """The delay that a check may have."""
         return max(SHORTEST_DELAY, self.interval / 4)
 
 
 def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
-    """What helps against a pause, and how severe it is."""
+    """Return the act that helps against a pause, and the pause's severity."""
     match cause:
         case PauseCause.CREDENTIAL if name == pauses.SWEEPING:
             # REST accepts the token, so users are still checked.
@@ -78,7 +79,7 @@ def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
 
 
 async def problems(watching: Watching, known: Completeness, *, capacity: int) -> Sequence[Problem]:
-    """Every problem of watching; somebody must be tracked."""
+    """Return every problem of watching. At least one user must be tracked."""
     rows = watching.transaction
     found: list[tuple[Trouble, Callable[[Trouble], Problem]]] = [
         (await troubles.users_unavailable(rows), _unavailable),
@@ -233,7 +234,10 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
 
 
 async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem]:
-    """Problems of the public feed, which only makes things faster: the checks find everything."""
+    """Return the problems of the public feed.
+
+    The feed only makes things faster: the checks find everything.
+    """
     state = await public_feed.status(watching.transaction) if watching.reads_feed else None
     if state is None:
         return ()

@@ -1,4 +1,4 @@
-"""The templates that a subject, a note and a deal's title are made by, without I/O.
+"""The templates of subjects, notes and deal titles, without I/O.
 
 They are Jinja templates of a small language: `language.py` refuses everything that it does not
 name, so that a template that was accepted can't fail, take long or leave out what we add.

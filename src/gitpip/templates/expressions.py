@@ -1,4 +1,4 @@
-"""What expressions may be in a template: each has a type and a cost before it first runs."""
+"""The expressions that a template may hold: each has a type and a cost before it first runs."""
 
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -10,7 +10,7 @@ from gitpip.templates.safe_text import UNSAFE, UNSEEN
 from gitpip.templates.variables import VARIABLES, Kind, Type
 
 FILTER_STEPS = 20
-"""How many steps a filter or a concatenation counts: it goes over a whole text."""
+"""The steps of a filter or a concatenation, which processes a complete text."""
 _DEEPEST = 30
 _MOST_OPERANDS = 20
 _LARGEST_NUMBER = 10**9
@@ -29,7 +29,7 @@ _REFUSED: dict[type[nodes.Node], str] = {
 
 
 class Refused(Exception):
-    """A template holds what it must not; `line` says where."""
+    """A template holds something that is not allowed; `line` says where."""
 
     def __init__(self, line: int, message: str) -> None:
         self.line = line
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 def refuse(node: nodes.Node) -> NoReturn:
-    """Refuse a node that a template can't have."""
+    """Refuse a node that is not allowed in a template."""
     known = next((text for type_, text in _REFUSED.items() if isinstance(node, type_)), None)
     raise Refused(
         node.lineno,
@@ -58,7 +58,7 @@ class Scope:
     depth: int = 0
 
     def deeper(self, line: int) -> "Scope":
-        """The scope of an inner expression. Raises Refused, with the `line`, if it is too deep."""
+        """Return the scope of an inner expression. Raises Refused with `line` if it is too deep."""
         if self.depth == _DEEPEST:
             raise Refused(line, f"more than {_DEEPEST} things are in one another")
         return replace(self, depth=self.depth + 1)
@@ -66,7 +66,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Checked:
-    """An expression's type, and how many steps it takes."""
+    """The type of an expression, and its number of steps."""
 
     type: Type
     steps: int = 1
@@ -78,10 +78,10 @@ class Expressions:
 
     kind: Kind
     uses: set[str] = field(default_factory=set)
-    """The variables that were met."""
+    """The variables that were used."""
 
     def check(self, node: nodes.Node, scope: Scope) -> Checked:
-        """The type and the cost of an expression. Raises Refused."""
+        """Return the type and the cost of an expression. Raises Refused."""
         scope = scope.deeper(node.lineno)
         match node:
             case nodes.Const():
@@ -107,7 +107,7 @@ class Expressions:
         return checked
 
     def known(self, type_: Type | None = None) -> list[str]:
-        """The variables of this kind of template, or those of a type."""
+        """Return the variables of this kind of template, or those of a type."""
         return [
             name
             for name, variable in VARIABLES.items()
@@ -214,7 +214,7 @@ def _comparable(left: Type, how: str, right: Type) -> bool:
 
 
 def path_of(node: nodes.Expr) -> str:
-    """A name as it is written: `gist.url`. Raises Refused."""
+    """Return a name as it is written, such as `gist.url`. Raises Refused."""
     if isinstance(node, nodes.Name):
         return node.name
     if isinstance(node, nodes.Getattr):
@@ -238,7 +238,7 @@ def _constant(node: nodes.Const) -> Type:
 
 
 def check_characters(text: str, line: int) -> None:
-    """Refuse a text of the template with characters that show nothing."""
+    """Refuse a text of the template with invisible characters."""
     found = UNSAFE.search(text) or UNSEEN.search(text)
     if found:
         line += text[: found.start()].count("\n")

@@ -1,4 +1,4 @@
-"""What templates can do with a value: the filters, with the types that they take and give."""
+"""The filters of templates, with the types that they accept and return."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _DIRECTIVES = "YmdHMSyjaAbB%"
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter: what it takes and gives, and its argument, if it has one."""
+    """A filter: the types that it accepts and returns, and its argument, if it has one."""
 
     run: Callable[..., str | int]
     takes: tuple[Type, ...]
@@ -25,7 +25,7 @@ class Filter:
     argument: Type | None = None
     needs_argument: bool = False
     fault: Callable[[str | int], str | None] | None = None
-    """What is wrong with an argument, if anything; None where it may be a variable."""
+    """A function that returns the fault of an argument, or None; None if it may be a variable."""
 
 
 def _upper(text: str) -> str:
@@ -138,4 +138,4 @@ FILTERS: Mapping[str, Filter] = {
         argument=Type.TEXT,
     ),
 }
-"""Every filter; Jinja's own are not there."""
+"""All filters. Jinja's own are not available."""

@@ -1,8 +1,8 @@
-"""What a template may hold, decided before it first runs.
+"""The language of templates: what one may hold, decided before it first runs.
 
-Jinja's sandbox alone lets a template fail, loop for minutes and make megabytes. Here every node has
-a cost, every expression a type, and what is not named is refused: so a template that was accepted
-can't fail on any gist, and takes at most STEPS steps.
+With Jinja's sandbox alone, a template can fail, loop for minutes and make megabytes. Here every
+node has a cost, every expression has a type, and everything not named is refused: so a template
+that was accepted can't fail on any gist, and takes at most STEPS steps.
 """
 
 import re
@@ -23,16 +23,16 @@ from gitpip.templates.markup import MarkupFault, opened
 from gitpip.templates.variables import MOST_ITEMS, VARIABLES, Kind, Type
 
 STEPS = 60_000
-"""The most steps that a template may take; a step takes some microseconds at the worst."""
+"""The most steps of a template. A step takes some microseconds in the worst case."""
 _NESTED_LOOPS = 2
 _TITLE_TEXT = 100
 _LOGIN_HERE = "\0"
-"""Stands for the login in a title; no template can hold this character."""
+"""The character that stands for the login in a title. No template can hold it."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a template uses, and how many steps it takes at most."""
+    """The variables that a template uses, and the most steps that it takes."""
 
     uses: frozenset[str]
     steps: int
@@ -43,18 +43,18 @@ class _Block(Scope):
     """The surroundings of a node."""
 
     tags: tuple[str, ...] = ()
-    """The HTML tags that are open around it."""
+    """The HTML tags that are open around the node."""
 
 
 @dataclass
 class _Cost:
     steps: int = 0
     contents: int = 0
-    """How often the content is shown, at most."""
+    """The most times that the content is shown."""
 
 
 def check(template: nodes.Template, kind: Kind) -> Found:
-    """What a template uses and costs. Raises Refused."""
+    """Return what a template uses and costs. Raises Refused."""
     checker = _Checker(kind)
     cost = checker.body(template.body, _Block())
     if kind is Kind.DEAL_TITLE:
@@ -81,7 +81,7 @@ class _Checker:
         return self._expressions.uses
 
     def body(self, body: Sequence[nodes.Node], block: _Block) -> _Cost:
-        """What the nodes of a block cost together; its tags are closed in it."""
+        """Return the cost of the nodes of a block together; its tags are closed in it."""
         cost, inside, line = _Cost(), tuple[str, ...](), 1
         for node in body:
             line = node.lineno
@@ -103,7 +103,7 @@ class _Checker:
     def _part(
         self, part: nodes.Expr, block: _Block, inside: tuple[str, ...], cost: _Cost
     ) -> tuple[str, ...]:
-        """Add the cost of a part of the output; give the tags that are open after it."""
+        """Add the cost of a part of the output; return the tags that are open after it."""
         cost.steps += 2
         if isinstance(part, nodes.TemplateData):
             return self._literal(part, block, inside)
@@ -175,7 +175,10 @@ def _inside(block: _Block, node: nodes.Node) -> _Block:
 
 
 def _check_title(template: nodes.Template) -> None:
-    """Two users' deals never have one title, nor one of them another's login: see `DealIndex`."""
+    """Refuse a title by which two users' deals could have one title, or one another's login.
+
+    See `DealIndex`.
+    """
     parts = [part for node in template.body for part in getattr(node, "nodes", (node,))]
     shown = "".join(
         part.data if isinstance(part, nodes.TemplateData) else _LOGIN_HERE for part in parts

@@ -1,4 +1,4 @@
-"""The HTML that a template of a note may hold: a few tags, each closed where it was opened."""
+"""The HTML that a template of a note may hold: a few tags, each closed in its own block."""
 
 import re
 
@@ -6,7 +6,8 @@ TAGS = (
     *("a", "b", "blockquote", "br", "code", "em", "h1", "h2", "h3", "hr", "i"),
     *("li", "ol", "p", "pre", "s", "strong", "u", "ul"),
 )
-"""Pipedrive does not document what it shows of a note; its editor makes text of these."""
+"""The accepted tags. Pipedrive does not document what it shows of a note; its editor makes text of
+these."""
 _EMPTY = ("br", "hr")
 _DEEPEST = 10
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)\s*(/?)>", re.IGNORECASE)
@@ -24,7 +25,7 @@ class MarkupFault(Exception):
 
 
 def opened(text: str, outside: tuple[str, ...], inside: tuple[str, ...]) -> tuple[str, ...]:
-    """Which tags are open after a literal text, from the outermost.
+    """Return the tags that are open after a literal text, from the outermost.
 
     `outside` are those open around the block that the text is in, `inside` those opened in it.
     Raises MarkupFault.
@@ -77,7 +78,7 @@ def _what_is_wrong(rest: str) -> str:
 
 
 def cut(text: str, room: int) -> str:
-    """The beginning of a template's output in `room` bytes, with every tag closed."""
+    """Return the beginning of a template's output in `room` bytes, with every tag closed."""
     whole = text.encode()
     if len(whole) <= room:
         return text

@@ -1,4 +1,4 @@
-"""Sample gists: templates are tried with them before they are used, and shown with them."""
+"""Sample gists, with which templates are tried before they are used, and shown."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ _CONTENT = "def greet(name):\n    return f'Hello, {name} & <friends>'\n"
 
 @dataclass(frozen=True)
 class Sample:
-    """A gist file that could be, and what is around it."""
+    """An invented gist file, and its surroundings."""
 
     name: str
     file: GistFile
@@ -66,4 +66,4 @@ SAMPLES = (
         Surroundings(_NAMES, "customer-42", tuple(f"tag-{number}" for number in range(10))),
     ),
 )
-"""From what is common to what is rare."""
+"""The samples, from common to rare."""

@@ -1,4 +1,4 @@
-"""Templates that were checked, and what they make of a file's values."""
+"""Checked templates, and their output for a file's values."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -22,21 +22,21 @@ TEMPLATE_LIMIT = 10_000
 """The most characters of a template."""
 
 NOTE_LIMIT = 100_000
-"""Pipedrive caps a note at 100 KB; in bytes of UTF-8, with a little to spare."""
+"""Pipedrive limits a note to 100 KB. This is in bytes of UTF-8, with a small reserve."""
 
 _CONTENT = "\0"
-"""Stands where the content goes: neither a template nor a value can hold this character."""
+"""The character in place of the content. Neither a template nor a value can hold it."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """What a template made: the text before and after the content, or all of it without one."""
+    """The output of a template: the text before and after the content, or all of it without one."""
 
     before: str
     after: str = ""
     shows_content: bool = False
     ended: bool = True
-    """False where it made more than was asked for, and was stopped."""
+    """Whether it ended. False if it made more than was requested, and was stopped."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Template:
     compiled: Compiled
 
     def fill(self, values: Values | Mapping[str, object], limit: int) -> Pieces:
-        """What it makes of these values, up to some `limit` of bytes."""
+        """Return the output for these values, up to some `limit` of bytes."""
         given = values if isinstance(values, Mapping) else _named(values)
         pieces: list[str] = []
         length, ended = 0, True
@@ -164,7 +164,7 @@ class Templates:
 
     @classmethod
     def of(cls, subject: str | None = None, note: str | None = None) -> "Templates":
-        """These templates, the built-in ones for None. Raises TemplateInvalid."""
+        """Return these templates, with the built-in ones for None. Raises TemplateInvalid."""
         return cls(
             compile_template(subject or SUBJECT, Kind.SUBJECT),
             compile_template(note or NOTE, Kind.NOTE),
@@ -172,7 +172,7 @@ class Templates:
 
     @property
     def uses(self) -> frozenset[str]:
-        """The variables that they need."""
+        """The variables that the templates need."""
         return self.subject.found.uses | self.note.found.uses
 
 
@@ -185,5 +185,5 @@ NOTE = """\
 {{- content -}}"""
 DEAL_TITLE = "{{ user.login }}"
 DEFAULTS = Templates.of()
-"""What is used where no template is set."""
+"""The templates that are used if none is set."""
 DEFAULT_DEAL_TITLE = compile_template(DEAL_TITLE, Kind.DEAL_TITLE)

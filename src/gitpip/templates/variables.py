@@ -1,4 +1,4 @@
-"""What a template can say of a gist file: the variables, their types, and their values."""
+"""The variables of templates about a gist file: their types and their values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from gitpip.model import GistFile
 from gitpip.templates.safe_text import in_a_line
 
 TEXT_LIMIT = 5_000
-"""How many characters of one value are shown."""
+"""The most characters of one value that are shown."""
 MOST_ITEMS = {
     "gist.files": 300,
     "activity.files": 50,
@@ -18,11 +18,11 @@ MOST_ITEMS = {
     "user.tags": 100,
     "remarks": 10,
 }
-"""How long each list can be; GitHub shows at most 300 files of a gist."""
+"""The longest list of each kind. GitHub shows at most 300 files of a gist."""
 
 
 class Kind(StrEnum):
-    """What a template makes."""
+    """The kind of text that a template makes."""
 
     SUBJECT = "subject"
     NOTE = "note"
@@ -30,12 +30,12 @@ class Kind(StrEnum):
 
     @property
     def field(self) -> str:
-        """The name of the setting, as errors have it."""
+        """The name of the setting, as in errors."""
         return f"{self.replace(' ', '_')}_template"
 
 
 class Type(Enum):
-    """What a value is, and so what can be done with it."""
+    """The type of a value, which decides what can be done with it."""
 
     TEXT = auto()
     NUMBER = auto()
@@ -116,12 +116,12 @@ VARIABLES: Mapping[str, Variable] = {
         Type.MARKUP, "the content, with a link to the rest where it had to be cut", _IN_NOTES
     ),
 }
-"""Every variable; the lists of the documentation and of error messages are made of it."""
+"""All variables, from which the lists of the documentation and of error messages are made."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is not in the file's own row; read only where a template uses it."""
+    """The values that are not in the file's own row, read only if a template uses them."""
 
     filenames: tuple[str, ...] = ()
     external_id: str = ""
@@ -171,7 +171,7 @@ class ActivityValues:
 
     @classmethod
     def of(cls, first: GistFile, others: Sequence[GistFile] = ()) -> Self:
-        """The values for an activity that holds these files."""
+        """Return the values for an activity that holds these files."""
         files = (first, *others)
         languages = dict.fromkeys(file.language[:200] for file in files if file.language)
         return cls(
@@ -183,7 +183,7 @@ class ActivityValues:
 
 @dataclass(frozen=True)
 class Values:
-    """What a template is filled with: each text in one line, none longer than TEXT_LIMIT."""
+    """The values for a template: each text in one line, none longer than TEXT_LIMIT."""
 
     gist: GistValues
     file: FileValues
@@ -196,14 +196,14 @@ class Values:
 def values_of(
     file: GistFile, around: Surroundings, *, revision: int = 1, remarks: tuple[str, ...] = ()
 ) -> Values:
-    """The values for a revision of a file."""
+    """Return the values for a revision of a file."""
     description = file.description or ""
     name, language = _text(file.filename), _text((file.language or "")[:200])
     return Values(
         gist=GistValues(
             id=_text(file.gist_id),
             url=_text(file.html_url),
-            # Without what is not seen, nothing would be left but the sign in its place.
+            # Without the invisible characters, only the signs in their place would remain.
             description=_text(description if description.strip() else ""),
             created_at=file.created_at,
             updated_at=file.updated_at,
@@ -224,7 +224,7 @@ def values_of(
         ),
         found_at=file.found_at,
         remarks=_texts(remarks, "remarks"),
-        # Made of what is clean already: a preview fills a template a thousand times.
+        # Made of cleaned values: a preview fills a template a thousand times.
         activity=ActivityValues((name,), (language,) if language else (), file.size),
     )
 

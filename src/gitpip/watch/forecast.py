@@ -1,4 +1,4 @@
-"""The forecast of a backfill: what tracking a user would publish at once."""
+"""The forecast of a backfill: what tracking a user would send at once."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

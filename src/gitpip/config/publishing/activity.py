@@ -1,4 +1,4 @@
-"""What an activity is: its type, whether it is done, its owner, due date and priority."""
+"""The settings of activities: type, whether it is done, owner, due date and priority."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,4 +1,4 @@
-"""What a deal that gitpip makes is: its pipeline, stage, owner, labels, value and custom fields."""
+"""The settings of deals that gitpip makes: pipeline, stage, owner, labels, value, custom fields."""
 
 import json
 import math
@@ -74,7 +74,7 @@ def _visible_to(text: str) -> str:
 
 
 def _custom_fields(text: str) -> Pairs:
-    """From a JSON object, or from lines like `Source=GitHub`."""
+    """Return the fields of a JSON object, or of lines such as `Source=GitHub`."""
     if text.strip().lower() in (NONE, ""):
         return ()
     pairs = _of_json(text) if text.lstrip().startswith("{") else _of_lines(text)
@@ -123,7 +123,7 @@ def _as_custom_fields(pairs: Pairs) -> str:
 
 @dataclass(frozen=True)
 class DealSettings:
-    """The fields of each deal that gitpip makes; a deal that is found stays as it is."""
+    """The fields of each deal that gitpip makes. A deal that is found is not changed."""
 
     deal_pipeline: str | None = setting(
         None,

@@ -1,4 +1,4 @@
-"""How a publishing setting is declared, once: group, meaning, default, and what it may be.
+"""The declaration of a publishing setting: group, meaning, default, and accepted values.
 
 A setting is a field of a frozen dataclass of its group: see `activity.py`. The name of the field is
 the name of the setting, and GITPIP_ with that name in capitals its environment variable.
@@ -13,16 +13,16 @@ from typing import Generic, TypeVar
 from gitpip.validation import any_of
 
 KEY = "publishing setting"
-"""Where a dataclass's field keeps its declaration, in its metadata."""
+"""The key of the declaration in the metadata of a dataclass's field."""
 NONE = "none"
-"""What stands for a value that is not set on purpose."""
+"""The word for a value that is not set on purpose."""
 LINE_LIMIT = 255
 
 Value = TypeVar("Value")
 
 
 class Group(StrEnum):
-    """What a setting is about; pages and documents list the settings by these, in this order."""
+    """The group of a setting. Pages and documents list the settings by group, in this order."""
 
     ACTIVITY = "activity"
     DEAL = "deal"
@@ -33,7 +33,7 @@ class Group(StrEnum):
 
     @property
     def heading(self) -> str:
-        """What pages call it."""
+        """The name of the group on pages."""
         return TITLES[self]
 
 
@@ -49,27 +49,27 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is known of a setting besides its name."""
+    """The declaration of a setting, besides its name."""
 
     group: Group
     label: str
-    """What pages call it."""
+    """The name of the setting on pages."""
     description: str
     parse: Callable[[str], object]
-    """The value that a text stands for. Raises ValueError with what is wrong, and what to use."""
+    """The function that parses a text. Raises ValueError with what is wrong, and what to use."""
     canonical: Callable[[str], str]
-    """The one spelling of what a text stands for. Raises ValueError as `parse`."""
+    """The function that returns the canonical spelling of a text. Raises ValueError as `parse`."""
     default: str
     """The default as a text."""
     allowed: Mapping[str, str]
-    """Every text that it may be, with what pages call it, where these are few; else empty."""
+    """The accepted texts with their names on pages, if these are few; otherwise empty."""
     lines: bool
     """Whether a value can have several lines."""
 
 
 @dataclass(frozen=True)
 class Kind(Generic[Value]):
-    """What values of a setting are, and how they are spelled."""
+    """The kind of a setting's values, and their spelling."""
 
     parse: Callable[[str], Value]
     """Raises ValueError with what is wrong, and what to use."""
@@ -83,7 +83,7 @@ class Kind(Generic[Value]):
 def setting(
     default: Value, kind: Kind[Value], *, group: Group, label: str, description: str
 ) -> Value:
-    """The field of a setting."""
+    """Declare the field of a setting."""
     declaration = Declaration(
         group,
         label,
@@ -98,7 +98,7 @@ def setting(
 
 
 def one_of(allowed: Mapping[str, str]) -> Kind[str]:
-    """One of these words, in any case; each with what pages call it."""
+    """Return the kind of these words, in any case, each with its name on pages."""
 
     def parse(text: str) -> str:
         chosen = text.strip().lower()
@@ -110,7 +110,7 @@ def one_of(allowed: Mapping[str, str]) -> Kind[str]:
 
 
 def one_line(text: str, *, example: str = "Sales") -> str:
-    """A text of one line that is not empty: the name or number of something in the CRM.
+    """Return a text of one line that is not empty: the name or id of something in the CRM.
 
     Raises ValueError, which gives the example.
     """
@@ -121,7 +121,7 @@ def one_line(text: str, *, example: str = "Sales") -> str:
 
 
 def whole_number(lowest: int, highest: int, *, example: int) -> Kind[int]:
-    """A whole number from `lowest` to `highest`; an error names the `example`."""
+    """Return the kind of whole numbers from `lowest` to `highest`; an error names the `example`."""
 
     def parse(text: str) -> int:
         if not re.fullmatch("[0-9]{1,18}", text.strip()) or not lowest <= int(text) <= highest:
@@ -134,7 +134,7 @@ def whole_number(lowest: int, highest: int, *, example: int) -> Kind[int]:
 def optional(
     parse: Callable[[str], Value], show: Callable[[Value], str] = str
 ) -> Kind[Value | None]:
-    """What `parse` reads, or None for the word `none`; `show` writes what `parse` reads."""
+    """Return the kind of what `parse` reads, or None for the word `none`; `show` writes it."""
     return Kind(
         lambda text: None if text.strip().lower() == NONE else parse(text),
         lambda value: NONE if value is None else show(value),

@@ -1,4 +1,4 @@
-"""Where new files go whose deal was won, lost, archived, deleted or merged in Pipedrive."""
+"""The settings for new files whose deal was won, lost, archived, deleted or merged."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ _OF_A_DEAL_THAT_IS_THERE = _answers(DriftAnswer.KEEP, DriftAnswer.NEW, DriftAnsw
 
 @dataclass(frozen=True)
 class DriftSettings:
-    """What follows where people close, archive, delete or merge the deal of a user."""
+    """The answers if people close, archive, delete or merge the deal of a user."""
 
     on_deal_won: DriftAnswer = setting(
         DriftAnswer.KEEP,
@@ -68,7 +68,7 @@ class DriftSettings:
     )
 
     def answer_to(self, drift: Drift) -> DriftAnswer:
-        """Where new files go after this."""
+        """Return where new files go after this drift."""
         return {
             Drift.WON: self.on_deal_won,
             Drift.LOST: self.on_deal_lost,

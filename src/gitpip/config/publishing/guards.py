@@ -1,4 +1,4 @@
-"""What is not published without a person, whatever the mode is: credentials, and floods."""
+"""The settings for what is never published without a person: credentials, and floods."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _words = one_of(
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """What becomes of files that look like they hold credentials, and of a day with too many."""
+    """The treatment of files that may hold credentials, and of a day with too many files."""
 
     credentials: CredentialsGuard = setting(
         CredentialsGuard.HOLD,

@@ -1,4 +1,4 @@
-"""How far publishing goes without a person."""
+"""The setting of the publishing mode: how far publishing goes without a person."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _words = one_of(
 
 @dataclass(frozen=True)
 class ModeSettings:
-    """The mode of every user who has none of their own."""
+    """The mode of every user without a mode of their own."""
 
     publishing_mode: PublishingMode = setting(
         PublishingMode.AUTOMATIC,

@@ -1,4 +1,4 @@
-"""Every publishing setting with its value, and where that comes from.
+"""The publishing settings with their values and sources.
 
 To add a setting, give the dataclass of its group a field; to add a group, a dataclass of its own
 that `PublishingPolicy` extends.
@@ -32,7 +32,7 @@ class PublishingPolicy(
 
 
 class Source(StrEnum):
-    """Where the value of a setting comes from."""
+    """The source of the value of a setting."""
 
     ENVIRONMENT = "environment"
     STORED = "stored"
@@ -41,7 +41,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class PublishingSetting:
-    """One setting as it is declared."""
+    """One setting, as it is declared."""
 
     name: str
     declaration: Declaration
@@ -60,7 +60,7 @@ class Effective:
     text: str
     source: Source
     fault: str | None = None
-    """Why what is stored does not count: an older gitpip may have stored it."""
+    """The reason why the stored value does not count: an older gitpip may have stored it."""
 
     @property
     def value(self) -> object:
@@ -70,7 +70,7 @@ class Effective:
 
 @cache
 def registry() -> Mapping[str, PublishingSetting]:
-    """Every setting by its name, group by group."""
+    """Return every setting by its name, group by group."""
     found = [
         PublishingSetting(each.name, declaration)
         for each in fields(PublishingPolicy)
@@ -85,7 +85,7 @@ def _group(one: PublishingSetting) -> Group:
 
 
 def effective(given: Mapping[str, str], stored: Mapping[str, str]) -> tuple[Effective, ...]:
-    """Every setting with its value.
+    """Return every setting with its value.
 
     `given` are the texts that the environment sets, checked at the start, and `stored` those of the
     database, both by the names of their settings.
@@ -106,12 +106,12 @@ def _effective(one: PublishingSetting, given: str | None, stored: Mapping[str, s
 
 
 def publishing_mode(given: Mapping[str, str], stored: Mapping[str, str]) -> PublishingMode:
-    """The mode of everybody alone; see `effective`."""
+    """Return only the mode of everybody; see `effective`."""
     one = registry()["publishing_mode"]
     return PublishingMode(_effective(one, given.get(one.name), stored).text)
 
 
 def policy_of(settings: tuple[Effective, ...]) -> PublishingPolicy:
-    """These values as one object."""
+    """Return these values as one object."""
     make: Callable[..., PublishingPolicy] = PublishingPolicy
     return make(**{each.setting.name: each.value for each in settings})
