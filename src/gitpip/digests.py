@@ -1,6 +1,9 @@
-"""The hashes that stand for a secret, a token or a content; stored, so they must stay the same."""
+"""What stands for a secret, a token or a content; hashes are stored, so they must stay the same."""
 
 import hashlib
+
+REDACTED = "[secret]"
+"""What is shown in a secret's place."""
 
 
 def digest(content: str | bytes) -> str:

@@ -1,9 +1,17 @@
-"""Each constant of a module is used."""
+"""Each constant of a module is used, and those that all modules share are declared once."""
 
 import ast
 from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "gitpip"
+SHARED = {"datetime(1970, 1, 1": "clock.py", '"[secret]"': "digests.py"}
+"""The beginning of their values, and where these stand."""
+
+
+def test_each_shared_constant_is_declared_once() -> None:
+    texts = {path.relative_to(SOURCE): path.read_text() for path in SOURCE.rglob("*.py")}
+    for value, place in SHARED.items():
+        assert [str(path) for path, text in texts.items() if value in text] == [place]
 
 
 def test_no_constant_of_a_module_is_unused() -> None:
