@@ -2,6 +2,9 @@
 
 import hashlib
 
+REDACTED = "[secret]"
+"""What is shown in a secret's place."""
+
 
 def digest(content: str | bytes) -> str:
     """Return the digest of a content. Of secrets with enough random bits nothing else is stored."""

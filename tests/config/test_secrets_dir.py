@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.config import SECRET, describe, load_settings
+from gitpip.config import describe, load_settings
+from gitpip.digests import REDACTED
 from gitpip.errors import SettingsError
 
 
@@ -30,7 +31,7 @@ def test_each_secret_has_a_file_of_its_own(folder: Path) -> None:
     settings = load_settings({"GITPIP_SECRETS_DIR": str(folder)}, env_file=None)
     assert settings.secrets == ("pipedrive", "github", "pass-word")
     told = {row.name: row for row in describe(settings)}
-    assert told["GITHUB_TOKEN"].value == SECRET
+    assert told["GITHUB_TOKEN"].value == REDACTED
     assert told["GITHUB_TOKEN"].source == f"file {folder / 'github-token'}"
     assert told["GITPIP_SECRETS_DIR"].value == str(folder)
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
 
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
@@ -227,8 +228,10 @@ async def test_a_service_goes_on_with_what_was_cut_short(scene: Scene) -> None:
             (RepairAct.SKIP, ALL_FAILED, utc_now()),  # its process may be at it
         ):
             await repairs.begin(transaction, act, wanted, by=eve, now=begun)
-    assert await go_on(scene.database, wake) == 1
-    assert await go_on(scene.database, wake) == 0
+    with capture_logs() as logged:
+        assert await go_on(scene.database, wake) == 1
+        assert await go_on(scene.database, wake) == 0
+    assert [one["event"] for one in logged if "repair_id" in one] == ["repair.resumed"]
     assert (await scene.states(), woken) == ([PENDING], ["publish"])
     async with scene.database.read() as transaction:
         told = (await audit.page(transaction, offset=0, limit=9)).items

@@ -3,7 +3,7 @@
 from gitpip.config.describe import NOT_SET, SettingRow, describe
 from gitpip.config.loader import load_settings, read_secret
 from gitpip.config.public_url import PublicUrl
-from gitpip.config.settings import SECRET, Settings, fields
+from gitpip.config.settings import Settings, fields
 from gitpip.config.validators import (
     LONGEST_DURATION,
     format_duration,
@@ -15,7 +15,6 @@ from gitpip.config.validators import (
 __all__ = [
     "LONGEST_DURATION",
     "NOT_SET",
-    "SECRET",
     "PublicUrl",
     "SettingRow",
     "Settings",

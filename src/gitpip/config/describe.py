@@ -7,8 +7,9 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from gitpip.config.publishing.policy import registry
-from gitpip.config.settings import SECRET, Settings, fields
+from gitpip.config.settings import Settings, fields
 from gitpip.config.validators import format_duration
+from gitpip.digests import REDACTED
 
 NOT_SET = "(not set)"
 SEE_STORED = "gitpip publishing settings"
@@ -71,7 +72,7 @@ def _shown(value: object) -> str:
         case None:
             return NOT_SET
         case SecretStr():
-            return SECRET
+            return REDACTED
         case timedelta():
             return format_duration(value)
         case tuple():

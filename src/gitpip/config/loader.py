@@ -15,10 +15,11 @@ from pydantic_core import ErrorDetails
 
 from gitpip.config.env_file import read_env_file
 from gitpip.config.publishing.policy import registry
-from gitpip.config.settings import SECRET, Settings, fields, secret_names
+from gitpip.config.settings import Settings, fields, secret_names
 from gitpip.config.trusted_hosts import Found, misdirected_secrets
 from gitpip.config.unknown_names import meant_by, one_line, unknown_names
 from gitpip.config.validators import reason
+from gitpip.digests import REDACTED
 from gitpip.errors import SettingsError
 
 SECRETS_DIR = "GITPIP_SECRETS_DIR"
@@ -194,7 +195,8 @@ def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
         name = str(fault["loc"][0])
         if name not in found:
             continue  # a default that depends on a wrong value, which is reported already
-        value = SECRET if name in secret_names() else one_line(_without_password(found[name].value))
+        shown = one_line(_without_password(found[name].value))
+        value = REDACTED if name in secret_names() else shown
         lines.append(f"{name}={value} ({found[name].source}): {_problem(fault)}")
     return lines
 
@@ -204,4 +206,4 @@ def _problem(fault: ErrorDetails) -> object:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"//.*@", f"//{SECRET}@", text)
+    return re.sub(r"//.*@", f"//{REDACTED}@", text)

@@ -23,9 +23,8 @@ from gitpip.config.dsn import (
     sqlite_url,
 )
 from gitpip.config.public_url import PublicUrl, parse_public_url
+from gitpip.digests import REDACTED
 from gitpip.model import Anonymous, Backfill, BackfillKind, OnDelete, OnEdit
-
-SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
 
 
 def _user_data_dir() -> Path | None:
@@ -291,9 +290,9 @@ class Settings(BaseSettings):
             name: "SECRET" if name in SECRET_KEYWORDS else value
             for name, value in self._postgres_keywords.items()
         }
-        shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{SECRET}@", 1)
+        shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{REDACTED}@", 1)
         for name in SECRET_KEYWORDS & hidden.keys():
-            shown = shown.replace(f"{name}=SECRET", f"{name}={SECRET}", 1)
+            shown = shown.replace(f"{name}=SECRET", f"{name}={REDACTED}", 1)
         return shown
 
     @property

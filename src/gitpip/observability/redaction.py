@@ -11,7 +11,8 @@ from urllib.parse import quote, quote_plus
 
 from structlog.typing import EventDict
 
-SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
+from gitpip.digests import REDACTED
+
 SHORTEST_IN_BASE64 = 8
 """The fewest characters: a shorter piece of an encoded secret occurs by chance in any
 longer text."""
@@ -60,9 +61,9 @@ class _Redaction:
 
     def __call__(self, text: str) -> str:
         if self._known:
-            text = self._known.sub(SECRET, text)
+            text = self._known.sub(REDACTED, text)
         for pattern in _TELLING:
-            text = pattern.sub(lambda match: f"{match['before']}{SECRET}", text)
+            text = pattern.sub(lambda match: f"{match['before']}{REDACTED}", text)
         return text
 
 
@@ -126,7 +127,7 @@ def clean_event(event: EventDict) -> EventDict:
     for name, value in event.items():
         if name not in RESERVED_FIELDS:
             hidden = _is_telling(name) and value is not None
-            kept[_redaction(as_text(name))] = SECRET if hidden else _clean(value, _redaction, 0)
+            kept[_redaction(as_text(name))] = REDACTED if hidden else _clean(value, _redaction, 0)
     return kept
 
 
@@ -139,11 +140,11 @@ def _clean(value: object, redact: Callable[[str], str], depth: int) -> object:
         return "..."
     if isinstance(value, Mapping):
         return {
-            redact(as_text(key)): SECRET if _is_telling(key) else _clean(item, redact, depth + 1)
+            redact(as_text(key)): REDACTED if _is_telling(key) else _clean(item, redact, depth + 1)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple) and len(value) == 2 and _is_telling(value[0]):  # noqa: PLR2004
-        return [as_text(value[0]), SECRET]
+        return [as_text(value[0]), REDACTED]
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(item, redact, depth + 1) for item in value]
     return redact(as_text(value))

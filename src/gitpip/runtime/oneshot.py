@@ -13,7 +13,6 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
 from gitpip.model import Account, Backfill, Check, CheckId, PublicationState
-from gitpip.observability.logging import get_logger
 from gitpip.publish import chosen_targets
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.acting import acting_on
@@ -42,8 +41,6 @@ from gitpip.watch.forecast import Forecast
 DRAIN_WAITS_FOR = timedelta(minutes=2)
 """The time within which work must be due for a drain to wait for it: long enough to settle what is
 uncertain."""
-
-log = get_logger()
 
 
 @asynccontextmanager

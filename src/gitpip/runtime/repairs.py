@@ -21,7 +21,7 @@ async def go_on(database: Database, wake: Wake) -> int:
     async with database.read() as transaction:
         found = await repairs.cut_short(transaction, utc_now())
     for repair in found:
-        log.info("repair.goes_on", repair_id=repair.id, left=repair.total - repair.done)
+        log.info("repair.resumed", repair_id=repair.id, left=repair.total - repair.done)
         acting = Acting(database, Actor(repair.begun_by, repair.begun_via), wake)
         await actions.carry_out(acting, repair.id)
     return len(found)

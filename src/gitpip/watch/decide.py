@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from gitpip.backoff import backoff
+from gitpip.clock import EPOCH
 from gitpip.errors import (
     GitHubBlocked,
     GitHubNotFound,
@@ -43,7 +44,6 @@ MOST_FILES_LISTED = 300
 ADJACENT = 50
 """The number of users added next to each other who stay together in the schedule and in batches."""
 WHOLE_MINUTES_FROM = timedelta(minutes=10)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VERY_ACTIVE_WITHIN = timedelta(days=1)
 ACTIVE_WITHIN = timedelta(days=7)
 """The times within which a new gist makes a user be checked six or three times as often."""

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from gitpip.digests import REDACTED
 from gitpip.errors import (
     AccessRefused,
     AccountChanged,
@@ -197,7 +198,7 @@ def wants_page(request: Request) -> bool:
 
 def told_path(path: str) -> str:
     """A path as it may be told: without the secret in a feed's address, wherever it stands."""
-    return _FEED_SECRET.sub("[secret]", path)
+    return _FEED_SECRET.sub(REDACTED, path)
 
 
 def handle_problems(app: FastAPI) -> None:

@@ -18,8 +18,6 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.render.jinja import render
 
-ROWS = 50
-
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Field = Annotated[str, Form(max_length=200)]
 Name = Annotated[str, Path(max_length=60)]

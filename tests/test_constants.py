@@ -1,0 +1,49 @@
+"""Each constant of a module is used, and those that all modules share are declared once."""
+
+import ast
+from pathlib import Path
+
+SOURCE = Path(__file__).parent.parent / "src" / "gitpip"
+SHARED = {"datetime(1970, 1, 1": "clock.py", '"[secret]"': "digests.py"}
+"""The beginning of their values, and where these stand."""
+
+
+def test_each_shared_constant_is_declared_once() -> None:
+    texts = {path.relative_to(SOURCE): path.read_text() for path in SOURCE.rglob("*.py")}
+    for value, place in SHARED.items():
+        assert [str(path) for path, text in texts.items() if value in text] == [place]
+
+
+def test_no_constant_of_a_module_is_unused() -> None:
+    declared: list[tuple[str, str]] = []
+    loaded: set[tuple[str, str]] = set()
+    elsewhere: set[str] = set()
+    for path in SOURCE.rglob("*.py"):
+        place = path.relative_to(SOURCE).as_posix()
+        if "migrations" in place:  # Alembic reads them by their names
+            continue
+        tree = ast.parse(path.read_text())
+        for statement in tree.body:
+            match statement:
+                case ast.Assign(targets=targets):
+                    named = [node for target in targets for node in ast.walk(target)]
+                case ast.AnnAssign(target=target):
+                    named = [target]
+                case _:
+                    continue
+            declared += [(place, node.id) for node in named if isinstance(node, ast.Name)]
+        for node in ast.walk(tree):
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()):
+                    loaded.add((place, name))
+                case ast.Attribute(attr=name):
+                    elsewhere.add(name)
+                case ast.ImportFrom(names=names):
+                    elsewhere.update(each.name for each in names)
+    assert len(declared) > 1_000
+    unused = [
+        f"{place}: {name}"
+        for place, name in declared
+        if not name.startswith("__") and (place, name) not in loaded and name not in elsewhere
+    ]
+    assert unused == []
