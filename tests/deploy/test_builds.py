@@ -153,7 +153,7 @@ def test_the_commands_for_systemd_install_it(build: Path, tmp_path: Path) -> Non
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "publishing: running" in result.stdout
+    assert "publishing: stopped: no worker is running" in result.stdout
     assert result.stdout.splitlines()[-1] == "gitpip"
     settings = {row["name"]: row for row in json.loads((tmp_path / "etc.json").read_text())}
     for name, file in (("PIPEDRIVE_TOKEN", "pipedrive-token"), ("GITHUB_TOKEN", "github-token")):

@@ -27,6 +27,6 @@ async def test_an_unreachable_vendor_is_told_without_a_word_of_the_doctor(
 
     told = [finding async for finding in look_at_database(settings)]
 
-    (paused,) = [finding for finding in told if finding.title == "watching paused"]
+    (paused,) = [finding for finding in told if finding.about == "watching paused"]
     assert f"{reason}." in paused.found
     assert "gitpip doctor" not in paused.found

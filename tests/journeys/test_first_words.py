@@ -204,7 +204,9 @@ def test_the_demo_tells_of_a_taken_port_before_all_else(tmp_path: Path) -> None:
 
 
 def test_the_status_exits_with_0_whatever_the_problems_are(tmp_path: Path) -> None:
-    status = Installation(tmp_path, {}).command("status", "--json")
+    gitpip = Installation(tmp_path, {"GITPIP_DATA_DIR": str(tmp_path)})
+    gitpip.command("keys", "create", "eve", "--role", "admin")
+    status = gitpip.command("status", "--json")
 
     assert status.returncode == 0
     said = json.loads(status.stdout)

@@ -162,7 +162,7 @@ def tell_finding(finding: Finding) -> None:
     """Print what the doctor found about one thing, and its advice."""
     colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
     console.say(
-        f"{finding.title}: {redacted(finding.found)}",
+        f"{finding.about}: {redacted(finding.found)}",
         lead=f"{finding.verdict:<8}",
         style=colour[finding.verdict],
     )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-WAY_TO = "way to "
-"""The beginning of `about` for a connection."""
+CONNECTION = " connection"
+"""The end of `about` for a connection, as in "GitHub connection"."""
 
 
 class Verdict(StrEnum):
@@ -27,13 +27,7 @@ class Finding:
     @property
     def is_of_connection(self) -> bool:
         """Whether it says if something can be reached."""
-        return self.about.startswith(WAY_TO)
-
-    @property
-    def title(self) -> str:
-        """The subject of the finding, for people. Programs recognise a connection by `WAY_TO`."""
-        to = self.about.removeprefix(WAY_TO)
-        return f"{to} connection" if self.is_of_connection else self.about
+        return self.about.endswith(CONNECTION)
 
 
 def ok(about: str, found: str) -> Finding:
