@@ -23,7 +23,14 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.runtime.present_account import client_of
 from gitpip.runtime.vendor_settings import look_at_settings
 from gitpip.runtime.worker import github_of
-from gitpip.status.findings import Finding, failure, ok, warning
+from gitpip.status.findings import (
+    GITHUB_CONNECTION,
+    PIPEDRIVE_CONNECTION,
+    Finding,
+    failure,
+    ok,
+    warning,
+)
 from gitpip.status.problem import day_and_clock
 from gitpip.store.status.instances import Tokens
 from gitpip.watch.github.client import GitHub
@@ -81,21 +88,21 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
     """Ask GitHub about the owner of the token, the limits left, and the batch poll."""
     url = settings.github_api_url
     try:
-        way = ok("GitHub connection", f"{url} ({route(url)})")
+        way = ok(GITHUB_CONNECTION, f"{url} ({route(url)})")
         # These few requests may be taken from the reserve for others.
         whole = settings.model_copy(update={"github_share": 1.0})
         async with github_of(whole) as github:
             standing = await github.standing()
             trouble = await _graphql_trouble(github)
     except EnvironmentUnusable as error:
-        return Answers((failure("GitHub connection", str(error), "fix this setting"),))
+        return Answers((failure(GITHUB_CONNECTION, str(error), "fix this setting"),))
     except GitHubUnauthorized as error:
         return Answers((way, failure("GitHub", str(error), CLASSIC)))
     except GitHubLimited as error:
         return Answers((way, warning("GitHub", str(error), "wait until the limit resets")))
     except GitHubError as error:
         advice = _advice(untrusted=is_untrusted(error))
-        return Answers((failure("GitHub connection", f"{way.found}: {error}", advice),))
+        return Answers((failure(GITHUB_CONNECTION, f"{way.found}: {error}", advice),))
     left = [_left(budget) for budget in standing.budgets] or ["no limit"]
     if standing.login is None and known.tokens.github:
         token = ok("GitHub", IN_THE_SERVICE)
@@ -171,12 +178,12 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
                     outcome = error.outcome
                     untrusted = isinstance(outcome, NotProcessed) and outcome.untrusted
                     advice = _advice(untrusted=untrusted)
-                    finding = failure("Pipedrive connection", f"{way}: {error}", advice)
+                    finding = failure(PIPEDRIVE_CONNECTION, f"{way}: {error}", advice)
                     return Answers((finding,))
                 token, of_settings = _pipedrive_refusal(error, pipedrive.last_status), ()
     except EnvironmentUnusable as error:
-        return Answers((failure("Pipedrive connection", str(error), "fix this setting"),))
-    return Answers((ok("Pipedrive connection", way), token, *of_settings), pipedrive.now)
+        return Answers((failure(PIPEDRIVE_CONNECTION, str(error), "fix this setting"),))
+    return Answers((ok(PIPEDRIVE_CONNECTION, way), token, *of_settings), pipedrive.now)
 
 
 def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-CONNECTION = " connection"
-"""The end of `about` for a connection, as in "GitHub connection"."""
+GITHUB_CONNECTION = "GitHub connection"
+PIPEDRIVE_CONNECTION = "Pipedrive connection"
 
 
 class Verdict(StrEnum):
@@ -27,7 +27,7 @@ class Finding:
     @property
     def is_of_connection(self) -> bool:
         """Whether it says if something can be reached."""
-        return self.about.endswith(CONNECTION)
+        return self.about in {GITHUB_CONNECTION, PIPEDRIVE_CONNECTION}
 
 
 def ok(about: str, found: str) -> Finding:
