@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from sqlalchemy import insert, select, text
 
-from gitpip.actions.acting import Acting, Work
+from gitpip.actions.acting import Acting
 from gitpip.actions.pauses import try_now
 from gitpip.actions.publishing import pause_publishing
 from gitpip.errors import PauseKept
@@ -27,6 +27,7 @@ from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
 from gitpip.store.users.users import find
 from tests.status.conftest import NOW, Rows
+from tests.support.scene import wake_nobody
 
 SOURCE = Path(__file__).parents[2] / "src" / "gitpip"
 SOON, LATER = NOW + timedelta(minutes=30), NOW + timedelta(hours=2)
@@ -53,10 +54,7 @@ async def tried(rows: Rows, *names: str) -> tuple[Collection[str], list[tuple[st
 
 
 def _acting(rows: Rows) -> Acting:
-    async def wake(work: Work) -> None:
-        """Leave it to nobody: the test looks at the rows."""
-
-    return Acting(rows.database, Actor("eve", Via.API), wake, lambda: NOW)
+    return Acting(rows.database, Actor("eve", Via.API), wake_nobody, lambda: NOW)
 
 
 async def test_a_pause_ends_and_what_it_put_off_is_due(rows: Rows) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from gitpip.actions import users as acts
-from gitpip.actions.acting import Acting, Work
+from gitpip.actions.acting import Acting
 from gitpip.model import Account, Backfill, GitHubId, User, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store.access import audit
@@ -17,6 +17,7 @@ from gitpip.store.schema import users as table
 from gitpip.store.users import bulk, targets, users
 from gitpip.store.users.users import Changes
 from gitpip.targets import Target
+from tests.support.scene import wake_nobody
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = Backfill.parse("all")
@@ -111,12 +112,9 @@ async def test_each_change_reaches_the_row_and_the_audit_log(database_url: str, 
     database = open_database(database_url)
     await database.migrate()
 
-    async def wake(work: Work) -> None:
-        """Leave it to nobody: the test looks at the rows."""
-
     async with database.begin() as transaction:
         await users.add(transaction, "ada", external_id=None, account=ADA, backfill=ALL, now=NOW)
-    acting = Acting(database, Actor("eve", Via.API), wake, lambda: NOW)
+    acting = Acting(database, Actor("eve", Via.API), wake_nobody, lambda: NOW)
     changed = await acts.change(acting, "ada", given(name))
     async with database.read() as transaction:
         told = (await audit.page(transaction, offset=0, limit=1)).items[0]
