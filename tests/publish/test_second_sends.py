@@ -35,8 +35,7 @@ async def until_absence_can_be_concluded(scene: Scene, process: Process) -> None
     while True:
         await process.run()
         await scene.wake()
-        row = (await scene.rows())[-1]
-        assert row.state is PublicationState.UNCERTAIN
+        row = next(r for r in await scene.rows() if r.state is PublicationState.UNCERTAIN)
         if row.in_flight_until is not None and row.in_flight_until <= scene.clock():
             return
 
@@ -60,13 +59,32 @@ async def lose(scene: Scene, fault: Fault) -> None:
     """Have a file taken for lost, and not sent again yet as its process has ended."""
     scene.crm.faults.script(fault, method="POST", path=LISTS)
     await scene.find_files("ada", "a.py")
+    await end_before_the_second_send(scene)
+    assert await scene.states() == ["published", "pending"]
+
+
+async def lose_several(scene: Scene, *faults: Fault) -> None:
+    """Have files of one deal taken for lost, among others that arrive: so nothing is paused."""
+    for number, fault in enumerate(faults):
+        scene.crm.faults.script(fault, method="POST", path=LISTS, about=f"lost-{number}.py")
+        for name in ("before", "lost", "after"):
+            await scene.find_files("ada", f"{name}-{number}.py")
+    await end_before_the_second_send(scene)
+    assert (await scene.states()).count("pending") == len(faults)
+
+
+async def end_before_the_second_send(scene: Scene) -> None:
     process = await scene.process()
     await until_absence_can_be_concluded(scene, process)
     running = await scene.freeze_in_state(process, PublicationState.PENDING)
     process.publisher.stop()
     process.database.thawed.set()
     await running
-    assert await scene.states() == ["published", "pending"]
+
+
+def lists(scene: Scene) -> int:
+    """How often a list was asked for what was sent since a time, as a look does."""
+    return sum(r.method == "GET" and "updated_since" in r.query for r in scene.crm.requests)
 
 
 @pytest.mark.usefixtures("absent")
@@ -276,4 +294,36 @@ async def test_what_a_look_finds_counts_also_where_the_list_outlasts_its_claim(
 
     lists = [r for r in scene.crm.requests if r.method == "GET" and "updated_since" in r.query]
     assert len(lists) == 1
+    await scene.assert_each_is_there_once()
+
+
+async def test_one_look_answers_for_all_files_of_its_deal(scene: Scene, survivor: Process) -> None:
+    """Also for one that failed before: what waits for it does not wait for a look of its own."""
+    await lose_several(scene, *(Fault.drop() for _ in range(5)))
+    scene.clock.advance(FRESH + SECOND)
+    scene.crm.faults.script(
+        Fault.broken_json(), method="GET", path=LISTS, about="updated_since", times=8
+    )
+    await survivor.run()
+    assert any("could not look" in str(row.reason) for row in await scene.rows())
+    asked = lists(scene)
+    scene.crm.faults.clear()
+    while "pending" in await scene.states():
+        assert await scene.wake()
+        await survivor.run()
+
+    assert lists(scene) - asked < 4
+    assert posts(scene) == len(await scene.rows()) + 5
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_look_for_others_of_its_deal_finds_what_landed_late(
+    scene: Scene, survivor: Process
+) -> None:
+    await lose_several(scene, *(Fault.drop(), Fault.lands(LATE)) * 2)
+    scene.clock.advance(LATE - ABSENCE)
+    async with asyncio.timeout(10):
+        await survivor.run()
+
+    assert posts(scene) == len(await scene.rows()) + 2
     await scene.assert_each_is_there_once()

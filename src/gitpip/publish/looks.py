@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import Change, Deal, DealId, Publication, PublicationState
+from gitpip.model import Change, Deal, DealId, Publication, PublicationId, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
@@ -25,6 +26,7 @@ from gitpip.publish.flight import LOOKS_AT_ONCE
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.trouble import Kind, Request
+from gitpip.store.publications import awaited_looks
 from gitpip.store.publications.delivered import PUBLICATIONS
 
 Read = TypeVar("Read")
@@ -73,6 +75,8 @@ class Looks:
         self._now = now
         self._lists = asyncio.Semaphore(LOOKS_AT_ONCE)
         """The limit of lists read at once: twenty would be the whole window of a small plan."""
+        self._turns: WeakValueDictionary[DealId, asyncio.Lock] = WeakValueDictionary()
+        """Searches right before a second send, by deals: the next one may be answered by it."""
 
     async def look(self, claimed: Mapping[DealId | None, Sequence[Publication]]) -> None:
         """Search for claimed publications, by their deals, and record the result for each.
@@ -174,16 +178,36 @@ class Looks:
         """Search for what may have been sent before, right before it is sent again, to a deal.
 
         Returns None if it must not be sent now, because it was found or the search failed.
-        Otherwise returns the claim with the time of this search.
+        Otherwise returns the claim with the time of this search, which answers for all files that
+        wait for a search of the same deal.
         """
-        now = self._now()
-        if delivery.is_fresh(claim.looked_at, now):
+        if delivery.is_fresh(claim.looked_at, self._now()):
             return claim
+        if claim.deal_id is None:
+            return await self._look_again(claim, deal_id, {})
+        turn = self._turns.setdefault(claim.deal_id, asyncio.Lock())
+        async with turn:
+            now = self._now()
+            async with self._database.read() as transaction:
+                waiting = await awaited_looks.of_deal(transaction, claim, now)
+            present = waiting.get(claim.id, claim)
+            if delivery.is_fresh(present.looked_at, now):
+                return replace(claim, looked_at=present.looked_at)
+            return await self._look_again(claim, deal_id, waiting)
+
+    async def _look_again(
+        self,
+        claim: Publication,
+        deal_id: DealId | None,
+        waiting: Mapping[PublicationId, Publication],
+    ) -> Publication | None:
+        now = self._now()
         twice = claim.looked_at is not None and now - claim.looked_at <= ASKED_TWICE_FOR
-        search = _Search([claim], last=True, asks_twice=twice)
+        wanted = list({**waiting, claim.id: claim}.values())
+        search = _Search(wanted, last=True, asks_twice=twice)
         seen = await self._of_all(search, PAGES_TO_CONCLUDE)
         if not isinstance(seen, Seen):
-            search = _Search([claim], last=True, asks_twice=search.asks_twice)
+            search = _Search(wanted, last=True, asks_twice=search.asks_twice)
             seen = await self._guarded(claim.deal_id, search, seen)
         if claim.id in seen.found:
             await self._record(replace(claim, deal_id=claim.deal_id or deal_id), seen)
@@ -194,6 +218,9 @@ class Looks:
             )
             await record(self._database, claim, later, self._now())
             return None
+        absent = [each for number, each in waiting.items() if number not in seen.found]
+        async with self._database.begin() as transaction:
+            await awaited_looks.answered(transaction, absent, now)
         return replace(claim, looked_at=now)
 
     async def _of_all(self, search: "_Search", pages: int) -> "Seen | OfAll | LookFailed":
