@@ -229,7 +229,7 @@ class DatabaseUnsuitable(GitpipError):
         super().__init__(f"{found}; {advice}")
 
 
-class PipedriveUnasked(GitpipError):
+class DestinationUnavailable(GitpipError):
     """Pipedrive can't be asked now, and a person waits for what it says."""
 
 

@@ -63,7 +63,7 @@ STATES: dict[int, dict[str, object]] = {
 async def furnish(transaction: Transaction) -> None:
     """Put all of it into an empty database."""
     for identity, name in (("1", "Acme"), ("2", "Next Ltd")):
-        met = Met(Vendor.PIPEDRIVE, identity, name)
+        met = Met(Vendor.DESTINATION, identity, name)
         await accounts.meet(transaction, met, credential=None, now=LONG_AGO)
     await ledger.lock(transaction)
     await ledger.note(transaction, compared_at=LONG_AGO, missing=2, missing_since=LONG_AGO)

@@ -61,11 +61,11 @@ class Both:
 
     async def switch(self) -> None:
         async with self.scene.database.begin() as transaction:
-            await account_switch.switch(transaction, Vendor.PIPEDRIVE, self.scene.clock())
+            await account_switch.switch(transaction, Vendor.DESTINATION, self.scene.clock())
 
     async def change(self) -> accounts.AccountChange | None:
         async with self.scene.database.read() as transaction:
-            return await accounts.change(transaction, Vendor.PIPEDRIVE)
+            return await accounts.change(transaction, Vendor.DESTINATION)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ async def test_what_waits_to_be_sent_again_stays_with_its_account(
         both.use(token)
         for _ in range(3):
             await both.process.run()
-        await account_actions.switch(acting(scene), Vendor.PIPEDRIVE)
+        await account_actions.switch(acting(scene), Vendor.DESTINATION)
         await scene.settle(both.process)
     [after] = await scene.rows()
     assert (after.state, after.activity_id) == (first.state, first.activity_id)
@@ -179,7 +179,7 @@ async def test_a_process_with_another_companys_token_is_told_as_long_as_it_runs(
 
     async def change() -> accounts.AccountChange | None:
         async with ours.database.read() as transaction:
-            return await accounts.change(transaction, Vendor.PIPEDRIVE, scene.clock())
+            return await accounts.change(transaction, Vendor.DESTINATION, scene.clock())
 
     told = await change()
     assert told
@@ -246,7 +246,7 @@ async def test_another_users_token_of_the_same_company_is_no_change(
     assert await both.change() is None
     await scene.assert_each_is_there_once()
     async with scene.database.read() as transaction:
-        bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        bound = await accounts.bound(transaction, Vendor.DESTINATION)
     assert bound is not None
     assert bound.creators == {1, 3}
 
@@ -400,9 +400,9 @@ async def test_a_comparison_that_ends_after_a_switch_changes_nothing(scene: Scen
             await accounts.meet(
                 transaction, company_of(owner), credential=str(number), now=scene.clock()
             )
-        former = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        former = await accounts.bound(transaction, Vendor.DESTINATION)
         assert former
-        await account_switch.switch(transaction, Vendor.PIPEDRIVE, scene.clock())
+        await account_switch.switch(transaction, Vendor.DESTINATION, scene.clock())
     [row] = await scene.rows()
     async with scene.database.begin() as transaction:
         seen = Sighting(ActivityId(900), row.marker, DealId(7), None)

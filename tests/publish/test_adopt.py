@@ -317,7 +317,7 @@ async def test_one_page_more_is_read_where_something_older_was_unknown(scene: Sc
     await scene.settle(await scene.process())
     assert lists(scene.crm) - asked == 2
     async with scene.database.read() as transaction:
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
         assert account
         assert await markers.waiting(transaction, account.key) == 700
 

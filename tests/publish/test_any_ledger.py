@@ -205,7 +205,7 @@ class Ledgers(RuleBasedStateMachine):
     async def _bound(self) -> str | None:
         """The company that the rows belong to."""
         async with self.scene.database.read() as transaction:
-            bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            bound = await accounts.bound(transaction, Vendor.DESTINATION)
         return bound.identity if bound else None
 
     def _pass(self, wait: timedelta) -> None:
@@ -284,8 +284,8 @@ class Ledgers(RuleBasedStateMachine):
 
     async def _switch(self) -> None:
         async with self.scene.database.begin() as transaction:
-            if await accounts.change(transaction, Vendor.PIPEDRIVE):
-                await account_switch.switch(transaction, Vendor.PIPEDRIVE, self.clock())
+            if await accounts.change(transaction, Vendor.DESTINATION):
+                await account_switch.switch(transaction, Vendor.DESTINATION, self.clock())
 
     @invariant()
     def no_company_has_a_file_twice(self) -> None:

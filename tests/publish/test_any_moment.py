@@ -25,9 +25,9 @@ PUBLISHED = PublicationState.PUBLISHED
 async def switch_to(scene: Scene, identity: str) -> None:
     """As a person does whose other process has a token of that company."""
     async with scene.database.begin() as transaction:
-        met = Met(Vendor.PIPEDRIVE, identity, f"company {identity}")
+        met = Met(Vendor.DESTINATION, identity, f"company {identity}")
         await accounts.meet(transaction, met, credential=None, now=scene.clock())
-        await account_switch.switch(transaction, Vendor.PIPEDRIVE, scene.clock())
+        await account_switch.switch(transaction, Vendor.DESTINATION, scene.clock())
 
 
 def sent(scene: Scene) -> int:

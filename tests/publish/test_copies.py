@@ -28,7 +28,7 @@ async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> 
     await scene.settle(await scene.process())
     assert len(scene.crm.activities) == 4
     async with scene.database.read() as transaction:
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
         assert account
         (found,) = await duplicates.listed(transaction, account.key, 10)
     assert (found.activity_id, found.published_as) == (copy, original["id"])
@@ -55,7 +55,7 @@ async def test_copies_that_nobody_deletes_hide_no_later_one(scene: Scene, asked:
 
     async def left() -> int:
         async with scene.database.read() as transaction:
-            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            account = await accounts.bound(transaction, Vendor.DESTINATION)
             assert account
             return len(await duplicates.listed(transaction, account.key, 100))
 

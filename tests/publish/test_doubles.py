@@ -40,7 +40,7 @@ async def told_as_copies(scene: Scene) -> list[int]:
     """The activities that people are asked to delete, after one more comparison."""
     await scene.settle(await scene.process())
     async with scene.database.read() as transaction:
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
         assert account is not None
         some = await duplicates.listed(transaction, account.key, 10)
     return [one.activity_id for one in some]

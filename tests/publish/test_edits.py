@@ -195,7 +195,7 @@ async def test_a_held_file_that_was_published_with_another_content_is_adopted_by
     async with scene.database.begin() as transaction:
         await transaction.execute(update(rows_of_publications).values(state="held", reason="many"))
         account = await accounts.meet(
-            transaction, Met(Vendor.PIPEDRIVE, "1", "x"), credential=None, now=scene.clock()
+            transaction, Met(Vendor.DESTINATION, "1", "x"), credential=None, now=scene.clock()
         )
         seen = [
             Sighting(ActivityId(id_), marker, DealId(7), None, content_tag_of(blob(content)))

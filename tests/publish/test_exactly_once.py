@@ -289,7 +289,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     async def is_bound(self) -> bool:
         async with self.scene.database.read() as transaction:
-            return await accounts.bound(transaction, Vendor.PIPEDRIVE) is not None
+            return await accounts.bound(transaction, Vendor.DESTINATION) is not None
 
     @rule(stretch=st.sampled_from(STRETCHES))
     def time_passes(self, stretch: timedelta) -> None:

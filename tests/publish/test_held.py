@@ -178,7 +178,7 @@ async def test_what_is_in_pipedrive_already_is_adopted_although_it_is_held(scene
     await process.run()  # binds the account
     row, _ = await scene.rows()
     async with scene.database.begin() as transaction:
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
         assert account
         seen = Sighting(ActivityId(77), row.marker, DealId(7), None)
         await markers.take_in(transaction, account.key, [seen], scene.clock(), write=True)

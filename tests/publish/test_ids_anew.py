@@ -95,7 +95,7 @@ async def test_an_activity_that_waits_gives_its_id_to_no_second_file(scene: Scen
     [row] = await scene.rows()
     assert row.activity_id
     async with scene.database.begin() as transaction:
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
         assert account
         copy = Sighting(ActivityId(row.activity_id + 1), row.marker, DealId(7), None)
         await markers.take_in(transaction, account.key, [copy], scene.clock())

@@ -55,7 +55,7 @@ class Crowd:
         keys = sorted({row.user_key for row in self.rows})
         async with self.scene.database.begin() as transaction:
             for change in await accounts.everyone(transaction):
-                await accounts.set_at_present(transaction, Vendor.PIPEDRIVE, change.key, now)
+                await accounts.set_at_present(transaction, Vendor.DESTINATION, change.key, now)
             nowhere = dict.fromkeys(("token", "lease_until", "deal_id", "activity_id"))
             await transaction.execute(publication_rows.update().values({**waits, **nowhere}))
             await transaction.execute(deal_rows.delete())
@@ -67,7 +67,7 @@ class Crowd:
             )
 
     async def switch(self, transaction: Transaction) -> None:
-        await account_switch.switch(transaction, Vendor.PIPEDRIVE, self.scene.clock())
+        await account_switch.switch(transaction, Vendor.DESTINATION, self.scene.clock())
 
     async def retry(self, transaction: Transaction) -> None:
         await publications.retry(transaction, self.rows[-1].id, self.scene.clock())

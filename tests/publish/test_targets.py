@@ -269,7 +269,7 @@ async def test_a_target_of_another_account_is_not_used(scene: Scene) -> None:
     await give(scene, "ada", target)
     async with scene.database.begin() as transaction:
         other = insert(accounts).values(
-            vendor=Vendor.PIPEDRIVE, identity="9", name="Other Ltd", met_at=scene.clock()
+            vendor=Vendor.DESTINATION, identity="9", name="Other Ltd", met_at=scene.clock()
         )
         key = (await transaction.execute(other.returning(accounts.c.key))).scalar_one()
         await transaction.execute(update(targets).values(account_key=key))

@@ -49,7 +49,7 @@ async def test_what_is_seen_in_pipedrive_is_told_as_published(
     if found_first:
         await scene.find_files("ada", "b.py")
     async with scene.database.begin() as transaction:
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
         assert account is not None
         await markers.take_in(transaction, account.key, [seen], scene.clock())
     if not found_first:

@@ -9,7 +9,7 @@ import pytest
 
 from gitpip.actions import surveys as actions
 from gitpip.config import Settings, load_settings
-from gitpip.errors import PipedriveUnasked
+from gitpip.errors import DestinationUnavailable
 from gitpip.runtime import oneshot_accounts, surveys
 
 SOURCE = Path(__file__).parents[2] / "src" / "gitpip"
@@ -41,5 +41,5 @@ async def test_what_asks_pipedrive_says_that_the_token_is_missing(
     command: Callable[[Settings], Awaitable[object]], database_url: str
 ) -> None:
     environment = {"GITPIP_DATABASE_URL": database_url}
-    with pytest.raises(PipedriveUnasked, match=WITHOUT_TOKEN):
+    with pytest.raises(DestinationUnavailable, match=WITHOUT_TOKEN):
         await command(load_settings(environment, env_file=None))

@@ -120,7 +120,7 @@ FILLED = (
     ),
     insert(schema_accounts.accounts).values(
         key=1,
-        vendor=Vendor.PIPEDRIVE,
+        vendor=Vendor.DESTINATION,
         identity="1",
         name="Ltd",
         bound=True,

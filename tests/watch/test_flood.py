@@ -318,7 +318,7 @@ async def test_edits_of_what_another_database_published_count_also_where_the_rul
     ids = [world.add_gist("ada", {"a.py": "v2"}, created_at=created_at) for _ in range(number)]
     async with database.begin() as transaction:
         account = await accounts.meet(
-            transaction, Met(Vendor.PIPEDRIVE, "1", "x"), credential=None, now=clock()
+            transaction, Met(Vendor.DESTINATION, "1", "x"), credential=None, now=clock()
         )
         seen = [
             Sighting(

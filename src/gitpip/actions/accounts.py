@@ -16,9 +16,9 @@ async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> Accou
     if same and vendor is not Vendor.GITHUB:
         raise InvalidInput("same", "only GitHub can have another address")
     async with acting.begin() as act:
-        if vendor is Vendor.PIPEDRIVE:
+        if vendor is Vendor.DESTINATION:
             await sent_again.end_waits(act.transaction, act.now)
         change = await account_switch.switch(act.transaction, vendor, act.now, same=same)
         await act.record("account.switched", f"{vendor} {change.waiting.name}")
-        act.wake("publish" if vendor is Vendor.PIPEDRIVE else "check")
+        act.wake("publish" if vendor is Vendor.DESTINATION else "check")
     return change

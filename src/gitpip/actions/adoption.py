@@ -54,7 +54,7 @@ async def acknowledge(
     """
     async with acting.begin() as act:
         await ledger.lock(act.transaction)
-        account = await accounts.bound(act.transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(act.transaction, Vendor.DESTINATION)
         ended: dict[Acknowledgeable, int] = {}
         if "activities-missing" in kinds:
             missing = await ledger.acknowledge_missing(act.transaction, act.now)

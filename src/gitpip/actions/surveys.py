@@ -77,7 +77,7 @@ async def adopt_others(acting: Acting, least: Confidence = Confidence.CERTAIN) -
         if survey.ended_at is None or survey.failure is not None:
             why = survey.failure or survey.waits_because or "it is under way"
             raise SurveyNotEnded(f"the search has not ended: {why}")
-        bound = await accounts.bound(act.transaction, Vendor.PIPEDRIVE)
+        bound = await accounts.bound(act.transaction, Vendor.DESTINATION)
         if bound is None or bound.key != survey.account_key:
             raise SurveyNotEnded("the account was switched after the search; search again")
         adopted = await others.adopt(act.transaction, survey.id, least, act.now)

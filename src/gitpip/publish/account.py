@@ -96,18 +96,18 @@ class Clearance:
             if known is None:
                 return None
             now = self._now()
-            note = await accounts.is_to_be_noted(transaction, Vendor.PIPEDRIVE, known.key, now)
+            note = await accounts.is_to_be_noted(transaction, Vendor.DESTINATION, known.key, now)
         if note:
             async with self._database.begin() as transaction:
-                await accounts.note_present(transaction, Vendor.PIPEDRIVE, known.key, now)
+                await accounts.note_present(transaction, Vendor.DESTINATION, known.key, now)
         return not known.bound
 
     async def _account(self, transaction: Transaction) -> VendorAccount | None:
         """Return the account of the token, as far as it is known."""
         fingerprint = self._destination.fingerprint
         if self._identity is not None and self._met_under == fingerprint:
-            return await accounts.of_identity(transaction, Vendor.PIPEDRIVE, self._identity)
-        return await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
+            return await accounts.of_identity(transaction, Vendor.DESTINATION, self._identity)
+        return await accounts.of_credential(transaction, Vendor.DESTINATION, fingerprint)
 
     async def wanted(self) -> bool:
         """Return whether to compare now, because a person asked or the database was set back.
@@ -176,7 +176,7 @@ class Clearance:
         now = self._now()
         if known is not None:
             async with self._database.begin() as transaction:
-                await accounts.set_at_present(transaction, Vendor.PIPEDRIVE, known.key, now)
+                await accounts.set_at_present(transaction, Vendor.DESTINATION, known.key, now)
         else:
             owner = await self._destination.owner()
             await self._pauses.after(None, _REQUEST)
@@ -368,7 +368,7 @@ def _is_explained(state: LedgerState, now: datetime) -> bool:
 def company_of(owner: Owner) -> Met:
     """Return the account that the owner of a token belongs to."""
     return Met(
-        Vendor.PIPEDRIVE,
+        Vendor.DESTINATION,
         str(owner.company_id),
         owner.company,
         owner.domain,

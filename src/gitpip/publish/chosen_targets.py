@@ -25,7 +25,7 @@ class Checked:
 CheckTarget = Callable[[Target], Awaitable[Checked]]
 """A function that asks Pipedrive about a target."""
 SearchTargets = Callable[[str], Awaitable[Sequence[Hit]]]
-"""A function that searches Pipedrive for names with a term; raises PipedriveUnasked."""
+"""A function that searches Pipedrive for names with a term; raises DestinationUnavailable."""
 
 
 async def checked(changes: Changes, check: CheckTarget) -> Changes:
@@ -44,7 +44,7 @@ async def checked(changes: Changes, check: CheckTarget) -> Changes:
 async def search(term: str, ask: SearchTargets) -> Sequence[Hit]:
     """Return the deals, leads, persons and organizations that have a term in their names.
 
-    Raises InvalidInput, PipedriveUnasked.
+    Raises InvalidInput, DestinationUnavailable.
     """
     words = " ".join(term.split())
     if not SHORTEST_TERM <= len(words) <= LONGEST_TERM or not words.isprintable():

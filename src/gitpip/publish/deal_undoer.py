@@ -87,7 +87,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         if contents is None:
             return GONE
         async with self._database.read() as transaction:
-            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            account = await accounts.bound(transaction, Vendor.DESTINATION)
         creators = account.creators if account else frozenset[int]()
         if (changed := why_kept(due, contents, creators)) is not None:
             return UndoneState.KEPT, changed

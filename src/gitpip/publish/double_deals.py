@@ -48,7 +48,7 @@ class DoubleDeals:
         """Search once for deals of these users besides the one in use. Raises LookFailed."""
         await self._index.prepare()
         async with self._database.read() as transaction:
-            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            account = await accounts.bound(transaction, Vendor.DESTINATION)
         creators = account.creators if account else frozenset()
         others: dict[Watched, DealId | None] = dict.fromkeys(watched)
         by_sign: defaultdict[Sign, set[Watched]] = defaultdict(set)

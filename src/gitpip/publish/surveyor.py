@@ -24,8 +24,8 @@ from gitpip.publish.verdicts import (
     FileName,
     GitHubSide,
     ListedFile,
+    destination_part,
     github_part,
-    pipedrive_part,
     worst,
 )
 from gitpip.store.accounts import accounts
@@ -157,7 +157,7 @@ class Surveyor:
         credential = self._destination.fingerprint
         async with self._database.begin() as transaction:
             known = await accounts.meet(transaction, met, credential=credential, now=self._now())
-            bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            bound = await accounts.bound(transaction, Vendor.DESTINATION)
             read_before = survey.account_key or known.key
             if not known.bound or read_before != known.key:
                 of = bound.name if bound else "no account"
@@ -397,7 +397,7 @@ class Surveyor:
         begun_at = survey.begun_at or survey.requested_at
         found = []
         for known in some:
-            crm = pipedrive_part(known, around, begun_at)
+            crm = destination_part(known, around, begun_at)
             github = github_part(known, side)
             told = worst(crm, github)
             seen = crm.seen

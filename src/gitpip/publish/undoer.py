@@ -109,7 +109,7 @@ class Undoer(UndoAttempts[Due]):
     async def _why_kept(self, due: Due, activity: Activity) -> str | None:
         """Return why an activity is kept, or None if it is certainly ours and unchanged."""
         async with self._database.read() as transaction:
-            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            account = await accounts.bound(transaction, Vendor.DESTINATION)
             followed_at = await deal_drifts.followed_at(transaction, due.user_key, activity.deal_id)
         if account is None or activity.creator_id not in account.creators:
             return "another user made it"

@@ -104,7 +104,7 @@ def _explained_or(
     return Part(state, Verdict.UNEXPLAINED, otherwise, detail)
 
 
-def pipedrive_part(known: Known, around: Around, begun_at: datetime) -> Part:
+def destination_part(known: Known, around: Around, begun_at: datetime) -> Part:
     """Return how a file is in Pipedrive, by the activities listed since `begun_at`."""
     if known.id is None:
         return Part(

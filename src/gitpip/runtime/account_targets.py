@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from gitpip.config import Settings
-from gitpip.errors import EnvironmentUnusable, PipedriveUnasked
+from gitpip.errors import DestinationUnavailable, EnvironmentUnusable
 from gitpip.publish.chosen_targets import Checked
 from gitpip.publish.destination import Hit, LookFailed, Unusable
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -21,26 +21,31 @@ class AccountTargets:
     async def check(self, target: Target) -> Checked:
         """Return what a target is, for one or two tokens."""
         try:
-            async with self._pipedrive() as pipedrive:
-                seen = await pipedrive.target(target)
-        except (LookFailed, EnvironmentUnusable, PipedriveUnasked):
+            async with self._destination() as destination:
+                seen = await destination.target(target)
+        except (LookFailed, EnvironmentUnusable, DestinationUnavailable):
             return Checked()
         if isinstance(seen, Unusable):
             return Checked(fault=seen.reason)
         return Checked(seen)
 
     async def search(self, term: str) -> Sequence[Hit]:
-        """Return the objects with a term in their names, for 20 tokens. Raises PipedriveUnasked."""
+        """Return the objects with a term in their names, for 20 tokens.
+
+        Raises DestinationUnavailable.
+        """
         try:
-            async with self._pipedrive() as pipedrive:
-                return await pipedrive.search_targets(term)
+            async with self._destination() as destination:
+                return await destination.search_targets(term)
         except (LookFailed, EnvironmentUnusable) as error:
-            raise PipedriveUnasked(f"Pipedrive could not be asked: {error}") from error
+            raise DestinationUnavailable(f"Pipedrive could not be asked: {error}") from error
 
     @asynccontextmanager
-    async def _pipedrive(self) -> AsyncIterator[Pipedrive]:
+    async def _destination(self) -> AsyncIterator[Pipedrive]:
         settings = self._settings()
         if settings.pipedrive_token is None:
-            raise PipedriveUnasked("PIPEDRIVE_TOKEN is not set here, so Pipedrive can't be asked")
-        async with client_of(settings) as pipedrive:
-            yield pipedrive
+            raise DestinationUnavailable(
+                "PIPEDRIVE_TOKEN is not set here, so Pipedrive can't be asked"
+            )
+        async with client_of(settings) as destination:
+            yield destination

@@ -198,7 +198,7 @@ async def _follow_publishing(
             mode = await overall_mode(transaction, settings)
             next_due = await publications.next_due(transaction, mode)
             kept = await kept_back.counts(transaction, mode)
-            changed = await accounts.change(transaction, Vendor.PIPEDRIVE)
+            changed = await accounts.change(transaction, Vendor.DESTINATION)
         follow(sum(counts.get(PublicationState(state), 0) for state in publications.WAITING))
         if next_due is None:
             if kept.in_dry_run:

@@ -64,7 +64,7 @@ async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountCh
 async def adopt(settings: Settings, *, write: bool) -> Adoption:
     """Compare everything with Pipedrive and adopt it, or only return what would be adopted.
 
-    Raises PipedriveUnasked without a token, GitpipError if Pipedrive fails, AccountChanged.
+    Raises DestinationUnavailable without a token, GitpipError if Pipedrive fails, AccountChanged.
     """
     check_token(settings)
     async with opened(settings) as database, client_of(settings) as pipedrive:
@@ -96,7 +96,7 @@ async def _account(database: Database, pipedrive: Destination, *, write: bool) -
     met = company_of(await pipedrive.owner())
     now = utc_now()
     async with database.begin() as transaction:
-        bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        bound = await accounts.bound(transaction, Vendor.DESTINATION)
         ours = bound is None or bound.identity == met.identity
         # A service may run with another token: then this command does not say which one is set.
         if write and (ours or not await is_served_now(transaction)):

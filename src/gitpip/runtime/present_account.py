@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.errors import GitpipError, PipedriveUnasked
+from gitpip.errors import DestinationUnavailable, GitpipError
 from gitpip.publish.account import company_of
 from gitpip.publish.destination import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -51,9 +51,9 @@ def client_of(settings: Settings, *, rest: timedelta = timedelta(0)) -> Pipedriv
 
 
 def check_token(settings: Settings) -> None:
-    """Raise PipedriveUnasked where these settings have no token of Pipedrive."""
+    """Raise DestinationUnavailable where these settings have no token of Pipedrive."""
     if settings.pipedrive_token is None:
-        raise PipedriveUnasked("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
+        raise DestinationUnavailable("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
 
 
 async def note_company(settings: Settings, database: Database) -> VendorAccount:
@@ -61,16 +61,16 @@ async def note_company(settings: Settings, database: Database) -> VendorAccount:
 
     Raises GitpipError if Pipedrive can't be asked.
     """
-    async with client_of(settings) as pipedrive:
-        credential = pipedrive.fingerprint
+    async with client_of(settings) as destination:
+        credential = destination.fingerprint
         async with database.begin() as transaction:
-            known = await accounts.of_credential(transaction, Vendor.PIPEDRIVE, credential)
+            known = await accounts.of_credential(transaction, Vendor.DESTINATION, credential)
             if known is not None:
                 now = utc_now()
-                await accounts.set_at_present(transaction, Vendor.PIPEDRIVE, known.key, now)
+                await accounts.set_at_present(transaction, Vendor.DESTINATION, known.key, now)
                 return known
         try:
-            met = company_of(await pipedrive.owner())
+            met = company_of(await destination.owner())
         except LookFailed as failure:
             raise GitpipError(f"{failure}; try again later") from failure
         async with database.begin() as transaction:

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubAskedToWait, GitHubError, GitHubLimited
 from gitpip.model import User
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.destination import Destination
 from gitpip.publish.surveyor import MustWait, Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
 from gitpip.store.database import Database
 from gitpip.watch.github.client import GitHub
 
 
-def surveyor_of(database: Database, pipedrive: Pipedrive, github: GitHub) -> Surveyor:
+def surveyor_of(database: Database, destination: Destination, github: GitHub) -> Surveyor:
     """Return the surveyor, with the clients for both vendors."""
 
     async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
@@ -33,4 +33,4 @@ def surveyor_of(database: Database, pipedrive: Pipedrive, github: GitHub) -> Sur
             for file in gist.files
         }
 
-    return Surveyor(database, pipedrive, read_gists, now=utc_now)
+    return Surveyor(database, destination, read_gists, now=utc_now)

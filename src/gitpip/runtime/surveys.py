@@ -7,7 +7,7 @@ from datetime import timedelta
 from gitpip.actions.acting import Acting
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.errors import GitpipError, PipedriveUnasked
+from gitpip.errors import DestinationUnavailable, GitpipError
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
 from gitpip.runtime.present_account import check_token, client_of, is_served, tokens_of_service
@@ -26,8 +26,8 @@ Follow = Callable[[Survey], None]
 async def survey_now(settings: Settings, request: Request, follow: Follow) -> Survey:
     """Request a survey, and wait for its end; `follow` receives the progress.
 
-    Raises PipedriveUnasked, and GitpipError if it stopped at a limit: the next call continues from
-    there.
+    Raises DestinationUnavailable, and GitpipError if it stopped at a limit: the next call continues
+    from there.
     """
     async with opened(settings) as database:
         served = await is_served(database)
@@ -53,7 +53,7 @@ async def _check_token_of_worker(settings: Settings, database: Database, *, serv
     async with database.read() as transaction:
         tokens = await tokens_of_service(transaction)
     if tokens is not None and not tokens.pipedrive:
-        raise PipedriveUnasked(
+        raise DestinationUnavailable(
             "the running service has no PIPEDRIVE_TOKEN; set it for gitpip serve, and start that "
             "again"
         )

@@ -21,7 +21,7 @@ COUNTED = 1_000
 async def changes(transaction: Transaction, now: datetime) -> Sequence[Problem]:
     """Return a problem for each account that is set although the rows belong to another."""
     found = []
-    if change := await accounts.change(transaction, Vendor.PIPEDRIVE, now):
+    if change := await accounts.change(transaction, Vendor.DESTINATION, now):
         found.append(_pipedrive(change))
     if change := await accounts.change(transaction, Vendor.GITHUB, now):
         found.append(_github(change))
@@ -78,7 +78,7 @@ def _github(change: AccountChange) -> Problem:
 
 async def contents(transaction: Transaction, now: datetime) -> Sequence[Problem]:
     """Return the problems that Pipedrive holds something twice, or not at all."""
-    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    account = await accounts.bound(transaction, Vendor.DESTINATION)
     if account is None:
         return ()
     state = await ledger.read(transaction)

@@ -159,7 +159,7 @@ PAUSES: Mapping[str, ProblemKind] = {
 
 
 ACCOUNTS: Mapping[ProblemKind, Vendor] = {
-    ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED: Vendor.PIPEDRIVE,
+    ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED: Vendor.DESTINATION,
     ProblemKind.GITHUB_ACCOUNT_CHANGED: Vendor.GITHUB,
 }
 """The vendor whose account each problem is about."""

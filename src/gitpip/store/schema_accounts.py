@@ -23,7 +23,8 @@ class Vendor(StrEnum):
     """A service at which gitpip has an account."""
 
     GITHUB = "github"
-    PIPEDRIVE = "pipedrive"
+    DESTINATION = "pipedrive"
+    """Where gitpip publishes. The value names the CRM."""
 
 
 # The known accounts at each vendor; the rows of all other tables belong to the bound ones.

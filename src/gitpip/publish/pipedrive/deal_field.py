@@ -70,7 +70,7 @@ class DealField:
     async def prepare(self) -> None:
         """Make the client use the field. Raises LookFailed if Pipedrive asked to wait."""
         async with self._database.read() as transaction:
-            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            account = await accounts.bound(transaction, Vendor.DESTINATION)
             github = await accounts.bound(transaction, Vendor.GITHUB)
         self._github = github.identity if github else None
         if account is None:

@@ -49,7 +49,7 @@ async def switch(
     change = await accounts.change(transaction, vendor)
     if change is None:
         raise AccountUnchanged(f"no change of the {vendor} account waits to be confirmed")
-    if vendor is Vendor.PIPEDRIVE:
+    if vendor is Vendor.DESTINATION:
         await _keep_publications(transaction, change, now)
         await _keep_deals(transaction, change, now)
         await ledger.note(

@@ -310,7 +310,7 @@ async def keep_deal_field(
 
 async def domain(transaction: Transaction) -> str | None:
     """Return the part of the Pipedrive address before .pipedrive.com; None if it is not known."""
-    if account := await bound(transaction, Vendor.PIPEDRIVE):
+    if account := await bound(transaction, Vendor.DESTINATION):
         return account.domain
     # An earlier version stored it here, and nothing was published since.
     found: str | None = await transaction.scalar(select(pipedrive_company.c.domain))

@@ -17,7 +17,7 @@ NO_ACCOUNT = 0
 @cache
 def bound_account_key() -> ColumnElement[int]:
     """Return the key of the account that the rows belong to."""
-    key = select(accounts.c.key).where(accounts.c.vendor == Vendor.PIPEDRIVE, is_bound)
+    key = select(accounts.c.key).where(accounts.c.vendor == Vendor.DESTINATION, is_bound)
     return func.coalesce(key.correlate(None).scalar_subquery(), NO_ACCOUNT)
 
 

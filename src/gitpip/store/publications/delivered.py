@@ -22,6 +22,10 @@ from gitpip.store.publications.permission import not_paused_by_a_person, of_aski
 from gitpip.store.schema import deals, publications
 
 SENDING = PublicationState.SENDING
+SENT = (PublicationState.PUBLISHED, PublicationState.SENDING, PublicationState.UNCERTAIN)
+"""The states of what is or may be in Pipedrive."""
+NOTHING_SENT = (PublicationState.PENDING, PublicationState.HELD, PublicationState.FAILED)
+"""The states in which nothing is in Pipedrive, and something may be sent."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ async def note(
     """Record that gitpip has made a user's deal with this title and value."""
     # A number that Pipedrive has given again, as after a reset of the account, is another deal.
     await forget(transaction, deal_id)
-    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    account = await accounts.bound(transaction, Vendor.DESTINATION)
     await transaction.execute(
         insert(made_deals).values(
             account_key=account.key if account else accounts.NO_KEY,

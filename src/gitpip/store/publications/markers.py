@@ -48,6 +48,7 @@ from gitpip.store.publications import (
     undo_outcomes,
 )
 from gitpip.store.publications.deals import adopt_deal
+from gitpip.store.publications.delivered import SENT
 from gitpip.store.publications.landed import TakenBack
 from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
@@ -55,13 +56,6 @@ from gitpip.store.rows import AT_A_TIME, in_pieces
 from gitpip.store.schema import doubles, gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
 from gitpip.store.schema_publishing import holder
-
-IN_PIPEDRIVE = (
-    PublicationState.PUBLISHED.value,
-    PublicationState.SENDING.value,
-    PublicationState.UNCERTAIN.value,
-)
-"""The states of what is or may be in Pipedrive."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +224,7 @@ def _sent_again_since(
     None if the publication has an activity: this one is stored until it is sent again.
     """
     row = rows.get(sighting.first_marker or "")
-    if row is None or row.holder_state is not None or row.state in IN_PIPEDRIVE:
+    if row is None or row.holder_state is not None or row.state in SENT:
         return None
     return None if any(other.id == row.id for other, _ in adopted) else row
 

@@ -105,7 +105,7 @@ async def add(
     if not new:
         return
     await ledger.share(transaction)
-    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    account = await accounts.bound(transaction, Vendor.DESTINATION)
     wanted = [publication.wanted for publication in new]
     key = account.key if account else accounts.NO_KEY
     found = await recognition.claim(transaction, key, wanted, on_edit)
@@ -165,7 +165,7 @@ async def unsent_edits(
     transaction: Transaction, wanted: Collection[Wanted], on_edit: OnEdit
 ) -> frozenset[Wanted]:
     """Call `recognition.unsent_edits` with the bound account."""
-    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    account = await accounts.bound(transaction, Vendor.DESTINATION)
     key = account.key if account else accounts.NO_KEY
     return await recognition.unsent_edits(transaction, key, wanted, on_edit)
 

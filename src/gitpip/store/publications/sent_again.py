@@ -146,7 +146,7 @@ async def send(
     ).all()
     if not rows:
         return ()
-    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    account = await accounts.bound(transaction, Vendor.DESTINATION)
     key = account.key if account else accounts.NO_KEY
     there = [row for row in rows if row.state is PUBLISHED]
     following = await _following_markers(transaction, there)

@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from gitpip.model import CheckId, PublicationId, PublicationState, UserKey
 from gitpip.store.publications import further
-from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED, WITHDRAWN
+from gitpip.store.publications.delivered import NOTHING_SENT, SENT
+from gitpip.store.publications.undone import WITHDRAWN
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_undo import Which
 from gitpip.store.users.imports import ImportId
@@ -67,7 +68,7 @@ _was_caused = or_(
     publications.c.sent_at.is_not(None),
     publications.c.published_at > publications.c.queued_at,
 )
-may_be_undone = publications.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+may_be_undone = publications.c.state.in_((*SENT, *NOTHING_SENT))
 
 
 def of_check(check_id: CheckId) -> Chosen:

@@ -18,6 +18,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends, sent_again, undone_deals
 from gitpip.store.publications.being_undone import being_undone, of_bound_account
+from gitpip.store.publications.delivered import NOTHING_SENT, SENT
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
 from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import gist_files, publications, users
@@ -25,17 +26,6 @@ from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_surveys import adopted_from_others
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 
-NOT_IN_PIPEDRIVE = (
-    PublicationState.PENDING.value,
-    PublicationState.HELD.value,
-    PublicationState.FAILED.value,
-)
-"""The states in which nothing is in Pipedrive, and something may be sent."""
-UNSETTLED = (
-    PublicationState.PUBLISHED.value,
-    PublicationState.SENDING.value,
-    PublicationState.UNCERTAIN.value,
-)
 WITHDRAWN = PublicationState.WITHDRAWN.value
 NOT_SENT_ANY_MORE = "undone before it was sent"
 MADE_BY_OTHERS = "another tool made it"
@@ -237,7 +227,7 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
 
     What is being sent or searched for is settled first.
     """
-    unsent = and_(publications.c.state.in_(NOT_IN_PIPEDRIVE), being_undone())
+    unsent = and_(publications.c.state.in_(NOTHING_SENT), being_undone())
     # What was not sent again yet has its earlier activity, which is undone after this.
     taken_back = await sent_again.step_back(transaction, unsent, now)
     for some in in_pieces(taken_back):
@@ -273,7 +263,7 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
             is_open,
             of_bound_account(),
             undone.c.publication_id.in_(
-                select(publications.c.id).where(publications.c.state.not_in(UNSETTLED))
+                select(publications.c.id).where(publications.c.state.not_in(SENT))
             ),
         )
         .values(state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None)
@@ -345,7 +335,7 @@ def _unsent() -> Select[Any]:
     return (
         select(undone.c.id)
         .join(publications, publications.c.id == undone.c.publication_id)
-        .where(is_open, of_bound_account(), publications.c.state.not_in(UNSETTLED))
+        .where(is_open, of_bound_account(), publications.c.state.not_in(SENT))
         .limit(1)
     )
 

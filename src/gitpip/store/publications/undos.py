@@ -38,11 +38,10 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import further, sent_again, undo_troubles, undone_deals
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
+from gitpip.store.publications.delivered import NOTHING_SENT, SENT
 from gitpip.store.publications.undo_choice import Chosen, may_be_undone
 from gitpip.store.publications.undone import (
     MADE_BY_OTHERS,
-    NOT_IN_PIPEDRIVE,
-    UNSETTLED,
     of_another_tool,
 )
 from gitpip.store.rows import reader
@@ -68,7 +67,7 @@ def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
     If a publication is named, or all of a user, its activity is meant with all its files.
     """
     mine = select(publications.c.id).where(replace(chosen, which=Which.ALL).condition)
-    there = holder.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+    there = holder.c.state.in_((*SENT, *NOTHING_SENT))
     is_part = and_(
         publications.c.part_of.not_in(mine.correlate(None)),
         exists().where(holder.c.id == publications.c.part_of, there),
@@ -183,7 +182,7 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
         chosen.subject,
         to_delete=of[PublicationState.PUBLISHED],
         to_settle=of[PublicationState.SENDING] + of[PublicationState.UNCERTAIN],
-        to_withdraw=sum(counts[state] for state in NOT_IN_PIPEDRIVE),
+        to_withdraw=sum(counts[state] for state in NOTHING_SENT),
         done=of[PublicationState.WITHDRAWN],
         under_way=counts["under way"],
         which=chosen.which,
@@ -248,7 +247,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
                 "ones once it is published, or skip it first"
             )
         raise NothingToUndo(_nothing(planned))
-    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    account = await accounts.bound(transaction, Vendor.DESTINATION)
     account_key = account.key if account else accounts.NO_KEY
     added = await transaction.execute(
         insert(undos)

@@ -70,7 +70,7 @@ async def of_publishing(transaction: Transaction, present: Present) -> Work:
     waits = bool(following) and not (
         await _held_up(transaction, pauses.STOPS_PUBLISHING, now)
         or await publishing_pause.current(transaction, now)
-        or await accounts.change(transaction, Vendor.PIPEDRIVE)
+        or await accounts.change(transaction, Vendor.DESTINATION)
     )
     compared = await ledger.read(transaction)
     mark = (*(tuple(row) for row in following), arrived, compared.compared_at, compared.read)

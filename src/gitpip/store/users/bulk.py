@@ -220,7 +220,7 @@ async def _insert_details(
     added = [(keys[user.login.lower()], user) for user in new if user.login.lower() in keys]
     if tagged := [{"user_key": key, "tag": tag} for key, user in added for tag in user.tags]:
         await transaction.execute(insert(user_tags), tagged)
-    bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    bound = await accounts.bound(transaction, Vendor.DESTINATION)
     with_target = [
         {
             "user_key": key,

@@ -92,8 +92,8 @@ async def put(
     """
     await transaction.execute(delete(targets).where(targets.c.user_key == user_key))
     if target is not None:
-        bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
-        if await accounts.change(transaction, Vendor.PIPEDRIVE) is not None:
+        bound = await accounts.bound(transaction, Vendor.DESTINATION)
+        if await accounts.change(transaction, Vendor.DESTINATION) is not None:
             seen = None  # it was said of another account than the rows belong to
         await transaction.execute(
             insert(targets).values(

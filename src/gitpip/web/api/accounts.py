@@ -58,7 +58,7 @@ async def get_adoption(context: Context) -> AdoptionBody:
     """What comparing with Pipedrive has shown."""
     async with context.database.read() as transaction:
         state = await ledger.read(transaction)
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
         key = account.key if account else 0
         found = await duplicates.listed(transaction, key, MOST_DUPLICATES)
         waiting = await markers.waiting(transaction, key)

@@ -150,7 +150,7 @@ async def list_publications(
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await progress.time_left(transaction, waiting, now)
         stops = await stops_of(transaction, context)
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        account = await accounts.bound(transaction, Vendor.DESTINATION)
     links = await context.links()
     shown = await asyncio.to_thread(
         render,

@@ -34,7 +34,7 @@ class _Token(NamedTuple):
 
 TOKENS = (
     _Token(Vendor.GITHUB, "GITHUB_TOKEN", "github-token"),
-    _Token(Vendor.PIPEDRIVE, "PIPEDRIVE_TOKEN", "pipedrive-token"),
+    _Token(Vendor.DESTINATION, "PIPEDRIVE_TOKEN", "pipedrive-token"),
 )
 
 
@@ -92,7 +92,7 @@ async def set_up(context: Context) -> HTMLResponse:
         sample=sample,
         policy=policy,
         tracked=tracked,
-        fits=sent > 0 or any(one.fits for one in tested if one.token.vendor is Vendor.PIPEDRIVE),
+        fits=sent > 0 or any(one.fits for one in tested if one.token.vendor is Vendor.DESTINATION),
         folder=context.settings.secrets_dir,
     )
     return HTMLResponse(page)

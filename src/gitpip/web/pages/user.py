@@ -16,7 +16,7 @@ from gitpip.actions.publications import decide_held
 from gitpip.actions.users import UserAct
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
-from gitpip.errors import HeldChanged, InvalidInput, PipedriveUnasked
+from gitpip.errors import DestinationUnavailable, HeldChanged, InvalidInput
 from gitpip.model import FileKey, Role, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
@@ -211,7 +211,7 @@ async def search_targets(
     """The page with what in Pipedrive has a term in its name."""
     try:
         hits = await chosen_targets.search(term, context.search_targets)
-    except (InvalidInput, PipedriveUnasked) as error:
+    except (InvalidInput, DestinationUnavailable) as error:
         return await _person(request, context, login, refused=Refused(str(error)))
     return await _person(request, context, login, found=Found(term, hits))
 
