@@ -239,14 +239,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     await further.take_in(
         transaction, and_(replace(chosen, which=Which.ALL).condition, ~being_undone()), now
     )
-    planned = await plan(transaction, chosen)
-    if not planned.total and not (planned.with_deals and planned.deals):
-        if await _waits_to_be_sent_again(transaction, chosen):
-            raise NothingToUndo(
-                f"{planned.subject}: the newest activity is not in Pipedrive yet; undo the earlier "
-                "ones once it is published, or skip it first"
-            )
-        raise NothingToUndo(_nothing(planned))
+    await _check_that_something_is_undone(transaction, chosen)
     account = await accounts.bound(transaction, Vendor.DESTINATION)
     account_key = account.key if account else accounts.NO_KEY
     added = await transaction.execute(
@@ -263,7 +256,38 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
         .returning(undos.c.id)
     )
     undo_id = UndoId(added.scalar_one())
+    await _add_files(transaction, chosen, undo_id, account_key, now)
+    if chosen.which is not Which.NEWEST:
+        ids = select(undone.c.publication_id).where(undone.c.undo_id == undo_id)
+        await transaction.execute(  # what an undo kept before is checked again
+            update(earlier_activities)
+            .where(earlier_activities.c.publication_id.in_(ids))
+            .values(kept_because=None)
+        )
+    if chosen.with_deals:
+        await undone_deals.begin(transaction, undo_id, chosen.user_keys, now)
+    await undone_rows.withdraw_unsent(transaction, now)
+    return await get(transaction, undo_id)
+
+
+async def _check_that_something_is_undone(transaction: Transaction, chosen: Chosen) -> None:
+    planned = await plan(transaction, chosen)
+    if planned.total or (planned.with_deals and planned.deals):
+        return
+    if await _waits_to_be_sent_again(transaction, chosen):
+        raise NothingToUndo(
+            f"{planned.subject}: the newest activity is not in Pipedrive yet; undo the earlier "
+            "ones once it is published, or skip it first"
+        )
+    raise NothingToUndo(_nothing(planned))
+
+
+async def _add_files(
+    transaction: Transaction, chosen: Chosen, undo_id: UndoId, account_key: int, now: datetime
+) -> None:
+    """Add a row for each chosen file: waiting, or kept with the reason."""
     columns = ("undo_id", "publication_id", "account_key", "state", "due_at")
+    at = literal(now, undone.c.due_at.type)
     await transaction.execute(
         insert(undone).from_select(
             columns,
@@ -272,7 +296,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
                 publications.c.id,
                 literal(account_key),
                 literal(UndoneState.WAITING.value),
-                literal(now, undone.c.due_at.type),
+                at,
             )
             .where(chosen.condition, may_be_undone, ~being_undone(), ~_is_kept(chosen))
             .order_by(publications.c.id),
@@ -292,8 +316,8 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
                     publications.c.id,
                     literal(account_key),
                     literal(UndoneState.KEPT.value),
-                    literal(now, undone.c.due_at.type),
-                    literal(now, undone.c.due_at.type),
+                    at,
+                    at,
                     literal(reason),
                 ),
             )
@@ -302,17 +326,6 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     await transaction.execute(
         update(undos).where(undos.c.id == undo_id).values(total=mine.scalar_subquery())
     )
-    ids = select(undone.c.publication_id).where(undone.c.undo_id == undo_id)
-    if chosen.which is not Which.NEWEST:
-        await transaction.execute(  # what an undo kept before is checked again
-            update(earlier_activities)
-            .where(earlier_activities.c.publication_id.in_(ids))
-            .values(kept_because=None)
-        )
-    if chosen.with_deals:
-        await undone_deals.begin(transaction, undo_id, chosen.user_keys, now)
-    await undone_rows.withdraw_unsent(transaction, now)
-    return await get(transaction, undo_id)
 
 
 async def _waits_to_be_sent_again(transaction: Transaction, chosen: Chosen) -> bool:
