@@ -145,19 +145,19 @@ def test_only_a_whole_list_misses_a_gist_and_only_a_gist_that_is_listed_misses_a
     st.timedeltas(timedelta(seconds=1), timedelta(days=366)),
     times,
 )
-def test_the_next_look_is_within_an_interval_and_the_same_for_neighbours(
+def test_the_next_check_is_within_an_interval_and_the_same_for_neighbours(
     key: int, interval: timedelta, now: datetime
 ) -> None:
-    due = decide.next_look(UserKey(key), interval=interval, now=now)
+    due = decide.next_check(UserKey(key), interval=interval, now=now)
     assert now < due <= now + interval
     first = key // decide.ADJACENT * decide.ADJACENT
-    assert decide.next_look(UserKey(first), interval=interval, now=now) == due
+    assert decide.next_check(UserKey(first), interval=interval, now=now) == due
 
 
 def test_looks_are_spread_evenly_over_the_interval() -> None:
     interval = timedelta(hours=3)
     by_quarter = Counter(
-        (decide.next_look(UserKey(key), interval=interval, now=ADDED) - ADDED)
+        (decide.next_check(UserKey(key), interval=interval, now=ADDED) - ADDED)
         % interval
         // timedelta(minutes=15)
         for key in range(1, 100_001)

@@ -14,7 +14,7 @@ from gitpip.store.schema import users as users_table
 from gitpip.store.users import schedule
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.graphql import Snapshot
-from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, Lanes, SlowUsers
+from gitpip.watch.lanes import REMEMBERED, SLOW_CHECK, Lanes, SlowUsers
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
@@ -95,7 +95,7 @@ async def test_users_whose_contents_hang_leave_the_others_as_fresh(
 
     async with sweeping(server, clock) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
-        publish(Fault.slow(SLOW_LOOK + timedelta(seconds=0.5)))
+        publish(Fault.slow(SLOW_CHECK + timedelta(seconds=0.5)))
         await watcher.run()
         known = len(others) + 2 * SLOW
         publish(Fault.held())
@@ -117,7 +117,7 @@ async def test_many_users_that_hang_when_they_are_met_first_hold_up_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Far longer than a look that is answered takes, also on a busy machine.
-    monkeypatch.setattr("gitpip.watch.lanes.SLOW_LOOK", timedelta(seconds=2))
+    monkeypatch.setattr("gitpip.watch.lanes.SLOW_CHECK", timedelta(seconds=2))
     logins = add_users(world, USERS)
     await track_identified(database, world, clock, logins)
     slow, others = logins[: 2 * SLOW], logins[2 * SLOW :]
@@ -146,7 +146,7 @@ async def test_a_check_ends_though_users_are_hinted_at_after_github_asked_to_wai
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The wait is over, and a slow look is not: it must not take those put back again and again."""
-    monkeypatch.setattr("gitpip.watch.lanes.SLOW_LOOK", timedelta(seconds=0.2))
+    monkeypatch.setattr("gitpip.watch.lanes.SLOW_CHECK", timedelta(seconds=0.2))
     monkeypatch.setattr("gitpip.watch.check_run.CLAIMED_AGAIN_AFTER", timedelta(seconds=0.01))
     logins = add_users(world, 8)
     await track_identified(database, world, clock, logins)

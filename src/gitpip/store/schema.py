@@ -98,13 +98,13 @@ Index(
     postgresql_where=tracked,
 )
 # Literal, not bound: otherwise no database sees that a query fits a partial index.
-looked_at = and_(tracked, users.c.state != literal_column("'paused'"))
+watched = and_(tracked, users.c.state != literal_column("'paused'"))
 Index(
     "ix_users_due",
     users.c.next_check_at,
     users.c.key,
-    sqlite_where=looked_at,
-    postgresql_where=looked_at,
+    sqlite_where=watched,
+    postgresql_where=watched,
 )
 Index(
     "ix_users_hinted",
@@ -119,7 +119,7 @@ Index(
     postgresql_where=users.c.claimed_by.is_not(None),
 )
 # Counts how up to date the active users are without reading their rows.
-active = and_(looked_at, users.c.state == literal_column("'active'"))
+active = and_(watched, users.c.state == literal_column("'active'"))
 Index(
     "ix_users_publishing_mode",
     users.c.publishing_mode,
@@ -131,8 +131,8 @@ Index(
     "ix_users_known",
     users.c.complete_until,
     users.c.state,
-    sqlite_where=looked_at,
-    postgresql_where=looked_at,
+    sqlite_where=watched,
+    postgresql_where=watched,
 )
 Index(
     "ix_users_listed",
@@ -174,7 +174,7 @@ Index(
 Index("ix_users_complete_until", users.c.complete_until)
 Index("ix_users_removed", users.c.key, sqlite_where=removed, postgresql_where=removed)
 # Finds the few users whose last check failed without reading the others.
-troubled = and_(looked_at, users.c.failure.is_not(None))
+troubled = and_(watched, users.c.failure.is_not(None))
 Index(
     "ix_users_troubled",
     users.c.state,

@@ -25,7 +25,7 @@ from gitpip.store.database import Database, Transaction
 from gitpip.store.status import checks, pauses
 from gitpip.store.status.checks import Results
 from gitpip.store.users import backfills, schedule, users
-from gitpip.store.users.schedule import Looked
+from gitpip.store.users.schedule import CheckedUser
 from gitpip.watch import decide
 from gitpip.watch.batch_poll import BatchPoller, Polled
 from gitpip.watch.github.client import GitHub
@@ -91,11 +91,11 @@ class CheckRun:
     ) -> None:
         self._database = database
         self._github = github
-        self._looker = checkers.one
+        self._checker = checkers.one
         self._batch_poll = checkers.many
         self._run = run
         self._now = now
-        self._lanes = Lanes(self._look_at, checkers.slow)
+        self._lanes = Lanes(self._check_user, checkers.slow)
         self._mode = _Mode.BATCH_POLL if github.polls_batches else _Mode.REST
         self._slow_polls: set[asyncio.Task[None]] = set()
         """Batch polls of some users that take long."""
@@ -309,7 +309,7 @@ class CheckRun:
         async with self._database.begin() as transaction:
             await schedule.record_refusals(
                 transaction,
-                {user.key: now + self._looker.without_graphql(user) for user, _ in refused},
+                {user.key: now + self._checker.without_graphql(user) for user, _ in refused},
             )
             await schedule.forget_refusals(transaction, answered)
             if isinstance(stopped, GitHubUnauthorized):
@@ -371,7 +371,7 @@ class CheckRun:
         if not unchanged:
             return
         renamed: list[tuple[User, Account]] = []
-        looks: list[Looked] = []
+        checked: list[CheckedUser] = []
         async with self._database.begin() as transaction:
             for user, snapshot in unchanged:
                 if self._github.knows_the_time:
@@ -385,11 +385,11 @@ class CheckRun:
                     )
                     if not taken:
                         renamed.append((user, account))
-                looks.append(
-                    Looked(
+                checked.append(
+                    CheckedUser(
                         user=user,
                         asked_at=asked_at,
-                        next_check_at=self._looker.next_look(user, self._run),
+                        next_check_at=self._checker.next_check(user, self._run),
                         etag=user.etag,
                         known_until=decide.known_until(snapshot.as_of) if snapshot.as_of else None,
                         gist_count=snapshot.gist_count,
@@ -399,19 +399,19 @@ class CheckRun:
                 )
             await schedule.record_accounts(transaction, renamed, self._now())
             await schedule.record_successes(
-                transaction, looks, token=self._run.token, now=self._now()
+                transaction, checked, token=self._run.token, now=self._now()
             )
-            results = Results(users=len(looks), unchanged=len(looks))
+            results = Results(users=len(checked), unchanged=len(checked))
             await checks.add_results(transaction, self._run.check_id, results)
         results.count()
         for user, account in renamed:
             log_rename(user, account)
 
-    async def _look_at(self, user: User, snapshot: Snapshot | None) -> None:
+    async def _check_user(self, user: User, snapshot: Snapshot | None) -> None:
         stopped = self.reading_stopped
         if stopped is None:
             try:
-                self.rest_answered |= await self._looker.look_at(user, snapshot, self._run)
+                self.rest_answered |= await self._checker.check(user, snapshot, self._run)
                 if snapshot and snapshot.gist_count < (user.gist_count or 0):
                     await self._doubt(user, snapshot)
                 return
@@ -444,7 +444,7 @@ class CheckRun:
             return
         if await self._batch_poll.miscounts(user, snapshot, known):
             async with self._database.begin() as transaction:
-                until = self._now() + self._looker.without_graphql(user)
+                until = self._now() + self._checker.without_graphql(user)
                 await schedule.record_refusals(transaction, {user.key: until})
             log.info("sweep.user_refused", login=user.login, reason="GraphQL counts too few gists")
 

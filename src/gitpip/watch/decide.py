@@ -34,7 +34,7 @@ Item = TypeVar("Item")
 LONGEST_LAG = timedelta(minutes=3)
 """The largest age of what GitHub's APIs show: lists were seen up to two minutes behind."""
 FIRST_RETRY = timedelta(minutes=1)
-LOOKS_IN_VAIN = 3
+UNAVAILABLE_AFTER = 3
 """The checks in a row that must not find a user: flagged accounts vanish for a while."""
 RARELY = timedelta(days=1)
 FIRST_WITHOUT_GRAPHQL = timedelta(hours=6)
@@ -309,7 +309,7 @@ def interval_of(user: User, *, general: timedelta, now: datetime, eager: bool) -
     return min(general, max(general / often, SHORTEST_ACTIVE_INTERVAL))
 
 
-def next_look(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:
+def next_check(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:
     """Return when a user is due next: within an interval, at the same moment as their neighbours.
 
     Every group of neighbours has a slot of its own in the interval, spread evenly, so that the
@@ -333,7 +333,7 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
     was_gone = user.failure_kind is FailureKind.NOT_SHOWN
     failures = user.failures + 1 if gone == was_gone else 1
     if gone:
-        unavailable = failures >= LOOKS_IN_VAIN or user.state is UserState.UNAVAILABLE
+        unavailable = failures >= UNAVAILABLE_AFTER or user.state is UserState.UNAVAILABLE
         return Setback(
             failure=_reason(user, error),
             kind=FailureKind.NOT_SHOWN,

@@ -18,7 +18,7 @@ SLOW_AT_A_TIME = 2
 """The slow users checked at once. With the gists of one user that are read at the same time, this
 leaves half of the requests that may be under way to the others: see `rate_limits.IN_FLIGHT` and
 `reading.SIDE_BY_SIDE`."""
-SLOW_LOOK = timedelta(seconds=2)
+SLOW_CHECK = timedelta(seconds=2)
 """The time after which a check leaves the quick lane. The user then counts as slow next time."""
 REMEMBERED = 200
 MOST_SLOW = 0.3
@@ -52,12 +52,12 @@ class SlowUsers:
 
 
 class Lanes:
-    """Checks each user that is put into it, by `look`, until it is closed."""
+    """Checks each user that is put into it, by `check`, until it is closed."""
 
     def __init__(
-        self, look: Callable[[User, Snapshot | None], Awaitable[None]], slow: SlowUsers
+        self, check: Callable[[User, Snapshot | None], Awaitable[None]], slow: SlowUsers
     ) -> None:
-        self._look = look
+        self._check_user = check
         self._known = slow
         self._quick: asyncio.Queue[Wanted | None] = asyncio.Queue(maxsize=2 * QUICK_AT_A_TIME)
         self._slow: asyncio.Queue[Wanted | None] = asyncio.Queue()
@@ -78,14 +78,14 @@ class Lanes:
         """Check all users until the lanes are closed; raises the errors of checks, in a group."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(QUICK_AT_A_TIME):
-                tasks.create_task(self._look_quickly(tasks))
+                tasks.create_task(self._check_quickly(tasks))
             for _ in range(SLOW_AT_A_TIME):
-                tasks.create_task(self._look_slowly())
+                tasks.create_task(self._check_slowly())
 
     @property
     def any_slow(self) -> bool:
         """Whether a check under way takes long."""
-        long_ago = loop_time() - SLOW_LOOK.total_seconds()
+        long_ago = loop_time() - SLOW_CHECK.total_seconds()
         return any(began < long_ago for began in self._began)
 
     async def all_end(self, within: timedelta) -> bool:
@@ -112,43 +112,43 @@ class Lanes:
             await self._quick.put(None)
         return waiting
 
-    async def _look_quickly(self, tasks: asyncio.TaskGroup) -> None:
+    async def _check_quickly(self, tasks: asyncio.TaskGroup) -> None:
         while (wanted := await self._quick.get()) is not None:
-            look = tasks.create_task(self._look_at(wanted, self._quick))
-            await asyncio.wait({look}, timeout=SLOW_LOOK.total_seconds())
-            if look.done() or self._known.everybody_is:
-                await asyncio.wait({look})
+            check = tasks.create_task(self._check(wanted, self._quick))
+            await asyncio.wait({check}, timeout=SLOW_CHECK.total_seconds())
+            if check.done() or self._known.everybody_is:
+                await asyncio.wait({check})
             elif self._places.locked():
-                await self._begin_again_later(wanted, look)
+                await self._begin_again_later(wanted, check)
             else:
                 await self._places.acquire()
-                look.add_done_callback(lambda _: self._places.release())
+                check.add_done_callback(lambda _: self._places.release())
 
-    async def _begin_again_later(self, wanted: Wanted, look: asyncio.Task[None]) -> None:
+    async def _begin_again_later(self, wanted: Wanted, check: asyncio.Task[None]) -> None:
         """End a check that is slow while the places for slow ones are taken: it begins again there.
 
         Four users whose contents hang, met for the first time, would otherwise make all others
         wait.
         """
-        look.cancel()
-        await asyncio.wait({look})
-        if look.cancelled():
+        check.cancel()
+        await asyncio.wait({check})
+        if check.cancelled():
             self._known.note(wanted[0].key, slow=True)
             await self._slow.put(wanted)
 
-    async def _look_slowly(self) -> None:
+    async def _check_slowly(self) -> None:
         while (wanted := await self._slow.get()) is not None:
             async with self._places:
-                await self._look_at(wanted, self._slow)
+                await self._check(wanted, self._slow)
 
-    async def _look_at(self, wanted: Wanted, queue: "asyncio.Queue[Wanted | None]") -> None:
+    async def _check(self, wanted: Wanted, queue: "asyncio.Queue[Wanted | None]") -> None:
         user, snapshot = wanted
         began = loop_time()
         self._began.append(began)
         try:
-            await self._look(user, snapshot)
+            await self._check_user(user, snapshot)
             took = loop_time() - began
-            self._known.note(user.key, slow=took > SLOW_LOOK.total_seconds())
+            self._known.note(user.key, slow=took > SLOW_CHECK.total_seconds())
         finally:
             self._began.remove(began)
             queue.task_done()

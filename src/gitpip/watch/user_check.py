@@ -39,7 +39,7 @@ from gitpip.store.publications import note_updates, publications
 from gitpip.store.status import checks
 from gitpip.store.status.checks import Results
 from gitpip.store.users import backfills, schedule, users
-from gitpip.store.users.schedule import Looked
+from gitpip.store.users.schedule import CheckedUser
 from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.gist_list import GistList
@@ -96,7 +96,7 @@ class UserChecker:
             database, github, on_edit=rules.on_edit, hold_above=rules.hold_above, now=now
         )
 
-    async def look_at(self, user: User, snapshot: Snapshot | None, run: Run) -> bool:
+    async def check(self, user: User, snapshot: Snapshot | None, run: Run) -> bool:
         """Read and store what is new of a claimed user; return whether GitHub answered.
 
         `snapshot` is what the batch poll saw just before. A failure that concerns only this user is
@@ -398,12 +398,12 @@ class UserChecker:
                 await schedule.record_accounts(transaction, [(user, account)], now)
             unread = await self._note_list(transaction, user, seen)
             as_of = seen.listed.as_of
-            looked = Looked(
+            checked = CheckedUser(
                 user=user,
                 asked_at=seen.asked_at,
                 next_check_at=min(
                     [
-                        self.next_look(locked, run),
+                        self.next_check(locked, run),
                         *(_next_try(row, now) for row in unread),
                         *self._retry_of_lagging_list(user, seen),
                     ]
@@ -414,7 +414,7 @@ class UserChecker:
                 listed_at=now - self._github.clock_ahead if seen.list_told else None,
                 known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
-            await schedule.record_successes(transaction, [looked], token=run.token, now=now)
+            await schedule.record_successes(transaction, [checked], token=run.token, now=now)
             unchanged = list_tag == user.etag and user.etag is not None
             results = Results(users=1, unchanged=int(unchanged))
             await checks.add_results(transaction, run.check_id, results)
@@ -443,12 +443,12 @@ class UserChecker:
             await unreadable.record(transaction, user.key, [behind], self._now())
         return await unreadable.of_user(transaction, user.key)
 
-    def next_look(self, user: User, run: Run) -> datetime:
+    def next_check(self, user: User, run: Run) -> datetime:
         """Return when a user is due again who was checked with success."""
         interval = decide.interval_of(
             user, general=self._rules.interval, now=run.started_at, eager=run.eager
         )
-        return decide.next_look(user.key, interval=interval, now=self._now())
+        return decide.next_check(user.key, interval=interval, now=self._now())
 
     def without_graphql(self, user: User) -> timedelta:
         """Return how long this user is checked by REST alone after GraphQL failed for it."""

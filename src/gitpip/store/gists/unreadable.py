@@ -11,7 +11,7 @@ from gitpip.backoff import backoff
 from gitpip.model import GistId, Unreadable, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
-from gitpip.store.schema import active, gist_files, looked_at, unreadable, users
+from gitpip.store.schema import active, gist_files, unreadable, users, watched
 from gitpip.store.visibility import tracked
 from gitpip.validation import without_nul
 
@@ -226,7 +226,7 @@ async def furthest_behind(transaction: Transaction) -> FurthestBehind | None:
     """
     wanted = select(users.c.key, users.c.login, users.c.failure).limit(1)
     never_read = wanted.where(active, users.c.complete_until.is_(None)).order_by(users.c.key)
-    known = wanted.where(looked_at, users.c.complete_until.is_not(None))
+    known = wanted.where(watched, users.c.complete_until.is_not(None))
     row = (await transaction.execute(never_read)).one_or_none() or (
         await transaction.execute(known.order_by(users.c.complete_until))
     ).one_or_none()

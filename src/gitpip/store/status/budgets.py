@@ -94,13 +94,13 @@ async def capacity_now(
         requests = REQUESTS_WITH_TOKEN
     if token_keeps_from_graphql(await pauses.paused(transaction, pauses.SWEEPING, now)):
         return capacity(Means(requests, share=share), interval)
-    looked_at, swept, points = await checks.spent(transaction)
+    checked, swept, points = await checks.spent(transaction)
     means = Means(
         requests,
         points=known.get(GITHUB_POINTS, POINTS),
         share=share,
         users_a_point=swept / points if points else USERS_A_POINT,
-        rest_part=max(looked_at - swept, 0) / looked_at if looked_at else 0.0,
+        rest_part=max(checked - swept, 0) / checked if checked else 0.0,
     )
     return capacity(means, interval)
 

@@ -29,12 +29,12 @@ from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     amendments,
     deals,
-    looked_at,
     publications,
     second_deals,
     second_sends,
     unreadable,
     users,
+    watched,
 )
 from gitpip.store.schema_accounts import ledger
 from gitpip.store.schema_status import pauses
@@ -127,7 +127,7 @@ def _due_too_late(now: datetime, interval: timedelta, sqlite: bool) -> ColumnEle
     )
     shortest = min(interval, LONGEST_WAIT)
     return and_(
-        looked_at,
+        watched,
         users.c.next_check_at > now + shortest + TOLERANCE,  # an index has these few
         ahead > longest + TOLERANCE.total_seconds(),
     )

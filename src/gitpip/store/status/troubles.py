@@ -35,7 +35,6 @@ from gitpip.store.schema import (
     deals,
     doubles,
     gist_files,
-    looked_at,
     not_compared,
     note_failed,
     publications,
@@ -43,6 +42,7 @@ from gitpip.store.schema import (
     troubled,
     unsettled,
     users,
+    watched,
 )
 from gitpip.store.schema_accounts import accounts, is_bound
 from gitpip.store.schema_targets import deal_drifts, targets
@@ -182,7 +182,7 @@ async def users_late(
     )
     # Each condition has an index, which shows that there are few.
     overdue = union(
-        select(users.c.key).where(looked_at, users.c.next_check_at < due_before),
+        select(users.c.key).where(watched, users.c.next_check_at < due_before),
         select(users.c.key).where(active, users.c.complete_until < complete_before, usual),
     )
     known = [active, users.c.complete_until.is_not(None), users.c.failure.is_(None)]
@@ -483,4 +483,4 @@ async def checks_abandoned(
 
 async def any_checkable(transaction: Transaction) -> bool:
     """Return whether any tracked user is not paused."""
-    return bool(await transaction.scalar(select(exists().where(looked_at))))
+    return bool(await transaction.scalar(select(exists().where(watched))))

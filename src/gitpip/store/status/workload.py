@@ -11,7 +11,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import Present
-from gitpip.store.schema import checks, looked_at, publications, users
+from gitpip.store.schema import checks, publications, users, watched
 from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.status.kept_back import is_kept_back
 from gitpip.store.visibility import of_removed
@@ -36,7 +36,7 @@ async def of_watching(transaction: Transaction, now: datetime) -> Work:
 
     A result is a success, a failure or a file.
     """
-    due = select(exists().where(looked_at, users.c.next_check_at <= now))
+    due = select(exists().where(watched, users.c.next_check_at <= now))
     claimed = select(exists().where(users.c.claimed_by.is_not(None), users.c.claimed_until > now))
     last = (
         await transaction.execute(

@@ -25,7 +25,7 @@ from gitpip.setback import Setback
 from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
+from gitpip.store.schema import active, not_compared, unreadable, users, watched
 from gitpip.store.users import former_logins
 from gitpip.store.users.user_rows import rows, user_of
 
@@ -140,7 +140,7 @@ async def _free(
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     found = await transaction.execute(
         select(users.c.key)
-        .where(looked_at, wanted, free, users.c.key.not_in(without))
+        .where(watched, wanted, free, users.c.key.not_in(without))
         .order_by(order, users.c.key)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -149,7 +149,7 @@ async def _free(
 
 
 @dataclass(frozen=True)
-class Looked:
+class CheckedUser:
     """The result of a successful check of a user. Times are UTC."""
 
     user: User
@@ -168,7 +168,7 @@ class Looked:
 
 
 async def record_successes(
-    transaction: Transaction, looks: Sequence[Looked], *, token: str, now: datetime
+    transaction: Transaction, checked: Sequence[CheckedUser], *, token: str, now: datetime
 ) -> None:
     """Record successful checks, and release the claims of `token`.
 
@@ -177,15 +177,15 @@ async def record_successes(
     """
     success = _success(now)
     available: list[NewEvent] = []
-    ordered = sorted(looks, key=lambda look: look.user.key)
+    ordered = sorted(checked, key=lambda each: each.user.key)
     for was_unavailable, some in groupby(ordered, _was_unavailable):
         if not was_unavailable:
-            await transaction.execute(success, [_parameters(look, token) for look in some])
+            await transaction.execute(success, [_parameters(each, token) for each in some])
             continue
         # One by one: another process may have taken the user over, and records the event then.
-        for look in some:
+        for each in some:
             changed = await transaction.execute(
-                success.returning(users.c.key, users.c.state), _parameters(look, token)
+                success.returning(users.c.key, users.c.state), _parameters(each, token)
             )
             available += [
                 NewEvent(EventKind.USER_AVAILABLE, UserKey(row.key))
@@ -195,8 +195,8 @@ async def record_successes(
     await events.record(transaction, now, *available)
 
 
-def _was_unavailable(look: Looked) -> bool:
-    return look.user.state is UserState.UNAVAILABLE
+def _was_unavailable(each: CheckedUser) -> bool:
+    return each.user.state is UserState.UNAVAILABLE
 
 
 def _success(now: datetime) -> Update:
@@ -223,7 +223,7 @@ def _success(now: datetime) -> Update:
             sweep_mark=bindparam("mark", type_=users.c.sweep_mark.type),
             next_check_at=case(
                 (asked_again, users.c.next_check_at),
-                else_=bindparam("next_look", type_=users.c.next_check_at.type),
+                else_=bindparam("next_check", type_=users.c.next_check_at.type),
             ),
             hinted_at=case(
                 (
@@ -241,20 +241,20 @@ def _success(now: datetime) -> Update:
     )
 
 
-def _parameters(look: Looked, token: str) -> dict[str, object]:
+def _parameters(each: CheckedUser, token: str) -> dict[str, object]:
     return {
-        "row": look.user.key,
+        "row": each.user.key,
         "holder": token,
-        "tag": look.etag,
-        "known_until": look.known_until,
-        "listed_at": look.listed_at,
-        "asked_before": look.asked_at,
-        "gists": look.gist_count,
-        "mark": look.sweep_mark,
+        "tag": each.etag,
+        "known_until": each.known_until,
+        "listed_at": each.listed_at,
+        "asked_before": each.asked_at,
+        "gists": each.gist_count,
+        "mark": each.sweep_mark,
         # A request for a check makes a user due at the time of the request.
-        "asked_before_now": look.asked_at,
-        "was_due": look.user.next_check_at,
-        "next_look": look.next_check_at,
+        "asked_before_now": each.asked_at,
+        "was_due": each.user.next_check_at,
+        "next_check": each.next_check_at,
     }
 
 
@@ -339,7 +339,7 @@ async def hint(
     """Make the tracked users among these accounts due at once; return their logins."""
     hinted = await transaction.execute(
         update(users)
-        .where(looked_at, users.c.github_id.in_(github_ids))
+        .where(watched, users.c.github_id.in_(github_ids))
         .values(hinted_at=now, next_check_at=now)
         .returning(users.c.login)
     )
@@ -384,14 +384,14 @@ async def release(transaction: Transaction, token: str) -> None:
 async def make_due(transaction: Transaction, now: datetime) -> None:
     """Make every tracked user due now, also those being checked: that check may be over soon."""
     later = or_(users.c.next_check_at > now, users.c.claimed_until > now)
-    await transaction.execute(update(users).where(looked_at, later).values(next_check_at=now))
+    await transaction.execute(update(users).where(watched, later).values(next_check_at=now))
 
 
 async def any_due(transaction: Transaction, now: datetime) -> bool:
     """Return whether a tracked user is due and not claimed."""
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     due = users.c.next_check_at <= now
-    return bool(await transaction.scalar(select(exists().where(looked_at, due, free))))
+    return bool(await transaction.scalar(select(exists().where(watched, due, free))))
 
 
 async def unchecked(transaction: Transaction, since: datetime) -> int:
@@ -445,7 +445,7 @@ async def completeness(transaction: Transaction) -> Completeness:
     )
     total, read = counted.one()
     oldest = await transaction.scalar(
-        select(func.min(users.c.complete_until, type_=users.c.complete_until.type)).where(looked_at)
+        select(func.min(users.c.complete_until, type_=users.c.complete_until.type)).where(watched)
     )
     return Completeness(total, total - read, oldest)
 
