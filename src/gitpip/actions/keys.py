@@ -66,8 +66,8 @@ def check_first_key(role: Role, lifetime: timedelta | None) -> None:
     if role is not Role.ADMIN:
         raise InvalidInput(
             "role",
-            "must be admin for the first key: from then on nothing is open without a key, "
-            f"and a key with the role {role} can make no other one",
+            "must be admin for the first key: from then on nothing is open without a key; "
+            f"one with the role {role} can't make others",
         )
     if lifetime is not None and lifetime < SHORTEST_FIRST:
         raise InvalidInput(

@@ -156,10 +156,10 @@ async def _first_sends(transaction: Transaction, account_key: int, now: datetime
     return Problem(
         ProblemKind.FIRST_SENDS_COMPARED,
         Severity.INFO,
-        f"Pipedrive holds activities of gitpip that this database does not know, and "
-        f"{count(number, 'file')} sent in the first minutes after the start may be among them: "
-        "gitpip looks for an hour whether one is there twice, and deletes the younger activity if "
-        "nobody has touched it.",
+        f"Pipedrive holds activities of gitpip that this database does not know. "
+        f"{count(number, 'file')} sent in the first minutes after the start may be among them. "
+        "For an hour, gitpip looks for files that are there twice. It deletes the younger activity "
+        "if no person has changed it.",
         count=number,
     )
 

@@ -142,7 +142,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         Severity.WARNING,
         "file",
         "It has been unknown since {since} whether {number} arrived in Pipedrive"
-        "{such_as}{example} gitpip keeps looking for it, and sends nothing twice.",
+        "{such_as}{example} gitpip keeps looking. It sends nothing twice.",
     ),
     ProblemKind.PUBLICATIONS_RETRIED: _Report(
         Severity.WARNING,
@@ -351,8 +351,8 @@ def _rules_unreadable(unreadable: Sequence[PublishingRule]) -> Problem:
     return Problem(
         ProblemKind.RULES_UNREADABLE,
         Severity.WARNING,
-        f"This gitpip can't read rule {first.id}, {first.name}, which another version may have "
-        "stored, so it holds every file that no rule before it decides about. Change or remove it "
+        f"This gitpip can't read rule {first.id}, {first.name}: another version may have stored "
+        "it. Every file that no earlier rule decides about is held. Change or remove the rule "
         f"under Rules, or with gitpip rules change {first.id}.{others}",
         count=len(unreadable),
         act=Act.CHANGE_RULES,

@@ -221,7 +221,7 @@ def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
     if wanted.github_token == GitHubToken.NONE:
         yield (
             f"Without a token GitHub allows {REQUESTS_WITHOUT_TOKEN} requests an hour for "
-            "everybody at this address, and the public feed is not read"
+            "this address; the public feed is not read"
         )
     if github.shortest is None or github.shortest > wanted.check_interval:
         by_points = wanted.github_token == GitHubToken.CLASSIC

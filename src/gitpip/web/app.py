@@ -127,9 +127,9 @@ PAGES = (
 )
 KEY = HTTPBearer(
     auto_error=False,
-    description="An access key, made by `gitpip keys create`. Before the first one was made, "
-    "programs on the machine of a gitpip that listens on loopback may read everything, and do what "
-    "an operator may, without one.",
+    description="An access key, made by `gitpip keys create`. Before the first key is made, a "
+    "gitpip that listens on loopback needs none: programs on its machine may do what an operator "
+    "may.",
 )
 """For the OpenAPI document; it is `Access` that asks for the key."""
 
