@@ -118,7 +118,7 @@ CASES = (
         Act.CHANGE_RULES,
         (a_rule("Logs", '{"names": ["*.log"]}'), a_rule("Old", '{"colour": "red"}')),
         (publishing_rules.delete(),),
-        ("can't read rule 2, Old, which another version", "gitpip rules change 2."),
+        ("can't read rule 2, Old: another version", "gitpip rules change 2."),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
