@@ -2,12 +2,16 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy import update
 
 from gitpip.model import PublicationState
 from gitpip.publish import delivery
+from gitpip.publish.deals import MARGIN
 from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
+from gitpip.store.schema import deals, publications
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
 
@@ -226,7 +230,11 @@ async def test_a_look_right_before_asks_once_more_where_an_answer_says_nothing(
     """Several lists are read in a row: where one answer in three is broken, one mostly is."""
     await lose(scene, Fault.drop())
     scene.clock.advance(FRESH + SECOND)
-    scene.crm.faults.script(fault, method="GET", path=LISTS, about="updated_since")
+    sent_after = (await scene.rows())[-1].sent_after
+    assert sent_after is not None
+    # Not the list that compares the ledger: that one names an earlier time.
+    since = quote(f"updated_since={sent_after - MARGIN:%Y-%m-%dT%H:%M:%SZ}", safe="=")
+    scene.crm.faults.script(fault, method="GET", path=LISTS, about=since)
     await survivor.run()
 
     assert await scene.states() == ["published", "published"]
@@ -326,4 +334,45 @@ async def test_a_look_for_others_of_its_deal_finds_what_landed_late(
         await survivor.run()
 
     assert posts(scene) == len(await scene.rows()) + 2
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_look_answers_also_for_what_was_sent_earlier(
+    scene: Scene, survivor: Process
+) -> None:
+    await lose_several(scene, Fault.drop(), Fault.drop())
+    older = min(row.id for row in await scene.rows() if row.state is PublicationState.PENDING)
+    an_hour_later = scene.clock() + timedelta(hours=1)
+    async with scene.database.begin() as transaction:
+        await transaction.execute(
+            update(publications)
+            .where(publications.c.id == older)
+            .values(not_looked_for=True, due_at=an_hour_later)
+        )
+    scene.clock.advance(FRESH + SECOND)
+    await survivor.run()
+
+    assert set(await scene.states()) == {"published"}
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("state", [PublicationState.UNCERTAIN, PublicationState.PENDING], ids=str)
+async def test_a_look_for_a_deal_asks_once_more_where_an_answer_says_nothing(
+    scene: Scene, state: PublicationState
+) -> None:
+    """All files of its user wait for it."""
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="deals$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    async with scene.database.begin() as transaction:
+        long_ago = None if state is PublicationState.UNCERTAIN else scene.clock() - ABSENCE
+        await transaction.execute(
+            update(deals).values(state=state, looked_at=long_ago, due_at=scene.clock())
+        )
+        await transaction.execute(update(publications).values(due_at=scene.clock()))
+    scene.crm.faults.script(Fault.broken_json(), method="GET", path="deals$")
+    await process.run()
+
+    assert await scene.states() == ["published"]
     await scene.assert_each_is_there_once()

@@ -73,7 +73,7 @@ async def test_deals_lists_are_read_two_at_once_and_none_after_one_is_refused(
     scene: Scene, process: Process
 ) -> None:
     # Without what the list of all deals shows, each deal's own list answers.
-    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS)
+    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS, times=2)
     scene.crm.faults.script(Fault.limited(), method="GET", path=LISTS, about="deal_id", times=None)
     before = len(scene.crm.requests)
     await process.run()

@@ -12,6 +12,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
+from gitpip.publish.asked_twice import asked_twice, is_young
 from gitpip.publish.catalog import DealFields
 from gitpip.publish.claims import kept
 from gitpip.publish.deal_drift import DealDrift
@@ -259,8 +260,9 @@ class Deals:
         it was not found.
         """
         request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
+        twice = is_young(deal.looked_at if again else deal.sent_at, self._now())
         try:
-            found, at = await self._listed(deal)
+            found, at = await asked_twice(lambda: self._listed(deal), twice=twice)
         except LookFailed as failure:
             await self._pauses.failed(failure.outcome, request)
             if again:

@@ -45,6 +45,11 @@ class LookFailed(Exception):
         self.outcome = outcome
         super().__init__(getattr(outcome, "reason", ""))
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the next request may well be answered: there is nothing to wait for."""
+        return isinstance(self.outcome, Ambiguous) and self.outcome.pause is None
+
 
 class DealNotRead(LookFailed):
     """One deal could not be read, which says nothing about the deals of other users."""

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from gitpip.errors import DatabaseUnavailable
@@ -19,6 +18,7 @@ from gitpip.model import Change, Deal, DealId, Publication, PublicationId, Publi
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
+from gitpip.publish.asked_twice import Read, asked_twice, is_young
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, Activities, Activity, LookFailed
@@ -29,17 +29,8 @@ from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import awaited_looks
 from gitpip.store.publications.delivered import PUBLICATIONS
 
-Read = TypeVar("Read")
-
 PAGES_TO_CONCLUDE = 2
 """The most pages of the list of all activities read before something is sent again."""
-
-ASKED_TWICE_FOR = timedelta(minutes=10)
-"""How long a look right before a second send asks twice for what says nothing.
-
-It needs three answers in a row, and its wait doubles with each failure. With one request in three
-failing, three looks in four failed: of 10,000 files, 235 still waited after an hour.
-"""
 
 RECENT = timedelta(days=1)
 """The age above which a publication is first searched for in its own deal: the list of all
@@ -92,7 +83,7 @@ class Looks:
         # By our clock, as the last answer may be old: if our clock is wrong, one list too many is
         # read.
         concludes = _Search(due, last=False).would_conclude(self._waits, started_at)
-        shared = _Search(recent, last=False)
+        shared = self._search(recent)
         of_all: OfAll | LookFailed = OfAll.NOT_READ
         if deals > 1 or concludes:
             seen = await self._of_all(shared, max(deals, PAGES_TO_CONCLUDE * concludes))
@@ -154,8 +145,13 @@ class Looks:
             if self._pauses.entered != pauses:
                 await self._release(claims)
                 return
-            seen = await self._guarded(deal_id, _Search(claims, last=False), of_all)
+            seen = await self._guarded(deal_id, self._search(claims), of_all)
         await self._settle(claims, seen, started_at)
+
+    def _search(self, claims: Sequence[Publication]) -> "_Search":
+        now = self._now()
+        young = any(is_young(claim.sent_at, now) for claim in claims)
+        return _Search(claims, last=False, asks_twice=young)
 
     async def _settle(
         self, claims: Sequence[Publication], seen: "Seen", started_at: datetime
@@ -189,7 +185,7 @@ class Looks:
         async with turn:
             now = self._now()
             async with self._database.read() as transaction:
-                waiting = await awaited_looks.of_deal(transaction, claim, now)
+                waiting = await awaited_looks.of_deal(transaction, claim, now, earlier=RECENT)
             present = waiting.get(claim.id, claim)
             if delivery.is_fresh(present.looked_at, now):
                 return replace(claim, looked_at=present.looked_at)
@@ -202,9 +198,8 @@ class Looks:
         waiting: Mapping[PublicationId, Publication],
     ) -> Publication | None:
         now = self._now()
-        twice = claim.looked_at is not None and now - claim.looked_at <= ASKED_TWICE_FOR
         wanted = list({**waiting, claim.id: claim}.values())
-        search = _Search(wanted, last=True, asks_twice=twice)
+        search = _Search(wanted, last=True, asks_twice=is_young(claim.looked_at, now))
         seen = await self._of_all(search, PAGES_TO_CONCLUDE)
         if not isinstance(seen, Seen):
             search = _Search(wanted, last=True, asks_twice=search.asks_twice)
@@ -446,17 +441,12 @@ class _Search:
 
 
 async def _asked_twice(search: _Search, read: Callable[[], Awaitable[Read]]) -> Read:
-    """Read, and once more where the answer says nothing, if the search asks twice."""
+    """Read, and once more where the answer says nothing, unless an earlier list said nothing."""
     try:
-        return await read()
-    except LookFailed as failure:
-        says_nothing = isinstance(failure.outcome, Ambiguous) and failure.outcome.pause is None
-        if not (says_nothing and search.asks_twice):
-            raise
-    search.asks_twice = False  # until the second answer says something
-    found = await read()
-    search.asks_twice = True
-    return found
+        return await asked_twice(read, twice=search.asks_twice)
+    except LookFailed:
+        search.asks_twice = False
+        raise
 
 
 def is_it(claim: Publication, activity: Activity) -> bool:

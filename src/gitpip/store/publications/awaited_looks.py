@@ -1,7 +1,7 @@
 """Publications that wait for a search of their deal before they are sent again."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, case, or_, update
 
@@ -16,15 +16,15 @@ ANSWERED = 500
 
 
 async def of_deal(
-    transaction: Transaction, claim: Publication, now: datetime
+    transaction: Transaction, claim: Publication, now: datetime, *, earlier: timedelta
 ) -> Mapping[PublicationId, Publication]:
     """Return those that a search for `claim` also answers for, `claim` itself among them.
 
-    They were sent to the same deal, not before it, and wait for nothing but a search. Some may be
-    claimed.
+    They were sent to the same deal, at most `earlier` than it, and wait for nothing but a search.
+    Some may be claimed.
     """
     of = publications.c
-    not_before = () if claim.sent_after is None else (of.sent_after >= claim.sent_after,)
+    since = () if claim.sent_after is None else (of.sent_after >= claim.sent_after - earlier,)
     rows = await transaction.execute(
         selected()
         .where(
@@ -33,7 +33,7 @@ async def of_deal(
             of.state == PublicationState.PENDING,
             of.looked_at.is_not(None),
             or_(of.not_looked_for == 1, of.due_at <= now, of.id == claim.id),
-            *not_before,
+            *since,
         )
         .order_by(of.sent_after, of.id)
         .limit(ANSWERED)
