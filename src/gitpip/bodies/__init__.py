@@ -1,1 +1,1 @@
-"""What answers of the API look like, which commands print as JSON, too."""
+"""The bodies of the API's answers, which commands print as JSON, too."""

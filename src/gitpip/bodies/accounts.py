@@ -17,7 +17,7 @@ class AccountBody(NounBody[VendorAccount]):
     """Pipedrive's id of the company; GitHub's host."""
     name: str
     bound: bool
-    """Whether the rows belong to it."""
+    """True if the rows belong to it."""
     waits_since: datetime | None
     """Since when it is set although the rows belong to another account."""
     met_at: datetime
@@ -34,11 +34,13 @@ class DuplicateBody(NounBody[Duplicate]):
     filename: str | None
     seen_at: datetime
     acknowledged_at: datetime | None
-    """When a person acknowledged it: it is no problem any more."""
+    """The time at which a person acknowledged it: it is no problem any more."""
 
 
 class AcknowledgedBody(BaseModel):
-    """What a problem was about that a person acknowledged; 0 if there was none.
+    """The number of things that an acknowledged problem was about.
+
+    0 if there was none. Of `undo-failed`, `activities` also counts deals.
 
     Of `undo-failed`, `activities` also counts deals.
     """
@@ -48,17 +50,17 @@ class AcknowledgedBody(BaseModel):
 
 
 class AdoptionBody(BaseModel):
-    """What comparing with Pipedrive has shown. Times are UTC."""
+    """The result of comparing with Pipedrive. Times are UTC."""
 
     compared_at: datetime | None
     requested_at: datetime | None
-    """When a comparison of everything was asked for that is not done yet."""
+    """The time at which a comparison of everything was requested that is not done yet."""
     adopted: int
-    """How many publications were found in Pipedrive that the ledger did not know there."""
+    """The number of publications found in Pipedrive that the ledger did not know there."""
     waiting: int
     """Activities of files that are not found yet: they will be stored as published."""
     missing: int
-    """How many of the last published activities Pipedrive does not show; 0 if it shows one, or
-    once it is acknowledged."""
+    """The number of the last published activities that Pipedrive does not show; 0 if it shows one,
+    or once it is acknowledged."""
     duplicates: list[DuplicateBody]
     """The first hundred."""

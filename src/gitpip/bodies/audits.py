@@ -17,7 +17,7 @@ CSV_COLUMNS = (
 
 
 class SurveyBody(NounBody[Survey]):
-    """How far an audit is, or a search for what other tools made. Times are UTC."""
+    """The progress of an audit, or of a search for activities of other tools. Times are UTC."""
 
     id: int
     requested_at: datetime
@@ -35,14 +35,14 @@ class SurveyBody(NounBody[Survey]):
     deals: int
     activities: int
     unread: int
-    """How many entries of Pipedrive's lists could not be read."""
+    """The number of entries of Pipedrive's lists that could not be read."""
     tokens: int
-    """Of Pipedrive's daily budget, so far."""
+    """The tokens of Pipedrive's daily budget used so far."""
     github_lists: int
 
 
 class LineCountBody(NounBody[Count]):
-    """How many gist files have this verdict and explanation."""
+    """The number of gist files with this verdict and explanation."""
 
     verdict: Verdict
     explanation: str | None
@@ -56,7 +56,7 @@ class AuditBody(SurveyBody):
 
 
 class AuditLineBody(NounBody[Line]):
-    """What an audit found of one gist file, or of an activity of none."""
+    """The finding of an audit on one gist file, or on an activity of none."""
 
     id: int
     login: str | None
@@ -99,6 +99,6 @@ class SearchBody(BaseModel):
 
 
 class AdoptedBody(BaseModel):
-    """How many publications got another tool's activity."""
+    """The number of publications that got another tool's activity."""
 
     adopted: int

@@ -10,7 +10,7 @@ from gitpip.store.status.today import Today
 
 
 class SizingBody(NounBody[Sizing]):
-    """What follows from what is planned."""
+    """The result of a plan."""
 
     github_points_per_hour: float
     github_points_percent: float
@@ -21,7 +21,7 @@ class SizingBody(NounBody[Sizing]):
     files_per_day: float
     tokens_per_day: float
     tokens_percent: float
-    """Of the daily budget of the Pipedrive plan."""
+    """The share of the daily budget of the Pipedrive plan."""
     tokens_of_plan: int
     tokens_once: int
     """For a deal for each user."""
@@ -32,11 +32,11 @@ class SizingBody(NounBody[Sizing]):
     """Null beyond a limit."""
     found_within_seconds: float
     warnings: list[str]
-    """What does not fit, with what would."""
+    """Each thing that does not fit, with what would."""
 
 
 class TodayBody(BaseModel):
-    """How much there really is."""
+    """The present numbers."""
 
     users: int
     gists_per_day: float
@@ -61,7 +61,7 @@ class TodayBody(BaseModel):
 
 
 class CapacityBody(BaseModel):
-    """What is planned, beside what there is."""
+    """A plan, beside the present numbers."""
 
     plan: SizingBody
     today: TodayBody

@@ -15,7 +15,7 @@ class FeedAddressBody(NounBody[FeedAddress]):
     id: int
     name: str
     viewer: ShownViewer
-    """Who made it; a browser without a key is named by a part of a hash."""
+    """Its maker; a browser without a key is named by a part of a hash."""
     created_at: datetime
     used_at: datetime | None
 

@@ -12,32 +12,32 @@ class FileWithCredentialsBody(NounBody[FileWithCredentials]):
     """A file that is held since it looks like it holds credentials. The time is UTC."""
 
     id: int
-    """Of its publication."""
+    """The id of its publication."""
     filename: str
     since: datetime
     reason: str
 
 
 class HeldBody(NounBody[Held]):
-    """What of a user waits for a decision. Times are UTC."""
+    """The held files of a user. Times are UTC."""
 
     login: str
     files: int
     gists: int
     since: datetime
     because: dict[HeldBecause, int]
-    """How many files are held for each reason, without those in `credentials`."""
+    """The number of files held for each reason, without those in `credentials`."""
     credentials: list[FileWithCredentialsBody]
     """The files that are held for credentials: approve or skip each. They are not in `files`."""
 
 
 class AnsweredBody(NounBody[Answered]):
-    """What an answer did, in files."""
+    """The result of an answer, in files."""
 
     login: str
     """Empty for an answer about everybody."""
     published: int
-    """How many are sent now, in their turn."""
+    """The number of files that are sent now, in their turn."""
     skipped: int
     for_credentials: int
-    """How many stay held, as they may hold credentials: approve or skip each."""
+    """The number of files that stay held, as they may hold credentials: approve or skip each."""

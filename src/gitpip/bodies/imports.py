@@ -9,7 +9,7 @@ from gitpip.store.users.imports import Import
 
 
 class ImportBody(NounBody[Import]):
-    """How far an import is. `size` and `read` are bytes of the file; times are UTC."""
+    """The progress of an import. `size` and `read` are bytes of the file; times are UTC."""
 
     id: int
     name: str
@@ -18,14 +18,14 @@ class ImportBody(NounBody[Import]):
     added: int
     known: int
     faulty: int
-    """How many lines could not be taken."""
+    """The number of lines that could not be imported."""
     faults: list[str]
     """The first of them, each with its reason."""
     started_at: datetime
     moved_at: datetime
     ended_at: datetime | None
     failure: str | None
-    """Why it could not go on to the end; null if it did, or is under way."""
+    """The reason why it stopped before the end; null if it did not, or is under way."""
     confirmed_at: datetime | None
     """Null while the file waits for a person who confirms it on its page."""
     not_on_github: list[str]
@@ -41,23 +41,23 @@ class ColumnBody(BaseModel):
 
 
 class ImportPreviewBody(BaseModel):
-    """What the import of a file would do. At most the first 1,000 rows are read for it."""
+    """A preview of an import. At most the first 1,000 rows are read for it."""
 
     format: str
     """The format, such as `a table separated by semicolons, in Windows-1252`."""
     columns: list[ColumnBody]
     header: bool
-    """Whether the first row holds headings."""
+    """True if the first row holds headings."""
     certain: bool
-    """Whether nothing was guessed. If not, give `columns` with the import."""
+    """True if nothing was guessed. Otherwise give `columns` with the import."""
     sheets: list[str]
     sheet: str | None
     users: list[str]
     """The usernames of the rows that were read, each once."""
     tracked: int
-    """How many of them are tracked already."""
+    """The number of them that are tracked already."""
     faulty: int
     faults: list[str]
     """The first rows that can't be taken, each with its reason."""
     more: bool
-    """Whether there are more rows than were read."""
+    """True if there are more rows than were read."""

@@ -23,14 +23,14 @@ class InboxGistBody(BaseModel):
     html_url: str
     created_at: datetime
     found_at: datetime
-    """When its newest file or content was found."""
+    """The time at which its newest file or content was found."""
     edited_at: datetime | None
     unread: bool
     files: list[str]
     """The names of those that changed last."""
     file_count: int
     state: PublicationState | None
-    """Of the file that a person should look at first."""
+    """The state of the file that a person should look at first."""
     activity_id: int | None
     deal_id: int | None
 
@@ -73,7 +73,7 @@ class SavedFilterBody(NounBody[SavedFilter]):
 
 
 class MarkBody(NounBody[HomeVisit]):
-    """What was marked at once. Times are UTC."""
+    """Gists that were marked together. Times are UTC."""
 
     id: int
     viewer: ShownViewer

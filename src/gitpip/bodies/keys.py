@@ -22,7 +22,7 @@ class KeyBody(BaseModel):
     """The part of the key that is no secret."""
     created_at: datetime
     issued_at: datetime
-    """When its present secret was made."""
+    """The time at which its present secret was made."""
     expires_at: datetime | None
     used_at: datetime | None
 

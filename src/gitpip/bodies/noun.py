@@ -1,4 +1,4 @@
-"""How the body of an answer is made of a noun."""
+"""Making the body of an answer from an object."""
 
 from datetime import timedelta
 from typing import Annotated, Generic, Self, TypeVar
@@ -10,19 +10,19 @@ from gitpip.store.visits.visits import shown_viewer
 Body = TypeVar("Body")
 Noun = TypeVar("Noun")
 Seconds = Annotated[float, BeforeValidator(timedelta.total_seconds)]
-"""Of a duration."""
+"""The seconds of a duration."""
 Text = Annotated[str, BeforeValidator(str)]
-"""Of what is written as text."""
+"""The text of a value."""
 Filled = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 """Null for what is empty."""
 TargetWords = Annotated[str | None, BeforeValidator(lambda target: target and str(target))]
-"""Of a target, or null."""
+"""The text of a target, or null."""
 ShownViewer = Annotated[str, BeforeValidator(shown_viewer)]
 """A browser without a key is named by a part of a hash: its own name is its cookie."""
 
 
 class NounBody(BaseModel, Generic[Noun]):
-    """What an answer shows of a noun: its attributes of the same names, or of those named here."""
+    """A body with the attributes of an object: those of the same names, or those named here."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -17,12 +17,12 @@ class SentWithBody(NounBody[SentWith]):
     """Another file in the same activity."""
 
     id: int
-    """That of its publication."""
+    """The id of its publication."""
     filename: str
 
 
 class PublicationBody(NounBody[Publication]):
-    """How the delivery of one gist file stands. Times are UTC."""
+    """The delivery of one gist file. Times are UTC."""
 
     id: int
     login: str
@@ -31,8 +31,8 @@ class PublicationBody(NounBody[Publication]):
     marker: str
     state: PublicationState
     due_at: datetime | None
-    """When the next step can come, not before the end of a pause; null where nobody can tell, as in
-    a dry run, of a paused user, or during a pause without an end."""
+    """The time of the next step, not before the end of a pause; null where it is unknown, as in a
+    dry run, of a paused user, or during a pause without an end."""
     attempts: int
     looks: int
     reason: str | None
@@ -42,9 +42,9 @@ class PublicationBody(NounBody[Publication]):
     activity_id: int | None
     published_at: datetime | None
     held_because: HeldBecause | None
-    """Why it is or was held; a pending one with it was met in a dry run."""
+    """The reason why it is or was held; a pending one with a reason was met in a dry run."""
     approved_at: datetime | None
-    """When somebody said that it is to be sent."""
+    """The time at which a person approved it."""
     approved_by: str | None
     part_of: int | None
     """The publication whose activity holds this file, too; what became of it became of this."""
@@ -77,9 +77,11 @@ class ActivityPreview(BaseModel):
     due_date: date | None
     priority: str | None
     masked: list[str]
-    """What is left out of subject and note since it looks like a credential, by kind and place."""
+    """The parts that are left out of subject and note since they look like credentials, by kind and
+    place."""
     credentials: list[str]
-    """What looks like a credential and is in them: approving the file sends it, or sent it."""
+    """The parts of subject and note that look like credentials: approving the file sends them, or
+    sent them."""
 
 
 class LeftBody(NounBody[Left]):
@@ -90,11 +92,12 @@ class LeftBody(NounBody[Left]):
 
 
 class MovedBody(NounBody[Moved]):
-    """What became of publications."""
+    """The result of an act on publications."""
 
     ids: list[int]
     """Those that the act was done to."""
     left: list[LeftBody]
     """Those that were named and are in another state, as they were sent or skipped meanwhile."""
     for_credentials: int
-    """How many were not named and stay held, as they may hold credentials: name each."""
+    """The number of publications that were not named and stay held, as they may hold credentials:
+    name each."""

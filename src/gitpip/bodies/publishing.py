@@ -21,7 +21,7 @@ class PersonsPauseBody(NounBody[PersonsPause]):
 
 
 class ResumedBody(BaseModel):
-    """What became of a person's pause."""
+    """The result for a person's pause."""
 
     resumed: bool
     """False where nobody had paused publishing."""
@@ -43,7 +43,7 @@ class PlannedBody(NounBody[Planned]):
     """At the most, with those for the user's deal where this is the first that needs it."""
     held_because: HeldBecause | None
     reason: str | None
-    """Why it would be held or skipped; null where it would be sent."""
+    """The reason why it would be held or skipped; null where it would be sent."""
     part_of: int | None
     """The publication with whose activity it would go out."""
 
@@ -56,6 +56,6 @@ class PlanBody(NounBody[Plan]):
     """All that wait, also those that `items` has no room for."""
     deals: int
     tokens: int
-    """Of Pipedrive's daily budget, at the most."""
+    """The most tokens of Pipedrive's daily budget."""
     held: dict[HeldBecause, int]
-    """How many files are held already, for each reason, and wait for a person."""
+    """The number of files that are held already, for each reason, and wait for a person."""

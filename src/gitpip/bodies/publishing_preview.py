@@ -14,11 +14,11 @@ class TrialBody(BaseModel):
     login: str
     gist_id: str
     filename: str
-    """Of the first file."""
+    """The language of the first file."""
     subject: str
     note: str
     is_cut: bool
-    """Whether the note lacks some of the content, or of what the template made."""
+    """True if the note lacks some of the content, or some text of the template."""
 
     @classmethod
     def of_trial(cls, trial: Trial) -> Self:

@@ -18,7 +18,8 @@ class PublishingSettingBody(BaseModel):
     value: str
     """The value that counts, as a text."""
     source: Source
-    """Where it comes from; the environment wins over what is stored, and that over the default."""
+    """The source of the value: the environment wins over what is stored, and that over the
+    default."""
     default: str
     allowed: list[str] | None
     """Every value that it may have, where these are few."""
@@ -26,10 +27,10 @@ class PublishingSettingBody(BaseModel):
     variable: str
     """The environment variable that sets it."""
     set_at: datetime | None
-    """When it was stored, where what is stored counts."""
+    """The time at which it was stored, where the stored value counts."""
     set_by: str | None
     fault: str | None
-    """Why what is stored does not count, where it can't be read any more."""
+    """The reason why the stored value does not count, where it can't be read any more."""
 
     @classmethod
     def of(cls, shown: Shown) -> Self:
@@ -55,4 +56,5 @@ class SettingsChanged(BaseModel):
 
     settings: list[PublishingSettingBody]
     unchecked: str | None
-    """Why the change could not be compared with the Pipedrive account, if so; it counts anyway."""
+    """The reason why the change could not be compared with the Pipedrive account, if so; it counts
+    anyway."""

@@ -10,7 +10,7 @@ from gitpip.store.schema_publishing import RepairAct
 
 
 class StateCountBody(NounBody[Count]):
-    """How many publications are in a state."""
+    """The number of publications in a state."""
 
     state: PublicationState
     publications: int
@@ -20,35 +20,36 @@ class CauseBody(NounBody[Cause]):
     """Publications in one state for one reason. Times are UTC."""
 
     key: str
-    """What stands for the reason in a filter."""
+    """The value of the filter `reason` that finds this cause."""
     state: PublicationState
     example: str
     """The reason of one of them; numbers in it differ."""
     publications: int
     users: int
     first_at: datetime
-    """When the first of them came into the state, or is due where it waits."""
+    """The time at which the first of them came into the state, or is due where it waits."""
     last_at: datetime
     what_to_do: str
 
 
 class CountedBody(NounBody[Counted]):
-    """What a repair would do."""
+    """A preview of a repair."""
 
     total: int
     states: list[StateCountBody]
     causes: list[CauseBody]
     left: list[StateCountBody]
-    """What is found besides, and left: its state does not allow the act, or it is not meant."""
+    """The publications that are found and left: their state does not allow the act, or they are not
+    meant."""
 
 
 class RepairBody(NounBody[Repair]):
-    """How far a repair is. Times are UTC."""
+    """The progress of a repair. Times are UTC."""
 
     id: int
     act: RepairAct
     wanted: str
-    """Which publications were meant."""
+    """The publications that were chosen."""
     begun_by: str
     total: int
     done: int

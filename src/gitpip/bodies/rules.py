@@ -43,14 +43,15 @@ class TakenBody(BaseModel):
     rule_id: int | None
     rule: str | None
     action: RuleAction
-    """What the rules say of it."""
+    """The result of the rules."""
     too_slow: bool = False
-    """Whether the rules take too long for it together, so that it is held."""
+    """True if the rules take too long for it together, so that it is held."""
     outcome: Outcome
-    """What would become of it, with opt-outs, modes and pauses: only credentials and floods can
-    hold it besides. What waits is decided about when a pause or a dry run ends."""
+    """The result with opt-outs, modes and pauses: only credentials and floods can hold it besides.
+    For what waits, the decision comes when a pause or a dry run ends."""
     because: str | None
-    """Why it would be held, skipped, or wait, and what is decided then about what waits."""
+    """The reason why it would be held, skipped, or wait, and what is decided then about what
+    waits."""
 
     @classmethod
     def of(cls, taken: Taken) -> Self:
@@ -74,7 +75,7 @@ class OptOutBody(NounBody[OptOut]):
 
     login: str
     github_id: int | None
-    """Where it is known it decides; else the login does."""
+    """The owner's GitHub id. Where it is known it decides; else the login does."""
     reason: str | None
     created_at: datetime
     created_by: str

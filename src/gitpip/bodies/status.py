@@ -25,7 +25,7 @@ class ActivityBody(NounBody[Activity]):
     pause: Pausable | None
     """The name of the pause, for `POST /api/v1/pauses/{name}/try`."""
     by: str | None
-    """Who paused it, where a person did: `POST /api/v1/publishing/resume` ends that."""
+    """The person who paused it, if one did: `POST /api/v1/publishing/resume` ends that."""
 
 
 class ProblemBody(NounBody[Problem]):
@@ -37,9 +37,9 @@ class ProblemBody(NounBody[Problem]):
     """What happened, what it means, and what to do."""
     since: datetime | None
     count: int
-    """How many users, files or parts have it."""
+    """The number of users, files or parts that have it."""
     act: Act | None
-    """What helps; null if it passes without help."""
+    """The act that helps; null if it passes without help."""
     pause: str | None
     """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
     vendor: Vendor | None
@@ -49,23 +49,23 @@ class ProblemBody(NounBody[Problem]):
 
 
 class TriedBody(BaseModel):
-    """What became of a pause that somebody wanted to end."""
+    """The result for a pause that a person wanted to end."""
 
     name: Pausable
     ended: bool
     """False where there was no pause."""
     reason: str | None = None
-    """Why nothing was ended, where nothing was: another pause can hold it up."""
+    """The reason why nothing was ended, if so: another pause can hold it up."""
 
 
 class NotesBody(BaseModel):
-    """How many notes an act was about."""
+    """The number of notes that an act was about."""
 
     notes: int
 
 
 class FreshnessBody(BaseModel):
-    """How long ago the active users were known completely, in seconds; null without any."""
+    """The time since the active users were known completely, in seconds; null without any."""
 
     unread: int
     """Users who were not completely looked at yet; they count in none of the others."""
@@ -82,21 +82,23 @@ class HeldBackBody(BaseModel):
 
 
 class ListsBody(BaseModel):
-    """How far the reading of every user's list by REST is, which backs up GraphQL's answers."""
+    """The progress of reading every user's list by REST, which backs up GraphQL's answers."""
 
     waiting: int
-    """How many users' lists were not read within the last seven days."""
+    """The number of users whose lists were not read within the last seven days."""
     oldest: datetime | None
-    """When the list not read for the longest time was read, or its user added (UTC)."""
+    """The time at which the list not read for the longest time was read, or its user added
+    (UTC)."""
     a_day: int
-    """How many are read in a day at the present pace, besides those of users with something new."""
+    """The number of lists read in a day at the present pace, besides those of users with something
+    new."""
     round: float | None
     """Seconds that a round over all users takes at that pace; null if none waits, or none is
     read."""
 
 
 class BudgetBody(BaseModel):
-    """What is left of one of the vendors' limits, as far as is known. Times are UTC."""
+    """The rest of one of the vendors' limits, as far as it is known. Times are UTC."""
 
     name: str
     total: int
@@ -119,7 +121,7 @@ class BudgetBody(BaseModel):
 
 
 class StatusBody(BaseModel):
-    """How the service is doing. Times are UTC."""
+    """The state of the service. Times are UTC."""
 
     version: str
     sentence: str
@@ -142,11 +144,11 @@ class StatusBody(BaseModel):
     freshness: FreshnessBody
     lists: ListsBody
     capacity: int
-    """How many users can be checked within GitHub's limits in each check interval."""
+    """The number of users that can be checked within GitHub's limits in each check interval."""
     budgets: list[BudgetBody]
     running_services: int
     versions: list[str]
-    """Of the instances that run; more than one during an upgrade."""
+    """The versions of the instances that run; more than one during an upgrade."""
     engine_is_alive: bool
     """Here, or in another process where this one only shows."""
     last_checks: list[CheckBody]

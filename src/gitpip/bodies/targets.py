@@ -11,13 +11,13 @@ class HitBody(BaseModel):
     """A deal, lead, person or organization that was found."""
 
     target: str
-    """What to set as a user's `target`, like `deal:42`."""
+    """The value to set as a user's `target`, like `deal:42`."""
     title: str
     person: str | None
     organization: str | None
     owner_id: int | None
     fault: str | None
-    """Why it can't be chosen; null where it can."""
+    """The reason why it can't be chosen; null where it can."""
 
     @classmethod
     def of(cls, hit: Hit) -> Self:
@@ -33,6 +33,6 @@ class HitBody(BaseModel):
 
 
 class FoundBody(BaseModel):
-    """What was found, the best first; at most 20."""
+    """The results of a search, the best first; at most 20."""
 
     items: list[HitBody]

@@ -9,12 +9,13 @@ from gitpip.store.schema_undo import UndoneState, Which
 
 
 class UndoPlanBody(NounBody[Plan]):
-    """What an undo would do, in publications."""
+    """A preview of an undo, in publications."""
 
     subject: str
     total: int
     to_delete: int
-    """In Pipedrive: their activities are deleted, if nobody has changed them."""
+    """The number of publications in Pipedrive: their activities are deleted, if nobody has changed
+    them."""
     to_settle: int
     """Being sent or looked for: once that is known, they are deleted or never sent."""
     to_withdraw: int
@@ -31,12 +32,13 @@ class UndoPlanBody(NounBody[Plan]):
     earlier: int
     """Activities from before a person had the publication sent again; they are deleted, too."""
     activities: int
-    """How many activities are deleted, if nobody has changed them."""
+    """The number of activities that are deleted, if nobody has changed them."""
     deals: int
-    """How many deals gitpip made for these users: each that is empty then can go with them."""
+    """The number of deals that gitpip made for these users: each that is empty then can go with
+    them."""
     with_deals: bool
     tokens: int
-    """Of Pipedrive's daily budget, as far as nothing fails."""
+    """The tokens of Pipedrive's daily budget that it takes, as far as nothing fails."""
 
 
 class UndoBody(NounBody[Undo]):
@@ -48,15 +50,15 @@ class UndoBody(NounBody[Undo]):
     asked_by: str
     total: int
     which: Which
-    """Which activities of what a person had sent again."""
+    """The activities that are undone of a file that a person had sent again."""
     counts: dict[UndoneState, int]
-    """How many publications are so far."""
+    """The number of publications with this result so far."""
     with_deals: bool
-    """Whether deals that gitpip made and that are empty after it are deleted, too."""
+    """True if deals that gitpip made and that are empty after it are deleted, too."""
     deal_counts: dict[UndoneState, int]
-    """How many deals are so far."""
+    """The number of deals with this result so far."""
     stopped_because: str | None
-    """Why it goes on only after `resume`."""
+    """The reason why it goes on only after `resume`."""
     stopped_at: datetime | None
     ended_at: datetime | None
 
@@ -70,7 +72,7 @@ class UndoneBody(NounBody[Undone]):
     state: UndoneState
     activity_id: int | None
     reason: str | None
-    """Why its activity is kept, or could not be deleted."""
+    """The reason why its activity is kept, or could not be deleted."""
     ended_at: datetime | None
 
 
@@ -81,5 +83,5 @@ class UndoneDealBody(NounBody[UndoneDeal]):
     login: str
     state: UndoneState
     reason: str | None
-    """Why it is kept, or could not be deleted."""
+    """The reason why it is kept, or could not be deleted."""
     ended_at: datetime | None

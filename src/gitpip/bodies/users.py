@@ -36,22 +36,23 @@ class UserBody(NounBody[User]):
     """Whatever was public before is stored; null before the first whole look."""
     former_login: str | None
     unreadable: int
-    """How many gists, files and parts of the gist list could not be read, and are tried again."""
+    """The number of gists, files and parts of the gist list that could not be read, and are tried
+    again."""
     publishing_mode: PublishingMode | None
     """The user's own; null for that of everybody."""
     target: TargetWords
     """Where the activities are put, like `deal:42`; null for the user's deal by its title."""
     target_title: str | None
-    """What Pipedrive calls it; null while Pipedrive was not asked."""
+    """The name of the target in Pipedrive; null while Pipedrive was not asked."""
     target_problem: str | None
-    """Why new files wait, where nothing can be put there."""
+    """The reason why new files wait, where nothing can be put there."""
     deal_drift: Drift | None
-    """What became of the user's deal by its title, or of the former one; null if nothing did."""
+    """What happened to the user's deal by its title, or to the former one; null if nothing did."""
     deal_drift_answer: DriftAnswer | None
     """Where new files go since then."""
     deal_drifted_at: datetime | None
     drifted_deal_id: int | None
-    """Which deal that was."""
+    """The id of that deal."""
 
     @classmethod
     def under(cls, user: User, stops: Condition) -> Self:
@@ -62,7 +63,7 @@ class UserBody(NounBody[User]):
 
 
 class UnreadableBody(NounBody[Unreadable]):
-    """What could not be read of a user, and why. Times are UTC."""
+    """An item of a user that could not be read, and the reason. Times are UTC."""
 
     gist_id: Filled
     """Null for a part of the list of gists."""
@@ -89,6 +90,6 @@ class ForecastBody(NounBody[Forecast]):
     files: int
     activities: int
     seconds: Seconds = Field(validation_alias="duration")
-    """How long that takes at the least, on Pipedrive's smallest plan with one seat."""
+    """The least time that this takes, on Pipedrive's smallest plan with one seat."""
     tracked_as: str | None
     """The login of the user who is tracked already with this account: adding publishes nothing."""

@@ -1,4 +1,4 @@
-"""Who is let in: each request must meet its route's requirement, as often as the limits allow.
+"""Access control: each request must meet its route's requirement, within the limits.
 
 `gitpip.web.auth.roles` says how a route declares the role it needs.
 """
@@ -113,7 +113,7 @@ class Access:
         return self._hit(request, address_counted(address_of(request)))
 
     def _is_beyond_limit(self, request: Request) -> bool:
-        """Whether an address has asked as often as it may without a key."""
+        """Return whether an address has asked as often as it may without a key."""
         address = address_counted(address_of(request))
         return self._throttle is not None and self._throttle.test(address) is not None
 
@@ -235,7 +235,7 @@ def _too_little(identity: Identity, needed: Role) -> str:
 
 
 def _is_act_of_admin(request: Request, requirement: Requirement) -> bool:
-    """Whether a request would do what only an admin may, unless its route asks for more."""
+    """Return whether a request would do what only an admin may, unless its route asks for more."""
     changes = request.method not in SAFE_METHODS
     return changes and requirement.role is Role.ADMIN and not requirement.asks_for_code
 
@@ -246,7 +246,7 @@ def _has_small_body(headers: Headers) -> bool:
 
 
 def _tells_page(request: Request) -> bool:
-    """Whether it says where it comes from; that this is no other site was seen before."""
+    """Return whether it says where it comes from; that this is no other site was seen before."""
     return "origin" in request.headers or "sec-fetch-site" in request.headers
 
 

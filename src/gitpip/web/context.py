@@ -1,4 +1,4 @@
-"""What every endpoint stands on: the store, the settings, the ways to GitHub and the engine."""
+"""The context of every endpoint: the store, the settings, the clients and the scheduler."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,14 +37,15 @@ from gitpip.web.render.links import Links
 SchedulerIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
-"""What has not happened in this process for too long, a sentence for each; for `/health`."""
+"""Return what has not happened in this process for too long, a sentence for each; for
+`/health`."""
 CONDITION_KEPT_FOR = timedelta(seconds=2)
-"""How long the status is shown on pages that are opened often. It takes some 45 queries, more than
-half of what a page of the inbox needs, and a reader notices no two seconds."""
+"""The time that the status is shown on pages that are opened often. It takes some 45 queries, more
+than half of what a page of the inbox needs, and a reader notices no two seconds."""
 
 TRIALS = 2
 TRIALS_WAIT = timedelta(seconds=5)
-"""How many trials of the rules run at a time, and how long further ones wait."""
+"""The number of trials of the rules that run at a time, and how long further ones wait."""
 
 
 class Preview(Protocol):
@@ -65,13 +66,13 @@ class Preview(Protocol):
 
 
 class TokenTests(Protocol):
-    """What the vendors say of the tokens of this service."""
+    """Ask the vendors about the tokens of this service."""
 
     def last(self, vendor: Vendor) -> Sequence[Finding] | None:
-        """What a vendor said of the present token within the last minute; None for nothing."""
+        """Return what a vendor said of the present token within the last minute, or None."""
 
     async def test(self, vendor: Vendor, stored: Mapping[str, str]) -> Sequence[Finding]:
-        """What a vendor says of its token, and Pipedrive of these stored publishing settings."""
+        """Return what a vendor says of its token, and Pipedrive of these stored settings."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class AppContext:
     """The surroundings of a request."""
 
     whole_database: Database
-    """With all connections, for what is asked at most once at a time; `database` is for the rest.
-    """
+    """The database with all connections, for what is asked at most once at a time; `database` is
+    for the rest."""
     credentials: Credentials
     find_account: FindAccount
     wake: Wake
@@ -120,7 +121,7 @@ class AppContext:
 
     @cached_property
     def stats(self) -> StatsReader:
-        """What the rows say in numbers, kept for a while for all requests."""
+        """Return the numbers of the rows, kept for a while for all requests."""
         return StatsReader(self.whole_database, lambda: self.surroundings)
 
     @cached_property
@@ -134,7 +135,7 @@ class AppContext:
 
     @property
     def surroundings(self) -> Surroundings:
-        """What the status must know that the rows do not say."""
+        """Return the facts for the status that the rows do not hold."""
         return Surroundings(
             settings=self.settings,
             secret_faults=self.credentials.faults,
@@ -144,11 +145,11 @@ class AppContext:
 
     @cached_property
     def readiness(self) -> Readiness:
-        """What the database said last about being ready, for all probes."""
+        """Return the last answer of the database about being ready, for all probes."""
         return Readiness(self.whole_database)
 
     async def links(self) -> Links:
-        """Where the pages may lead."""
+        """Return the sites that the pages may lead to."""
         async with self.database.read() as transaction:
             company = await accounts.domain(transaction)
         return Links.of(self.settings, company)

@@ -61,7 +61,7 @@ from gitpip.web.request_faults import faults_of, method_not_allowed
 
 MEDIA_TYPE = "application/problem+json"
 INSTANCE = 2_000
-"""How many characters of a path are repeated in a problem document."""
+"""The most characters of a path that are repeated in a problem document."""
 
 # Of two that fit, the later counts.
 KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
@@ -115,7 +115,7 @@ TITLES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The service isn't ready",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
 }
-"""What people read of an error first; of any other, its own name."""
+"""The heading of an error, for people; any other has its own name."""
 TITLES_OF_KINDS = {
     "github-unavailable": "GitHub isn't responding",
     "github-user-not-found": "Not found on GitHub",
@@ -129,8 +129,8 @@ TITLES_OF_KINDS = {
 _FEED_SECRET = re.compile(
     r"(?<=/feeds/)(?!\d+/)[^/]+|gitpip(?:_|%(?:25)*5f)feed(?:_|%(?:25)*5f)[^/]*", re.IGNORECASE
 )
-"""What stands in the place of a feed's secret, and what looks like one in any other place, also
-where a feed reader encoded the address once too often."""
+"""The part of a path in the place of a feed's secret, and what looks like one in any other place,
+also where a feed reader encoded the address once too often."""
 
 log = get_logger()
 
@@ -191,7 +191,7 @@ def _page(
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person asks, by a browser."""
+    """Return whether a person asks, by a browser."""
     accepted = request.headers.get("accept", "")
     return "text/html" in accepted and not request.scope["path"].startswith("/api/")
 
@@ -262,7 +262,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _disconnected(request: Request, _error: Exception) -> Response:
-    """What the log says of a client that went away in its body; nobody reads the answer."""
+    """The entry in the log for a client that went away in its body; nobody reads the answer."""
     detail = "the connection ended before the body did"
     return answer(request, HTTPStatus.BAD_REQUEST, "body-incomplete", detail)
 

@@ -28,12 +28,12 @@ from gitpip.web.render.links import Links
 
 ENTRIES = 40
 CONTENT = 20_000
-"""How many characters of a file an entry shows."""
+"""The most characters of a file that an entry shows."""
 TITLE = 250
 
 
 class Named(NamedTuple):
-    """What a feed is called, the page that it stands for, and its lasting identity."""
+    """The title of a feed, the page that it stands for, and its lasting identity."""
 
     title: str
     home: str
@@ -51,7 +51,7 @@ def _asked(
     language: Annotated[str, Query(max_length=200)] = "",
     state: str = "",
 ) -> Filter:
-    """What a feed is about. The days of a filter, and what was read, are no matter of a feed's."""
+    """The subject of a feed. The days of a filter, and what was read, do not count."""
     given = {"user": user, "tag": tag, "q": q, "language": language, "state": state}
     return Filter.of(given)
 

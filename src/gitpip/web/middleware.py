@@ -1,4 +1,4 @@
-"""What stands before every request: no other sites, no large bodies, safe headers, and a log."""
+"""Middleware before every request: no other sites, no large bodies, safe headers, and a log."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,8 @@ from gitpip.web.errors import answer, answer_unforeseen, told_path
 
 BODY_LIMIT = 2**20
 FORM_LIMIT = 2**16
-"""In bytes, of what is no request of a program: the largest is a list of selected users."""
+"""The largest body, in bytes, of a request that is not of a program: the largest is a list of
+selected users."""
 BODY_LIMITS = {"/imports": 2**26, "/api/v1/imports": 2**26, "/sign-in": 2**14, "/sign-out": 2**14}
 """Other limits, in bytes: of what is written to disk, and of forms that need no access key."""
 BODIES_IN_MEMORY = 2**26
@@ -36,7 +37,7 @@ LONGEST_TARGET = 2**13
 """Bytes of a request's path and query; RFC 9110 asks for 8,000 at least:
 https://www.rfc-editor.org/rfc/rfc9110#section-4.1"""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""What changes nothing: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1"""
+"""The methods that change nothing: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1"""
 NUL = b"%00"
 QUIET = {"/health", "/ready", "/metrics"}
 SECURITY_HEADERS = {
@@ -58,8 +59,8 @@ TOO_MANY_BODIES = (
 )
 RETRY = {HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": "5"}}
 HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
-"""What a header Host may be: a name or an address, with or without a port. What reads it takes the
-name for all that stands before the first colon."""
+"""A valid header Host: a name or an address, with or without a port. What reads it takes the name
+for all that stands before the first colon."""
 
 log = get_logger()
 
@@ -69,7 +70,7 @@ class _BodyRefused(Exception):
 
 
 class _Bodies:
-    """How many bytes of bodies are in memory, of each address."""
+    """The number of bytes of bodies in memory, of each address."""
 
     def __init__(self) -> None:
         self._held: Counter[str] = Counter()
@@ -83,7 +84,7 @@ class _Bodies:
             del self._held[address]
 
     def are_too_many(self, address: str) -> bool:
-        """Whether an address holds more than its part, or all together more than there is."""
+        """Return whether an address holds more than its part, or all together too much."""
         return self._held[address] > BODIES_OF_ADDRESS or self._total > BODIES_IN_MEMORY
 
 
@@ -239,7 +240,7 @@ class SecurityMiddleware:
 
 
 def _malformed(scope: Scope, headers: Headers) -> tuple[HTTPStatus, str, str] | None:
-    """What is wrong with the target of a request, or with its header Host."""
+    """Return the fault of the target of a request, or of its header Host."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
         return (
             HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -301,7 +302,7 @@ def _template(scope: Scope) -> str:
 
 
 def _is_cross_site(headers: Headers, scheme: str, public_origin: str | None) -> bool:
-    """Whether a page of another site sent a request.
+    """Return whether a page of another site sent a request.
 
     No page can set Sec-Fetch-Site, and it says where the page is from even if a proxy changes the
     header Host, or its port (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). Browsers

@@ -40,11 +40,11 @@ class Connection:
     peer: str | None
     """The address of the other end; None for a Unix socket."""
     proxy_sign: str | None
-    """What shows that a proxy passed the request on; None if nothing does."""
+    """Return what shows that a proxy passed the request on; None if nothing does."""
 
     @property
     def is_from_this_machine(self) -> bool:
-        """Whether a program of this machine asks for itself, and passes nobody's request on."""
+        """Return whether a program of this machine asks for itself, and passes no request on."""
         return self.peer is not None and is_loopback(self.peer) and self.proxy_sign is None
 
 
@@ -113,7 +113,7 @@ def _proxy_sign(scope: Scope) -> str | None:
 
 
 def _is_for_websocket(headers: Headers) -> bool:
-    """Whether a request asks for another protocol than HTTP, as many proxies' configurations do.
+    """Return whether a request asks for another protocol than HTTP, as many proxies do.
 
     nginx's example for WebSockets sends `Connection: upgrade` with every request
     (https://nginx.org/en/docs/http/websocket.html). Browsers only send it to open a WebSocket, of

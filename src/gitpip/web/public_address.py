@@ -58,7 +58,10 @@ def url_prefix() -> str:
 
 
 def local_url(path: str) -> str:
-    """What a browser must ask for to get at a path of ours; other addresses stay as they are."""
+    """Return what a browser must ask for to get at a path of ours.
+
+    Other addresses stay as they are.
+    """
     is_ours = path.startswith("/") and not path.startswith("//")
     return url_prefix() + path if is_ours else path
 

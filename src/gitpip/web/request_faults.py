@@ -1,4 +1,4 @@
-"""What is wrong with a request, in our words: the validation library's are about Python."""
+"""The faults of a request, in our words: the validation library's are about Python."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from gitpip.validation import plain_fault
 
 TOP_LEVEL = 2
-"""How many parts the place of a body's own field has: `body`, and the field."""
+"""The number of parts in the place of a body's own field: `body`, and the field."""
 
 
 def faults_of(error: RequestValidationError, request: Request) -> Sequence[dict[str, str]]:
@@ -47,6 +47,6 @@ def _fields_of_body(request: Request) -> Sequence[str]:
 
 
 def method_not_allowed(error: HTTPException) -> str:
-    """What to do instead of a request with a method that the path does not take."""
+    """Return what to do instead of a request with a method that the path does not take."""
     allowed = (error.headers or {}).get("Allow", "")
     return f"use {allowed}" if allowed else HTTPStatus.METHOD_NOT_ALLOWED.description

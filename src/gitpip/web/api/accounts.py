@@ -27,7 +27,7 @@ router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["accounts"], r
 
 
 class Switch(RequestBody):
-    """How to switch: `same` says that it is the same GitHub under another address."""
+    """The way to switch: `same` says that it is the same GitHub under another address."""
 
     same: bool = False
 
@@ -55,7 +55,7 @@ async def switch_account(
 @router.get("/adoption")
 @needs(Role.VIEWER)
 async def get_adoption(context: Context) -> AdoptionBody:
-    """What comparing with Pipedrive has shown."""
+    """Return the result of comparing with Pipedrive."""
     async with context.database.read() as transaction:
         state = await ledger.read(transaction)
         account = await accounts.bound(transaction, Vendor.DESTINATION)

@@ -49,7 +49,7 @@ class AuditRequest(RequestBody):
 
 
 class AdoptRequest(RequestBody):
-    """How sure a match must be to be adopted."""
+    """The least confidence of a match that is adopted."""
 
     min_confidence: Confidence = Confidence.CERTAIN
 
@@ -80,7 +80,7 @@ async def request_audit(acting: CurrentActing, asked: AuditRequest | None = None
 @router.get("/audits/{audit_id}")
 @needs(Role.VIEWER)
 async def get_audit(audit_id: Number, context: Context) -> AuditBody:
-    """How far an audit is, and how many files have which verdict."""
+    """Return the progress of an audit, and the number of files with each verdict."""
     async with context.database.read() as transaction:
         one = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         counts = await lines.summary(transaction, audit_id)
@@ -97,7 +97,7 @@ async def list_lines(
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[AuditLineBody]:
-    """What an audit found, a line for each gist file."""
+    """Return the findings of an audit, a line for each gist file."""
     async with context.database.read() as transaction:
         await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         page = await lines.page(transaction, audit_id, verdict=verdict, offset=offset, limit=limit)
@@ -144,7 +144,7 @@ async def _csv(database: Database, audit_id: int) -> AsyncIterator[str]:
 @router.get("/adoption/others")
 @needs(Role.VIEWER)
 async def get_search(context: Context, offset: Offset = 0, limit: Limit = 100) -> SearchBody:
-    """What other tools made of the same gists, as the last search found it."""
+    """Return the activities of other tools for the same gists, as the last search found them."""
     async with context.database.read() as transaction:
         one = await surveys.latest(transaction, SurveyKind.OTHERS)
         number = one.id if one else 0

@@ -41,7 +41,7 @@ async def show_capacity(
         str, Query(max_length=100, description="classic, fine-grained or none.")
     ] = GitHubToken.CLASSIC.value,
 ) -> CapacityBody:
-    """What so many users and gists cost at both vendors and on disk, beside what there is."""
+    """Return what so many users and gists cost, beside the present numbers."""
     try:
         interval = (
             parse_duration(check_interval) if check_interval else context.settings.check_interval

@@ -61,7 +61,7 @@ def _answers(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _body(body: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, object]:
-    """What the body of a request may hold, field by field."""
+    """Return the fields that the body of a request may hold."""
     media, content = next(iter(body["content"].items()))
     schema = _resolved(content.get("schema", {}), schemas)
     required = schema.get("required", [])

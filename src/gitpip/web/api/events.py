@@ -39,7 +39,7 @@ async def list_events(
     before: Before = None,
     limit: Limit = 100,
 ) -> EventsBody:
-    """What happened, oldest first: the first events after `after`, else the last ones.
+    """Return events, oldest first: the first ones after `after`, else the last ones.
 
     A program that gives the `last` of each answer as `after` of its next question gets every event
     once. Events are kept for 90 days. Those of removed users are not shown, and that a user is

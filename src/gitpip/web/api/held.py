@@ -20,12 +20,12 @@ router = APIRouter(
 
 
 class Answer(RequestBody):
-    """What to publish of what is held of a user; the rest is skipped."""
+    """The part of a user's held files to publish; the rest is skipped."""
 
     approve: str
     """`all`, `latest:N` or `none`; N counts gists."""
     shown: Annotated[WholeNumber | None, Field(ge=0, le=2**53)] = None
-    """How many files you decide about; refused where another number is held now."""
+    """The number of files you decide about; refused where another number is held now."""
 
 
 @router.get("/held")

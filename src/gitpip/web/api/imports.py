@@ -53,7 +53,10 @@ ListFile = Annotated[
 async def _choice_of(
     file: ListFile, columns: ChosenColumns = "", header: Header = None, sheet: Sheet = ""
 ) -> Choice | None:
-    """What a caller says of the columns; raises InvalidInput where that does not fit the file."""
+    """Return the columns as the caller maps them.
+
+    Raises InvalidInput where that does not fit the file.
+    """
     if not columns:
         if header is None and not sheet:
             return None
@@ -127,7 +130,7 @@ async def import_file(
 @router.get("/imports/{import_id}")
 @needs(Role.VIEWER)
 async def get_import(import_id: Number, context: Context) -> ImportBody:
-    """How far an import is, and which lines were wrong."""
+    """Return the progress of an import, and the lines that were wrong."""
     async with context.database.read() as transaction:
         return _body(await imports.get(transaction, ImportId(import_id)))
 
@@ -135,7 +138,7 @@ async def get_import(import_id: Number, context: Context) -> ImportBody:
 @router.post("/imports/preview")
 @needs(Role.OPERATOR)
 async def preview_import(context: Context, file: ListFile, choice: Chosen) -> ImportPreviewBody:
-    """What the import of a file would do; nothing is added, and nothing is kept."""
+    """Return a preview of the import of a file; nothing is added, and nothing is kept."""
     looked = await preview(context.database, file.file, choice)
     found = looked.understood
     return ImportPreviewBody(

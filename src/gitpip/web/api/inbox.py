@@ -24,11 +24,11 @@ from gitpip.web.context import Context, CurrentActing
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["inbox"], responses=PROBLEMS)
 
 MOST = 500
-"""How many gists are listed or marked at once at most."""
+"""The most gists that are listed or marked at once."""
 
 
 class FilterFields(RequestBody):
-    """What the inbox is asked for; what is empty does not narrow."""
+    """The filters of the inbox; an empty one does not narrow."""
 
     q: str = Field("", max_length=200)
     language: str = Field("", max_length=200)
@@ -48,7 +48,7 @@ class NewFilter(FilterFields):
 
 
 class NewMark(RequestBody):
-    """Which gists are marked as read, or as unread; `everything` is what came up to now."""
+    """The gists to mark as read, or as unread; `everything` is what came up to now."""
 
     gists: list[str] = Field(default_factory=list, max_length=MOST)
     everything: bool = False
@@ -97,7 +97,7 @@ async def list_gists(
 
 
 def start_of(text: str) -> pages.Position | None:
-    """Where a page begins, as `next` of another one gave it. Raises InvalidInput."""
+    """Return where a page begins, from the `next` of another one. Raises InvalidInput."""
     found = pages.position(text) if text else None
     if text and found is None:
         raise InvalidInput("before", f"{text[:40]!r} is no position in the inbox")

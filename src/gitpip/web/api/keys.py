@@ -100,7 +100,7 @@ async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
 async def list_audit(
     context: Context, offset: Offset = 0, limit: Limit = 100
 ) -> ListBody[AuditEntryBody]:
-    """Who did what, latest first."""
+    """Return who did what, latest first."""
     async with context.database.read() as transaction:
         page = await audit.page(transaction, offset=offset, limit=limit)
     items = [AuditEntryBody.of(entry) for entry in page.items]

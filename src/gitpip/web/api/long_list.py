@@ -17,7 +17,7 @@ from gitpip.store.visits.visits import Visit
 Item = TypeVar("Item")
 
 IN_MEMORY = 1024 * 1024
-"""How many bytes of an answer are kept in memory; one that is longer is kept in a file."""
+"""The most bytes of an answer that are kept in memory; a longer one is kept in a file."""
 PIECE = 64 * 1024
 
 

@@ -1,4 +1,4 @@
-"""What the endpoints for programs take in paths, queries and bodies."""
+"""Parameters of the endpoints for programs in paths, queries and bodies."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -21,7 +21,7 @@ def _no_boolean(value: object) -> object:
 
 
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
-"""Of a body: pydantic would take true for 1."""
+"""An integer of a body: pydantic would take true for 1."""
 Id = Annotated[WholeNumber, Field(ge=1, le=2**53)]
 
 

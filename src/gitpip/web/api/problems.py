@@ -1,4 +1,4 @@
-"""What answers about errors look like, and which ones an endpoint may give."""
+"""The bodies of errors, and the errors that an endpoint may give."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field."""
+    """The fault of one field."""
 
     field: str
     message: str

@@ -46,7 +46,9 @@ async def list_publications(
 @router.get("/publications/causes", tags=["publications"])
 @needs(Role.VIEWER)
 async def list_causes(context: Context, wanted: Wanted) -> list[CauseBody]:
-    """Why publications are where they are: those with one cause are one entry, the largest first.
+    """Return the causes of publications' states, the largest first.
+
+    At most a hundred; a filter finds the others.
 
     At most a hundred; a filter finds the others.
     """
@@ -70,7 +72,7 @@ async def preview_publication(
     context: Context,
     credentials: FoundCredentials = FoundCredentials.PUBLISH,
 ) -> ActivityPreview:
-    """What exactly would be sent to Pipedrive now.
+    """Return what exactly would be sent to Pipedrive now.
 
     Of a file that is held for credentials: what an approval with these `credentials` sends.
     """
@@ -102,11 +104,11 @@ async def preview_publication(
 
 
 class WhichBody(RequestBody):
-    """Which publications are meant: give one of the three."""
+    """The chosen publications: give one of the three."""
 
     ids: list[Id] = Field([], max_length=actions.MOST_NAMED)
     login: str = ""
-    """Of this user."""
+    """The login of their user."""
     all: bool = False
 
     @property
@@ -116,20 +118,18 @@ class WhichBody(RequestBody):
 
 
 class ApprovalBody(WhichBody):
-    """Which publications are approved, and how."""
+    """The publications to approve, and how."""
 
     credentials: FoundCredentials | None = None
-    """Whether what looks like credentials in those named is sent (`publish`), or not (`mask`).
-
-    By default, as a person has decided before, else `publish`.
-    """
+    """Whether the parts of the named files that look like credentials are sent (`publish`), or not
+    (`mask`). By default, as a person has decided before, else `publish`."""
 
 
 class RetryBody(RequestBody):
-    """How a publication is sent after all."""
+    """The way in which a publication is sent after all."""
 
     credentials: FoundCredentials | None = None
-    """As for an approval; `publish` changes nothing about what failed or waits."""
+    """The same as for an approval; `publish` changes nothing about what failed or waits."""
 
 
 @router.post("/publications/approve", tags=["publications"])

@@ -22,7 +22,7 @@ router = APIRouter(
 
 
 class PauseWanted(RequestBody):
-    """How long publishing is to be paused: until a time, for a while, or without an end."""
+    """The end of a pause of publishing: a time, a duration, or none."""
 
     until: str = ""
     """A time like `2026-01-31T08:00`, UTC if it names no zone."""
@@ -37,7 +37,7 @@ async def show_plan(
     context: Context,
     limit: Annotated[int, Query(ge=1, le=500, description="How many items at most.")] = 100,
 ) -> PlanBody:
-    """What would be sent next, where, and what that costs."""
+    """Return what would be sent next, where, and what that costs."""
     async with context.database.read() as transaction:
         policy = await Policies(context.settings.publishing).read(transaction)
         found = await plan(transaction, context.preview, policy, utc_now(), limit=limit)

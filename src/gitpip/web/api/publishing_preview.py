@@ -26,15 +26,15 @@ class TrialRequest(RequestBody):
     of: Annotated[str | None, Field(max_length=100)] = None
     """A user's login or the id of a gist; null shows sample gists."""
     limit: Annotated[WholeNumber, Field(ge=1, le=MOST)] = 10
-    """How many activities are shown at most."""
+    """The most activities that are shown."""
     activity_per: Per | None = None
-    """What one activity is made for; null stands for the present setting."""
+    """The files that one activity holds; null stands for the present setting."""
 
 
 @router.post("/preview")
 @needs(Role.OPERATOR)
 async def preview_templates(wanted: TrialRequest, context: Context) -> list[TrialBody]:
-    """What sample gists, or stored ones, would become. Nothing is stored or sent."""
+    """Return what sample gists, or stored ones, would become. Nothing is stored or sent."""
     async with context.database.read() as transaction:
         trials = await trials_of(
             transaction,

@@ -57,7 +57,7 @@ Wanted = Annotated[Selection, Depends(selection_of)]
 
 
 class RepairOrder(RequestBody):
-    """What is to be done, and to which publications: name them, give a filter, or say `all`."""
+    """The act, and the publications to apply it to: name them, give a filter, or say `all`."""
 
     act: RepairAct
     ids: list[Id] = Field([], max_length=MOST_NAMED)
@@ -74,7 +74,7 @@ class RepairOrder(RequestBody):
     """The day in UTC."""
     all: bool = False
     shown: Annotated[WholeNumber, Field(ge=0, le=2**53)] | None = None
-    """How many the preview told of; where it is another number by now, nothing is done (409)."""
+    """The number that the preview gave; if it is another one by now, nothing is done (409)."""
 
     @property
     def order(self) -> actions.Order:
@@ -96,7 +96,10 @@ class RepairOrder(RequestBody):
 @router.post("/preview")
 @needs(Role.OPERATOR)
 async def preview_repair(wanted: RepairOrder, context: Context) -> CountedBody:
-    """How many publications a repair would change, by state and cause; nothing is changed."""
+    """Return how many publications a repair would change, by state and cause.
+
+    Nothing is changed.
+    """
     async with context.database.read() as transaction:
         return CountedBody.of(await actions.counted(transaction, wanted.order))
 
@@ -129,7 +132,7 @@ async def list_repairs(context: Context) -> ListBody[RepairBody]:
 @router.get("/{repair_id}")
 @needs(Role.VIEWER)
 async def get_repair(repair_id: Number, context: Context) -> RepairBody:
-    """How far a repair is."""
+    """Return the progress of a repair."""
     async with context.database.read() as transaction:
         return RepairBody.of(await repairs.get(transaction, RepairId(repair_id)))
 

@@ -27,7 +27,7 @@ _Position = Annotated[WholeNumber, Field(ge=1, le=rules.MOST)]
 
 
 class RuleContent(RequestBody):
-    """What a rule is: without conditions, every file fits."""
+    """A rule: without conditions, every file fits."""
 
     name: str
     action: RuleAction
@@ -46,7 +46,7 @@ class RuleToAdd(RuleContent):
 
 
 class Place(RequestBody):
-    """Where a rule is to stand, from 1."""
+    """The place of a rule in the order, from 1."""
 
     position: _Position
 
@@ -73,9 +73,7 @@ async def try_rules(
     response: Response,
     limit: Annotated[int, Query(ge=1, le=rule_trial.MOST, description="How many at most.")] = 100,
 ) -> list[TakenBody]:
-    """Which rule fits each of the newest stored files, and what would become of it.
-
-    Nothing is changed.
+    """Return which rule fits each of the newest stored files, and the result. Nothing is changed.
 
     It takes some three seconds: if the rules are slow, the list ends earlier. The headers say so:
     `gitpip-timed-out` is `true` then, `gitpip-slowest-rule` is the id of the slowest rule, and

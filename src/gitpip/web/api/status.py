@@ -39,14 +39,14 @@ api_router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["status"],
 @router.get("/status")
 @needs(Role.VIEWER)
 async def status(context: Context) -> StatusBody:
-    """How the service is doing."""
+    """Return the state of the service."""
     return await status_of(context)
 
 
 @api_router.get("/status")
 @needs(Role.VIEWER)
 async def get_status(context: Context) -> StatusBody:
-    """How the service is doing."""
+    """Return the state of the service."""
     return await status_of(context)
 
 

@@ -14,7 +14,7 @@ router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
 
 class TargetSearch(RequestBody):
-    """What is looked for."""
+    """The text to search for."""
 
     term: str
 

@@ -25,7 +25,7 @@ router = APIRouter(
 
 
 class UndoContent(RequestBody):
-    """What is to be undone: give one of the four."""
+    """The files to undo: give one of the four."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -34,9 +34,9 @@ class UndoContent(RequestBody):
     publications: list[Id] = Field([], max_length=actions.MOST_NAMED)
     user: str = ""
     which: Which = Which.ALL
-    """Which activities of what a person had sent again."""
+    """The activities to undo of a file that a person had sent again."""
     with_deals: bool = False
-    """Whether deals that gitpip made and that are empty after it are deleted, too."""
+    """True if deals that gitpip made and that are empty after it are deleted, too."""
 
     @property
     def what(self) -> actions.What:
@@ -54,7 +54,7 @@ class UndoContent(RequestBody):
 @router.post("/undos/plan")
 @needs(Role.OPERATOR)
 async def plan_undo(wanted: UndoContent, context: Context) -> UndoPlanBody:
-    """What an undo would do now; nothing is changed."""
+    """Return what an undo would do now; nothing is changed."""
     async with context.database.read() as transaction:
         return UndoPlanBody.of(await actions.plan(transaction, wanted.what))
 

@@ -63,7 +63,7 @@ class NewUser(RequestBody):
 
 
 class UserChange(RequestBody):
-    """What to change of a user; what is left out stays."""
+    """The changes of a user; what is left out stays."""
 
     id: str | None = None
     backfill: BackfillText | None = None
@@ -72,7 +72,7 @@ class UserChange(RequestBody):
     interval: IntervalText | None = None
     """Between two looks, like `45s` or `6h`; `general` for that of the settings."""
     paused: bool | None = None
-    """Whether nobody looks at the user, and nothing of theirs is sent."""
+    """True if the user is not checked, and nothing of theirs is sent."""
     publishing_mode: ModeText | None = None
     """`automatic`, `ask` or `dry-run`; `general` for that of everybody."""
     target: TargetText | None = None

@@ -36,9 +36,9 @@ log = get_logger()
 
 COOKIE = "gitpip_session"
 SESSION = timedelta(days=30)
-"""How long a browser stays signed in, unless its key ends before."""
+"""The time that a browser stays signed in, unless its key ends before."""
 RIGHT_REMEMBERED = 10_000
-"""How many secrets that were right are remembered, as digests; then all are forgotten."""
+"""The most right secrets that are remembered, as digests; then all are forgotten."""
 FIRST_KEY = (
     "make the first one with `gitpip keys create NAME --role admin` on the machine that runs gitpip"
 )
@@ -97,7 +97,9 @@ class Authentication:
         return identity
 
     async def may_be_right(self, secret: str) -> bool:
-        """Whether a secret is worth a look-up of its own: it was right, or is stored and holds.
+        """Return whether a secret is worth a look-up of its own.
+
+        That is one that was right, or that is stored and holds.
 
         The answer costs the database next to nothing, however many ask, but may take half a
         second. It is for callers whose address has shown too much that was wrong: there a right
@@ -208,7 +210,9 @@ class Authentication:
         return None
 
     async def proxy_notice(self, request: Request) -> str | None:
-        """Why a request without a key is refused though no key exists; None in any other case.
+        """Return why a request without a key is refused though no key exists.
+
+        None in any other case.
 
         That is: a proxy on this machine passed it on, so it can come from anybody. Raises
         DatabaseUnavailable.
@@ -230,7 +234,7 @@ class Authentication:
         )
 
     async def _needs_no_key(self) -> bool:
-        """Whether programs of this machine are served without a key: nobody has made one yet."""
+        """Return whether programs of this machine are served without a key, as none exists yet."""
         settings = self._credentials.settings
         return settings.serves_only_this_machine and not await self._any_key()
 
@@ -239,7 +243,7 @@ class Authentication:
         return secret.get_secret_value() if secret else None
 
     async def _any_key(self) -> bool:
-        """Whether a key was ever made: from then on, everything needs a key."""
+        """Return whether a key was ever made: from then on, everything needs a key."""
         if self._keys_exist or self._admin_key():
             return True
         try:
@@ -264,7 +268,7 @@ class Authentication:
 
 
 def address_of(request: Request) -> str:
-    """Where a request came from, as far as trusted proxies tell."""
+    """Return where a request came from, as far as trusted proxies tell."""
     return request.client.host if request.client else "unknown"
 
 

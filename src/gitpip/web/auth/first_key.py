@@ -22,8 +22,9 @@ from gitpip.web.auth.throttle import Throttle
 
 COMMAND = "gitpip keys create NAME --role admin"
 WRONG_CODES = RateLimitItemPerMinute(10)
-"""How many wrong codes a process answers as such. A right one is always taken: it holds 128 random
-bits, so that no number of guesses finds it, and a flood of wrong ones must lock out nobody."""
+"""The number of wrong codes that a process answers as such. A right one is always taken: it holds
+128 random bits, so that no number of guesses finds it, and a flood of wrong ones must lock out
+nobody."""
 WHERE = (
     "it was printed when gitpip started, as a line beside its log (standard error; with systemd, "
     f"in the journal). Without it, make the key with `{COMMAND}` on the machine that runs gitpip"
@@ -40,7 +41,7 @@ class FirstKey:
 
     @property
     def takes_code(self) -> bool:
-        """Whether a code was printed, so that pages can make the first key."""
+        """Return whether a code was printed, so that pages can make the first key."""
         return self._digest is not None
 
     async def check(

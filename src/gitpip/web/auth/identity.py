@@ -1,4 +1,4 @@
-"""Who asks: by which key, with which role, and as which viewer and actor."""
+"""The identity of a caller: the key, the role, and the viewer and actor."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from gitpip.store.visits import visits
 STATE = "gitpip.caller"
 """Under which name a request's scope holds its caller."""
 current: ContextVar["Identity | None"] = ContextVar("present", default=None)
-"""Who asks at present, for what every page shows of them."""
+"""The present caller, for what every page shows of them."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,23 @@ class Identity:
 
     role: Role
     address: str
-    """Where the request came from."""
+    """The address that the request came from."""
     via: Via
     name: str | None = None
-    """Of the access key; None for a caller who needs none."""
+    """The name of the access key; None for a caller who needs none."""
     key_id: int | None = None
     """The key's row; None also for the admin key of the settings, which has none."""
     parent: str = feed_tokens.ANONYMOUS
-    """What the caller's sessions and feed addresses are derived from, and end with: the label of
-    the key, which changes when the key does."""
+    """The text that the caller's sessions and feed addresses are derived from, and end with: the
+    label of the key, which changes when the key does."""
     expires_at: datetime | None = None
-    """When the key ends (UTC), if it does."""
+    """The time at which the key ends (UTC), if it does."""
     in_session: bool = False
     """Whether this is a browser that signed in."""
     is_open: bool = False
-    """Whether they were let in without a key because there is none yet, as somebody who seems to
-    be on this machine: they may read everything and do what an operator may, but nothing that
-    only an admin may."""
+    """Whether they were let in without a key because there is none yet, as somebody who seems to be
+    on this machine: they may read everything and do what an operator may, but nothing that only an
+    admin may."""
 
     @property
     def viewer(self) -> str | None:
@@ -52,7 +52,7 @@ class Identity:
 
     @property
     def actor(self) -> Actor:
-        """Who the audit says it was."""
+        """Return the name of the caller in the audit log."""
         somebody = "someone on this computer" if self.is_open else f"someone at {self.address}"
         return Actor(self.name or somebody, self.via)
 
@@ -79,7 +79,7 @@ class Identity:
 
 
 def identity_of(request: Request) -> Identity:
-    """Who asks, as access control found."""
+    """Return the caller, as access control found."""
     identity = request.scope[STATE]
     if not isinstance(identity, Identity):
         raise TypeError("the request passed no access control")

@@ -9,16 +9,18 @@ from gitpip.store.access import many_secrets
 from gitpip.store.database import Database
 
 PAUSE = timedelta(seconds=0.5)
-"""How long after the last query the next one begins, unless many wait for it."""
+"""The time after the last query until the next one begins, unless many wait for it."""
 MANY = 64
-"""How many requests don't wait for the pause: waiting ones occupy connections, of which an address
-has 384 at most, and an ingress that is not trusted is one address for all who come through it."""
+"""The number of waiting requests that ends the pause: waiting ones occupy connections, of which an
+address has 384 at most, and an ingress that is not trusted is one address for all who come through
+it."""
 
 ABSENT_KEPT = timedelta(minutes=1)
-"""How long a secret that opens nothing is not looked up again. It would stay one for good: secrets
-are random, so nobody can show one before it is made. Only a restored database could hold it."""
+"""The time that a secret that opens nothing is not looked up again. It would stay one for good:
+secrets are random, so nobody can show one before it is made. Only a restored database could hold
+it."""
 MOST_ABSENT = 10_000
-"""How many are remembered, as digests; then all are forgotten."""
+"""The most that are remembered, as digests; then all are forgotten."""
 
 
 @dataclass
@@ -45,7 +47,10 @@ class LookUps:
         self._forget_at = 0.0
 
     async def is_promising(self, digest: str) -> bool:
-        """Whether a secret with this digest may open something. Raises DatabaseUnavailable."""
+        """Return whether a secret with this digest may open something.
+
+        Raises DatabaseUnavailable.
+        """
         if digest in self._absent and asyncio.get_running_loop().time() < self._forget_at:
             return False
         batch = self._next

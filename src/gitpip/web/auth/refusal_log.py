@@ -10,11 +10,11 @@ from gitpip.web.auth.identity import Identity
 from gitpip.web.auth.throttle import address_counted
 
 LONGEST = 200
-"""How many characters of a path or an address are logged."""
+"""The most characters of a path or an address that are logged."""
 REFUSALS_LOGGED = 30
-"""How many refused requests of one address are logged in a minute."""
+"""The most refused requests of one address that are logged in a minute."""
 ADDRESSES_LOGGED = 100
-"""Of how many addresses refused requests are logged in a minute."""
+"""The most addresses of which refused requests are logged in a minute."""
 COUNTED_OVER = timedelta(minutes=1)
 
 log = get_logger()
@@ -34,7 +34,7 @@ class RefusalLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def takes(self, status: int, identity: Identity | None, address: str) -> bool:
-        """Whether a request is to be logged; call it once for each, in a running event loop.
+        """Return whether a request is to be logged; call it once for each, in a running event loop.
 
         `caller` is None where no caller was recognised. Requests with a key are always logged.
         """

@@ -32,7 +32,7 @@ Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Requirement:
-    """What a route asks of its callers."""
+    """The requirement of a route."""
 
     role: Role | None
     """None for a route that is open to all."""
@@ -51,7 +51,7 @@ class Requirement:
 
 UNDECLARED = Requirement(Role.ADMIN)
 UNMATCHED = Requirement(Role.VIEWER)
-"""What a path needs that no route matches: strangers can't tell it from one that exists."""
+"""The requirement of a path that no route matches: strangers can't tell it from one that exists."""
 
 _declared: dict[Callable[..., object], Requirement] = {}
 
@@ -99,7 +99,7 @@ class RoleRoute(APIRoute):
 
     @property
     def requirement(self) -> Requirement:
-        """What this route asks of its callers."""
+        """The requirement of this route."""
         return _declared.get(self.endpoint, UNDECLARED)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,7 +112,7 @@ class OpenMount(Mount):
 
     @property
     def requirement(self) -> Requirement:
-        """What this route asks of its callers."""
+        """The requirement of this route."""
         return Requirement(None, counted_as=self.name)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""How often each caller may do something, counted by this process for itself."""
+"""Limits on how often each caller may do something, counted by each process."""
 
 import time
 from ipaddress import IPv4Address, IPv6Network, ip_address

@@ -1,4 +1,4 @@
-"""How many requests of one caller are answered at a time, so that one who asks much delays nobody.
+"""Turns: a limit of requests of one caller at a time, so that one who asks much delays nobody.
 
 The processor and the connections for requests are given out in the order of asking. Without this, a
 caller with 60 requests at a time stands before everybody else 60 times.

@@ -1,4 +1,4 @@
-"""Who looks: the name of the access key, or else a random name that the browser keeps."""
+"""The viewer: the name of the access key, or else a random name that the browser keeps."""
 
 import re
 import secrets

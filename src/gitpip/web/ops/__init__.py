@@ -1,1 +1,1 @@
-"""What operators' programs ask for: health, readiness, metrics."""
+"""Endpoints for operators' programs: health, readiness, metrics."""

@@ -11,7 +11,7 @@ router = APIRouter(route_class=RoleRoute, tags=["status"])
 
 
 class ReadyBody(BaseModel):
-    """Whether this process can serve, part by part."""
+    """Return whether this process can serve, part by part."""
 
     ready: bool
     database: bool

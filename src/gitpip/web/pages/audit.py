@@ -21,7 +21,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 async def list_audit(
     context: Context, offset: Annotated[int, Query(ge=0, le=10**9)] = 0
 ) -> HTMLResponse:
-    """Who did what, latest first."""
+    """Show who did what, latest first."""
     async with context.database.read() as transaction:
         listed = await audit.page(transaction, offset=offset, limit=ROWS)
     return HTMLResponse(render("audit.html", page="audit", listed=listed, offset=offset, rows=ROWS))

@@ -52,7 +52,7 @@ async def one_audit(
     verdict: Verdict = Verdict.UNEXPLAINED,
     offset: Offset = 0,
 ) -> HTMLResponse:
-    """How far an audit is, and what it found."""
+    """Show the progress of an audit, and its findings."""
     async with context.database.read() as transaction:
         audit = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         counts = await lines.summary(transaction, audit_id)
@@ -74,7 +74,7 @@ async def one_audit(
 @router.get("/adoption")
 @needs(Role.VIEWER)
 async def show_others(context: Context, offset: Offset = 0) -> HTMLResponse:
-    """What other tools made of the same gists, with how sure that is."""
+    """Show the activities of other tools for the same gists, with the confidence of each match."""
     async with context.database.read() as transaction:
         search = await surveys.latest(transaction, SurveyKind.OTHERS)
         number = search.id if search else 0

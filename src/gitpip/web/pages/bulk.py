@@ -1,4 +1,4 @@
-"""What is done at once to users selected in the table."""
+"""Acts on the users selected in the table."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from gitpip.web.pages.selection import MOST, Selection, order_of
 from gitpip.web.pages.users import Asked, Listing, show_users
 
 PLACE = "#selection"
-"""Where on the page it is said what was done."""
+"""The anchor on the page where the result is shown."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 

@@ -41,7 +41,7 @@ class Asked:
 @router.get("/capacity")
 @needs(Role.VIEWER)
 async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTMLResponse:
-    """What so many users and gists cost at both vendors and on disk, beside what there is."""
+    """Show what so many users and gists cost, beside the present numbers."""
     async with context.database.read() as transaction:
         present = await today.read(transaction, utc_now())
     follows: Sizing | None = None
@@ -68,7 +68,7 @@ async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTML
 
 
 def _wanted(asked: Asked, present: Today, context: AppContext) -> Wanted:
-    """What is planned; raises InvalidInput, with the field."""
+    """Return the plan; raises InvalidInput, with the field."""
     try:
         interval = (
             parse_duration(asked.check_interval.strip())

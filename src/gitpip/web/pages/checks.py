@@ -17,14 +17,14 @@ from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 SHOWN = 50
-"""How many of the files that a check found are listed; CRM sync lists all of them."""
+"""The most files of a check that are listed; CRM sync lists all of them."""
 Number = Annotated[int, Path(ge=1, le=2**53)]
 
 
 @router.get("/checks/{check_id}")
 @needs(Role.VIEWER)
 async def one_check(check_id: Number, context: Context) -> HTMLResponse:
-    """How far a check is, what it found, and which users it could not check."""
+    """Show the progress of a check, its findings, and the users it could not check."""
     async with context.database.read() as transaction:
         check = await checks.get(transaction, CheckId(check_id))
         tracked = sum((await users.count(transaction)).values())
@@ -36,7 +36,7 @@ async def one_check(check_id: Number, context: Context) -> HTMLResponse:
 
 
 def _left(check: Check, tracked: int) -> float | None:
-    """How many seconds a check takes yet, at its pace so far."""
+    """Return the seconds that a check takes yet, at its pace so far."""
     if check.ended_at or not check.started_at or not check.users:
         return None
     passed = (utc_now() - check.started_at).total_seconds()

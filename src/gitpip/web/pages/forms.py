@@ -1,4 +1,4 @@
-"""What people write into the fields of forms."""
+"""The fields of forms."""
 
 import re
 from collections.abc import Callable

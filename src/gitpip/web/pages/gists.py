@@ -25,7 +25,7 @@ from gitpip.web.render.jinja import render
 from gitpip.web.render.times import exact
 
 PHONE = "Mobi"
-"""What every browser of a phone says of itself, as MDN recommends to tell them."""
+"""The part of its name that every browser of a phone sends, as MDN recommends to tell them."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -85,7 +85,7 @@ class _Place:
     path: str
     words: str
     inbox: str = ""
-    """What the inbox shows there, as the query of its address."""
+    """Return what the inbox shows there, as the query of its address."""
 
 
 def _came_from(request: Request) -> _Place:

@@ -73,7 +73,7 @@ async def _upload(context: AppContext, acting: Acting, file: BinaryIO, name: str
 @router.get("/imports/{import_id}")
 @needs(Role.VIEWER)
 async def one_import(import_id: Number, request: Request, context: Context) -> HTMLResponse:
-    """What a file holds until it is confirmed, then how far its import is."""
+    """Show a file's contents until it is confirmed, then the progress of its import."""
     async with context.database.read() as transaction:
         found = await imports.get(transaction, ImportId(import_id))
     return await _show(found, request, context, request.query_params)
@@ -158,7 +158,7 @@ async def _looked_at(
 
 
 def _rule_of(fields: Mapping[str, str], context: AppContext) -> NewPeople:
-    """What a form says of existing gists: first the rule of the settings."""
+    """Return the choices of a form for existing gists: first the rule of the settings."""
     if "backfill" not in fields:
         return NewPeople.by_default(context.settings.backfill)
     chosen = {name: fields[name] for name in ("backfill", "latest", "since") if name in fields}
@@ -166,7 +166,7 @@ def _rule_of(fields: Mapping[str, str], context: AppContext) -> NewPeople:
 
 
 def _choice_of(fields: Mapping[str, str]) -> Choice | None:
-    """What a form says of the columns: `column-1` and so on, `header` and `sheet`."""
+    """Return the columns as a form gives them: `column-1` and so on, `header` and `sheet`."""
     columns = {
         name.removeprefix("column-"): meaning
         for name, meaning in fields.items()

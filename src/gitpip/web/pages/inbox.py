@@ -43,20 +43,20 @@ from gitpip.web.render.jinja import render
 from gitpip.web.render.numbers import numbers
 
 NEW_BROWSERS = parse("20/hour")
-"""How many browsers without a key one address may add, with each process. Only as many as
+"""The most browsers without a key that one address may add, with each process. Only as many as
 `old_visits.BROWSERS_KEPT` are kept: one address needs a day to replace the others'."""
 ROWS = 25
 ARRIVALS = 99
-"""How many new gists are counted for the line that announces them."""
+"""The most new gists that are counted for the line that announces them."""
 MOST_USERS = 1_000
-"""To how many users a browser without a key makes a visit at once."""
+"""The most users that a browser without a key makes a visit to at once."""
 SEARCHED = 64_000
-"""How many characters of a file are searched; see the migration of the index."""
+"""The most characters of a file that are searched; see the migration of the index."""
 ROW_PREVIEW = 1_000
-"""How many characters of a file are read for the few lines that a row shows."""
+"""The most characters of a file that are read for the few lines that a row shows."""
 ID_LENGTH = 64
 BACK = 2_000
-"""How many characters of the query of a page are read."""
+"""The most characters of the query of a page that are read."""
 USERS = 20
 FILES = 30
 
@@ -158,7 +158,7 @@ async def arrivals(
     after: Key = 0,
     shown: Annotated[Sequence[Key], Query(max_length=ROWS)] = (),
 ) -> HTMLResponse:
-    """How many gists came after the newest one that a page shows, for that page.
+    """Return how many gists came after the newest one that a page shows, for that page.
 
     `shown` are the keys of newer gists that the page shows as well.
     """
@@ -287,7 +287,7 @@ def _back(form: FormData) -> str:
 
 
 def _came_from(form: FormData) -> Filter:
-    """What the page shows from which something was marked."""
+    """Return what the page shows from which something was marked."""
     fields = dict(parse_qsl(str(form.get("back", ""))[:BACK]))
     with contextlib.suppress(InvalidInput):
         return Filter.of(fields)
@@ -343,7 +343,7 @@ async def earlier_visit(
 
 
 async def _marked(transaction: Transaction, visit_id: int | None, viewer: str) -> HomeVisit | None:
-    """What a viewer has just marked; the address may have come from another viewer."""
+    """Return what a viewer has just marked; the address may have come from another viewer."""
     if visit_id is None:
         return None
     with contextlib.suppress(VisitNotFound):

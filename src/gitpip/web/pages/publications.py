@@ -48,10 +48,10 @@ from gitpip.web.render.jinja import STATES, render
 
 ROWS = 50
 HELD_USERS = 10
-"""How many users are asked about at once, those that wait longest."""
+"""The most users that are asked about at once, those that wait longest."""
 
 MOST_GROUPED = 10_000
-"""How many failures are grouped here at most; the page of causes groups more."""
+"""The most failures that are grouped here; the page of causes groups more."""
 USUAL = ("pending", "failed", "held", "published", "skipped")
 """States that can be chosen even while nothing is in them."""
 ACTS: Mapping[str, tuple[str, ...]] = {
@@ -63,41 +63,41 @@ ACTS: Mapping[str, tuple[str, ...]] = {
     PublicationState.WITHDRAWN: ("retry", "send-again"),
     PublicationState.PUBLISHED: ("send-again",),
 }
-"""What can be done to all in a state."""
+"""The acts on all files in a state."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True)
 class _Attention:
-    """What a person has to decide about."""
+    """The files that a person has to decide about."""
 
     causes: tuple[Cause, ...] = ()
     newest: Mapping[PublicationId, Publication] = field(default_factory=dict)
     """One publication of each cause."""
     ungrouped: int = 0
-    """How many failed, where they are too many to be grouped here."""
+    """The number of failed files, where they are too many to be grouped here."""
     held: tuple[Held, ...] = ()
     held_files: int = 0
 
 
 @dataclass(frozen=True)
 class Told:
-    """What was done to files, as the address of the page that says so tells."""
+    """The result of an act on files, from the address of the page that shows it."""
 
     queued: Annotated[int | None, Query(ge=0, le=10**9)] = None
     skipped: Annotated[int | None, Query(ge=0, le=10**9)] = None
     held: Annotated[int | None, Query(ge=0, le=10**9)] = None
     left: Annotated[int | None, Query(ge=0, le=10**9)] = None
-    """How many were left, as they are held for credentials."""
+    """The number of files that were left, as they are held for credentials."""
     unchanged: Annotated[int | None, Query(ge=0, le=10**9)] = None
-    """How many were left, as they had changed meanwhile."""
+    """The number of files that were left, as they had changed meanwhile."""
     now: Annotated[list[PublicationState] | None, Query()] = None
     """The states of those."""
 
     @property
     def sentence(self) -> str:
-        """What was done, for people; empty if nothing."""
+        """Return what was done, for people; empty if nothing."""
         numbers = {"queued": self.queued, "skipped": self.skipped, "held": self.held}
         done = [f"{count(number, 'file')} {did}" for did, number in numbers.items() if number]
         if self.left:
@@ -133,7 +133,7 @@ async def list_publications(
     latest: Annotated[int | None, Query(ge=1, le=999_999)] = None,
     offset: Offset = 0,
 ) -> HTMLResponse:
-    """What needs attention, by its causes; then what waits, and until when, and what was sent.
+    """Show what needs attention, by its causes; then what waits, and until when, and what was sent.
 
     With `latest`, also what would become of all held files if so many gists were approved.
     """
@@ -341,7 +341,7 @@ async def _in_other_states(context: AppContext, order: Order) -> list[Publicatio
 async def _found(
     transaction: Transaction, asked: Asked, counts: Mapping[PublicationState, int]
 ) -> tuple[int, int]:
-    """How many publications fit what is asked for, and up to how many that was counted."""
+    """Return how many publications fit the filters, and up to how many that was counted."""
     if asked.address("", state=""):
         found = await bounded.count_found(transaction, asked.selection)
         return found, bounded.MOST_FOUND

@@ -19,7 +19,7 @@ from gitpip.web.render.jinja import render
 PATH = f"{SETTINGS}/preview"
 FILES = 5
 SHOWN = 5_000
-"""How many characters of a note are shown."""
+"""The most characters of a note that are shown."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Text = Annotated[str, Form()]

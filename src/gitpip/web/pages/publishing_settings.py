@@ -83,13 +83,13 @@ async def _page(
 
 
 def _with_label(error: InvalidInput) -> str:
-    """What is wrong with a value, under the name that the page has for its setting."""
+    """Return the fault of a value, under the name that the page has for its setting."""
     known = registry().get(error.field)
     return f"{known.declaration.label}: {error.message}" if known else str(error)
 
 
 def _row(shown: Shown, written: Mapping[str, str]) -> dict[str, object]:
-    """What the form shows of a setting."""
+    """Return what the form shows of a setting."""
     now = shown.now
     stored = now.text if now.source is Source.STORED else ""
     return {

@@ -1,4 +1,4 @@
-"""What is said before users are removed."""
+"""The question before users are removed."""
 
 from collections.abc import Sequence
 

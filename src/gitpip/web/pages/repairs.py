@@ -23,7 +23,7 @@ from gitpip.web.pages import forms
 from gitpip.web.render.jinja import render
 
 MOST_GROUPED = 10_000
-"""Of how many publications the causes are shown, of those that were found last."""
+"""The number of publications whose causes are shown, of those that were found last."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Number = Annotated[int, Path(ge=1, le=2**53)]
@@ -35,7 +35,7 @@ Numbers = Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()]
 
 @dataclass(frozen=True)
 class Filter:
-    """Which publications an address means; a form sends what is empty, too."""
+    """The publications that an address means; a form sends empty fields, too."""
 
     state: Annotated[PublicationState | Empty, Query()] = ""
     cause: Word = ""
@@ -59,7 +59,7 @@ class Filter:
         )
 
     def address(self, path: str = "/publications", **others: object) -> str:
-        """Where these are shown, or others, where `others` say so."""
+        """Return the address of the page that shows these, or others, where `others` say so."""
         values = vars(self) | others
         query = urlencode({name: value for name, value in values.items() if value})
         return f"{path}?{query}" if query else path
@@ -71,7 +71,7 @@ Asked = Annotated[Filter, Depends()]
 @router.get("/publications/causes")
 @needs(Role.VIEWER)
 async def list_causes(context: Context, asked: Asked) -> HTMLResponse:
-    """Why publications are where they are: those with one cause are one line."""
+    """Show the causes of publications' states, a line for each."""
     async with context.database.read() as transaction:
         found = await causes.of(transaction, asked.selection, newest=MOST_GROUPED)
         latest = await repairs.latest(transaction, limit=10)
@@ -132,7 +132,7 @@ async def ask(context: Context, order: actions.Order, asked: Filter) -> HTMLResp
 @router.get("/repairs/{repair_id}")
 @needs(Role.VIEWER)
 async def one_repair(repair_id: Number, context: Context) -> HTMLResponse:
-    """How far a repair is."""
+    """Show the progress of a repair."""
     async with context.database.read() as transaction:
         found = await repairs.get(transaction, RepairId(repair_id))
     return HTMLResponse(render("repair.html", page="publications", work=found, now=utc_now()))

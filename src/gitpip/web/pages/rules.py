@@ -26,7 +26,7 @@ from gitpip.web.pages.forms import Field, read_field
 from gitpip.web.render.jinja import render
 
 SHOWN = 50
-"""How many files are shown with their rules; all that were tried are counted."""
+"""The most files that are shown with their rules; all that were tried are counted."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 RulePath = Annotated[int, Path(ge=1, le=2**53)]
@@ -34,7 +34,7 @@ RulePath = Annotated[int, Path(ge=1, le=2**53)]
 
 @dataclass(frozen=True)
 class _Form:
-    """What the form of a rule holds; a rule that is there already has an id."""
+    """The fields of the form of a rule; a rule that is there already has an id."""
 
     name: str = ""
     action: str = RuleAction.HOLD

@@ -12,20 +12,20 @@ from gitpip.validation import any_of, possible_login
 from gitpip.web.pages.forms import tags_of
 
 ROWS = 50
-"""How many users the table shows on a page."""
+"""The number of users on a page of the table."""
 MOST = 500
-"""How many users can be dealt with at once, in one transaction."""
+"""The most users that one act can change, in one transaction."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a form of selected users holds, as it was sent."""
+    """The fields of a form of selected users, as it was sent."""
 
     logins: Sequence[str] = ()
     tags: str = ""
     field: str = ""
     fault: str = ""
-    """What is wrong with it, and in which field."""
+    """The fault of a form, and its field."""
 
 
 def order_of(selection: Selection, act: str) -> Order:
@@ -47,17 +47,17 @@ def order_of(selection: Selection, act: str) -> Order:
 
 @dataclass(frozen=True)
 class Done:
-    """What was done to selected users, as the address of the page that says so tells."""
+    """The result of an act on selected users, from the address of the page that shows it."""
 
     done: Annotated[UserAct | Tagging | Literal["", "add"], Query()] = ""
     number: Annotated[int, Query(ge=0, le=MOST)] = 0
     paused: Annotated[int, Query(ge=0, le=MOST)] = 0
-    """How many of them are not looked at yet, as they are paused."""
+    """The number of them that are not checked yet, as they are paused."""
     known: Annotated[int, Query(ge=0, le=MOST)] = 0
-    """Of those who were to be added: how many were tracked already."""
+    """The number of users to be added that were tracked already."""
     tags: Annotated[str, Query(max_length=1_200)] = ""
 
 
 ADDED = "add"
-"""What `Done.done` says where people were added."""
+"""The value of `Done.done` where people were added."""
 NOTHING_DONE = Done()

@@ -48,16 +48,16 @@ class _Tested:
     is_elsewhere: bool
     """Whether another process that works has it."""
     findings: tuple[Finding, ...] | None
-    """What its vendor said within the last minute; None where it was not asked."""
+    """The answer of its vendor within the last minute; None where it was not asked."""
 
     @property
     def fits(self) -> bool:
-        """Whether its vendor was asked and found nothing wrong, with the settings either."""
+        """Return whether its vendor was asked and found nothing wrong, with the settings either."""
         return bool(self.findings) and all(one.verdict is Verdict.OK for one in self.findings or ())
 
     @property
     def is_good(self) -> bool:
-        """Whether sync can work with it."""
+        """Return whether sync can work with it."""
         if not self.is_here:
             return self.is_elsewhere
         if self.findings is None:

@@ -64,7 +64,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.AUDITS_WAITING: ("/audits", "Show audits"),
     ProblemKind.NO_USERS: ("/people", "Add people"),
 }
-"""Where a person can do something about a problem, and what the link says."""
+"""The page where a person can do something about a problem, and the text of the link."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -72,7 +72,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 @router.get("/status-page")
 @needs(Role.VIEWER)
 async def status_page(request: Request, context: Context) -> HTMLResponse:
-    """How it is doing, in words and numbers."""
+    """Show the status, in words and numbers."""
     status = await status_of(context, bounded.count)
     now = utc_now()
     async with context.database.read() as transaction:
@@ -180,6 +180,6 @@ def _free(file: Path | None) -> int | None:
 
 
 def _to_page(back: str) -> Response:
-    """To the page that a form was on."""
+    """Return a redirect to the page that a form was on."""
     path = "/publications" if back == "publications" else "/status-page"
     return RedirectResponse(path, status_code=303)

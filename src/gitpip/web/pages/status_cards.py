@@ -9,7 +9,7 @@ from gitpip.status.problem import ProblemKind, Severity
 
 
 class Card(StrEnum):
-    """What a card is about."""
+    """The subject of a card."""
 
     GITHUB = "github"
     PIPEDRIVE = "pipedrive"
@@ -53,12 +53,12 @@ MARKS = {Severity.ERROR: "bad", Severity.WARNING: "wait"}
 
 @dataclass(frozen=True)
 class Marked:
-    """What the problems of a card make of it."""
+    """The mark of a card, by its problems."""
 
     mark: str = "good"
     """`bad` with an error, `wait` with a warning, else `good`: a class of the page's style."""
     problems: int = 0
-    """How many errors and warnings there are."""
+    """Return how many errors and warnings there are."""
 
 
 def card_of(kind: ProblemKind) -> Card:
@@ -71,7 +71,7 @@ def card_of(kind: ProblemKind) -> Card:
 
 
 def marked(problems: Sequence[ProblemBody]) -> Mapping[str, Marked]:
-    """How each card is marked, by its name; `problems` are worst first."""
+    """Return the mark of each card, by its name; `problems` are worst first."""
     found = {card.value: Marked() for card in Card}
     for problem in problems:
         if mark := MARKS.get(problem.severity):

@@ -19,7 +19,7 @@ from gitpip.web.context import Context, CurrentActing
 from gitpip.web.render.jinja import render
 
 SHOWN = 200
-"""How many publications that are not simply done the page shows."""
+"""The most publications that are not simply done and that the page shows."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Id = Annotated[int, Field(ge=1, le=2**53)]
@@ -30,7 +30,7 @@ GivenIds = Annotated[list[Id] | None, Form(max_length=actions.MOST_NAMED)]
 
 @dataclass(frozen=True)
 class Asked:
-    """What an address or a form means."""
+    """The choice that an address or a form makes."""
 
     check: int | None
     import_: int | None
@@ -64,7 +64,7 @@ async def confirm_undo(
     with_deals: Annotated[bool, Query()] = False,
     context: Context,
 ) -> HTMLResponse:
-    """What an undo would do, and a button that does it; without a choice, what can be chosen."""
+    """Show what an undo would do, and its button; without a choice, what can be chosen."""
     if check is None and import_ is None and not user and not number:
         return HTMLResponse(render("undo_choice.html", page="publications"))
     async with context.database.read() as transaction:
@@ -103,7 +103,7 @@ async def begin_undo(
 @router.get("/undos/{undo_id}")
 @needs(Role.VIEWER)
 async def one_undo(undo_id: UndoPath, context: Context) -> HTMLResponse:
-    """How far an undo is, and what is kept, and why."""
+    """Show the progress of an undo, and what is kept, and why."""
     async with context.database.read() as transaction:
         one = await undos.get(transaction, UndoId(undo_id))
         left = [

@@ -47,7 +47,7 @@ Login = Annotated[str, Path(), AfterValidator(possible_login)]
 
 @dataclass(frozen=True)
 class Found:
-    """What a search for targets has found."""
+    """The results of a search for targets."""
 
     term: str
     hits: Sequence[Hit]
@@ -55,7 +55,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Refused:
-    """What was written into a form, and why that can't be done."""
+    """The fields of a refused form, and why it was refused."""
 
     fault: str
     tags: str | None = None
@@ -136,7 +136,7 @@ async def _person(
 
 
 def _form(user: User, refused: Refused | None) -> Refused:
-    """What stands in the forms: what was written, or what the user has."""
+    """Return the contents of the forms: the refused fields, or the user's own."""
     has = {
         "tags": " ".join(user.tags),
         "interval": format_duration(user.check_interval) if user.check_interval else "",
@@ -148,7 +148,7 @@ def _form(user: User, refused: Refused | None) -> Refused:
 
 
 def _held_up(user: User, stops: Condition) -> str | None:
-    """Why nothing of a user is sent, if so."""
+    """Return why nothing of a user is sent, if so."""
     if user.state is UserState.PAUSED:
         return f"{user.login} is paused. Nothing is sent until someone resumes {user.login}."
     stop = stops.held_up(pauses.PUBLISHING)
@@ -156,7 +156,7 @@ def _held_up(user: User, stops: Condition) -> str | None:
 
 
 def is_due(user: User, now: datetime) -> bool:
-    """Whether a user is to be checked by now."""
+    """Return whether a user is due to be checked."""
     return user.next_check_at <= now and user.state is not UserState.PAUSED
 
 

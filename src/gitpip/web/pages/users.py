@@ -26,7 +26,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 @dataclass(frozen=True)
 class Listing:
-    """Which part of the table is asked for, in the address."""
+    """The part of the table that the address asks for."""
 
     q: Annotated[str, Query(max_length=100)] = ""
     tag: Annotated[str, Query(max_length=50)] = ""
@@ -34,7 +34,7 @@ class Listing:
     sort: Annotated[listing.UserSort, Query()] = listing.UserSort.LOGIN
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0
     select: Annotated[Literal["", "all"], Query()] = ""
-    """Whether all that fit are selected, on whatever page of the table they are."""
+    """Whether all users that fit are selected, on whatever page of the table they are."""
 
     @property
     def wanted(self) -> listing.UserWanted:
@@ -46,7 +46,7 @@ class Listing:
         )
 
     def address(self, path: str = "/people", **others: object) -> str:
-        """Where this part is shown, or another one, where `others` say so."""
+        """Return the address of this part, or of another one, where `others` say so."""
         values = asdict(self) | others
         return f"{path}?{urlencode({name: value for name, value in values.items() if value})}"
 

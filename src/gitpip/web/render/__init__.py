@@ -1,1 +1,1 @@
-"""How rows become HTML: templates, highlighting, charts, diffs, links."""
+"""Rendering rows as HTML: templates, highlighting, charts, diffs, links."""

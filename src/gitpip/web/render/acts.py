@@ -1,4 +1,4 @@
-"""What the audit log says of each act, in words; its JSON keeps the codes."""
+"""The words for each act in the audit log; its JSON keeps the codes."""
 
 from collections.abc import Mapping
 
@@ -53,9 +53,12 @@ WORDS: Mapping[str, str] = {
     "filter.saved": "Saved the filter",
     "filter.deleted": "Deleted the filter",
 }
-"""By code; what the act was done to follows."""
+"""The words for each code; what the act was done to follows."""
 
 
 def act_in_words(entry: AuditEntry) -> str:
-    """What somebody did, and to what: an act that only another version records keeps its code."""
+    """Return what a person did, and to what.
+
+    An act that only another version records keeps its code.
+    """
     return f"{WORDS.get(entry.action, entry.action)} {entry.subject}".rstrip()

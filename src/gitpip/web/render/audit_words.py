@@ -1,4 +1,4 @@
-"""What an audit says of a difference, in words; its JSON and its CSV keep the codes."""
+"""The words for the differences of an audit; its JSON and its CSV keep the codes."""
 
 from collections.abc import Mapping
 
@@ -42,5 +42,5 @@ WORDS: Mapping[str, str] = {
 
 
 def explained(code: str) -> str:
-    """Why there is a difference: a code that only another version writes stays as it is."""
+    """Return why there is a difference: a code that only another version writes stays as it is."""
     return WORDS.get(code, code)

@@ -21,7 +21,7 @@ class Bar:
 
 
 def per_week(moments: Iterable[datetime], now: datetime) -> tuple[Bar, ...]:
-    """How many of the moments lie in each of the last weeks, the oldest first."""
+    """Return how many of the moments lie in each of the last weeks, the oldest first."""
     counts = Counter(_monday(moment.date()) for moment in moments)
     this = _monday(now.date())
     weeks = [this - timedelta(weeks=back) for back in reversed(range(WEEKS))]
@@ -61,7 +61,7 @@ def over_a_day(samples: Iterable[tuple[datetime, int]], now: datetime) -> tuple[
 
 
 def top_of_axis(day: Iterable[Moment]) -> int:
-    """Where the axis of a day's numbers ends: a round, even number."""
+    """Return where the axis of a day's numbers ends: a round, even number."""
     return _round_number_above(max((moment.number or 0 for moment in day), default=0))
 
 

@@ -9,13 +9,13 @@ from itertools import groupby
 LINES = 3_000
 """Texts are compared up to so many lines: comparing takes time that grows with the square."""
 COUNTED_LINES = 500
-"""Where the changed lines are only counted, on a page of many gists."""
+"""The number of changed lines above which they are only counted, on a page of many gists."""
 WIDTH = 1_000
 CONTEXT = 3
 WORDS = 200
 """A line with more words is not compared word by word."""
 COMPARED_PAIRS = 500
-"""How many pairs of lines of a page are compared word by word at most."""
+"""The most pairs of lines of a page that are compared word by word."""
 ALIKE = 0.4
 """Lines that have less in common, from 0 to 1, are not the same line edited."""
 
@@ -120,7 +120,7 @@ def _rows(
 
 
 def changed_lines(before: str, after: str) -> tuple[int, int]:
-    """How many lines were added and removed between two texts, as far as they are compared."""
+    """Return how many lines were added and removed, as far as the texts are compared."""
     old, new = before.splitlines()[:COUNTED_LINES], after.splitlines()[:COUNTED_LINES]
     added = removed = 0
     for kind, *places in SequenceMatcher(None, old, new).get_opcodes():

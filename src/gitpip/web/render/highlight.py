@@ -37,7 +37,7 @@ _NEVER_SLOW = """
     TypeScript; VimL; Vue; XML; YAML; Zig; reStructuredText
 """
 LEXERS = frozenset(name.strip() for name in _NEVER_SLOW.split(";"))
-"""Of Pygments' lexers those that are never slow; some others take minutes on what is no code."""
+"""Those of Pygments' lexers that are never slow; some others take minutes on what is no code."""
 
 # Other control characters than tab and line feed, those that turn text around, those that show
 # nothing, and those that are none; but what joins pictures to one picture shows as that.
@@ -63,7 +63,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much of a content is shown."""
+    """The part of a content that is shown."""
 
     characters: int
     lines: int
@@ -75,11 +75,14 @@ Token = tuple[_TokenType, str]
 PREVIEW = Bounds(characters=6_000, lines=12, width=180)
 WHOLE = Bounds(characters=400_000, lines=6_000, width=2_000)
 PAGE = 1_200_000
-"""How many characters of contents a page shows at most, give or take a few."""
+"""The most characters of contents that a page shows, give or take a few."""
 
 
 def whole_of(files: int) -> Bounds:
-    """How much is shown of each file of a gist with so many `files`: all, unless they are many."""
+    """Return how much is shown of each file of a gist with so many `files`.
+
+    It is all, unless they are many.
+    """
     return replace(WHOLE, characters=min(WHOLE.characters, PAGE // max(files, 1)))
 
 
@@ -102,7 +105,7 @@ def shown(file: GistFile, bounds: Bounds) -> Cut:
 
 
 LINKED_LINES = 4_000
-"""How many lines of a page have a link. All lines of many large files made a page of 11 MB."""
+"""The most lines of a page that have a link. All lines of many large files made a page of 11 MB."""
 
 
 def with_line_links(html: Markup, prefix: str, files: int = 1) -> Markup:
@@ -128,7 +131,9 @@ Key = tuple[str, str, str, Bounds]
 
 
 class Cache:
-    """What was shown last, up to so many bytes of HTML; pages are made in several threads.
+    """The contents that were shown last, up to so many bytes of HTML.
+
+    Pages are made in several threads.
 
     An `lru_cache` counts entries: 512 of them held up to 1 GB, as a file can have 400,000
     characters.

@@ -17,7 +17,7 @@ from gitpip.web.render.matches import MatchingLine, highlighted, matching_lines,
 
 FEW_LINES = Bounds(characters=1_000, lines=3, width=160)
 TITLE = 300
-"""How many characters of a description a row shows."""
+"""The most characters of a description that a row shows."""
 LATE = timedelta(days=1)
 """A gist that was found later than this after its creation says when: its day is that one."""
 SAME_WEEK = timedelta(days=6)
@@ -33,7 +33,8 @@ class Row:
     """The beginning of a file; None where lines that match are shown, or there is no content."""
     matches: Sequence[MatchingLine]
     changed: tuple[int, int] | None
-    """How many lines the last edit added and removed; None without an edit that can be compared."""
+    """The number of lines that the last edit added and removed; None without an edit that can be
+    compared."""
 
     @property
     def found_late(self) -> bool:

@@ -59,13 +59,13 @@ def size(number: int) -> str:
 
 
 def _may(role: str) -> bool:
-    """Whether who asks has the rights of a role."""
+    """Return whether the caller has the rights of a role."""
     identity = current.get()
     return identity is not None and identity.role.includes(Role(role))
 
 
 def _may_change(role: str) -> bool:
-    """Whether who asks may do what needs a role; without any key, nobody is an admin."""
+    """Return whether the caller may do what needs a role; without any key, nobody is an admin."""
     identity = current.get()
     is_let_in = identity is not None and identity.is_open and Role(role) is Role.ADMIN
     return _may(role) and not is_let_in

@@ -13,12 +13,15 @@ HOSTS = ("github.com", "gist.github.com", "gist.githubusercontent.com", "www.git
 
 @dataclass(frozen=True)
 class Links:
-    """Where the pages may lead: GitHub or your Enterprise Server, and your company at Pipedrive."""
+    """The sites that pages lead to.
+
+    They are GitHub or your Enterprise Server, and your company at Pipedrive.
+    """
 
     enterprise: str | None = None
-    """Where an Enterprise Server is, as in `https://git.example`."""
+    """The address of an Enterprise Server, as in `https://git.example`."""
     pipedrive: str | None = None
-    """Where the company is at Pipedrive, as in `https://example.pipedrive.com`."""
+    """The address of the company at Pipedrive, as in `https://example.pipedrive.com`."""
 
     @classmethod
     def of(cls, settings: Settings, company: str | None) -> "Links":
@@ -69,7 +72,10 @@ class Links:
 
 
 def _not_pipedrives(settings: Settings) -> str | None:
-    """Where an API is that is not Pipedrive's own: what stands in for it shows its pages there."""
+    """Return the address of an API that is not Pipedrive's own.
+
+    What stands in for it shows its pages there.
+    """
     api = urlsplit(settings.pipedrive_api_url)
     host = api.netloc.rpartition("@")[2]
     if (api.hostname or "").endswith("pipedrive.com"):

@@ -12,7 +12,7 @@ from gitpip.web.render.highlight import visible
 LINES = 3
 WIDTH = 160
 BEFORE = 60
-"""How many characters of a long line stand before the first word that was found."""
+"""The number of characters of a long line before the first word that was found."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MatchingLine:
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
-    """What the words of a search look like in a text; None for a search without words."""
+    """Return the pattern of a search's words in a text; None for a search without words."""
     found = [r"[\W_]+".join(map(re.escape, words)) for words in phrases(text)]
     if not found:
         return None

@@ -27,7 +27,7 @@ class _Reader(HTMLParser):
         self._open: list[str] = []
 
     def result(self) -> Markup:
-        """What was read, with a closing tag for each that is open."""
+        """Return what was read, with a closing tag for each that is open."""
         closing = [Markup("</{}>").format(_tag(name)) for name in reversed(self._open)]
         return Markup("").join([*self._parts, *closing])
 

@@ -8,14 +8,14 @@ from gitpip.store.read_state import Amount
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the navigation shows beside its entries, as people read it; empty for none."""
+    """The numbers beside the entries of the navigation, as people read them; empty for none."""
 
     unread: str = ""
     """Gists that the viewer has not read."""
     attention: str = ""
     """Publications that failed or are held."""
     counted: Amount | None = None
-    """What `unread` says, for the page; None where it was not counted."""
+    """Return `unread` for the page; None where it was not counted."""
 
 
 NONE = Numbers()
