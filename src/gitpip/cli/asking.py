@@ -11,7 +11,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 
 
 def asks(*, yes: bool, as_json: bool = False) -> bool:
-    """Whether a person is asked: at a terminal, unless they said yes already or want JSON.
+    """Return whether a person is asked: at a terminal, unless they said yes already or want JSON.
 
     Elsewhere a program runs the command, and nobody could answer.
     """

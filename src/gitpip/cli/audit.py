@@ -34,7 +34,7 @@ from gitpip.store.surveys.surveys import Survey
 from gitpip.validation import possible_login
 
 SHOWN = 50
-"""How many unexplained differences are printed; the CSV and the JSON hold all lines."""
+"""The most unexplained differences that are printed; the CSV and the JSON hold all lines."""
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Let the running service do it, and don't wait.")
 ]

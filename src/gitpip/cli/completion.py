@@ -27,7 +27,7 @@ class Shell(StrEnum):
 
 @dataclass
 class Words:
-    """What can follow the words of a command."""
+    """Return what can follow the words of a command."""
 
     next: dict[str, str] = field(default_factory=dict)
     """Commands and values, with what they mean."""

@@ -51,7 +51,7 @@ def show_events(
 
 @dataclass(frozen=True)
 class View:
-    """Which part of the events is shown, and how."""
+    """The part of the events that is shown, and how."""
 
     after: EventId | None
     limit: int

@@ -79,6 +79,6 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
 
 
 def shown(path: str) -> str | None:
-    """What stands below the help of a command; blank lines part the lines of it."""
+    """Return the text below the help of a command; blank lines part the lines of it."""
     lines = [f"$ gitpip {one}" for one in EXAMPLES.get(path, ())]
     return "\n\n".join(["Examples:", *lines]) if lines else None

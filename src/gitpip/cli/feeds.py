@@ -103,7 +103,7 @@ def _base(settings: Settings) -> str:
 
 
 def _is_any_address(host: str) -> bool:
-    """Whether a service that listens there listens on every address, and has none of its own."""
+    """Return whether a service that listens there listens on every address."""
     try:
         return ip_address(host).is_unspecified
     except ValueError:

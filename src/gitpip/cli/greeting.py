@@ -1,4 +1,4 @@
-"""What `gitpip serve` says to a person at a terminal when it has started."""
+"""The greeting of `gitpip serve` at a terminal when it has started."""
 
 from gitpip.config import Settings, format_duration
 from gitpip.model import Part

@@ -114,7 +114,7 @@ def _tell(answered: Answered, *, as_json: bool) -> None:
 
 
 def _confirmed(settings: Settings, approved: Backfill) -> int:
-    """How many files a person decides about, who was told what the answer does, and agreed."""
+    """Return the number of files that a person decides about, who agreed to the answer."""
     tried = read(settings, lambda transaction: held.tried_for_all(transaction, approved))
     latest = approved.count if approved.kind is BackfillKind.LATEST else None
     about = f"The latest {count(latest, 'gist')} of all people together. " if latest else ""

@@ -141,7 +141,7 @@ async def _looked_at(settings: Settings, file: BinaryIO, choice: Choice | None) 
 
 
 def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | None) -> Choice | None:
-    """What the options say of the columns; None where they say nothing."""
+    """Return the columns that the options give, or None if they give none."""
     if not columns:
         if header is None and sheet is None:
             return None

@@ -15,7 +15,7 @@ _fields: ContextVar[tuple[str, ...] | None] = ContextVar("fields", default=None)
 
 
 def take(context: typer.Context, group: TyperGroup, words: Sequence[str]) -> list[str]:
-    """What is left of a command line once the fields are taken out, which `as_json` then prints.
+    """Return the rest of a command line once the fields are taken out, which `as_json` then prints.
 
     `--json` stays. The word after it is a list of fields where it can be nothing else: in
     `users show --json ada` it is the username, as without fields. Raises InvalidInput for a field
@@ -88,7 +88,7 @@ def _command(
 def _is_extra(
     context: typer.Context, command: TyperCommand | TyperGroup, words: list[str], word: str
 ) -> bool:
-    """Whether a command could not take this word for anything else."""
+    """Return whether a command could not take this word for anything else."""
     if word.startswith("-"):
         return False
     if isinstance(command, TyperGroup):

@@ -1,4 +1,4 @@
-"""Which fields the JSON of each command that changes something has.
+"""The fields of the JSON of each command that changes something.
 
 So a field that there is none of is refused before the command has done anything. Commands that only
 read find it out when they print.
@@ -27,7 +27,7 @@ from gitpip.store.publications.approvals import Moved
 from gitpip.store.status.publishing_pause import PersonsPause
 
 DRY_RUN = "--dry-run"
-"""With it a command only reads."""
+"""The option with which a command only reads."""
 
 
 def _of(body: type[BaseModel]) -> tuple[str, ...]:
@@ -87,7 +87,8 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "feeds create": ("id", "name", "atom", "json_feed"),
     "feeds revoke": ("id", "name", "revoked"),
 }
-"""By the command, and by the option that gives its JSON other fields: the last one here counts."""
+"""The fields by the command, and by the option that gives its JSON other fields: the last one here
+counts."""
 
 
 def fields_of(path: Sequence[str], words: Sequence[str]) -> tuple[str, ...] | None:

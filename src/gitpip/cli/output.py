@@ -80,7 +80,7 @@ def read(settings: Settings, what: Callable[[Transaction], Awaitable[Result]]) -
 
 
 def read_stops_now(settings: Settings) -> Condition:
-    """What keeps watching or publishing from going on, for times that take pauses into account."""
+    """Return what holds up watching or publishing, for times that take pauses into account."""
     return read(
         settings, lambda transaction: read_stops(transaction, Surroundings(settings), utc_now())
     )
@@ -171,7 +171,7 @@ def tell_finding(finding: Finding) -> None:
 
 
 def summary_of(check: Check) -> str:
-    """What a check did, in one line."""
+    """Return what a check did, in one line."""
     new = f"{count(check.gists, 'new gist')}, {count(check.files, 'new file')}"
     failed = f", {check.failed:,} failed" if check.failed else ""
     return f"checked {count(check.users, 'user')}: {new}{failed}"

@@ -258,7 +258,7 @@ def settle_notes(
 
 
 def _with_credentials(publication: Publication, activity: Rendered) -> str | None:
-    """What the note holds that looks like a credential, and what an approval does."""
+    """Return what in the note looks like a credential, and what an approval does."""
     if not activity.credentials:
         return None
     is_held = publication.state is PublicationState.HELD

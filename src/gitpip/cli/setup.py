@@ -28,7 +28,7 @@ class _Asked:
     attribute: str
     vendor: str
     where: str
-    """Where a person finds or makes it."""
+    """The place where a person finds or makes it."""
 
 
 TOKENS = (
@@ -120,7 +120,7 @@ def _accepts(findings: Sequence[Finding]) -> bool:
 
 
 def _test(settings: Settings, asked: _Asked) -> Sequence[Finding]:
-    """What the vendor answers to the token of these settings; says it."""
+    """Return the vendor's answer to the token of these settings; print it."""
     looking = look_at_github if asked.attribute == "github_token" else look_at_pipedrive
     findings = run(looking(settings, NOTHING_KNOWN)).findings
     for finding in findings:

@@ -51,7 +51,7 @@ LABELS = {
     "known_up_to_p95": "95% up to date as of",
     "users_that_can_be_kept_fresh": "capacity (users)",
 }
-"""What people read in place of the names that JSON has."""
+"""The words that people read in place of the names that JSON has."""
 
 
 async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]]:

@@ -53,7 +53,8 @@ users_app = typer.Typer(
 users_app.command("import")(import_users)
 
 DEFAULT = "default"
-"""What an option takes for no value of the user's own. `general`, the API's word, works too."""
+"""The word that an option takes for no value of the user's own. `general`, the API's word, works
+too."""
 
 OwnId = Annotated[
     str | None, typer.Option("--id", help="Your customer ID for this user. Must be unique.")

@@ -23,7 +23,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Program:
-    """What one gist is about: its description, and the files it consists of."""
+    """One gist: its description, and its files."""
 
     description: str
     files: dict[str, str]
@@ -122,7 +122,7 @@ REFUSED: Final = Program(
     "A letter that the simulated Pipedrive rejects at first: retry it under CRM sync",
     {"letter.md": "# Dear colleagues\n\nThe compiler works. Nobody believes it yet.\n"},
 )
-"""What Pipedrive refuses once, so that a refused file can be looked at and retried."""
+"""The file that Pipedrive refuses once, so that a refused file can be seen and retried."""
 PROGRAMS: Final = (
     Program(
         "Bernoulli numbers, as noted for the Analytical Engine",

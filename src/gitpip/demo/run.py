@@ -30,7 +30,7 @@ console = Terminal()
 
 @dataclass(frozen=True)
 class Places:
-    """Where else a person can look: the pages of the simulated Pipedrive, and a shell command."""
+    """The other places to see: the pages of the simulated Pipedrive, and a shell command."""
 
     crm: str
     command: str
@@ -102,7 +102,7 @@ def _interrupted_once() -> Iterator[None]:
 
 
 def _beside(folder: str, environment: Mapping[str, str]) -> str:
-    """What a shell runs to have the demo's status; in its folder, so that no .env is read."""
+    """Return the shell command for the demo's status; in its folder, so that no .env is read."""
     called = Path(sys.argv[0])
     gitpip = str(called.resolve()) if called.name == "gitpip" else "gitpip"
     settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())

@@ -1,1 +1,1 @@
-"""What could keep gitpip from working, looked at one by one: each finding says what to do."""
+"""The doctor: it checks what could keep gitpip from working. Each finding says what to do."""

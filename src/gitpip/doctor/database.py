@@ -72,7 +72,7 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
 
 
 async def known_to_database(settings: Settings) -> Known:
-    """What the rows say of tokens and publishing settings, as far as they can be read."""
+    """Return what the rows say of tokens and publishing settings, as far as they can be read."""
     if (file := settings.sqlite_file) and not await asyncio.to_thread(os.access, file, os.F_OK):
         return NOTHING_KNOWN
     try:
@@ -162,7 +162,7 @@ async def _access(settings: Settings, database: Database) -> Finding:
 
 
 async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
-    """Whether a service runs, and each problem that it or the rows show."""
+    """Report whether a service runs, and each problem that it or the rows show."""
     if not await database.is_migrated():
         return (warning("service", "not running", "start gitpip serve"),)
     surroundings = Surroundings(settings)

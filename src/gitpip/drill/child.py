@@ -12,16 +12,16 @@ from typing import Any, Final
 from gitpip.errors import ServiceFailed
 
 INHERITED: Final = ("PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
-"""What a process of the drill gets of our environment, beside libpq's variables.
+"""The variables of our environment that a process of the drill gets, beside libpq's variables.
 
-Above all not the addresses and tokens of the vendors, and no proxy.
+The addresses and tokens of the vendors are not among them, and no proxy.
 """
 LONGEST_ANSWER: Final = 2**30
 """A report of a million files has some 60 MB."""
 
 
 def clean_environment() -> dict[str, str]:
-    """What the processes of a drill inherit; libpq completes an address with the rest."""
+    """Return the environment of a drill's processes; libpq completes an address with the rest."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -37,7 +37,7 @@ class Child:
         self._name = name
 
     async def ask(self, question: str, **details: object) -> Any:
-        """What it answers. Raises ServiceFailed if it has ended."""
+        """Return its answer. Raises ServiceFailed if it has ended."""
         reader, writer = self._process.stdout, self._process.stdin
         if reader is None or writer is None:
             raise ServiceFailed(f"the {self._name} of the drill has no input or output")

@@ -1,4 +1,4 @@
-"""What goes wrong in a drill: every kind of fault that the stand-ins know, at both vendors."""
+"""The faults of a drill: every kind that the stand-ins know, at both vendors."""
 
 from datetime import timedelta
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from gitpip_standins import Fault
 
 LATEST: Final = timedelta(seconds=1.5)
-"""How late a request can be processed after its client has gone."""
+"""The latest time at which a request is processed after its client has gone."""
 
 _EITHER: Final = (
     Fault.drop(),

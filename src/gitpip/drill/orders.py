@@ -1,4 +1,4 @@
-"""What a drill is told to do, and what it refuses."""
+"""The orders of a drill, and those that it refuses."""
 
 import os
 import re
@@ -22,7 +22,7 @@ MOST_FAULTS: Final = 60
 
 @dataclass(frozen=True)
 class Orders:
-    """How large a drill is, and how much goes wrong in it."""
+    """The size of a drill, and the share of faults in it."""
 
     files: int = 1_000
     users: int = 25

@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def not_a_drill(settings: Settings) -> str | None:
-    """Why this can't be a replica of a drill; None where it can."""
+    """Return why this can't be a replica of a drill, or None if it can."""
     for name, address in (
         ("GITHUB_API_URL", settings.github_api_url),
         ("GITHUB_GRAPHQL_URL", settings.github_graphql_url),

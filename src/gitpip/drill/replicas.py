@@ -23,9 +23,9 @@ class _AtWork:
     """All of them work."""
 
     since: float
-    """By the clock that `kill_if_due` is told."""
+    """The time of the last kill, by the clock of `kill_if_due`."""
     delivered: int
-    """How many files were in Pipedrive then."""
+    """The number of files in Pipedrive then."""
 
 
 @dataclass
@@ -35,15 +35,15 @@ class Replicas:
     folder: Path
     environment: Mapping[str, str]
     command: Sequence[str]
-    """What starts one of them. It logs `service.started` to its output once it works."""
+    """Starts one of them. It logs `service.started` to its output once it works."""
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     kills: int = 0
     ended: int = 0
-    """How many ended though nobody had killed them."""
+    """The number of processes that ended without a kill."""
     _at_work: _AtWork | None = None
     """None while one of them starts."""
     _logged: list[int] = field(default_factory=list)
-    """How long the log of each was when it was last started."""
+    """The length of each process's log when it was last started."""
 
     def start(self, number: int) -> None:
         """Start this many."""
@@ -102,7 +102,7 @@ class Replicas:
         self._replace(index)
 
     def _has_started(self, index: int) -> bool:
-        """Whether one has logged its start since it was last started."""
+        """Return whether one has logged its start since it was last started."""
         with self._log(index).open("rb") as log:
             log.seek(self._logged[index])
             return b"service.started" in log.read()

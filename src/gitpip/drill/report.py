@@ -1,4 +1,7 @@
-"""What became of every file, counted from what the stand-ins hold, and not from gitpip's rows."""
+"""The report of a drill: the fate of every file, counted from what the stand-ins hold.
+
+It does not use gitpip's rows.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +15,7 @@ from gitpip.drill.vendors import LIMITS
 
 @dataclass(frozen=True)
 class Late:
-    """How long after a file was published at GitHub its activity was made, in whole seconds."""
+    """The times from the publication of a file at GitHub to its activity, in whole seconds."""
 
     p50: float
     p95: float
@@ -48,19 +51,19 @@ class Report:
     """Processes that ended though nobody had killed them."""
     requests: Mapping[str, int]
     tokens: int
-    """Of Pipedrive's daily budget."""
+    """The tokens used of Pipedrive's daily budget."""
     limited: Mapping[str, int]
     """Answers with 429."""
     faults: Mapping[str, int]
-    """How many of each kind were injected."""
+    """The number of injected faults of each kind."""
     abuse: Sequence[str]
-    """What a vendor would call abuse."""
+    """The requests that a vendor would call abuse."""
     lost_files: Sequence[str]
     doubled_files: Sequence[str]
 
     @property
     def passed(self) -> bool:
-        """Whether every file became exactly one activity, where it belongs, in time."""
+        """Return whether every file became exactly one activity, where it belongs, in time."""
         return self.finished and not (
             self.lost or self.doubled or self.wrong_deal or self.doubled_deals
         )
@@ -99,7 +102,7 @@ class Report:
 
 
 def counted(github: Any, pipedrive: Any) -> dict[str, Any]:
-    """What the two vendors' answers say of every file, as fields of a Report."""
+    """Return what the two vendors' answers say of every file, as fields of a Report."""
     owners = {name: owner for owner, name, _ in github["files"]}
     times = {name: at for _, name, at in github["files"]}
     arrived: defaultdict[str, list[float]] = defaultdict(list)

@@ -31,7 +31,7 @@ from gitpip.store.relations import tables
 
 MIB: Final = 2**20
 LEAST_ROOM: Final = 32 * MIB
-"""What 1,000 files take of a disk, with the logs."""
+"""The space that 1,000 files take on a disk, with the logs."""
 ANOTHER_FOLDER: Final = "make room, or set TMPDIR to a folder that has some"
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at how far it is."""
@@ -44,7 +44,7 @@ UNSETTLED: Final = (
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a drill is."""
+    """The progress of a drill."""
 
     published: int
     """Files at GitHub so far."""
@@ -211,7 +211,7 @@ async def _perform(scene: _Scene, follow: Callable[[Progress], None], began: flo
 
 
 async def _is_settled(database: Database, orders: Orders) -> bool:
-    """Whether gitpip knows of every file, and has nothing left to do with any."""
+    """Return whether gitpip knows of every file, and has nothing left to do with any."""
     async with database.read() as transaction:
         counts = await publications.count(transaction)
     known = sum(counts.values())

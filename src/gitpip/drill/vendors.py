@@ -25,7 +25,8 @@ MOST_FILES_OF_A_GIST: Final = 5
 ULTIMATE_BURST: Final = 120
 """Requests within two seconds, on the plan Ultimate."""
 ULTIMATE_TOKENS: Final = DAILY_TOKENS * PLANS["ultimate"] * 20
-"""Of the plan Ultimate with twenty seats: 10,000 files at 30 % faults spend a twentieth of it."""
+"""The limits of the plan Ultimate with twenty seats: 10,000 files at 30 % faults spend a twentieth
+of it."""
 LIMITS: Final = (
     "GitHub: no hourly limit, 900 requests in 6 s, waits of 1 s; Pipedrive: as on Ultimate with "
     f"20 seats ({ULTIMATE_BURST} requests in 2 s, {ULTIMATE_TOKENS:,} tokens a day)"
@@ -96,7 +97,7 @@ class OfPipedrive:
 
 
 def counted(journal: Journal, faults: FaultPlan) -> dict[str, object]:
-    """What arrived at a vendor, and what went wrong with it."""
+    """Return what arrived at a vendor, and what went wrong with it."""
     requests = journal.requests
     return {
         "requests": len(requests),

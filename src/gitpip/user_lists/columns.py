@@ -1,4 +1,4 @@
-"""What each column of a table holds: by its heading, by what is in it, or as a person says."""
+"""The columns of a table: known by their headings, by their contents, or from a person."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ MOST_ARE = 0.5
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person says of a table, or an earlier import of one with the same headings.
+    """The columns as a person gives them, or an earlier import of a table with the same headings.
 
     `columns` says what columns hold (one of COLUMNS, or nothing), by heading or by number from 1;
     those it does not name are left out, or with `keeps_others` hold what their headings say, but
@@ -70,7 +70,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table hold."""
+    """The contents of the columns of a table."""
 
     header: bool
     """Whether the first row holds headings."""
@@ -81,7 +81,7 @@ class Columns:
 
 
 def proposed(first: Sequence[str], following: Sequence[Sequence[str]]) -> Columns:
-    """What the columns hold, as far as the first rows tell; without a login column, if none does.
+    """Return the contents of the columns, as far as the first rows tell.
 
     A heading of ours counts before one that people use, and that before what is in a column.
     """
@@ -104,7 +104,7 @@ def proposed(first: Sequence[str], following: Sequence[Sequence[str]]) -> Column
 
 
 def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
-    """What the columns hold, as a person says; raises InvalidInput where that can't be."""
+    """Return the columns as a person gives them; raises InvalidInput where that can't be."""
     header = proposal.header if choice.header is None else choice.header
     named = {_plain(cell): place for place, cell in enumerate(first)} if header else {}
     places = named | {str(number): number - 1 for number in range(1, len(first) + 1)}
@@ -136,17 +136,17 @@ def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
 
 
 def signature(first: Sequence[str]) -> str:
-    """What tells tables with the same headings, in the same order, from others."""
+    """Return a digest that tells tables with the same headings, in the same order, from others."""
     return digest("\n".join(_plain(cell) for cell in first))
 
 
 def is_heading(cell: str) -> bool:
-    """Whether a cell is more likely the heading of a column than a login."""
+    """Return whether a cell is more likely the heading of a column than a login."""
     return _plain(cell) in LIST_HEADINGS
 
 
 def is_login(cell: str) -> bool:
-    """Whether a cell can hold a login, as people write it."""
+    """Return whether a cell can hold a login, as people write it."""
     try:
         written_login(cell)
     except InvalidInput:
@@ -171,14 +171,14 @@ def _meaning(cell: str) -> str | None:
 
 
 def _is_header(first: Sequence[str], login: int | None) -> bool:
-    """Whether a first row holds headings: a table mostly has them, a list mostly has none."""
+    """Return whether a first row holds headings: a table mostly does, a list mostly does not."""
     if len(first) == 1:
         return is_heading(first[0]) or not is_login(first[0])
     return login is None or not _is_marked(first[login])
 
 
 def _login_column(meanings: Sequence[str | None], rows: Sequence[Sequence[str]]) -> int | None:
-    """Which column holds logins: one with such a heading if its cells agree, else by its cells."""
+    """Return the column of logins: by its heading if the cells agree, else by the cells."""
     best: tuple[bool, float, float] | None = None
     found = None
     for place, meaning in enumerate(meanings):
@@ -194,6 +194,6 @@ def _login_column(meanings: Sequence[str | None], rows: Sequence[Sequence[str]])
 
 
 def _is_marked(cell: str) -> bool:
-    """Whether a cell says that it is GitHub's: an @name, or an address there."""
+    """Return whether a cell names GitHub: an @name, or an address there."""
     cell = cell.strip().lower()
     return cell.startswith("@") or "github.com/" in cell

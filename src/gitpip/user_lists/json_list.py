@@ -57,7 +57,7 @@ def _json_items(start: str, text: TextIO) -> Iterator[object]:
 
 
 def _past_space(text: str, at: int) -> int:
-    """Where the next thing begins: to cut the space off would copy the text for each item."""
+    """Return where the next value begins: cutting the space off would copy the text each time."""
     found = _SPACE.match(text, at)
     return found.end() if found else at
 

@@ -17,7 +17,7 @@ from gitpip.user_lists.text import NAMES, PIECE, Text, content, is_json, open_te
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 LOOKED_AT = 20
-"""How many rows are read to learn what a column holds, where its heading does not say it."""
+"""The number of rows that are read to learn what a column holds, if its heading does not say it."""
 EXPECTED = (
     "the first line must be a header with the column login and, where wanted, "
     f"{', '.join(COLUMNS[1:])}, e.g. login,id,tags; or say which column holds what"
@@ -26,7 +26,7 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class Understood:
-    """What was understood of a list."""
+    """The result of reading the beginning of a list."""
 
     format: str
     """Its format, as people call it, such as `CSV, separated by semicolons, in Windows-1252`."""
@@ -45,12 +45,12 @@ class Understood:
         return self.columns.certain
 
     def heading(self, place: int) -> str:
-        """What a column is called: by its heading, else by its number."""
+        """Return the name of a column: its heading, else its number."""
         name = self.first[place].strip() if self.columns.header else ""
         return name or f"column {place + 1}"
 
     def example(self, place: int) -> str:
-        """What the first user's row has in a column."""
+        """Return the cell of the first user's row in a column."""
         row = self.second if self.columns.header else self.first
         return row[place].strip() if place < len(row) else ""
 
@@ -79,7 +79,10 @@ def read_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[ImportRo
 
 
 def check_list(file: BinaryIO, choice: Choice | None = None) -> Understood:
-    """What a list holds, as far as its first rows tell; raises InvalidInput as `read_list` does."""
+    """Return what a list holds, as far as its first rows tell.
+
+    Raises InvalidInput as `read_list` does.
+    """
     with open_list(file, choice) as opened:
         _refuse_a_guess(opened.understood)
         return opened.understood
@@ -106,7 +109,10 @@ def _refuse_a_guess(understood: Understood) -> None:
 
 
 def understood(file: BinaryIO, choice: Choice | None = None) -> Understood:
-    """What a list holds, as far as its first rows tell; raises InvalidInput as `open_list` does."""
+    """Return what a list holds, as far as its first rows tell.
+
+    Raises InvalidInput as `open_list` does.
+    """
     with open_list(file, choice) as opened:
         return opened.understood
 
@@ -165,7 +171,7 @@ _NONE = Columns(header=False, meanings=(), certain=False)
 
 
 def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood) -> UserList:
-    """What a table's columns hold, and then its rows."""
+    """Return the contents of a table's columns, and then its rows."""
     ahead = list(islice(cells, LOOKED_AT))
     if not ahead:
         raise InvalidInput("file", "the file holds no login")
@@ -186,7 +192,7 @@ def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood
 
 
 def _width(row: Sequence[str]) -> int:
-    """How many cells a row has up to its last one with a text."""
+    """Return the number of cells of a row up to its last one with a text."""
     return max((place for place, cell in enumerate(row, start=1) if cell.strip()), default=0)
 
 
@@ -203,7 +209,7 @@ def _read_rows(cells: Iterator[Cells], held: Columns) -> Iterator[ImportRow | Ro
 
 
 def _separator(line: str) -> str | None:
-    """What separates the cells of a line, if anything does: no login contains any of these."""
+    """Return the separator of a line's cells, if it has one: no login contains any of these."""
     if "#" in line and "," not in content(line) and ";" not in content(line):
         line = content(line)  # tabs before a comment only align it
     bare = line.rstrip("\r\n")
@@ -215,7 +221,7 @@ def _separator(line: str) -> str | None:
 
 
 def _count(line: str, mark: str) -> int:
-    """How often a mark separates cells of a line: not within quotation marks."""
+    """Return how often a mark separates cells of a line: not within quotation marks."""
     return len(next(csv.reader([line], delimiter=mark, skipinitialspace=True), [])) - 1
 
 

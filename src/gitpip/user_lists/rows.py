@@ -17,7 +17,7 @@ COLUMNS = (
     *("login", "id", "tags", "interval", "backfill", "deal", "lead", "person", "organization"),
     "publishing_mode",
 )
-"""What a column may hold. `login` is needed, all others may be left out."""
+"""The possible contents of a column. `login` is needed, all others may be left out."""
 
 
 @dataclass(frozen=True)

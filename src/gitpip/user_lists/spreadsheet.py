@@ -18,7 +18,7 @@ from gitpip.errors import InvalidInput
 MEMORY = 1024**3
 """The process may take so many bytes. A sheet of 900,000 users takes 360 MB."""
 SECONDS = 60
-"""How long the process may take. That sheet takes 11 seconds."""
+"""The most time that the process may take. That sheet takes 11 seconds."""
 ZIP = b"PK\x03\x04"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The first bytes of .xlsx and .ods, and of .xls and of what Excel encrypts."""
@@ -35,7 +35,7 @@ class Sheet:
 
 
 def is_spreadsheet(start: bytes) -> bool:
-    """Whether a file that begins with these bytes is read as a spreadsheet."""
+    """Return whether a file that begins with these bytes is read as a spreadsheet."""
     return start.startswith((ZIP, OLE))
 
 

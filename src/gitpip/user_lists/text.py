@@ -29,7 +29,7 @@ class Text:
     first: str
     """Its first line that is neither empty nor a comment; only the beginning of long JSON."""
     skipped: int
-    """How many lines stand before that one."""
+    """The number of lines before that one."""
     encoding: str
 
 
@@ -58,7 +58,7 @@ def content(line: str) -> str:
 
 
 def is_json(first: str) -> bool:
-    """Whether a text that begins like this is meant as JSON."""
+    """Return whether a text that begins like this is meant as JSON."""
     return first.lstrip().startswith(("[", "{"))
 
 
