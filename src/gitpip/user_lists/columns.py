@@ -83,7 +83,8 @@ class Columns:
 def proposed(first: Sequence[str], following: Sequence[Sequence[str]]) -> Columns:
     """Return the contents of the columns, as far as the first rows tell.
 
-    A heading of ours counts before one that people use, and that before what is in a column.
+    They are without a login column if the rows show none. A heading of ours counts before one that
+    people use, and that before what is in a column.
     """
     names = [cell.strip().lower() for cell in first]
     exact = [name for name in names if name]

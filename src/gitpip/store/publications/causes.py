@@ -6,10 +6,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from gitpip.model import PublicationId, PublicationState
+from gitpip.store.column_types import Flag
 from gitpip.store.database import Transaction
 from gitpip.store.publications.approvals import HELD_FOR_CREDENTIALS
 from gitpip.store.publications.publication_rows import explained_in, newest_of
 from gitpip.store.publications.selection import Selection, cause, cause_key
+from gitpip.store.rows import reader
 from gitpip.store.schema import publications
 from gitpip.store.visibility import of_removed
 
@@ -57,6 +59,9 @@ class Cause:
         return WHAT_TO_DO[self.state]
 
 
+_cause_of = reader(Cause)
+
+
 async def of(
     transaction: Transaction, wanted: Selection, *, newest: int | None = None
 ) -> tuple[Cause, ...]:
@@ -95,24 +100,11 @@ async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[
             func.min(due, type_=due.type).label("first_at"),
             func.max(due, type_=due.type).label("last_at"),
             func.max(publications.c.id).label("newest"),
-            func.max(case((HELD_FOR_CREDENTIALS, 1), else_=0)).label("for_credentials"),
+            func.max(case((HELD_FOR_CREDENTIALS, 1), else_=0), type_=Flag).label("for_credentials"),
         )
         .where(wanted, publications.c.reason.is_not(None))
         .group_by(cause, publications.c.state)
         .order_by(number.desc(), cause)
         .limit(SHOWN)
     )
-    return tuple(
-        Cause(
-            row.key,
-            row.state,
-            row.example,
-            row[3],
-            row.users,
-            row.first_at,
-            row.last_at,
-            row.newest,
-            bool(row.for_credentials),
-        )
-        for row in await transaction.execute(grouped)
-    )
+    return tuple(map(_cause_of, await transaction.execute(grouped)))
