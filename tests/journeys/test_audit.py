@@ -99,6 +99,8 @@ def test_a_service_audits_and_adopts_what_was_there_before(world: World) -> None
     gitpip.wait_for(
         lambda: gitpip.get("/api/v1/publications").json()["total"] == 1, "the file to be found"
     )
+    said = gitpip.command("adopt", "--from-others", "--dry-run")
+    assert said.stdout.startswith("Activities that other tools made: ")
     dry = gitpip.command("adopt", "--from-others", "--dry-run", "--json")
     assert dry.returncode == 0, dry.stderr
     (found,) = json.loads(dry.stdout)

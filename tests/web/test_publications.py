@@ -276,3 +276,22 @@ def test_what_is_selected_is_sent_again_and_undone_after_a_question(served: Serv
     plan = served.gitpip.get(f"/undo?{numbers}").text
     assert "4 activities in Pipedrive will be deleted" in " ".join(plan.split())
     assert "which=earlier" in plan
+
+
+def test_an_undo_is_found_from_the_pages(served: Served) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    of_ada = 'href="/undo?user=ada"'
+    served.gitpip.wait_for(
+        lambda: of_ada in served.gitpip.get("/people/ada").text, "the link to undo what was sent"
+    )
+    assert 'href="/undo"' in served.gitpip.get("/publications").text
+    assert "Undos so far" not in served.gitpip.get("/undo").text
+    asked = httpx2.post(served.gitpip.url + "/undos", data={"user": "ada", "check": "1"})
+    assert asked.status_code == 422
+    assert "and not several of them" in asked.text
+
+    begun = httpx2.post(served.gitpip.url + "/undos", data={"user": "ada"})
+
+    listed = served.gitpip.get("/undo").text
+    assert f'<a href="{begun.headers["location"]}">Undo 1: ' in listed

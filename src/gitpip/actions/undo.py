@@ -76,8 +76,10 @@ async def _chosen(transaction: Transaction, what: What) -> Chosen:
 
 async def _named(transaction: Transaction, what: What) -> Chosen:
     given = (what.check is not None, what.import_ is not None, bool(what.login))
-    if sum(given) + bool(what.publications) != 1:
-        raise InvalidInput("check", "name a check, or an import, or publications, or a user")
+    named = sum(given) + bool(what.publications)
+    if named != 1:
+        problem = "name a check, or an import, or publications, or a user"
+        raise InvalidInput("check", f"{problem}, and not several of them" if named else problem)
     if what.check is not None:
         await checks.get(transaction, what.check)
         return undo_choice.of_check(what.check)

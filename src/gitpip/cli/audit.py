@@ -1,6 +1,7 @@
 """The commands that read the whole account: an audit, and adopting what other tools made."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -27,6 +28,7 @@ from gitpip.errors import GitpipError
 from gitpip.runtime.opening import opened
 from gitpip.runtime.surveys import survey_now
 from gitpip.spreadsheet import BOM, csv_lines
+from gitpip.status.problem import count
 from gitpip.store.schema_surveys import Confidence, Verdict
 from gitpip.store.surveys import lines, others
 from gitpip.store.surveys.lines import Count
@@ -88,13 +90,13 @@ def audit(  # noqa: PLR0913 - one parameter for each option of the command
         run(_write_csv(settings, survey.id, path))
     if as_json:
         told = run(_lines(settings, survey.id))
-        summary = [asdict(count) for count in counts]
+        summary = [asdict(one) for one in counts]
         print_json(_body(survey) | {"summary": summary, "lines": told})
     elif csv == "-":
         run(_write_lines(settings, survey.id, sys.stdout))
     else:
         _print_summary(settings, survey, counts)
-    if any(count.verdict is Verdict.UNEXPLAINED for count in counts):
+    if any(one.verdict is Verdict.UNEXPLAINED for one in counts):
         raise typer.Exit(1)
 
 
@@ -177,12 +179,13 @@ def _not_written(path: Path, error: OSError) -> GitpipError:
 
 def _print_summary(settings: Settings, survey: Survey, counts: tuple[Count, ...]) -> None:
     console.say(
-        f"{survey.activities} activities and {survey.deals} deals read for {survey.tokens} tokens, "
-        f"and {survey.github_lists} users' lists at GitHub"
+        f"{count(survey.activities, 'activity', 'activities')} and {count(survey.deals, 'deal')} "
+        f"read for {count(survey.tokens, 'API token')}, and "
+        f"{count(survey.github_lists, 'gist list')} at GitHub"
     )
-    for count in counts:
-        why = f" ({count.explanation})" if count.explanation else ""
-        console.say(f"  {count.lines} {count.verdict}{why}")
+    for one in counts:
+        why = f" ({one.explanation})" if one.explanation else ""
+        console.say(f"  {one.lines:,} {one.verdict}{why}")
     page = read(
         settings,
         lambda transaction: lines.page(
@@ -211,7 +214,9 @@ def adopt_from_others(
         return
     if not last_search:
         survey = run(survey_now(settings, search, _follow))
-        _show_matches(settings, survey.id, as_json=as_json and dry_run)
+        # The JSON of an adoption is alone on standard output.
+        say = errors.say if as_json else console.say
+        _show_matches(settings, survey.id, say, as_json=as_json and dry_run)
     if dry_run:
         return
     done = act(settings, lambda acting: actions.adopt_others(acting, least))
@@ -223,7 +228,9 @@ def adopt_from_others(
         )
 
 
-def _show_matches(settings: Settings, number: int, *, as_json: bool) -> None:
+def _show_matches(
+    settings: Settings, number: int, say: Callable[[str], None], *, as_json: bool
+) -> None:
     page = read(
         settings, lambda transaction: others.page(transaction, number, offset=0, limit=100_000)
     )
@@ -235,9 +242,9 @@ def _show_matches(settings: Settings, number: int, *, as_json: bool) -> None:
     for one in page.items:
         counts[one.confidence] = counts.get(one.confidence, 0) + 1
     told = ", ".join(f"{number} {word}" for word, number in counts.items()) or "none"
-    errors.say(f"Activities that other tools made: {told}")
+    say(f"Activities that other tools made: {told}")
     for one in page.items[:SHOWN]:
         what = f"{one.filename} of {one.login}" if one.filename else "no file"
-        errors.say(f"  {one.confidence}: activity {one.activity_id} is {what}: {one.because}")
+        say(f"  {one.confidence}: activity {one.activity_id} is {what}: {one.because}")
     if page.total > SHOWN:
-        errors.say(f"  and {page.total - SHOWN} more; --dry-run --json shows all")
+        say(f"  and {page.total - SHOWN} more; --dry-run --json shows all")

@@ -111,11 +111,14 @@ def _say_plan(plan: Plan) -> None:
         )
         if number
     ]
-    console.say(
-        f"Undo of {plan.subject}: {count(plan.total, 'file')}. {', '.join(parts)}. "
-        f"It takes {count(plan.tokens, 'API token')} at most. "
-        "Activities that a person has changed are kept."
-    )
+    if parts:
+        console.say(
+            f"Undo of {plan.subject}: {count(plan.total, 'file')}. {', '.join(parts)}. "
+            f"It takes {count(plan.tokens, 'API token')} at most. "
+            "Activities that a person has changed are kept."
+        )
+    else:
+        console.say(f"Undo of {plan.subject}: no file of it is in Pipedrive or waits.")
     _say_kept(plan)
     if plan.deals:
         would = "would be deleted" if plan.with_deals else "can be deleted by --with-deals"

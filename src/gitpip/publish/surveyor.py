@@ -48,9 +48,11 @@ LIST_COST, OWNER_COST = 10, 2
 """The tokens of Pipedrive's daily budget for a page and for the owner of the token."""
 SHARE_LEFT = 10
 """The part of the daily budget (a tenth) that a survey leaves to publishing."""
-BUDGET_PAUSE = timedelta(minutes=30)
-"""The pause if the budget is used up. The reset is at midnight of an unnamed time zone, so it is
+RESERVE_PAUSE = timedelta(minutes=10)
+"""The pause if only the reserve is left. The reset is at midnight of an unnamed time zone, so it is
 tried now and then, for 2 tokens each."""
+BUDGET_PAUSE = timedelta(minutes=30)
+"""The pause if Pipedrive says that the budget is used up."""
 FAILURE_PAUSE = timedelta(minutes=1)
 MOST_FAILURES = 6
 """The failures in a row after which a survey fails, with growing waits between them: after half an
@@ -179,7 +181,7 @@ class Surveyor:
         reserve = max(DAILY_RESERVE, (limit or 0) // SHARE_LEFT)
         if remaining is not None and remaining < reserve + LIST_COST:
             raise MustWait(
-                self._now() + BUDGET_PAUSE,
+                self._now() + RESERVE_PAUSE,
                 f"{remaining} tokens of Pipedrive's daily budget are left, and {reserve} are kept "
                 "for publishing; it goes on when there are more",
             )

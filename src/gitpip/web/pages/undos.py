@@ -20,6 +20,8 @@ from gitpip.web.render.jinja import render
 
 SHOWN = 200
 """The most publications that are not simply done and that the page shows."""
+LATEST = 20
+"""The number of undos that the page without a choice lists."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Id = Annotated[int, Field(ge=1, le=2**53)]
@@ -66,7 +68,9 @@ async def confirm_undo(
 ) -> HTMLResponse:
     """Show what an undo would do, and its button; without a choice, what can be chosen."""
     if check is None and import_ is None and not user and not number:
-        return HTMLResponse(render("undo_choice.html", page="publications"))
+        async with context.database.read() as transaction:
+            latest = await undos.page(transaction, offset=0, limit=LATEST)
+        return HTMLResponse(render("undo_choice.html", page="publications", latest=latest.items))
     async with context.database.read() as transaction:
         asked = Asked(check, import_, user, number, which, with_deals)
         plan = await actions.plan(transaction, asked.what)
