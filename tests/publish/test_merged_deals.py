@@ -179,11 +179,16 @@ async def moved_before_the_concluding_look(scene: Scene, process: Process) -> No
     await until_absence_can_be_concluded(scene, process)
 
 
-async def test_a_list_of_all_deals_that_fails_once_lets_nothing_be_sent_again(
+def fail_the_list_of_all_deals(scene: Scene) -> None:
+    """Fail it for one look, which asks twice."""
+    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS, times=2)
+
+
+async def test_a_list_of_all_deals_that_fails_lets_nothing_be_sent_again(
     scene: Scene, process: Process
 ) -> None:
     await moved_before_the_concluding_look(scene, process)
-    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS)
+    fail_the_list_of_all_deals(scene)
     await process.run()
     assert (await scene.states())[-1] == "uncertain"
     await scene.settle(process)
@@ -204,7 +209,7 @@ async def test_nothing_is_sent_again_while_the_list_of_all_deals_fails_right_bef
     scene.clock.advance(timedelta(minutes=4))
     scene.crm.activities  # noqa: B018 - it lands now
     move_one(scene, 1)
-    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS)
+    fail_the_list_of_all_deals(scene)
 
     await scene.settle(process)
 
