@@ -11,6 +11,7 @@ from gitpip.model import PublicationState
 from gitpip.publish import delivery
 from gitpip.publish.deals import MARGIN
 from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
+from gitpip.store.publications import awaited_looks
 from gitpip.store.schema import deals, publications
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
@@ -300,8 +301,7 @@ async def test_what_a_look_finds_counts_also_where_the_list_outlasts_its_claim(
         faults.let_go(name)
     await running
 
-    lists = [r for r in scene.crm.requests if r.method == "GET" and "updated_since" in r.query]
-    assert len(lists) == 1
+    assert lists(scene) == 1
     await scene.assert_each_is_there_once()
 
 
@@ -375,4 +375,24 @@ async def test_a_look_for_a_deal_asks_once_more_where_an_answer_says_nothing(
     await process.run()
 
     assert await scene.states() == ["published"]
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_look_says_nothing_of_what_another_process_has_sent_meanwhile(
+    scene: Scene, survivor: Process
+) -> None:
+    await lose_several(scene, Fault.drop(), Fault.drop())
+    now = scene.clock()
+    claim = next(row for row in await scene.rows() if row.state is PublicationState.PENDING)
+    async with scene.database.begin() as transaction:
+        seen = await awaited_looks.of_deal(transaction, claim, now, earlier=ABSENCE)
+        assert len(seen) == 2
+        sent = update(publications).where(publications.c.id == claim.id).values(sent_at=now)
+        await transaction.execute(sent)
+        await awaited_looks.answered(transaction, seen.values(), now + SECOND)
+
+    looked_at = {row.id: row.looked_at for row in await scene.rows() if row.id in seen}
+    assert looked_at.pop(claim.id) == claim.looked_at
+    assert list(looked_at.values()) == [now + SECOND]
+    await scene.settle(survivor)
     await scene.assert_each_is_there_once()
