@@ -264,12 +264,15 @@ class Deals:
         try:
             found, at = await asked_twice(lambda: self._listed(deal), twice=twice)
         except LookFailed as failure:
-            await self._pauses.failed(failure.outcome, request)
+            counted = await self._pauses.look_failed(failure, request)
             if again:
                 return delivery.could_not_look_again(
-                    str(failure), looked_at=deal.looked_at, now=self._now()
+                    str(counted),
+                    looked_at=deal.looked_at,
+                    now=self._now(),
+                    ends_with_pause=counted.ends_with_pause,
                 )
-            return self._could_not_look(deal, str(failure))
+            return self._could_not_look(deal, str(counted), ends_with_pause=counted.ends_with_pause)
         await self._pauses.after(None, request)
         if found is not None:
             # Only the answer was lost: Pipedrive does process writes.
@@ -307,10 +310,14 @@ class Deals:
             raise LookFailed(UNREAD_ENTRIES)
         return None, times[0]
 
-    def _could_not_look(self, deal: Deal, failure: str) -> Change:
+    def _could_not_look(self, deal: Deal, failure: str, *, ends_with_pause: bool = False) -> Change:
         now = self._now()
         return delivery.could_not_look(
-            failure, attempt_of(deal), sent_at=deal.sent_at or now, now=now
+            failure,
+            attempt_of(deal),
+            sent_at=deal.sent_at or now,
+            now=now,
+            ends_with_pause=ends_with_pause,
         )
 
     async def _make(self, deal: Deal, title: str, fields: DealFields) -> Change | None:

@@ -313,31 +313,41 @@ def is_absent(in_flight_until: datetime | None, *, seen_at: datetime, waits: Wai
     return seen_at >= (in_flight_until or seen_at + waits.absence)
 
 
-def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: datetime) -> Change:
+def could_not_look(
+    failure: str,
+    attempt: Attempt,
+    *,
+    sent_at: datetime,
+    now: datetime,
+    ends_with_pause: bool = False,
+) -> Change:
     """Return the change of a row whose search failed. That proves nothing.
 
     The wait grows with the time since the first search, or since the last one (which shows absence)
-    was due: a list that always fails costs ever less, and one that fails once delays nothing.
+    was due: a list that always fails costs ever less, and one that fails once delays nothing. With
+    `ends_with_pause`, only the pause of all publishing delays the row.
     """
     last = attempt.in_flight_until
     # That time is by another clock. If that is wrong, the wait grows with the age of the attempt.
     since = last if last is not None and sent_at < last <= now else sent_at
     return Change(
         PublicationState.UNCERTAIN,
-        now + _wait_of((now - since) / 2),
+        now if ends_with_pause else now + _wait_of((now - since) / 2),
         looks=attempt.looks,
         reason=f"could not look for it: {failure}",
         in_flight_until=attempt.in_flight_until,
     )
 
 
-def could_not_look_again(failure: str, *, looked_at: datetime | None, now: datetime) -> Change:
+def could_not_look_again(
+    failure: str, *, looked_at: datetime | None, now: datetime, ends_with_pause: bool = False
+) -> Change:
     """Return the change of a row to be sent again, after the search right before that failed.
 
     Nothing was sent, so no attempt is counted. The wait doubles, counted from `looked_at`, the last
-    search that did not fail.
+    search that did not fail. With `ends_with_pause`, only the pause of all publishing delays it.
     """
-    wait = _wait_of(now - (looked_at or now))
+    wait = timedelta(0) if ends_with_pause else _wait_of(now - (looked_at or now))
     reason = f"could not look for it before sending it again: {failure}"
     return Change(PublicationState.PENDING, now + wait, reason=reason, not_looked_for=True)
 

@@ -50,6 +50,11 @@ class LookFailed(Exception):
         """Whether the next request may well be answered: there is nothing to wait for."""
         return isinstance(self.outcome, Ambiguous) and self.outcome.pause is None
 
+    @property
+    def ends_with_pause(self) -> bool:
+        """Whether only the pause of all publishing, which may end early, delays the next look."""
+        return isinstance(self.outcome, NotProcessed) and self.outcome.everyone
+
 
 class DealNotRead(LookFailed):
     """One deal could not be read, which says nothing about the deals of other users."""

@@ -209,7 +209,10 @@ class Looks:
             return None
         if seen.failure is not None:
             later = delivery.could_not_look_again(
-                seen.failure, looked_at=claim.looked_at, now=self._now()
+                seen.failure,
+                looked_at=claim.looked_at,
+                now=self._now(),
+                ends_with_pause=seen.ends_with_pause,
             )
             await record(self._database, claim, later, self._now())
             return None
@@ -232,7 +235,7 @@ class Looks:
             raise
         except LookFailed as failure:
             waits = isinstance(failure.outcome, NotProcessed)
-            return self._failed(search, str(failure)) if waits else failure
+            return self._failed(search, failure) if waits else failure
         except Exception as error:
             log.exception("look.broken", deal_id=None)
             return LookFailed(Ambiguous(unexpected(error)))
@@ -259,8 +262,7 @@ class Looks:
                     await self._pauses.after(None, request)
                     return page.is_last and not search.unread
         except LookFailed as failure:
-            await self._pauses.after(failure.outcome, request)
-            raise
+            raise await self._pauses.look_failed(failure, request) from failure
         return False
 
     async def _guarded(
@@ -289,13 +291,12 @@ class Looks:
             else:
                 unproved = await self._read(deal_id, search, of_all)
         except LookFailed as failure:
-            await self._pauses.failed(failure.outcome, request)
-            return self._failed(search, str(failure))
+            return self._failed(search, await self._pauses.look_failed(failure, request))
         seen = await self._succeeded(search, request)
-        return replace(seen, failure=str(unproved)) if unproved else seen
+        return self._failed(search, unproved) if unproved else seen
 
-    def _failed(self, search: "_Search", failure: str) -> "Seen":
-        return Seen(search.found, search.at, failure)
+    def _failed(self, search: "_Search", failure: LookFailed) -> "Seen":
+        return Seen(search.found, search.at, str(failure), ends_with_pause=failure.ends_with_pause)
 
     async def _succeeded(self, search: "_Search", request: Request) -> "Seen":
         await self._pauses.after(None, request)
@@ -373,7 +374,11 @@ class Looks:
         found = seen.found.get(claim.id)
         if found is None and seen.failure is not None:
             return delivery.could_not_look(
-                seen.failure, attempt, sent_at=claim.sent_at or now, now=now
+                seen.failure,
+                attempt,
+                sent_at=claim.sent_at or now,
+                now=now,
+                ends_with_pause=seen.ends_with_pause,
             )
         change = delivery.after_looking(found, attempt, now=now, seen_at=seen.at, waits=self._waits)
         if change.state is PublicationState.PENDING:
@@ -393,6 +398,8 @@ class Seen:
     """The reason why the list was not read to its end."""
     began: datetime | None = None
     """The time at which the search began, by our clock."""
+    ends_with_pause: bool = False
+    """Whether only the pause of all publishing delays the next search."""
 
 
 class _Search:

@@ -1,13 +1,13 @@
 """The pause of all publishing: read before each request, written after failures that need it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome
-from gitpip.publish.destination import DAILY_RESERVE, Destination
+from gitpip.publish.destination import DAILY_RESERVE, Destination, LookFailed
 from gitpip.publish.terms import Terms
 from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
@@ -105,6 +105,18 @@ class Pauses:
         outcome = self._trouble.limited(outcome, request)
         await self.after(outcome, request)
         return outcome
+
+    async def look_failed(self, failure: LookFailed, request: Request) -> LookFailed:
+        """Pause publishing if a failed look needs it; return the failure as the look counts it.
+
+        A look that was refused before, and not answered since, waits on its own besides: others may
+        be answered meanwhile.
+        """
+        again = self._trouble.was_refused(request)
+        outcome = await self.failed(failure.outcome, request)
+        if again and isinstance(outcome, NotProcessed):
+            outcome = replace(outcome, everyone=False)
+        return LookFailed(outcome)
 
     def suspected(self, subject: str) -> bool:
         """Return whether this publication, deal or target failed, so that others go first."""

@@ -129,6 +129,11 @@ class Trouble:
         limited = any(_about(kind, subject) in self._met_limit for kind in Kind)
         return limited or subject in self._refused_by_edge or subject in self._failed
 
+    def was_refused(self, request: Request) -> bool:
+        """Return whether a limit or the edge refused the same since it was last answered."""
+        about = _about(request.kind, request.subject)
+        return about in self._met_limit or request.subject in self._refused_by_edge
+
     def own(self, outcome: Outcome, request: Request) -> Outcome:
         """Return the outcome of a write, changed if the edge refuses only this one.
 
