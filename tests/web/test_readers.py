@@ -113,10 +113,11 @@ def _a_gist(served: Served) -> str:
     return found
 
 
-def _asked(served: Served) -> int:
-    """How many requests arrived at the vendors, except the readings of GitHub's public feed."""
-    github = [made for made in served.github.journal.requests if made.path != "/gists/public"]
-    return len(github) + served.pipedrive.journal.count
+def _asked(served: Served) -> list[str]:
+    """Which requests arrived at the vendors, except the readings of GitHub's public feed."""
+    vendors = (served.github, served.pipedrive)
+    made = [request for vendor in vendors for request in vendor.journal.requests]
+    return [f"{each.method} {each.path}" for each in made if each.path != "/gists/public"]
 
 
 def _rows(folder: Path) -> dict[str, list[tuple[object, ...]]]:
