@@ -1,5 +1,7 @@
 """The page that says what more users and gists would cost."""
 
+import re
+
 import pytest
 
 from tests.support.pages import on_one_line
@@ -22,6 +24,31 @@ def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
     without = served_to_all.gitpip.get("/capacity?users=90&github_token=none").text
     assert "<option selected>none</option>" in without
     assert "Without a token GitHub allows 60 requests an hour" in on_one_line(without)
+
+
+def test_the_time_to_pipedrive_and_the_queue_stand_beside_the_plan(served: Served) -> None:
+    gitpip = served.gitpip
+    served.track("ada", {"old.py": "1"})
+    for number in range(2):
+        served.github.add_gist("ada", {f"{number}.py": "1"})
+    gitpip.post("/api/v1/checks")
+    gitpip.wait_for(
+        lambda: gitpip.get("/api/v1/publications?state=published").json()["total"] == 3,
+        "three published files",
+    )
+    gitpip.post("/api/v1/publishing/pause")
+    served.github.add_gist("ada", {"waits.py": "1"})
+    gitpip.post("/api/v1/checks")
+    gitpip.wait_for(
+        lambda: gitpip.get("/api/v1/publications?state=pending").json()["total"] == 1, "a queue"
+    )
+
+    present = gitpip.get("/api/v1/capacity").json()["today"]
+    assert 0 <= present["published_p95_seconds"] <= 60
+    assert 0 < present["queue_seconds"] <= 600
+    page = on_one_line(gitpip.get("/capacity").text)
+    assert re.search(r'data-label="Today">within [0-9ms]+ \(last 7 days\)</td>', page)
+    assert '<td role="cell" data-label="Today">0.0 for the queue</td>' in page
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,10 @@ class TodayBody(BaseModel):
     """Found within the last seven days."""
     files_per_day: float
     freshness_p95_seconds: float | None
+    published_p95_seconds: float | None
+    """Within which 95 of 100 new gists of the last seven days were in Pipedrive."""
+    queue_seconds: float | None
+    """For the queue at the recent pace. Null if nothing waits or nothing was published recently."""
     database_bytes: int
     budgets: list[BudgetBody]
 
@@ -55,6 +59,8 @@ class TodayBody(BaseModel):
             gists_per_day=present.gists_per_day,
             files_per_day=present.files_per_day,
             freshness_p95_seconds=present.freshness_p95_seconds,
+            published_p95_seconds=present.published_p95_seconds,
+            queue_seconds=present.queue_seconds,
             database_bytes=present.database_bytes,
             budgets=[BudgetBody.of(budget, now) for budget in present.budgets],
         )

@@ -39,7 +39,7 @@ class Progress:
 async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -> Progress:
     """Return the progress of publishing a user's files."""
     counts = await count(transaction, [user_key])
-    waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
+    waiting = waiting_in(counts)
     left = await time_left(transaction, waiting, now, user_key)
     return Progress(
         published=counts.get(PublicationState.PUBLISHED, 0),
@@ -52,9 +52,19 @@ async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -
     )
 
 
+def waiting_in(counts: Mapping[PublicationState, int]) -> int:
+    """Return how many of the counted files wait."""
+    return sum(counts.get(PublicationState(state), 0) for state in WAITING)
+
+
 def unsent(counts: Mapping[PublicationState, int]) -> int:
     """Return how many of the counted files wait, or are held."""
     return sum(counts.get(state, 0) for state in UNSENT)
+
+
+async def queue_left(transaction: Transaction, now: datetime) -> timedelta | None:
+    """Return the time that the whole queue takes, as `time_left` does."""
+    return await time_left(transaction, waiting_in(await count(transaction)), now)
 
 
 async def time_left(

@@ -1,6 +1,7 @@
 """The query of publications, and the reading of its rows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -141,11 +142,6 @@ def selected() -> Select[Any]:
 
     It is cached, because building it takes longer than executing it for one publication.
     """
-    came_with_its_gist = and_(
-        publications.c.backfill == 0,
-        publications.c.revision == 1,
-        gist_files.c.found_at == gists.c.found_at,
-    )
     return (
         select(
             *(column for column in publications.c if column.name not in OF_HOLDER),
@@ -156,7 +152,7 @@ def selected() -> Select[Any]:
             gist_files.c.gist_id,
             gist_files.c.filename,
             func.substr(gists.c.description, 1, DESCRIPTION).label("description"),
-            case((came_with_its_gist, gists.c.created_at)).label("appeared_at"),
+            appeared_at().label("appeared_at"),
             type_coerce(_files_of_activity(), FilesOfActivity).label("sent_with"),
         )
         .select_from(publications)
@@ -166,6 +162,16 @@ def selected() -> Select[Any]:
         .outerjoin(holder, holder.c.id == publications.c.part_of)
         .where(tracked)
     )
+
+
+def appeared_at() -> ColumnElement[datetime | None]:
+    """Return when a file appeared on GitHub; NULL if its gist is older."""
+    came_with_its_gist = and_(
+        publications.c.backfill == 0,
+        publications.c.revision == 1,
+        gist_files.c.found_at == gists.c.found_at,
+    )
+    return case((came_with_its_gist, gists.c.created_at))
 
 
 def _files_of_activity() -> ColumnElement[str]:

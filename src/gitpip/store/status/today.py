@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import quantiles
 
 from sqlalchemy import Table, func, select, text
 
 from gitpip.model import UserState
 from gitpip.store.database import Transaction
-from gitpip.store.schema import gist_files, gists
+from gitpip.store.publications import progress
+from gitpip.store.publications.publication_rows import appeared_at
+from gitpip.store.schema import gist_files, gists, publications
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
-from gitpip.store.visibility import of_removed
+from gitpip.store.visibility import of_removed, tracked
 
 WEEK = timedelta(days=7)
+MEASURED = 1_000
+"""The newest publications that are measured. A percentile of more is hardly another."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,12 @@ class Today:
     files_per_day: float
     freshness_p95_seconds: float | None
     """The age up to which 95 of 100 users are known completely; None if none was read yet."""
+    published_p95_seconds: float | None
+    """The time within which 95 of 100 new gists of the last seven days were in Pipedrive, from
+    their creation on GitHub; None if fewer than two were published."""
+    queue_seconds: float | None
+    """The time that the queue takes at the recent pace; None if nothing waits, or if nothing was
+    published recently."""
     database_bytes: int
     budgets: tuple[Budget, ...]
     """The limits as the vendors last reported them."""
@@ -37,14 +48,31 @@ async def read(transaction: Transaction, now: datetime) -> Today:
     found = await _found(transaction, gists, since)
     files = await _found(transaction, gist_files, since)
     known = (await schedule.freshness(transaction)).most
+    left = await progress.queue_left(transaction, now)
     return Today(
         users=(await users.count(transaction)).get(UserState.ACTIVE, 0),
         gists_per_day=found / WEEK.days,
         files_per_day=files / WEEK.days,
         freshness_p95_seconds=max(0.0, (now - known).total_seconds()) if known else None,
+        published_p95_seconds=await _published_p95(transaction, since),
+        queue_seconds=left.total_seconds() if left else None,
         database_bytes=await database_size(transaction),
         budgets=await known_budgets(transaction),
     )
+
+
+async def _published_p95(transaction: Transaction, since: datetime) -> float | None:
+    rows = await transaction.execute(
+        select(appeared_at().label("appeared_at"), publications.c.published_at)
+        .select_from(publications)
+        .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .join(gists, gists.c.id == gist_files.c.gist_id)
+        .where(publications.c.published_at >= since, appeared_at().is_not(None), tracked)
+        .order_by(publications.c.published_at.desc())
+        .limit(MEASURED)
+    )
+    took = [max(0.0, (row.published_at - row.appeared_at).total_seconds()) for row in rows]
+    return quantiles(took, n=20, method="inclusive")[-1] if len(took) > 1 else None
 
 
 async def _found(transaction: Transaction, table: Table, since: datetime) -> int:
