@@ -121,6 +121,10 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
     if acknowledges:
         _acknowledge(as_json=as_json)
         return
+    _adopt_own(dry_run=dry_run, as_json=as_json)
+
+
+def _adopt_own(*, dry_run: bool, as_json: bool) -> None:
     result = run(oneshot_accounts.adopt(prepared_settings(), write=not dry_run))
     if as_json:
         print_json(asdict(result))

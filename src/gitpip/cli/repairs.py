@@ -107,9 +107,7 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     --state or by ID, and files that are held for credentials only by ID.
     """
     if resume is not None:
-        if what is not None:
-            raise typer.BadParameter("can't be combined with another action", param_hint="--resume")
-        _carry_out(RepairId(resume), as_json=as_json)
+        _resume(RepairId(resume), what, as_json=as_json)
         return
     if what is None:
         acts = ", ".join(RepairAct)
@@ -126,16 +124,30 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
         everything=everything,
     )
     order = Order(what, wanted)
-    is_asked = not numbers and asks(yes=yes, as_json=as_json)
-    if dry_run or is_asked:
-        counted = read(prepared_settings(), lambda rows: actions.counted(rows, order))
-        _tell_counted(counted, what, as_json=as_json, asking=not dry_run)
-        if dry_run:
-            return
-        if counted.total:
-            ask()
-            order = replace(order, shown=counted.total)
+    if dry_run:
+        _count(order, as_json=as_json, asking=False)
+        return
+    if (
+        not numbers
+        and asks(yes=yes, as_json=as_json)
+        and (total := _count(order, as_json=as_json, asking=True))
+    ):
+        ask()
+        order = replace(order, shown=total)
     _carry_out(order, as_json=as_json)
+
+
+def _resume(number: RepairId, what: RepairAct | None, *, as_json: bool) -> None:
+    if what is not None:
+        raise typer.BadParameter("can't be combined with another action", param_hint="--resume")
+    _carry_out(number, as_json=as_json)
+
+
+def _count(order: Order, *, as_json: bool, asking: bool) -> int:
+    """Show how many publications an order would change, and return the number."""
+    counted = read(prepared_settings(), lambda rows: actions.counted(rows, order))
+    _tell_counted(counted, order.act, as_json=as_json, asking=asking)
+    return counted.total
 
 
 def _carry_out(what: RepairId | Order, *, as_json: bool) -> None:

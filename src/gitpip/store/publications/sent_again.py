@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
     ScalarSelect,
     and_,
     bindparam,
@@ -307,39 +308,44 @@ async def step_back(
     )
     found = rows.all()
     for row in found:
-        of = publications.c
-        await transaction.execute(
-            update(earlier_activities)
-            .where(earlier_activities.c.id == row.id_1)
-            .values(
-                marker=row.undone_marker,
-                activity_id=row.undone_activity,
-                deal_id=row.undone_deal,
-                sent_to=row.undone_target,
-                deleted_at=now,
-            )
-        )
-        await transaction.execute(
-            update(publications)
-            .where(of.id == row.id)
-            .values(
-                **ANEW,
-                state=PUBLISHED.value,
-                due_at=now,
-                marker=row.marker,
-                first_marker=case((of.first_marker != row.marker, of.first_marker)),
-                activity_id=row.activity_id,
-                deleted_activity_id=row.undone_activity or row.deleted_activity_id,
-                deal_id=row.deal_id,
-                sent_to=row.sent_to,
-                published_at=row.published_at or now,
-                note_written_at=row.note_written_at,
-                is_new_round=False,
-            )
-        )
+        await _restore(transaction, row, now)
     in_doubt = [row.id for row in found if row.looked_at is not None]
     await second_sends.watch(transaction, in_doubt, now)
     return tuple(PublicationId(row.id) for row in found)
+
+
+async def _restore(transaction: Transaction, row: Row[Any], now: datetime) -> None:
+    """Swap the newest activity of a publication with the one before it."""
+    of = publications.c
+    await transaction.execute(
+        update(earlier_activities)
+        .where(earlier_activities.c.id == row.id_1)
+        .values(
+            marker=row.undone_marker,
+            activity_id=row.undone_activity,
+            deal_id=row.undone_deal,
+            sent_to=row.undone_target,
+            deleted_at=now,
+        )
+    )
+    await transaction.execute(
+        update(publications)
+        .where(of.id == row.id)
+        .values(
+            **ANEW,
+            state=PUBLISHED.value,
+            due_at=now,
+            marker=row.marker,
+            first_marker=case((of.first_marker != row.marker, of.first_marker)),
+            activity_id=row.activity_id,
+            deleted_activity_id=row.undone_activity or row.deleted_activity_id,
+            deal_id=row.deal_id,
+            sent_to=row.sent_to,
+            published_at=row.published_at or now,
+            note_written_at=row.note_written_at,
+            is_new_round=False,
+        )
+    )
 
 
 async def end_waits(transaction: Transaction, now: datetime) -> None:

@@ -137,6 +137,35 @@ async def list_publications(
 
     With `latest`, also what would become of all held files if so many gists were approved.
     """
+    values = await _read(context, asked, latest, offset)
+    links = await context.links()
+    shown = await asyncio.to_thread(
+        render,
+        "publications.html",
+        page="publications",
+        most=bounded.MOST,
+        asked=asked,
+        told=told,
+        latest=latest,
+        narrowed=bool(replace(asked, state="").address("")),
+        possible=ACTS.get(asked.state, ()),
+        places=PLACES,
+        links=links,
+        zone=str(reader_zone(request)),
+        states=list(PublicationState),
+        usual=USUAL,
+        state=asked.state,
+        offset=offset,
+        rows=ROWS,
+        **values,
+    )
+    return HTMLResponse(shown)
+
+
+async def _read(
+    context: Context, asked: Asked, latest: int | None, offset: int
+) -> dict[str, object]:
+    """Return what the template shows of the rows."""
     now = utc_now()
     first = not offset and not asked.address("")
     async with context.database.read() as transaction:
@@ -147,51 +176,32 @@ async def list_publications(
         needing = await _attention(transaction, counts) if first else NOTHING
         answer = None if latest is None else Backfill(BackfillKind.LATEST, count=latest)
         tried = await held.tried_for_all(transaction, answer) if first and answer else None
-        waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
+        waiting = progress.waiting_in(counts)
         left = await progress.time_left(transaction, waiting, now)
         stops = await stops_of(transaction, context)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
-    links = await context.links()
-    shown = await asyncio.to_thread(
-        render,
-        "publications.html",
-        page="publications",
-        listed=listed[:ROWS],
-        more=len(listed) > ROWS,
-        total=total,
-        total_most=total_most,
-        most=bounded.MOST,
-        asked=asked,
-        told=told,
-        latest=latest,
-        tried=tried,
-        first=first,
-        narrowed=bool(replace(asked, state="").address("")),
-        possible=ACTS.get(asked.state, ()),
-        counts=counts,
-        needing=counts.get(PublicationState.FAILED, 0) + counts.get(PublicationState.HELD, 0),
-        causes=needing.causes,
-        newest=needing.newest,
-        ungrouped=needing.ungrouped,
-        held=needing.held,
-        counts_held=needing.held_files,
-        waiting=waiting,
+    return {
+        "listed": listed[:ROWS],
+        "more": len(listed) > ROWS,
+        "total": total,
+        "total_most": total_most,
+        "tried": tried,
+        "first": first,
+        "counts": counts,
+        "needing": counts.get(PublicationState.FAILED, 0) + counts.get(PublicationState.HELD, 0),
+        "causes": needing.causes,
+        "newest": needing.newest,
+        "ungrouped": needing.ungrouped,
+        "held": needing.held,
+        "counts_held": needing.held_files,
+        "waiting": waiting,
         # In ask mode most of what is queued will be held, as soon as it is looked at.
-        left=None if stops.mode is PublishingMode.ASK else left,
-        stopped=stops.held_up(pauses.PUBLISHING),
-        stops=stops,
-        places=PLACES,
-        account=account,
-        links=links,
-        now=now,
-        zone=str(reader_zone(request)),
-        states=list(PublicationState),
-        usual=USUAL,
-        state=asked.state,
-        offset=offset,
-        rows=ROWS,
-    )
-    return HTMLResponse(shown)
+        "left": None if stops.mode is PublishingMode.ASK else left,
+        "stopped": stops.held_up(pauses.PUBLISHING),
+        "stops": stops,
+        "account": account,
+        "now": now,
+    }
 
 
 @router.get("/publications/{publication_id}")
