@@ -36,7 +36,7 @@ def test_the_time_to_pipedrive_and_the_queue_stand_beside_the_plan(served: Serve
         lambda: gitpip.get("/api/v1/publications?state=published").json()["total"] == 3,
         "three published files",
     )
-    gitpip.post("/api/v1/publishing/pause")
+    assert served.api("POST", "/publishing/pause", {"for": "1h"}).is_success
     served.github.add_gist("ada", {"waits.py": "1"})
     gitpip.post("/api/v1/checks")
     gitpip.wait_for(
