@@ -295,3 +295,16 @@ def test_an_undo_is_found_from_the_pages(served: Served) -> None:
 
     listed = served.gitpip.get("/undo").text
     assert f'<a href="{begun.headers["location"]}">Undo 1: ' in listed
+
+
+def test_an_undo_says_what_holds_it_up(served: Served) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    assert served.api("POST", "/publishing/pause", {"for": "1h"}).is_success
+    served.gitpip.wait_for(lambda: served.api("POST", "/undos", {"user": "ada"}).is_success, "it")
+    page = on_one_line(served.gitpip.get("/undos/1").text)
+    assert "Waits. Sync is paused" in page
+    assert 'id="resume-publishing"' in page
+    httpx2.post(served.gitpip.url + "/status-page/publishing/resume")
+    served.gitpip.wait_for(lambda: "Done" in served.gitpip.get("/undos/1").text, "the undo to end")
+    assert "Waits." not in served.gitpip.get("/undos/1").text

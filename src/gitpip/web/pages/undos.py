@@ -13,9 +13,12 @@ from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undos import UndoId
 from gitpip.store.schema_undo import UndoneState, Which
+from gitpip.store.status import pauses
 from gitpip.store.users.imports import ImportId
+from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
+from gitpip.web.pages.status import PLACES
 from gitpip.web.render.jinja import render
 
 SHOWN = 200
@@ -116,7 +119,16 @@ async def one_undo(undo_id: UndoPath, context: Context) -> HTMLResponse:
             for each in await undos.files(transaction, one.id, offset=0, limit=SHOWN, state=state)
         ]
         deals = await undone_deals.of_undo(transaction, one.id, offset=0, limit=SHOWN)
-    page = render("undo.html", page="publications", undo=one, left=left, deals=deals)
+        stops = None if one.ended_at else await stops_of(transaction, context)
+    page = render(
+        "undo.html",
+        page="publications",
+        undo=one,
+        left=left,
+        deals=deals,
+        paused=stops and stops.held_up(pauses.PUBLISHING),
+        places=PLACES,
+    )
     return HTMLResponse(page)
 
 
