@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from gitpip.actions import undo as actions
 from gitpip.actions.acting import Acting
@@ -87,10 +88,13 @@ async def test_exactly_what_was_undone_is_deleted(scene: Scene) -> None:
     begun = await undo(scene, first.id, third.id)
     assert (begun.total, begun.ended_at) == (2, None)
 
-    await carry_out(scene, process)
+    with capture_logs() as logged:
+        await carry_out(scene, process)
 
     assert there(scene) == {second.activity_id}
     assert await scene.states() == ["withdrawn", "published", "withdrawn"]
+    told = [each["event"] for each in logged if each.get("undo_id") == begun.id]
+    assert told == ["publication.withdrawn", "publication.withdrawn", "undo.ended"]
     ended = await read(scene, begun)
     assert ended.ended_at is not None
     assert ended.counts == {UndoneState.DELETED: 2}

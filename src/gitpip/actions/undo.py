@@ -52,6 +52,8 @@ async def undo(acting: Acting, what: What) -> Undo:
             told += f", {what.which} activities"
         if what.with_deals:
             told += ", with empty deals"
+        if begun.ended_at:
+            told += ", ended at once"
         await act.record("undo.begun", told)
         act.wake("publish")
     return begun

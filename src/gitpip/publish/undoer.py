@@ -71,7 +71,9 @@ class Undoer(UndoAttempts[Due]):
         async with self._database.begin() as transaction:
             await undone.release(transaction, token)
             await undone_deals.release(transaction, token)
-            await undone.end(transaction, self._now())
+            ended = await undone.end(transaction, self._now())
+        for undo_id in ended:
+            log.info("undo.ended", undo_id=undo_id)
 
     async def _undo(self, due: Due) -> bool:
         if due.is_of_another_tool:

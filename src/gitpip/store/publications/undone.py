@@ -222,8 +222,8 @@ def is_claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
     return (undone.c.id == due.id, undone.c.token == due.token, is_open)
 
 
-async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
-    """Withdraw what must be undone and is not in Pipedrive; return how many rows that settles.
+async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
+    """Withdraw what must be undone and is not in Pipedrive. Call `end` next.
 
     What is being sent or searched for is settled first.
     """
@@ -257,7 +257,7 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
     )
     doubtful = [row.id for row in moved if row.looked_at is not None]
     await second_sends.watch(transaction, doubtful, now)
-    done = await transaction.execute(
+    await transaction.execute(
         update(undone)
         .where(
             is_open,
@@ -268,23 +268,18 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> int:
         )
         .values(state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None)
     )
-    await _end(transaction, now)
-    return done.rowcount
 
 
-async def _end(transaction: Transaction, now: datetime) -> None:
-    """End the undos with nothing left to do."""
+async def end(transaction: Transaction, now: datetime) -> tuple[int, ...]:
+    """End the undos with nothing left to do, and return their ids."""
     waits = select(undone.c.id).where(undone.c.undo_id == undos.c.id, is_open).correlate(undos)
-    await transaction.execute(
+    ended = await transaction.execute(
         update(undos)
         .where(undos.c.ended_at.is_(None), ~waits.exists(), ~undone_deals.waits_in(undos.c.id))
         .values(ended_at=now, stopped_because=None, stopped_at=None)
+        .returning(undos.c.id)
     )
-
-
-async def end(transaction: Transaction, now: datetime) -> None:
-    """End the undos with nothing left to do."""
-    await _end(transaction, now)
+    return tuple(ended.scalars())
 
 
 async def stop(transaction: Transaction, due: Due, reason: str, now: datetime) -> bool:

@@ -267,6 +267,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     if chosen.with_deals:
         await undone_deals.begin(transaction, undo_id, chosen.user_keys, now)
     await undone_rows.withdraw_unsent(transaction, now)
+    await undone_rows.end(transaction, now)
     return await get(transaction, undo_id)
 
 
