@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from gitpip.actions import repairs as actions
+from gitpip.actions import undo as undo_actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
@@ -24,8 +25,8 @@ from gitpip.runtime.repairs import go_on
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
-from gitpip.store.publications import causes, publications, repairs
-from gitpip.store.publications.repairs import Count, Repair
+from gitpip.store.publications import causes, opt_outs, publications, repairs, second_sends
+from gitpip.store.publications.repairs import Left, LeftBecause, Repair
 from gitpip.store.publications.selection import EVERYTHING, Selection
 from gitpip.store.publications.state_words import IS, why_not_moved
 from gitpip.store.schema import gist_files, gists
@@ -169,7 +170,7 @@ async def test_what_is_being_sent_is_left_and_named(scene: Scene) -> None:
     wanted = Selection(ids=tuple(row.id for row in await scene.rows()))
     async with scene.database.read() as transaction:
         counted = await actions.counted(transaction, Order(RepairAct.RETRY, wanted))
-    assert Count(SENDING, len(sending)) in counted.left
+    assert Left(SENDING, None, len(sending)) in counted.left
     done = await repair(scene, RepairAct.RETRY, wanted)
     assert (done.total, done.changed) == (3 - 1 - len(sending), 0)
 
@@ -260,6 +261,42 @@ async def test_what_a_person_decided_about_is_sent_only_where_the_filter_says_so
     assert await scene.states() == [PENDING, PENDING, HELD, WITHDRAWN]
     await repair(scene, RepairAct.APPROVE, Selection(ids=(PublicationId(3),)))
     assert await scene.states() == [PENDING, PENDING, PENDING, WITHDRAWN]
+
+
+async def test_what_an_act_leaves_is_counted_by_its_reason(scene: Scene) -> None:
+    await scene.find_files("ada", "fine.py", "twice.py", "undone.py")
+    await scene.find_files("bob", "opted-out.py")
+    await scene.settle(await scene.process())
+    await scene.find_files("ada", "waits.py", "token.py", "part.py")
+    eve = Actor("eve", Via.COMMAND)
+    now = scene.clock()
+    async with scene.database.begin() as transaction:
+        await transaction.execute(update(rows).where(rows.c.id == 2).values(looked_at=now))
+        await second_sends.watch(transaction, [2], now)
+        await opt_outs.add(transaction, "bob", None, eve, now)
+        held = update(rows).where(rows.c.id == 6).values(state=HELD)
+        await transaction.execute(held.values(held_because=HeldBecause.CREDENTIALS))
+        await transaction.execute(update(rows).where(rows.c.id == 7).values(part_of=1))
+    acting = Acting(scene.database, eve, wake_nobody, scene.clock)
+    await undo_actions.undo(acting, undo_actions.What(publications=[PublicationId(3)]))
+
+    async def left(act: RepairAct, wanted: Selection) -> set[Left]:
+        async with scene.database.read() as transaction:
+            return {*(await actions.counted(transaction, Order(act, wanted))).left}
+
+    assert await left(RepairAct.SEND_AGAIN, EVERYTHING) == {
+        Left(PENDING, None, 1),
+        Left(PENDING, LeftBecause.PART, 1),
+        Left(HELD, None, 1),
+        Left(PUBLISHED, LeftBecause.BEING_UNDONE, 1),
+        Left(PUBLISHED, LeftBecause.OPTED_OUT, 1),
+        Left(PUBLISHED, LeftBecause.SEARCHED_FOR, 1),
+    }
+    waiting = Selection(states=(PENDING, HELD))
+    assert await left(RepairAct.APPROVE, waiting) == {
+        Left(PENDING, None, 1),
+        Left(HELD, LeftBecause.CREDENTIALS, 1),
+    }
 
 
 async def test_a_filter_finds_by_user_tag_day_and_check(scene: Scene) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from gitpip.bodies.noun import NounBody
 from gitpip.model import PublicationState
 from gitpip.store.publications.causes import Cause
-from gitpip.store.publications.repairs import Count, Counted, Repair
+from gitpip.store.publications.repairs import Count, Counted, Left, LeftBecause, Repair
 from gitpip.store.schema_publishing import RepairAct
 
 
@@ -13,6 +13,15 @@ class StateCountBody(NounBody[Count]):
     """The number of publications in a state."""
 
     state: PublicationState
+    publications: int
+
+
+class LeftByRepairBody(NounBody[Left]):
+    """Publications that a repair leaves as they are."""
+
+    state: PublicationState
+    because: LeftBecause | None
+    """The reason; null if their state does not allow the act, or if the filter does not mean it."""
     publications: int
 
 
@@ -38,9 +47,8 @@ class CountedBody(NounBody[Counted]):
     total: int
     states: list[StateCountBody]
     causes: list[CauseBody]
-    left: list[StateCountBody]
-    """The publications that are found and left: their state does not allow the act, or they are not
-    meant."""
+    left: list[LeftByRepairBody]
+    """The other publications that are found."""
 
 
 class RepairBody(NounBody[Repair]):

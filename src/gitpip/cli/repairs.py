@@ -24,7 +24,7 @@ from gitpip.cli.output import (
 from gitpip.model import PublicationId, PublicationState
 from gitpip.status.problem import count
 from gitpip.store.publications import causes
-from gitpip.store.publications.repairs import Counted, Repair, RepairId
+from gitpip.store.publications.repairs import LEFT, Counted, Repair, RepairId
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 
@@ -184,8 +184,10 @@ def _tell_counted(counted: Counted, what: RepairAct, *, as_json: bool, asking: b
     console.say(f"{what}: {count(counted.total, 'publication')}.{nothing}")
     for one in counted.states:
         console.say(f"  {one.publications:,} {one.state}")
-    for one in counted.left:
-        why = " (being sent)" if one.state is PublicationState.SENDING else ""
-        console.say(f"  {one.publications:,} {one.state}: not changed{why}")
+    for left in counted.left:
+        why = f" ({LEFT[left.because]})" if left.because else ""
+        if left.state is PublicationState.SENDING:
+            why = " (being sent)"
+        console.say(f"  {left.publications:,} {left.state}: not changed{why}")
     for cause in counted.causes:
         console.say(f"  {cause.publications:,} since: {cause.example}")

@@ -9,11 +9,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NewType
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
+    case,
     delete,
     false,
     func,
@@ -110,6 +113,39 @@ class Count:
     publications: int
 
 
+class LeftBecause(StrEnum):
+    """Why an act is not done to publications, besides their state."""
+
+    BEING_UNDONE = "being-undone"
+    PART = "part"
+    """They are in the activity of another file, and are sent with that one."""
+    OPTED_OUT = "opted-out"
+    SEARCHED_FOR = "searched-for"
+    """They were sent twice within the last hour, and gitpip searches for a second activity."""
+    CREDENTIALS = "credentials"
+    """They may hold credentials: a person decides about each."""
+
+
+LEFT = {
+    LeftBecause.BEING_UNDONE: "being undone",
+    LeftBecause.PART: "in the activity of another file, and sent with it",
+    LeftBecause.OPTED_OUT: "the person opted out",
+    LeftBecause.SEARCHED_FOR: "sent twice within the last hour, so gitpip searches for a duplicate",
+    LeftBecause.CREDENTIALS: "may hold credentials, so each needs its own decision",
+}
+"""The same in words."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Publications that an act leaves as they are."""
+
+    state: PublicationState
+    because: LeftBecause | None
+    """None if the state does not allow the act, or if the filter does not mean it."""
+    publications: int
+
+
 @dataclass(frozen=True)
 class Counted:
     """The effect that a repair would have, before it begins."""
@@ -120,8 +156,8 @@ class Counted:
     """These publications by their states."""
     causes: tuple[Cause, ...]
     """These publications by their causes."""
-    left: tuple[Count, ...]
-    """The other publications found: their states do not fit, or the filter does not mean them."""
+    left: tuple[Left, ...]
+    """The other publications found."""
 
 
 _repair = reader(Repair)
@@ -162,29 +198,28 @@ def _allows(act: RepairAct) -> ColumnElement[bool]:
         not_undone = publications.c.state != PublicationState.WITHDRAWN.value
         allowed.append(or_(not_undone, ~sent_again.is_awaited()))
     if act in SENDS:
-        gone = select(users.c.key).join(opt_outs, opted_out(users))
-        allowed.append(publications.c.user_key.not_in(gone))
+        allowed.append(publications.c.user_key.not_in(_opted_out_keys()))
     return and_(*allowed)
+
+
+def _opted_out_keys() -> Select[tuple[int]]:
+    return select(users.c.key).join(opt_outs, opted_out(users))
 
 
 async def count(transaction: Transaction, act: RepairAct, wanted: Selection) -> Counted:
     """Return what a repair would do. Raises PublicationNotFound if a named one is missing."""
     await _check_named(transaction, wanted)
     chosen = _chosen(act, wanted)
-    states = await by_state(transaction, chosen)
-    everything = await by_state(transaction, wanted.condition)
-    counts = {one.state: one.publications for one in states}
-    rest = [(one.state, one.publications - counts.get(one.state, 0)) for one in everything]
+    states = await _by_state(transaction, chosen)
     return Counted(
-        total=sum(counts.values()),
+        total=sum(one.publications for one in states),
         states=states,
         causes=await causes.where(transaction, chosen),
-        left=tuple(Count(state, number) for state, number in rest if number),
+        left=await _left(transaction, act, wanted, chosen),
     )
 
 
-async def by_state(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Count, ...]:
-    """Return how many publications of a condition are in each state."""
+async def _by_state(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Count, ...]:
     rows = await transaction.execute(
         select(publications.c.state, func.count())
         .where(wanted)
@@ -192,6 +227,32 @@ async def by_state(transaction: Transaction, wanted: ColumnElement[bool]) -> tup
         .order_by(publications.c.state)
     )
     return tuple(Count(PublicationState(state), number) for state, number in rows)
+
+
+async def _left(
+    transaction: Transaction, act: RepairAct, wanted: Selection, chosen: ColumnElement[bool]
+) -> tuple[Left, ...]:
+    meant = publications.c.state.in_([state.value for state in states_meant(act, wanted)])
+    sent = literal(act in SENDS)
+    gone = publications.c.user_key.in_(_opted_out_keys())
+    searched_for = and_(literal(act is RepairAct.SEND_AGAIN), ~sent_again.may_be_sent_again())
+    because = case(
+        (being_undone(), LeftBecause.BEING_UNDONE.value),
+        (publications.c.part_of.is_not(None), LeftBecause.PART.value),
+        (and_(meant, sent, gone), LeftBecause.OPTED_OUT.value),
+        (and_(meant, searched_for), LeftBecause.SEARCHED_FOR.value),
+        (and_(meant, sent, approvals.ASKS_ABOUT_CREDENTIALS), LeftBecause.CREDENTIALS.value),
+    ).label("because")
+    rows = await transaction.execute(
+        select(publications.c.state, because, func.count())
+        .where(wanted.condition, not_(func.coalesce(chosen, false())))
+        .group_by(publications.c.state, because)
+        .order_by(publications.c.state, because)
+    )
+    return tuple(
+        Left(PublicationState(state), LeftBecause(why) if why else None, number)
+        for state, why, number in rows
+    )
 
 
 async def _check_named(transaction: Transaction, wanted: Selection) -> None:

@@ -124,6 +124,7 @@ async def ask(context: Context, order: actions.Order, asked: Filter) -> HTMLResp
         order=order,
         asked=asked,
         counted=counted,
+        left_words=repairs.LEFT,
         filtered="" if order.wanted.ids else order.wanted.in_words,
     )
     return HTMLResponse(page)
