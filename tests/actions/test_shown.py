@@ -26,7 +26,13 @@ NO_JSON = {"serve", "demo", "setup", "completion"}
 READ_ALONE = {
     *("status", "log", "events", "plan", "doctor", "drill", "settings", "held", "targets search"),
     *("users list", "users show", "users forecast", "inbox list", "inbox filters"),
-    *("publications list", "publications show", "publications causes", "publishing preview"),
+    *(
+        "publications list",
+        "publications show",
+        "publications causes",
+        "publications repairs",
+        "publishing preview",
+    ),
     *("publishing settings show", "rules list", "rules test", "opt-outs list", "undos list"),
     *("undos show", "accounts list", "keys list", "feeds list"),
 }

@@ -21,6 +21,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "publications hold": ["publications hold --all"],
     "publications causes": ["publications causes --state failed"],
     "publications repair": ["publications repair retry --state failed --dry-run"],
+    "publications repairs": ["publications repairs"],
     "inbox list": ["inbox list", "inbox list --json id,login,description"],
     "inbox read": ["inbox read c4ca4238a0b923820dcc509a6f75849b", "inbox read --all"],
     "inbox unread": ["inbox unread c4ca4238a0b923820dcc509a6f75849b"],

@@ -50,6 +50,7 @@ publications_app = typer.Typer(
 )
 publications_app.command("causes")(repairs.list_causes)
 publications_app.command("repair")(repairs.repair)
+publications_app.command("repairs")(repairs.list_repairs)
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip publications list.")]
 OfCredentials = Annotated[
     FoundCredentials,

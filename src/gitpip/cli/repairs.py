@@ -23,7 +23,7 @@ from gitpip.cli.output import (
 )
 from gitpip.model import PublicationId, PublicationState
 from gitpip.status.problem import count
-from gitpip.store.publications import causes
+from gitpip.store.publications import causes, repairs
 from gitpip.store.publications.repairs import LEFT, Counted, Repair, RepairId
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
@@ -75,6 +75,14 @@ def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
     print_rows(bodies, as_json, "No publications match.")
 
 
+def list_repairs(as_json: Json = False) -> None:
+    """List the last hundred repairs, newest first."""
+    found = read(
+        prepared_settings(), lambda transaction: repairs.latest(transaction, limit=repairs.LATEST)
+    )
+    print_rows([RepairBody.of(one).model_dump() for one in found], as_json, "No repairs yet.")
+
+
 def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     what: Annotated[RepairAct | None, typer.Argument(help="What to do.")] = None,
     numbers: Annotated[
@@ -95,7 +103,10 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     ] = False,
     yes: Yes = False,
     resume: Annotated[
-        int | None, typer.Option(min=1, help="Continue an interrupted repair (ID).")
+        int | None,
+        typer.Option(
+            min=1, help="Continue an interrupted repair (ID, from gitpip publications repairs)."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -51,6 +51,8 @@ RepairId = NewType("RepairId", int)
 
 PIECE = 500
 """The number of publications that are changed in one transaction."""
+LATEST = 100
+"""The number of repairs that are listed."""
 CUT_SHORT_AFTER = timedelta(minutes=2)
 """A repair that makes no progress for this long was cut short."""
 PENDING, HELD = PublicationState.PENDING, PublicationState.HELD

@@ -21,8 +21,6 @@ from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
-LATEST = 100
-
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1/repairs", tags=["publications"], responses=PROBLEMS
 )
@@ -124,9 +122,9 @@ async def begin_repair(
 async def list_repairs(context: Context) -> ListBody[RepairBody]:
     """The last hundred repairs, newest first."""
     async with context.database.read() as transaction:
-        found = await repairs.latest(transaction, limit=LATEST)
+        found = await repairs.latest(transaction, limit=repairs.LATEST)
     items = [RepairBody.of(one) for one in found]
-    return ListBody(items=items, total=len(items), offset=0, limit=LATEST)
+    return ListBody(items=items, total=len(items), offset=0, limit=repairs.LATEST)
 
 
 @router.get("/{repair_id}")
