@@ -39,7 +39,8 @@ class AuditRequest(RequestBody):
     """What to compare: everything, or one user's files, or what was found since a time."""
 
     login: str | None = Field(None, max_length=100)
-    since: AwareDatetime | None = None
+    since: AwareDatetime | None = Field(default=None, examples=["2026-11-01T00:00:00Z"])
+    """A time with its zone."""
     with_github: bool = True
 
     @field_validator("login")
