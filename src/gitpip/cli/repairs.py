@@ -44,6 +44,10 @@ PublishedOn = Annotated[
     typer.Option("--published-on", formats=["%Y-%m-%d"], help="Filter by day sent (UTC)."),
 ]
 
+Resumed = Annotated[
+    int | None, typer.Option(min=1, help="Continue an interrupted repair (ID from repairs).")
+]
+
 
 def day(time: datetime | None) -> date | None:
     """The day that was typed."""
@@ -102,12 +106,7 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
         bool, typer.Option("--dry-run", help="Show what would change without changing it.")
     ] = False,
     yes: Yes = False,
-    resume: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Continue an interrupted repair (ID, from gitpip publications repairs)."
-        ),
-    ] = None,
+    resume: Resumed = None,
     as_json: Json = False,
 ) -> None:
     """Retry, skip, approve, hold or send again many publications, by ID or filter.
