@@ -17,6 +17,7 @@ from gitpip.store.surveys.surveys import Scope, Survey
 from gitpip.store.users import users
 from gitpip_standins.faults import Fault
 from tests.publish.test_sent_again import published, send_again
+from tests.publish.test_undo import carry_out, undo
 from tests.support.scene import UNHURRIED, Scene
 from tests.support.tokens import TOKEN
 from tests.support.whole_account import Planted, WholeAccount, plant
@@ -308,3 +309,24 @@ async def test_both_activities_of_what_was_sent_again_are_explained(auditor: Aud
         after.activity_id: (Verdict.SAME, None),
         before.activity_id: (Verdict.EXPLAINED, "sent-again"),
     }
+
+
+async def test_what_an_undo_kept_because_it_was_moved_is_explained(auditor: Auditor) -> None:
+    scene = auditor.scene
+    process = await published(scene, "undone.py", "moved.py")
+    undone, moved = await scene.rows()
+    other = scene.crm.add_deal("another deal")
+    for row in (undone, moved):
+        assert row.activity_id is not None
+        scene.crm.edit_activity(row.activity_id, deal_id=other)
+    scene.clock.advance(HOUR)
+    before = await auditor.audit(with_github=False)
+    assert {file for _, file, _ in await auditor.unexplained(before.id)} == {
+        "ada/undone.py",
+        "ada/moved.py",
+    }
+    await undo(scene, undone.id)
+    await carry_out(scene, process)
+    audit = await auditor.audit(with_github=False)
+
+    assert await auditor.unexplained(audit.id) == {("moved", "ada/moved.py", moved.activity_id)}

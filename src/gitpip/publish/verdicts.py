@@ -195,6 +195,8 @@ def _moved(known: Known, mine: Sighting, around: Around) -> Part:
     if known.deal_id is not None and known.deal_id not in around.deals_there:
         detail += ": the former one was deleted, merged or archived"
         return Part("moved", Verdict.EXPLAINED, "deal-gone", detail, mine)
+    if known.id in around.kept_by_undos:
+        return Part("moved", Verdict.EXPLAINED, "kept-by-undo", detail, mine)
     return Part("moved", Verdict.UNEXPLAINED, "moved", detail, mine)
 
 

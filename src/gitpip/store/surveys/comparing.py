@@ -16,6 +16,7 @@ from gitpip.store.schema import deals, gist_files, gists, publications, second_s
 from gitpip.store.schema_accounts import ledger, markers
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_surveys import adopted_from_others, survey_activities, survey_deals
+from gitpip.store.schema_undo import UndoneState, undone
 from gitpip.store.surveys.surveys import Survey
 from gitpip.store.visibility import of_removed, tracked
 
@@ -82,6 +83,8 @@ class Around:
     """Publications that were sent twice, and are searched for an hour."""
     from_others: frozenset[int]
     """Publications whose activity another tool made."""
+    kept_by_undos: frozenset[int]
+    """Publications whose activity an undo kept, as a person had changed it."""
     missing_known_before: datetime | None
     """The time before which a published file that is missing counts as acknowledged."""
 
@@ -185,7 +188,20 @@ async def around(
             # It may have been sent again since, by gitpip.
             adopted_from_others.c.activity_id.in_(activities),
         ),
+        kept_by_undos=await _kept_by_undos(transaction, ids, activities),
         missing_known_before=await transaction.scalar(select(ledger.c.acknowledged_at)),
+    )
+
+
+async def _kept_by_undos(
+    transaction: Transaction, ids: Collection[int], activities: Collection[int]
+) -> frozenset[int]:
+    return await _among(
+        transaction,
+        undone.c.publication_id,
+        undone.c.publication_id.in_(ids),
+        undone.c.activity_id.in_(activities),
+        undone.c.state == UndoneState.KEPT,
     )
 
 

@@ -25,6 +25,7 @@ WORDS: Mapping[str, str] = {
     "moved-to-deal-of-user": "moved to the person's present deal",
     "deal-changed": "the person has another deal now",
     "deal-gone": "the deal was merged, deleted or archived",
+    "kept-by-undo": "a person moved it, so an undo kept it",
     "sent-again": "a person had it sent again",
     "acknowledged": "acknowledged by a person",
     "looked-at-again": "gitpip checks it again for an hour",
