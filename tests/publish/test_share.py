@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitpip.model import UserKey
-from gitpip.publish.flight import Flight
+from gitpip.publish.running_tasks import RunningTasks
 from gitpip.store.database import open_database
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
@@ -18,22 +18,22 @@ ADA, BOB = UserKey(1), UserKey(2)
 
 @pytest.mark.parametrize(("limit", "share"), [(3, 3), (4, 3), (8, 6), (20, 15), (120, 90)])
 async def test_a_user_has_enough_with_three_quarters_of_the_limit(limit: int, share: int) -> None:
-    flight, over = Flight(), asyncio.Event()
+    running, over = RunningTasks(), asyncio.Event()
 
     async def work() -> None:
         await over.wait()
 
     for _ in range(limit):
-        flight.succeeded(limit)
-    flight.send(work(), BOB)
+        running.succeeded(limit)
+    running.send(work(), BOB)
     sent = 0
-    while flight.room(limit) and ADA not in flight.crowded(limit):
-        flight.send(work(), ADA)
+    while running.room(limit) and ADA not in running.crowded(limit):
+        running.send(work(), ADA)
         sent += 1
     assert sent == min(share, limit - 1)
-    assert BOB not in flight.crowded(limit)
+    assert BOB not in running.crowded(limit)
     over.set()
-    await flight.land()
+    await running.finish()
 
 
 @pytest.mark.long

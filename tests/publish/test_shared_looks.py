@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from gitpip.publish.deals import subject_of
-from gitpip.publish.flight import LOOKS_AT_ONCE
+from gitpip.publish.running_tasks import LOOKS_AT_ONCE
 from gitpip.store.schema import publications
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene

@@ -6,7 +6,7 @@ import pytest
 
 from gitpip.publish.adopt import QUIET
 from gitpip.publish.allowance import AT_ONCE, FRESH
-from gitpip.publish.youth import TRIED_AGAIN_AFTER, Youth
+from gitpip.publish.list_lag import TRIED_AGAIN_AFTER, ListLag
 from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind
 from gitpip.status.publishing import problems
@@ -151,41 +151,41 @@ async def test_a_comparison_that_fails_then_holds_nothing_up(scene: Scene, backu
 
 
 def test_only_pipedrives_time_ends_it() -> None:
-    youth, ours = Youth(), START + timedelta(days=2)
-    youth.compared(None, ours, first=True)
-    youth.compared(START, ours + SECOND, first=False)
-    youth.compared(START + QUIET - SECOND, ours + timedelta(days=1), first=False)
-    assert youth.lasts
-    youth.compared(None, ours + timedelta(days=1), first=False)
-    assert youth.lasts
-    youth.compared(START + QUIET, ours, first=False)
-    assert not youth.lasts
-    youth.compared(START + 2 * QUIET, ours + QUIET, first=False)
-    assert not youth.lasts
+    list_lag, ours = ListLag(), START + timedelta(days=2)
+    list_lag.compared(None, ours, first=True)
+    list_lag.compared(START, ours + SECOND, first=False)
+    list_lag.compared(START + QUIET - SECOND, ours + timedelta(days=1), first=False)
+    assert list_lag.lasts
+    list_lag.compared(None, ours + timedelta(days=1), first=False)
+    assert list_lag.lasts
+    list_lag.compared(START + QUIET, ours, first=False)
+    assert not list_lag.lasts
+    list_lag.compared(START + 2 * QUIET, ours + QUIET, first=False)
+    assert not list_lag.lasts
 
 
 @pytest.mark.parametrize("at", [None, START])
 def test_each_first_comparison_begins_it(at: datetime | None) -> None:
-    youth = Youth()
-    youth.compared(START - QUIET, START - QUIET, first=True)
-    youth.compared(START, START, first=False)
-    assert not youth.lasts
-    youth.compared(at, START, first=True)
-    assert youth.lasts
+    list_lag = ListLag()
+    list_lag.compared(START - QUIET, START - QUIET, first=True)
+    list_lag.compared(START, START, first=False)
+    assert not list_lag.lasts
+    list_lag.compared(at, START, first=True)
+    assert list_lag.lasts
 
 
 @pytest.mark.parametrize("step", [timedelta(0), -timedelta(days=2), timedelta(days=2)])
 def test_the_comparison_that_ends_it_is_due_once_a_minute(step: timedelta) -> None:
-    youth = Youth()
-    assert not youth.is_due(START)
-    youth.compared(START, START, first=True)
-    assert not youth.is_due(START + SECOND)
-    assert not youth.is_due(START + QUIET - SECOND)
+    list_lag = ListLag()
+    assert not list_lag.is_due(START)
+    list_lag.compared(START, START, first=True)
+    assert not list_lag.is_due(START + SECOND)
+    assert not list_lag.is_due(START + QUIET - SECOND)
     now = START + QUIET + step
-    assert youth.is_due(now)
-    youth.put_off(now)
-    assert not youth.is_due(now)
-    assert not youth.is_due(now + TRIED_AGAIN_AFTER - SECOND)
-    assert youth.is_due(now + TRIED_AGAIN_AFTER)
-    youth.compared(START + QUIET, now, first=False)
-    assert not youth.is_due(now + TRIED_AGAIN_AFTER)
+    assert list_lag.is_due(now)
+    list_lag.put_off(now)
+    assert not list_lag.is_due(now)
+    assert not list_lag.is_due(now + TRIED_AGAIN_AFTER - SECOND)
+    assert list_lag.is_due(now + TRIED_AGAIN_AFTER)
+    list_lag.compared(START + QUIET, now, first=False)
+    assert not list_lag.is_due(now + TRIED_AGAIN_AFTER)

@@ -248,21 +248,21 @@ def test_a_user_is_unavailable_only_after_three_looks_in_vain_in_a_row(
     gone_in_a_row = 0
     was_unavailable = False
     for error in errors:
-        setback = decide.after_failure(ada, error("why"), now=ADDED, interval=interval)
+        failed = decide.after_failure(ada, error("why"), now=ADDED, interval=interval)
         gone_in_a_row = gone_in_a_row + 1 if error is not GitHubUnavailable else 0
         was_unavailable = was_unavailable or gone_in_a_row >= 3
-        assert setback.state is (UserState.UNAVAILABLE if was_unavailable else UserState.ACTIVE)
-        wait = setback.next_check_at - ADDED
+        assert failed.state is (UserState.UNAVAILABLE if was_unavailable else UserState.ACTIVE)
+        wait = failed.next_check_at - ADDED
         assert min(timedelta(minutes=1), interval) <= wait <= max(interval, timedelta(days=1))
         if error is GitHubUnavailable:
             assert wait <= interval
         gone = FailureKind.OTHER if error is GitHubUnavailable else FailureKind.NOT_SHOWN
-        assert setback.kind is gone
+        assert failed.kind is gone
         ada = user(
-            failures=setback.failures,
-            failure=setback.failure,
-            failure_kind=setback.kind,
-            state=setback.state,
+            failures=failed.failures,
+            failure=failed.failure,
+            failure_kind=failed.kind,
+            state=failed.state,
         )
 
 
@@ -286,8 +286,8 @@ def test_it_is_known_that_github_can_not_be_reached_also_as_the_cause_of_another
         (of_graphql, FailureKind.UNREACHABLE),
         (GitHubUnavailable("GitHub can't be reached"), FailureKind.OTHER),
     ):
-        setback = decide.after_failure(user(), error, now=ADDED, interval=timedelta(hours=1))
-        assert setback.kind is kind
+        failed = decide.after_failure(user(), error, now=ADDED, interval=timedelta(hours=1))
+        assert failed.kind is kind
 
 
 def test_an_address_of_the_api_is_not_shown_to_people() -> None:
@@ -295,14 +295,14 @@ def test_an_address_of_the_api_is_not_shown_to_people() -> None:
         (GitHubNotFound("https://api.github.com/user/1", names_address=True), "no user ada"),
         (GitHubNotFound("ada is not shown by GraphQL"), "ada is not shown by GraphQL"),
     ):
-        setback = decide.after_failure(user(), error, now=ADDED, interval=timedelta(hours=1))
-        assert setback.failure.endswith(sentence)
-        assert "://" not in setback.failure
+        failed = decide.after_failure(user(), error, now=ADDED, interval=timedelta(hours=1))
+        assert failed.failure.endswith(sentence)
+        assert "://" not in failed.failure
 
 
 def test_a_fault_of_our_own_shows_nothing_of_its_text() -> None:
-    setback = decide.after_failure(
+    failed = decide.after_failure(
         user(), ValueError("a secret"), now=ADDED, interval=timedelta(hours=1)
     )
-    assert "ValueError" in setback.failure
-    assert "a secret" not in setback.failure
+    assert "ValueError" in failed.failure
+    assert "a secret" not in failed.failure

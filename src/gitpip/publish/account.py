@@ -17,9 +17,9 @@ from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.allowance import Allowance
 from gitpip.publish.destination import Item, LookFailed, Owner
 from gitpip.publish.guards import Guards
+from gitpip.publish.last_sent import Remembered
 from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind, Request
-from gitpip.publish.witnesses import Remembered
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
@@ -48,8 +48,8 @@ class Clearance:
         *,
         on_edit: OnEdit = OnEdit.IGNORE,
     ) -> None:
-        self._witnesses = guards.witnesses
-        self._youth = guards.youth
+        self._last_sent = guards.last_sent
+        self._list_lag = guards.list_lag
         self._allowance = Allowance()
         self._set_back = False
         """Whether the database has lost what this process knew, and was not compared since."""
@@ -114,7 +114,7 @@ class Clearance:
 
         Also remembers what the other processes have published so far.
         """
-        remembered = self._witnesses.remembered
+        remembered = self._last_sent.remembered
         async with self._database.read() as transaction:
             requested = (await ledger.read(transaction)).requested_at is not None
             if self._one_at_a_time.locked():
@@ -130,10 +130,10 @@ class Clearance:
     ) -> None:
         """Note it if the database was set back, unless what was sent went to another account."""
         if known is not None and (not known.bound or self._was_at_another(known)):
-            self._witnesses.forget()
+            self._last_sent.forget()
         elif not self._set_back:
-            if await self._witnesses.hold(transaction, remembered):
-                await self._witnesses.learn(transaction)
+            if await self._last_sent.is_there(transaction, remembered):
+                await self._last_sent.learn(transaction)
             else:
                 self._note_set_back()
 
@@ -152,7 +152,7 @@ class Clearance:
         """
         fingerprint = self._destination.fingerprint
         async with self._one_at_a_time:
-            remembered = self._witnesses.remembered
+            remembered = self._last_sent.remembered
             async with self._database.read() as transaction:
                 known = await self._account(transaction)
                 await self._look_back(transaction, known, remembered)
@@ -212,7 +212,7 @@ class Clearance:
         )
         due = new and (
             self._allowance.take(state.compared_at, state.others_seen_at, now)
-            or self._youth.is_due(now)
+            or self._list_lag.is_due(now)
         )
         if not (needed or due):
             return True
@@ -222,7 +222,7 @@ class Clearance:
             if needed or await self._pauses.after(failure.outcome, _REQUEST) is not None:
                 raise
             self._comparison.begin_anew()  # reading on would delay what is to be sent
-            self._youth.put_off(now)
+            self._list_lag.put_off(now)
             log.warning("ledger.not_compared", reason=str(failure))
             return True
         if compared is None:
@@ -259,8 +259,8 @@ class Clearance:
             if not await accounts.lock_ledger_of(transaction, account.key):
                 return False
             if set_back:
-                self._witnesses.forget()
-            elif not await self._witnesses.hold(transaction):
+                self._last_sent.forget()
+            elif not await self._last_sent.is_there(transaction):
                 self._note_set_back()  # while it was compared
                 return False
             present = (await ledger.read(transaction)).hold_until
@@ -269,8 +269,8 @@ class Clearance:
             elif present == state.hold_until:  # otherwise another process has begun a hold
                 told["hold_until"] = None
             await ledger.note(transaction, **told)
-            await self._witnesses.learn(transaction)
-        self._youth.compared(compared.at, now, first=self._compared_in != here or set_back)
+            await self._last_sent.learn(transaction)
+        self._list_lag.compared(compared.at, now, first=self._compared_in != here or set_back)
         self._compared_in = self._held_in = here
         self._set_back = False
         if hold is None:
@@ -284,7 +284,7 @@ class Clearance:
             self._destination.sent.clear()  # what was sent before went to another account
         elif self._set_back:
             async with self._database.read() as transaction:
-                if await self._witnesses.has_lost_deal(transaction):
+                if await self._last_sent.has_lost_deal(transaction):
                     return True
         seen = (find_markers(subject=subject, note=None) for subject in self._destination.sent)
         sent = {one.in_subject for one in seen if one.in_subject is not None}

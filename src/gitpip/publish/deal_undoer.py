@@ -115,7 +115,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         now = self._now()
         async with self._database.begin() as transaction:
             # A database that was set back may have this claim, but not what came after it.
-            if not await self._witnesses.hold(transaction):
+            if not await self._last_sent.is_there(transaction):
                 return False
             reason = await undone_deals.why_kept(transaction, due)
             if reason is None and await undone_deals.is_unsettled(transaction, due):

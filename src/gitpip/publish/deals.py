@@ -76,8 +76,8 @@ class Deals:
         self._terms = channel.terms
         self._index = index
         self._drift = DealDrift(channel, index, guards.clocks.wall)
-        self._witnesses = guards.witnesses
-        self._youth = guards.youth
+        self._last_sent = guards.last_sent
+        self._list_lag = guards.list_lag
         self._clocks = guards.clocks
         self._mode = guards.mode
         self._now = guards.clocks.wall
@@ -333,13 +333,13 @@ class Deals:
                 # A database that was set back may have this claim, but not the deal made since.
                 mode = await self._mode(transaction)
                 start = Start(now, self._waits.lease, self._destination.now, mode)
-                if not await self._witnesses.hold(transaction) or not await deals.begin_sending(
+                if not await self._last_sent.is_there(transaction) or not await deals.begin_sending(
                     transaction, deal, start, title
                 ):
                     return None
-                if again or self._youth.lasts:
+                if again or self._list_lag.lasts:
                     await second_deals.watch(transaction, deal, now)
-            self._witnesses.note_deal_sent(deal.user_key, title, now)
+            self._last_sent.note_deal_sent(deal.user_key, title, now)
             outcome = held_up(leased, self._clocks, self._waits) or (
                 await self._index.create(deal, title, fields, turn)
             )

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from gitpip.clock import Clocks
 from gitpip.publish.examining import Examining
-from gitpip.publish.witnesses import Witnesses
-from gitpip.publish.youth import Youth
+from gitpip.publish.last_sent import LastSent
+from gitpip.publish.list_lag import ListLag
 from gitpip.store.publications.permission import OverallMode
 
 
@@ -13,9 +13,9 @@ from gitpip.store.publications.permission import OverallMode
 class Guards:
     """The knowledge of one publisher about its database and the time, shared by all its parts."""
 
-    witnesses: Witnesses
+    last_sent: LastSent
     """Tells whether the database was set back."""
-    youth: Youth
+    list_lag: ListLag
     """Tells whether the list may not show yet what was sent before."""
     clocks: Clocks
     """Tell whether this process stood still."""

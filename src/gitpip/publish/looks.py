@@ -22,9 +22,9 @@ from gitpip.publish.asked_twice import Read, asked_twice, is_young
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, Activities, Activity, LookFailed
-from gitpip.publish.flight import LOOKS_AT_ONCE
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import record, unexpected
+from gitpip.publish.running_tasks import LOOKS_AT_ONCE
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import awaited_looks
 from gitpip.store.publications.delivered import PUBLICATIONS

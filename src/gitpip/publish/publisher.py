@@ -22,20 +22,20 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import DAILY_RESERVE, Destination
 from gitpip.publish.doubles import Doubles
 from gitpip.publish.examining import Examining
-from gitpip.publish.flight import Flight
 from gitpip.publish.gists import together
 from gitpip.publish.guards import Guards
+from gitpip.publish.last_sent import LastSent
+from gitpip.publish.list_lag import ListLag
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.policy import Policies
 from gitpip.publish.records import record
+from gitpip.publish.running_tasks import RunningTasks
 from gitpip.publish.screener import Screener
 from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.terms import Terms
 from gitpip.publish.undoer import Undoer
-from gitpip.publish.witnesses import Witnesses
-from gitpip.publish.youth import Youth
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import (
     note_updates,
@@ -69,7 +69,7 @@ class _Run:
     """One run: the token of its claims, its requests, and what is claimed and not sent yet."""
 
     token: str
-    flight: Flight = field(default_factory=Flight)
+    running: RunningTasks = field(default_factory=RunningTasks)
     waiting: deque[tuple[Publication, set[UserKey]]] = field(default_factory=deque)
     """Each publication with the users of the same batch who wait for their deal."""
     looks: set[str] = field(default_factory=set)
@@ -123,8 +123,8 @@ class Publisher:
         )
         terms = Terms(database, destination, self._policies, self._now)
         channel = Channel(database, destination, self._pauses, terms)
-        self._youth = Youth()
-        guards = Guards(Witnesses(), self._youth, clocks, self._mode, self._examining)
+        self._list_lag = ListLag()
+        guards = Guards(LastSent(), self._list_lag, clocks, self._mode, self._examining)
         self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
         self._looks = Looks(channel, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
@@ -230,8 +230,8 @@ class Publisher:
             async with kept(partial(self._renew, run.token), self._waits.claim):
                 while True:
                     await self._fill(run)
-                    if not run.flight.is_empty:
-                        await run.flight.one_ends()
+                    if not run.running.is_empty:
+                        await run.running.one_ends()
                     elif run.screened:
                         step()
                     elif done := await self._aside():
@@ -239,11 +239,11 @@ class Publisher:
                     else:
                         break
         finally:
-            await run.flight.land()
+            await run.running.finish()
             if run.holds_claims:
                 async with self._database.begin() as transaction:
                     await PUBLICATIONS.release(transaction, run.token)
-        return steps + run.flight.done
+        return steps + run.running.done
 
     async def _renew(self, token: str) -> None:
         async with self._database.begin() as transaction:
@@ -290,7 +290,7 @@ class Publisher:
         run.screened = run.undoes = False
         if not await self._may_go_on():
             return
-        if self._pauses.probing and not run.flight.is_empty:
+        if self._pauses.probing and not run.running.is_empty:
             return
         claimed = await self._claim_sends(run)
         if not self._sends_first(run):
@@ -300,11 +300,11 @@ class Publisher:
             # The account was switched before these were claimed: a switch after it ends the claims.
             self._unpaused_at = None
             return
-        if not (self._pauses.probing and not run.flight.is_empty):
+        if not (self._pauses.probing and not run.running.is_empty):
             self._start_undoing(run)
-        if not (self._pauses.probing and not run.flight.is_empty):
+        if not (self._pauses.probing and not run.running.is_empty):
             self._start_sends(run)
-        self._probed_by_sending = self._pauses.probing and run.flight.sends
+        self._probed_by_sending = self._pauses.probing and run.running.sends
 
     def _sends_first(self, run: _Run) -> bool:
         """Return whether a send, and not a search, is the probe.
@@ -315,21 +315,21 @@ class Publisher:
         return self._pauses.probing and bool(run.waiting) and not self._probed_by_sending
 
     async def _start_looks(self, run: _Run) -> None:
-        looks = run.flight.looks_wanted(sends_wait=bool(run.waiting))
+        looks = run.running.looks_wanted(sends_wait=bool(run.waiting))
         if not looks:
             return
         token = secrets.token_hex(16)
         claimed, doubled_at = await self._claim_looks(run, token)
         if claimed:
             run.looks.add(token)
-            run.flight.look(self._look(claimed, run, token))
+            run.running.look(self._look(claimed, run, token))
         elif doubled_at is not None and doubled_at <= self._now() and not self._doubles.busy:
-            run.flight.look(self._look_for_doubles())
+            run.running.look(self._look_for_doubles())
 
     def _start_undoing(self, run: _Run) -> None:
         """Delete beside what is sent, but not instead of it: a pause is probed by a send."""
         if run.undoes and not self._undoer.busy and not (self._pauses.probing and run.waiting):
-            run.flight.look(self._undo())
+            run.running.look(self._undo())
 
     async def _undo(self) -> None:
         await self._undoer.run(lambda: not self._stop_asked.is_set())
@@ -342,16 +342,16 @@ class Publisher:
 
     def _start_sends(self, run: _Run) -> None:
         limit = self._most_at_once()
-        crowded = run.flight.crowded(limit)
+        crowded = run.running.crowded(limit)
         for _ in range(len(run.waiting)):
-            if not run.flight.room(1 if self._pauses.probing else limit):
+            if not run.running.room(1 if self._pauses.probing else limit):
                 return
             claim, postponed = run.waiting.popleft()
             if claim.user_key in crowded:
                 run.waiting.append((claim, postponed))
                 continue
-            run.flight.send(self._send(claim, run, postponed), claim.user_key)
-            crowded = run.flight.crowded(limit)
+            run.running.send(self._send(claim, run, postponed), claim.user_key)
+            crowded = run.running.crowded(limit)
 
     async def _look_for_doubles(self) -> None:
         await self._doubles.look()
@@ -369,7 +369,7 @@ class Publisher:
     async def _send(self, claim: Publication, run: _Run, postponed: set[UserKey]) -> None:
         others = run.others.pop(claim.id, ())
         try:
-            await self._sender.send(claim, run.flight, postponed, others)
+            await self._sender.send(claim, run.running, postponed, others)
         finally:
             await self._release(run, others)
         step()
@@ -411,8 +411,8 @@ class Publisher:
         """Claim another batch if the claims do not fill the room."""
         limit = self._most_at_once()
         waiting = [claim.user_key for claim, _ in run.waiting]
-        room = run.flight.room(limit)
-        if run.flight.fitting(waiting, limit) >= room or not room:
+        room = run.running.room(limit)
+        if run.running.fitting(waiting, limit) >= room or not room:
             return ()
         if not await self._examining.goes_on(self._policies.current):
             return ()
@@ -428,7 +428,7 @@ class Publisher:
                 present=Present(self._now(), mode, per_gist),
                 claim=self._waits.claim,
             )
-            crowded, slow = run.flight.crowded(limit, waiting), self._screener.slow
+            crowded, slow = run.running.crowded(limit, waiting), self._screener.slow
             claimed = await claim_up_to(limit=max(BATCH, room), without=crowded | slow)
             if slow and not claimed:
                 claimed = await claim_up_to(limit=1, without=crowded)
@@ -451,11 +451,11 @@ class Publisher:
         another file, too, would lose that file.
         """
         groups = together(claims)
-        if any(others for _, others in groups) and self._youth.lasts:
-            if self._youth.is_due(self._now()) and not await self._clearance.permits(new=True):
+        if any(others for _, others in groups) and self._list_lag.lasts:
+            if self._list_lag.is_due(self._now()) and not await self._clearance.permits(new=True):
                 await self._release(run, claims)
                 return ()
-            if self._youth.lasts:
+            if self._list_lag.lasts:
                 await self._put_off([(first, *others) for first, others in groups if others])
                 groups = tuple(group for group in groups if not group[1])
         run.others |= {first.id: others for first, others in groups if others}
@@ -463,7 +463,7 @@ class Publisher:
 
     async def _put_off(self, groups: Sequence[Sequence[Publication]]) -> None:
         now = self._now()
-        until = self._youth.over_by(now)
+        until = self._list_lag.over_by(now)
         change = Change(PublicationState.PENDING, until, reason=GISTS_WAIT)
         for claim in (claim for group in groups for claim in group):
             await record(self._database, claim, change, now)

@@ -28,13 +28,13 @@ from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.destination import DealNotRead, Item, LookFailed, Place, Turn
 from gitpip.publish.examining import NotExamined
-from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
 from gitpip.publish.places import Places, subject_of_target
 from gitpip.publish.preview import rendered, rendered_together
 from gitpip.publish.records import others_pass, record, unexpected
+from gitpip.publish.running_tasks import RunningTasks
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
@@ -91,8 +91,8 @@ class Sender:
         self._deals = deals
         self._places = Places(channel, now=guards.clocks.wall)
         self._terms = channel.terms
-        self._witnesses = guards.witnesses
-        self._youth = guards.youth
+        self._last_sent = guards.last_sent
+        self._list_lag = guards.list_lag
         self._examining = guards.examining
         self._waits = waits
         self._rules = rules
@@ -111,7 +111,7 @@ class Sender:
     async def send(
         self,
         claim: Publication,
-        flight: Flight,
+        running: RunningTasks,
         postponed: set[UserKey],
         others: Sequence[Publication] = (),
     ) -> None:
@@ -127,7 +127,7 @@ class Sender:
                 async with self._database.read() as transaction:
                     found = place, await self._activity(transaction, claim)
             if found is not None:
-                await self._send(claim, *found, flight)
+                await self._send(claim, *found, running)
         except DatabaseUnavailable:
             raise
         except NotExamined as trouble:
@@ -231,9 +231,9 @@ class Sender:
         )
 
     async def _send(
-        self, claim: Publication, place: Place, activity: Rendered, flight: Flight
+        self, claim: Publication, place: Place, activity: Rendered, running: RunningTasks
     ) -> None:
-        request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=flight.width)
+        request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=running.width)
         ready = await self._ready(place, activity)
         outcome: Outcome | None
         if isinstance(ready, Denied):
@@ -249,7 +249,7 @@ class Sender:
         if outcome is None:
             await self._release(claim)
         else:
-            await self._conclude(claim, ready, outcome, request, flight)
+            await self._conclude(claim, ready, outcome, request, running)
 
     async def _release(self, claim: Publication) -> None:
         async with self._database.begin() as transaction:
@@ -312,7 +312,7 @@ class Sender:
             return None
         if now is None:
             return None
-        self._witnesses.note_sent(claim.marker, now)
+        self._last_sent.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._destination.create_activity(
                 place=ready.place,
@@ -332,7 +332,7 @@ class Sender:
         async with self._database.begin() as transaction:
             now = self._now()  # in the transaction: waiting for the database's lock can take long
             # A database that was set back may have this claim, but not what was sent since.
-            if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
+            if not await self._last_sent.is_there(transaction) or not await outbox.begin_sending(
                 transaction,
                 claim,
                 Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
@@ -341,7 +341,7 @@ class Sender:
                 others=OTHERS.get(),
             ):
                 return None
-            if self._youth.lasts:
+            if self._list_lag.lasts:
                 # It may already be in Pipedrive, unknown to this database and not listed yet.
                 await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, now)
             if deal_id is not None and await undone_deals.is_being_deleted(
@@ -356,7 +356,7 @@ class Sender:
         ready: Ready | NotProcessed,
         outcome: Outcome,
         request: Request,
-        flight: Flight,
+        running: RunningTasks,
     ) -> None:
         outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Refused) and isinstance(ready, Ready):
@@ -375,9 +375,9 @@ class Sender:
         outcome = delivery.as_counted(outcome, change, alone=alone)
         # Its row says where it was sent, or that this is forgotten. The claim is older.
         await self._record(replace(claim, deal_id=None), change, now)
-        self._tell(flight, outcome)
+        self._tell(running, outcome)
         if await self._pauses.after(outcome, request) is not None:
-            flight.stopped()
+            running.stopped()
 
     async def _why_refused(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
         """Return the refusal, final only if neither the place nor a setting caused it."""
@@ -415,14 +415,14 @@ class Sender:
             return NotProcessed(refusal.reason, timedelta(0), everyone=False)
         return refusal
 
-    def _tell(self, flight: Flight, outcome: Outcome) -> None:
+    def _tell(self, running: RunningTasks, outcome: Outcome) -> None:
         match outcome:
             case Ambiguous():
-                flight.failed()
+                running.failed()
             case NotProcessed():
-                flight.stopped()
+                running.stopped()
             case _:
-                flight.succeeded(self._destination.burst)
+                running.succeeded(self._destination.burst)
 
     async def rendered(self, key: FileKey, revision: int) -> Rendered:
         """Return what is sent for a revision of a file; raises NotExamined if none can be."""

@@ -62,7 +62,7 @@ class UndoAttempts(ABC, Generic[Row]):
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
-        self._witnesses = guards.witnesses
+        self._last_sent = guards.last_sent
         self._clocks = guards.clocks
         self._mode = guards.mode
         self._now = guards.clocks.wall

@@ -102,9 +102,9 @@ class Undoer(UndoAttempts[Due]):
         async with self._database.begin() as transaction:
             present = await self._present(transaction)
             # A database that was set back may have this claim, but not what came after it.
-            if not await self._witnesses.hold(transaction) or not await undone.may_still_be_deleted(
-                transaction, due, present, self._waits.lease
-            ):
+            if not await self._last_sent.is_there(transaction):
+                return False
+            if not await undone.may_still_be_deleted(transaction, due, present, self._waits.lease):
                 return False
         return held_up(leased, self._clocks, self._waits) is None
 

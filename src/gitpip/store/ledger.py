@@ -72,7 +72,7 @@ _progress_of = (
 
 
 @dataclass(frozen=True)
-class Witness:
+class LastPublication:
     """A publication that was seen to be sent or published."""
 
     marker: str
@@ -81,7 +81,7 @@ class Witness:
 
 
 @dataclass(frozen=True)
-class DealWitness:
+class LastDeal:
     """A deal that was seen to be sent."""
 
     user_key: UserKey
@@ -140,8 +140,8 @@ async def request(transaction: Transaction, now: datetime) -> None:
 async def database_life(transaction: Transaction) -> str:
     """Return a value that changes when another server, or another database, replaces this one.
 
-    It does not show a restore into the same database: for that there are witnesses. A file of
-    SQLite has no such sign, so there it is always the same.
+    It does not show a restore into the same database: `publish/last_sent.py` notices that. A file
+    of SQLite has no such sign, so there it is always the same.
     """
     if transaction.dialect.name == "sqlite":
         return ""
@@ -191,23 +191,23 @@ async def published_between(
     return tuple(ActivityId(number) for number in found.scalars())
 
 
-async def newest(transaction: Transaction) -> Witness | None:
+async def newest(transaction: Transaction) -> LastPublication | None:
     """Return the publication that was published last."""
     row = (await transaction.execute(_newest)).one_or_none()
-    return None if row is None else Witness(row.marker, row.sent_at)
+    return None if row is None else LastPublication(row.marker, row.sent_at)
 
 
-async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> bool:
+async def holds(transaction: Transaction, last_ones: Collection[LastPublication]) -> bool:
     """Return whether the publications are at least as far as these were."""
-    wanted = {one.marker for one in witnesses}
+    wanted = {one.marker for one in last_ones}
     if not wanted:
         return True
     rows = await transaction.execute(_progress_of, {"markers": sorted(wanted)})
     found = {row.marker: row for row in rows}
-    for one in witnesses:
+    for one in last_ones:
         row = found.get(one.marker)
         # What was compared since a restore is adopted: it is published, without a time of sending.
-        # Any other state without a time of sending is older than the witness: also held or skipped.
+        # Any other state without a time of sending is older than that one: also held or skipped.
         if row is None or (row.sent_at is None and row.state != PublicationState.PUBLISHED.value):
             return False
         if one.sent_at is not None and row.sent_at is not None and row.sent_at < one.sent_at:
@@ -215,19 +215,19 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
     return True
 
 
-async def holds_deal(transaction: Transaction, witness: DealWitness) -> bool:
+async def holds_deal(transaction: Transaction, last: LastDeal) -> bool:
     """Return whether the deals are at least as far as this one was."""
     columns = select(deals.c.sent_at, deals.c.state)
-    rows = await transaction.execute(columns.where(deals.c.user_key == witness.user_key))
+    rows = await transaction.execute(columns.where(deals.c.user_key == last.user_key))
     row = rows.one_or_none()
     # What was compared since a restore is found in a list: it exists, without a time of sending.
     if row is not None and row.state == PublicationState.PUBLISHED.value:
         return True
-    if row is not None and row.sent_at is not None and row.sent_at >= witness.sent_at:
+    if row is not None and row.sent_at is not None and row.sent_at >= last.sent_at:
         return True
     # If two users were found to be one, the deal has changed its owner.
     rows = await transaction.execute(
-        columns.where(deals.c.title == witness.title, deals.c.sent_at >= witness.sent_at).limit(1)
+        columns.where(deals.c.title == last.title, deals.c.sent_at >= last.sent_at).limit(1)
     )
     return rows.first() is not None
 

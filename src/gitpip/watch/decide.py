@@ -14,6 +14,7 @@ from gitpip.errors import (
     GitpipError,
     SameAccount,
 )
+from gitpip.failed_check import FailedCheck
 from gitpip.known import KnownFile, KnownGist
 from gitpip.model import (
     Backfill,
@@ -27,7 +28,6 @@ from gitpip.model import (
     UserKey,
     UserState,
 )
-from gitpip.setback import Setback
 
 Item = TypeVar("Item")
 
@@ -322,7 +322,9 @@ def next_check(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:
     return whole if interval >= WHOLE_MINUTES_FROM and whole > now else due
 
 
-def after_failure(user: User, error: Exception, *, now: datetime, interval: timedelta) -> Setback:
+def after_failure(
+    user: User, error: Exception, *, now: datetime, interval: timedelta
+) -> FailedCheck:
     """Return the changes of a user's row after a failed check.
 
     A user that GitHub does not show is checked again after the usual interval, and rarely from the
@@ -334,7 +336,7 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
     failures = user.failures + 1 if gone == was_gone else 1
     if gone:
         unavailable = failures >= UNAVAILABLE_AFTER or user.state is UserState.UNAVAILABLE
-        return Setback(
+        return FailedCheck(
             failure=_reason(user, error),
             kind=FailureKind.NOT_SHOWN,
             failures=failures,
@@ -343,7 +345,7 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
         )
     kind = FailureKind.UNREACHABLE if is_unreachable(error) else FailureKind.OTHER
     same = UserKey(error.key) if isinstance(error, SameAccount) else None
-    return Setback(
+    return FailedCheck(
         failure=_reason(user, error),
         kind=kind if same is None else FailureKind.SAME_ACCOUNT,
         failures=failures,

@@ -457,24 +457,24 @@ class UserChecker:
 
     async def _record_failure(self, user: User, error: Exception, run: Run) -> None:
         interval = user.check_interval or self._rules.interval
-        setback = decide.after_failure(user, error, now=self._now(), interval=interval)
+        failed = decide.after_failure(user, error, now=self._now(), interval=interval)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)
             if locked is None:
                 return
             if locked.next_check_at > max(user.next_check_at, run.started_at):  # it was asked for
-                setback = replace(setback, next_check_at=locked.next_check_at)
-            await schedule.record_failure(transaction, user.key, setback)
-            if setback.state is UserState.UNAVAILABLE and locked.state is UserState.ACTIVE:
-                happened = NewEvent(EventKind.USER_UNAVAILABLE, user.key, detail=setback.failure)
+                failed = replace(failed, next_check_at=locked.next_check_at)
+            await schedule.record_failure(transaction, user.key, failed)
+            if failed.state is UserState.UNAVAILABLE and locked.state is UserState.ACTIVE:
+                happened = NewEvent(EventKind.USER_UNAVAILABLE, user.key, detail=failed.failure)
                 await events.record(transaction, self._now(), happened)
-            results = Results(users=1, failures=[f"{user.login}: {setback.failure}"])
+            results = Results(users=1, failures=[f"{user.login}: {failed.failure}"])
             await checks.add_results(transaction, run.check_id, results)
         results.count()
         log.warning(
             "user.failed",
             login=user.login,
-            reason=setback.failure,
+            reason=failed.failure,
             exc_info=None if isinstance(error, GitpipError) else error,
         )
 

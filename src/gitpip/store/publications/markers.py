@@ -40,7 +40,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import (
-    landed,
+    late_arrivals,
     note_updates,
     recognition,
     seen_parts,
@@ -49,7 +49,7 @@ from gitpip.store.publications import (
 )
 from gitpip.store.publications.deals import adopt_deal
 from gitpip.store.publications.delivered import SENT
-from gitpip.store.publications.landed import TakenBack
+from gitpip.store.publications.late_arrivals import TakenBack
 from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
@@ -187,9 +187,9 @@ async def _take_in(
             else:
                 adopted.append((publication, sighting))
     if write:
-        await landed.make_room(transaction, account_key, arrived, now)
+        await late_arrivals.make_room(transaction, account_key, arrived, now)
         await _adopt(transaction, adopted, now, on_edit)
-        await landed.undo(transaction, arrived, now)
+        await late_arrivals.undo(transaction, arrived, now)
         await _keep(transaction, account_key, new, now)
         if on_edit is OnEdit.NEW and new:
             adopted += await _adopt_edits(transaction, account_key, edited, now)
@@ -209,7 +209,7 @@ async def _taken_back(
     transaction: Transaction, wanted: Collection[str], *, lock: bool
 ) -> dict[str, tuple[Row[Any], TakenBack]]:
     """Return the publications that had these markers, if a request with one may still arrive."""
-    found = await landed.that_may_land(transaction, wanted)
+    found = await late_arrivals.that_may_land(transaction, wanted)
     ids = [each.publication_id for each in found.values()]
     rows = (await _publications(transaction, publications.c.id.in_(ids), lock=lock)).values()
     by_id = {row.id: row for row in rows}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from gitpip.model import CheckId, PublicationId, PublicationState, UserKey
-from gitpip.store.publications import further
+from gitpip.store.publications import forgotten_activities
 from gitpip.store.publications.delivered import NOTHING_SENT, SENT
 from gitpip.store.publications.undone import WITHDRAWN
 from gitpip.store.schema import publications, users
@@ -47,7 +47,7 @@ class Chosen:
         if self.ids:
             wanted.append(publications.c.id.in_(self.ids))
         if self.which is not Which.ALL:
-            wanted.append(further.has_earlier())
+            wanted.append(forgotten_activities.has_earlier())
         if self.which is Which.EARLIER:
             wanted.append(publications.c.state == PublicationState.PUBLISHED.value)
         return and_(*wanted)

@@ -35,7 +35,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import further, sent_again, undo_troubles, undone_deals
+from gitpip.store.publications import forgotten_activities, sent_again, undo_troubles, undone_deals
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.delivered import NOTHING_SENT, SENT
@@ -217,7 +217,7 @@ async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
         return 0
     chosen_ones = and_(chosen.condition, may_be_undone, ~being_undone(), ~_is_kept(chosen))
     lost = await transaction.scalar(
-        select(func.sum(further.number())).select_from(publications).where(chosen_ones)
+        select(func.sum(forgotten_activities.number())).select_from(publications).where(chosen_ones)
     )
     known = await transaction.scalar(
         select(func.count())
@@ -236,7 +236,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     Raises PublicationNotFound, and NothingToUndo if nothing of it is in Pipedrive or waits.
     """
     await ledger.lock(transaction)
-    await further.take_in(
+    await forgotten_activities.take_in(
         transaction, and_(replace(chosen, which=Which.ALL).condition, ~being_undone()), now
     )
     await _check_that_something_is_undone(transaction, chosen)

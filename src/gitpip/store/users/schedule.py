@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 
+from gitpip.failed_check import FailedCheck
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
-from gitpip.setback import Setback
 from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
@@ -349,19 +349,19 @@ async def hint(
 async def record_failure(
     transaction: Transaction,
     key: UserKey,
-    setback: Setback,
+    failed: FailedCheck,
 ) -> None:
     """Record that a user could not be checked, and release the claim."""
     await transaction.execute(
         update(users)
         .where(users.c.key == key)
         .values(
-            failures=setback.failures,
-            failure=setback.failure,
-            failure_kind=setback.kind,
-            same_account_as=setback.same_account_as,
-            state=_unless_paused(setback.state),
-            next_check_at=setback.next_check_at,
+            failures=failed.failures,
+            failure=failed.failure,
+            failure_kind=failed.kind,
+            same_account_as=failed.same_account_as,
+            state=_unless_paused(failed.state),
+            next_check_at=failed.next_check_at,
             claimed_by=None,
             claimed_until=None,
         )

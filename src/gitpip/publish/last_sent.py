@@ -11,38 +11,40 @@ from typing import NamedTuple
 from gitpip.model import UserKey
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
-from gitpip.store.ledger import DealWitness, Witness
+from gitpip.store.ledger import LastDeal, LastPublication
 
 
 class Remembered(NamedTuple):
     """The rows that the database must hold in every transaction that begins from now on."""
 
-    publications: tuple[Witness, ...]
-    deal: DealWitness | None
+    publications: tuple[LastPublication, ...]
+    deal: LastDeal | None
 
 
-class Witnesses:
+class LastSent:
     """The memory of this process: its own last publication and deal, and the newest of all."""
 
     def __init__(self) -> None:
-        self._own: Witness | None = None
-        self._newest: Witness | None = None
-        self._deal: DealWitness | None = None
+        self._own: LastPublication | None = None
+        self._newest: LastPublication | None = None
+        self._deal: LastDeal | None = None
 
     def note_sent(self, marker: str, at: datetime) -> None:
         """Remember that this publication was marked as being sent, once that is committed."""
-        self._own = Witness(marker, at)
+        self._own = LastPublication(marker, at)
 
     def note_deal_sent(self, user_key: UserKey, title: str, at: datetime) -> None:
         """Remember that a user's deal was marked as being sent, once that is committed."""
-        self._deal = DealWitness(user_key, title, at)
+        self._deal = LastDeal(user_key, title, at)
 
     @property
     def remembered(self) -> Remembered:
         publications = tuple(one for one in (self._own, self._newest) if one is not None)
         return Remembered(publications, self._deal)
 
-    async def hold(self, transaction: Transaction, remembered: Remembered | None = None) -> bool:
+    async def is_there(
+        self, transaction: Transaction, remembered: Remembered | None = None
+    ) -> bool:
         """Return whether the database still holds what is remembered.
 
         A transaction that only reads shows the database as it was when it began, without what was
@@ -58,7 +60,7 @@ class Witnesses:
         return self._deal is not None and not await ledger.holds_deal(transaction, self._deal)
 
     async def learn(self, transaction: Transaction) -> None:
-        """Remember what any process published last. Call it only if `hold` returned True."""
+        """Remember what any process published last. Call it only if `is_there` returned True."""
         self._newest = await ledger.newest(transaction) or self._newest
 
     def forget(self) -> None:

@@ -7,7 +7,7 @@ from gitpip.model import FailureKind, UserKey, UserState
 
 
 @dataclass(frozen=True)
-class Setback:
+class FailedCheck:
     """The changes after a failed check. Times are UTC."""
 
     failure: str

@@ -13,7 +13,7 @@ TRIED_AGAIN_AFTER = timedelta(minutes=1)
 """The wait after a comparison that was due and did not end."""
 
 
-class Youth:
+class ListLag:
     """Tells whether those minutes are over, by Pipedrive's clock: ours may be wrong."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ SENDS_PER_LOOK = 5
 """The sends for each search, after the first few: searches go beside sends, not instead of them."""
 
 
-class Flight:
+class RunningTasks:
     """The tasks of one run. It begins with one request, and adds one for each success.
 
     So a ban, a refused token or an outage is met by one request, and a second later as many as the
@@ -101,7 +101,7 @@ class Flight:
         for task in ended:
             task.result()
 
-    async def land(self) -> None:
+    async def finish(self) -> None:
         """Wait for the tasks under way, or cancel them if this is cancelled."""
         tasks = {*self._sends, *self._looks}
         if not tasks:
