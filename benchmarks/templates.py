@@ -23,7 +23,7 @@ import httpx2
 from sqlalchemy import insert
 
 from benchmarks import crowd
-from gitpip.actions.trial import MOST, trials_of
+from gitpip.actions.trial import MAX_TRIALS, trials_of
 from gitpip.config import Settings, load_settings
 from gitpip.model import FileKey
 from gitpip.observability.logging import configure_logging
@@ -85,7 +85,7 @@ def _asked(note: str | None) -> Mapping[str, Mapping[str, object]]:
     """What is asked of the page and of the API: one user, and as many activities as they show."""
     return {
         "/settings/publishing/preview": {"of": "user-1", "note_template": note or ""},
-        "/api/v1/publishing/preview": {"of": "user-1", "note_template": note, "limit": MOST},
+        "/api/v1/publishing/preview": {"of": "user-1", "note_template": note, "limit": MAX_TRIALS},
     }
 
 

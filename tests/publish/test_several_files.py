@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gitpip.marking import content_tag_of, marker_of
 from gitpip.publish.activity import Rendered, Shown, find_markers, render
-from gitpip.store.publications.parts import MOST
+from gitpip.store.publications.parts import MAX_FILES
 from gitpip.templates.samples import SAMPLES
 from gitpip.templates.template import NOTE_LIMIT
 
@@ -40,7 +40,7 @@ def test_a_footer_names_the_files_of_its_activity_and_no_other(contents: list[st
 
 
 def test_fifty_long_files_share_the_note_and_short_ones_are_whole() -> None:
-    contents = ["short\n", *["<&" * 50_000] * (MOST - 1)]
+    contents = ["short\n", *["<&" * 50_000] * (MAX_FILES - 1)]
     activity, named = rendered(contents, marker_of(FILE.gist_id, "0.py"))
     assert len(activity.note.encode()) <= NOTE_LIMIT
     assert activity.is_cut

@@ -15,7 +15,7 @@ from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
 from gitpip.modes import PublishingMode
 from gitpip.targets import Target
-from gitpip.user_lists.json_list import PIECE
+from gitpip.user_lists.json_list import CHUNK_BYTES
 from gitpip.user_lists.reading import read_list
 from gitpip.user_lists.rows import ImportRow, RowError
 
@@ -240,7 +240,7 @@ def test_a_long_json_list_is_never_in_memory_whole(indent: int | None) -> None:
     assert file.taken == len(file.getvalue())
     first = Counted(file.getvalue())
     next(read_list(first))
-    assert first.taken <= 4 * PIECE
+    assert first.taken <= 4 * CHUNK_BYTES
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 
 from gitpip.config import load_settings
 from gitpip.store.database import open_database
-from gitpip.web.auth.turns import AT_A_TIME
+from gitpip.web.auth.turns import MAX_CONCURRENT
 from tests.web.routes import application
 
 GREEDY, READER = {"cookie": "a=greedy"}, {"cookie": "a=reader"}
-CROWD = 10 * AT_A_TIME
+CROWD = 10 * MAX_CONCURRENT
 
 
 @pytest.mark.parametrize(

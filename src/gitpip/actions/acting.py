@@ -15,7 +15,7 @@ Work = Literal["check", "publish", "survey"]
 """The kinds of work that workers can be woken for."""
 Wake = Callable[[Work], Awaitable[None]]
 """A function that tells the workers that work waits."""
-SHOWN = 80
+MAX_VALUE_LENGTH = 80
 """The most characters of a value in an audit entry."""
 
 
@@ -47,7 +47,7 @@ def difference(name: str, before: str, after: str) -> str:
 def shortened(text: str) -> str:
     """Return a value in one line, shortened for an audit entry or an error."""
     line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
+    return line if len(line) <= MAX_VALUE_LENGTH else f"{line[: MAX_VALUE_LENGTH - 1]}…"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from gitpip.templates import Kind, Templates, compile_template
 from gitpip.templates.samples import SAMPLES
 from gitpip.templates.template import NOTE_LIMIT
 
-MOST = 20
+MAX_TRIALS = 20
 """The most activities that are shown."""
 Per = Literal["file", "gist"]
 _AT_A_TIME = 200
@@ -176,9 +176,9 @@ class Trials:
             return [[file] for file in files]
         of_gists = [list(own) for _, own in groupby(files, key=lambda file: file.gist_id)]
         return [
-            own[start : start + parts.MOST]
+            own[start : start + parts.MAX_FILES]
             for own in of_gists
-            for start in range(0, len(own), parts.MOST)
+            for start in range(0, len(own), parts.MAX_FILES)
         ]
 
     async def _all_files(self, transaction: Transaction) -> AsyncIterator[Sequence[GistFile]]:

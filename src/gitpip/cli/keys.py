@@ -24,7 +24,7 @@ from gitpip.model import Role
 from gitpip.store.access import audit, keys
 from gitpip.store.database import Transaction
 
-MOST = 1_000
+MAX_LISTED = 1_000
 NO_ADMIN = (
     "gitpip now asks everyone for a key, but no key is an admin's. "
     "Create one: gitpip keys create NAME --role admin"
@@ -114,7 +114,7 @@ def revoke_key(name: str, as_json: Json = False) -> None:
 
 
 def show_log(
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """Show the audit log, newest first."""

@@ -41,7 +41,7 @@ from gitpip.store.publications.approvals import Moved
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 
-MOST = 1_000
+MAX_LISTED = 1_000
 Shown = tuple[Rendered, Conditions]
 
 publications_app = typer.Typer(
@@ -74,7 +74,7 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
     check: OfCheck = None,
     found_on: FoundOn = None,
     published_on: PublishedOn = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number to show.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number to show.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List publications, newest first."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions.trial import MOST, Count, Per, Trial, trials_of
+from gitpip.actions.trial import MAX_TRIALS, Count, Per, Trial, trials_of
 from gitpip.bodies.publishing_preview import TrialBody
 from gitpip.cli.output import (
     Json,
@@ -33,7 +33,9 @@ def preview(  # noqa: PLR0913, PLR0917 (each is an option)
         bool,
         typer.Option("--all", help="Render every stored file and show only counts."),
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of activities.")] = 10,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MAX_TRIALS, help="Maximum number of activities.")
+    ] = 10,
     per: Annotated[
         Per | None,
         typer.Option(help="One activity per file or per gist. Default: as it is set."),

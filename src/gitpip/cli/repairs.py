@@ -82,7 +82,8 @@ def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
 def list_repairs(as_json: Json = False) -> None:
     """List the last hundred repairs, newest first."""
     found = read(
-        prepared_settings(), lambda transaction: repairs.latest(transaction, limit=repairs.LATEST)
+        prepared_settings(),
+        lambda transaction: repairs.latest(transaction, limit=repairs.MAX_LISTED),
     )
     print_rows([RepairBody.of(one).model_dump() for one in found], as_json, "No repairs yet.")
 

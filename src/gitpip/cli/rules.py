@@ -108,8 +108,8 @@ def remove_rule(number: Number, as_json: Json = False) -> None:
 @rules_app.command("test")
 def try_rules(
     limit: Annotated[
-        int, typer.Option(min=1, max=rule_trial.MOST, help="Maximum number of files.")
-    ] = rule_trial.MOST,
+        int, typer.Option(min=1, max=rule_trial.MAX_TRIED, help="Maximum number of files.")
+    ] = rule_trial.MAX_TRIED,
     as_json: Json = False,
 ) -> None:
     """Show which rule applies to each of the newest stored files, and what would become of it."""

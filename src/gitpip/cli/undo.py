@@ -30,7 +30,7 @@ from gitpip.store.users.imports import ImportId
 
 undos_app = typer.Typer(help="List, show, resume and acknowledge undos.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip undos list.")]
-MOST = 1_000
+MAX_LISTED = 1_000
 
 
 def undo(  # noqa: PLR0913, PLR0917 (each is an option)
@@ -137,7 +137,7 @@ def _say_kept(plan: Plan) -> None:
 def list_undos(as_json: Json = False) -> None:
     """List undos, newest first."""
     page = read(
-        prepared_settings(), lambda transaction: undos.page(transaction, offset=0, limit=MOST)
+        prepared_settings(), lambda transaction: undos.page(transaction, offset=0, limit=MAX_LISTED)
     )
     if as_json:
         print_json([UndoBody.of(one).model_dump() for one in page.items])
@@ -164,8 +164,12 @@ def show_undo(number: Number, as_json: Json = False) -> None:
         transaction: Transaction,
     ) -> tuple[Undo, tuple[Undone, ...], tuple[UndoneDeal, ...]]:
         one = await undos.get(transaction, UndoId(number))
-        files = await undos.files(transaction, one.id, offset=0, limit=MOST)
-        return one, files, await undone_deals.of_undo(transaction, one.id, offset=0, limit=MOST)
+        files = await undos.files(transaction, one.id, offset=0, limit=MAX_LISTED)
+        return (
+            one,
+            files,
+            await undone_deals.of_undo(transaction, one.id, offset=0, limit=MAX_LISTED),
+        )
 
     one, each, deals = read(prepared_settings(), found)
     facts = UndoBody.of(one).model_dump()

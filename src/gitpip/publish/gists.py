@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from gitpip.model import GistId, Publication
-from gitpip.store.publications.parts import MOST
+from gitpip.store.publications.parts import MAX_FILES
 
 Together = tuple[Publication, tuple[Publication, ...]]
 """A claim, and the others of its gist that go out with it."""
@@ -25,7 +25,7 @@ def together(claims: Sequence[Publication]) -> tuple[Together, ...]:
             found.append((claim, ()))
     for group in of_gists.values():
         group.sort(key=lambda claim: claim.id)
-        for start in range(0, len(group), MOST):
-            first, *others = group[start : start + MOST]
+        for start in range(0, len(group), MAX_FILES):
+            first, *others = group[start : start + MAX_FILES]
             found.append((first, tuple(others)))
     return tuple(found)

@@ -19,7 +19,7 @@ from gitpip.store.publications import note_updates, permission
 from gitpip.store.publications.note_updates import Amendment
 from gitpip.store.publications.permission import Present
 
-BATCH = 10
+BATCH_SIZE = 10
 FIRST_RETRY = timedelta(seconds=2)
 """The wait before the first retry. It is short, as writing the same note twice does no harm."""
 
@@ -59,7 +59,7 @@ class NoteUpdater:
         """Write a few notes that are due, while `may_go_on` allows it; return their number."""
         async with self._database.read() as transaction:
             present = Present(self._now(), await self._mode(transaction))
-            due = await note_updates.due(transaction, present, BATCH)
+            due = await note_updates.due(transaction, present, BATCH_SIZE)
         for number, amendment in enumerate(due):
             if not await may_go_on() or not await self._may_be_sent(amendment):
                 return number

@@ -15,7 +15,7 @@ from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Entry, Field, Listed
 
-SHOWN = 20
+MAX_NAMED = 20
 """The most existing entries that an error names."""
 LABELS = frozenset({"label", "label_ids"})
 PRIORITY = "priority"
@@ -300,8 +300,8 @@ def _unclear(thing: str, text: str, number: int, there: Iterable[Entry | Field])
 
 def _names(there: Sequence[Entry | Field]) -> str:
     names = [each.name for each in there]
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _options(fields: Sequence[Field] | None, codes: frozenset[str]) -> tuple[Entry, ...] | None:

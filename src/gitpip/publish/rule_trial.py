@@ -23,7 +23,7 @@ from gitpip.store.publications.permission import Owner
 from gitpip.store.publications.rules import PublishingRule, RuleAction
 from gitpip.store.status import pauses, publishing_pause
 
-MOST = 1_000
+MAX_TRIED = 1_000
 TIME_LIMIT = timedelta(seconds=3)
 """The most time for a trial. An expression can take a second for each of a thousand files, and the
 page on which it is removed shows a trial."""
@@ -113,7 +113,7 @@ class Tried:
     others: Fate
     """The result for a file that no rule fits, of a user without a mode of their own."""
     taken: tuple[Taken, ...] = ()
-    asked: int = MOST
+    asked: int = MAX_TRIED
     """The most files that were to be tried."""
     timed_out: bool = False
     """Whether the time was over before all of them were tried."""
@@ -157,7 +157,7 @@ async def tried(
     policies: Policies,
     now: datetime,
     *,
-    limit: int = MOST,
+    limit: int = MAX_TRIED,
 ) -> Tried:
     """Try the rules on at most `limit` files, until the time limit is reached.
 

@@ -337,7 +337,7 @@ class Surveyor:
             async with self._database.begin() as transaction:
                 some = await comparing.files(transaction, survey, turn.user.key, place)
                 found = await self._compared(transaction, survey, turn.user.key, some, side)
-                full = len(some) == comparing.AT_A_TIME
+                full = len(some) == comparing.BATCH_SIZE
                 if not full:
                     found += await only_on_github(transaction, survey, turn.user.key, side)
                 await lines.add(transaction, survey.id, found)
@@ -431,7 +431,7 @@ class Surveyor:
                 return
             some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
             await lines.add(transaction, survey.id, list(map(stranger, some)))
-            if len(some) < comparing.AT_A_TIME:
+            if len(some) < comparing.BATCH_SIZE:
                 await self._end(transaction, survey)
             else:
                 await self._note(transaction, survey, cursor=str(some[-1].seen.activity_id))

@@ -45,7 +45,7 @@ COPIES_OF_CONTENT: Final = 2
 """The most copies of a content: the text, and the index of the search."""
 FEED_FRESHNESS: Final = timedelta(minutes=1)
 """The time by which 95 of 100 new gists are in the CRM (`benchmarks.freshness`)."""
-MOST: Final = 10**9
+MAX_NUMBER: Final = 10**9
 
 
 class GitHubToken(StrEnum):
@@ -77,12 +77,12 @@ class Wanted:
 
     def __post_init__(self) -> None:
         for field, value, least, most in (
-            ("users", self.users, 1, MOST),
-            ("gists_per_day", self.gists_per_day, 0, MOST),
+            ("users", self.users, 1, MAX_NUMBER),
+            ("gists_per_day", self.gists_per_day, 0, MAX_NUMBER),
             ("seats", self.seats, 1, 100_000),
             ("files_per_gist", self.files_per_gist, 1, 1_000),
-            ("bytes_per_file", self.bytes_per_file, 0, MOST),
-            ("backlog", self.backlog, 0, MOST),
+            ("bytes_per_file", self.bytes_per_file, 0, MAX_NUMBER),
+            ("backlog", self.backlog, 0, MAX_NUMBER),
         ):
             if not least <= value <= most:
                 raise InvalidInput(field, f"must be from {least} to {most}, not {value:g}")

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from gitpip.user_lists.rows import COLUMNS, ImportRow, RowError, row_of
 
-PIECE = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 LONGEST_ITEM = 64 * 1024
 _SPACE = re.compile("[ \\t\\r\\n]*")
 
@@ -47,7 +47,7 @@ def _json_items(start: str, text: TextIO) -> Iterator[object]:
             # What is cut off at the end of a piece is whole with the next one.
             if ended or len(waiting) - at > LONGEST_ITEM:
                 raise
-            piece = text.read(PIECE)
+            piece = text.read(CHUNK_BYTES)
             waiting, at, ended = waiting[at:] + piece, 0, not piece
             continue
         yield item

@@ -13,7 +13,7 @@ from gitpip.user_lists.columns import Choice, Columns
 from gitpip.user_lists.json_list import read_json
 from gitpip.user_lists.rows import COLUMNS, ImportRow, RowError, row_of
 from gitpip.user_lists.spreadsheet import Sheet
-from gitpip.user_lists.text import NAMES, PIECE, Text, content, is_json, open_text
+from gitpip.user_lists.text import CHUNK_BYTES, NAMES, Text, content, is_json, open_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 LOOKED_AT = 20
@@ -127,7 +127,7 @@ def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList
     before the header of a table. `file` must be seekable. Raises InvalidInput.
     """
     file.seek(0)
-    start = file.read(PIECE)
+    start = file.read(CHUNK_BYTES)
     if spreadsheet.is_spreadsheet(start):
         with spreadsheet.open_sheet(file, choice.sheet if choice else None) as sheet:
             yield _open_sheet(sheet, choice)

@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
-PIECE = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -83,7 +83,7 @@ def _is_utf_8(start: bytes, file: BinaryIO) -> bool:
     try:
         while piece:
             decoder.decode(piece)
-            piece = file.read(PIECE)
+            piece = file.read(CHUNK_BYTES)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
@@ -92,7 +92,7 @@ def _is_utf_8(start: bytes, file: BinaryIO) -> bool:
 
 def _first_line(text: io.TextIOWrapper) -> str:
     """The next line, or its beginning where it begins JSON: a long list may be one line."""
-    line = text.readline(PIECE)
+    line = text.readline(CHUNK_BYTES)
     if line.endswith(("\n", "\r")) or is_json(line):
         return line
     return line + text.readline()

@@ -251,7 +251,7 @@ class Pipedrive:
 
     async def search_targets(self, term: str) -> tuple[Hit, ...]:
         """Return the objects with this term in their names, for 20 tokens. Raises LookFailed."""
-        query: Query = {"term": term, "item_types": ",".join(TargetKind), "limit": targets.SHOWN}
+        query: Query = {"term": term, "item_types": ",".join(TargetKind), "limit": targets.MAX_HITS}
         return targets.found(await self._search(targets.SEARCH, query))
 
     async def _search(self, path: str, query: Query) -> answers.Told:

@@ -17,7 +17,7 @@ from gitpip.publish.delivery import Ambiguous, Outcome
 from gitpip.publish.destination import Item, ListPage, LookFailed
 from gitpip.publish.pipedrive.answers import Answer, Json, data, next_cursor
 
-SHOWN = 200
+MAX_LOGGED = 200
 """The most characters of something odd that are logged."""
 
 log = get_logger()
@@ -105,7 +105,7 @@ def readable(
     found = [(entry, read(entry)) for entry in entries]
     odd = [entry for entry, one in found if one is None]
     if odd:
-        first = redacted(repr(odd[0])[: 2 * SHOWN])[:SHOWN]
+        first = redacted(repr(odd[0])[: 2 * MAX_LOGGED])[:MAX_LOGGED]
         log.warning("pipedrive.entry_unreadable", path=path, entries=len(odd), first=first)
     return tuple(one for _, one in found if one is not None)
 

@@ -13,7 +13,7 @@ from gitpip.targets import Target, TargetKind
 from gitpip.vendor_values import whole_number, words
 
 SEARCH = "/v2/itemSearch"
-SHOWN = 20
+MAX_HITS = 20
 """The most hits of a search: a person who sees more types a longer term."""
 LONGEST_TITLE = 200
 _PATHS = {

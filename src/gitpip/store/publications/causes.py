@@ -27,7 +27,7 @@ WHAT_TO_DO = {
         "They are in Pipedrive, but their notes are out of date. Run gitpip notes retry."
     ),
 }
-SHOWN = 100
+MAX_CAUSES = 100
 """The most causes that are shown, those of most publications first."""
 
 
@@ -105,6 +105,6 @@ async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[
         .where(wanted, publications.c.reason.is_not(None))
         .group_by(cause, publications.c.state)
         .order_by(number.desc(), cause)
-        .limit(SHOWN)
+        .limit(MAX_CAUSES)
     )
     return tuple(map(_cause_of, await transaction.execute(grouped)))

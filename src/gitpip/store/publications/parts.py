@@ -21,7 +21,7 @@ from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import holder
 
-MOST = 50
+MAX_FILES = 50
 """The most files of one activity: each takes room in the note and its footer."""
 READ_AT_ONCE = 1_000
 NEVER_BEGUN = and_(
@@ -170,8 +170,12 @@ async def shown_with(
             .order_by(publications.c.id)
         )
         everything = tuple(map(_part, rows))
-        place = next(n for n, each in enumerate(everything) if each.id == row.id) // MOST * MOST
-        return everything[place : place + MOST]
+        place = (
+            next(n for n, each in enumerate(everything) if each.id == row.id)
+            // MAX_FILES
+            * MAX_FILES
+        )
+        return everything[place : place + MAX_FILES]
     first = row.part_of or row.id
     rows = await transaction.execute(select(*_columns).where(publications.c.id == first))
     return (*map(_part, rows), *await of(transaction, PublicationId(first)))

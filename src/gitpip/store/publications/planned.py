@@ -6,7 +6,7 @@ from sqlalchemy import and_, func, select
 
 from gitpip.model import Publication, PublicationState, UserState
 from gitpip.store.database import Transaction
-from gitpip.store.publications.parts import MOST, NEVER_BEGUN
+from gitpip.store.publications.parts import MAX_FILES, NEVER_BEGUN
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import deals, gist_files, publications, users
 from gitpip.store.schema_targets import targets
@@ -52,8 +52,8 @@ async def totals(transaction: Transaction, *, per_gist: bool = False) -> Totals:
             .group_by(gist_files.c.gist_id)
             .subquery()
         )
-        # Each activity but the first of its gist holds MOST files, so this many are saved.
-        saved = sizes.c.files - 1 - (sizes.c.files - 1) // MOST
+        # Each activity but the first of its gist holds MAX_FILES files, so this many are saved.
+        saved = sizes.c.files - 1 - (sizes.c.files - 1) // MAX_FILES
         activities = (activities or 0) - (await transaction.scalar(select(func.sum(saved))) or 0)
     made = select(deals.c.user_key).where(deals.c.state == PublicationState.PUBLISHED.value)
     without_deal = await transaction.scalar(

@@ -49,9 +49,9 @@ from gitpip.store.visibility import of_tracked
 
 RepairId = NewType("RepairId", int)
 
-PIECE = 500
+BATCH_SIZE = 500
 """The number of publications that are changed in one transaction."""
-LATEST = 100
+MAX_LISTED = 100
 """The number of repairs that are listed."""
 CUT_SHORT_AFTER = timedelta(minutes=2)
 """A repair that makes no progress for this long was cut short."""
@@ -332,7 +332,7 @@ async def advance(
             select(repair_items.c.publication_id, repair_items.c.state)
             .where(repair_items.c.repair_id == repair_id)
             .order_by(repair_items.c.publication_id)
-            .limit(PIECE)
+            .limit(BATCH_SIZE)
         )
     ).all()
     ids = [item.publication_id for item in items]
@@ -353,7 +353,7 @@ async def advance(
             repair_items.c.repair_id == repair_id, repair_items.c.publication_id.in_(ids)
         )
     )
-    over = len(ids) < PIECE
+    over = len(ids) < BATCH_SIZE
     await transaction.execute(
         update(repairs)
         .where(repairs.c.id == repair_id)

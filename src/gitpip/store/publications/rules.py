@@ -20,7 +20,7 @@ from gitpip.store.schema_rules import RuleAction as RuleAction  # noqa: PLC0414 
 from gitpip.store.schema_rules import publishing_rules
 
 RuleId = NewType("RuleId", int)
-MOST = 100
+MAX_RULES = 100
 NAME_LIMIT = 100
 
 
@@ -80,8 +80,8 @@ async def add(
     """Add a rule at a position, or as the last one; raises InvalidInput."""
     await lock(transaction)
     number = await transaction.scalar(select(func.count()).select_from(publishing_rules)) or 0
-    if number >= MOST:
-        raise InvalidInput("rules", f"there are {number} rules already; {MOST} are the most")
+    if number >= MAX_RULES:
+        raise InvalidInput("rules", f"there are {number} rules already; {MAX_RULES} are the most")
     rule_id = RuleId(
         await transaction.scalar(
             insert(publishing_rules)

@@ -20,7 +20,7 @@ from gitpip.store.schema_undo import UndoneState, undone
 from gitpip.store.surveys.surveys import Survey
 from gitpip.store.visibility import of_removed, tracked
 
-AT_A_TIME = 500
+BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ async def files(
         .outerjoin(publications, publications.c.file_key == gist_files.c.key)
         .where(*wanted)
         .order_by(gist_files.c.key, publications.c.id)
-        .limit(AT_A_TIME)
+        .limit(BATCH_SIZE)
     )
     return tuple(map(_known, rows))
 
@@ -272,7 +272,7 @@ class Stranger:
 
 
 async def strangers(transaction: Transaction, survey: Survey, after: int) -> tuple[Stranger, ...]:
-    """Return the strangers after an activity's id, at most `AT_A_TIME`."""
+    """Return the strangers after an activity's id, at most `BATCH_SIZE`."""
     same = or_(
         publications.c.marker == survey_activities.c.marker,
         publications.c.activity_id == survey_activities.c.activity_id,
@@ -311,7 +311,7 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
             ~known,
         )
         .order_by(survey_activities.c.activity_id)
-        .limit(AT_A_TIME)
+        .limit(BATCH_SIZE)
     )
     return tuple(
         Stranger(_sighting(row), bool(row.removed), bool(row.acknowledged), bool(row.sent_again))

@@ -12,7 +12,7 @@ from gitpip.store.schema import users
 from gitpip.store.schema_surveys import Verdict, survey_lines
 from gitpip.store.visibility import tracked
 
-AT_A_TIME = 500
+BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ async def some_after(transaction: Transaction, survey_id: int, after: int) -> tu
         _shown(survey_id)
         .where(survey_lines.c.id > after)
         .order_by(survey_lines.c.id)
-        .limit(AT_A_TIME)
+        .limit(BATCH_SIZE)
     )
     return tuple(map(_line, rows))
 
 
 async def in_pages(transaction: Transaction, survey_id: int) -> AsyncIterator[Sequence[Line]]:
-    """Yield all lines of an audit, `AT_A_TIME` at once."""
+    """Yield all lines of an audit, `BATCH_SIZE` at once."""
     after = 0
     while some := await some_after(transaction, survey_id, after):
         yield some

@@ -23,7 +23,7 @@ from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["inbox"], responses=PROBLEMS)
 
-MOST = 500
+MAX_GISTS = 500
 """The most gists that are listed or marked at once."""
 
 
@@ -50,7 +50,7 @@ class NewFilter(FilterFields):
 class NewMark(RequestBody):
     """The gists to mark as read, or as unread; `everything` is what came up to now."""
 
-    gists: list[str] = Field(default_factory=list, max_length=MOST)
+    gists: list[str] = Field(default_factory=list, max_length=MAX_GISTS)
     everything: bool = False
     read: bool = True
 

@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 IN_MEMORY = 1024 * 1024
 """The most bytes of an answer that are kept in memory; a longer one is kept in a file."""
-PIECE = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 
 
 FILES = TypeAdapter(list[FileBody])
@@ -89,7 +89,7 @@ async def files_shown_by(transaction: Transaction, visit: Visit) -> AsyncIterato
 
 async def _pieces(kept: SpooledTemporaryFile[bytes]) -> AsyncIterator[bytes]:
     with kept:
-        while piece := kept.read(PIECE):
+        while piece := kept.read(CHUNK_BYTES):
             yield piece
             # A client that reads as fast as we write would never make us wait.
             await asyncio.sleep(0)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from gitpip.actions.trial import MOST, Per, trials_of
+from gitpip.actions.trial import MAX_TRIALS, Per, trials_of
 from gitpip.bodies.publishing_preview import TrialBody
 from gitpip.model import Role
 from gitpip.web.api.parameters import RequestBody, WholeNumber
@@ -25,7 +25,7 @@ class TrialRequest(RequestBody):
     note_template: str | None = None
     of: Annotated[str | None, Field(max_length=100)] = None
     """A user's login or the id of a gist; null shows sample gists."""
-    limit: Annotated[WholeNumber, Field(ge=1, le=MOST)] = 10
+    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_TRIALS)] = 10
     """The most activities that are shown."""
     activity_per: Per | None = None
     """The files that one activity holds; null stands for the present setting."""

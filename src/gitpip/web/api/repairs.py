@@ -122,9 +122,9 @@ async def begin_repair(
 async def list_repairs(context: Context) -> ListBody[RepairBody]:
     """The last hundred repairs, newest first."""
     async with context.database.read() as transaction:
-        found = await repairs.latest(transaction, limit=repairs.LATEST)
+        found = await repairs.latest(transaction, limit=repairs.MAX_LISTED)
     items = [RepairBody.of(one) for one in found]
-    return ListBody(items=items, total=len(items), offset=0, limit=repairs.LATEST)
+    return ListBody(items=items, total=len(items), offset=0, limit=repairs.MAX_LISTED)
 
 
 @router.get("/{repair_id}")

@@ -23,7 +23,7 @@ from gitpip.web.context import Context, CurrentActing
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
 )
-_Position = Annotated[WholeNumber, Field(ge=1, le=rules.MOST)]
+_Position = Annotated[WholeNumber, Field(ge=1, le=rules.MAX_RULES)]
 
 
 class RuleContent(RequestBody):
@@ -71,7 +71,9 @@ async def list_rules(context: Context) -> list[RuleBody]:
 async def try_rules(
     context: Context,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=rule_trial.MOST, description="How many at most.")] = 100,
+    limit: Annotated[
+        int, Query(ge=1, le=rule_trial.MAX_TRIED, description="How many at most.")
+    ] = 100,
 ) -> list[TakenBody]:
     """Return which rule fits each of the newest stored files, and the result. Nothing is changed.
 

@@ -11,13 +11,13 @@ from contextlib import ExitStack, asynccontextmanager
 
 from starlette.types import Message, Send
 
-AT_A_TIME = 4
+MAX_CONCURRENT = 4
 """Browsers send at most six requests to a host at a time, most of them for files, which need no
 turn."""
 
 
 class Turns:
-    """Whose turn it is: AT_A_TIME requests of each caller, in the order of asking."""
+    """Whose turn it is: MAX_CONCURRENT requests of each caller, in the order of asking."""
 
     def __init__(self) -> None:
         self._places: dict[str, Semaphore] = {}
@@ -29,7 +29,7 @@ class Turns:
 
         The turn ends when the answer begins: how long somebody takes to receive it is no work.
         """
-        places = self._places.setdefault(caller, Semaphore(AT_A_TIME))
+        places = self._places.setdefault(caller, Semaphore(MAX_CONCURRENT))
         self._asking[caller] += 1
         turn = ExitStack()
 

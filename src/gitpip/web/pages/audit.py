@@ -11,7 +11,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
 
-ROWS = 50
+PAGE_SIZE = 50
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -23,5 +23,7 @@ async def list_audit(
 ) -> HTMLResponse:
     """Show who did what, latest first."""
     async with context.database.read() as transaction:
-        listed = await audit.page(transaction, offset=offset, limit=ROWS)
-    return HTMLResponse(render("audit.html", page="audit", listed=listed, offset=offset, rows=ROWS))
+        listed = await audit.page(transaction, offset=offset, limit=PAGE_SIZE)
+    return HTMLResponse(
+        render("audit.html", page="audit", listed=listed, offset=offset, rows=PAGE_SIZE)
+    )

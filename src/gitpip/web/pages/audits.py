@@ -17,7 +17,7 @@ from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
 from gitpip.web.render.jinja import render
 
-ROWS = 100
+PAGE_SIZE = 100
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Number = Annotated[int, Path(ge=1, le=2**53)]
@@ -56,7 +56,9 @@ async def one_audit(
     async with context.database.read() as transaction:
         audit = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         counts = await lines.summary(transaction, audit_id)
-        shown = await lines.page(transaction, audit_id, verdict=verdict, offset=offset, limit=ROWS)
+        shown = await lines.page(
+            transaction, audit_id, verdict=verdict, offset=offset, limit=PAGE_SIZE
+        )
     page = render(
         "one_audit.html",
         page="audits",
@@ -66,7 +68,7 @@ async def one_audit(
         verdict=verdict,
         verdicts=list(Verdict),
         offset=offset,
-        rows=ROWS,
+        rows=PAGE_SIZE,
     )
     return HTMLResponse(page)
 
@@ -79,7 +81,7 @@ async def show_others(context: Context, offset: Offset = 0) -> HTMLResponse:
         search = await surveys.latest(transaction, SurveyKind.OTHERS)
         number = search.id if search else 0
         counts = await others.counts(transaction, number)
-        shown = await others.page(transaction, number, offset=offset, limit=ROWS)
+        shown = await others.page(transaction, number, offset=offset, limit=PAGE_SIZE)
     page = render(
         "adoption.html",
         page="audits",
@@ -88,7 +90,7 @@ async def show_others(context: Context, offset: Offset = 0) -> HTMLResponse:
         shown=shown,
         order=ORDER,
         offset=offset,
-        rows=ROWS,
+        rows=PAGE_SIZE,
     )
     return HTMLResponse(page)
 

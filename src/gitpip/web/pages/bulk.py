@@ -16,7 +16,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, number_of_people, read_field
 from gitpip.web.pages.removal import asked_before_removing
-from gitpip.web.pages.selection import MOST, Selection, order_of
+from gitpip.web.pages.selection import MAX_SELECTED, Selection, order_of
 from gitpip.web.pages.users import Asked, Listing, show_users
 
 PLACE = "#selection"
@@ -81,10 +81,11 @@ async def act_on_selected_users(
 async def _matching(context: AppContext, asked: Listing, shown: int | None) -> Sequence[str]:
     """All who fit; raises InvalidInput where they are no longer as many as the page said."""
     async with context.database.read() as transaction:
-        logins = await listing.logins(transaction, asked.wanted, limit=MOST + 1)
-    if len(logins) > MOST:
+        logins = await listing.logins(transaction, asked.wanted, limit=MAX_SELECTED + 1)
+    if len(logins) > MAX_SELECTED:
         raise InvalidInput(
-            "login", f"more than {MOST} people match; filter the list to at most {MOST}"
+            "login",
+            f"more than {MAX_SELECTED} people match; filter the list to at most {MAX_SELECTED}",
         )
     if len(logins) != shown:
         raise InvalidInput(

@@ -16,7 +16,7 @@ from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
-SHOWN = 50
+MAX_FILES = 50
 """The most files of a check that are listed; CRM sync lists all of them."""
 Number = Annotated[int, Path(ge=1, le=2**53)]
 
@@ -29,7 +29,7 @@ async def one_check(check_id: Number, context: Context) -> HTMLResponse:
         check = await checks.get(transaction, CheckId(check_id))
         tracked = sum((await users.count(transaction)).values())
         wanted = Selection(check_id=check.id)
-        found = await publications.listed(transaction, wanted, offset=0, limit=SHOWN)
+        found = await publications.listed(transaction, wanted, offset=0, limit=MAX_FILES)
     left = _left(check, tracked)
     page = render("check.html", page="status", check=check, tracked=tracked, left=left, found=found)
     return HTMLResponse(page)

@@ -45,7 +45,7 @@ from gitpip.web.render.numbers import numbers
 NEW_BROWSERS = parse("20/hour")
 """The most browsers without a key that one address may add, with each process. Only as many as
 `old_visits.BROWSERS_KEPT` are kept: one address needs a day to replace the others'."""
-ROWS = 25
+PAGE_SIZE = 25
 ARRIVALS = 99
 """The most new gists that are counted for the line that announces them."""
 MOST_USERS = 1_000
@@ -82,7 +82,7 @@ async def inbox(
     newest = await commit_order.settled(context.database)
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, now)
-        found = await pages.page(transaction, viewer, wanted, before=start, limit=ROWS)
+        found = await pages.page(transaction, viewer, wanted, before=start, limit=PAGE_SIZE)
         searched = dict(zip(found.ids, found.files, strict=False)) if asked.q else None
         listed = await entries.entries(
             transaction,
@@ -156,7 +156,7 @@ async def arrivals(
     context: Context,
     asked: AskedFilter,
     after: Key = 0,
-    shown: Annotated[Sequence[Key], Query(max_length=ROWS)] = (),
+    shown: Annotated[Sequence[Key], Query(max_length=PAGE_SIZE)] = (),
 ) -> HTMLResponse:
     """Return how many gists came after the newest one that a page shows, for that page.
 

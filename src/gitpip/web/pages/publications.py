@@ -31,7 +31,7 @@ from gitpip.store.publications import (
     repairs,
     sent_again,
 )
-from gitpip.store.publications.causes import SHOWN, Cause
+from gitpip.store.publications.causes import MAX_CAUSES, Cause
 from gitpip.store.publications.held import Held
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
@@ -46,7 +46,7 @@ from gitpip.web.pages.status import PLACES
 from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.jinja import STATES, render
 
-ROWS = 50
+PAGE_SIZE = 50
 HELD_USERS = 10
 """The most users that are asked about at once, those that wait longest."""
 
@@ -143,7 +143,7 @@ async def list_publications(
         render,
         "publications.html",
         page="publications",
-        most=bounded.MOST,
+        most=bounded.MAX_COUNT,
         asked=asked,
         told=told,
         latest=latest,
@@ -156,7 +156,7 @@ async def list_publications(
         usual=USUAL,
         state=asked.state,
         offset=offset,
-        rows=ROWS,
+        rows=PAGE_SIZE,
         **values,
     )
     return HTMLResponse(shown)
@@ -170,7 +170,7 @@ async def _read(
     first = not offset and not asked.address("")
     async with context.database.read() as transaction:
         wanted = asked.selection
-        listed = await publications.listed(transaction, wanted, offset=offset, limit=ROWS + 1)
+        listed = await publications.listed(transaction, wanted, offset=offset, limit=PAGE_SIZE + 1)
         counts = await bounded.count(transaction)
         total, total_most = await _found(transaction, asked, counts)
         needing = await _attention(transaction, counts) if first else NOTHING
@@ -181,8 +181,8 @@ async def _read(
         stops = await stops_of(transaction, context)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
     return {
-        "listed": listed[:ROWS],
-        "more": len(listed) > ROWS,
+        "listed": listed[:PAGE_SIZE],
+        "more": len(listed) > PAGE_SIZE,
         "total": total,
         "total_most": total_most,
         "tried": tried,
@@ -355,7 +355,7 @@ async def _found(
     if asked.address("", state=""):
         found = await bounded.count_found(transaction, asked.selection)
         return found, bounded.MOST_FOUND
-    return counts.get(asked.state, 0) if asked.state else sum(counts.values()), bounded.MOST
+    return counts.get(asked.state, 0) if asked.state else sum(counts.values()), bounded.MAX_COUNT
 
 
 async def _attention(
@@ -365,7 +365,9 @@ async def _attention(
     too_many = failed > MOST_GROUPED
     found = () if too_many else await causes.needing_attention(transaction)
     newest = Selection(ids=tuple(one.newest for one in found))
-    rows = await publications.listed(transaction, newest, offset=0, limit=SHOWN) if found else ()
+    rows = (
+        await publications.listed(transaction, newest, offset=0, limit=MAX_CAUSES) if found else ()
+    )
     all_held = await held.summary(transaction)
     return _Attention(
         causes=found,

@@ -18,7 +18,7 @@ from gitpip.web.render.jinja import render
 
 PATH = f"{SETTINGS}/preview"
 FILES = 5
-SHOWN = 5_000
+MAX_NOTE_LENGTH = 5_000
 """The most characters of a note that are shown."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -74,7 +74,7 @@ async def _page(
         per=per or (PER_GIST if present.per_gist else PER_FILE),
         fault=fault,
         limit=TEMPLATE_LIMIT,
-        shown=SHOWN,
+        shown=MAX_NOTE_LENGTH,
         found=found,
     )
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK

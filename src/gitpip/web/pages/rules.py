@@ -25,7 +25,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
 from gitpip.web.render.jinja import render
 
-SHOWN = 50
+MAX_SHOWN = 50
 """The most files that are shown with their rules; all that were tried are counted."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -182,7 +182,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         late=tried.late,
         remark=remark,
         others=tried.others,
-        taken=tried.taken[:SHOWN],
+        taken=tried.taken[:MAX_SHOWN],
         form=form,
         actions=list(RuleAction),
         opt_outs=out,

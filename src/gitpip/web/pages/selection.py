@@ -11,9 +11,9 @@ from gitpip.errors import InvalidInput
 from gitpip.validation import any_of, possible_login
 from gitpip.web.pages.forms import tags_of
 
-ROWS = 50
+PAGE_SIZE = 50
 """The number of users on a page of the table."""
-MOST = 500
+MAX_SELECTED = 500
 """The most users that one act can change, in one transaction."""
 
 
@@ -36,8 +36,8 @@ def order_of(selection: Selection, act: str) -> Order:
     if not selection.logins:
         raise InvalidInput("login", "select at least one person")
     logins = {login.lower(): possible_login(login) for login in selection.logins}
-    if len(logins) > MOST:
-        raise InvalidInput("login", f"{len(logins)} are selected; at most {MOST} at once")
+    if len(logins) > MAX_SELECTED:
+        raise InvalidInput("login", f"{len(logins)} are selected; at most {MAX_SELECTED} at once")
     chosen = acts[act]
     tags: tuple[str, ...] = ()
     if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):
@@ -50,10 +50,10 @@ class Done:
     """The result of an act on selected users, from the address of the page that shows it."""
 
     done: Annotated[UserAct | Tagging | Literal["", "add"], Query()] = ""
-    number: Annotated[int, Query(ge=0, le=MOST)] = 0
-    paused: Annotated[int, Query(ge=0, le=MOST)] = 0
+    number: Annotated[int, Query(ge=0, le=MAX_SELECTED)] = 0
+    paused: Annotated[int, Query(ge=0, le=MAX_SELECTED)] = 0
     """The number of them that are not checked yet, as they are paused."""
-    known: Annotated[int, Query(ge=0, le=MOST)] = 0
+    known: Annotated[int, Query(ge=0, le=MAX_SELECTED)] = 0
     """The number of users to be added that were tracked already."""
     tags: Annotated[str, Query(max_length=1_200)] = ""
 

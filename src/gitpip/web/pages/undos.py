@@ -21,9 +21,9 @@ from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.status import PLACES
 from gitpip.web.render.jinja import render
 
-SHOWN = 200
+MAX_SHOWN = 200
 """The most publications that are not simply done and that the page shows."""
-LATEST = 20
+MAX_LISTED = 20
 """The number of undos that the page without a choice lists."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -72,7 +72,7 @@ async def confirm_undo(
     """Show what an undo would do, and its button; without a choice, what can be chosen."""
     if check is None and import_ is None and not user and not number:
         async with context.database.read() as transaction:
-            latest = await undos.page(transaction, offset=0, limit=LATEST)
+            latest = await undos.page(transaction, offset=0, limit=MAX_LISTED)
         return HTMLResponse(render("undo_choice.html", page="publications", latest=latest.items))
     async with context.database.read() as transaction:
         asked = Asked(check, import_, user, number, which, with_deals)
@@ -116,9 +116,11 @@ async def one_undo(undo_id: UndoPath, context: Context) -> HTMLResponse:
         left = [
             each
             for state in (UndoneState.FAILED, UndoneState.KEPT)
-            for each in await undos.files(transaction, one.id, offset=0, limit=SHOWN, state=state)
+            for each in await undos.files(
+                transaction, one.id, offset=0, limit=MAX_SHOWN, state=state
+            )
         ]
-        deals = await undone_deals.of_undo(transaction, one.id, offset=0, limit=SHOWN)
+        deals = await undone_deals.of_undo(transaction, one.id, offset=0, limit=MAX_SHOWN)
         stops = None if one.ended_at else await stops_of(transaction, context)
     page = render(
         "undo.html",

@@ -39,7 +39,7 @@ from gitpip.web.render.charts import WEEKS, per_week
 from gitpip.web.render.highlight import PREVIEW, shown
 from gitpip.web.render.jinja import render
 
-ROWS = 50
+PAGE_SIZE = 50
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Login = Annotated[str, Path(), AfterValidator(possible_login)]
@@ -97,7 +97,7 @@ async def _person(
         unread = await unreadable.of_user(transaction, user.key)
         wanted = listing.FileWanted(user_keys=[user.key])
         key = None if before is None else FileKey(before)
-        files = await listing.list_files(transaction, wanted, before=key, limit=ROWS)
+        files = await listing.list_files(transaction, wanted, before=key, limit=PAGE_SIZE)
         fresh = await read_state.unread_gists(transaction, viewer_of(request), files)
         number = await listing.count_gists(transaction, [user.key])
         times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
@@ -125,8 +125,8 @@ async def _person(
         held_up=_held_up(user, stops) if progress.waiting else None,
         before=before,
         weeks=per_week(times, now),
-        files=files[:ROWS],
-        older=files[ROWS - 1].key if len(files) > ROWS else None,
+        files=files[:PAGE_SIZE],
+        older=files[PAGE_SIZE - 1].key if len(files) > PAGE_SIZE else None,
         preview=lambda file: shown(file, PREVIEW),
         links=await context.links(),
         fault=refused.fault if refused else "",

@@ -17,7 +17,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import NewPeople
-from gitpip.web.pages.selection import MOST, NOTHING_DONE, ROWS, Done, Selection
+from gitpip.web.pages.selection import MAX_SELECTED, NOTHING_DONE, PAGE_SIZE, Done, Selection
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.render.jinja import render
 
@@ -88,7 +88,7 @@ async def show_users(
             asked.wanted,
             asked.sort,
             offset=asked.offset,
-            limit=ROWS,
+            limit=PAGE_SIZE,
         )
         tags = await listing.tags(transaction)
         stranger = None if listed.total else await not_tracked(transaction, asked.q)
@@ -102,8 +102,8 @@ async def show_users(
         tags=tags,
         sorts=list(listing.UserSort),
         states=list(UserState),
-        rows=ROWS,
-        most=MOST,
+        rows=PAGE_SIZE,
+        most=MAX_SELECTED,
         stranger=stranger,
         fault=fault,
         new=new or NewPeople.by_default(context.settings.backfill),
