@@ -167,7 +167,7 @@ async def test_the_backfill_rule_is_about_what_existed_before(
     for name, days in (("old", 9), ("middle", 5), ("recent", 1)):
         world.add_gist("ada", {name: name}, created_at=clock() - A_DAY * days)
     await track(database, clock, "ada", backfill)
-    world.add_gist("ada", {"later": "made before the first look"})
+    world.add_gist("ada", {"later": "made before the first check"})
 
     await run(watcher)
 
@@ -285,7 +285,7 @@ async def test_the_user_who_has_the_account_is_known_by_the_row_and_not_by_the_l
     other = await track(database, clock, "grace")
     now = Account(login="ada-lovelace", github_id=GitHubId(ada))
     async with database.begin() as transaction:
-        # A look at the first one alone tells how it is called now.
+        # A check of the first one alone tells how it is called now.
         known = await users.find(transaction, "ada")
         await schedule.record_accounts(transaction, [(known, now)], clock())
         await users.remove(transaction, other.key, clock())

@@ -57,19 +57,19 @@ async def test_one_users_failure_never_stops_the_others(
     assert (await user_named(database, "drop")).failure is None
 
 
-async def test_a_user_whom_github_shows_no_more_is_looked_at_rarely_and_comes_back(
+async def test_a_user_whom_github_no_longer_shows_is_checked_rarely_and_comes_back(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     user_id = world.add_user("ada")
     await track(database, clock, "ada")
     await run(watcher)
     world.hide_user(user_id, 3)
-    for looks in (1, 2, 3):
+    for failures in (1, 2, 3):
         clock.advance(INTERVAL)
         await run(watcher)
         ada = await user_named(database, "ada")
-        assert ada.failures == looks
-        assert ada.state is (UserState.UNAVAILABLE if looks == 3 else UserState.ACTIVE)
+        assert ada.failures == failures
+        assert ada.state is (UserState.UNAVAILABLE if failures == 3 else UserState.ACTIVE)
     clock.advance(INTERVAL)
     assert not await watcher.due()
     world.add_gist("ada", {"back.txt": "back"})

@@ -1,4 +1,4 @@
-"""However many gists of a user always fail, the newer ones are found in the same look."""
+"""However many gists of a user always fail, the newer ones are found in the same check."""
 
 import asyncio
 from datetime import timedelta
@@ -98,14 +98,14 @@ async def test_each_of_many_that_fail_has_its_turn_and_one_that_is_mended_is_fou
     clock.advance(INTERVAL)
     await run(watcher)
     before = len(world.requests)
-    looks = 0
+    checks = 0
     while set(reads(world, before)) != set(failing):
         user = await user_named(database, "ada")
-        assert user.next_check_at > clock(), "it would be looked at without end"
+        assert user.next_check_at > clock(), "it would be checked without end"
         clock.now = user.next_check_at
         await run(watcher)
-        looks += 1
-    assert looks <= len(failing) / TRIED_AGAIN + 1
+        checks += 1
+    assert checks <= len(failing) / TRIED_AGAIN + 1
     world.trouble_gist(failing[0], GistTroubles())
     while "bad 0.txt" not in await names_of(database, "ada"):
         clock.now = (await user_named(database, "ada")).next_check_at

@@ -47,7 +47,7 @@ PAGES = (2, 3, 100)
 DATELESS = ("/graphql$", "/gists$", "/gists/", "nothing")
 CLOCKS = (-86_400, -600, 0, 600, 86_400)
 RESTARTS = 0.1
-"""How likely the process is another one at the next look."""
+"""How likely the process is another one at the next check."""
 ANSWERS = (1, 2, 6, 9)
 """Of a user who vanishes: after some, a user is unavailable."""
 FEW_FILES, MOST_FILES = 3, 300
@@ -72,7 +72,7 @@ class Heartbeat:
     """In the database, by the logins at the beginning."""
     number: int = 0
     looked_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    """When there was a look last, by GitHub's clock."""
+    """When there was a check last, by GitHub's clock."""
 
     def __post_init__(self) -> None:
         self.world = StandIn(
@@ -192,7 +192,7 @@ class Heartbeat:
         async with sweeping(server, self.ours) if self.by_graphql else alone as github:
             yield Watcher(self.database, github, rules=Rules(interval=INTERVAL), now=self.ours)
 
-    async def look(self, watcher: Watcher, *, asked: bool) -> None:
+    async def check(self, watcher: Watcher, *, asked: bool) -> None:
         if asked:
             async with self.database.begin() as transaction:
                 await checks.request(transaction, self.ours())
@@ -214,7 +214,7 @@ class Heartbeat:
         await self.names_who_is_in_doubt(told, known)
 
     async def names_who_is_in_doubt(self, told: Condition, known: Mapping[str, User]) -> None:
-        """A file that a look did not find is told, unless it is as young as GitHub's lists lag."""
+        """A file that a check did not find is told, unless it is as young as GitHub's lists lag."""
         before = self.looked_at - LONGEST_LAG
         doubtful = [
             user for login, user in known.items() if await self.missing(login, before=before)
@@ -267,7 +267,7 @@ async def test_nothing_older_than_the_time_that_is_told_is_missing(
             life.keys[login] = (await track(database, life.ours, login)).key
         async with AsyncExitStack() as processes:
             watcher = await processes.enter_async_context(life.watcher(server))
-            await life.look(watcher, asked=False)
+            await life.check(watcher, asked=False)
             for _ in range(STEPS):
                 life.happen(chance)
                 seconds = chance.choice(SECONDS)
@@ -275,12 +275,12 @@ async def test_nothing_older_than_the_time_that_is_told_is_missing(
                 if chance.random() < RESTARTS:
                     await processes.aclose()
                     watcher = await processes.enter_async_context(life.watcher(server))
-                await life.look(watcher, asked=seconds < ASKED_BELOW)
+                await life.check(watcher, asked=seconds < ASKED_BELOW)
                 await life.agree()
             life.heal()
             for _ in range(3):
                 life.pass_time(90_000)
-                await life.look(watcher, asked=False)
+                await life.check(watcher, asked=False)
             await life.agree()
             for login in LOGINS:
                 assert await life.missing(login, before=life.clock()) == []

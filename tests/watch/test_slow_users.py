@@ -116,7 +116,7 @@ async def test_many_users_that_hang_when_they_are_met_first_hold_up_nobody(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Far longer than a look that is answered takes, also on a busy machine.
+    # Far longer than a check that is answered takes, also on a busy machine.
     monkeypatch.setattr("gitpip.watch.lanes.SLOW_CHECK", timedelta(seconds=2))
     logins = add_users(world, USERS)
     await track_identified(database, world, clock, logins)
@@ -145,7 +145,7 @@ async def test_a_check_ends_though_users_are_hinted_at_after_github_asked_to_wai
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The wait is over, and a slow look is not: it must not take those put back again and again."""
+    """The wait is over, and a slow check is not: it must not take them again and again."""
     monkeypatch.setattr("gitpip.watch.lanes.SLOW_CHECK", timedelta(seconds=0.2))
     monkeypatch.setattr("gitpip.watch.check_run.CLAIMED_AGAIN_AFTER", timedelta(seconds=0.01))
     logins = add_users(world, 8)
@@ -168,18 +168,18 @@ async def test_a_check_ends_though_users_are_hinted_at_after_github_asked_to_wai
     await _wait_for_files(database, len(logins))
 
 
-async def test_a_user_can_be_claimed_anew_while_a_look_at_it_ends() -> None:
+async def test_a_user_can_be_claimed_anew_while_a_check_of_it_ends() -> None:
     """A hint that comes then makes the user due at once; it must not end the whole check."""
     user, under_way, both = decided_user(), 0, asyncio.Event()
 
-    async def look(_: User, __: Snapshot | None) -> None:
+    async def check(_: User, __: Snapshot | None) -> None:
         nonlocal under_way
         under_way += 1
         if under_way == 2:
             both.set()
         await both.wait()
 
-    lanes = Lanes(look, SlowUsers())
+    lanes = Lanes(check, SlowUsers())
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(lanes.run())
         for _ in range(2):

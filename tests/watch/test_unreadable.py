@@ -346,7 +346,7 @@ async def test_the_backfill_rule_also_holds_for_a_page_that_is_read_late(
     assert len(await stored(database, "ada")) == 100
     world.lists.failing_pages = set()
     world.add_gist("ada", {"new.txt": "text"})
-    # The limit ends the look in between: what is read in the next one is old as well.
+    # The limit ends the check in between: what is read in the next one is old as well.
     world.limits.with_token = 45
     clock.advance(timedelta(hours=2))
     await run(watcher)
