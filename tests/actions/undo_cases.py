@@ -10,7 +10,7 @@ UNDOS = [
         "a publication is undone",
         undo.undo,
         post("/undos", number=str(PUBLISHED)),
-        api("POST", "/undos", publications=[PUBLISHED]),
+        api("POST", "/undos", publications=[PUBLISHED]),  # the former name
         ("undo", "--publication", str(PUBLISHED)),
         audit=(("undo.begun", f"2: publication {PUBLISHED}, 1 publications"),),
         wakes=("publish",),
@@ -30,11 +30,19 @@ UNDOS = [
         "a publication is undone with the deal of its user",
         undo.undo,
         post("/undos", number=str(PUBLISHED), with_deals="true"),
-        api("POST", "/undos", publications=[PUBLISHED], with_deals=True),
+        api("POST", "/undos", ids=[PUBLISHED], with_deals=True),
         ("undo", "--publication", str(PUBLISHED), "--with-deals"),
         audit=(("undo.begun", f"2: publication {PUBLISHED}, 1 publications, with empty deals"),),
         wakes=("publish",),
         tables=("undone", "undos"),  # no deal was made for the user
+    ),
+    Case(
+        "a user who is not tracked is undone",
+        undo.undo,
+        post("/undos", user="nobody"),
+        api("POST", "/undos", login="nobody"),
+        ("undo", "--user", "nobody"),
+        refused=Refused(404, "user-not-tracked", "nobody is not tracked"),
     ),
     Case(
         "nothing is named to be undone",
@@ -50,12 +58,12 @@ UNDOS = [
         "what is being undone is undone once more",
         undo.undo,
         post("/undos", number=str(UNDOING)),
-        api("POST", "/undos", publications=[UNDOING]),
+        api("POST", "/undos", ids=[UNDOING]),
         ("undo", "--publication", str(UNDOING)),
         refused=Refused(
             409,
             "nothing-to-undo",
-            f"nothing of publication {UNDOING} is left to be undone: 1 are being undone already",
+            f"nothing of publication {UNDOING} is left to be undone: 1 being undone already",
         ),
     ),
     Case(

@@ -11,7 +11,7 @@ from gitpip_standins import Fault
 from tests.web.conftest import Served
 
 DOUBLED, INTERRUPTED = "activities-doubled", "import-interrupted"
-UNDO: dict[str, object] = {"user": "ada"}
+UNDO: dict[str, object] = {"login": "ada"}
 BUTTON = f'id="acknowledge-{DOUBLED}"'
 
 

@@ -10,10 +10,10 @@ from gitpip.modes import FoundCredentials, HeldBecause
 from gitpip.store.publications import approvals, held, note_updates, publications
 from gitpip.store.publications.approvals import Chosen, Moved
 from gitpip.store.publications.held import Answered
+from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 
-MOST_NAMED = 1_000
 TOLD = 20
 """The most ids named in an audit entry."""
 
@@ -159,8 +159,8 @@ async def hold(acting: Acting, which: Which) -> Moved:
 async def _chosen(act: Act, which: Which) -> Chosen:
     if bool(which.ids) + bool(which.login) + which.everything != 1:
         raise InvalidInput("ids", "name publications, or a user, or all of them")
-    if len(which.ids) > MOST_NAMED:
-        raise InvalidInput("ids", f"{len(which.ids):,} are named; at most {MOST_NAMED:,} at once")
+    if len(which.ids) > MAX_NAMED:
+        raise InvalidInput("ids", f"{len(which.ids):,} are named; at most {MAX_NAMED:,} at once")
     if which.login:
         user = await users.find(act.transaction, possible_login(which.login))
         return Chosen(user_key=user.key)

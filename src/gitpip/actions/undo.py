@@ -8,6 +8,7 @@ from gitpip.errors import InvalidInput
 from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undo_choice, undos
+from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.publications.undo_choice import Chosen
 from gitpip.store.publications.undos import Plan, Undo, UndoId
 from gitpip.store.schema_undo import Which
@@ -15,8 +16,6 @@ from gitpip.store.status import checks
 from gitpip.store.users import imports, users
 from gitpip.store.users.imports import ImportId
 from gitpip.validation import possible_login
-
-MOST_NAMED = 1_000
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ async def _named(transaction: Transaction, what: What) -> Chosen:
     if what.login:
         user = await users.find(transaction, possible_login(what.login))
         return undo_choice.of_user(user.login, user.key)
-    if len(what.publications) > MOST_NAMED:
+    if len(what.publications) > MAX_NAMED:
         number = len(what.publications)
-        raise InvalidInput("publications", f"{number:,} are named; at most {MOST_NAMED:,} at once")
+        raise InvalidInput("ids", f"{number:,} are named; at most {MAX_NAMED:,} at once")
     return undo_choice.of_ids(what.publications)

@@ -342,7 +342,7 @@ def _nothing(planned: Plan) -> str:
     if planned.under_way:
         return (
             f"nothing of {planned.subject} is left to be undone: "
-            f"{planned.under_way:,} are being undone already"
+            f"{planned.under_way:,} being undone already"
         )
     if planned.kept:
         return (
@@ -357,7 +357,7 @@ def _nothing(planned: Plan) -> str:
     if planned.done:
         return (
             f"nothing of {planned.subject} is left to be undone: "
-            f"{planned.done:,} were undone before"
+            f"{planned.done:,} undone before"
         )
     return f"nothing of {planned.subject} is in Pipedrive or waits to be sent"
 

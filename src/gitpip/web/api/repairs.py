@@ -14,7 +14,7 @@ from gitpip.bodies.repairs import CountedBody, RepairBody
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import repairs
 from gitpip.store.publications.repairs import RepairId
-from gitpip.store.publications.selection import MOST_NAMED, Selection
+from gitpip.store.publications.selection import MAX_NAMED, Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.parameters import Id, Number, RequestBody, WholeNumber
 from gitpip.web.api.problems import PROBLEMS
@@ -58,7 +58,7 @@ class RepairOrder(RequestBody):
     """The act, and the publications to apply it to: name them, give a filter, or say `all`."""
 
     act: RepairAct
-    ids: list[Id] = Field([], max_length=MOST_NAMED)
+    ids: list[Id] = Field([], max_length=MAX_NAMED)
     states: list[PublicationState] = Field([], max_length=len(PublicationState))
     """Without: those that the act is for. What was skipped is retried only where this says so."""
     cause: Word = ""

@@ -4,13 +4,14 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from gitpip.actions import undo as actions
 from gitpip.bodies.noun import ListBody
 from gitpip.bodies.undos import UndoBody, UndoneBody, UndoneDealBody, UndoPlanBody
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
+from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.publications.undos import UndoId
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
@@ -31,8 +32,12 @@ class UndoContent(RequestBody):
 
     check: Id | None = None
     import_: Annotated[Id | None, Field(alias="import")] = None
-    publications: list[Id] = Field([], max_length=actions.MOST_NAMED)
-    user: str = ""
+    ids: list[Id] = Field(
+        [], max_length=MAX_NAMED, validation_alias=AliasChoices("ids", "publications")
+    )
+    """The IDs of publications. The former name `publications` is accepted, too."""
+    login: str = Field("", validation_alias=AliasChoices("login", "user"))
+    """A user. The former name `user` is accepted, too."""
     which: Which = Which.ALL
     """The activities to undo of a file that a person had sent again."""
     with_deals: bool = False
@@ -44,8 +49,8 @@ class UndoContent(RequestBody):
         return actions.What(
             None if self.check is None else CheckId(self.check),
             None if self.import_ is None else ImportId(self.import_),
-            self.user,
-            [PublicationId(each) for each in self.publications],
+            self.login,
+            [PublicationId(each) for each in self.ids],
             self.which,
             self.with_deals,
         )

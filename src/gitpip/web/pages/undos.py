@@ -11,6 +11,7 @@ from pydantic import Field
 from gitpip.actions import undo as actions
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
+from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.publications.undos import UndoId
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.status import pauses
@@ -29,8 +30,8 @@ MAX_LISTED = 20
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Id = Annotated[int, Field(ge=1, le=2**53)]
 UndoPath = Annotated[int, Path(ge=1, le=2**53)]
-Ids = Annotated[list[Id] | None, Query(max_length=actions.MOST_NAMED)]
-GivenIds = Annotated[list[Id] | None, Form(max_length=actions.MOST_NAMED)]
+Ids = Annotated[list[Id] | None, Query(max_length=MAX_NAMED)]
+GivenIds = Annotated[list[Id] | None, Form(max_length=MAX_NAMED)]
 
 
 @dataclass(frozen=True)
