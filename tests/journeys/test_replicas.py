@@ -18,14 +18,14 @@ from tests.journeys.cluster import CONNECTIONS, Cluster, ConnectionCount, cluste
 from tests.support.running import Installation
 
 REPLICAS = 3
-USERS, GISTS, FILES = 100, 6, 1
+USERS, GISTS, FILES = 100, 10, 1
 WANTED = USERS * GISTS * FILES
 STRIKES = ["kill"] * 3 + ["freeze"] * 3 + ["restart of PostgreSQL"]
 SEED = 20261124
 MINUTE = 60
 OTHERS = (REPLICAS - 1) * CONNECTIONS
 """How many connections two replicas may have open."""
-POINTS_A_MINUTE = 500
+POINTS_A_MINUTE = 900
 
 
 @pytest.fixture
