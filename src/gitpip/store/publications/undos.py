@@ -355,10 +355,7 @@ def _nothing(planned: Plan) -> str:
             f"{planned.kept_of_others:,} of its activities, and an undo keeps them"
         )
     if planned.done:
-        return (
-            f"nothing of {planned.subject} is left to be undone: "
-            f"{planned.done:,} undone before"
-        )
+        return f"nothing of {planned.subject} is left to be undone: {planned.done:,} undone before"
     return f"nothing of {planned.subject} is in Pipedrive or waits to be sent"
 
 

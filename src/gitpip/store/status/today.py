@@ -13,11 +13,12 @@ from gitpip.store.publications.publication_rows import appeared_at
 from gitpip.store.schema import gist_files, gists, publications
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
-from gitpip.store.visibility import of_removed, tracked
+from gitpip.store.visibility import of_removed, of_tracked
 
 WEEK = timedelta(days=7)
-MEASURED = 1_000
-"""The newest publications that are measured. A percentile of more is hardly another."""
+MEASURED = 5_000
+"""The newest publications of which the new gists are measured, so that it takes the same time
+however many there are."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,22 @@ async def read(transaction: Transaction, now: datetime) -> Today:
 
 
 async def _published_p95(transaction: Transaction, since: datetime) -> float | None:
+    newest = (
+        select(publications.c.id)
+        .where(publications.c.published_at >= since)
+        .order_by(publications.c.published_at.desc())
+        .limit(MEASURED)
+    )
     rows = await transaction.execute(
         select(appeared_at().label("appeared_at"), publications.c.published_at)
         .select_from(publications)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .join(gists, gists.c.id == gist_files.c.gist_id)
-        .where(publications.c.published_at >= since, appeared_at().is_not(None), tracked)
-        .order_by(publications.c.published_at.desc())
-        .limit(MEASURED)
+        .where(
+            publications.c.id.in_(newest),
+            appeared_at().is_not(None),
+            of_tracked(publications.c.user_key),
+        )
     )
     took = [max(0.0, (row.published_at - row.appeared_at).total_seconds()) for row in rows]
     return quantiles(took, n=20, method="inclusive")[-1] if len(took) > 1 else None
