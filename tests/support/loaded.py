@@ -6,11 +6,13 @@ Besides modules that is what every gitpip makes anew as it starts, and what diff
 import asyncio
 import gc
 import importlib
+import warnings
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx2
+from sqlalchemy.exc import SAWarning
 from typer import main as typer_main
 
 from gitpip.cli.main import app, main
@@ -103,6 +105,8 @@ def _make_commands() -> None:
     setattr(typer_main, "get_command", make)  # noqa: B010 - mypy sees no override
 
 
+# A query that pairs each row with each row of another table fails.
+warnings.simplefilter("error", SAWarning)
 do_not_wait_for_the_disk()
 compile_once()
 _make_commands()
