@@ -4,10 +4,10 @@ from gitpip.actions import (
     accounts,
     adoption,
     checks,
-    pauses,
     publications,
     publishing,
     repairs,
+    try_now,
 )
 from gitpip.clock import utc_now
 from gitpip.status.problem import until
@@ -306,7 +306,7 @@ WORK = [
     ),
     Case(
         "a pause is ended",
-        pauses.try_now,
+        try_now.try_now,
         post("/status-page/try/publishing"),
         api("POST", "/pauses/publishing/try"),
         ("try-now", "publishing"),
@@ -347,14 +347,14 @@ WORK = [
     ),
     Case(
         "what is not paused is tried",
-        pauses.try_now,
+        try_now.try_now,
         post("/status-page/try/watching"),
         api("POST", "/pauses/watching/try"),
         ("try-now", "watching"),
     ),
     Case(
         "a pause that GitHub asked for",
-        pauses.try_now,
+        try_now.try_now,
         post("/status-page/try/sweeping"),
         api("POST", "/pauses/sweeping/try"),
         ("try-now", "sweeping"),

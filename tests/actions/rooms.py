@@ -4,17 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import insert, update
 
-from gitpip.model import (
-    Account,
-    Backfill,
-    GistId,
-    GitHubId,
-    Pause,
-    PauseCause,
-    PublicationId,
-    Role,
-    User,
-)
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GistId, GitHubId, Pause, PauseCause, PublicationId, Role, User
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
 from gitpip.store.access.audit import Actor, Via

@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
+from gitpip.backfill import Backfill
 from gitpip.config import (
     NOT_SET,
     Settings,
@@ -20,7 +21,7 @@ from gitpip.config import (
 )
 from gitpip.config.publishing.policy import registry
 from gitpip.errors import SettingsError
-from gitpip.model import Anonymous, Backfill
+from gitpip.model import Anonymous
 from tests.config.loading import faults, load
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, LONGEST_LEASE
 from gitpip.status.publishing import problems
-from gitpip.store.schema import second_deals, second_sends
+from gitpip.store.schema_publishing import second_deals, second_sends
 from gitpip_standins import Fault
 from tests.support.scene import OurClock, Scene
 

@@ -10,7 +10,7 @@ from gitpip.publish.delivery import ABSENCE, FRESH
 from gitpip.publish.pipedrive.deal_field import NAME
 from gitpip.status.problem import Problem, ProblemKind
 from gitpip.status.publishing import problems
-from gitpip.store.schema import second_deals
+from gitpip.store.schema_publishing import second_deals
 from gitpip_standins import Fault
 from tests.publish.test_whose_deal import rename
 from tests.support.scene import Process, Scene

@@ -6,18 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from gitpip.backfill import Backfill
 from gitpip.marking import content_tag_of, marker_of, marker_of_content
-from gitpip.model import (
-    Account,
-    ActivityId,
-    Backfill,
-    DealId,
-    GistId,
-    GitHubId,
-    OnEdit,
-    SeenFile,
-    SeenGist,
-)
+from gitpip.model import Account, ActivityId, DealId, GistId, GitHubId, OnEdit, SeenFile, SeenGist
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.gists import gists

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.model import Backfill, OnEdit, Pause
+from gitpip.backfill import Backfill
+from gitpip.model import OnEdit, Pause
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.examining import FIRST_WAIT, LONGEST_WAIT
 from gitpip.store.publications import held

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gitpip.model import Backfill
+from gitpip.backfill import Backfill
 from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
 from tests.publish.test_modes import writes

@@ -7,8 +7,9 @@ import pytest
 
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.publications import decide_held
+from gitpip.backfill import Backfill
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError, UserNotTracked
-from gitpip.model import ActivityId, Backfill, DealId, PublicationState
+from gitpip.model import ActivityId, DealId, PublicationState
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts

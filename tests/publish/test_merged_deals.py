@@ -8,7 +8,7 @@ import pytest
 from gitpip.model import PublicationState
 from gitpip.publish.allowance import AT_ONCE, FRESH
 from gitpip.publish.delivery import ABSENCE
-from gitpip.store.schema import doubles
+from gitpip.store.schema_publishing import doubles
 from gitpip_standins import Fault, FaultKind
 from tests.support.scene import Process, Scene
 

@@ -10,14 +10,15 @@ from functools import partial
 
 import pytest
 
-from gitpip.actions import pauses as pause_acts
 from gitpip.actions import publications as acts
 from gitpip.actions import publishing
 from gitpip.actions import users as user_acts
 from gitpip.actions.acting import Acting
+from gitpip.actions.try_now import try_now
+from gitpip.backfill import Backfill
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.errors import InvalidInput, PublicationNotFound, PublicationStateError
-from gitpip.model import Backfill, OnDelete, OnEdit, PublicationId, PublicationState
+from gitpip.model import OnDelete, OnEdit, PublicationId, PublicationState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.publish.plan import plan
 from gitpip.publish.policy import Policies
@@ -206,8 +207,8 @@ async def test_a_persons_pause_outlives_restarts_replicas_and_trying_now(scene: 
     await scene.find_files("ada", "a.py")
     await publishing.pause_publishing(acting(scene), lasts="2h", reason="a fair")
     await first.run()
-    tried = await pause_acts.try_now(acting(scene), ("publishing",))
-    tried_all = await pause_acts.try_now(acting(scene), PAUSABLE)
+    tried = await try_now(acting(scene), ("publishing",))
+    tried_all = await try_now(acting(scene), PAUSABLE)
     assert tried == tried_all
     assert tried.ended == ()
     assert re.fullmatch(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from gitpip.backfill import Backfill
 from gitpip.errors import PublicationStateError
-from gitpip.model import Account, Backfill, GitHubId, OnEdit, PublicationState
+from gitpip.model import Account, GitHubId, OnEdit, PublicationState
 from gitpip.modes import CredentialsGuard, FoundCredentials, HeldBecause, PublishingMode
 from gitpip.observability.watchdog import listen
 from gitpip.publish import rules as publishing_rules
@@ -20,7 +21,7 @@ from gitpip.store.publications import approvals, held, opt_outs, publications, r
 from gitpip.store.publications.approvals import Chosen
 from gitpip.store.publications.rules import NewRule, RuleAction
 from gitpip.store.schema import publications as publication_rows
-from gitpip.store.users import users
+from gitpip.store.users import account_match, users
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes
 from tests.support.detectors import program
@@ -433,7 +434,7 @@ async def test_an_opt_out_outlives_a_rename_and_ends_when_it_is_removed(scene: S
     async with scene.database.begin() as transaction:
         user = await users.find(transaction, "ada")
         account = Account("lovelace", user.github_id or GitHubId(0))
-        await users.resolve(transaction, user.key, account)
+        await account_match.resolve(transaction, user.key, account)
         assert await opt_outs.of_user(transaction, user.key) is not None
         await opt_outs.remove(transaction, "ada")
         assert await opt_outs.of_user(transaction, user.key) is None

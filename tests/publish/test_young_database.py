@@ -10,7 +10,7 @@ from gitpip.publish.list_lag import TRIED_AGAIN_AFTER, ListLag
 from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind
 from gitpip.status.publishing import problems
-from gitpip.store.schema import second_sends
+from gitpip.store.schema_publishing import second_sends
 from gitpip_standins import Fault
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene

@@ -3,11 +3,9 @@
 from sqlalchemy import insert, literal, select
 
 from gitpip.status.problem import Act, ProblemKind, Severity
-from gitpip.store.schema import (
-    publications,
-    second_sends,
-)
+from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import ledger, markers
+from gitpip.store.schema_publishing import second_sends
 from tests.status.case import FORGET, HOUR, OF_ADA, Case, account, queued
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
 

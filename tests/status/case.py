@@ -8,14 +8,9 @@ from sqlalchemy import Executable, insert
 
 from gitpip.model import FailureKind, PauseCause
 from gitpip.status.problem import Act, ProblemKind, Severity
-from gitpip.store.schema import (
-    amendments,
-    deals,
-    publications,
-    unreadable,
-    users,
-)
+from gitpip.store.schema import deals, publications, unreadable, users
 from gitpip.store.schema_accounts import accounts, markers
+from gitpip.store.schema_publishing import amendments
 from gitpip.store.schema_status import pauses as pause_rows
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Executable, text
 
+from gitpip.backfill import Backfill
 from gitpip.config import load_settings
-from gitpip.model import Account, Backfill, GistId, GitHubId, Part, SeenFile, SeenGist, User
+from gitpip.model import Account, GistId, GitHubId, Part, SeenFile, SeenGist, User
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists

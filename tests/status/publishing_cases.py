@@ -5,15 +5,15 @@ from datetime import datetime
 from sqlalchemy import Executable, insert
 
 from gitpip.status.problem import Act, ProblemKind, Severity
-from gitpip.store.schema import (
+from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema_publishing import (
     amendments,
     deal_doubles,
-    deals,
     doubles,
-    publications,
-    users,
+    publishing_faults,
+    publishing_settings,
+    repairs,
 )
-from gitpip.store.schema_publishing import publishing_faults, publishing_settings, repairs
 from gitpip.store.schema_rules import publishing_rules
 from gitpip.store.schema_status import imports, publishing_pause
 from gitpip.store.schema_surveys import surveys

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from gitpip.backfill import Backfill
 from gitpip.clock import Clocks
 from gitpip.config import load_settings
 from gitpip.errors import GitHubError
-from gitpip.model import Backfill, OnEdit, PublicationState
+from gitpip.model import OnEdit, PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from gitpip.actions.acting import Acting
-from gitpip.actions.pauses import try_now
 from gitpip.actions.publishing import pause_publishing
+from gitpip.actions.try_now import try_now
 from gitpip.errors import PauseKept
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import ProblemKind

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gitpip.backfill import Backfill
 from gitpip.errors import UserConflict
-from gitpip.model import Account, Backfill, GitHubId
+from gitpip.model import Account, GitHubId
 from gitpip.store.database import Database, open_database
 from gitpip.store.users import users
 from gitpip.store.users.users import Added

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Table, func, select
 
+from gitpip.backfill import Backfill
 from gitpip.errors import FeedAddressConflict
-from gitpip.model import Account, Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
+from gitpip.model import Account, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
 from gitpip.store import commit_order, read_state
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.feed_tokens import ANONYMOUS, Parent

@@ -8,13 +8,14 @@ from sqlalchemy import select
 
 from gitpip.actions import users as acts
 from gitpip.actions.acting import Acting
-from gitpip.model import Account, Backfill, GitHubId, User, UserState
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GitHubId, User, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import users as table
-from gitpip.store.users import bulk, targets, users
+from gitpip.store.users import account_match, bulk, targets, users
 from gitpip.store.users.users import Changes
 from gitpip.targets import Target
 from tests.support.scene import wake_nobody
@@ -76,7 +77,7 @@ async def test_what_is_given_of_a_removed_user_whose_account_is_not_known_yet_ho
         )
         await users.change(transaction, added.user.key, given(name), NOW)
     async with database.begin() as transaction:
-        back = await users.resolve(transaction, added.user.key, ADA)
+        back = await account_match.resolve(transaction, added.user.key, ADA)
     await database.close()
 
     assert back.key != added.user.key
@@ -90,7 +91,7 @@ async def test_the_import_that_brings_a_removed_user_back_has_added_them(databas
         await bulk.add_many(transaction, [bulk.NewUser("ada", "1", ALL)], NOW, import_id=9)
     async with database.begin() as transaction:
         [key] = [user.key for user in await bulk.lock_each(transaction, ["ada"])]
-        back = await users.resolve(transaction, key, ADA)
+        back = await account_match.resolve(transaction, key, ADA)
     assert await import_of(database, back) == 9
 
     async with database.begin() as transaction:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.model import Account, Backfill, GitHubId
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GitHubId
 from gitpip.store.database import open_database
 from gitpip.store.users import schedule, users
 

@@ -11,8 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from gitpip.backfill import Backfill
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.model import Account, Backfill, GitHubId
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GitHubId
 from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.events import EventId, EventKind, EventsWanted, NewEvent
-from gitpip.store.users import users
+from gitpip.store.users import account_match, users
 from tests.support.rows import track
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -165,7 +166,7 @@ async def test_those_of_a_user_who_is_recognised_as_a_removed_one_begin_anew(
             now=NOW,
         )
         ada = Account("countess", GitHubId(int.from_bytes(b"ada")))
-        assert (await users.resolve(transaction, again.user.key, ada)).key == key
+        assert (await account_match.resolve(transaction, again.user.key, ada)).key == key
     # On SQLite, bob has the key of the row that was given up.
     bob = await track(database, "bob", NOW)
     added = await events.after(database, EventId(0), EventsWanted([EventKind.USER_ADDED]), limit=9)

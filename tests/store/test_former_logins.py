@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from gitpip.model import Account, Backfill, GitHubId, UserKey
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GitHubId, UserKey
 from gitpip.store import visibility
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import former_logins
 from gitpip.store.schema import users as table
-from gitpip.store.users import bulk, schedule, users
+from gitpip.store.users import account_match, bulk, schedule, users
 from tests.support.migrations import upgrade_to
 
 BEFORE = "0032"
@@ -97,7 +98,7 @@ async def test_a_removed_user_who_comes_back_with_another_login_is_found_by_both
             backfill=Backfill.parse("all"),
             now=NOW,
         )
-        back = await users.resolve(transaction, again.user.key, Account("countess", ADA))
+        back = await account_match.resolve(transaction, again.user.key, Account("countess", ADA))
         assert back.key == key
         assert back.former_login == "ada"
         assert (await users.find(transaction, "Ada")).key == key

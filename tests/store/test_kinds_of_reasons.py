@@ -8,7 +8,8 @@ from gitpip.modes import LeftBecause
 from gitpip.store.database import Database, open_database
 from gitpip.store.publications import publications as stored
 from gitpip.store.publications import second_sends
-from gitpip.store.schema import doubles, gist_files, gists, publications, users
+from gitpip.store.schema import gist_files, gists, publications, users
+from gitpip.store.schema_publishing import doubles
 from tests.support.migrations import LONG_AGO, gist, gist_file, upgrade_to, user
 
 BEFORE = "0049"

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, UserKey
 from gitpip.store import commit_order
 from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import gists
 from gitpip.store.inbox import entries, marks, pages
-from gitpip.store.users import users
+from gitpip.store.users import account_match, users
 from tests.support.rows import track
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -115,6 +116,6 @@ async def test_who_is_recognised_comes_back_with_all_that_is_unread(
             now=NOW,
         )
         account = Account("ada2", GitHubId(int.from_bytes(b"ada")))
-        assert (await users.resolve(transaction, added.user.key, account)).key == key
+        assert (await account_match.resolve(transaction, added.user.key, account)).key == key
 
     assert await _read(database) == {gist}

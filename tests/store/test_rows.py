@@ -13,8 +13,8 @@ from sqlalchemy import Dialect, Select, Table, TypeDecorator, insert, select, up
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import StatementError
 
+from gitpip.backfill import Backfill
 from gitpip.model import (
-    Backfill,
     Check,
     FailureKind,
     GistFile,

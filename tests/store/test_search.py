@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, text, update
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, User
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, User
 from gitpip.store import listing
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists

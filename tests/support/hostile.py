@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications

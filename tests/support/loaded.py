@@ -15,11 +15,12 @@ import httpx2
 from sqlalchemy.exc import SAWarning
 from typer import main as typer_main
 
+from gitpip.backfill import Backfill
 from gitpip.cli.main import app, main
 from gitpip.clock import utc_now
 from gitpip.config import Settings, load_settings
 from gitpip.http_client import client
-from gitpip.model import Backfill, Part
+from gitpip.model import Part
 from gitpip.observability import metrics
 from gitpip.observability.logging import configure_logging
 from gitpip.publish.credentials.detector import DETECTOR

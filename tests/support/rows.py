@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, UserKey
 from gitpip.store.database import Database
 from gitpip.store.users import users
 

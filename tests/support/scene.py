@@ -13,11 +13,11 @@ from sqlalchemy import select, update
 
 from gitpip.actions import publishing_settings
 from gitpip.actions.acting import Acting, Work
+from gitpip.backfill import Backfill
 from gitpip.clock import Clocks
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import (
     Account,
-    Backfill,
     Deal,
     FileKey,
     GistId,

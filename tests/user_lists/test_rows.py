@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from gitpip.backfill import Backfill
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill
 from gitpip.modes import PublishingMode
 from gitpip.targets import Target
 from gitpip.user_lists.json_list import CHUNK_BYTES

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from gitpip.backfill import Backfill
 from gitpip.errors import AccountChanged
-from gitpip.model import Account, Backfill, GitHubId
+from gitpip.model import Account, GitHubId
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, open_database

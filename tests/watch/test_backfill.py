@@ -9,7 +9,8 @@ import pytest
 from gitpip.actions import imports
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.users import add_user
-from gitpip.model import Backfill, PublicationState, User
+from gitpip.backfill import Backfill
+from gitpip.model import PublicationState, User
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database
 from gitpip.store.users import users

@@ -6,16 +6,8 @@ from typing import Literal
 
 import pytest
 
-from gitpip.model import (
-    Backfill,
-    Check,
-    GistId,
-    OnDelete,
-    OnEdit,
-    PublicationState,
-    User,
-    UserState,
-)
+from gitpip.backfill import Backfill
+from gitpip.model import Check, GistId, OnDelete, OnEdit, PublicationState, User, UserState
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications

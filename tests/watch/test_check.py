@@ -4,16 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from gitpip.model import (
-    Account,
-    Backfill,
-    Check,
-    FailureKind,
-    GistFile,
-    GitHubId,
-    PublicationState,
-    User,
-)
+from gitpip.backfill import Backfill
+from gitpip.model import Account, Check, FailureKind, GistFile, GitHubId, PublicationState, User
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.status import checks

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.errors import (
     GitHubBlocked,
     GitHubNotFound,
@@ -16,18 +17,7 @@ from gitpip.errors import (
     GraphQLFailed,
 )
 from gitpip.known import KnownFile, KnownGist
-from gitpip.model import (
-    Backfill,
-    BackfillKind,
-    FailureKind,
-    GistId,
-    GitHubId,
-    SeenFile,
-    SeenGist,
-    User,
-    UserKey,
-    UserState,
-)
+from gitpip.model import FailureKind, GistId, GitHubId, SeenFile, SeenGist, User, UserKey, UserState
 from gitpip.watch import decide
 
 ADDED = datetime(2026, 5, 4, tzinfo=UTC)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from gitpip.backfill import Backfill
 from gitpip.digests import blob_hash
 from gitpip.marking import content_tag_of, marker_of
 from gitpip.model import (
     ActivityId,
-    Backfill,
     DealId,
     GistId,
     GitHubId,

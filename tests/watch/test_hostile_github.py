@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gitpip.model import Backfill
+from gitpip.backfill import Backfill
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gitpip.model import Backfill
+from gitpip.backfill import Backfill
 from gitpip.store.database import Database
 from gitpip.store.gists import public_feed as feed_rows
 from gitpip.store.users import users

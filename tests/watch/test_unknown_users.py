@@ -1,6 +1,7 @@
 """A user that was added while GitHub could not be asked, and that GitHub does not know."""
 
-from gitpip.model import Backfill, FailureKind
+from gitpip.backfill import Backfill
+from gitpip.model import FailureKind
 from gitpip.store.database import Database
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, text
 
-from gitpip.model import Backfill, GitHubId, User, UserKey, UserState
+from gitpip.backfill import Backfill
+from gitpip.model import GitHubId, User, UserKey, UserState
 from gitpip.store.database import Database, open_database
 from gitpip.store.status import troubles
 from gitpip.store.users.schedule import completeness

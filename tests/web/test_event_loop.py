@@ -22,9 +22,10 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 from sqlalchemy import text
 
+from gitpip.backfill import Backfill
 from gitpip.config import Settings, load_settings
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import Backfill, OnDelete, OnEdit
+from gitpip.model import OnDelete, OnEdit
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import How, previewed
 from gitpip.store.database import Database, open_database

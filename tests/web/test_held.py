@@ -12,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
 
+from gitpip.backfill import Backfill
 from gitpip.config import load_settings
-from gitpip.model import Backfill, GistId, PublicationState
+from gitpip.model import GistId, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists

@@ -10,9 +10,10 @@ from xml.etree import ElementTree as ET
 import httpx2
 import pytest
 
+from gitpip.backfill import Backfill
 from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.account_lists import AccountLists

@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
 from gitpip.config import load_settings
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publishing_settings

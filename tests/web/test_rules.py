@@ -10,8 +10,9 @@ import httpx2
 import pytest
 from sqlalchemy import update
 
+from gitpip.backfill import Backfill
 from gitpip.config import load_settings
-from gitpip.model import Backfill, GistId
+from gitpip.model import GistId
 from gitpip.publish import rule_trial
 from gitpip.publish import rules as publishing_rules
 from gitpip.store.database import Database, open_database

@@ -17,7 +17,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
+from gitpip.backfill import Backfill
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, UserKey
 from gitpip.store import commit_order
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from gitpip.actions.acting import Acting
 from gitpip.actions.users import FindAccount, add_user
+from gitpip.backfill import Backfill
 from gitpip.errors import GitHubBlocked, GitHubError, GitHubNotFound, InvalidInput, UserConflict
-from gitpip.model import Backfill
 from gitpip.store.users import bulk
 from gitpip.store.users.users import NOTHING, Changes
 from gitpip.watch.forecast import Forecast

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from gitpip.model import Backfill, BackfillKind
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.store.database import Database
 from gitpip.store.users import bulk, imports
 from gitpip.store.users.bulk import NewUser

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import LookUp, new_user, preview
+from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
 from gitpip.errors import AccountChanged, GitHubError, GitpipError, ImportFailed, ImportNotWaiting
-from gitpip.model import Backfill
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.users import imports

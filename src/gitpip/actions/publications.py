@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitpip.actions.acting import Act, Acting
+from gitpip.backfill import Backfill
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill, Publication, PublicationId, PublicationState
+from gitpip.model import Publication, PublicationId, PublicationState
 from gitpip.modes import FoundCredentials, HeldBecause
 from gitpip.store.publications import approvals, held, note_updates, publications
 from gitpip.store.publications.approvals import Chosen, Moved

@@ -6,10 +6,11 @@ from datetime import timedelta
 from enum import StrEnum
 
 from gitpip.actions.acting import Act, Acting, difference
+from gitpip.backfill import Backfill
 from gitpip.config import format_duration
 from gitpip.config.publishing.policy import publishing_mode
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput
-from gitpip.model import Account, Backfill, User, UserState
+from gitpip.model import Account, User, UserState
 from gitpip.modes import PublishingMode
 from gitpip.observability.logging import get_logger
 from gitpip.store import ledger

@@ -7,6 +7,7 @@ import typer
 
 from gitpip.actions.acting import Acting
 from gitpip.actions.publications import decide_held, decide_held_of_all
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.bodies.held import AnsweredBody, HeldBody
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
@@ -20,7 +21,6 @@ from gitpip.cli.output import (
     read,
 )
 from gitpip.config import Settings
-from gitpip.model import Backfill, BackfillKind
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import held

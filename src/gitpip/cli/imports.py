@@ -9,6 +9,7 @@ import typer
 from gitpip.actions import imports
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import ImportPreview, preview
+from gitpip.backfill import Backfill
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
     Json,
@@ -22,7 +23,6 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import Settings
-from gitpip.model import Backfill
 from gitpip.runtime.opening import opened
 from gitpip.status.problem import count
 from gitpip.store.users.imports import Imported

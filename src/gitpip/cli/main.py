@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from gitpip.actions import pauses as actions
+from gitpip.actions import try_now as actions
 from gitpip.cli import examples, json_fields
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.audit import audit

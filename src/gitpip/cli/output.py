@@ -11,12 +11,13 @@ import typer
 from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
+from gitpip.backfill import Backfill
 from gitpip.bodies.checks import CheckBody
 from gitpip.cli import json_fields
 from gitpip.clock import in_json, utc_now
 from gitpip.config import Settings, load_settings
 from gitpip.http_client import proxy_passwords
-from gitpip.model import Backfill, Check
+from gitpip.model import Check
 from gitpip.observability.logging import configure_logging
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.acting import acting

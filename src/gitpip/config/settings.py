@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.capacity import REQUESTS_WITHOUT_TOKEN, Means, capacity
 from gitpip.config import validators
 from gitpip.config.dsn import (
@@ -24,7 +25,7 @@ from gitpip.config.dsn import (
 )
 from gitpip.config.public_url import PublicUrl, parse_public_url
 from gitpip.digests import REDACTED
-from gitpip.model import Anonymous, Backfill, BackfillKind, OnDelete, OnEdit
+from gitpip.model import Anonymous, OnDelete, OnEdit
 
 
 def _user_data_dir() -> Path | None:

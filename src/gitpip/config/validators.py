@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from limits import RateLimitItem, parse
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
 from gitpip.config.dsn import SQLITE, parse_postgres, sqlite_url
-from gitpip.model import Anonymous, Backfill, OnDelete, OnEdit
+from gitpip.model import Anonymous, OnDelete, OnEdit
 from gitpip.validation import any_of
 
 LONGEST_DURATION = timedelta(days=366)

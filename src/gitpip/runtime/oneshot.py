@@ -9,10 +9,11 @@ from functools import partial
 
 from gitpip.actions import users as user_actions
 from gitpip.actions.checks import request as request_check
+from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
-from gitpip.model import Account, Backfill, Check, CheckId, PublicationState
+from gitpip.model import Account, Check, CheckId, PublicationState
 from gitpip.publish import chosen_targets
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.acting import acting_on

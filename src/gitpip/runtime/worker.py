@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
+from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
-from gitpip.model import Account, Backfill
+from gitpip.model import Account
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, TypeDecorator
 
-from gitpip.model import Backfill
+from gitpip.backfill import Backfill
 from gitpip.same_activity import SentWith
 from gitpip.targets import Target
 

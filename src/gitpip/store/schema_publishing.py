@@ -1,4 +1,4 @@
-"""The tables of the publishing settings, and of acts on many publications."""
+"""The tables of the publishing settings, of acts on many publications, and of what follows."""
 
 from enum import StrEnum
 from functools import cache
@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import PublicationState
+from gitpip.modes import LeftBecause
 from gitpip.store.column_types import AnyTarget, Key, OneOf, UTCDateTime
 from gitpip.store.schema import metadata, publications
 from gitpip.store.schema_access import Via
@@ -153,3 +154,64 @@ OF_HOLDER = (
 def shown(name: str) -> ColumnElement[Any]:
     """Return a column of a publication, or of its holder; for a query that joins `holder`."""
     return func.coalesce(holder.c[name], publications.c[name]).label(name)
+
+
+# Notes that must be written anew, since their file was edited or removed after its publication.
+amendments = Table(
+    "amendments",
+    metadata,
+    Column(
+        "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("version", Integer, nullable=False),
+    Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # The time since when the note differs from its file, and why the last attempt failed.
+    Column("asked_at", UTCDateTime),
+    Column("reason", Text),
+)
+
+# Publications and deals that were sent twice: they are searched for, as the first may still arrive.
+second_sends = Table(
+    "second_sends",
+    metadata,
+    Column(
+        "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("looks", Integer, nullable=False, server_default=text("0")),
+)
+
+second_deals = Table(
+    "second_deals",
+    metadata,
+    Column("user_key", Key, ForeignKey("deals.user_key", ondelete="CASCADE"), primary_key=True),
+    Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("looks", Integer, nullable=False, server_default=text("0")),
+    # The title of the first request, if there was one: the user may have been renamed since.
+    Column("title", Text),
+)
+
+# Users with a second deal in Pipedrive, which gitpip leaves there.
+deal_doubles = Table(
+    "deal_doubles",
+    metadata,
+    Column("user_key", Key, ForeignKey("deals.user_key", ondelete="CASCADE"), primary_key=True),
+    Column("deal_id", BigInteger, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+)
+
+# Files that are or were in Pipedrive twice. `reason`: why both stay; NULL: one was deleted.
+doubles = Table(
+    "doubles",
+    metadata,
+    Column(
+        "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("activity_id", BigInteger, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+    Column("reason", Text),
+    # What `reason` says; NULL beside a reason that a gitpip of before 0051 wrote.
+    Column("left_because", OneOf(LeftBecause, 20)),
+    Column("marker", String(40)),  # of both; NULL where a gitpip of before 0059 wrote it
+)

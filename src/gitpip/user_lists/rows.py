@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gitpip.backfill import Backfill
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill
 from gitpip.modes import PublishingMode
 from gitpip.store.users.users import GENERAL, parsed_mode
 from gitpip.targets import Target, TargetKind

@@ -24,7 +24,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.status import checks, pauses
 from gitpip.store.status.checks import Results
-from gitpip.store.users import backfills, schedule, users
+from gitpip.store.users import account_match, backfills, schedule, users
 from gitpip.store.users.schedule import CheckedUser
 from gitpip.watch import decide
 from gitpip.watch.batch_poll import BatchPoller, Polled
@@ -356,7 +356,7 @@ class CheckRun:
                     identified.append((user, snapshot))
                     continue
                 try:
-                    known = await users.resolve(transaction, user.key, snapshot.account)
+                    known = await account_match.resolve(transaction, user.key, snapshot.account)
                     identified.append((known, snapshot))
                 except UserNotTracked:
                     continue

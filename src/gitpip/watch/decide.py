@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.backoff import backoff
 from gitpip.clock import EPOCH
 from gitpip.errors import (
@@ -17,8 +18,6 @@ from gitpip.errors import (
 from gitpip.failed_check import FailedCheck
 from gitpip.known import KnownFile, KnownGist
 from gitpip.model import (
-    Backfill,
-    BackfillKind,
     FailureKind,
     GistId,
     SeenFile,

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gitpip.model import Account, Backfill
+from gitpip.backfill import Backfill
+from gitpip.model import Account
 from gitpip.watch.decide import excluded
 from gitpip.watch.github.client import GitHub
 

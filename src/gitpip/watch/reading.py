@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeGuard
 
+from gitpip.backfill import BackfillKind
 from gitpip.errors import (
     DatabaseUnavailable,
     GistNotPublic,
@@ -18,7 +19,7 @@ from gitpip.errors import (
     GitpipError,
     UserNotTracked,
 )
-from gitpip.model import BackfillKind, GistId, OnEdit, SeenGist, User
+from gitpip.model import GistId, OnEdit, SeenGist, User
 from gitpip.observability.logging import get_logger
 from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction

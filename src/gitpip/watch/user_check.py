@@ -38,7 +38,7 @@ from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.status import checks
 from gitpip.store.status.checks import Results
-from gitpip.store.users import backfills, schedule, users
+from gitpip.store.users import account_match, backfills, schedule, users
 from gitpip.store.users.schedule import CheckedUser
 from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
@@ -124,7 +124,7 @@ class UserChecker:
             # Without the client's advice: the status says what to do in its own sentence.
             raise GitHubNotFound(f"GitHub has no user {user.login}") from None
         async with self._database.begin() as transaction:
-            return await users.resolve(transaction, user.key, account)
+            return await account_match.resolve(transaction, user.key, account)
 
     async def _read(
         self,

@@ -24,8 +24,9 @@ from sqlalchemy import (
     update,
 )
 
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
-from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
+from gitpip.model import GistId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
 from gitpip.store import events, ledger
 from gitpip.store.database import Transaction

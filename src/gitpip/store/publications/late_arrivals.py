@@ -16,8 +16,8 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import sent_again, undo_outcomes
 from gitpip.store.publications.being_undone import bound_account_key
 from gitpip.store.publications.recognition import Sighting
-from gitpip.store.schema import publications, second_sends
-from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema import publications
+from gitpip.store.schema_publishing import earlier_activities, second_sends
 from gitpip.targets import Target
 
 

@@ -53,9 +53,9 @@ from gitpip.store.publications.late_arrivals import TakenBack
 from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import BATCH_SIZE, in_pieces
-from gitpip.store.schema import doubles, gist_files, publications, revisions, users
+from gitpip.store.schema import gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
-from gitpip.store.schema_publishing import holder
+from gitpip.store.schema_publishing import doubles, holder
 
 
 @dataclass(frozen=True)

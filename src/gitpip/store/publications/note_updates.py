@@ -15,7 +15,8 @@ from gitpip.store.lease import NOW
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import Present, of_sent
 from gitpip.store.rows import reader
-from gitpip.store.schema import amendments, note_failed, publications, users
+from gitpip.store.schema import note_failed, publications, users
+from gitpip.store.schema_publishing import amendments
 from gitpip.store.visibility import tracked
 
 

@@ -11,8 +11,8 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import deals
 from gitpip.store.publications.permission import Present
 from gitpip.store.publications.second_sends import OF_DEALS, deal_can_be_looked_at
-from gitpip.store.schema import deal_doubles, second_deals
 from gitpip.store.schema import deals as deal_rows
+from gitpip.store.schema_publishing import deal_doubles, second_deals
 
 
 @dataclass(frozen=True)

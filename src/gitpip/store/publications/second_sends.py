@@ -30,8 +30,9 @@ from gitpip.store.publications import seen_parts
 from gitpip.store.publications.permission import Present, of_mended
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.rows import in_pieces
-from gitpip.store.schema import deals, doubles, publications, second_deals, second_sends
+from gitpip.store.schema import deals, publications
 from gitpip.store.schema_accounts import markers
+from gitpip.store.schema_publishing import doubles, second_deals, second_sends
 from gitpip.store.visibility import of_tracked
 
 WATCHED = (

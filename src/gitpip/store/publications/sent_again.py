@@ -42,9 +42,9 @@ from gitpip.store.publications import recognition, second_sends
 from gitpip.store.publications.being_undone import bound_account_key
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import in_pieces, reader
-from gitpip.store.schema import amendments, gist_files, publications
-from gitpip.store.schema import second_sends as watched_publications
-from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema import gist_files, publications
+from gitpip.store.schema_publishing import amendments, earlier_activities
+from gitpip.store.schema_publishing import second_sends as watched_publications
 
 PUBLISHED, WITHDRAWN = PublicationState.PUBLISHED, PublicationState.WITHDRAWN
 NO_CLAIM = {"token": None, "lease_until": None}

@@ -11,8 +11,8 @@ from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import sent_again, undo_troubles
 from gitpip.store.publications.being_undone import of_bound_account
 from gitpip.store.publications.undone import WITHDRAWN, Due, is_claimed, postpone
-from gitpip.store.schema import amendments, publications
-from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema import publications
+from gitpip.store.schema_publishing import amendments, earlier_activities
 from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
 
 LATE = timedelta(hours=1)

@@ -26,17 +26,9 @@ from gitpip.store.database import Transaction
 from gitpip.store.ledger import lock as lock_ledger
 from gitpip.store.ledger import note as note_in_ledger
 from gitpip.store.publications.publications import WAITING
-from gitpip.store.schema import (
-    amendments,
-    deals,
-    publications,
-    second_deals,
-    second_sends,
-    unreadable,
-    users,
-    watched,
-)
+from gitpip.store.schema import deals, publications, unreadable, users, watched
 from gitpip.store.schema_accounts import ledger
+from gitpip.store.schema_publishing import amendments, second_deals, second_sends
 from gitpip.store.schema_status import pauses
 
 TOLERANCE = timedelta(minutes=15)

@@ -29,11 +29,8 @@ from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     active,
     activity_lost,
-    amendments,
     checks,
-    deal_doubles,
     deals,
-    doubles,
     gist_files,
     not_compared,
     note_failed,
@@ -45,6 +42,7 @@ from gitpip.store.schema import (
     watched,
 )
 from gitpip.store.schema_accounts import accounts, is_bound
+from gitpip.store.schema_publishing import amendments, deal_doubles, doubles
 from gitpip.store.schema_targets import deal_drifts, targets
 from gitpip.store.status.kept_back import is_kept_back
 from gitpip.store.visibility import of_removed, tracked

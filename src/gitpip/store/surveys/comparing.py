@@ -12,9 +12,9 @@ from gitpip.model import PublicationState, UserKey
 from gitpip.modes import HeldBecause
 from gitpip.store.database import Transaction
 from gitpip.store.rows import in_pieces, reader
-from gitpip.store.schema import deals, gist_files, gists, publications, second_sends, users
+from gitpip.store.schema import deals, gist_files, gists, publications, users
 from gitpip.store.schema_accounts import ledger, markers
-from gitpip.store.schema_publishing import earlier_activities
+from gitpip.store.schema_publishing import earlier_activities, second_sends
 from gitpip.store.schema_surveys import adopted_from_others, survey_activities, survey_deals
 from gitpip.store.schema_undo import UndoneState, undone
 from gitpip.store.surveys.surveys import Survey

@@ -8,8 +8,9 @@ from sqlalchemy import func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
+from gitpip.backfill import Backfill
 from gitpip.errors import UserNotTracked
-from gitpip.model import Backfill, User, UserKey, UserState
+from gitpip.model import User, UserKey, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store import events
 from gitpip.store.accounts import accounts

@@ -13,10 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import preview
+from gitpip.backfill import Backfill
 from gitpip.bodies.imports import ColumnBody, ImportBody, ImportPreviewBody
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError, InvalidInput
-from gitpip.model import Backfill, Role
+from gitpip.model import Role
 from gitpip.store.users import imports
 from gitpip.store.users.imports import Import, ImportId
 from gitpip.user_lists.columns import Choice

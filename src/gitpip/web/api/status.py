@@ -6,7 +6,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 
-from gitpip.actions.pauses import try_now
+from gitpip.actions.try_now import try_now
 from gitpip.bodies.checks import CheckBody
 from gitpip.bodies.status import (
     ActivityBody,

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator
 
 from gitpip.actions import users as actions
+from gitpip.backfill import Backfill
 from gitpip.bodies.noun import ListBody
 from gitpip.bodies.users import ForecastBody, OneUserBody, UnreadableBody, UserBody
 from gitpip.config import parse_duration
-from gitpip.model import Backfill, Role, User
+from gitpip.model import Role, User
 from gitpip.publish import chosen_targets
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users

@@ -7,8 +7,8 @@ from typing import Annotated, TypeVar
 
 from fastapi import Form
 
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill, BackfillKind
 from gitpip.store.publications import held
 from gitpip.validation import checked_tags
 

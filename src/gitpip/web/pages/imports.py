@@ -11,9 +11,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import ImportPreview, existing_gists, preview
+from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError, ImportNotWaiting, InvalidInput
-from gitpip.model import Backfill, Role
+from gitpip.model import Role
 from gitpip.store.users import imports
 from gitpip.store.users.imports import Import, ImportId
 from gitpip.user_lists.columns import Choice

@@ -12,8 +12,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_actions
 from gitpip.actions.repairs import Order
+from gitpip.backfill import Backfill, BackfillKind
 from gitpip.clock import utc_now
-from gitpip.model import Backfill, BackfillKind, Publication, PublicationId, PublicationState, Role
+from gitpip.model import Publication, PublicationId, PublicationState, Role
 from gitpip.modes import FoundCredentials, PublishingMode
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions

@@ -11,8 +11,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions import publishing
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
-from gitpip.actions.pauses import try_now
 from gitpip.actions.publications import settle_failed_notes
+from gitpip.actions.try_now import try_now
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
