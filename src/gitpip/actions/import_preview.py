@@ -27,7 +27,7 @@ LookUp = Callable[[Sequence[str]], Awaitable[LookedUp]]
 
 @dataclass(frozen=True)
 class ExistingGists:
-    """The gists that the new people of a list have published, as far as GitHub has said it."""
+    """The gists that the new people of a list have published, as far as GitHub has told them."""
 
     gists: int
     sent: int

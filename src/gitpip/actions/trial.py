@@ -61,7 +61,7 @@ async def trials_of(
 ) -> "Trials":
     """Return a trial of these templates, for one activity `per` file or gist.
 
-    What is None is as it is set. Raises TemplateInvalid.
+    An argument that is None stands for the present setting. Raises TemplateInvalid.
     """
     policy = await Policies(settings.publishing).read(transaction)
     present = templates_of(policy)

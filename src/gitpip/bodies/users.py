@@ -31,9 +31,9 @@ class UserBody(NounBody[User]):
     deal_id: int | None
     tags: list[str]
     interval: Seconds | None = Field(validation_alias="check_interval")
-    """The user's own, in seconds, between two looks; null for that of the settings."""
+    """The user's own, in seconds, between two checks; null for that of the settings."""
     nothing_missed_before: datetime | None = Field(validation_alias="complete_until")
-    """Whatever was public before is stored; null before the first whole look."""
+    """Whatever was public before is stored; null before the first complete check."""
     former_login: str | None
     unreadable: int
     """The number of gists, files and parts of the gist list that could not be read, and are tried

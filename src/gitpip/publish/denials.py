@@ -6,7 +6,7 @@ denied in a row, the token's user most likely has no right to delete, and a pers
 
 DENIED_IN_A_ROW = 3
 """The number of different ones denied in a row, with none deleted between, that stops an undo."""
-ADVICE = "see to it that the token's user may read and delete it, then let the undo go on"
+ADVICE = "let the token's user read and delete it in Pipedrive, then resume the undo"
 
 
 class Denials:

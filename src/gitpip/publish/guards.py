@@ -20,6 +20,6 @@ class Guards:
     clocks: Clocks
     """Tell whether this process stood still."""
     mode: OverallMode
-    """The mode of everybody, read in the transaction that marks a row as being sent."""
+    """The overall mode, read in the transaction that marks a row as being sent."""
     examining: Examining
     """Tells whether files can be examined for credentials."""

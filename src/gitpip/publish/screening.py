@@ -88,7 +88,7 @@ def by_mode(candidate: Candidate) -> Decision:
 
 
 def decide(candidate: Candidate, checks: Checks) -> Decision:
-    """Return the first decision of these checks other than to publish, or else that of the mode."""
+    """Return the first decision that is not to publish, or else the decision of the mode."""
     if candidate.publication.approved_at is not None:
         asked = tuple(checks.always)
     else:

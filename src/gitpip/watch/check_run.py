@@ -117,7 +117,10 @@ class CheckRun:
             raise _first_of(group) from group
 
     async def _renew(self) -> None:
-        """Renew the claims: a check can take longer than a lease, which is short for kills."""
+        """Renew the claims: a check can take longer than a lease.
+
+        A lease is short, so that a killed process loses its users soon.
+        """
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             async with self._database.begin() as transaction:
@@ -206,7 +209,7 @@ class CheckRun:
     def _asks_rest(self, user: User, now: datetime) -> bool:
         """Return whether GraphQL is not asked about a user.
 
-        That is so if it can't be, if there is something new in any case, or if it recently failed
+        That is so if it can't be, if something new is already known, or if it recently failed
         about this user.
         """
         return (

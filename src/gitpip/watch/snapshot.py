@@ -50,7 +50,7 @@ class Known:
         """Return why the list is doubted, if GraphQL showed something that the list does not.
 
         Without another snapshot the doubt stays until GraphQL answers, or, if it can't be asked
-        about the user, until no list can be that old.
+        about the user, until every cached list must have expired.
         """
         if snapshot is None:
             before = next((row for row in self.unread if row.filename == unreadable.DOUBT), None)

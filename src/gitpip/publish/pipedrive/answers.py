@@ -33,7 +33,7 @@ Json = dict[str, object]
 
 ADVICE = {
     401: "set PIPEDRIVE_TOKEN to a valid token",
-    402: "Pipedrive has closed the account: see to its subscription",
+    402: "Pipedrive has closed the account: check its subscription",
     403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
 }
 """The advice about answers that every request with this token gets, by status."""

@@ -129,7 +129,7 @@ async def claim_looks(
 ) -> dict[DealId | None, tuple[Publication, ...]]:
     """Claim uncertain publications of up to `deals` deals, if a search is due in one of them.
 
-    All that were sent to no deal count as one, under None. Those that are not due yet are claimed,
+    Those without a deal form one group, under None. Those that are not due yet are claimed,
     too, at most `LOOKED_FOR` in all, since one list answers for all of them. What is claimed with
     one of the tokens `under_way` is left to those searches, even if its lease is over.
     """
@@ -310,7 +310,7 @@ async def _take_from_another(
 ) -> None:
     """Take an activity's id, which Pipedrive has given again, from another publication.
 
-    Ids begin anew if an account was reset or restored: the old activity no longer exists.
+    Ids restart if an account was reset or restored: the old activity no longer exists.
     """
     another = and_(publications.c.activity_id == activity_id, publications.c.id != claim.id)
     if await transaction.scalar(select(publications.c.id).where(another)) is None:

@@ -208,7 +208,7 @@ async def _kept(
             markers.c.account_key == account_key,
             wanted,
             markers.c.duplicate == 0,
-            # Ids begin anew if an account was reset: another file can have this one by now.
+            # Ids restart if an account was reset: another file can have this one by now.
             ~exists().where(publications.c.activity_id == markers.c.activity_id),
         )
         .order_by(markers.c.activity_id)

@@ -254,7 +254,7 @@ class Transport:
             origin = origin_of(url)
         except httpx2.InvalidURL as error:
             reason = words(str(error), LONGEST_WORDS)
-            raise GitHubUnavailable(f"GitHub gave a URL that is none: {reason}") from error
+            raise GitHubUnavailable(f"GitHub gave an invalid URL: {reason}") from error
         is_api = origin == self._api
         if not is_api and not _holds_contents(self._api, origin):
             raise GitHubUnavailable(
@@ -433,7 +433,7 @@ def shown(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "a URL that is none"
+        return "an invalid URL"
     address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     return words(address, LONGEST_WORDS)
 
@@ -443,7 +443,7 @@ def _absolute(url: str, target: str) -> str:
     try:
         return urljoin(url, target)
     except ValueError:
-        raise GitHubUnavailable(f"{shown(url)} leads to a URL that is none") from None
+        raise GitHubUnavailable(f"{shown(url)} leads to an invalid URL") from None
 
 
 async def _read(response: httpx2.Response, size_limit: int) -> bytes:

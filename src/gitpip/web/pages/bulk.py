@@ -41,7 +41,7 @@ async def act_on_selected_users(
 ) -> Response:
     """Do one thing to all who are selected, or to none; ask first before they are removed.
 
-    `matching` is how many the page said to be selected, where it was all that fit.
+    `matching` is the number that the page showed, if all matching users were selected.
     """
     selection = Selection(login or (), tags)
     try:
@@ -79,7 +79,7 @@ async def act_on_selected_users(
 
 
 async def _matching(context: AppContext, asked: Listing, shown: int | None) -> Sequence[str]:
-    """All who fit; raises InvalidInput where they are no longer as many as the page said."""
+    """All matching users; raises InvalidInput if the page had shown another number of them."""
     async with context.database.read() as transaction:
         logins = await listing.logins(transaction, asked.wanted, limit=MAX_SELECTED + 1)
     if len(logins) > MAX_SELECTED:

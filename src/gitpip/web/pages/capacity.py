@@ -41,7 +41,7 @@ class Asked:
 @router.get("/capacity")
 @needs(Role.VIEWER)
 async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTMLResponse:
-    """Show what so many users and gists cost, beside the present numbers."""
+    """Show what a given number of users and gists costs, beside the present numbers."""
     async with context.database.read() as transaction:
         present = await today.read(transaction, utc_now())
     follows: Sizing | None = None

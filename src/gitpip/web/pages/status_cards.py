@@ -58,11 +58,11 @@ class Marked:
     mark: str = "good"
     """`bad` with an error, `wait` with a warning, else `good`: a class of the page's style."""
     problems: int = 0
-    """Return how many errors and warnings there are."""
+    """The number of errors and warnings."""
 
 
 def card_of(kind: ProblemKind) -> Card:
-    """The card that a kind of problem belongs to; what publishing has is Pipedrive's."""
+    """The card of a kind of problem. Problems of publishing belong to the Pipedrive card."""
     if kind in OF_GITHUB:
         return Card.GITHUB
     if kind in OF_WORKERS:

@@ -7,7 +7,7 @@ from gitpip.validation import written_login
 
 
 async def not_tracked(transaction: Transaction, searched: str) -> str | None:
-    """The login in a text that was searched for; None where it is none, or is tracked."""
+    """The login in a search; None if the text is not a login, or if the user is tracked."""
     try:
         login = written_login(searched)
         await users.find(transaction, login)

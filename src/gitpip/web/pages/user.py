@@ -1,4 +1,4 @@
-"""The page of one user, and what is done to them there."""
+"""The page of one user, and its forms."""
 
 import asyncio
 from collections.abc import Sequence
@@ -208,7 +208,7 @@ async def change_target(
 async def search_targets(
     *, login: Login, request: Request, context: Context, term: Field = ""
 ) -> Response:
-    """The page with what in Pipedrive has a term in its name."""
+    """The page with the targets in Pipedrive whose names contain the term."""
     try:
         hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, DestinationUnavailable) as error:

@@ -34,7 +34,7 @@ class Listing:
     sort: Annotated[listing.UserSort, Query()] = listing.UserSort.LOGIN
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0
     select: Annotated[Literal["", "all"], Query()] = ""
-    """Whether all users that fit are selected, on whatever page of the table they are."""
+    """Whether all matching users are selected, on every page of the table."""
 
     @property
     def wanted(self) -> listing.UserWanted:
