@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from gitpip.model import PublicationState
 from gitpip.publish.adopt import QUIET
-from gitpip.publish.allowance import FRESH, OFTEN, Allowance
+from gitpip.publish.allowance import FRESH, SHORT_REFILL_INTERVAL, Allowance
 from gitpip.publish.delivery import FIRST_LOOK
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -269,7 +269,7 @@ async def test_a_second_installation_is_noticed_before_something_new_is_sent(
             await installation.find_files("ada", f"{number}.py")
             await installation.settle(its_process)
             scene.clock.advance(FRESH)
-        scene.clock.advance(2 * OFTEN)
+        scene.clock.advance(2 * SHORT_REFILL_INTERVAL)
     assert set(scene.activities().values()) == {1}
     assert await scene.states() == await empty.states() == ["published"] * 9
     for installation in (scene, empty):

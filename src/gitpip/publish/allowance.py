@@ -7,10 +7,10 @@ FRESH = timedelta(seconds=10)
 lasts."""
 AT_ONCE = 10
 """The comparisons allowed in a row; each costs 10 tokens."""
-SELDOM = timedelta(hours=1)
+REFILL_INTERVAL = timedelta(hours=1)
 """The time in which one more comparison is allowed: at most 240 tokens a day beyond the
 first ones."""
-OFTEN = timedelta(minutes=1)
+SHORT_REFILL_INTERVAL = timedelta(minutes=1)
 """The same time after another installation was seen to publish: 10 tokens a minute."""
 SEEN_FOR = timedelta(days=1)
 """The time after its last activity for which another installation is assumed to publish."""
@@ -35,7 +35,7 @@ class Allowance:
         age = now - compared_at if compared_at else None
         if age is not None and timedelta(0) <= age < FRESH:
             return False
-        every = OFTEN if is_seen(others_seen_at, now) else SELDOM
+        every = SHORT_REFILL_INTERVAL if is_seen(others_seen_at, now) else REFILL_INTERVAL
         passed = max(now - self._at, timedelta(0)) if self._at else timedelta(0)
         self._at = now
         self._left = min(self._left + passed / every, AT_ONCE)

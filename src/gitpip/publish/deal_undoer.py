@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gitpip.model import ActivityId
 from gitpip.observability.logging import get_logger
-from gitpip.publish.deals import held_up
+from gitpip.publish.deals import stale_lease
 from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, DealContents, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
@@ -64,7 +64,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         if found is not None:
             return await self._settled(due, *found)
         leased = self._clocks.read()
-        if not await self._begin(due) or held_up(leased, self._clocks, self._waits) is not None:
+        if not await self._begin(due) or stale_lease(leased, self._clocks, self._waits) is not None:
             return False
         request = self._pauses.request(Kind.WRITE, about)
         outcome = await self._destination.delete_deal(due.deal_id)

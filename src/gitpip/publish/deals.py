@@ -340,7 +340,7 @@ class Deals:
                 if again or self._list_lag.lasts:
                     await second_deals.watch(transaction, deal, now)
             self._last_sent.note_deal_sent(deal.user_key, title, now)
-            outcome = held_up(leased, self._clocks, self._waits) or (
+            outcome = stale_lease(leased, self._clocks, self._waits) or (
                 await self._index.create(deal, title, fields, turn)
             )
         outcome = self._pauses.own(outcome, request)
@@ -358,7 +358,7 @@ class Deals:
             alone=alone,
             now=self._now(),
         )
-        outcome = delivery.as_counted(outcome, change, alone=alone)
+        outcome = delivery.outcome_for_others(outcome, change, alone=alone)
         if isinstance(outcome, DealsCapped):
             # The limit belongs to the account: one deal an hour tries whether it was raised.
             self._capped_until, self._cap_reason = self._now() + CAP_PAUSE, outcome.reason
@@ -406,7 +406,7 @@ def attempt_of(row: Publication | Deal) -> Attempt:
     return Attempt(max(row.attempts, 1), row.looks, row.in_flight_until, row.reason, row.sent_at)
 
 
-def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:
+def stale_lease(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:
     """Return the outcome if the process was frozen since it took the lease, so must not send.
 
     Another process may have searched for the row and sent it since. The row does not show that if
@@ -414,5 +414,5 @@ def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None
     """
     if clocks.read().most_since(leased) < waits.latest_start:
         return None
-    reason = "gitpip was interrupted before it sent this"
+    reason = "gitpip was slow or stood still before it sent this, so it searches for it first"
     return NotProcessed(reason, timedelta(0), everyone=False, look_first=True)

@@ -156,7 +156,7 @@ class Ambiguous:
     pause: timedelta | None = None
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
-    senseless: bool = False
+    unintelligible: bool = False
     """Whether Pipedrive reported a success in an answer that gitpip can't interpret."""
 
 
@@ -253,7 +253,7 @@ def after_refusal(
     return replace(counted, refusals=refusals)
 
 
-def as_counted(outcome: Outcome, change: Change, *, alone: bool) -> Outcome:
+def outcome_for_others(outcome: Outcome, change: Change, *, alone: bool) -> Outcome:
     """Return the outcome as it counts for others, given the `change` from `after_refusal`.
 
     A row that is known to be refused alone does not make others wait.
@@ -287,7 +287,9 @@ def after_looking(
         reason = attempt.reason or "it did not arrive"
         again = retried(attempt.number, reason, now=now, quick_retries=attempt.number)
         return replace(again, looked_at=now)
-    until = attempt.in_flight_until or seen_at + waits.absence + _patience(attempt.number)
+    until = attempt.in_flight_until or seen_at + waits.absence + _wait_before_next_attempt(
+        attempt.number
+    )
     left = until - seen_at
     gaps = GAPS if attempt.number == 1 else ()
     wait = min(gaps[attempt.looks], left) if attempt.looks < len(gaps) else left
@@ -300,7 +302,7 @@ def after_looking(
     )
 
 
-def _patience(attempt: int) -> timedelta:
+def _wait_before_next_attempt(attempt: int) -> timedelta:
     """Return how long the last search waits for the next attempt, which follows it at once.
 
     So no other search is needed right before that attempt.

@@ -41,7 +41,7 @@ ALL_ACTIVITIES = "all activities"
 log = get_logger()
 
 
-class OfAll(Enum):
+class ListOfAll(Enum):
     """The reason why the list of all activities did not answer, if it did not fail."""
 
     NOT_READ = 1
@@ -84,7 +84,7 @@ class Looks:
         # read.
         concludes = _Search(due, last=False).would_conclude(self._waits, started_at)
         shared = self._search(recent)
-        of_all: OfAll | LookFailed = OfAll.NOT_READ
+        of_all: ListOfAll | LookFailed = ListOfAll.NOT_READ
         if deals > 1 or concludes:
             seen = await self._of_all(shared, max(deals, PAGES_TO_CONCLUDE * concludes))
             if isinstance(seen, Seen):
@@ -109,7 +109,7 @@ class Looks:
         return claim.sent_after is not None and now - claim.sent_after <= RECENT
 
     async def _look_in_deals(
-        self, claims: Sequence[Publication], started_at: datetime, of_all: OfAll | LookFailed
+        self, claims: Sequence[Publication], started_at: datetime, of_all: ListOfAll | LookFailed
     ) -> None:
         """Read the list of each deal in which a search is due.
 
@@ -119,14 +119,14 @@ class Looks:
         for claim in claims:
             by_deal[claim.deal_id].append(claim)
         due = {claim.deal_id for claim in claims if claim.due_at <= started_at}
-        pauses = self._pauses.entered
+        pauses = self._pauses.pause_count
         try:
             async with asyncio.TaskGroup() as tasks:
                 for deal_id, mine in by_deal.items():
                     if deal_id in due:
                         # The shared list was not read for what is old.
                         old = not all(map(self._is_recent, mine))
-                        known = OfAll.NOT_READ if old else of_all
+                        known = ListOfAll.NOT_READ if old else of_all
                         tasks.create_task(self._look_in(mine, started_at, known, pauses))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -136,13 +136,13 @@ class Looks:
         self,
         claims: Sequence[Publication],
         started_at: datetime,
-        of_all: OfAll | LookFailed,
+        of_all: ListOfAll | LookFailed,
         pauses: int,
     ) -> None:
         """Search for publications of one deal, unless an earlier search paused publishing."""
         async with self._lists:
             deal_id = claims[0].deal_id
-            if self._pauses.entered != pauses:
+            if self._pauses.pause_count != pauses:
                 await self._release(claims)
                 return
             seen = await self._guarded(deal_id, self._search(claims), of_all)
@@ -221,7 +221,7 @@ class Looks:
             await awaited_looks.answered(transaction, absent, now)
         return replace(claim, looked_at=now)
 
-    async def _of_all(self, search: "_Search", pages: int) -> "Seen | OfAll | LookFailed":
+    async def _of_all(self, search: "_Search", pages: int) -> "Seen | ListOfAll | LookFailed":
         """Return what the list of all activities shows, or why it does not answer for everything.
 
         If Pipedrive asked to wait, that is the answer: other lists would be refused, too.
@@ -230,7 +230,7 @@ class Looks:
         try:
             if not await _asked_twice(search, lambda: self._is_answered_by_all(search, pages)):
                 await self._tell(search, request)
-                return OfAll.UNCLEAR
+                return ListOfAll.UNCLEAR
         except DatabaseUnavailable:
             raise
         except LookFailed as failure:
@@ -266,7 +266,7 @@ class Looks:
         return False
 
     async def _guarded(
-        self, deal_id: DealId | None, search: "_Search", of_all: OfAll | LookFailed
+        self, deal_id: DealId | None, search: "_Search", of_all: ListOfAll | LookFailed
     ) -> "Seen":
         """Return what the lists show for one deal, after the list of all did not answer."""
         try:
@@ -278,7 +278,7 @@ class Looks:
             return Seen({}, None, unexpected(error))
 
     async def _seen(
-        self, deal_id: DealId | None, search: "_Search", of_all: OfAll | LookFailed
+        self, deal_id: DealId | None, search: "_Search", of_all: ListOfAll | LookFailed
     ) -> "Seen":
         about = ALL_ACTIVITIES if deal_id is None else f"deal {deal_id}"
         request = self._pauses.request(Kind.READ, about, beside=LOOKS_AT_ONCE)
@@ -310,7 +310,7 @@ class Looks:
             await self._pauses.after(Accepted(activity), write)
 
     async def _read(
-        self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed
+        self, deal_id: DealId, search: "_Search", of_all: ListOfAll | LookFailed
     ) -> LookFailed | None:
         """Read the deal's list, and before absence is concluded the list of all activities.
 
@@ -328,7 +328,7 @@ class Looks:
                 return None
             if isinstance(of_all, LookFailed):
                 return of_all
-            if of_all is OfAll.NOT_READ:
+            if of_all is ListOfAll.NOT_READ:
                 try:
                     if await self._is_answered_by_all(search, PAGES_TO_CONCLUDE):
                         return None

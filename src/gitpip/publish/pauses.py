@@ -13,7 +13,7 @@ from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
 from gitpip.store.status import pauses, publishing_pause
 
-LATER = timedelta(seconds=1)
+SAME_PAUSE = timedelta(seconds=1)
 """The difference below which two pauses count as the same."""
 
 NO_END = datetime(9000, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ class Pauses:
         self._trouble = Trouble()
         self._answers = 0
         """The number of Pipedrive's answers taken into account."""
-        self.entered = 0
+        self.pause_count = 0
         """The number of times that requests made here have paused publishing."""
         self._until: datetime | None = None
         """The end of the pause, as far as it is known here."""
@@ -88,7 +88,7 @@ class Pauses:
 
     def request(self, kind: Kind, subject: str, *, beside: int = 1) -> Request:
         """Return a request that starts now, perhaps with others `beside` it."""
-        return Request(kind, subject, beside, self.entered)
+        return Request(kind, subject, beside, self.pause_count)
 
     def own(self, outcome: Outcome, request: Request) -> Outcome:
         """Return the outcome of a write as it counts for its row. Call it before `after`.
@@ -151,10 +151,10 @@ class Pauses:
         What several requests meet at the same time is one fault, and a success from before says
         nothing about it. A longer pause than the one that holds is new.
         """
-        if request.pauses_before is None or request.pauses_before == self.entered:
+        if request.pauses_before is None or request.pauses_before == self.pause_count:
             return False
         wanted = getattr(outcome, "pause", None) or timedelta(0)
-        return self._until is None or self._now() + wanted <= self._until + LATER
+        return self._until is None or self._now() + wanted <= self._until + SAME_PAUSE
 
     async def _enter(self, pause: Pause, outcome: Outcome | None) -> None:
         refused = isinstance(outcome, NotProcessed) and outcome.access
@@ -169,7 +169,7 @@ class Pauses:
             )
         self._stored = True
         self._until = pause.until
-        self.entered += 1
+        self.pause_count += 1
         log.warning("publishing.paused", reason=pause.reason, until=pause.until)
 
     def _reserve(self, outcome: Outcome | None) -> Pause | None:
@@ -187,7 +187,7 @@ def cause_of(outcome: Outcome | None) -> PauseCause:
             return PauseCause.CREDENTIAL
         case NotProcessed(setting=True):
             return PauseCause.SETTING
-        case Ambiguous(senseless=True):
+        case Ambiguous(unintelligible=True):
             return PauseCause.FAULT
         case _:
             return PauseCause.VENDOR

@@ -24,7 +24,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.catalog import ActivityFields
-from gitpip.publish.deals import Deals, held_up, subject_of
+from gitpip.publish.deals import Deals, stale_lease, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.destination import DealNotRead, Item, LookFailed, Place, Turn
 from gitpip.publish.examining import NotExamined
@@ -308,12 +308,12 @@ class Sender:
         leased = self._clocks.read()
         try:
             now = await self._begin(claim, ready)
-        except _DealGoes:
+        except _DealBeingDeleted:
             return None
         if now is None:
             return None
         self._last_sent.note_sent(claim.marker, now)
-        return held_up(leased, self._clocks, self._waits) or (
+        return stale_lease(leased, self._clocks, self._waits) or (
             await self._destination.create_activity(
                 place=ready.place,
                 subject=ready.activity.subject,
@@ -326,7 +326,7 @@ class Sender:
     async def _begin(self, claim: Publication, ready: Ready) -> datetime | None:
         """Mark it as being sent; return the time by our own clock, or None if it may not be sent.
 
-        Raises _DealGoes if an undo has begun to delete its deal.
+        Raises _DealBeingDeleted if an undo has begun to delete its deal.
         """
         deal_id = ready.place.deal_id
         async with self._database.begin() as transaction:
@@ -347,7 +347,7 @@ class Sender:
             if deal_id is not None and await undone_deals.is_being_deleted(
                 transaction, claim.user_key, deal_id
             ):
-                raise _DealGoes
+                raise _DealBeingDeleted
         return now
 
     async def _conclude(
@@ -372,7 +372,7 @@ class Sender:
             alone=alone,
             now=now,
         )
-        outcome = delivery.as_counted(outcome, change, alone=alone)
+        outcome = delivery.outcome_for_others(outcome, change, alone=alone)
         # Its row says where it was sent, or that this is forgotten. The claim is older.
         await self._record(replace(claim, deal_id=None), change, now)
         self._tell(running, outcome)
@@ -449,7 +449,7 @@ def _examined(activity: Rendered) -> Rendered:
     return activity
 
 
-class _DealGoes(Exception):
+class _DealBeingDeleted(Exception):
     """An undo has begun to delete the deal, so the transaction is rolled back."""
 
 

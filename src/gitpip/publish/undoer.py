@@ -11,7 +11,7 @@ from datetime import datetime
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deal_undoer import DealUndoer
-from gitpip.publish.deals import held_up
+from gitpip.publish.deals import stale_lease
 from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
@@ -106,7 +106,7 @@ class Undoer(UndoAttempts[Due]):
                 return False
             if not await undone.may_still_be_deleted(transaction, due, present, self._waits.lease):
                 return False
-        return held_up(leased, self._clocks, self._waits) is None
+        return stale_lease(leased, self._clocks, self._waits) is None
 
     async def _why_kept(self, due: Due, activity: Activity) -> str | None:
         """Return why an activity is kept, or None if it is certainly ours and unchanged."""

@@ -18,7 +18,7 @@ from gitpip.capacity import (
 )
 from gitpip.config import LONGEST_DURATION, format_duration
 from gitpip.errors import InvalidInput
-from gitpip.publish.allowance import SELDOM
+from gitpip.publish.allowance import REFILL_INTERVAL
 from gitpip.publish.token_costs import (
     ACTIVITY_TOKENS,
     DAILY_TOKENS,
@@ -32,7 +32,7 @@ PLANS: Final[Mapping[str, int]] = {"lite": 1, "growth": 2, "premium": 5, "ultima
 """Pipedrive's plans, with the factor of the daily budget."""
 UNCERTAIN: Final = 0.01
 """The share of files assumed to be searched for, with a list for each."""
-COMPARISONS_A_DAY: Final = timedelta(days=1) / SELDOM
+COMPARISONS_A_DAY: Final = timedelta(days=1) / REFILL_INTERVAL
 """The most comparisons a day: before something new is sent, gitpip reads what is in Pipedrive."""
 HOUR: Final = timedelta(hours=1)
 FEED_REQUESTS: Final = 60

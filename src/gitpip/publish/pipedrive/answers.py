@@ -104,7 +104,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
         if status == httpx2.codes.FORBIDDEN:
             return Ambiguous(reason, BAN_PAUSE, by_edge=True)
         # A 5xx with a page is an ordinary temporary fault of a gateway, as common as a 500.
-        return Ambiguous(reason, senseless=httpx2.codes.is_success(status))
+        return Ambiguous(reason, unintelligible=httpx2.codes.is_success(status))
     if status in {200, 201} and body.get("success") is True:
         return Answer(body, http_date(headers.get("date")))
     return _error(status, headers, body)

@@ -375,7 +375,7 @@ class Pipedrive:
             created = whole_number(data.get("id")) if isinstance(data, dict) else None
             if created is not None:
                 return Accepted(created)
-            return Ambiguous("Pipedrive's answer holds no id", senseless=True)
+            return Ambiguous("Pipedrive's answer holds no id", unintelligible=True)
         return answer
 
     async def _request(
