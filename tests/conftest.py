@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -83,6 +83,25 @@ def pytest_collection_finish() -> None:
     """Let the collector of garbage leave alone what all modules and tests made so far."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Let pytest-xdist report a failure that shows half a surrogate pair: it would end the run."""
+    return _without_surrogates((yield))
+
+
+def _without_surrogates(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {
+                _without_surrogates(key): _without_surrogates(one) for key, one in value.items()
+            }
+        case list() | tuple():
+            return type(value)(map(_without_surrogates, value))
+    return value
 
 
 def _starts_processes(test: pytest.Function) -> bool:
