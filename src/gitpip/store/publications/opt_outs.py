@@ -30,7 +30,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications import recognition, sent_again
-from gitpip.store.publications.permission import opted_out
+from gitpip.store.publications.permission import opted_out, opted_out_keys
 from gitpip.store.rows import reader
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_rules import opt_outs
@@ -140,7 +140,7 @@ async def any_waits(transaction: Transaction) -> bool:
 
 @cache
 def _waiting() -> Select[tuple[int]]:
-    keys = _opted_out_keys()
+    keys = opted_out_keys().where(tracked)
     return select(publications.c.id).where(or_(_waits_of(keys), _again_of(keys))).limit(1)
 
 
@@ -151,7 +151,7 @@ async def skip_waiting(transaction: Transaction, now: datetime) -> int:
     """
     await ledger.lock(transaction)
     await _note_accounts(transaction)
-    return await _end_waits(transaction, _opted_out_keys(), now)
+    return await _end_waits(transaction, opted_out_keys().where(tracked), now)
 
 
 async def _note_accounts(transaction: Transaction) -> None:
@@ -206,12 +206,6 @@ def _of(known: OptOut) -> Select[tuple[int]]:
     if known.github_id is not None:
         return select(users.c.key).where(users.c.github_id == known.github_id)
     return select(users.c.key).where(func.lower(users.c.login) == known.login)
-
-
-def _opted_out_keys() -> Select[tuple[int]]:
-    return select(users.c.key).where(
-        tracked, select(opt_outs.c.id).where(opted_out(users)).correlate(users).exists()
-    )
 
 
 def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:

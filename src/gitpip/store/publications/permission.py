@@ -98,6 +98,11 @@ def opted_out(owner: FromClause) -> ColumnElement[bool]:
     )
 
 
+def opted_out_keys() -> Select[tuple[int]]:
+    """Return the query of the keys of users whose owners opted out, removed users included."""
+    return select(users.c.key).join(opt_outs, opted_out(users))
+
+
 async def check_not_opted_out(transaction: Transaction, publication_id: PublicationId) -> None:
     """Raise PublicationStateError if the owner of a publication's gist opted out."""
     found = await transaction.scalar(

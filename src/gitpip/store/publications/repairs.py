@@ -14,7 +14,6 @@ from typing import NewType
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
     and_,
     case,
     delete,
@@ -37,14 +36,13 @@ from gitpip.store.events import EventKind
 from gitpip.store.publications import approvals, causes, deals, sent_again
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.causes import Cause
-from gitpip.store.publications.permission import opted_out
+from gitpip.store.publications.permission import opted_out_keys
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, moved, skipped_by
 from gitpip.store.publications.selection import Selection
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals as deal_rows
-from gitpip.store.schema import publications, users
+from gitpip.store.schema import publications
 from gitpip.store.schema_publishing import RepairAct, repair_items, repairs
-from gitpip.store.schema_rules import opt_outs
 from gitpip.store.visibility import of_tracked
 
 RepairId = NewType("RepairId", int)
@@ -200,12 +198,8 @@ def _allows(act: RepairAct) -> ColumnElement[bool]:
         not_undone = publications.c.state != PublicationState.WITHDRAWN.value
         allowed.append(or_(not_undone, ~sent_again.is_awaited()))
     if act in SENDS:
-        allowed.append(publications.c.user_key.not_in(_opted_out_keys()))
+        allowed.append(publications.c.user_key.not_in(opted_out_keys()))
     return and_(*allowed)
-
-
-def _opted_out_keys() -> Select[tuple[int]]:
-    return select(users.c.key).join(opt_outs, opted_out(users))
 
 
 async def count(transaction: Transaction, act: RepairAct, wanted: Selection) -> Counted:
@@ -236,7 +230,7 @@ async def _left(
 ) -> tuple[Left, ...]:
     meant = publications.c.state.in_([state.value for state in states_meant(act, wanted)])
     sent = literal(act in SENDS)
-    gone = publications.c.user_key.in_(_opted_out_keys())
+    gone = publications.c.user_key.in_(opted_out_keys())
     searched_for = and_(literal(act is RepairAct.SEND_AGAIN), ~sent_again.may_be_sent_again())
     because = case(
         (being_undone(), LeftBecause.BEING_UNDONE.value),
