@@ -1,6 +1,6 @@
 """Rules, credentials, a day's flood and opt-outs: what is sent, held and skipped for them."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +31,12 @@ from tests.support.tokens import LEAKED
 EVE = Actor("eve", Via.COMMAND)
 OTHER = "gh" + "p_" + "zB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG9"
 HELD_FOR_IT = "may contain credentials: GitHub personal access token, line 2"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The detector remembers files, also those of the same test on the other database."""
+    monkeypatch.setattr(DETECTOR, "_known", OrderedDict())
 
 
 async def publish(scene: Scene) -> None:
