@@ -19,8 +19,8 @@ from gitpip.watch.github.rest_models import parse_gists
 from gitpip.watch.github.transport import Answer
 from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
+from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from gitpip_standins import Server
 from gitpip_standins.github.troubles import GistTroubles
 from tests.support.clocks import Clock
 from tests.watch.conftest import INTERVAL, sweeping
@@ -206,6 +206,47 @@ async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
     assert waits[-1] == A_DAY
     assert "451" in row.reason
     assert row.failures == 13
+
+
+async def test_a_gist_that_failed_a_few_times_is_requested_twice_in_a_check(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    bad = world.add_gist("ada", {"1.txt": "one"})
+    world.trouble_gist(bad, GistTroubles(failing="502"))
+    await track(database, clock, "ada")
+    requests = []
+    for _ in range(7):
+        before = len(world.requests)
+        await run(watcher)
+        requests.append(sum(r.path == f"/gists/{bad}" for r in world.requests[before:]))
+        (row,) = await rows_of(database, "ada")
+        clock.now = row.next_try_at
+    assert requests == [3, 2, 2, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "troubles"),
+    [("^/gists/", GistTroubles()), ("/raw/", GistTroubles(failing="too-large"))],
+)
+async def test_one_broken_answer_of_two_does_not_put_off_a_gist_again(
+    world: StandIn,
+    watcher: Watcher,
+    database: Database,
+    clock: Clock,
+    path: str,
+    troubles: GistTroubles,
+) -> None:
+    world.add_user("ada")
+    world.trouble_gist(world.add_gist("ada", {"1.txt": "one"}), troubles)
+    await track(database, clock, "ada")
+    world.faults.script(Fault.error(502), path=path, times=3)
+    await run(watcher)
+    (row,) = await rows_of(database, "ada")
+    world.faults.script(Fault.error(502), path=path)
+    clock.now = row.next_try_at
+    await run(watcher)
+    assert await names_of(database, "ada") == ["1.txt"]
 
 
 @pytest.mark.parametrize("everybody", [False, True])

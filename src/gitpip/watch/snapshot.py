@@ -76,7 +76,7 @@ class Known:
             user_id,
             listed,
             known=self.hashes.get(gist_id, {}),
-            failed={row.filename for row in self.unread if row.gist_id == gist_id},
+            failed={row.filename: row.failures for row in self.unread if row.gist_id == gist_id},
         )
 
     def in_turn(self, gist_ids: Iterable[GistId], listed: GistList) -> list[GistId]:
