@@ -229,26 +229,35 @@ async def _left(
     transaction: Transaction, act: RepairAct, wanted: Selection, chosen: ColumnElement[bool]
 ) -> tuple[Left, ...]:
     meant = publications.c.state.in_([state.value for state in states_meant(act, wanted)])
+    part = (publications.c.part_of.is_not(None), LeftBecause.PART.value)
     sent = literal(act in SENDS)
     gone = publications.c.user_key.in_(opted_out_keys())
     searched_for = and_(literal(act is RepairAct.SEND_AGAIN), ~sent_again.may_be_sent_again())
-    because = case(
+    reasons = case(
         (being_undone(), LeftBecause.BEING_UNDONE.value),
-        (publications.c.part_of.is_not(None), LeftBecause.PART.value),
-        (and_(meant, sent, gone), LeftBecause.OPTED_OUT.value),
-        (and_(meant, searched_for), LeftBecause.SEARCHED_FOR.value),
-        (and_(meant, sent, approvals.ASKS_ABOUT_CREDENTIALS), LeftBecause.CREDENTIALS.value),
-    ).label("because")
-    rows = await transaction.execute(
-        select(publications.c.state, because, func.count())
-        .where(wanted.condition, not_(func.coalesce(chosen, false())))
-        .group_by(publications.c.state, because)
-        .order_by(publications.c.state, because)
+        part,
+        (and_(sent, gone), LeftBecause.OPTED_OUT.value),
+        (searched_for, LeftBecause.SEARCHED_FOR.value),
+        (and_(sent, approvals.ASKS_ABOUT_CREDENTIALS), LeftBecause.CREDENTIALS.value),
     )
-    return tuple(
-        Left(PublicationState(state), LeftBecause(why) if why else None, number)
-        for state, why, number in rows
-    )
+    left: list[Left] = []
+    for because, where in (
+        (reasons, and_(meant, not_(func.coalesce(chosen, false())))),
+        # Most publications of a large account are sent. Their state is reason enough, and asking
+        # for the others took five times as long (300,000 publications).
+        (case(part), not_(meant)),
+    ):
+        why = because.label("why")
+        rows = await transaction.execute(
+            select(publications.c.state, why, func.count())
+            .where(wanted.condition, where)
+            .group_by(publications.c.state, why)
+        )
+        left += [
+            Left(PublicationState(state), LeftBecause(word) if word else None, number)
+            for state, word, number in rows
+        ]
+    return tuple(sorted(left, key=lambda one: (one.state, one.because or "")))
 
 
 async def _check_named(transaction: Transaction, wanted: Selection) -> None:
