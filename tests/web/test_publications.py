@@ -305,6 +305,11 @@ def test_an_undo_says_what_holds_it_up(served: Served) -> None:
     page = on_one_line(served.gitpip.get("/undos/1").text)
     assert "Waits. Sync is paused" in page
     assert 'id="resume-publishing"' in page
+    listed = served.api("GET", "/undos").json()["items"]
+    shown = json.loads(served.gitpip.command("undos", "show", "1", "--json").stdout)
+    for one in (*listed, served.api("GET", "/undos/1").json(), shown):
+        assert one["waits_because"].startswith("Sync is paused")
     httpx2.post(served.gitpip.url + "/status-page/publishing/resume")
     served.gitpip.wait_for(lambda: "Done" in served.gitpip.get("/undos/1").text, "the undo to end")
     assert "Waits." not in served.gitpip.get("/undos/1").text
+    assert served.api("GET", "/undos/1").json()["waits_because"] is None

@@ -1,11 +1,14 @@
 """Bodies of undos."""
 
 from datetime import datetime
+from typing import Self
 
 from gitpip.bodies.noun import NounBody
+from gitpip.status.reading import Condition
 from gitpip.store.publications.undone_deals import UndoneDeal
 from gitpip.store.publications.undos import Plan, Undo, Undone
 from gitpip.store.schema_undo import UndoneState, Which
+from gitpip.store.status import pauses
 
 
 class UndoPlanBody(NounBody[Plan]):
@@ -60,7 +63,17 @@ class UndoBody(NounBody[Undo]):
     stopped_because: str | None
     """The reason why it goes on only after `resume`."""
     stopped_at: datetime | None
+    waits_because: str | None = None
+    """The reason why nothing can be deleted now, as a pause of publishing; null if it ended."""
     ended_at: datetime | None
+
+    @classmethod
+    def under(cls, undo: Undo, stops: Condition) -> Self:
+        """The body, with what holds the undo up."""
+        body = cls.of(undo)
+        if not undo.ended_at and (problem := stops.held_up(pauses.PUBLISHING)):
+            body.waits_because = problem.sentence
+        return body
 
 
 class UndoneBody(NounBody[Undone]):

@@ -18,6 +18,7 @@ from gitpip.cli.output import (
     print_json,
     print_rows,
     read,
+    read_stops_now,
 )
 from gitpip.model import CheckId, PublicationId
 from gitpip.status.problem import count
@@ -83,14 +84,21 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
         if planned.total or planned.deals:
             ask(question="Undo this?")
     begun = act(settings, lambda acting: actions.undo(acting, what))
+    body = UndoBody.under(begun, read_stops_now(settings))
     if as_json:
-        print_json(UndoBody.of(begun).model_dump())
+        print_json(body.model_dump())
         return
     console.say(
         f"Started undo {begun.id} of {begun.subject}: {count(begun.total, 'publication')}. A "
         f"running service deletes the activities. If none runs: gitpip publish. To see the "
         f"progress: gitpip undos show {begun.id}"
     )
+    _say_waits(body)
+
+
+def _say_waits(body: UndoBody) -> None:
+    if body.waits_because:
+        console.say(f"Waits. {body.waits_because}")
 
 
 def _say_plan(plan: Plan) -> None:
@@ -140,7 +148,8 @@ def list_undos(as_json: Json = False) -> None:
         prepared_settings(), lambda transaction: undos.page(transaction, offset=0, limit=MAX_LISTED)
     )
     if as_json:
-        print_json([UndoBody.of(one).model_dump() for one in page.items])
+        stops = read_stops_now(prepared_settings())
+        print_json([UndoBody.under(one, stops).model_dump() for one in page.items])
         return
     rows: list[dict[str, object]] = [
         {
@@ -171,8 +180,9 @@ def show_undo(number: Number, as_json: Json = False) -> None:
             await undone_deals.of_undo(transaction, one.id, offset=0, limit=MAX_LISTED),
         )
 
-    one, each, deals = read(prepared_settings(), found)
-    facts = UndoBody.of(one).model_dump()
+    settings = prepared_settings()
+    one, each, deals = read(settings, found)
+    facts = UndoBody.under(one, read_stops_now(settings)).model_dump()
     rows = [UndoneBody.of(row).model_dump() for row in each]
     of_deals = [UndoneDealBody.of(row).model_dump() for row in deals]
     if as_json:
@@ -187,11 +197,14 @@ def show_undo(number: Number, as_json: Json = False) -> None:
 @undos_app.command("resume")
 def resume_undo(number: Number, as_json: Json = False) -> None:
     """Resume a stopped undo and retry what failed."""
-    resumed = act(prepared_settings(), lambda acting: actions.resume_undo(acting, UndoId(number)))
+    settings = prepared_settings()
+    resumed = act(settings, lambda acting: actions.resume_undo(acting, UndoId(number)))
+    body = UndoBody.under(resumed, read_stops_now(settings))
     if as_json:
-        print_json(UndoBody.of(resumed).model_dump())
-    else:
-        console.say(f"Resumed undo {resumed.id}.")
+        print_json(body.model_dump())
+        return
+    console.say(f"Resumed undo {resumed.id}.")
+    _say_waits(body)
 
 
 @undos_app.command("acknowledge")

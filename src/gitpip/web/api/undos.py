@@ -12,11 +12,12 @@ from gitpip.bodies.undos import UndoBody, UndoneBody, UndoneDealBody, UndoPlanBo
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.selection import MAX_NAMED
-from gitpip.store.publications.undos import UndoId
+from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
 from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -66,13 +67,13 @@ async def plan_undo(wanted: UndoContent, context: Context) -> UndoPlanBody:
 
 @router.post("/undos", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def begin_undo(wanted: UndoContent, acting: CurrentActing) -> UndoBody:
+async def begin_undo(wanted: UndoContent, acting: CurrentActing, context: Context) -> UndoBody:
     """Undo what a check or an import caused, what a user has, or some publications.
 
     Their activities are deleted in Pipedrive one after another, and what a person has changed is
     kept. Where nothing is left to be undone, it is refused (409).
     """
-    return UndoBody.of(await actions.undo(acting, wanted.what))
+    return await _shown(await actions.undo(acting, wanted.what), context)
 
 
 @router.get("/undos")
@@ -83,7 +84,8 @@ async def list_undos(
     """The undos, newest first."""
     async with context.database.read() as transaction:
         page = await undos.page(transaction, offset=offset, limit=limit)
-    items = [UndoBody.of(one) for one in page.items]
+        stops = await stops_of(transaction, context)
+    items = [UndoBody.under(one, stops) for one in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
 
@@ -92,7 +94,8 @@ async def list_undos(
 async def get_undo(undo_id: Number, context: Context) -> UndoBody:
     """One undo, and how far it is."""
     async with context.database.read() as transaction:
-        return UndoBody.of(await undos.get(transaction, UndoId(undo_id)))
+        undo = await undos.get(transaction, UndoId(undo_id))
+    return await _shown(undo, context)
 
 
 @router.get("/undos/{undo_id}/publications")
@@ -125,6 +128,11 @@ async def list_undone_deals(
 
 @router.post("/undos/{undo_id}/resume")
 @needs(Role.OPERATOR)
-async def resume_undo(undo_id: Number, acting: CurrentActing) -> UndoBody:
+async def resume_undo(undo_id: Number, acting: CurrentActing, context: Context) -> UndoBody:
     """Let an undo go on that was stopped, and try again what failed in it."""
-    return UndoBody.of(await actions.resume_undo(acting, UndoId(undo_id)))
+    return await _shown(await actions.resume_undo(acting, UndoId(undo_id)), context)
+
+
+async def _shown(undo: Undo, context: Context) -> UndoBody:
+    async with context.database.read() as transaction:
+        return UndoBody.under(undo, await stops_of(transaction, context))
