@@ -11,7 +11,7 @@ from sqlalchemy import update
 from gitpip.actions import accounts as account_actions
 from gitpip.errors import AccountUnchanged
 from gitpip.model import ActivityId, DealId, Pause, PublicationState
-from gitpip.publish.account import company_of
+from gitpip.publish.account_guard import company_of
 from gitpip.publish.destination import Owner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from gitpip.publish import delivery
-from gitpip.publish.adopt import QUIET
+from gitpip.publish.comparison import QUIET
 from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger

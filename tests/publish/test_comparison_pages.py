@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gitpip_standins import Fault
-from tests.publish.test_adopt import HOUR, fail_on_page, lists, names
+from tests.publish.test_comparison import HOUR, fail_on_page, lists, names
 from tests.support.scene import Scene
 
 pytestmark = pytest.mark.long

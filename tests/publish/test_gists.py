@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import OnEdit, PublicationState
-from gitpip.publish.adopt import QUIET
+from gitpip.publish.comparison import QUIET
 from gitpip.same_activity import SentWith
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.schema import gist_files

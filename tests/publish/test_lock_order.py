@@ -9,7 +9,7 @@ import pytest
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, Pause, PublicationState
-from gitpip.publish.account import company_of
+from gitpip.publish.account_guard import company_of
 from gitpip.publish.destination import Owner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor

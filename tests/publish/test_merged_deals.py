@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import PublicationState
-from gitpip.publish.allowance import AT_ONCE, FRESH
+from gitpip.publish.comparison_allowance import AT_ONCE, FRESH
 from gitpip.publish.delivery import ABSENCE
 from gitpip.store.schema_publishing import doubles
 from gitpip_standins import Fault, FaultKind

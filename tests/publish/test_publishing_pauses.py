@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.publish.trouble import DIFFERENT_FAILURES
+from gitpip.publish.circuit_breaker import DIFFERENT_FAILURES
 from gitpip.store.database import open_database
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.publish.adopt import QUIET
-from gitpip.publish.allowance import AT_ONCE, FRESH
+from gitpip.publish.comparison import QUIET
+from gitpip.publish.comparison_allowance import AT_ONCE, FRESH
 from gitpip.publish.list_lag import TRIED_AGAIN_AFTER, ListLag
 from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind

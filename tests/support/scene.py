@@ -31,7 +31,7 @@ from gitpip.model import (
     User,
 )
 from gitpip.modes import PublishingMode
-from gitpip.publish.adopt import QUIET
+from gitpip.publish.comparison import QUIET
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import DEFAULT_RULES, Publisher

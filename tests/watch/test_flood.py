@@ -426,7 +426,7 @@ def test_before_an_answer_a_reading_never_sends_more_than_the_threshold(
     for number, (gist_id, size) in enumerate(listed.items()):
         if number in cuts or not plan:
             plan = {key: value for key, value in listed.items() if key not in queued}
-        files = flood.together(plan, {**queued, gist_id: size})
+        files = flood.merged_counts(plan, {**queued, gist_id: size})
         if flood.is_flood(READ_BEFORE, files, hold_above=hold_above):
             waiting += size
         else:

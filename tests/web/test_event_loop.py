@@ -27,7 +27,7 @@ from gitpip.config import Settings, load_settings
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import OnDelete, OnEdit
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import How, previewed
+from gitpip.publish.preview import RenderOptions, previewed
 from gitpip.store.database import Database, open_database
 from gitpip.store.users import users
 from gitpip.store.users.bulk import NewUser, add_many
@@ -289,8 +289,8 @@ async def _fill(database: Database) -> None:
 
 
 def _let_preview(app: FastAPI) -> None:
-    how = How(OnEdit.IGNORE, OnDelete.IGNORE, Policies())
-    app.state.context = replace(app.state.context, preview=partial(previewed, how=how))
+    options = RenderOptions(OnEdit.IGNORE, OnDelete.IGNORE, Policies())
+    app.state.context = replace(app.state.context, preview=partial(previewed, options=options))
 
 
 def _asking(app: FastAPI) -> httpx2.AsyncClient:

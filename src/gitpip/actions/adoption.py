@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Literal, get_args
 
 from gitpip.actions.acting import Acting
-from gitpip.publish.adopt import Compared, Comparison
+from gitpip.publish.comparison import Compared, Comparison
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount

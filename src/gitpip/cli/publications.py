@@ -31,7 +31,7 @@ from gitpip.modes import FoundCredentials
 from gitpip.publish.activity import Rendered
 from gitpip.publish.credentials.findings import listed
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import Conditions, How, conditions, previewed
+from gitpip.publish.preview import Conditions, RenderOptions, conditions, previewed
 from gitpip.same_activity import in_words
 from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
@@ -133,7 +133,7 @@ def show_publication(
             transaction,
             publication.file_key,
             publication.revision,
-            how=How(settings.on_edit, settings.on_delete, policies),
+            options=RenderOptions(settings.on_edit, settings.on_delete, policies),
             credentials=credentials,
         )
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())

@@ -24,7 +24,7 @@ from gitpip.config import Settings
 from gitpip.modes import PublishingMode
 from gitpip.publish.plan import Plan, plan
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import How, previewed
+from gitpip.publish.preview import RenderOptions, previewed
 from gitpip.status.problem import count
 from gitpip.status.reading import Surroundings, read_stops
 from gitpip.store.database import Transaction
@@ -43,7 +43,9 @@ MOST_PLANNED = 10_000
 def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
     """Print what would be sent, where, and what it costs; nothing is sent, and nothing asked."""
     policies = Policies(settings.publishing)
-    render = partial(previewed, how=How(settings.on_edit, settings.on_delete, policies))
+    render = partial(
+        previewed, options=RenderOptions(settings.on_edit, settings.on_delete, policies)
+    )
 
     async def planned(transaction: Transaction) -> tuple[Plan, str | None]:
         policy = await policies.read(transaction)

@@ -13,10 +13,10 @@ from gitpip.drift import Drift, DriftAnswer, drift_words
 from gitpip.model import Deal, DealId, Publication, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
+from gitpip.publish.circuit_breaker import Kind
 from gitpip.publish.delivery import Denied, NotProcessed, Outcome
 from gitpip.publish.destination import DealFinder, Item, LookFailed
 from gitpip.publish.pauses import Channel
-from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deal_drifts, deals

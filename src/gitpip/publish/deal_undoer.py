@@ -10,12 +10,12 @@ from datetime import datetime
 
 from gitpip.model import ActivityId
 from gitpip.observability.logging import get_logger
+from gitpip.publish.circuit_breaker import Kind
 from gitpip.publish.deals import stale_lease
 from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, DealContents, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.trouble import Kind
 from gitpip.publish.undo_attempts import UndoAttempts
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor

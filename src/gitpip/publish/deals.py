@@ -14,6 +14,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.asked_twice import asked_twice, is_young
 from gitpip.publish.catalog import DealFields
+from gitpip.publish.circuit_breaker import Kind, Request
 from gitpip.publish.claims import kept
 from gitpip.publish.deal_drift import DealDrift
 from gitpip.publish.delivery import (
@@ -36,7 +37,6 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
-from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import (
     deal_drifts,
     deals,
@@ -343,7 +343,7 @@ class Deals:
             outcome = stale_lease(leased, self._clocks, self._waits) or (
                 await self._index.create(deal, title, fields, turn)
             )
-        outcome = self._pauses.own(outcome, request)
+        outcome = self._pauses.refused_alone(outcome, request)
         refused = outcome.reason if isinstance(outcome, Refused) else None
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, title, None, is_open=True))

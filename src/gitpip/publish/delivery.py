@@ -66,7 +66,8 @@ BAN_PAUSE = timedelta(minutes=5)
 """The pause after a 403 or 429 with an HTML page: the edge in front of the API may have banned this
 client.
 
-The edge may also refuse one request for its content, as firewalls do: see `Trouble.own`.
+The edge may also refuse one request for its content, as firewalls do: see
+`CircuitBreaker.refused_alone`.
 """
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=6)

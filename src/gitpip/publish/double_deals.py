@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
-from gitpip.publish.adopt import QUIET
+from gitpip.publish.comparison import QUIET
 from gitpip.publish.destination import DealFinder, Destination, Item, Sign
 from gitpip.publish.looks import sent_since
 from gitpip.store.accounts import accounts

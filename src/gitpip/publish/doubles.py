@@ -10,12 +10,12 @@ from gitpip.modes import LeftBecause
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import find_markers, has_marker, marker_in
+from gitpip.publish.circuit_breaker import Kind
 from gitpip.publish.delivery import Accepted, Refused
 from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.double_deals import EARLIER, DoubleDeals
 from gitpip.publish.looks import sent_since
 from gitpip.publish.pauses import Channel
-from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
 from gitpip.store.publications import markers, permission, second_deals, second_sends
 from gitpip.store.publications.permission import OverallMode, Present

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from gitpip.model import GistId, Publication
 from gitpip.store.publications.parts import MAX_FILES
 
-Together = tuple[Publication, tuple[Publication, ...]]
+SentTogether = tuple[Publication, tuple[Publication, ...]]
 """A claim, and the others of its gist that go out with it."""
 
 
-def together(claims: Sequence[Publication]) -> tuple[Together, ...]:
+def grouped(claims: Sequence[Publication]) -> tuple[SentTogether, ...]:
     """Return the claims, grouped by gist if they were never sent; the oldest is the first.
 
     An edit is an activity of its own. So is a publication that was sent before: its files are
     already settled.
     """
     of_gists: defaultdict[GistId, list[Publication]] = defaultdict(list)
-    found: list[Together] = []
+    found: list[SentTogether] = []
     for claim in claims:
         if claim.sent_at is None and claim.revision == 1:
             of_gists[claim.gist_id].append(claim)

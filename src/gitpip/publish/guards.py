@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gitpip.clock import Clocks
-from gitpip.publish.examining import Examining
+from gitpip.publish.detector_pause import DetectorPause
 from gitpip.publish.last_sent import LastSent
 from gitpip.publish.list_lag import ListLag
 from gitpip.store.publications.permission import OverallMode
@@ -21,5 +21,5 @@ class Guards:
     """Tell whether this process stood still."""
     mode: OverallMode
     """The overall mode, read in the transaction that marks a row as being sent."""
-    examining: Examining
+    detector_pause: DetectorPause
     """Tells whether files can be examined for credentials."""

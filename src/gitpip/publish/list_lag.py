@@ -7,7 +7,7 @@ one, what is sent may already be in Pipedrive: it is watched like what is sent t
 
 from datetime import datetime, timedelta
 
-from gitpip.publish.adopt import QUIET
+from gitpip.publish.comparison import QUIET
 
 TRIED_AGAIN_AFTER = timedelta(minutes=1)
 """The wait after a comparison that was due and did not end."""

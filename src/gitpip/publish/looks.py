@@ -19,13 +19,13 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.asked_twice import Read, asked_twice, is_young
+from gitpip.publish.circuit_breaker import Kind, Request
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, Activities, Activity, LookFailed
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.running_tasks import LOOKS_AT_ONCE
-from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import awaited_looks
 from gitpip.store.publications.delivered import PUBLICATIONS
 

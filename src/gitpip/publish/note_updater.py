@@ -8,13 +8,13 @@ from gitpip.model import ActivityId, FileKey, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered, says_the_same
+from gitpip.publish.circuit_breaker import Kind, Request
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.destination import Activity, LookFailed, Written
-from gitpip.publish.examining import NotExamined
+from gitpip.publish.detector_pause import NotExamined
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
-from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import note_updates, permission
 from gitpip.store.publications.note_updates import Amendment
 from gitpip.store.publications.permission import Present
@@ -50,7 +50,7 @@ class NoteUpdater:
         self._render = render
         self._now = now
         self._mode = guards.mode
-        self._examining = guards.examining
+        self._detector_pause = guards.detector_pause
         self._unanswered: dict[ActivityId, str] = {}
         """Notes that may have been written, as the answers were lost. They are not a person's
         changes."""
@@ -68,7 +68,7 @@ class NoteUpdater:
             except DatabaseUnavailable:
                 raise
             except NotExamined as trouble:
-                await self._examining.stop(str(trouble))
+                await self._detector_pause.stop(str(trouble))
                 return number
             except Exception as error:
                 log.exception("amendment.broken", publication_id=amendment.publication_id)
@@ -97,7 +97,7 @@ class NoteUpdater:
             return
         outcome = await self._destination.rewrite_note(amendment.activity_id, note)
         request = Request(Kind.WRITE, f"publication {amendment.publication_id}")
-        outcome = self._pauses.own(outcome, request)
+        outcome = self._pauses.refused_alone(outcome, request)
         if isinstance(outcome, Ambiguous):
             self._unanswered[amendment.activity_id] = note
         await self._record(amendment, await self._pauses.failed(outcome, request))

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
 from gitpip.observability.logging import get_logger
+from gitpip.publish.circuit_breaker import DAILY_PAUSE, CircuitBreaker, Kind, Request
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome
 from gitpip.publish.destination import DAILY_RESERVE, Destination, LookFailed
 from gitpip.publish.terms import Terms
-from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
 from gitpip.store.status import pauses, publishing_pause
 
@@ -45,7 +45,7 @@ class Pauses:
         self._database = database
         self._destination = destination
         self._now = now
-        self._trouble = Trouble()
+        self._breaker = CircuitBreaker()
         self._answers = 0
         """The number of Pipedrive's answers taken into account."""
         self.pause_count = 0
@@ -62,7 +62,7 @@ class Pauses:
                 known = await pauses.last_pause(transaction, pauses.PUBLISHING)
                 self._stored = known is not None
                 if self._stored:
-                    self._trouble.resume()
+                    self._breaker.resume()
             pause = await pauses.paused(
                 transaction,
                 pauses.PUBLISHING,
@@ -84,25 +84,26 @@ class Pauses:
     @property
     def probing(self) -> bool:
         """Whether the next request should go alone, to show if a pause was long enough."""
-        return self._trouble.probing
+        return self._breaker.probing
 
     def request(self, kind: Kind, subject: str, *, beside: int = 1) -> Request:
         """Return a request that starts now, perhaps with others `beside` it."""
         return Request(kind, subject, beside, self.pause_count)
 
-    def own(self, outcome: Outcome, request: Request) -> Outcome:
+    def refused_alone(self, outcome: Outcome, request: Request) -> Outcome:
         """Return the outcome of a write as it counts for its row. Call it before `after`.
 
-        See `Trouble.own`.
+        See `CircuitBreaker.refused_alone`.
         """
-        return self._trouble.own(outcome, request)
+        return self._breaker.refused_alone(outcome, request)
 
     async def failed(self, outcome: Outcome, request: Request) -> Outcome:
         """Pause publishing if a failure needs it; return the outcome as the request counts it.
 
-        The request is about one publication, deal, target or activity: see `Trouble.limited`.
+        The request is about one publication, deal, target or activity: see
+        `CircuitBreaker.limited_alone`.
         """
-        outcome = self._trouble.limited(outcome, request)
+        outcome = self._breaker.limited_alone(outcome, request)
         await self.after(outcome, request)
         return outcome
 
@@ -112,7 +113,7 @@ class Pauses:
         A look that was refused before, and not answered since, waits on its own besides: others may
         be answered meanwhile.
         """
-        again = self._trouble.was_refused(request)
+        again = self._breaker.was_refused(request)
         outcome = await self.failed(failure.outcome, request)
         if again and isinstance(outcome, NotProcessed):
             outcome = replace(outcome, everyone=False)
@@ -120,7 +121,7 @@ class Pauses:
 
     def suspected(self, subject: str) -> bool:
         """Return whether this publication, deal or target failed, so that others go first."""
-        return self._trouble.suspected(subject)
+        return self._breaker.suspected(subject)
 
     async def after(self, outcome: Outcome | None, request: Request) -> Pause | None:
         """Pause publishing if an outcome needs it; return the pause.
@@ -134,12 +135,12 @@ class Pauses:
         self._answers = self._destination.answers_received
         if self._is_known(outcome, request):
             if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
-                self._trouble.accepted(request)
+                self._breaker.accepted(request)
             return None
-        pause = self._trouble.pause_after(outcome, request, self._now()) or self._reserve(outcome)
+        pause = self._breaker.pause_after(outcome, request, self._now()) or self._reserve(outcome)
         if pause is not None:
             await self._enter(pause, outcome)
-        elif self._stored and not self._trouble.probing:
+        elif self._stored and not self._breaker.probing:
             async with self._database.begin() as transaction:
                 await pauses.clear_pause(transaction, pauses.PUBLISHING, self._now())
             self._stored = False

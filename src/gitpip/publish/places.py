@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from gitpip.model import Change, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
+from gitpip.publish.circuit_breaker import Kind
 from gitpip.publish.delivery import Denied, NotProcessed, Outcome
 from gitpip.publish.destination import LookFailed, Place, Unusable
 from gitpip.publish.pauses import Channel
-from gitpip.publish.trouble import Kind
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deal_drifts, deals, outbox
 from gitpip.store.users import targets

@@ -10,8 +10,7 @@ from gitpip.config.publishing.activity import PER_GIST
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import DealId, FileKey, Publication, PublicationId, UserKey
 from gitpip.modes import HeldBecause, PublishingMode
-from gitpip.publish.checks import checks_now
-from gitpip.publish.gists import together
+from gitpip.publish.gists import grouped
 from gitpip.publish.screening import (
     PUBLISH,
     Candidate,
@@ -24,6 +23,7 @@ from gitpip.publish.screening import (
     decide,
     is_screened,
 )
+from gitpip.publish.screening_checks import checks_now
 from gitpip.publish.token_costs import ACTIVITY_TOKENS, FIRST_DEAL_TOKENS
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
@@ -114,7 +114,7 @@ async def plan(
     sent = [row for row, decision in zip(rows, decisions, strict=True) if decision == PUBLISH]
     goes_with = {
         other.id: first.id
-        for first, others in (together(sent) if per_gist else ())
+        for first, others in (grouped(sent) if per_gist else ())
         for other in others
     }
     for row, decision in zip(rows, decisions, strict=True):

@@ -58,7 +58,7 @@ async def conditions(
 
 
 @dataclass(frozen=True)
-class How:
+class RenderOptions:
     """The way an activity is rendered."""
 
     on_edit: OnEdit
@@ -81,7 +81,7 @@ async def rendered(
 
     A file that was never sent is rendered with the files of its gist that would go out with it.
     """
-    return await _of_file(transaction, key, revision, How(on_edit, on_delete, policies))
+    return await _of_file(transaction, key, revision, RenderOptions(on_edit, on_delete, policies))
 
 
 async def previewed(
@@ -89,7 +89,7 @@ async def previewed(
     key: FileKey,
     revision: int,
     *,
-    how: How,
+    options: RenderOptions,
     credentials: FoundCredentials = FoundCredentials.PUBLISH,
 ) -> Rendered:
     """Return what a person is shown of the activity of a file, as it is or as it will be.
@@ -97,14 +97,16 @@ async def previewed(
     The same as `rendered`, but what is held for credentials is shown as an approval sends it, with
     or without them as `credentials` says, and what was sent with them as it was sent.
     """
-    return await _of_file(transaction, key, revision, replace(how, shown=credentials))
+    return await _of_file(transaction, key, revision, replace(options, shown=credentials))
 
 
-async def _of_file(transaction: Transaction, key: FileKey, revision: int, how: How) -> Rendered:
-    policy = await how.policies.read(transaction)
+async def _of_file(
+    transaction: Transaction, key: FileKey, revision: int, options: RenderOptions
+) -> Rendered:
+    policy = await options.policies.read(transaction)
     per_gist = policy.activity_per == PER_GIST
     together = await parts.shown_with(transaction, key, revision, per_gist=per_gist)
-    return await _rendered(transaction, together or [Unpublished(key, revision)], how)
+    return await _rendered(transaction, together or [Unpublished(key, revision)], options)
 
 
 class Piece(Protocol):
@@ -146,7 +148,7 @@ async def rendered_together(
     The current templates are used. Text that looks like a credential is left out, unless the
     settings say otherwise or a person approved this file with it.
     """
-    return await _rendered(transaction, together, How(on_edit, on_delete, policies))
+    return await _rendered(transaction, together, RenderOptions(on_edit, on_delete, policies))
 
 
 @dataclass
@@ -161,25 +163,27 @@ class _Found:
     trouble: str | None = None
 
 
-async def _rendered(transaction: Transaction, together: Sequence[Piece], how: How) -> Rendered:
-    policy = await how.policies.read(transaction)
+async def _rendered(
+    transaction: Transaction, together: Sequence[Piece], options: RenderOptions
+) -> Rendered:
+    policy = await options.policies.read(transaction)
     templates = templates_of(policy)
     first, *others = together
     found = _Found()
-    file = await _file(transaction, first, how.on_edit)
-    remarks = remarks_on(file, on_edit=how.on_edit, on_delete=how.on_delete)
+    file = await _file(transaction, first, options.on_edit)
+    remarks = remarks_on(file, on_edit=options.on_edit, on_delete=options.on_delete)
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key], first.first_marker)
     is_guarded = policy.credentials is not CredentialsGuard.PUBLISH or (
         # A person's decision about these files counts, even if the setting has changed.
         await approvals.any_masked(transaction, [(one.file_key, one.revision) for one in together])
     )
-    rest = [await _file(transaction, piece, how.on_edit) for piece in others]
+    rest = [await _file(transaction, piece, options.on_edit) for piece in others]
     remarks_on_rest = [
-        remarks_on(other, on_edit=how.on_edit, on_delete=how.on_delete) for other in rest
+        remarks_on(other, on_edit=options.on_edit, on_delete=options.on_delete) for other in rest
     ]
     if is_guarded:
-        file, *rest = await _guarded(transaction, together, [file, *rest], how, found)
+        file, *rest = await _guarded(transaction, together, [file, *rest], options, found)
         # The person who approved this file was not asked about the names of the others. A secret in
         # a file is also secret in a name.
         names = Parts("", "", "\n".join(wording.around.filenames))
@@ -222,7 +226,7 @@ async def _guarded(
     transaction: Transaction,
     pieces: Sequence[Piece],
     files: Sequence[GistFile],
-    how: How,
+    options: RenderOptions,
     found: _Found,
 ) -> list[GistFile]:
     """Return the files of an activity as they are sent: each without its credentials.
@@ -231,7 +235,7 @@ async def _guarded(
     others, too, even if it may not look like a credential there.
     """
     examined = [
-        await _examined(transaction, piece, file, how, found)
+        await _examined(transaction, piece, file, options, found)
         for piece, file in zip(pieces, files, strict=True)
     ]
     for file, examination in zip(files, examined, strict=True):
@@ -249,17 +253,17 @@ async def _guarded(
 
 
 async def _examined(
-    transaction: Transaction, piece: Piece, file: GistFile, how: How, found: _Found
+    transaction: Transaction, piece: Piece, file: GistFile, options: RenderOptions, found: _Found
 ) -> Examined | None:
     """Return what is left out of a file, or None if a person approved it as it is."""
     asked = transaction, piece.file_key, piece.revision, file.revised_at
-    with_them = how.shown is FoundCredentials.PUBLISH
+    with_them = options.shown is FoundCredentials.PUBLISH
     if with_them and await approvals.shown_with_credentials(*asked):
         examination = await DETECTOR.examine(file)
         found.sent += _named(examination)
         found.can_be_masked = found.can_be_masked and examination.not_judged is None
         return None
-    without_them = how.shown is FoundCredentials.MASK
+    without_them = options.shown is FoundCredentials.MASK
     if not without_them and await approvals.sent_with_credentials(*asked):
         return None
     examination = await DETECTOR.examine(file)

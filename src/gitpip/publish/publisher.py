@@ -15,14 +15,14 @@ from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
-from gitpip.publish.account import Clearance
+from gitpip.publish.account_guard import AccountGuard
 from gitpip.publish.claims import kept
 from gitpip.publish.deals import SENDER_DIED, Deals
 from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import DAILY_RESERVE, Destination
+from gitpip.publish.detector_pause import DetectorPause
 from gitpip.publish.doubles import Doubles
-from gitpip.publish.examining import Examining
-from gitpip.publish.gists import together
+from gitpip.publish.gists import grouped
 from gitpip.publish.guards import Guards
 from gitpip.publish.last_sent import LastSent
 from gitpip.publish.list_lag import ListLag
@@ -113,19 +113,19 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
-        self._examining = Examining(database, self._now)
+        self._detector_pause = DetectorPause(database, self._now)
         self._screener = Screener(
             database,
             now=self._now,
             on_edit=rules.on_edit,
             policies=self._policies,
-            examining=self._examining,
+            detector_pause=self._detector_pause,
         )
         terms = Terms(database, destination, self._policies, self._now)
         channel = Channel(database, destination, self._pauses, terms)
         self._list_lag = ListLag()
-        guards = Guards(LastSent(), self._list_lag, clocks, self._mode, self._examining)
-        self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
+        guards = Guards(LastSent(), self._list_lag, clocks, self._mode, self._detector_pause)
+        self._account_guard = AccountGuard(channel, guards, on_edit=rules.on_edit)
         self._looks = Looks(channel, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
         self._sender = Sender(
@@ -156,17 +156,17 @@ class Publisher:
             return True
         if not self._destination.has_token:
             return False
-        stopped = await self._clearance.stopped()
+        stopped = await self._account_guard.stopped()
         if stopped or await self._pauses.current() is not None:
             return False
-        return stopped is None or await self._clearance.wanted() or await self._waits_for_us()
+        return stopped is None or await self._account_guard.wanted() or await self._waits_for_us()
 
     async def _waits_for_us(self) -> bool:
         now = self._now()
         async with self._database.read() as transaction:
             policy = await self._policies.read(transaction)
             present = Present(now, policy.publishing_mode)
-            sends = await self._examining.is_possible(transaction, policy)
+            sends = await self._detector_pause.is_possible(transaction, policy)
             if await outbox.any_due(transaction, present, sends=sends):
                 return True
             if await undone.any_due(transaction, present):
@@ -223,7 +223,7 @@ class Publisher:
             return 0
         run = _Run(secrets.token_hex(16))
         self._unpaused_at = None
-        self._examining.begin()
+        self._detector_pause.begin()
         self._screener.slow.clear()
         steps = 0
         try:
@@ -251,7 +251,7 @@ class Publisher:
 
     async def _aside(self) -> int:
         """Do what can wait until nothing else is due; return the number of steps."""
-        if not await self._examining.goes_on(self._policies.current):
+        if not await self._detector_pause.goes_on(self._policies.current):
             return 0
         return await self._note_updater.run(self._may_go_on)
 
@@ -262,7 +262,7 @@ class Publisher:
                 return True
             pause = await self._pauses.current()
             if pause is None:
-                if not await self._clearance.permits():
+                if not await self._account_guard.permits():
                     return False
                 self._unpaused_at = asyncio.get_running_loop().time()
                 return True
@@ -281,7 +281,7 @@ class Publisher:
         """Return whether it was confirmed a moment ago that nothing pauses publishing."""
         if self._unpaused_at is None or self._pauses.holds() or self._pauses.probing:
             return False
-        if self._clearance.has_news:
+        if self._account_guard.has_news:
             return False
         return asyncio.get_running_loop().time() - self._unpaused_at < PAUSE_KNOWN_FOR
 
@@ -296,7 +296,7 @@ class Publisher:
         if not self._sends_first(run):
             await self._start_looks(run)
         new = any(claim.sent_at is None for claim in claimed)
-        if claimed and not await self._clearance.permits(new=new):
+        if claimed and not await self._account_guard.permits(new=new):
             # The account was switched before these were claimed: a switch after it ends the claims.
             self._unpaused_at = None
             return
@@ -414,7 +414,7 @@ class Publisher:
         room = run.running.room(limit)
         if run.running.fitting(waiting, limit) >= room or not room:
             return ()
-        if not await self._examining.goes_on(self._policies.current):
+        if not await self._detector_pause.goes_on(self._policies.current):
             return ()
         held, run.holds_claims = run.holds_claims, True
         async with self._database.begin() as transaction:
@@ -450,9 +450,10 @@ class Publisher:
         and is corrected if so. That is possible with one file: deleting an activity that holds
         another file, too, would lose that file.
         """
-        groups = together(claims)
+        groups = grouped(claims)
         if any(others for _, others in groups) and self._list_lag.lasts:
-            if self._list_lag.is_due(self._now()) and not await self._clearance.permits(new=True):
+            is_due = self._list_lag.is_due(self._now())
+            if is_due and not await self._account_guard.permits(new=True):
                 await self._release(run, claims)
                 return ()
             if self._list_lag.lasts:

@@ -11,8 +11,7 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
-from gitpip.publish.checks import checks_now
-from gitpip.publish.examining import Examining
+from gitpip.publish.detector_pause import DetectorPause
 from gitpip.publish.policy import Policies
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.screening import (
@@ -26,6 +25,7 @@ from gitpip.publish.screening import (
     decide,
     is_screened,
 )
+from gitpip.publish.screening_checks import checks_now
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.publications import screened
@@ -52,13 +52,13 @@ class Screener:
         now: Callable[[], datetime],
         on_edit: OnEdit,
         policies: Policies,
-        examining: Examining,
+        detector_pause: DetectorPause,
     ) -> None:
         self._database = database
         self._now = now
         self._on_edit = on_edit
         self._policies = policies
-        self._examining = examining
+        self._detector_pause = detector_pause
         self.slow: set[UserKey] = set()
         """The users with files that took long in this run."""
 
@@ -104,7 +104,7 @@ class Screener:
         if stopped:
             await self._write(stopped)
         if trouble is not None:
-            await self._examining.stop(trouble)
+            await self._detector_pause.stop(trouble)
         await self._hand_back(aside)
         self.slow |= slow
         return tuple(claim for claim in claims if claim not in stopped and claim not in aside)

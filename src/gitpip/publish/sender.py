@@ -24,10 +24,11 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.catalog import ActivityFields
+from gitpip.publish.circuit_breaker import Kind, Request
 from gitpip.publish.deals import Deals, stale_lease, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.destination import DealNotRead, Item, LookFailed, Place, Turn
-from gitpip.publish.examining import NotExamined
+from gitpip.publish.detector_pause import NotExamined
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
@@ -36,7 +37,6 @@ from gitpip.publish.preview import rendered, rendered_together
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.running_tasks import RunningTasks
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
-from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications import outbox, second_sends, undone_deals
 from gitpip.store.publications.delivered import PUBLICATIONS, Start
@@ -93,7 +93,7 @@ class Sender:
         self._terms = channel.terms
         self._last_sent = guards.last_sent
         self._list_lag = guards.list_lag
-        self._examining = guards.examining
+        self._detector_pause = guards.detector_pause
         self._waits = waits
         self._rules = rules
         self._policies = channel.terms.policies
@@ -131,7 +131,7 @@ class Sender:
         except DatabaseUnavailable:
             raise
         except NotExamined as trouble:
-            await self._examining.stop(str(trouble))
+            await self._detector_pause.stop(str(trouble))
             await self._release(claim)
         except Exception as error:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
@@ -358,7 +358,7 @@ class Sender:
         request: Request,
         running: RunningTasks,
     ) -> None:
-        outcome = self._pauses.own(outcome, request)
+        outcome = self._pauses.refused_alone(outcome, request)
         if isinstance(outcome, Refused) and isinstance(ready, Ready):
             outcome = await self._why_refused(outcome, claim, ready)
         now = self._now()

@@ -13,7 +13,7 @@ from gitpip.backoff import backoff
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import User, UserKey
 from gitpip.observability.logging import get_logger
-from gitpip.publish.account import company_of
+from gitpip.publish.account_guard import company_of
 from gitpip.publish.activity import find_markers
 from gitpip.publish.audit_lines import only_on_github, stranger
 from gitpip.publish.audit_turns import DONE, Turn, next_turn

@@ -13,6 +13,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
+from gitpip.publish.circuit_breaker import Request
 from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
@@ -27,7 +28,6 @@ from gitpip.publish.denials import ADVICE, Denials
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
-from gitpip.publish.trouble import Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema_undo import UndoneState

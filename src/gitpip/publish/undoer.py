@@ -10,13 +10,13 @@ from datetime import datetime
 
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker
+from gitpip.publish.circuit_breaker import Kind
 from gitpip.publish.deal_undoer import DealUndoer
 from gitpip.publish.deals import stale_lease
 from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.trouble import Kind
 from gitpip.publish.undo_attempts import UndoAttempts
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor

@@ -36,7 +36,7 @@ from gitpip.store.publications import publications
 from gitpip.store.status import checks, kept_back, pauses, publishing_pause
 from gitpip.store.users import schedule, users
 from gitpip.validation import check_login
-from gitpip.watch.account import GitHubAddress
+from gitpip.watch.account_guard import GitHubAccountGuard
 from gitpip.watch.forecast import Forecast
 
 DRAIN_WAITS_FOR = timedelta(minutes=2)
@@ -230,7 +230,7 @@ async def add_user(
     """Track a user; see `gitpip.actions.users.add_user`."""
     details = await chosen_targets.checked(details, AccountTargets(lambda: settings).check)
     async with opened(settings, makes=True) as database, github_of(settings, database) as github:
-        address = GitHubAddress(database, settings.github_api_url)
+        address = GitHubAccountGuard(database, settings.github_api_url)
 
         async def find_account(login: str) -> Account:
             await address.check()

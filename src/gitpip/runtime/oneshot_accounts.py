@@ -7,8 +7,8 @@ from gitpip.actions import adoption
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
-from gitpip.publish.account import company_of
-from gitpip.publish.adopt import Comparison
+from gitpip.publish.account_guard import company_of
+from gitpip.publish.comparison import Comparison
 from gitpip.publish.destination import Destination, LookFailed
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
@@ -23,7 +23,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.publications.markers import Adopted
-from gitpip.watch.account import GitHubAddress
+from gitpip.watch.account_guard import GitHubAccountGuard
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountCh
             if await is_served(database):
                 raise
         if vendor is Vendor.GITHUB:
-            await GitHubAddress(database, settings.github_api_url).permits()
+            await GitHubAccountGuard(database, settings.github_api_url).permits()
         elif settings.pipedrive_token is not None:
             await note_company(settings, database)
         return await actions.switch(acting_on(database), vendor, same=same)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import DestinationUnavailable, GitpipError
-from gitpip.publish.account import company_of
+from gitpip.publish.account_guard import company_of
 from gitpip.publish.destination import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.accounts import accounts

@@ -21,7 +21,7 @@ from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import How, previewed
+from gitpip.publish.preview import RenderOptions, previewed
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
@@ -169,7 +169,7 @@ async def _until_one_ends(
 
 def _preview(settings: Settings) -> Preview:
     policies = Policies(settings.publishing)
-    return partial(previewed, how=How(settings.on_edit, settings.on_delete, policies))
+    return partial(previewed, options=RenderOptions(settings.on_edit, settings.on_delete, policies))
 
 
 def _address(host: str, listener: socket.socket) -> str:

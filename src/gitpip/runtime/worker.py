@@ -29,7 +29,7 @@ from gitpip.runtime.surveying import surveyor_of
 from gitpip.store.database import Database
 from gitpip.store.status import pauses
 from gitpip.store.users import users
-from gitpip.watch.account import GitHubAddress
+from gitpip.watch.account_guard import GitHubAccountGuard
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import Forecast, past_of
 from gitpip.watch.github.client import GitHub
@@ -55,7 +55,7 @@ class Worker:
     scheduler: Scheduler
     github: GitHub
     database: Database
-    address: GitHubAddress
+    address: GitHubAccountGuard
     pipedrive: Pipedrive | None
     """None if others do the work."""
     survey_client: Pipedrive | None
@@ -198,7 +198,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         await stack.enter_async_context(sampling(database, github, pipedrive))
         scheduler = Scheduler(settings.postgres_dsn, Timing(grace=GRACE))
         await scheduler.install()
-        address = GitHubAddress(database, settings.github_api_url)
+        address = GitHubAccountGuard(database, settings.github_api_url)
         _give_work(scheduler, watcher, publisher, address)
         _give_repairs(scheduler, database)
         _give_surveys(scheduler, surveyor_of(database, survey_client, github))
@@ -218,7 +218,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
 
 
 def _give_work(
-    scheduler: Scheduler, watcher: Watcher, publisher: Publisher, address: GitHubAddress
+    scheduler: Scheduler, watcher: Watcher, publisher: Publisher, address: GitHubAccountGuard
 ) -> None:
     async def check() -> None:
         if await address.permits():
@@ -262,7 +262,7 @@ def _give_surveys(scheduler: Scheduler, surveyor: Surveyor) -> None:
 
 
 def _give_public_feed(
-    scheduler: Scheduler, github: GitHub, feed: PublicFeed, address: GitHubAddress
+    scheduler: Scheduler, github: GitHub, feed: PublicFeed, address: GitHubAccountGuard
 ) -> None:
     async def read() -> None:
         # Without a token, checks need the requests that the feed would use.
@@ -278,7 +278,7 @@ async def reaching(settings: Settings, database: Database) -> AsyncIterator[Work
     async with github_of(settings, database) as github:
         scheduler = Scheduler(settings.postgres_dsn)
         await scheduler.install()
-        address = GitHubAddress(database, settings.github_api_url)
+        address = GitHubAccountGuard(database, settings.github_api_url)
         yield Worker(scheduler, github, database, address, None, None, None)
 
 

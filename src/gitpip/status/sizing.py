@@ -18,7 +18,7 @@ from gitpip.capacity import (
 )
 from gitpip.config import LONGEST_DURATION, format_duration
 from gitpip.errors import InvalidInput
-from gitpip.publish.allowance import REFILL_INTERVAL
+from gitpip.publish.comparison_allowance import REFILL_INTERVAL
 from gitpip.publish.token_costs import (
     ACTIVITY_TOKENS,
     DAILY_TOKENS,

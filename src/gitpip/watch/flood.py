@@ -41,7 +41,7 @@ def planned(
     return found
 
 
-def together(*counts: Mapping[GistId, int]) -> dict[GistId, int]:
+def merged_counts(*counts: Mapping[GistId, int]) -> dict[GistId, int]:
     """Return how many files each gist has, given counts that each know some of them."""
     gists = set().union(*counts)
     return {gist: max(count.get(gist, 0) for count in counts) for gist in gists}

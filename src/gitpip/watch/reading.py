@@ -388,7 +388,7 @@ class Reader:
         if not self._hold_above or not (counted or task.planned or edits):
             return None
         queued = Counter(await self._queued_before(transaction, locked)) + counted
-        files = flood.together(task.planned, edits, queued)
+        files = flood.merged_counts(task.planned, edits, queued)
         if not flood.is_flood(locked, files, hold_above=self._hold_above):
             return None
         return (

@@ -84,7 +84,7 @@ TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), ev
 NOT_ADMITTED = NotProcessed(
     "it is not known yet which company the token belongs to", timedelta(0), everyone=False
 )
-Told = Answer | RefusedWithStatus | Denied | NotProcessed | Ambiguous
+AnswerOrRefusal = Answer | RefusedWithStatus | Denied | NotProcessed | Ambiguous
 Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
 
 
@@ -263,7 +263,7 @@ def activity(entry: object) -> Activity | None:
     )
 
 
-def deleted(answer: Told, number: int) -> Outcome:
+def deleted(answer: AnswerOrRefusal, number: int) -> Outcome:
     """Return the outcome of a deletion. What was deleted before counts as deleted."""
     gone = isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}
     return Accepted(number) if gone or isinstance(answer, Answer) else answer

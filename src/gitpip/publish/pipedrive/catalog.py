@@ -11,7 +11,7 @@ from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Entry, F
 from gitpip.publish.delivery import Ambiguous, Denied
 from gitpip.publish.destination import UNREAD_ENTRIES, LookFailed, Turn
 from gitpip.publish.pipedrive import answers
-from gitpip.publish.pipedrive.answers import Answer, Json, RefusedWithStatus, Told
+from gitpip.publish.pipedrive.answers import Answer, AnswerOrRefusal, Json, RefusedWithStatus
 from gitpip.publish.pipedrive.lists import Fields, read_fields
 from gitpip.publish.pipedrive.page_size import SIZES
 from gitpip.vendor_values import storable, whole_number
@@ -33,7 +33,7 @@ class Ask(Protocol):
         query: dict[str, str | int] | None = None,
         body: Json | None = None,
         turn: Turn | None = None,
-    ) -> Told: ...
+    ) -> AnswerOrRefusal: ...
 
 
 async def read(ask: Ask, wanted: Collection[Listed]) -> Catalog:
@@ -163,7 +163,7 @@ async def _whole(ask: Ask, path: str) -> list[object] | None:
     raise LookFailed(Ambiguous(f"the list {path} does not end"))
 
 
-def _cursor(answer: Told) -> str | None:
+def _cursor(answer: AnswerOrRefusal) -> str | None:
     extra = answer.body.get("additional_data") if isinstance(answer, Answer) else None
     cursor = extra.get("next_cursor") if isinstance(extra, dict) else None
     return cursor if isinstance(cursor, str) and cursor else None

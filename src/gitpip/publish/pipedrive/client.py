@@ -254,7 +254,7 @@ class Pipedrive:
         query: Query = {"term": term, "item_types": ",".join(TargetKind), "limit": targets.MAX_HITS}
         return targets.found(await self._search(targets.SEARCH, query))
 
-    async def _search(self, path: str, query: Query) -> answers.Told:
+    async def _search(self, path: str, query: Query) -> answers.AnswerOrRefusal:
         allowed = await self._searches.turn()
         try:
             return await self._request("GET", path, query)
@@ -385,7 +385,7 @@ class Pipedrive:
         query: Query | None = None,
         body: Json | None = None,
         turn: Turn | None = None,
-    ) -> answers.Told:
+    ) -> answers.AnswerOrRefusal:
         asked_under = self.fingerprint
         outcome = await self._ask(method, path, query, body, turn)
         if isinstance(outcome, Unauthorized):

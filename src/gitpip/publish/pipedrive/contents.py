@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from gitpip.publish.delivery import Ambiguous
 from gitpip.publish.destination import DealContents, LookFailed
-from gitpip.publish.pipedrive.answers import Told, existing, item
+from gitpip.publish.pipedrive.answers import AnswerOrRefusal, existing, item
 
 HOLDS = {
     "activities_count": "activities",
@@ -22,7 +22,7 @@ HOLDS = {
 owner of a deal follows it."""
 BY_HAND = "ManuallyCreated"
 """The `origin` of a deal that was made in the application."""
-Get = Callable[[str, str, Mapping[str, str | int]], Awaitable[Told]]
+Get = Callable[[str, str, Mapping[str, str | int]], Awaitable[AnswerOrRefusal]]
 
 
 async def read(get: Get, path: str) -> DealContents | None:

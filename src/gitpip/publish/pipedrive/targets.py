@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from gitpip.publish.delivery import Ambiguous, Denied
 from gitpip.publish.destination import Hit, LookFailed, Place, Unusable
-from gitpip.publish.pipedrive.answers import Answer, Json, RefusedWithStatus, Told, data
+from gitpip.publish.pipedrive.answers import Answer, AnswerOrRefusal, Json, RefusedWithStatus, data
 from gitpip.store.users.targets import Seen
 from gitpip.targets import Target, TargetKind
 from gitpip.vendor_values import whole_number, words
@@ -22,7 +22,7 @@ _PATHS = {
     TargetKind.PERSON: "/v2/persons/{}",
     TargetKind.ORGANIZATION: "/v2/organizations/{}",
 }
-Get = Callable[[str, str], Awaitable[Told]]
+Get = Callable[[str, str], Awaitable[AnswerOrRefusal]]
 
 
 def body_of(place: Place) -> Json:

@@ -83,7 +83,7 @@ class _Attention:
 
 
 @dataclass(frozen=True)
-class Told:
+class ActResult:
     """The result of an act on files, from the address of the page that shows it."""
 
     queued: Annotated[int | None, Query(ge=0, le=10**9)] = None
@@ -130,7 +130,7 @@ async def list_publications(
     request: Request,
     context: Context,
     asked: Asked,
-    told: Annotated[Told, Depends()],
+    told: Annotated[ActResult, Depends()],
     latest: Annotated[int | None, Query(ge=1, le=999_999)] = None,
     offset: Offset = 0,
 ) -> HTMLResponse:

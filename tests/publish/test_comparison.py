@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import make_url
 
 from gitpip.model import PublicationState
-from gitpip.publish.adopt import QUIET
-from gitpip.publish.allowance import FRESH, SHORT_REFILL_INTERVAL, Allowance
+from gitpip.publish.comparison import QUIET
+from gitpip.publish.comparison_allowance import FRESH, SHORT_REFILL_INTERVAL, ComparisonAllowance
 from gitpip.publish.delivery import FIRST_LOOK
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -280,7 +280,7 @@ async def test_a_second_installation_is_noticed_before_something_new_is_sent(
 async def test_comparisons_are_bounded(clock: Clock) -> None:
     """Something new is sent all day long: 10 tokens for each comparison."""
     for others, most in ((False, 10 + 24), (True, 10 + 24 * 60)):
-        allowance = Allowance()
+        allowance = ComparisonAllowance()
         compared_at = clock()
         made = 0
         for _ in range(24 * 60 * 6):

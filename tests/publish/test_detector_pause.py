@@ -9,7 +9,7 @@ import pytest
 from gitpip.backfill import Backfill
 from gitpip.model import OnEdit, Pause
 from gitpip.publish.credentials.detector import DETECTOR
-from gitpip.publish.examining import FIRST_WAIT, LONGEST_WAIT
+from gitpip.publish.detector_pause import FIRST_WAIT, LONGEST_WAIT
 from gitpip.store.publications import held
 from gitpip.store.status import pauses
 from tests.publish.test_edits import see, shown

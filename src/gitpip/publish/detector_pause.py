@@ -22,7 +22,7 @@ class NotExamined(Exception):
     """No file can be examined at present, so nothing is sent. The message says why."""
 
 
-class Examining:
+class DetectorPause:
     """The pause during which no file is examined. `now` returns the time (UTC).
 
     It begins when the detector also fails for a sample, and ends when a later try finds the sample.

@@ -92,7 +92,7 @@ class _Failures:
         return sum(self.recent) <= SMALL_SHARE * len(self.recent)
 
 
-class Trouble:
+class CircuitBreaker:
     """The failures since the last success, and how long to wait because of them."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class Trouble:
         about = _about(request.kind, request.subject)
         return about in self._met_limit or request.subject in self._refused_by_edge
 
-    def own(self, outcome: Outcome, request: Request) -> Outcome:
+    def refused_alone(self, outcome: Outcome, request: Request) -> Outcome:
         """Return the outcome of a write, changed if the edge refuses only this one.
 
         If others were accepted since the edge last refused this one, its content is the reason.
@@ -154,7 +154,7 @@ class Trouble:
             case _:
                 return outcome
 
-    def limited(self, outcome: Outcome, request: Request) -> Outcome:
+    def limited_alone(self, outcome: Outcome, request: Request) -> Outcome:
         """Return the outcome, changed if only this request meets a limit.
 
         Call it for each outcome of a request for one publication, deal, target or activity.

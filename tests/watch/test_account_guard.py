@@ -14,7 +14,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.users import users
-from gitpip.watch.account import GitHubAddress
+from gitpip.watch.account_guard import GitHubAccountGuard
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -27,8 +27,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-def at(database: Database, url: str) -> GitHubAddress:
-    return GitHubAddress(database, url, now=lambda: NOW)
+def at(database: Database, url: str) -> GitHubAccountGuard:
+    return GitHubAccountGuard(database, url, now=lambda: NOW)
 
 
 async def track(database: Database, login: str, github_id: int) -> None:

@@ -14,7 +14,7 @@ from gitpip.store.database import Database
 log = get_logger()
 
 
-class GitHubAddress:
+class GitHubAccountGuard:
     """The address of GitHub's API as an account: its host and port."""
 
     def __init__(

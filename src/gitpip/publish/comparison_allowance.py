@@ -21,7 +21,7 @@ def is_seen(others_seen_at: datetime | None, now: datetime) -> bool:
     return others_seen_at is not None and now - others_seen_at < SEEN_FOR
 
 
-class Allowance:
+class ComparisonAllowance:
     """The comparisons that may be made at present. Unused ones are saved up."""
 
     def __init__(self) -> None:

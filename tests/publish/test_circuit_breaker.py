@@ -8,6 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitpip.publish.circuit_breaker import (
+    DAILY_PAUSE,
+    DIFFERENT_FAILURES,
+    LONGEST_PAUSE,
+    LONGEST_TROUBLE,
+    RECENT,
+    CircuitBreaker,
+    Kind,
+    Request,
+)
 from gitpip.publish.delivery import (
     BAN_PAUSE,
     Accepted,
@@ -18,16 +28,6 @@ from gitpip.publish.delivery import (
     Refused,
 )
 from gitpip.publish.pipedrive.answers import Unread, read
-from gitpip.publish.trouble import (
-    DAILY_PAUSE,
-    DIFFERENT_FAILURES,
-    LONGEST_PAUSE,
-    LONGEST_TROUBLE,
-    RECENT,
-    Kind,
-    Request,
-    Trouble,
-)
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -41,10 +41,10 @@ def write(number: int) -> Request:
 
 def pauses(outcomes: Sequence[Outcome], *, same: bool = False) -> list[timedelta | None]:
     """The pause after each of these outcomes, each met as soon as the one before was over."""
-    trouble, now = Trouble(), NOW
+    breaker, now = CircuitBreaker(), NOW
     lengths: list[timedelta | None] = []
     for number, outcome in enumerate(outcomes):
-        pause = trouble.pause_after(outcome, write(0 if same else number), now)
+        pause = breaker.pause_after(outcome, write(0 if same else number), now)
         lengths.append(pause.until - now if pause else None)
         now = pause.until if pause else now
     return lengths
@@ -72,31 +72,31 @@ def test_different_failures_in_a_row_pause_for_seconds_and_twice_as_long_each_ti
 def test_a_tenth_of_the_requests_that_fail_never_pauses_also_in_a_row(
     failures: list[Outcome], data: st.DataObject
 ) -> None:
-    trouble = Trouble()
+    breaker = CircuitBreaker()
     for number in range(RECENT):
-        trouble.pause_after(Accepted(1), write(1_000 + number), NOW)
+        breaker.pause_after(Accepted(1), write(1_000 + number), NOW)
     after = data.draw(st.lists(st.integers(9, 50), min_size=1, max_size=3))
     for wave, successes in enumerate(after):
         for number, failure in enumerate(failures):
-            assert trouble.pause_after(failure, write(10 * wave + number), NOW) is None
+            assert breaker.pause_after(failure, write(10 * wave + number), NOW) is None
         for number in range(max(successes, RECENT)):
-            assert trouble.pause_after(Accepted(1), write(1_000 + number), NOW) is None
+            assert breaker.pause_after(Accepted(1), write(1_000 + number), NOW) is None
 
 
 @pytest.mark.parametrize(
     "first", [FAILED, Ambiguous("403", BAN_PAUSE, by_edge=True)], ids=["500", "403 by the edge"]
 )
 def test_what_failed_while_others_were_accepted_never_pauses_them(first: Outcome) -> None:
-    trouble = Trouble()
+    breaker = CircuitBreaker()
     for number in range(20):
-        trouble.pause_after(first, write(number), NOW)
-        trouble.pause_after(Accepted(1), write(1_000), NOW)
+        breaker.pause_after(first, write(number), NOW)
+        breaker.pause_after(Accepted(1), write(1_000), NOW)
     # All of them are tried again at the same time, with nothing between.
     for number in range(20):
-        outcome = trouble.own(first, write(number))
-        assert trouble.pause_after(outcome, write(number), NOW) is None
-    assert not trouble.probing
-    others = [trouble.pause_after(FAILED, write(2_000 + number), NOW) for number in range(9)]
+        outcome = breaker.refused_alone(first, write(number))
+        assert breaker.pause_after(outcome, write(number), NOW) is None
+    assert not breaker.probing
+    others = [breaker.pause_after(FAILED, write(2_000 + number), NOW) for number in range(9)]
     assert any(others), "Pipedrive fails for others, too"
 
 
@@ -118,9 +118,9 @@ def test_an_html_page_is_a_ban_only_with_403_and_429(status: int) -> None:
 def test_different_publications_that_fail_in_a_row_are_trouble_and_one_success_ends_it() -> None:
     before = [FAILED] * (DIFFERENT_FAILURES - 1)
     assert pauses(before) == [None] * len(before)
-    trouble: list[Outcome] = [*before, FAILED, FAILED, FAILED, Refused("400"), FAILED]
+    breaker: list[Outcome] = [*before, FAILED, FAILED, FAILED, Refused("400"), FAILED]
     expected = [SECOND, 2 * SECOND, 4 * SECOND, None, None]
-    assert pauses(trouble) == [None] * len(before) + expected
+    assert pauses(breaker) == [None] * len(before) + expected
 
 
 outcomes_of_one = st.sampled_from(
@@ -137,63 +137,63 @@ def test_one_publication_never_pauses_the_others(outcomes: list[Outcome]) -> Non
 def test_failures_of_few_among_successes_never_pause(
     failures: list[tuple[Outcome, int]],
 ) -> None:
-    trouble = Trouble()
+    breaker = CircuitBreaker()
     for outcome, number in failures:
-        assert trouble.pause_after(outcome, write(number), NOW) is None
-        assert trouble.pause_after(None, Request(Kind.READ, "a deal"), NOW) is None
+        assert breaker.pause_after(outcome, write(number), NOW) is None
+        assert breaker.pause_after(None, Request(Kind.READ, "a deal"), NOW) is None
 
 
 def test_one_publication_that_the_edge_refuses_with_403_pauses_nothing() -> None:
     banned = Ambiguous("403", BAN_PAUSE, by_edge=True)
     assert pauses([banned] * 9, same=True) == [None] * 9
-    trouble = Trouble()
+    breaker = CircuitBreaker()
     for number in range(9):
-        assert trouble.pause_after(banned, write(number), NOW) is None
-        assert trouble.pause_after(Accepted(1), write(99), NOW) is None
-    assert trouble.pause_after(banned, Request(Kind.READ, "deal 1"), NOW) is None
-    assert trouble.pause_after(banned, Request(Kind.READ, "deal 2"), NOW) is not None
+        assert breaker.pause_after(banned, write(number), NOW) is None
+        assert breaker.pause_after(Accepted(1), write(99), NOW) is None
+    assert breaker.pause_after(banned, Request(Kind.READ, "deal 1"), NOW) is None
+    assert breaker.pause_after(banned, Request(Kind.READ, "deal 2"), NOW) is not None
 
 
 def test_reads_that_the_edge_refuses_are_in_a_row_only_without_a_read_between() -> None:
     banned = Ambiguous("403", BAN_PAUSE, by_edge=True)
-    trouble = Trouble()
+    breaker = CircuitBreaker()
     for number in range(9):
         refused_one = Request(Kind.READ, f"deal {number}")
-        assert trouble.pause_after(banned, refused_one, NOW + number * timedelta(days=1)) is None
-        assert trouble.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
-    assert trouble.pause_after(banned, write(1), NOW) is None
+        assert breaker.pause_after(banned, refused_one, NOW + number * timedelta(days=1)) is None
+        assert breaker.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
+    assert breaker.pause_after(banned, write(1), NOW) is None
     # A read that succeeds says nothing about a write that was refused.
-    assert trouble.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
-    assert trouble.pause_after(banned, write(2), NOW) is not None
+    assert breaker.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
+    assert breaker.pause_after(banned, write(2), NOW) is not None
 
 
 def test_reading_that_works_does_not_prove_that_writing_does() -> None:
-    trouble = Trouble()
+    breaker = CircuitBreaker()
     read_one = Request(Kind.READ, "deal 1")
     for number in range(DIFFERENT_FAILURES):
-        assert trouble.pause_after(None, read_one, NOW) is None
-        pause = trouble.pause_after(FAILED, write(number), NOW)
+        assert breaker.pause_after(None, read_one, NOW) is None
+        pause = breaker.pause_after(FAILED, write(number), NOW)
     assert pause is not None
-    assert trouble.probing
-    trouble.pause_after(Accepted(1), write(9), NOW)
-    assert not trouble.probing
+    assert breaker.probing
+    breaker.pause_after(Accepted(1), write(9), NOW)
+    assert not breaker.probing
 
 
 def test_after_a_pause_of_another_process_the_first_request_is_a_probe() -> None:
-    trouble = Trouble()
-    trouble.resume()
-    assert trouble.probing
-    assert trouble.pause_after(FAILED, write(1), NOW) is not None
-    trouble.pause_after(Accepted(1), write(2), NOW)
-    assert not trouble.probing
-    assert trouble.pause_after(FAILED, write(3), NOW) is None
+    breaker = CircuitBreaker()
+    breaker.resume()
+    assert breaker.probing
+    assert breaker.pause_after(FAILED, write(1), NOW) is not None
+    breaker.pause_after(Accepted(1), write(2), NOW)
+    assert not breaker.probing
+    assert breaker.pause_after(FAILED, write(3), NOW) is None
 
 
 def test_failures_of_long_ago_say_nothing() -> None:
-    trouble = Trouble()
+    breaker = CircuitBreaker()
     for number in range(DIFFERENT_FAILURES + 5):
-        trouble.pause_after(FAILED, write(number), NOW)
-    assert trouble.pause_after(FAILED, write(99), NOW + timedelta(hours=1)) is None
+        breaker.pause_after(FAILED, write(number), NOW)
+    assert breaker.pause_after(FAILED, write(99), NOW + timedelta(hours=1)) is None
 
 
 def test_an_announced_reset_is_waited_for_and_no_longer() -> None:
@@ -291,13 +291,13 @@ everything = st.one_of(
 def test_every_pause_ends_and_a_success_of_each_kind_ends_all_trouble(
     steps: list[tuple[Outcome, int, Kind]],
 ) -> None:
-    trouble, now = Trouble(), NOW
+    breaker, now = CircuitBreaker(), NOW
     for outcome, number, kind in steps:
-        pause = trouble.pause_after(outcome, Request(kind, str(number)), now)
+        pause = breaker.pause_after(outcome, Request(kind, str(number)), now)
         if pause:
             assert SECOND <= pause.until - now <= LONGEST_PAUSE
-            assert trouble.probing
+            assert breaker.probing
             now = pause.until
     for kind in Kind:
-        trouble.pause_after(Accepted(1), Request(kind, "a"), now)
-    assert not trouble.probing
+        breaker.pause_after(Accepted(1), Request(kind, "a"), now)
+    assert not breaker.probing

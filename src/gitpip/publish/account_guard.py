@@ -1,7 +1,8 @@
 """The last check before a send: the account is the right one, and no file is sent twice.
 
-Every part that publishes asks `Clearance.permits` after it has claimed a row and before it begins
-to send it. Until the token is admitted, the client only asks Pipedrive for the owner of the token.
+Every part that publishes asks `AccountGuard.permits` after it has claimed a row and before it
+begins to send it. Until the token is admitted, the client only asks Pipedrive for the owner of the
+token.
 """
 
 import asyncio
@@ -13,13 +14,13 @@ from gitpip.backoff import backoff
 from gitpip.model import OnEdit, Pause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, find_markers
-from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
-from gitpip.publish.allowance import Allowance
+from gitpip.publish.circuit_breaker import Kind, Request
+from gitpip.publish.comparison import QUIET, Compared, Comparison, sightings_in
+from gitpip.publish.comparison_allowance import ComparisonAllowance
 from gitpip.publish.destination import Item, LookFailed, Owner
 from gitpip.publish.guards import Guards
 from gitpip.publish.last_sent import Remembered
 from gitpip.publish.pauses import Channel
-from gitpip.publish.trouble import Kind, Request
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
@@ -38,7 +39,7 @@ REMEMBERED = 20_000
 log = get_logger()
 
 
-class Clearance:
+class AccountGuard:
     """The account and the state of the ledger, as one publisher knows them."""
 
     def __init__(
@@ -50,7 +51,7 @@ class Clearance:
     ) -> None:
         self._last_sent = guards.last_sent
         self._list_lag = guards.list_lag
-        self._allowance = Allowance()
+        self._allowance = ComparisonAllowance()
         self._set_back = False
         """Whether the database has lost what this process knew, and was not compared since."""
         self._database = channel.database
