@@ -1,11 +1,7 @@
 """Events: recorded in the transaction in which they happen, and read in order.
 
 A reader follows them by their ids: after the last id that was read it gets everything that came
-later, and nothing twice. On PostgreSQL a transaction that took a smaller id may commit after one
-with a larger id. So each writer first takes an advisory lock that names the newest id at that time;
-its own ids are larger. Readers see these locks, and leave out what is newer than the oldest of
-them. The locks are shared, so that no transaction waits. SQLite has one writer: there the ids are
-in the order of the commits.
+later, and nothing twice. `growing_keys` says how.
 """
 
 from collections import Counter
@@ -19,6 +15,7 @@ from sqlalchemy import Select, delete, insert, or_, select, text, union_all, upd
 from gitpip.errors import EventUnknown
 from gitpip.model import GistId, PublicationId, UserKey
 from gitpip.store.database import Database, Transaction
+from gitpip.store.growing_keys import GrowingKeys
 from gitpip.store.rows import reader
 from gitpip.store.schema import users
 from gitpip.store.schema_events import EventKind as EventKind  # noqa: PLC0414 - others know it from here
@@ -28,17 +25,8 @@ from gitpip.validation import without_nul
 
 EVENTS_KEPT_FOR = timedelta(days=90)
 DETAIL_LIMIT = 1_000
-LOCKS = 4_871_326
-"""The first half of the advisory locks' names; the second is an id. No other lock has this one."""
-
-NEWEST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq"
+KEYS = GrowingKeys("events_id_seq", locks=4_871_326)
 NEWEST_ON_SQLITE = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
-LOCK = "SELECT pg_advisory_xact_lock_shared(:locks, last_value::int) FROM events_id_seq"
-OLDEST_LOCK = """
-    SELECT min(objid::bigint) FROM pg_locks
-    WHERE locktype = 'advisory' AND classid::bigint = :locks AND objsubid = 2
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 EventId = NewType("EventId", int)
 
@@ -84,8 +72,7 @@ async def record(transaction: Transaction, now: datetime, *happened: NewEvent) -
     """Record events, in the transaction in which they happen."""
     if not happened:
         return
-    if transaction.dialect.name != "sqlite":
-        await transaction.execute(text(LOCK), {"locks": LOCKS})
+    await KEYS.about_to_take(transaction)
     await transaction.execute(
         insert(events),
         [
@@ -181,17 +168,14 @@ class _Ids:
 async def _ids(database: Database) -> _Ids:
     """Return the newest and the settled id.
 
-    The events must be read in a later transaction: one that had begun before would not see what was
-    committed, and its lock released, in between.
+    The events must be read in a later transaction; see `growing_keys`.
     """
     async with database.read() as transaction:
         if database.is_sqlite:
             newest: int = (await transaction.execute(text(NEWEST_ON_SQLITE))).scalar_one()
             return _Ids(newest, settled=None)
-        # In this order: a lock that is taken after the second statement is for ids above this one.
-        newest = (await transaction.execute(text(NEWEST))).scalar_one()
-        oldest = await transaction.scalar(text(OLDEST_LOCK), {"locks": LOCKS})
-    return _Ids(newest, settled=newest if oldest is None else min(newest, oldest))
+        ids = await KEYS.settled(transaction)
+    return _Ids(ids.newest, ids.settled)
 
 
 def _selected(wanted: EventsWanted, settled: int | None) -> Select[Any]:
