@@ -450,10 +450,12 @@ def test_a_plan_stands_beside_what_there_is(world: World) -> None:
     assert world.gitpip.command("publishing", "pause").returncode == 0
     assert world.gitpip.command("check").returncode == 0
     options = ("plan", "--users", "1000", "--gists-per-day", "9000", "--check-interval", "1h")
+    present = json.loads(world.gitpip.command("plan", "--json").stdout)
 
     printed = world.gitpip.command(*options)
     told = json.loads(world.gitpip.command(*options, "--json").stdout)
 
+    assert present["plan"]["files_per_day"] == pytest.approx(1.5 / 7)
     assert printed.returncode == 0
     assert "78,090 (260% of 30,000)" in printed.stdout
     assert "3 seats, or the plan premium, are enough" in printed.stdout

@@ -94,6 +94,29 @@ def test_without_a_token_there_is_no_public_feed_and_hardly_any_request() -> Non
     )
 
 
+@pytest.mark.parametrize("token", ["classic", "fine-grained", "none"])
+def test_only_the_share_of_githubs_limits_that_gitpip_uses_is_planned_with(token: str) -> None:
+    whole = sizing(replace(ORDINARY, gists_per_day=0, github_token=token))
+    half = sizing(replace(ORDINARY, gists_per_day=0, github_token=token, github_share=0.5))
+
+    assert half.github_points_percent == whole.github_points_percent
+    assert half.shortest_interval_seconds is not None
+    assert whole.shortest_interval_seconds is not None
+    # The requests for the public feed are the same.
+    assert 2 <= half.shortest_interval_seconds / whole.shortest_interval_seconds <= 2.05
+
+
+def test_what_does_not_fit_into_the_share_says_so() -> None:
+    wanted = Wanted(5_000, 100_000, check_interval=timedelta(seconds=36), github_share=0.8)
+
+    assert sizing(wanted).warnings[:2] == (
+        "80% (GITPIP_GITHUB_SHARE) of GitHub's 5,000 points an hour are too few to check 5,000 "
+        "people every 36s. Every 45s works.",
+        "80% (GITPIP_GITHUB_SHARE) of GitHub's 5,000 requests an hour are too few to read 100,000 "
+        "gists a day. They are enough for about 47,280.",
+    )
+
+
 @given(
     st.builds(
         Wanted,
@@ -101,6 +124,7 @@ def test_without_a_token_there_is_no_public_feed_and_hardly_any_request() -> Non
         gists_per_day=st.floats(0, 10**6),
         pipedrive_plan=st.sampled_from(sorted(PLANS)),
         seats=st.integers(1, 100),
+        github_share=st.sampled_from([0.1, 0.8, 1.0]),
     )
 )
 def test_what_is_named_as_enough_is_enough(wanted: Wanted) -> None:

@@ -116,11 +116,16 @@ def test_the_capacity_is_that_of_the_present_users_unless_others_are_given(serve
     given = httpx2.get(
         url, params={"users": 1000, "gists_per_day": 100, "check_interval": "1h"}
     ).json()
+    more = httpx2.get(url, params={"users": 14}).json()
     by_rest = httpx2.get(url, params={"users": 1000, "github_token": "fine-grained"}).json()
     refused = httpx2.get(url, params={"pipedrive_plan": "gold"})
 
     assert (present["today"]["users"], present["today"]["gists_per_day"]) == (1, 1 / 7)
     assert present["plan"]["files_per_day"] == 1.5 / 7
+    # Each of them creates as many gists as those of today.
+    assert more["plan"]["files_per_day"] == 14 * 1.5 / 7
+    assert present["plan"]["shortest_interval_seconds"] == 1
+    assert by_rest["plan"]["shortest_interval_seconds"] > 3_600 * 1_000 / 4_000
     assert present["today"]["database_bytes"] > 0
     assert (given["plan"]["github_points_per_hour"], given["plan"]["files_per_day"]) == (10, 150)
     assert by_rest["plan"]["github_points_per_hour"] == 0

@@ -40,7 +40,7 @@ class TodayBody(BaseModel):
 
     users: int
     gists_per_day: float
-    """Found within the last seven days."""
+    """Created within the last seven days, by GitHub's clock."""
     files_per_day: float
     freshness_p95_seconds: float | None
     published_p95_seconds: float | None

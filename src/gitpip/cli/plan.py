@@ -7,17 +7,25 @@ import typer
 
 from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.clock import utc_now
-from gitpip.config import parse_duration
-from gitpip.errors import DatabaseMissing, InvalidInput
-from gitpip.status.sizing import GitHubToken, Wanted, sizing
+from gitpip.errors import DatabaseMissing
+from gitpip.status.planning import Asked, wanted
+from gitpip.status.sizing import GitHubToken, sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 
 
 def plan(  # noqa: PLR0913 - each is an option
     *,
-    users: Annotated[int, typer.Option(help="Number of tracked users.")],
-    gists_per_day: Annotated[float, typer.Option(help="New gists a day, of all users together.")],
+    users: Annotated[
+        int | None, typer.Option(help="Number of tracked users. Default: the current number.")
+    ] = None,
+    gists_per_day: Annotated[
+        float | None,
+        typer.Option(
+            help="New gists a day, of all users together. Default: as many per user as in the last "
+            "week."
+        ),
+    ] = None,
     pipedrive_plan: Annotated[
         str, typer.Option(help="Pipedrive plan: lite, growth, premium or ultimate.")
     ] = "lite",
@@ -38,33 +46,30 @@ def plan(  # noqa: PLR0913 - each is an option
     Shows your current numbers beside the estimate, if there is a database. Works offline.
     """
     settings = prepared_settings()
-    try:
-        interval = parse_duration(check_interval) if check_interval else settings.check_interval
-    except ValueError as error:
-        raise InvalidInput("check_interval", str(error)) from None
-    wanted = Wanted(
+    asked = Asked(
         users=users,
         gists_per_day=gists_per_day,
         pipedrive_plan=pipedrive_plan,
         seats=seats,
-        check_interval=interval,
+        check_interval=check_interval,
         files_per_gist=files_per_gist,
         bytes_per_file=bytes_per_file,
         backlog=backlog,
         github_token=github_token,
     )
-    follows = sizing(wanted)
     try:
         present = read(settings, lambda transaction: today.read(transaction, utc_now()))
     except DatabaseMissing:
         present = None
+    planned = wanted(asked, present, settings)
+    follows = sizing(planned)
     if as_json:
         print_json({"plan": asdict(follows), "today": present and asdict(present)})
         return
     console.table(
         [
             {"estimate": row.name, "plan": row.planned, "today": row.today}
-            for row in sizing_rows(wanted, follows, present)
+            for row in sizing_rows(planned, follows, present)
         ]
     )
     for warning in follows.warnings:

@@ -74,6 +74,8 @@ class Wanted:
     backlog: int = 0
     """The files that wait already, such as those of the users' past."""
     github_token: str = GitHubToken.CLASSIC
+    github_share: float = 1.0
+    """The share of GitHub's limits that gitpip uses, above 0 and up to 1."""
 
     def __post_init__(self) -> None:
         for field, value, least, most in (
@@ -137,7 +139,10 @@ class _GitHubCosts:
 
     points: float
     requests: float
-    most_requests: int
+    limit: int
+    """GitHub's limit of requests."""
+    usable: float
+    """The share of the limit that gitpip uses, in requests."""
     shortest: timedelta | None
     reads_feed: bool
 
@@ -146,16 +151,17 @@ def _github(wanted: Wanted) -> _GitHubCosts:
     by_graphql = wanted.github_token == GitHubToken.CLASSIC
     reads_feed = wanted.github_token != GitHubToken.NONE
     most = REQUESTS_WITH_TOKEN if reads_feed else REQUESTS_WITHOUT_TOKEN
+    usable = most * wanted.github_share
     beside = FEED_REQUESTS * reads_feed + wanted.gists_per_day / 24 * REQUESTS_A_GIST
     if by_graphql:
         points = wanted.users / MOST_USERS_A_POINT * (HOUR / wanted.check_interval)
-        fastest = HOUR * (wanted.users / MOST_USERS_A_POINT / POINTS)
-        return _GitHubCosts(points, beside, most, _shortest(fastest), reads_feed)
+        fastest = HOUR * (wanted.users / MOST_USERS_A_POINT / (POINTS * wanted.github_share))
+        return _GitHubCosts(points, beside, most, usable, _shortest(fastest), reads_feed)
     # A token does not pay for an unchanged list, but the plan does not rely on that.
     checks = wanted.users * (HOUR / wanted.check_interval)
-    left = most - beside
+    left = usable - beside
     fastest_by_rest = _shortest(HOUR * (wanted.users / left)) if left > 0 else None
-    return _GitHubCosts(0, beside + checks, most, fastest_by_rest, reads_feed)
+    return _GitHubCosts(0, beside + checks, most, usable, fastest_by_rest, reads_feed)
 
 
 def _shortest(fastest: timedelta) -> timedelta:
@@ -180,7 +186,7 @@ def sizing(wanted: Wanted) -> Sizing:
         github_points_per_hour=github.points,
         github_points_percent=100 * github.points / POINTS,
         github_requests_per_hour=github.requests,
-        github_requests_percent=100 * github.requests / github.most_requests,
+        github_requests_percent=100 * github.requests / github.limit,
         shortest_interval_seconds=github.shortest.total_seconds() if github.shortest else None,
         files_per_day=files,
         tokens_per_day=tokens,
@@ -191,7 +197,7 @@ def sizing(wanted: Wanted) -> Sizing:
         bytes_per_year=files * 365 * stored,
         freshness_p95_seconds=(
             found_fast.total_seconds()
-            if tokens <= budget and github.requests <= github.most_requests
+            if tokens <= budget and github.requests <= github.usable
             else None
         ),
         found_within_seconds=found.total_seconds(),
@@ -225,21 +231,27 @@ def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
         )
     if github.shortest is None or github.shortest > wanted.check_interval:
         by_points = wanted.github_token == GitHubToken.CLASSIC
-        what = f"{POINTS:,} points" if by_points else f"{github.most_requests:,} requests"
+        what = f"{POINTS:,} points" if by_points else f"{github.limit:,} requests"
         works = "No interval works."
         if github.shortest is not None:
             seconds = timedelta(seconds=-(-github.shortest.total_seconds() // 1))
             works = f"Every {format_duration(seconds)} works."
         yield (
-            f"GitHub's {what} an hour are too few to check {wanted.users:,} people "
+            f"{_part(wanted)}GitHub's {what} an hour are too few to check {wanted.users:,} people "
             f"every {format_duration(wanted.check_interval)}. {works}"
         )
-    fit = (github.most_requests - FEED_REQUESTS * github.reads_feed) * 24 // REQUESTS_A_GIST
+    fit = int((github.usable - FEED_REQUESTS * github.reads_feed) * 24 // REQUESTS_A_GIST)
     if wanted.gists_per_day > fit:
         yield (
-            f"GitHub's {github.most_requests:,} requests an hour are too few to read "
+            f"{_part(wanted)}GitHub's {github.limit:,} requests an hour are too few to read "
             f"{wanted.gists_per_day:,.0f} gists a day. They are enough for about {fit:,}."
         )
+
+
+def _part(wanted: Wanted) -> str:
+    if wanted.github_share == 1:
+        return ""
+    return f"{wanted.github_share:.0%} (GITPIP_GITHUB_SHARE) of "
 
 
 def _larger(wanted: Wanted, tokens: float) -> str:

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import quantiles
 
-from sqlalchemy import Table, func, select, text
+from sqlalchemy import func, select, text
 
 from gitpip.model import UserState
 from gitpip.store.database import Transaction
 from gitpip.store.publications import progress
 from gitpip.store.publications.publication_rows import appeared_at
 from gitpip.store.schema import gist_files, gists, publications
+from gitpip.store.schema_inbox import inbox
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
-from gitpip.store.visibility import of_removed, of_tracked
+from gitpip.store.visibility import of_tracked
 
 WEEK = timedelta(days=7)
 MEASURED = 5_000
@@ -28,8 +29,9 @@ class Today:
     users: int
     """The number of active users."""
     gists_per_day: float
-    """The number found per day in the last seven days, existing gists of new users included."""
+    """The number created per day in the last seven days, by GitHub's clock."""
     files_per_day: float
+    """The number of files of these gists."""
     freshness_p95_seconds: float | None
     """The age up to which 95 of 100 users are known completely; None if none was read yet."""
     published_p95_seconds: float | None
@@ -46,13 +48,12 @@ class Today:
 async def read(transaction: Transaction, now: datetime) -> Today:
     """Return the load at `now`."""
     since = now - WEEK
-    found = await _found(transaction, gists, since)
-    files = await _found(transaction, gist_files, since)
+    created, files = await _created(transaction, since)
     known = (await schedule.freshness(transaction)).most
     left = await progress.queue_left(transaction, now)
     return Today(
         users=(await users.count(transaction)).get(UserState.ACTIVE, 0),
-        gists_per_day=found / WEEK.days,
+        gists_per_day=created / WEEK.days,
         files_per_day=files / WEEK.days,
         freshness_p95_seconds=max(0.0, (now - known).total_seconds()) if known else None,
         published_p95_seconds=await _published_p95(transaction, since),
@@ -84,14 +85,16 @@ async def _published_p95(transaction: Transaction, since: datetime) -> float | N
     return quantiles(took, n=20, method="inclusive")[-1] if len(took) > 1 else None
 
 
-async def _found(transaction: Transaction, table: Table, since: datetime) -> int:
-    """Return how many rows of tracked users were found since a time.
-
-    An index alone counts all of them; those of removed users, which are few, are subtracted.
-    """
-    number = select(func.count()).select_from(table).where(table.c.found_at >= since)
-    hidden = await transaction.scalar(number.where(of_removed(table.c.user_key)))
-    return (await transaction.scalar(number) or 0) - (hidden or 0)
+async def _created(transaction: Transaction, since: datetime) -> tuple[int, int]:
+    """Return how many gists of tracked users were created since a time, and how many files."""
+    found = await transaction.execute(
+        select(func.count(func.distinct(inbox.c.gist_id)), func.count(gist_files.c.key))
+        .select_from(inbox)
+        .join(gist_files, gist_files.c.gist_id == inbox.c.gist_id)
+        .where(inbox.c.created_at >= since, of_tracked(inbox.c.user_key))
+    )
+    gists_created, files = found.one()
+    return gists_created, files
 
 
 async def database_size(transaction: Transaction) -> int:

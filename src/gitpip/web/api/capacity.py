@@ -6,10 +6,9 @@ from fastapi import APIRouter, Query
 
 from gitpip.bodies.capacity import CapacityBody, SizingBody, TodayBody
 from gitpip.clock import utc_now
-from gitpip.config import parse_duration
-from gitpip.errors import InvalidInput
 from gitpip.model import Role
-from gitpip.status.sizing import GitHubToken, Wanted, sizing
+from gitpip.status.planning import Asked, wanted
+from gitpip.status.sizing import GitHubToken, sizing
 from gitpip.store.status import today
 from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -25,7 +24,8 @@ async def show_capacity(
     *,
     users: Annotated[int | None, Query(description="The tracked users if not given.")] = None,
     gists_per_day: Annotated[
-        float | None, Query(description="Of all users; those of the last week if not given.")
+        float | None,
+        Query(description="Of all users; if not given, as many for each user as in the last week."),
     ] = None,
     pipedrive_plan: Annotated[
         str, Query(max_length=100, description="lite, growth, premium or ultimate.")
@@ -42,23 +42,18 @@ async def show_capacity(
     ] = GitHubToken.CLASSIC.value,
 ) -> CapacityBody:
     """Return what so many users and gists cost, beside the present numbers."""
-    try:
-        interval = (
-            parse_duration(check_interval) if check_interval else context.settings.check_interval
-        )
-    except ValueError as error:
-        raise InvalidInput("check_interval", str(error)) from None
-    async with context.database.read() as transaction:
-        present = await today.read(transaction, utc_now())
-    wanted = Wanted(
-        users=max(1, present.users) if users is None else users,
-        gists_per_day=present.gists_per_day if gists_per_day is None else gists_per_day,
+    asked = Asked(
+        users=users,
+        gists_per_day=gists_per_day,
         pipedrive_plan=pipedrive_plan,
         seats=seats,
-        check_interval=interval,
+        check_interval=check_interval,
         files_per_gist=files_per_gist,
         bytes_per_file=bytes_per_file,
         backlog=backlog,
         github_token=github_token,
     )
-    return CapacityBody(plan=SizingBody.of(sizing(wanted)), today=TodayBody.of(present))
+    async with context.database.read() as transaction:
+        present = await today.read(transaction, utc_now())
+    plan = sizing(wanted(asked, present, context.settings))
+    return CapacityBody(plan=SizingBody.of(plan), today=TodayBody.of(present))

@@ -8,24 +8,25 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 
 from gitpip.clock import utc_now
-from gitpip.config import format_duration, parse_duration
+from gitpip.config import format_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
-from gitpip.status.sizing import PLANS, GitHubToken, Sizing, Wanted, sizing
+from gitpip.status.planning import Asked, wanted
+from gitpip.status.sizing import PLANS, GitHubToken, Sizing, sizing
 from gitpip.status.sizing_rows import SizingRow, sizing_rows
 from gitpip.store.status import today
-from gitpip.store.status.today import Today
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Number = Annotated[str, Query(max_length=20)]
 Value = TypeVar("Value")
+Usual = TypeVar("Usual")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Form:
     """The fields of the form, as they were typed; empty ones are as it is today."""
 
     users: Number = ""
@@ -40,7 +41,7 @@ class Asked:
 
 @router.get("/capacity")
 @needs(Role.VIEWER)
-async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+async def capacity(context: Context, asked: Annotated[Form, Depends()]) -> HTMLResponse:
     """Show what a given number of users and gists costs, beside the present numbers."""
     async with context.database.read() as transaction:
         present = await today.read(transaction, utc_now())
@@ -48,8 +49,8 @@ async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTML
     rows: tuple[SizingRow, ...] = ()
     fault = ""
     try:
-        wanted = _wanted(asked, present, context)
-        rows = sizing_rows(wanted, follows := sizing(wanted), present)
+        plan = wanted(_asked(asked), present, context.settings)
+        rows = sizing_rows(plan, follows := sizing(plan), present)
     except InvalidInput as error:
         fault = str(error)
     page = render(
@@ -67,35 +68,28 @@ async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTML
     return HTMLResponse(page, status_code=422 if fault else 200)
 
 
-def _wanted(asked: Asked, present: Today, context: AppContext) -> Wanted:
-    """Return the plan; raises InvalidInput, with the field."""
-    try:
-        interval = (
-            parse_duration(asked.check_interval.strip())
-            if asked.check_interval.strip()
-            else context.settings.check_interval
-        )
-    except ValueError as error:
-        raise InvalidInput("check_interval", str(error)) from None
-    return Wanted(
-        users=_whole("users", asked.users, max(1, present.users)),
-        gists_per_day=_number("gists_per_day", asked.gists_per_day, present.gists_per_day),
-        pipedrive_plan=asked.pipedrive_plan or "lite",
-        seats=_whole("seats", asked.seats, 1),
-        check_interval=interval,
-        files_per_gist=_number("files_per_gist", asked.files_per_gist, 1.5),
-        backlog=_whole("backlog", asked.backlog, 0),
-        github_token=asked.github_token or GitHubToken.CLASSIC,
+def _asked(form: Form) -> Asked:
+    """Return the plan that was typed; raises InvalidInput, with the field."""
+    usual = Asked()
+    return Asked(
+        users=_whole("users", form.users, None),
+        gists_per_day=_number("gists_per_day", form.gists_per_day, None),
+        pipedrive_plan=form.pipedrive_plan or usual.pipedrive_plan,
+        seats=_whole("seats", form.seats, usual.seats),
+        check_interval=form.check_interval.strip(),
+        files_per_gist=_number("files_per_gist", form.files_per_gist, usual.files_per_gist),
+        backlog=_whole("backlog", form.backlog, usual.backlog),
+        github_token=form.github_token or usual.github_token,
     )
 
 
-def _whole(field: str, text: str, otherwise: int) -> int:
-    """A whole number as it was typed, or what there is today."""
+def _whole(field: str, text: str, otherwise: Usual) -> int | Usual:
+    """A whole number as it was typed, or the usual one."""
     return _typed(field, text, int, "a whole number") if text.strip() else otherwise
 
 
-def _number(field: str, text: str, otherwise: float) -> float:
-    """A number as it was typed, or what there is today."""
+def _number(field: str, text: str, otherwise: Usual) -> float | Usual:
+    """A number as it was typed, or the usual one."""
     return _typed(field, text, float, "a number") if text.strip() else otherwise
 
 
