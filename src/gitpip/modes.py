@@ -57,6 +57,18 @@ class HeldBecause(StrEnum):
     """It may hold a password, a token or a key."""
 
 
+HELD_WORDS = {
+    HeldBecause.FLOOD: "far more came at once than expected",
+    HeldBecause.DAY_FLOOD: "far more came within a day than expected",
+    HeldBecause.ASK: ASKED,
+    HeldBecause.DRY_RUN: MET_IN_DRY_RUN,
+    HeldBecause.PERSON: "put on hold by a person",
+    HeldBecause.RULE: "a rule asks for approval",
+    HeldBecause.CREDENTIALS: "may contain credentials",
+}
+"""The same for people."""
+
+
 class LeftBecause(StrEnum):
     """The reason for leaving a second activity of one file in Pipedrive, for a person to check."""
 

@@ -38,6 +38,10 @@ def test_a_duration_is_positive_and_bounded_or_a_value_error(text: str) -> None:
         ("PT3H", 10800, "3h"),
         ("P1DT1S", 86401, "1d1s"),
         ("7d", 604800, "7d"),
+        ("1 hour", 3600, "1h"),
+        ("2 days 3 hours", 183600, "2d3h"),
+        ("30 min", 1800, "30m"),
+        ("1 hour 30 minutes 5 seconds", 5405, "1h30m5s"),
     ],
 )
 def test_durations(text: str, seconds: float, written: str) -> None:

@@ -177,6 +177,9 @@ async def test_what_a_person_touched_is_kept_and_says_why(scene: Scene) -> None:
     kept = {name for name, (state, _) in done.items() if state is UndoneState.KEPT}
     assert there(scene) == {ids[name] for name in kept}
     assert (await read(scene, begun)).ended_at is not None
+    async with scene.database.read() as transaction:
+        again = await actions.plan(transaction, What(login="ada"))
+    assert (again.to_delete, again.kept_before, again.done) == (4, 4, 2)
 
 
 async def test_a_note_that_gitpip_wrote_anew_is_no_persons_change(scene: Scene) -> None:

@@ -214,7 +214,7 @@ CASES = (
         Act.DECIDE_HELD,
         (publications.update().values(state="held", queued_at=LONG_AGO),),
         (SENT,),
-        ("2 files of 2 people wait for your decision, e.g. 1 file of ada: ",),
+        ("2 files of 2 people wait for your decision: ", " 1 of them is by ada. Approve"),
         count=2,
     ),
     Case(

@@ -271,7 +271,7 @@ async def test_the_command_lists_what_may_hold_credentials_and_says_that_it_is_l
     }
     assert await shown.states("bob") == {HELD: 1}
     assert gitpip.command("publications", "skip", "2").returncode == 0
-    assert gitpip.command("held").stdout == "No held files.\n"
+    assert gitpip.command("held").stderr == "No held files.\n"
 
 
 def test_a_flood_waits_through_a_restart_and_three_are_sent(

@@ -67,9 +67,10 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     assert "Held</span>: needs approval" in " ".join(page.split())
     first, second = served.api("GET", "/publications?state=held").json()["items"]
     assert f'id="choose-{first["id"]}"' in page
-    told = served.gitpip.command("publish", "--dry-run").stdout
-    assert told.startswith("Nothing is queued.")
-    assert "2 for ask" in told
+    planned = served.gitpip.command("publish", "--dry-run")
+    told = planned.stdout
+    assert planned.stderr == "Nothing is queued.\n"
+    assert "Held for approval: 2 (needs approval). See gitpip held." in told
     assert "Sync is stopped" not in told
     assert served.api("GET", "/publishing/plan").json()["held"] == {"ask": 2}
     assert served.gitpip.command("publishing", "pause", "--reason", "a fair").returncode == 0
@@ -99,3 +100,36 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     ):
         answer = httpx2.post(address, data={"act": act, "number": number}, follow_redirects=True)
         assert f'role="status">{told}<' in on_one_line(answer.text), act
+
+
+def test_the_pages_of_a_dry_run_promise_nothing(served: Served) -> None:
+    changed = served.gitpip.command("publishing", "settings", "set", "publishing_mode=dry-run")
+    assert changed.returncode == 0, changed.stderr
+    served.track("ada", {"one.py": "1"})
+    served.gitpip.wait_for(
+        lambda: served.api("GET", "/publications?state=pending").json()["total"] == 1, "a file"
+    )
+
+    page = on_one_line(served.gitpip.get("/publications").text)
+
+    assert "Dry run: nothing is sent to Pipedrive." in page
+    assert "1 queued." in page  # without a time that is left
+    why = "Once you choose another mode in the settings, it waits for your approval"
+    assert why in page
+    assert why in on_one_line(served.gitpip.get("/publications/1").text)
+
+
+def test_a_list_that_is_cut_off_says_so_beside_its_rows(served: Served) -> None:
+    served.track("ada", {"one.py": "1", "two.py": "2"})
+    served.pipedrive.wait_until(lambda: published(served) == 2)
+
+    listed = served.gitpip.command("publications", "list", "--limit", "1")
+    none = served.gitpip.command("publications", "list", "--state", "failed")
+    shown = served.gitpip.command("publications", "show", "1").stdout
+
+    assert len(listed.stdout.splitlines()) == 1
+    assert listed.stderr == "Showing 1 of 2. Use --limit to show more.\n"
+    assert (none.stdout, none.stderr) == ("", "No failed publications.\n")
+    assert shown.endswith(
+        "The activity is shown as it would be sent now. The one in Pipedrive may differ.\n"
+    )

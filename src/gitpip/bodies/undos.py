@@ -31,6 +31,8 @@ class UndoPlanBody(NounBody[Plan]):
     """They share an activity with files that are not undone."""
     kept_of_others: int
     """Another tool made their activities, and gitpip adopted these."""
+    kept_before: int
+    """Of those to delete: an earlier undo kept their activities; a person had changed them."""
     which: Which
     earlier: int
     """Activities from before a person had the publication sent again; they are deleted, too."""

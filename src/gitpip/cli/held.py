@@ -21,6 +21,7 @@ from gitpip.cli.output import (
     read,
 )
 from gitpip.config import Settings
+from gitpip.modes import HELD_WORDS
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import held
@@ -82,7 +83,9 @@ def _show(waiting: Sequence[Held]) -> None:
     each = [HeldBody.of(one) for one in waiting]
     rows = [body.model_dump(exclude={"credentials"}) for body in each if body.files]
     for row in rows:
-        row["because"] = ", ".join(f"{why} {number:,}" for why, number in row["because"].items())
+        row["because"] = ", ".join(
+            f"{HELD_WORDS[why]} ({number:,})" for why, number in row["because"].items()
+        )
     files = [
         {"login": body.login, **file.model_dump()} for body in each for file in body.credentials
     ]

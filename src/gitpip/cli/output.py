@@ -103,12 +103,15 @@ def progress_bar(as_json: bool) -> Progress:
 
 
 def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> None:
-    """Print rows with the same names, as JSON or as a table; or a sentence where there are none."""
+    """Print rows with the same names, as JSON or as a table; or a sentence where there are none.
+
+    Programs read rows from a pipe, so the sentence goes to standard error.
+    """
     if as_json:
         print_json(rows)
         return
     if not rows:
-        console.say(none)
+        errors.say(none)
         return
     console.table(
         [{name.replace("_", " "): shown(value) for name, value in row.items()} for row in rows]

@@ -16,6 +16,7 @@ from gitpip.cli.output import (
     Json,
     act,
     console,
+    errors,
     prepared_settings,
     print_facts,
     print_json,
@@ -36,13 +37,13 @@ from gitpip.same_activity import in_words
 from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
-from gitpip.store.publications import publications
+from gitpip.store.publications import publications, undone
 from gitpip.store.publications.approvals import Moved
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 
 MAX_LISTED = 1_000
-Shown = tuple[Rendered, Conditions]
+Shown = tuple[Rendered, Conditions, bool]
 
 publications_app = typer.Typer(
     help="List, show, approve, hold, retry and skip files on their way to Pipedrive.",
@@ -113,7 +114,7 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
     fitting = f"{' or '.join(states)} " if states else ""
     print_rows(rows, as_json, f"No {fitting}publications.")
     if page.total > len(page.items):
-        console.say(f"Showing {len(page.items)} of {page.total:,}. Use --limit to show more.")
+        errors.say(f"Showing {len(page.items)} of {page.total:,}. Use --limit to show more.")
 
 
 @publications_app.command("show")
@@ -122,7 +123,7 @@ def show_publication(
     credentials: OfCredentials = FoundCredentials.PUBLISH,
     as_json: Json = False,
 ) -> None:
-    """Show one publication and exactly what is sent."""
+    """Show one publication and its activity, as it would be sent now."""
     settings = prepared_settings()
 
     async def found(transaction: Transaction) -> tuple[Publication, Condition, Shown]:
@@ -137,9 +138,10 @@ def show_publication(
             credentials=credentials,
         )
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
-        return publication, stops, (activity, sent)
+        adopted = await undone.is_of_another_tool(transaction, publication.id)
+        return publication, stops, (activity, sent, adopted)
 
-    publication, stops, (activity, sent) = read(settings, found)
+    publication, stops, (activity, sent, adopted) = read(settings, found)
     facts = _facts(publication, stops) | asdict(sent)
     facts |= {"masked": activity.masked, "credentials": activity.credentials}
     subject = {"subject": activity.subject}
@@ -154,6 +156,12 @@ def show_publication(
         }
         print_facts(facts | as_words | subject)
         print_text("note", activity.note)
+        if adopted:
+            console.say("Another tool made the activity in Pipedrive, and gitpip adopted it.")
+        elif publication.state is PublicationState.PUBLISHED:
+            console.say(
+                "The activity is shown as it would be sent now. The one in Pipedrive may differ."
+            )
 
 
 @publications_app.command("retry")

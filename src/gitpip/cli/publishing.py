@@ -21,7 +21,7 @@ from gitpip.cli.publishing_preview import preview
 from gitpip.cli.publishing_settings import settings_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.modes import PublishingMode
+from gitpip.modes import HELD_WORDS, PublishingMode
 from gitpip.publish.plan import Plan, plan
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import RenderOptions, previewed
@@ -82,8 +82,10 @@ def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
             f"most {found.tokens:,} API tokens of Pipedrive's daily budget. Nothing was sent."
         )
     if found.held:
-        reasons = ", ".join(f"{number:,} for {because}" for because, number in found.held.items())
-        console.say(f"Held until someone approves them: {reasons}. See gitpip held.")
+        reasons = ", ".join(
+            f"{number:,} ({HELD_WORDS[because]})" for because, number in found.held.items()
+        )
+        console.say(f"Held for approval: {reasons}. See gitpip held.")
     if stopped:
         console.say(f"Sync is stopped: {stopped}")
 

@@ -134,6 +134,13 @@ def _say_plan(plan: Plan) -> None:
 
 
 def _say_kept(plan: Plan) -> None:
+    if plan.total and plan.done:
+        console.say(f"  Undone before: {count(plan.done, 'file')}.")
+    if plan.kept_before:
+        console.say(
+            f"  Kept by an earlier undo, since a person had changed the activity: "
+            f"{count(plan.kept_before, 'file')}. What is still changed is kept again."
+        )
     if plan.kept:
         console.say(f"  Kept with files that are not undone: {count(plan.kept, 'publication')}.")
     if plan.kept_of_others:

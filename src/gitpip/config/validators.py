@@ -33,7 +33,7 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration of `45s`, `10m`, `3h`, `1h30m`, plain seconds, or ISO 8601 (`PT3H`).
+    """Return the duration of `45s`, `10m`, `1 hour 30 min`, plain seconds, or ISO 8601 (`PT3H`).
 
     ValueError says what is wrong, also for one that is not above zero or longer than 366 days.
     """
@@ -42,8 +42,9 @@ def parse_duration(text: str) -> timedelta:
         if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
             duration = timedelta(seconds=float(text))
         elif units := re.fullmatch(
-            r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,6})?)s)?",
-            text,
+            r"(?:(\d{1,6})d(?:ays?)?)?(?:(\d{1,6})h(?:ours?)?)?(?:(\d{1,9})m(?:in(?:utes?)?)?)?"
+            r"(?:(\d{1,9}(?:\.\d{1,6})?)s(?:ec(?:onds?)?)?)?",
+            re.sub(r"(?<=\d) (?=[a-z])|(?<=[a-z]) (?=\d)", "", text),
             re.ASCII,
         ):
             days, hours, minutes, seconds = (float(number or 0) for number in units.groups())

@@ -363,17 +363,19 @@ def _held(waiting: Summary) -> Problem:
     first = waiting.first
     wait = "waits" if waiting.files == 1 else "wait"
     files = count(waiting.files, "file")
+    example = ""
     if waiting.users == 1:
         subject = f"{files} of {first.login} {wait} for your decision"
     else:
-        of_first = f"{count(first.files, 'file')} of {first.login}"
-        subject = f"{files} of {people(waiting.users)} {wait} for your decision, e.g. {of_first}"
+        subject = f"{files} of {people(waiting.users)} {wait} for your decision"
+        are = "is" if first.files == 1 else "are"
+        example = f" {first.files:,} of them {are} by {first.login}."
     as_wanted = not set(waiting.because) - AS_WANTED
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO if as_wanted else Severity.ERROR,
-        f"{subject}: {_why_held(waiting.because)}. Approve all of them, those of the latest gists, "
-        f"or none, under CRM sync or with gitpip held {first.login}.",
+        f"{subject}: {_why_held(waiting.because)}.{example} Approve all of them, those of the "
+        f"latest gists, or none, under CRM sync or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
         act=Act.DECIDE_HELD,
@@ -401,7 +403,7 @@ WHY_HELD = {
     HeldBecause.FLOOD: "far more would have been sent at once than expected",
     HeldBecause.DAY_FLOOD: "far more of all people would have been sent within a day than expected",
     HeldBecause.RULE: "a rule holds them",
-    HeldBecause.DRY_RUN: "they were found during a dry run",
+    HeldBecause.DRY_RUN: "they were found, or not sent yet, during a dry run",
     HeldBecause.ASK: "new files need approval",
     HeldBecause.PERSON: "a person held them",
 }
@@ -412,5 +414,5 @@ def _why_held(files: Mapping[HeldBecause, int]) -> str:
     if len(files) == 1:
         return WHY_HELD[next(iter(files))]
     return "; ".join(
-        f"{files[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in files
+        f"{files[kind]:,} because {why}" for kind, why in WHY_HELD.items() if kind in files
     )

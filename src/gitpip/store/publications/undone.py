@@ -89,6 +89,14 @@ def of_another_tool(activity_id: ColumnElement[Any]) -> ColumnElement[bool]:
     return adopted.correlate_except(adopted_from_others).exists()
 
 
+async def is_of_another_tool(transaction: Transaction, publication_id: PublicationId) -> bool:
+    """Return whether another tool made the activity of a publication, and gitpip adopted it."""
+    made = select(publications.c.id).where(
+        publications.c.id == publication_id, of_another_tool(publications.c.activity_id)
+    )
+    return await transaction.scalar(made) is not None
+
+
 @cache
 def _is_to_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions on a row whose activity must be deleted.

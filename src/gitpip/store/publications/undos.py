@@ -104,6 +104,8 @@ class Plan:
     """The number that shares an activity with files that are not undone."""
     kept_of_others: int = 0
     """The number that another tool made and gitpip adopted: an undo deletes only gitpip's own."""
+    kept_before: int = 0
+    """The number whose activity an earlier undo kept, because a person had changed it."""
     deals: int = 0
     """The number of deals gitpip made for these users: those that are empty then can be deleted."""
     with_deals: bool = False
@@ -192,6 +194,7 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
             _kept(_is_of_another_tool(chosen), chosen, func.count())
         )
         or 0,
+        kept_before=await _count_kept_before(transaction, chosen),
         deals=await undone_deals.count(transaction, chosen.user_keys),
         with_deals=chosen.with_deals,
     )
@@ -210,6 +213,25 @@ def _is_kept(chosen: Chosen) -> ColumnElement[bool]:
 
 def _kept(why: ColumnElement[bool], chosen: Chosen, *columns: ColumnElement[Any]) -> Select[Any]:
     return select(*columns).select_from(publications).where(chosen.condition, why, ~being_undone())
+
+
+async def _count_kept_before(transaction: Transaction, chosen: Chosen) -> int:
+    kept_before = (
+        select(undone.c.id)
+        .where(
+            undone.c.publication_id == publications.c.id,
+            undone.c.activity_id == publications.c.activity_id,
+            undone.c.state == UndoneState.KEPT.value,
+        )
+        .exists()
+    )
+    is_published = publications.c.state == PublicationState.PUBLISHED.value
+    found = await transaction.scalar(
+        select(func.count())
+        .select_from(publications)
+        .where(chosen.condition, is_published, ~being_undone(), ~_is_kept(chosen), kept_before)
+    )
+    return found or 0
 
 
 async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:

@@ -31,6 +31,7 @@ from gitpip.store.publications import (
     publications,
     repairs,
     sent_again,
+    undone,
 )
 from gitpip.store.publications.causes import MAX_CAUSES, Cause
 from gitpip.store.publications.held import Held
@@ -196,8 +197,9 @@ async def _read(
         "held": needing.held,
         "counts_held": needing.held_files,
         "waiting": waiting,
-        # In ask mode most of what is queued will be held, as soon as it is looked at.
-        "left": None if stops.mode is PublishingMode.ASK else left,
+        # In ask mode most of what is queued will be held, as soon as it is looked at; in a dry run
+        # it is not sent.
+        "left": left if stops.mode is PublishingMode.AUTOMATIC else None,
         "stopped": stops.held_up(pauses.PUBLISHING),
         "stops": stops,
         "account": account,
@@ -227,9 +229,11 @@ async def publication(
         guard = (await policies.read(transaction)).credentials
         stops = await stops_of(transaction, context)
         earlier = await sent_again.earlier(transaction, row.id)
+        adopted = await undone.is_of_another_tool(transaction, row.id)
     page = render(
         "publication.html",
         earlier=earlier,
+        adopted=adopted,
         page="publications",
         row=row,
         stops=stops,

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from gitpip.clock import utc_now
 from gitpip.model import Role
+from gitpip.modes import HELD_WORDS
 from gitpip.same_activity import in_words
 from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
@@ -177,5 +178,6 @@ def templates() -> Environment:
         identity=current.get,
         url_prefix=url_prefix,
         numbers=numbers.get,
+        held_words=HELD_WORDS,
     )
     return environment
