@@ -314,6 +314,8 @@ class Publication:
     """The time, by Pipedrive's clock, until which an uncertain write may still land."""
     sent_after: datetime | None = None
     """Pipedrive's time before it was first sent, or None if that is unknown."""
+    refused_at: datetime | None = None
+    """The same as `sent_at` if Pipedrive refused it then, and every time before."""
     looked_at: datetime | None = None
     """The time of the last search before sending it again, or None if it was never uncertain."""
     refusals: int = 0
@@ -339,6 +341,11 @@ class Publication:
     check_id: CheckId | None = None  # the check that found its file
     description: str | None = None
     """The description of its gist, or the beginning of it."""
+
+    @property
+    def never_arrived(self) -> bool:
+        """Whether nothing of it can be in Pipedrive: no request was made, or each was refused."""
+        return self.sent_at is None or self.refused_at == self.sent_at
 
 
 @dataclass(frozen=True)
@@ -395,6 +402,8 @@ class Change:
     """Whether the search before sending it again failed."""
     links: Links = NO_LINKS
     """The links of a deal that was found."""
+    was_refused: bool = False
+    """Whether the request was certainly not processed."""
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,17 @@ def after_refusal(
     return replace(counted, refusals=refusals)
 
 
+def was_refused(outcome: Outcome) -> bool:
+    """Return whether a write was certainly not processed, and no other process may have sent it."""
+    match outcome:
+        case Refused() | Denied():
+            return True
+        case NotProcessed(look_first=look_first):
+            return not look_first
+        case _:
+            return False
+
+
 def outcome_for_others(outcome: Outcome, change: Change, *, alone: bool) -> Outcome:
     """Return the outcome as it counts for others, given the `change` from `after_refusal`.
 

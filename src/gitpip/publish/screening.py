@@ -71,7 +71,7 @@ def is_screened(publication: Publication) -> bool:
     If it was approved without the credentials, it must be possible to find them. What may have been
     sent before must be settled, whatever it is.
     """
-    if publication.sent_at is not None:
+    if not publication.never_arrived:
         return False
     return publication.approved_at is None or (
         publication.held_because is not HeldBecause.CREDENTIALS or publication.masked
@@ -89,7 +89,11 @@ def by_mode(candidate: Candidate) -> Decision:
 
 def decide(candidate: Candidate, checks: Checks) -> Decision:
     """Return the first decision that is not to publish, or else the decision of the mode."""
-    if candidate.publication.approved_at is not None:
+    is_approved = candidate.publication.approved_at is not None
+    if candidate.publication.sent_with:
+        # Other files are in its activity since a request that was refused. They were checked, too.
+        asked: tuple[Check, ...] = () if is_approved else (by_mode,)
+    elif is_approved:
         asked = tuple(checks.always)
     else:
         asked = (*checks.first, *checks.always, *checks.then, by_mode)

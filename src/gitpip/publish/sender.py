@@ -372,6 +372,7 @@ class Sender:
             alone=alone,
             now=now,
         )
+        change = replace(change, was_refused=delivery.was_refused(outcome))
         outcome = delivery.outcome_for_others(outcome, change, alone=alone)
         # Its row says where it was sent, or that this is forgotten. The claim is older.
         await self._record(replace(claim, deal_id=None), change, now)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     func,
     literal_column,
+    or_,
     text,
 )
 
@@ -349,6 +350,8 @@ publications = Table(
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),
     Column("sent_at", UTCDateTime),
+    # The same as sent_at if Pipedrive refused it then, and every time before.
+    Column("refused_at", UTCDateTime),
     # By Pipedrive's time: until then an uncertain write may still arrive.
     Column("in_flight_until", UTCDateTime),
     # By Pipedrive's time, before it was first sent.
@@ -423,6 +426,14 @@ Index(
     postgresql_where=activity_lost,
 )
 
+# Nothing of it can be in Pipedrive: no request was made, or each was refused.
+never_arrived = or_(
+    publications.c.sent_at.is_(None),
+    and_(
+        publications.c.refused_at.is_not(None),
+        publications.c.refused_at == publications.c.sent_at,
+    ),
+)
 retried = and_(
     publications.c.state.in_(
         [literal_column(f"'{state}'") for state in ("pending", "sending", "uncertain")]

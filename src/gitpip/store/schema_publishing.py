@@ -142,6 +142,7 @@ OF_HOLDER = (
     "attempts",
     "looks",
     "sent_at",
+    "refused_at",
     "deal_id",
     "activity_id",
     "reason",

@@ -16,7 +16,7 @@ from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications.permission import NEVER_SENT
 from gitpip.store.rows import reader
-from gitpip.store.schema import gist_files, publications, unreadable, users
+from gitpip.store.schema import gist_files, never_arrived, publications, unreadable, users
 from gitpip.store.visibility import of_tracked
 
 HELD_BY_A_PERSON = "held by a person"
@@ -40,9 +40,7 @@ IS_HELD_WITH_OTHERS = and_(
     ),
 )
 
-WAITS_UNSENT = and_(
-    publications.c.state == PublicationState.PENDING.value, publications.c.sent_at.is_(None)
-)
+WAITS_UNSENT = and_(publications.c.state == PublicationState.PENDING.value, never_arrived)
 
 
 def held_by_person(now: datetime) -> dict[str, object]:

@@ -9,7 +9,7 @@ from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import of_asking, of_sent
-from gitpip.store.schema import publications
+from gitpip.store.schema import never_arrived, publications
 from gitpip.store.schema_rules import fresh
 from gitpip.store.visibility import of_tracked
 
@@ -52,7 +52,7 @@ async def lasts(
         .where(
             publications.c.state == PublicationState.PENDING.value,
             publications.c.backfill == 0,
-            publications.c.sent_at.is_(None),
+            never_arrived,
             unapproved,
             publications.c.held_because.is_(None),
             of_sent(publications.c.user_key, overall),

@@ -19,7 +19,7 @@ from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import not_paused_by_a_person, of_asking, of_sent
-from gitpip.store.schema import deals, publications
+from gitpip.store.schema import deals, never_arrived, publications
 
 SENDING = PublicationState.SENDING
 SENT = (PublicationState.PUBLISHED, PublicationState.SENDING, PublicationState.UNCERTAIN)
@@ -175,7 +175,7 @@ class Delivered:
 PUBLICATIONS = Delivered(
     publications,
     publications.c.id,
-    or_(publications.c.sent_at.is_not(None), publications.c.approved_at.is_not(None)),
+    or_(~never_arrived, publications.c.approved_at.is_not(None)),
     being_undone(),
 )
 DEALS = Delivered(deals, deals.c.user_key, true(), false())

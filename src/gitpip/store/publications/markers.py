@@ -408,6 +408,7 @@ async def _adopt(
             .where(publications.c.id == row.id)
             .values(
                 state=PublicationState.PUBLISHED.value,
+                refused_at=None,
                 marker=sighting.marker,
                 first_marker=sighting.first_marker or row.first_marker,
                 activity_id=sighting.activity_id,

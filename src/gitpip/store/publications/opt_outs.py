@@ -32,7 +32,7 @@ from gitpip.store.locking import in_order
 from gitpip.store.publications import recognition, sent_again
 from gitpip.store.publications.permission import opted_out, opted_out_keys
 from gitpip.store.rows import reader
-from gitpip.store.schema import publications, users
+from gitpip.store.schema import never_arrived, publications, users
 from gitpip.store.schema_rules import opt_outs
 from gitpip.store.users import former_logins
 from gitpip.store.visibility import removed, tracked
@@ -217,7 +217,7 @@ def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
     return and_(
         of.user_key.in_(user_keys),
         of.state.in_(recognition.NOT_SENT),
-        of.sent_at.is_(None),
+        never_arrived,
     )
 
 

@@ -230,7 +230,7 @@ async def begin_sending(
         claim.token,
         start,
         counts=or_(publications.c.sent_at.is_(None), publications.c.is_new_round == 1),
-        values={"deal_id": deal_id, "sent_to": sent_to, "is_new_round": 0},
+        values={"deal_id": deal_id, "sent_to": sent_to, "is_new_round": 0, "refused_at": None},
     )
     if begun and others:
         await parts.bind(transaction, claim.id, others, present)
@@ -284,6 +284,9 @@ async def record(
             **values_of(change),
             activity_id=change.accepted_id,
             published_at=published_at,
+            refused_at=(
+                publications.c.sent_at if change.was_refused and claim.never_arrived else None
+            ),
             # What was sent before a switch of the account there and back has lost its deal.
             deal_id=func.coalesce(publications.c.deal_id, claim.deal_id),
         )

@@ -34,7 +34,7 @@ from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.lease import Now
 from gitpip.store.locking import in_order
-from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema import deals, never_arrived, publications, users
 from gitpip.store.schema_rules import opt_outs
 from gitpip.store.schema_status import publishing_pause
 from gitpip.store.visibility import is_tracked, of_tracked
@@ -60,10 +60,10 @@ class Present:
 
 NEVER_SENT = and_(
     publications.c.state == PublicationState.PENDING.value,
-    publications.c.sent_at.is_(None),
+    never_arrived,
     publications.c.approved_at.is_(None),
 )
-"""The condition that a person has not approved a publication, and no request was made for it.
+"""The condition that a person has not approved a publication, and nothing of it can be there.
 
 Modes and screening apply to these alone.
 """

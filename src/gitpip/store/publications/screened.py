@@ -13,7 +13,7 @@ from gitpip.store import events, lease
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
-from gitpip.store.schema import publications
+from gitpip.store.schema import never_arrived, publications
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ async def write(
             .where(
                 in_order(
                     publications.c.state == PublicationState.PENDING.value,
-                    publications.c.sent_at.is_(None),
+                    never_arrived,
                     _not_approved(verdict),
                     publications.c.id.in_(ids),
                     publications.c.token == token,

@@ -55,6 +55,7 @@ ANEW = {
     "reason": None,
     "not_looked_for": False,
     "in_flight_until": None,
+    "refused_at": None,
     "activity_lost_at": None,
     **NO_CLAIM,
 }

@@ -394,6 +394,7 @@ async def _adopt_one(transaction: Transaction, row: Any, now: datetime) -> None:
         .where(publications.c.id == row.publication_id, nothing_sent)
         .values(
             state=PublicationState.PUBLISHED.value,
+            refused_at=None,
             activity_id=row.activity_id,
             deal_id=row.deal_id,
             published_at=row.added_at or now,
