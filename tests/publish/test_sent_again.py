@@ -9,7 +9,7 @@ from gitpip.actions import repairs as repair_actions
 from gitpip.actions import undo as undo_actions
 from gitpip.actions.repairs import Order
 from gitpip.actions.undo import What
-from gitpip.errors import NothingToUndo, PublicationStateError
+from gitpip.errors import NothingToUndo, PublicationStateError, UndoNotStopped
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
@@ -22,7 +22,7 @@ from gitpip.store.schema import users
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_undo import UndoneState, Which
 from gitpip_standins import Fault, FaultKind
-from tests.publish.test_undo import FINE, acting, carry_out, read, there
+from tests.publish.test_undo import FINE, FORBIDDEN, acting, carry_out, read, there
 from tests.support.activities import markers_in
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene, until_killed
@@ -382,3 +382,31 @@ async def test_an_undo_in_a_new_database_finds_every_activity(
     left = {Which.ALL: set(), Which.NEWEST: {first, second}, Which.EARLIER: {third}}[which]
     assert there(scene) == left
     assert planned.activities == len(before - left)
+
+
+@pytest.mark.parametrize("which", list(Which))
+async def test_an_undo_that_goes_on_keeps_what_was_sent_after_it(
+    scene: Scene, which: Which
+) -> None:
+    process = await published(scene, "a.py", "b.py")
+    if which is not Which.ALL:
+        await send_again(scene, 1, 2)
+        await scene.settle(process)
+    before = there(scene)
+    scene.crm.faults.script(FORBIDDEN, method="DELETE", path="/activities/", times=2)
+    begun = await undo(scene, which, 1, 2)
+    await carry_out(scene, process)
+    assert (await read(scene, begun)).counts == {UndoneState.FAILED: 2}
+    scene.clock.advance(timedelta(hours=2))
+    await send_again(scene, 1)
+    await scene.settle(process)
+    [later] = there(scene) - before
+
+    await undo_actions.resume_undo(acting(scene), begun.id)
+    await carry_out(scene, process)
+
+    assert later in there(scene)
+    assert files_of(scene)["a.py"] == (2 if which is Which.ALL else 3)
+    assert files_of(scene).get("b.py", 0) == (0 if which is Which.ALL else 1)
+    with pytest.raises(UndoNotStopped):
+        await undo_actions.resume_undo(acting(scene), begun.id)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from gitpip.store.database import Transaction
 from gitpip.store.publications import sent_again
@@ -55,8 +55,13 @@ class Retried:
 def failed_activity() -> ColumnElement[bool]:
     """Return the condition that a row of `undone` failed, and must still be deleted.
 
-    It need not be if the file was sent again since, or another undo is about to delete it.
+    It need not be if another undo is about to delete it, or if a person had the file sent again
+    since: that is a later decision, and the earlier activity stays then.
     """
+    sent_again_since = exists().where(
+        earlier_activities.c.publication_id == undone.c.publication_id,
+        earlier_activities.c.replaced_at > undone.c.ended_at,
+    )
     is_earlier_one = exists().where(
         earlier_activities.c.publication_id == publications.c.id,
         earlier_activities.c.activity_id == undone.c.activity_id,
@@ -65,7 +70,11 @@ def failed_activity() -> ColumnElement[bool]:
     still_there = select(publications.c.id).where(
         or_(publications.c.activity_id == undone.c.activity_id, is_earlier_one), ~being_undone()
     )
-    return (undone.c.state == UndoneState.FAILED) & undone.c.publication_id.in_(still_there)
+    return and_(
+        undone.c.state == UndoneState.FAILED,
+        undone.c.publication_id.in_(still_there),
+        ~sent_again_since.correlate(undone),
+    )
 
 
 def failed_deal() -> ColumnElement[bool]:

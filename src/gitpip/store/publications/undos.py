@@ -25,12 +25,7 @@ from sqlalchemy import (
 )
 
 from gitpip.errors import NothingToUndo, PublicationNotFound, UndoNotFound, UndoNotStopped
-from gitpip.model import (
-    ActivityId,
-    Page,
-    PublicationId,
-    PublicationState,
-)
+from gitpip.model import ActivityId, Page, PublicationId, PublicationState
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -40,10 +35,7 @@ from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.delivered import NOTHING_SENT, SENT
 from gitpip.store.publications.undo_choice import Chosen, may_be_undone
-from gitpip.store.publications.undone import (
-    MADE_BY_OTHERS,
-    of_another_tool,
-)
+from gitpip.store.publications.undone import MADE_BY_OTHERS, of_another_tool
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities, holder
@@ -57,7 +49,6 @@ TOKENS_EACH = 4
 """Tokens of Pipedrive's daily budget: reading an activity costs one, deleting it three."""
 TOKENS_OF_DEAL = 14
 """Reading a deal costs one token, the list of its activities ten, and deleting it three."""
-
 HOLDS_OTHERS = "its activity holds files that are not undone"
 
 
