@@ -11,12 +11,14 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.surveyor import MustWait, Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
 from gitpip.store.schema_surveys import SurveyKind, Verdict
+from gitpip.store.schema_undo import Which
 from gitpip.store.surveys import lines, surveys
 from gitpip.store.surveys.lines import Line
 from gitpip.store.surveys.surveys import Scope, Survey
 from gitpip.store.users import users
 from gitpip_standins.faults import Fault
 from tests.publish.test_sent_again import published, send_again
+from tests.publish.test_sent_again import undo as undo_which
 from tests.publish.test_undo import carry_out, undo
 from tests.support.scene import UNHURRIED, Scene
 from tests.support.tokens import TOKEN
@@ -309,6 +311,33 @@ async def test_both_activities_of_what_was_sent_again_are_explained(auditor: Aud
         after.activity_id: (Verdict.SAME, None),
         before.activity_id: (Verdict.EXPLAINED, "sent-again"),
     }
+
+
+@pytest.mark.parametrize("undone", [False, True])
+async def test_a_double_of_an_earlier_activity_is_not_explained(
+    auditor: Auditor, *, undone: bool
+) -> None:
+    scene = auditor.scene
+    process = await published(scene, "a.py")
+    [before] = await scene.rows()
+    [there] = scene.crm.activities
+    await send_again(scene, before.id)
+    await scene.settle(process)
+    fields = {name: there[name] for name in ("note", "deal_id", "creator_user_id")}
+    double = scene.crm.add_activity(str(there["subject"]), **fields)
+    if undone:
+        await undo_which(scene, Which.EARLIER, before.id)
+        await carry_out(scene, process)
+    scene.clock.advance(HOUR)
+
+    audit = await auditor.audit(with_github=False)
+
+    found = {line.activity_id: line for line in await auditor.lines(audit.id)}
+    assert (found[double].verdict, found[double].explanation) == (
+        Verdict.UNEXPLAINED,
+        "unknown-marker",
+    )
+    assert "of a file that was sent again" in str(found[double].detail)
 
 
 async def test_what_an_undo_kept_because_it_was_moved_is_explained(auditor: Auditor) -> None:

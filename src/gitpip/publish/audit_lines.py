@@ -47,7 +47,9 @@ def stranger(one: comparing.Stranger) -> NewLine:
         "not known",
         Verdict.UNEXPLAINED,
         "unknown-marker",
-        f"no publication has the marker {seen.marker}",
+        f"another activity, of a file that was sent again, has the same marker {seen.marker}"
+        if one.doubles_earlier
+        else f"no publication has the marker {seen.marker}",
     )
     if one.removed:
         part = Part("not known", Verdict.EXPLAINED, "user-removed")

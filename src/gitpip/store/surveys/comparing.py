@@ -269,6 +269,8 @@ class Stranger:
     """Whether a person acknowledged it."""
     sent_again: bool
     """Whether its publication has another activity, since a person had it sent again."""
+    doubles_earlier: bool
+    """Whether an earlier activity of a publication that was sent again has the same marker."""
 
 
 async def strangers(transaction: Transaction, survey: Survey, after: int) -> tuple[Stranger, ...]:
@@ -280,6 +282,12 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
     known = exists().where(same, ~of_removed(publications.c.user_key))
     removed = exists().where(same, of_removed(publications.c.user_key)).label("removed")
     of_survey = markers.c.account_key == survey.account_key
+    # A further activity with this marker is a double of the one that is remembered.
+    is_remembered = exists().where(
+        earlier_activities.c.publication_id == publications.c.id,
+        earlier_activities.c.marker == survey_activities.c.marker,
+        earlier_activities.c.account_key == survey.account_key,
+    )
     sent_again = or_(
         exists().where(
             earlier_activities.c.activity_id == survey_activities.c.activity_id,
@@ -292,8 +300,12 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
             markers.c.first_marker.is_not(None),
             markers.c.first_marker == publications.c.marker,
         ),
-        exists().where(publications.c.first_marker == survey_activities.c.marker),
+        exists().where(publications.c.first_marker == survey_activities.c.marker, ~is_remembered),
     ).label("sent_again")
+    doubled = exists().where(
+        earlier_activities.c.marker == survey_activities.c.marker,
+        earlier_activities.c.account_key == survey.account_key,
+    )
     acknowledged = (
         exists()
         .where(
@@ -304,7 +316,7 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
         .label("acknowledged")
     )
     rows = await transaction.execute(
-        select(survey_activities, removed, acknowledged, sent_again)
+        select(survey_activities, removed, acknowledged, sent_again, doubled.label("doubled"))
         .where(
             survey_activities.c.survey_id == survey.id,
             survey_activities.c.activity_id > after,
@@ -314,6 +326,12 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
         .limit(BATCH_SIZE)
     )
     return tuple(
-        Stranger(_sighting(row), bool(row.removed), bool(row.acknowledged), bool(row.sent_again))
+        Stranger(
+            _sighting(row),
+            bool(row.removed),
+            bool(row.acknowledged),
+            bool(row.sent_again),
+            bool(row.doubled),
+        )
         for row in rows
     )
