@@ -102,12 +102,10 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
         *(field.name for field in fields(Conditions)),
     }
     assert set(shown) == {*PublicationBody.model_fields, *preview}
-    assert (
-        "Showing 2 of 6. Use --limit to show more."
-        in run("publications", "list", "--limit", "2").stdout
-    )
+    cut_off = run("publications", "list", "--limit", "2")
+    assert cut_off.stderr == "Showing 2 of 6. Use --limit to show more.\n"
     assert f"id: {PUBLISHED}\n" in run("publications", "show", str(PUBLISHED)).stdout
-    assert run("publications", "list", "--state", "uncertain").stdout == (
+    assert run("publications", "list", "--state", "uncertain").stderr == (
         "No uncertain publications.\n"
     )
 

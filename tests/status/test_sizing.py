@@ -143,6 +143,8 @@ def test_what_is_named_as_enough_is_enough(wanted: Wanted) -> None:
         ({"users": 0}, "users", "must be from 1 to"),
         ({"users": -1}, "users", ", not -1"),
         ({"users": 10**12}, "users", "must be from 1 to 1000000000"),
+        ({"users": 10**400}, "users", "must be from 1 to 1000000000, not a longer number"),
+        ({"seats": -(10**400)}, "seats", ", not a longer number"),
         ({"gists_per_day": -1}, "gists_per_day", ", not -1"),
         ({"gists_per_day": float("nan")}, "gists_per_day", ", not nan"),
         ({"gists_per_day": float("inf")}, "gists_per_day", ", not inf"),

@@ -1,7 +1,7 @@
 """The commands about accounts at the vendors, and about what is in Pipedrive already."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -87,8 +87,9 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
         ),
     ] = False,
     min_confidence: Annotated[
-        Confidence, typer.Option(help="With --from-others: minimum confidence of a match.")
-    ] = Confidence.CERTAIN,
+        Literal["certain", "likely", "possible"],
+        typer.Option(help="With --from-others: minimum confidence of a match."),
+    ] = "certain",
     last_search: Annotated[
         bool,
         typer.Option(
@@ -110,7 +111,7 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
     if from_others:
         adopt_from_others(
             dry_run=dry_run,
-            least=min_confidence,
+            least=Confidence(min_confidence),
             last_search=last_search,
             no_wait=no_wait,
             as_json=as_json,

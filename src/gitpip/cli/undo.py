@@ -88,12 +88,17 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     if as_json:
         print_json(body.model_dump())
         return
+    _say_begun(begun)
+    _say_waits(body)
+
+
+def _say_begun(begun: Undo) -> None:
+    deleted = "activities" if begun.total else "empty deals"
     console.say(
         f"Started undo {begun.id} of {begun.subject}: {count(begun.total, 'publication')}. A "
-        f"running service deletes the activities. If none runs: gitpip publish. To see the "
+        f"running service deletes the {deleted}. If none runs: gitpip publish. To see the "
         f"progress: gitpip undos show {begun.id}"
     )
-    _say_waits(body)
 
 
 def _say_waits(body: UndoBody) -> None:
@@ -223,6 +228,8 @@ def acknowledge_failures(as_json: Json = False) -> None:
     if as_json:
         print_json({"acknowledged": number})
     elif not number:
-        console.say("No failures of undos to acknowledge.")
+        console.say(
+            "No failures of undos to acknowledge. To continue a stopped one: gitpip undos resume ID"
+        )
     else:
         console.say(f"Acknowledged what undos could not delete ({number}).")

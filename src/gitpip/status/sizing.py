@@ -46,6 +46,7 @@ COPIES_OF_CONTENT: Final = 2
 FEED_FRESHNESS: Final = timedelta(minutes=1)
 """The time by which 95 of 100 new gists are in the CRM (`benchmarks.freshness`)."""
 MAX_NUMBER: Final = 10**9
+TOO_LONG_TO_SHOW: Final = 10**18
 
 
 class GitHubToken(StrEnum):
@@ -87,7 +88,9 @@ class Wanted:
             ("backlog", self.backlog, 0, MAX_NUMBER),
         ):
             if not least <= value <= most:
-                raise InvalidInput(field, f"must be from {least} to {most}, not {value:g}")
+                is_long = isinstance(value, int) and abs(value) >= TOO_LONG_TO_SHOW
+                said = "a longer number" if is_long else f"{value:g}"
+                raise InvalidInput(field, f"must be from {least} to {most}, not {said}")
         if self.pipedrive_plan not in PLANS:
             raise InvalidInput(
                 "pipedrive_plan", f"must be {any_of(PLANS)}, not {self.pipedrive_plan!r}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from gitpip.model import PublicationState, UserKey
 from gitpip.modes import HeldBecause
@@ -273,6 +273,30 @@ class Stranger:
     """Whether an earlier activity of a publication that was sent again has the same marker."""
 
 
+def _was_sent_again(survey: Survey) -> ColumnElement[bool]:
+    """Return the condition that the publication of an activity was sent again after it."""
+    # A further activity with this marker is a double of the one that is remembered.
+    is_remembered = exists().where(
+        earlier_activities.c.publication_id == publications.c.id,
+        earlier_activities.c.marker == survey_activities.c.marker,
+        earlier_activities.c.account_key == survey.account_key,
+    )
+    return or_(
+        exists().where(
+            earlier_activities.c.activity_id == survey_activities.c.activity_id,
+            earlier_activities.c.account_key == survey.account_key,
+        ),
+        # These activities are ones that this database has lost, or does not know.
+        exists().where(
+            markers.c.account_key == survey.account_key,
+            markers.c.activity_id == survey_activities.c.activity_id,
+            markers.c.first_marker.is_not(None),
+            markers.c.first_marker == publications.c.marker,
+        ),
+        exists().where(publications.c.first_marker == survey_activities.c.marker, ~is_remembered),
+    ).label("sent_again")
+
+
 async def strangers(transaction: Transaction, survey: Survey, after: int) -> tuple[Stranger, ...]:
     """Return the strangers after an activity's id, at most `BATCH_SIZE`."""
     same = or_(
@@ -282,26 +306,6 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
     known = exists().where(same, ~of_removed(publications.c.user_key))
     removed = exists().where(same, of_removed(publications.c.user_key)).label("removed")
     of_survey = markers.c.account_key == survey.account_key
-    # A further activity with this marker is a double of the one that is remembered.
-    is_remembered = exists().where(
-        earlier_activities.c.publication_id == publications.c.id,
-        earlier_activities.c.marker == survey_activities.c.marker,
-        earlier_activities.c.account_key == survey.account_key,
-    )
-    sent_again = or_(
-        exists().where(
-            earlier_activities.c.activity_id == survey_activities.c.activity_id,
-            earlier_activities.c.account_key == survey.account_key,
-        ),
-        # These activities are ones that this database has lost, or does not know.
-        exists().where(
-            of_survey,
-            markers.c.activity_id == survey_activities.c.activity_id,
-            markers.c.first_marker.is_not(None),
-            markers.c.first_marker == publications.c.marker,
-        ),
-        exists().where(publications.c.first_marker == survey_activities.c.marker, ~is_remembered),
-    ).label("sent_again")
     doubled = exists().where(
         earlier_activities.c.marker == survey_activities.c.marker,
         earlier_activities.c.account_key == survey.account_key,
@@ -316,7 +320,13 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
         .label("acknowledged")
     )
     rows = await transaction.execute(
-        select(survey_activities, removed, acknowledged, sent_again, doubled.label("doubled"))
+        select(
+            survey_activities,
+            removed,
+            acknowledged,
+            _was_sent_again(survey),
+            doubled.label("doubled"),
+        )
         .where(
             survey_activities.c.survey_id == survey.id,
             survey_activities.c.activity_id > after,
