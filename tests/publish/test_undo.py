@@ -167,7 +167,10 @@ async def test_what_a_person_touched_is_kept_and_says_why(scene: Scene) -> None:
 
     done = await files(scene, begun)
     assert done["note.py"] == (UndoneState.KEPT, "a person changed its subject or its note")
-    assert done["moved.py"] == (UndoneState.KEPT, f"it was moved to deal {other}")
+    assert done["moved.py"] == (
+        UndoneState.KEPT,
+        f"it is under deal {other} now: a person moved it, or merged its deal",
+    )
     assert done["edited.py"] == (UndoneState.KEPT, "a person changed it")
     assert done["gone.py"] == (
         UndoneState.DELETED,

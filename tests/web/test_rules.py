@@ -193,7 +193,7 @@ async def test_the_page_says_what_is_wrong_and_keeps_what_was_written(
     answer = await client.post("/rules", data=form, headers=ORIGIN)
     page = on_one_line(answer.text)
     assert answer.status_code == 422
-    assert "conditions.content: must be a regular expression of RE2" in page
+    assert "Content matches: must be a regular expression of RE2" in page
     assert 'value="My &lt;rule&gt;"' in page
     assert 'name="content" value="(a"' in page
     assert 'name="names" value="*.env"' in page

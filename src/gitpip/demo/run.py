@@ -138,6 +138,9 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
             "",
             f"  {places.command}",
             "",
+            "  To change settings and rules, create a key with keys create me --role admin, and",
+            "  sign in with it.",
+            "",
         ):
             console.say(line)
 

@@ -122,7 +122,7 @@ class Undoer(UndoAttempts[Due]):
             return "a person changed its subject or its note"
         if activity.deal_id != due.deal_id:
             to = "no deal" if activity.deal_id is None else f"deal {activity.deal_id}"
-            return f"it was moved to {to}"
+            return f"it is under {to} now: a person moved it, or merged its deal"
         if activity.done_since:
             return "a person marked it as done"
         if activity.is_as_written(due.note_written_at):

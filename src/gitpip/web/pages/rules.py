@@ -27,6 +27,20 @@ from gitpip.web.render.jinja import render
 
 MAX_SHOWN = 50
 """The most files that are shown with their rules; all that were tried are counted."""
+FIELDS = (
+    ("languages", "Languages", "Python, Shell, unknown"),
+    ("names", "Names", "*.env, id_*"),
+    ("larger_than", "Larger than (bytes)", ""),
+    ("smaller_than", "Smaller than (bytes)", ""),
+    ("tags", "Tags of the person", "vip, test"),
+    ("description", "Description matches", "(?i)draft"),
+    ("older_than_days", "Older than (days)", ""),
+    ("younger_than_days", "Younger than (days)", ""),
+    ("words", "Words in the content", "confidential, secret"),
+    ("content", "Content matches", "(?i)internal use only"),
+)
+"""The conditions as fields of the form: name, label and an example."""
+LABELS = {f"conditions.{name}": label for name, label, _ in FIELDS}
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 RulePath = Annotated[int, Path(ge=1, le=2**53)]
@@ -112,7 +126,8 @@ async def save_rule(
         else:
             await actions.change(acting, RuleId(rule_id), form.rule())
     except InvalidInput as error:
-        return await _page(context, form, fault=str(error))
+        fault = f"{LABELS.get(error.field, error.field)}: {error.message}"
+        return await _page(context, form, fault=fault)
     return RedirectResponse("/rules", 303)
 
 
@@ -184,6 +199,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         others=tried.others,
         taken=tried.taken[:MAX_SHOWN],
         form=form,
+        fields=FIELDS,
         actions=list(RuleAction),
         opt_outs=out,
         fault=fault,
