@@ -103,6 +103,19 @@ async def test_what_the_account_lacks_is_refused_with_what_there_is(
         assert (await value(client, name))[1] == "default"
 
 
+async def test_the_default_type_is_refused_if_a_person_chooses_it_and_the_account_lacks_it(
+    database: Database, crm: Pipedrive, crm_url: str
+) -> None:
+    crm.activity_types = ("call", "visit")
+    async with asked(database, crm_url) as client:
+        chosen = await client.patch(API, json={"settings": {"activity_type": "task"}})
+        other = await client.patch(API, json={"settings": {"activity_done": "no"}})
+
+    assert chosen.status_code == 422
+    assert "no activity type 'task'; choose one of Call, Visit" in chosen.json()["detail"]
+    assert other.status_code == 200  # the first active type is sent instead, as the doctor says
+
+
 async def test_what_is_saved_several_times_reads_the_lists_once(
     database: Database, crm: Pipedrive, crm_url: str
 ) -> None:

@@ -1,6 +1,6 @@
 """The publishing settings in an account's own ids, or what the account lacks. Without I/O."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -94,10 +94,16 @@ def needed(policy: PublishingPolicy, refused: About | None = None) -> frozenset[
     return frozenset(listed for listed, is_wanted in wanted.items() if is_wanted)
 
 
-def resolve(policy: PublishingPolicy, catalog: Catalog) -> Resolved:
-    """Return the settings in this account's ids. What was not read is taken as it is named."""
+def resolve(
+    policy: PublishingPolicy, catalog: Catalog, *, chosen: Collection[str] = ()
+) -> Resolved:
+    """Return the settings in this account's ids. What was not read is taken as it is named.
+
+    `chosen` names settings that a person gives now: the default type is a fault among them, if the
+    account has none of its name.
+    """
     found = Resolved()
-    activity = _activity(policy, catalog, found)
+    activity = _activity(policy, catalog, found, chosen)
     deal = _deal(policy, catalog, found)
     required = _missing(policy, catalog.deal_fields, deal.stage_id)
     return Resolved(activity, deal, found.of_activity, found.of_deal, found.replaced, required)
@@ -113,10 +119,13 @@ def ask_for(required: Sequence[Field]) -> str:
     return f"the Pipedrive account requires these fields of a deal: {', '.join(named)}; set them"
 
 
-def _activity(policy: ActivitySettings, catalog: Catalog, found: Resolved) -> ActivityFields:
+def _activity(
+    policy: ActivitySettings, catalog: Catalog, found: Resolved, chosen: Collection[str]
+) -> ActivityFields:
     kind = policy.activity_type
     if catalog.activity_types is not None:
-        kind = _type(kind, catalog.activity_types, found)
+        is_default = kind == DEFAULT_TYPE and "activity_type" not in chosen
+        kind = _type(kind, catalog.activity_types, found, is_default=is_default)
     owner_id = priority = None
     if policy.activity_owner not in (TOKEN_OWNER, DEAL_OWNER):
         with_faults = _Faults("activity_owner", found.of_activity)
@@ -130,7 +139,7 @@ def _activity(policy: ActivitySettings, catalog: Catalog, found: Resolved) -> Ac
     return ActivityFields(kind, policy.activity_done, owner_id, None, priority)
 
 
-def _type(wanted: str, types: Sequence[Entry], found: Resolved) -> str:
+def _type(wanted: str, types: Sequence[Entry], found: Resolved, *, is_default: bool) -> str:
     matching = _matching(wanted, types)
     if matching:
         return matching[0].key or wanted
@@ -141,7 +150,7 @@ def _type(wanted: str, types: Sequence[Entry], found: Resolved) -> str:
         return wanted
     instead = types[0].key or types[0].name
     # The default is not a person's choice: the doctor says that another type is sent.
-    if wanted != DEFAULT_TYPE:
+    if not is_default:
         found.replaced["activity_type"] = _unclear("activity type", wanted, 0, types)
     return instead
 

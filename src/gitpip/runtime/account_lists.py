@@ -46,10 +46,12 @@ class AccountLists:
         if settings.pipedrive_token is None:
             return Checked(unchecked="PIPEDRIVE_TOKEN is not set here")
         try:
-            faults = resolve(policy, await self._lists(settings, wanted, LASTS)).faults
+            faults = resolve(
+                policy, await self._lists(settings, wanted, LASTS), chosen=names
+            ).faults
             if not faults.keys().isdisjoint(names):
                 catalog = await self._lists(settings, wanted, LASTS_FOR_A_REFUSAL)
-                faults = resolve(policy, catalog).faults
+                faults = resolve(policy, catalog, chosen=names).faults
         except (LookFailed, EnvironmentUnusable) as error:
             return Checked(unchecked=str(error))
         return Checked(faults)
