@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx2
@@ -66,6 +67,29 @@ def asked(
     app.state.context = replace(app.state.context, check_settings=check)
     transport = httpx2.ASGITransport(app=app)
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+
+class PageForm(HTMLParser):
+    """The fields of a page, with what is typed in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self._inside: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if (name := given.get("name")) and tag in {"input", "textarea"}:
+            self.values[name] = given.get("value") or ""
+            self._inside = name if tag == "textarea" else None
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.values[self._inside] += data
 
 
 async def value(client: httpx2.AsyncClient, name: str) -> tuple[str, str]:
@@ -193,3 +217,26 @@ async def test_a_form_changes_only_what_was_changed_in_it(database: Database, cr
         assert (await client.post(PAGE, data=form)).status_code == 303
         assert await value(client, "deal_value") == ("8", "stored")
         assert await value(client, "activity_done") == ("no", "stored"), "another's change stays"
+
+
+async def test_templates_are_tried_from_the_settings_and_saved_from_there(
+    database: Database, crm_url: str
+) -> None:
+    form = PageForm()
+    async with asked(database, crm_url) as client:
+        settings = (await client.get(PAGE)).text
+        assert f'formaction="{PAGE}/preview"' in settings
+        tried = await client.post(
+            f"{PAGE}/preview",
+            data={"activity_type": "call", "subject_template": "New: {{ file.name }}"},
+        )
+        assert tried.status_code == 200
+        form.feed(tried.text)
+        assert form.values["subject_template"] == "New: {{ file.name }}"
+        saved = await client.post(PAGE, data=form.values)
+
+        assert saved.status_code == 303
+        assert await value(client, "subject_template") == ("New: {{ file.name }}", "stored")
+        # What was not changed there is as it was.
+        assert (await value(client, "note_template"))[1] == "default"
+        assert (await value(client, "activity_type"))[1] == "default"

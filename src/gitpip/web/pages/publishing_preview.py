@@ -70,6 +70,8 @@ async def _page(
         settings=SETTINGS,
         subject=subject or present.templates.subject.text,
         note=note or present.templates.note.text,
+        was_subject=present.templates.subject.text,
+        was_note=present.templates.note.text,
         of=of,
         per=per or (PER_GIST if present.per_gist else PER_FILE),
         fault=fault,

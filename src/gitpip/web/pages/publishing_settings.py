@@ -41,7 +41,8 @@ async def change_settings(request: Request, context: Context, acting: CurrentAct
             for name, text in form.items()
             if isinstance(text, str)
         }
-    written = {name: text for name, text in texts.items() if not name.startswith(WAS)}
+    # The form of the preview has other fields besides.
+    written = {name: text for name, text in texts.items() if name in registry()}
     # Only what was changed in this form: others may have changed the rest meanwhile.
     changed = {
         name: text or None for name, text in written.items() if text != texts.get(WAS + name, "")
