@@ -188,4 +188,4 @@ def _told(rule: PublishingRule, as_json: bool) -> None:
         print_json(RuleBody.of(rule).model_dump(mode="json"))
         return
     asked = told(rule)
-    console.say(f"Rule {rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}.")
+    console.say(f"Rule {rule.id}, at position {rule.position}: {rule.action} {rule.name}, {asked}.")

@@ -86,8 +86,8 @@ class Report:
         )
         if self.late:
             yield (
-                f"late: p50 {self.late.p50:.0f} s, p95 {self.late.p95:.0f} s, "
-                f"at most {self.late.most:.0f} s"
+                f"in Pipedrive: half of the files within {self.late.p50:.0f} s, 95% within "
+                f"{self.late.p95:.0f} s, the last after {self.late.most:.0f} s"
             )
         if self.abuse:
             yield f"called abuse by a vendor: {_listed(Counter(self.abuse))}"

@@ -32,7 +32,7 @@ class TemplateSettings:
         _template(Made.SUBJECT),
         group=Group.TEMPLATES,
         label="Subject",
-        description="the subject of an activity; the username and the marker follow it",
+        description="the subject of an activity; the username and the sync ID follow it",
     )
     deal_title_template: Template = setting(
         DEFAULT_DEAL_TITLE,
