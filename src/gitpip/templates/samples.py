@@ -56,7 +56,7 @@ SAMPLES = (
         remarks=("Edited on GitHub: seen 2026-03-15 08:00 UTC.",),
     ),
     Sample(
-        "a gist with nothing said of it, whose content is not stored",
+        "a gist without a description, too large to be stored",
         replace(_ORDINARY.file, description=None, language=None, content=None, size=12_000_000),
         Surroundings(("greeting.py",), "octocat"),
     ),
