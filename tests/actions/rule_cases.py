@@ -44,6 +44,7 @@ RULES = [
             "conditions.content: must be a regular expression of RE2, without back-references "
             "and look-around, e.g. ^draft (invalid perl operator: (?=)",
         ),
+        on_page="Content matches: must be a regular expression of RE2, without back-references",
     ),
     Case(
         "a rule is changed",

@@ -292,7 +292,10 @@ def test_every_link_of_every_page_stays_below_the_prefix(client: Client) -> None
                 seen.add(target)
             if attribute == "formaction":
                 acts.add(target)
-    own = {"inbox/filters", "keys/reader/revoke", "keys/reader/rotate", "undo"}
+    own = {
+        *("inbox/filters", "keys/reader/revoke", "keys/reader/rotate", "undo"),
+        *("settings/publishing", "settings/publishing/preview"),
+    }
     assert acts == {f"{PREFIX}/{path}" for path in own}
     assert {f"{PREFIX}/people/ada", f"{PREFIX}/publications", f"{PREFIX}/static/gitpip.js"} < seen
     document = client.get(f"{PREFIX}/openapi.json").json()

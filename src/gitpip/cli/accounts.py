@@ -1,7 +1,7 @@
 """The commands about accounts at the vendors, and about what is in Pipedrive already."""
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -87,9 +87,11 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
         ),
     ] = False,
     min_confidence: Annotated[
-        Literal["certain", "likely", "possible"],
-        typer.Option(help="With --from-others: minimum confidence of a match."),
-    ] = "certain",
+        Confidence,
+        typer.Option(
+            metavar="certain|likely|possible", help="With --from-others: minimum confidence."
+        ),
+    ] = Confidence.CERTAIN,
     last_search: Annotated[
         bool,
         typer.Option(
@@ -111,7 +113,7 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
     if from_others:
         adopt_from_others(
             dry_run=dry_run,
-            least=Confidence(min_confidence),
+            least=min_confidence,
             last_search=last_search,
             no_wait=no_wait,
             as_json=as_json,

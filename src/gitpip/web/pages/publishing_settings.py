@@ -20,6 +20,8 @@ PATH = "/settings/publishing"
 MOST_FIELDS = 200
 WAS = "was:"
 """Before the name of a field: what it held when the page was made."""
+OF_PREVIEW = frozenset({"of", "per"})
+"""The fields of the preview that are no settings: it can be saved, too."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -41,8 +43,11 @@ async def change_settings(request: Request, context: Context, acting: CurrentAct
             for name, text in form.items()
             if isinstance(text, str)
         }
-    # The form of the preview has other fields besides.
-    written = {name: text for name, text in texts.items() if name in registry()}
+    written = {
+        name: text
+        for name, text in texts.items()
+        if not name.startswith(WAS) and name not in OF_PREVIEW
+    }
     # Only what was changed in this form: others may have changed the rest meanwhile.
     changed = {
         name: text or None for name, text in written.items() if text != texts.get(WAS + name, "")
