@@ -262,6 +262,14 @@ def test_without_the_header_only_refusals_over_minutes_mean_the_daily_budget() -
     assert lengths[inferred:] == [DAILY_PAUSE] * len(lengths[inferred:])
 
 
+def test_a_success_that_can_not_be_read_says_that_the_daily_budget_is_not_used_up() -> None:
+    limited = refused(ratelimit_reset="1")
+    unreadable = Ambiguous("Pipedrive answered 200 with no JSON", unintelligible=True)
+    lengths = pauses([*[limited] * 4, unreadable] * 20)
+    assert DAILY_PAUSE not in lengths
+    assert DAILY_PAUSE in pauses([limited] * 80)
+
+
 def test_minutes_without_a_connection_say_nothing_about_the_daily_budget() -> None:
     unreachable = NotProcessed("unreachable", 2 * SECOND)
     lengths = pauses([*[unreachable] * 12, refused(ratelimit_remaining="7")])

@@ -189,6 +189,9 @@ class CircuitBreaker:
                 return None
             case Ambiguous():
                 self._failed_at = now
+                if outcome.unintelligible:
+                    # A success, whatever it says, is no answer of a budget that is used up.
+                    self._limits, self._limited_since = 0, None
                 return self._ambiguous(outcome, request, now)
             case _:
                 if outcome is None or isinstance(outcome, Accepted):
