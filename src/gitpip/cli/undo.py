@@ -20,8 +20,10 @@ from gitpip.cli.output import (
     read,
     read_stops_now,
 )
-from gitpip.model import CheckId, PublicationId
+from gitpip.clock import utc_now
+from gitpip.model import CheckId, Page, PublicationId
 from gitpip.status.problem import count
+from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undone_deals import UndoneDeal
@@ -156,11 +158,14 @@ def _say_kept(plan: Plan) -> None:
 @undos_app.command("list")
 def list_undos(as_json: Json = False) -> None:
     """List undos, newest first."""
-    page = read(
-        prepared_settings(), lambda transaction: undos.page(transaction, offset=0, limit=MAX_LISTED)
-    )
+    settings = prepared_settings()
+
+    async def listed(transaction: Transaction) -> tuple[Page[Undo], Condition]:
+        page = await undos.page(transaction, offset=0, limit=MAX_LISTED)
+        return page, await read_stops(transaction, Surroundings(settings), utc_now())
+
+    page, stops = read(settings, listed)
     if as_json:
-        stops = read_stops_now(prepared_settings())
         print_json([UndoBody.under(one, stops).model_dump() for one in page.items])
         return
     rows: list[dict[str, object]] = [
@@ -181,20 +186,19 @@ def list_undos(as_json: Json = False) -> None:
 def show_undo(number: Number, as_json: Json = False) -> None:
     """Show the progress of an undo and the result for each publication."""
 
+    settings = prepared_settings()
+
     async def found(
         transaction: Transaction,
-    ) -> tuple[Undo, tuple[Undone, ...], tuple[UndoneDeal, ...]]:
+    ) -> tuple[Undo, Condition, tuple[Undone, ...], tuple[UndoneDeal, ...]]:
         one = await undos.get(transaction, UndoId(number))
+        stops = await read_stops(transaction, Surroundings(settings), utc_now())
         files = await undos.files(transaction, one.id, offset=0, limit=MAX_LISTED)
-        return (
-            one,
-            files,
-            await undone_deals.of_undo(transaction, one.id, offset=0, limit=MAX_LISTED),
-        )
+        deals = await undone_deals.of_undo(transaction, one.id, offset=0, limit=MAX_LISTED)
+        return one, stops, files, deals
 
-    settings = prepared_settings()
-    one, each, deals = read(settings, found)
-    facts = UndoBody.under(one, read_stops_now(settings)).model_dump()
+    one, stops, each, deals = read(settings, found)
+    facts = UndoBody.under(one, stops).model_dump()
     rows = [UndoneBody.of(row).model_dump() for row in each]
     of_deals = [UndoneDealBody.of(row).model_dump() for row in deals]
     if as_json:

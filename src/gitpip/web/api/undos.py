@@ -95,7 +95,7 @@ async def get_undo(undo_id: Number, context: Context) -> UndoBody:
     """One undo, and how far it is."""
     async with context.database.read() as transaction:
         undo = await undos.get(transaction, UndoId(undo_id))
-    return await _shown(undo, context)
+        return UndoBody.under(undo, await stops_of(transaction, context))
 
 
 @router.get("/undos/{undo_id}/publications")
