@@ -32,7 +32,7 @@ from gitpip.store.gists import gists
 from gitpip.store.schema import gist_files
 from gitpip.store.schema import gists as gist_rows
 from gitpip.templates.template import NOTE_LIMIT
-from gitpip.templates.variables import VARIABLES, Kind, Type
+from gitpip.templates.variables import VARIABLES, TextKind, Type
 from tests.web.routes import application
 
 USERS = 100
@@ -114,7 +114,7 @@ def _everything() -> str:
     parts = [
         f"<p>{name}: {{{{ {name}{shown.get(variable.type, '')} }}}}</p>"
         for name, variable in VARIABLES.items()
-        if Kind.NOTE in variable.kinds and variable.type is not Type.MARKUP
+        if TextKind.NOTE in variable.kinds and variable.type is not Type.MARKUP
     ]
     return "".join([*parts, "{{ content }}"])
 

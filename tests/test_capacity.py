@@ -11,7 +11,7 @@ from gitpip.capacity import Means, capacity
 from gitpip.model import Pause, PauseCause
 from gitpip.store.database import Database, open_database
 from gitpip.store.status import budgets, checks, pauses
-from gitpip.store.status.budgets import Budget
+from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.checks import Results
 
 HOUR = timedelta(hours=1)
@@ -76,7 +76,7 @@ async def test_the_promise_follows_pauses_limits_and_what_the_checks_spent(
 
     async def note(name: str, total: int) -> None:
         async with database.begin() as transaction:
-            await budgets.note_budgets(transaction, [Budget(name, total, 1, None, NOW)])
+            await budgets.note_budgets(transaction, [StoredBudget(name, total, 1, None, NOW)])
 
     assert await promised(has_token=False) == 60
     assert await promised() == 250_000

@@ -21,8 +21,8 @@ from gitpip.model import GistId, GitHubId
 from gitpip.publish.delivery import Accepted, NotProcessed
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.contents import Wanted
-from gitpip.watch.github.rate_limits import Limits
+from gitpip.watch.github.contents import GistToRead
+from gitpip.watch.github.rate_limits import GitHubLimits
 from gitpip.watch.github.transport import Transport
 from gitpip_standins import GitHub as GitHubStandIn
 from gitpip_standins import Server
@@ -163,7 +163,7 @@ async def test_the_contents_of_a_file_are_asked_of_githubs_hosts_alone() -> None
         }
         with answering("200 OK\r\nContent-Type: application/json", dumps(gist).encode()) as url:
             async with GitHub(api_url=url, token=TOKEN, timeout=timedelta(seconds=60)) as github:
-                reading = await github.read(Wanted(GistId("abc"), GitHubId(7)))
+                reading = await github.read(GistToRead(GistId("abc"), GitHubId(7)))
         assert reading.gist.files == ()
         assert "none of GitHub's hosts" in reading.unread["a.txt"]
         assert elsewhere.connections == 0
@@ -201,8 +201,8 @@ async def test_which_hosts_hold_what_is_read(
             api_url=api,
             token=TOKEN,
             timeout=timedelta(seconds=60),
-            limits=Limits(lambda: datetime.now(UTC)),
-            graphql_limits=Limits(lambda: datetime.now(UTC)),
+            limits=GitHubLimits(lambda: datetime.now(UTC)),
+            graphql_limits=GitHubLimits(lambda: datetime.now(UTC)),
         )
         with pytest.raises(GitHubUnavailable):
             await transport.get(url, accept="*/*")

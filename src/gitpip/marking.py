@@ -18,7 +18,7 @@ MARKED_BY_NUMBER = range(2, 51)
 """The revisions whose activities may have been marked by number, as was done at first."""
 
 
-class Match(Enum):
+class ContentMatch(Enum):
     """The comparison of an activity's content with another one."""
 
     SAME = auto()
@@ -67,11 +67,15 @@ def blob_hash_of(content: str) -> str:
     return digests.blob_hash(content.encode(errors="surrogatepass"))
 
 
-def match(seen: str | None, blob_hash: str) -> Match:
+def match(seen: str | None, blob_hash: str) -> ContentMatch:
     """Compare an activity's content tag or complete hash with that of a content.
 
     Only a content tag proves a difference: Pipedrive may have changed the text of a note.
     """
     if seen is not None and blob_hash.startswith(seen):
-        return Match.SAME
-    return Match.OTHER if seen is not None and len(seen) == CONTENT_TAG_LENGTH else Match.UNKNOWN
+        return ContentMatch.SAME
+    return (
+        ContentMatch.OTHER
+        if seen is not None and len(seen) == CONTENT_TAG_LENGTH
+        else ContentMatch.UNKNOWN
+    )

@@ -9,7 +9,7 @@ from gitpip.backfill import Backfill
 from gitpip.drift import Drift, DriftAnswer, drift_words
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.same_activity import SentWith
-from gitpip.targets import NO_LINKS, Links, Target
+from gitpip.targets import NO_LINKS, DealLinks, Target
 
 Item = TypeVar("Item")
 
@@ -400,7 +400,7 @@ class Change:
     """The number of general refusals in a row; None keeps the number."""
     not_looked_for: bool = False
     """Whether the search before sending it again failed."""
-    links: Links = NO_LINKS
+    links: DealLinks = NO_LINKS
     """The links of a deal that was found."""
     was_refused: bool = False
     """Whether the request was certainly not processed."""

@@ -69,7 +69,7 @@ HELD_WORDS = {
 """The same for people."""
 
 
-class LeftBecause(StrEnum):
+class ActivityLeftBecause(StrEnum):
     """The reason for leaving a second activity of one file in Pipedrive, for a person to check."""
 
     TOO_MANY = "too-many"

@@ -76,14 +76,14 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Links:
+class DealLinks:
     """The person and the organization of a deal, by Pipedrive's ids."""
 
     person_id: int | None = None
     org_id: int | None = None
 
 
-NO_LINKS = Links()
+NO_LINKS = DealLinks()
 
 
 TargetChoice = Target | Literal["deal-by-title"]

@@ -14,7 +14,7 @@ from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.inbox import marks, saved
-from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.filters import InboxFilter
 from gitpip.store.publications import (
     opt_outs,
     publications,
@@ -25,7 +25,7 @@ from gitpip.store.publications import (
     undos,
 )
 from gitpip.store.publications.rules import NewRule, RuleAction
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
 from gitpip.store.schema_publishing import RepairAct
@@ -91,7 +91,7 @@ async def furnish(transaction: Transaction) -> None:
         )
     two = {gist.id: None for gist in found[1:3]}
     await marks.mark(transaction, "everyone", two, LONG_AGO, read=True)
-    await saved.save(transaction, "everyone", "python", Filter(language="Python"), LONG_AGO)
+    await saved.save(transaction, "everyone", "python", InboxFilter(language="Python"), LONG_AGO)
     begun = await undos.begin(
         transaction, undo_choice.of_ids([PublicationId(UNDOING)]), by="eve", now=LONG_AGO
     )
@@ -100,7 +100,7 @@ async def furnish(transaction: Transaction) -> None:
         .where(undo_rows.c.id == begun.id)
         .values(stopped_at=LONG_AGO, stopped_because="Pipedrive answered 403")
     )
-    which = Selection(ids=(PublicationId(FAILED),))
+    which = PublicationFilter(ids=(PublicationId(FAILED),))
     someone = Actor("eve", Via.COMMAND)
     await repairs.begin(transaction, RepairAct.RETRY, which, by=someone, now=LONG_AGO)
     for name, conditions, action in (

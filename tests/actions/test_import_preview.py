@@ -16,7 +16,7 @@ from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import former_logins, users
 from gitpip.store.users import bulk, imports
-from gitpip.store.users.bulk import NewUser
+from gitpip.store.users.bulk import UserToAdd
 from tests.support.scene import wake_nobody
 from tests.support.spreadsheets import xlsx
 
@@ -78,7 +78,7 @@ async def _agree(
     """Preview and import a file beside these users; each was called cy before, if renamed."""
     async with database.begin() as transaction:
         await transaction.execute(users.delete())
-        known = [NewUser(login, id_, ALL) for login, id_ in tracked]
+        known = [UserToAdd(login, id_, ALL) for login, id_ in tracked]
         await bulk.add_many(transaction, known, NOW)
         if renamed:
             keys = (await transaction.execute(users.select())).all()

@@ -15,7 +15,7 @@ from gitpip.bodies.publications import PublicationBody
 from gitpip.bodies.users import OneUserBody
 from gitpip.cli.json_shapes import SHAPES
 from gitpip.cli.main import app
-from gitpip.publish.preview import Conditions
+from gitpip.publish.preview import PreviewedFields
 from tests.actions.doors import House
 from tests.actions.rooms import FAILED, HELD, LATER, PUBLISHED, WAITING
 from tests.support.running import Installation
@@ -99,7 +99,7 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
         "note",
         "masked",
         "credentials",
-        *(field.name for field in fields(Conditions)),
+        *(field.name for field in fields(PreviewedFields)),
     }
     assert set(shown) == {*PublicationBody.model_fields, *preview}
     cut_off = run("publications", "list", "--limit", "2")

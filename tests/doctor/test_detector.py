@@ -7,7 +7,7 @@ import pytest
 from gitpip.config import Settings, load_settings
 from gitpip.doctor.publishing import look_at_detector
 from gitpip.publish.credentials.detector import PLANTED, Detector
-from gitpip.status.findings import Verdict
+from gitpip.status.findings import FindingLevel
 from tests.support.detectors import program
 
 
@@ -18,7 +18,7 @@ def settings() -> Settings:
 
 async def test_one_that_works_finds_the_planted_token(settings: Settings) -> None:
     finding = await look_at_detector(settings, {"credentials": "mask"})
-    assert finding.verdict is Verdict.OK
+    assert finding.verdict is FindingLevel.OK
     assert "found a sample token" in finding.found
 
 
@@ -35,7 +35,7 @@ async def test_one_that_does_not_is_a_failure(
 ) -> None:
     detector = Detector(limit=0.3, program=program(tmp_path, "sys.exit()", sample=fails))
     finding = await look_at_detector(settings, {}, detector)
-    assert finding.verdict is Verdict.FAILURE
+    assert finding.verdict is FindingLevel.FAILURE
     assert said in finding.found
     assert "until then new files wait" in str(finding.advice)
     assert PLANTED not in f"{finding}"
@@ -46,6 +46,6 @@ async def test_one_that_is_not_used_is_not_asked(settings: Settings, tmp_path: P
     detector = Detector(program=tmp_path / "nothing.py")
     finding = await look_at_detector(settings, {"credentials": "publish"}, detector)
     assert (finding.verdict, finding.found) == (
-        Verdict.OK,
+        FindingLevel.OK,
         "off, because the setting credentials is publish",
     )

@@ -12,7 +12,7 @@ from gitpip.actions import accounts as account_actions
 from gitpip.errors import AccountUnchanged
 from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account_guard import company_of
-from gitpip.publish.destination import Owner
+from gitpip.publish.destination import TokenOwner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import markers, publications
@@ -396,7 +396,7 @@ async def test_a_comparison_that_ends_after_a_switch_changes_nothing(scene: Scen
     await scene.find_files("ada", "a.py")
     async with scene.database.begin() as transaction:
         for number in (1, 2):
-            owner = Owner(1, "Ada", number, f"company {number}", None)
+            owner = TokenOwner(1, "Ada", number, f"company {number}", None)
             await accounts.meet(
                 transaction, company_of(owner), credential=str(number), now=scene.clock()
             )

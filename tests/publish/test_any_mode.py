@@ -100,7 +100,7 @@ class Modes(Installation):
         held = [row for row in self.rows() if row.state is PublicationState.HELD]
         if held:
             row = held[which % len(held)]
-            self.do(acts.approve(self.acting, acts.Which(ids=[row.id])))
+            self.do(acts.approve(self.acting, acts.PublicationChoice(ids=[row.id])))
             self.approved.add(row.marker)
 
     @rule(fault=st.sampled_from(FAULTS), moment=st.sampled_from([0, 3, 7, 11, 15, 19]))
@@ -152,7 +152,7 @@ class Modes(Installation):
         await self.scene.set_mode(AUTOMATIC)
         process = await self.scene.process()
         await self.scene.settle(process)
-        await acts.approve(self.acting, acts.Which(everything=True))
+        await acts.approve(self.acting, acts.PublicationChoice(everything=True))
         await self.scene.settle(process)
         await self.scene.assert_each_is_there_once()
 

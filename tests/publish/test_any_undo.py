@@ -20,7 +20,7 @@ from gitpip.errors import NothingToUndo, PublicationNotFound, PublicationStateEr
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.delivery import ABSENCE
 from gitpip.store.publications import publications, sent_again
-from gitpip.store.schema_undo import Which
+from gitpip.store.schema_undo import UndoScope
 from gitpip_standins import Fault, FaultKind
 from tests.conftest import PostgresServer
 from tests.publish.test_sent_again import send_again
@@ -76,7 +76,7 @@ class Rounds(Installation):
 
     @rule(
         number=NUMBERS,
-        which=st.sampled_from(Which),
+        which=st.sampled_from(UndoScope),
         with_deals=st.booleans(),
         fault=FAULTS,
         moment=st.sampled_from([0, 0, 2, 4, 6, 9]),
@@ -84,7 +84,7 @@ class Rounds(Installation):
     def undo(
         self,
         number: PublicationId,
-        which: Which,
+        which: UndoScope,
         with_deals: bool,
         fault: Fault | None,
         moment: int,
@@ -96,7 +96,7 @@ class Rounds(Installation):
             self.crm.faults.script(fault, method="DELETE", path="/(activities|deals)/")
         self.do(self.publish(moment))
 
-    async def _undo(self, number: PublicationId, which: Which, *, with_deals: bool) -> None:
+    async def _undo(self, number: PublicationId, which: UndoScope, *, with_deals: bool) -> None:
         what = What(publications=[number], which=which, with_deals=with_deals)
         await undo_actions.undo(acting(self.scene), what)
 
@@ -166,7 +166,7 @@ class Rounds(Installation):
         for number in map(PublicationId, (1, 2)):
             self.undone.add(number)
             with suppress(NothingToUndo):
-                await self._undo(number, Which.ALL, with_deals=True)
+                await self._undo(number, UndoScope.ALL, with_deals=True)
         await self._settled()
         assert there(self.scene) == set()
 

@@ -11,10 +11,10 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.surveyor import MustWait, Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
 from gitpip.store.schema_surveys import SurveyKind, Verdict
-from gitpip.store.schema_undo import Which
+from gitpip.store.schema_undo import UndoScope
 from gitpip.store.surveys import lines, surveys
-from gitpip.store.surveys.lines import Line
-from gitpip.store.surveys.surveys import Scope, Survey
+from gitpip.store.surveys.lines import AuditLine
+from gitpip.store.surveys.surveys import Survey, SurveyScope
 from gitpip.store.users import users
 from gitpip_standins.faults import Fault
 from tests.publish.test_sent_again import published, send_again
@@ -37,7 +37,7 @@ class Auditor:
 
     async def audit(self, **scope: object) -> Survey:
         """An audit from its request to its end, or to its first wait."""
-        asked = Scope(SurveyKind.AUDIT, **scope)  # type: ignore[arg-type]
+        asked = SurveyScope(SurveyKind.AUDIT, **scope)  # type: ignore[arg-type]
         async with self.scene.database.begin() as transaction:
             made, _ = await surveys.request(transaction, asked, "eve", self.scene.clock())
         return await self.go_on(made.id)
@@ -47,7 +47,7 @@ class Auditor:
         async with self.scene.database.read() as transaction:
             return await surveys.get(transaction, number)
 
-    async def lines(self, number: int) -> list[Line]:
+    async def lines(self, number: int) -> list[AuditLine]:
         async with self.scene.database.read() as transaction:
             return [line async for some in lines.in_pages(transaction, number) for line in some]
 
@@ -326,7 +326,7 @@ async def test_a_double_of_an_earlier_activity_is_not_explained(
     fields = {name: there[name] for name in ("note", "deal_id", "creator_user_id")}
     double = scene.crm.add_activity(str(there["subject"]), **fields)
     if undone:
-        await undo_which(scene, Which.EARLIER, before.id)
+        await undo_which(scene, UndoScope.EARLIER, before.id)
         await carry_out(scene, process)
     scene.clock.advance(HOUR)
 

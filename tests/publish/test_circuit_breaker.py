@@ -15,8 +15,8 @@ from gitpip.publish.circuit_breaker import (
     LONGEST_TROUBLE,
     RECENT,
     CircuitBreaker,
-    Kind,
     Request,
+    RequestKind,
 )
 from gitpip.publish.delivery import (
     BAN_PAUSE,
@@ -36,7 +36,7 @@ FAILED = Ambiguous("500")
 
 
 def write(number: int) -> Request:
-    return Request(Kind.WRITE, f"publication {number}")
+    return Request(RequestKind.WRITE, f"publication {number}")
 
 
 def pauses(outcomes: Sequence[Outcome], *, same: bool = False) -> list[timedelta | None]:
@@ -140,7 +140,7 @@ def test_failures_of_few_among_successes_never_pause(
     breaker = CircuitBreaker()
     for outcome, number in failures:
         assert breaker.pause_after(outcome, write(number), NOW) is None
-        assert breaker.pause_after(None, Request(Kind.READ, "a deal"), NOW) is None
+        assert breaker.pause_after(None, Request(RequestKind.READ, "a deal"), NOW) is None
 
 
 def test_one_publication_that_the_edge_refuses_with_403_pauses_nothing() -> None:
@@ -150,26 +150,26 @@ def test_one_publication_that_the_edge_refuses_with_403_pauses_nothing() -> None
     for number in range(9):
         assert breaker.pause_after(banned, write(number), NOW) is None
         assert breaker.pause_after(Accepted(1), write(99), NOW) is None
-    assert breaker.pause_after(banned, Request(Kind.READ, "deal 1"), NOW) is None
-    assert breaker.pause_after(banned, Request(Kind.READ, "deal 2"), NOW) is not None
+    assert breaker.pause_after(banned, Request(RequestKind.READ, "deal 1"), NOW) is None
+    assert breaker.pause_after(banned, Request(RequestKind.READ, "deal 2"), NOW) is not None
 
 
 def test_reads_that_the_edge_refuses_are_in_a_row_only_without_a_read_between() -> None:
     banned = Ambiguous("403", BAN_PAUSE, by_edge=True)
     breaker = CircuitBreaker()
     for number in range(9):
-        refused_one = Request(Kind.READ, f"deal {number}")
+        refused_one = Request(RequestKind.READ, f"deal {number}")
         assert breaker.pause_after(banned, refused_one, NOW + number * timedelta(days=1)) is None
-        assert breaker.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
+        assert breaker.pause_after(None, Request(RequestKind.READ, "all deals"), NOW) is None
     assert breaker.pause_after(banned, write(1), NOW) is None
     # A read that succeeds says nothing about a write that was refused.
-    assert breaker.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
+    assert breaker.pause_after(None, Request(RequestKind.READ, "all deals"), NOW) is None
     assert breaker.pause_after(banned, write(2), NOW) is not None
 
 
 def test_reading_that_works_does_not_prove_that_writing_does() -> None:
     breaker = CircuitBreaker()
-    read_one = Request(Kind.READ, "deal 1")
+    read_one = Request(RequestKind.READ, "deal 1")
     for number in range(DIFFERENT_FAILURES):
         assert breaker.pause_after(None, read_one, NOW) is None
         pause = breaker.pause_after(FAILED, write(number), NOW)
@@ -295,9 +295,11 @@ everything = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(everything, st.integers(0, 9), st.sampled_from(Kind)), max_size=80))
+@given(
+    st.lists(st.tuples(everything, st.integers(0, 9), st.sampled_from(RequestKind)), max_size=80)
+)
 def test_every_pause_ends_and_a_success_of_each_kind_ends_all_trouble(
-    steps: list[tuple[Outcome, int, Kind]],
+    steps: list[tuple[Outcome, int, RequestKind]],
 ) -> None:
     breaker, now = CircuitBreaker(), NOW
     for outcome, number, kind in steps:
@@ -306,6 +308,6 @@ def test_every_pause_ends_and_a_success_of_each_kind_ends_all_trouble(
             assert SECOND <= pause.until - now <= LONGEST_PAUSE
             assert breaker.probing
             now = pause.until
-    for kind in Kind:
+    for kind in RequestKind:
         breaker.pause_after(Accepted(1), Request(kind, "a"), now)
     assert not breaker.probing

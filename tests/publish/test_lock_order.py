@@ -10,7 +10,7 @@ import pytest
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account_guard import company_of
-from gitpip.publish.destination import Owner
+from gitpip.publish.destination import TokenOwner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
@@ -42,7 +42,7 @@ class Crowd:
         self.rows = await self.scene.rows()
         async with self.scene.database.begin() as transaction:
             for company in (1, 2):
-                met = company_of(Owner(1, "Ada", company, f"company {company}", None))
+                met = company_of(TokenOwner(1, "Ada", company, f"company {company}", None))
                 account = await accounts.meet(
                     transaction, met, credential=f"{company}", now=self.scene.clock()
                 )

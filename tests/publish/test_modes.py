@@ -26,7 +26,7 @@ from gitpip.publish.preview import rendered
 from gitpip.publish.screening import PUBLISH, Candidate, Checks, Decision
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import held, publications
-from gitpip.store.publications.approvals import Left, Moved
+from gitpip.store.publications.approvals import LeftPublication, Moved
 from gitpip.store.status.pauses import PAUSABLE
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes
@@ -158,7 +158,7 @@ async def test_nothing_begins_at_any_moment_after_a_mode_or_a_pause_forbids_it(
         await pause(scene, "ada", paused=False)
         await scene.set_mode(AUTOMATIC)
         await scene.settle(process)
-        await acts.approve(acting(scene), acts.Which(everything=True))
+        await acts.approve(acting(scene), acts.PublicationChoice(everything=True))
         await scene.settle(process)
     assert moment > 8
     await scene.settle(process)
@@ -278,12 +278,12 @@ async def test_a_mode_can_change_while_a_thousand_wait(scene: Scene) -> None:
     await scene.set_mode(AUTOMATIC)
     await process.run()
     assert Counter(await scene.states()) == counts
-    moved = await acts.approve(acting(scene), acts.Which(login="ada"))
+    moved = await acts.approve(acting(scene), acts.PublicationChoice(login="ada"))
     assert (len(moved.ids), moved.left) == (1_000, ())
     await scene.set_mode(DRY_RUN)
     await process.run()
     assert Counter(await scene.states()) == {"pending": 1_000, "published": 1}
-    held = await acts.hold(acting(scene), acts.Which(everything=True))
+    held = await acts.hold(acting(scene), acts.PublicationChoice(everything=True))
     assert len(held.ids) == 1_000
     assert len(scene.activities()) == 1
 
@@ -295,11 +295,11 @@ async def test_approving_what_was_skipped_meanwhile_says_so(scene: Scene) -> Non
     first, second = await scene.rows()
     await acts.skip(acting(scene), first.id)
     with pytest.raises(PublicationStateError, match=f"that is held can be: {first.id} is skipped"):
-        await acts.approve(acting(scene), acts.Which(ids=[first.id]))
-    moved = await acts.approve(acting(scene), acts.Which(ids=[first.id, second.id]))
-    assert moved == Moved((second.id,), (Left(first.id, PublicationState.SKIPPED),))
+        await acts.approve(acting(scene), acts.PublicationChoice(ids=[first.id]))
+    moved = await acts.approve(acting(scene), acts.PublicationChoice(ids=[first.id, second.id]))
+    assert moved == Moved((second.id,), (LeftPublication(first.id, PublicationState.SKIPPED),))
     with pytest.raises(PublicationNotFound):
-        await acts.approve(acting(scene), acts.Which(ids=[PublicationId(77)]))
+        await acts.approve(acting(scene), acts.PublicationChoice(ids=[PublicationId(77)]))
 
 
 async def test_the_mode_of_the_environment_wins_over_what_is_stored(scene: Scene) -> None:
@@ -336,10 +336,10 @@ async def test_the_plan_tells_what_is_sent_where_and_its_cost(scene: Scene) -> N
     assert (second.filename, second.tokens, second.reason) == ("c.py", 5, None)
     assert (found.activities, found.deals, found.tokens) == (2, 1, 45)
 
-    await acts.approve(acting(scene), acts.Which(everything=True))
+    await acts.approve(acting(scene), acts.PublicationChoice(everything=True))
     await set_mode_of(scene, "bob", AUTOMATIC)
     await process.run()
-    await acts.approve(acting(scene), acts.Which(login="bob"))
+    await acts.approve(acting(scene), acts.PublicationChoice(login="bob"))
     await scene.settle(process)
     sent = [str(each["subject"]) for each in scene.crm.activities]
     assert first.subject in sent

@@ -20,12 +20,12 @@ from gitpip.publish.surveyor import Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
 from gitpip.store import ledger
 from gitpip.store.access.audit import Actor, Via
-from gitpip.store.publications.undos import Plan
+from gitpip.store.publications.undos import UndoPlan
 from gitpip.store.schema_surveys import Confidence, SurveyKind
 from gitpip.store.schema_undo import UndoneState
 from gitpip.store.surveys import others, surveys
-from gitpip.store.surveys.others import Candidate, Match
-from gitpip.store.surveys.surveys import Scope
+from gitpip.store.surveys.others import MatchCandidate, OtherToolMatch
+from gitpip.store.surveys.surveys import SurveyScope
 from tests.publish.test_sent_again import send_again
 from tests.publish.test_undo import carry_out, files, there, undo
 from tests.support.scene import UNHURRIED, Scene, wake_nobody
@@ -36,10 +36,10 @@ OWNER = UserKey(1)
 
 def candidate(
     gist_id: str, filename: str, content: str, *, description: str | None = None
-) -> Candidate:
+) -> MatchCandidate:
     page = f"https://gist.github.com/ada/{gist_id}"
     raw = f"https://gist.githubusercontent.com/ada/{gist_id}/raw/{filename}"
-    return Candidate(
+    return MatchCandidate(
         publication_id=1,
         user_key=OWNER,
         login="ada",
@@ -66,9 +66,9 @@ class Finder:
         self.surveyor = surveyor
         self.acting = Acting(scene.database, Actor("eve", Via.PAGE), wake_nobody, scene.clock)
 
-    async def search(self) -> dict[int, Match]:
+    async def search(self) -> dict[int, OtherToolMatch]:
         """What a search finds, by activity."""
-        scope = Scope(SurveyKind.OTHERS)
+        scope = SurveyScope(SurveyKind.OTHERS)
         async with self.scene.database.begin() as transaction:
             made, _ = await surveys.request(transaction, scope, "eve", self.scene.clock())
         await self.surveyor.run(made.id)
@@ -238,7 +238,7 @@ async def test_an_undo_keeps_what_another_tool_made_and_says_so(finder: Finder) 
     await scene.settle(process)
     adopted, _ = await scene.rows()
 
-    async def plan() -> Plan:
+    async def plan() -> UndoPlan:
         async with scene.database.read() as transaction:
             return await undo_actions.plan(transaction, What(login="ada"))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gitpip.publish.pipedrive.rate_limit import WINDOW, RateLimiter, Turn
+from gitpip.publish.pipedrive.rate_limit import WINDOW, CountedTurn, RateLimiter
 from tests.publish.test_pace import Seconds
 
 SECONDS = 26.0
@@ -52,7 +52,7 @@ def rate(limit: int, latency: float, others: float = 0, jitter: float = 0) -> tu
     """
     clock, server, chance = Seconds(), Server(limit, others), random.Random(5)
     pace = RateLimiter(WINDOW - WINDOW, clock)
-    under_way: list[tuple[float, float, Turn, int]] = []
+    under_way: list[tuple[float, float, CountedTurn, int]] = []
     number = late = 0
     while clock.now < 1000 + SECONDS:
         wait = pace.delay().total_seconds()

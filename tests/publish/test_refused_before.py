@@ -79,7 +79,7 @@ async def test_a_person_can_hold_it(scene: Scene) -> None:
     process = await refused_once(scene, SURE[0], "a.py")
     [row] = [row for row in await scene.rows() if row.filename == "a.py"]
 
-    await acts.hold(acting(scene), acts.Which(ids=[row.id]))
+    await acts.hold(acting(scene), acts.PublicationChoice(ids=[row.id]))
     scene.clock.advance(timedelta(days=1))
     await scene.settle(process)
 

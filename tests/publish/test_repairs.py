@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from gitpip.actions import repairs as actions
 from gitpip.actions import undo as undo_actions
 from gitpip.actions.acting import Acting
-from gitpip.actions.repairs import Order
+from gitpip.actions.repairs import RepairAction
 from gitpip.clock import utc_now
 from gitpip.errors import (
     InvalidInput,
@@ -26,8 +26,8 @@ from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import causes, opt_outs, publications, repairs, second_sends
-from gitpip.store.publications.repairs import Left, LeftBecause, Repair
-from gitpip.store.publications.selection import EVERYTHING, Selection
+from gitpip.store.publications.repairs import LeftCount, PublicationLeftBecause, Repair
+from gitpip.store.publications.selection import EVERYTHING, PublicationFilter
 from gitpip.store.publications.state_words import IS, why_not_moved
 from gitpip.store.schema import gist_files, gists
 from gitpip.store.schema import publications as rows
@@ -41,7 +41,7 @@ FAILED, PENDING = PublicationState.FAILED, PublicationState.PENDING
 SENDING, PUBLISHED = PublicationState.SENDING, PublicationState.PUBLISHED
 HELD, SKIPPED = PublicationState.HELD, PublicationState.SKIPPED
 WITHDRAWN = PublicationState.WITHDRAWN
-ALL_FAILED = Selection(states=(FAILED,))
+ALL_FAILED = PublicationFilter(states=(FAILED,))
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
@@ -49,9 +49,9 @@ def acting_on(database: Database) -> Acting:
     return Acting(database, Actor("eve", Via.COMMAND), wake_nobody)
 
 
-async def repair(scene: Scene, act: RepairAct, wanted: Selection) -> Repair:
+async def repair(scene: Scene, act: RepairAct, wanted: PublicationFilter) -> Repair:
     acting = Acting(scene.database, Actor("eve", Via.COMMAND), wake_nobody, scene.clock)
-    begun = await actions.begin(acting, Order(act, wanted))
+    begun = await actions.begin(acting, RepairAction(act, wanted))
     return await actions.carry_out(acting, begun.id)
 
 
@@ -121,10 +121,10 @@ async def test_ten_thousand_failures_are_retried_by_one_act(database_url: str) -
     async with database.begin() as transaction:
         await put_failures(transaction, user_key, 10_000)
     async with database.read() as transaction:
-        found = await causes.of(transaction, Selection())
-        counted = await actions.counted(transaction, Order(RepairAct.RETRY, ALL_FAILED))
+        found = await causes.of(transaction, PublicationFilter())
+        counted = await actions.counted(transaction, RepairAction(RepairAct.RETRY, ALL_FAILED))
         of_a_cause = await publications.page(
-            transaction, Selection(cause=found[1].key), offset=0, limit=1
+            transaction, PublicationFilter(cause=found[1].key), offset=0, limit=1
         )
     assert [(one.publications, one.users) for one in found] == [(9_000, 1), (1_000, 1)]
     assert [one.example.split(":")[0][-3:] for one in found] == ["400", "404"]
@@ -133,7 +133,9 @@ async def test_ten_thousand_failures_are_retried_by_one_act(database_url: str) -
     assert of_a_cause.total == 1_000
 
     steps: list[int] = []
-    begun = await actions.begin(acting_on(database), Order(RepairAct.RETRY, ALL_FAILED, 10_000))
+    begun = await actions.begin(
+        acting_on(database), RepairAction(RepairAct.RETRY, ALL_FAILED, 10_000)
+    )
     started = datetime.now(UTC)
     ended = await actions.carry_out(
         acting_on(database), begun.id, follow=lambda one: steps.append(one.done)
@@ -167,10 +169,10 @@ async def test_what_is_being_sent_is_left_and_named(scene: Scene) -> None:
     await scene.find_files("ada", "a.py", "b.py")
     running = await scene.freeze_in_state(process, SENDING)
     sending = [row.id for row in await scene.rows() if row.state is SENDING]
-    wanted = Selection(ids=tuple(row.id for row in await scene.rows()))
+    wanted = PublicationFilter(ids=tuple(row.id for row in await scene.rows()))
     async with scene.database.read() as transaction:
-        counted = await actions.counted(transaction, Order(RepairAct.RETRY, wanted))
-    assert Left(SENDING, None, len(sending)) in counted.left
+        counted = await actions.counted(transaction, RepairAction(RepairAct.RETRY, wanted))
+    assert LeftCount(SENDING, None, len(sending)) in counted.left
     done = await repair(scene, RepairAct.RETRY, wanted)
     assert (done.total, done.changed) == (3 - 1 - len(sending), 0)
 
@@ -186,7 +188,7 @@ async def test_what_changes_before_its_turn_is_left_and_what_comes_later_is_not_
     await scene.find_files("ada", "a.py", "b.py", "c.py")
     await fail(scene, 1, 2)
     acting = acting_on(scene.database)
-    begun = await actions.begin(acting, Order(RepairAct.RETRY, ALL_FAILED))
+    begun = await actions.begin(acting, RepairAction(RepairAct.RETRY, ALL_FAILED))
     await fail(scene, 3)
     async with scene.database.begin() as transaction:
         await publications.skip(transaction, PublicationId(2), scene.clock())
@@ -204,7 +206,7 @@ async def test_a_repair_that_was_cut_short_goes_on_where_it_stood(
     await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
     await fail(scene, *range(1, 6))
     acting = acting_on(scene.database)
-    begun = await actions.begin(acting, Order(RepairAct.SKIP, ALL_FAILED))
+    begun = await actions.begin(acting, RepairAction(RepairAct.SKIP, ALL_FAILED))
     async with scene.database.begin() as transaction:
         await repairs.advance(transaction, begun.id, by="eve", now=scene.clock())
     assert await scene.states() == [SKIPPED, SKIPPED, FAILED, FAILED, FAILED]
@@ -255,11 +257,11 @@ async def test_what_a_person_decided_about_is_sent_only_where_the_filter_says_so
     await repair(scene, RepairAct.RETRY, EVERYTHING)
     assert await scene.states() == [PENDING, SKIPPED, HELD, WITHDRAWN]
     for act in (RepairAct.RETRY, RepairAct.SEND_AGAIN):
-        await repair(scene, act, Selection(states=(SKIPPED, HELD, WITHDRAWN)))
+        await repair(scene, act, PublicationFilter(states=(SKIPPED, HELD, WITHDRAWN)))
         assert await scene.states() == [PENDING, PENDING, HELD, WITHDRAWN]
     await repair(scene, RepairAct.APPROVE, EVERYTHING)
     assert await scene.states() == [PENDING, PENDING, HELD, WITHDRAWN]
-    await repair(scene, RepairAct.APPROVE, Selection(ids=(PublicationId(3),)))
+    await repair(scene, RepairAct.APPROVE, PublicationFilter(ids=(PublicationId(3),)))
     assert await scene.states() == [PENDING, PENDING, PENDING, WITHDRAWN]
 
 
@@ -280,22 +282,22 @@ async def test_what_an_act_leaves_is_counted_by_its_reason(scene: Scene) -> None
     acting = Acting(scene.database, eve, wake_nobody, scene.clock)
     await undo_actions.undo(acting, undo_actions.What(publications=[PublicationId(3)]))
 
-    async def left(act: RepairAct, wanted: Selection) -> set[Left]:
+    async def left(act: RepairAct, wanted: PublicationFilter) -> set[LeftCount]:
         async with scene.database.read() as transaction:
-            return {*(await actions.counted(transaction, Order(act, wanted))).left}
+            return {*(await actions.counted(transaction, RepairAction(act, wanted))).left}
 
     assert await left(RepairAct.SEND_AGAIN, EVERYTHING) == {
-        Left(PENDING, None, 1),
-        Left(PENDING, LeftBecause.PART, 1),
-        Left(HELD, None, 1),
-        Left(PUBLISHED, LeftBecause.BEING_UNDONE, 1),
-        Left(PUBLISHED, LeftBecause.OPTED_OUT, 1),
-        Left(PUBLISHED, LeftBecause.SEARCHED_FOR, 1),
+        LeftCount(PENDING, None, 1),
+        LeftCount(PENDING, PublicationLeftBecause.PART, 1),
+        LeftCount(HELD, None, 1),
+        LeftCount(PUBLISHED, PublicationLeftBecause.BEING_UNDONE, 1),
+        LeftCount(PUBLISHED, PublicationLeftBecause.OPTED_OUT, 1),
+        LeftCount(PUBLISHED, PublicationLeftBecause.SEARCHED_FOR, 1),
     }
-    waiting = Selection(states=(PENDING, HELD))
+    waiting = PublicationFilter(states=(PENDING, HELD))
     assert await left(RepairAct.APPROVE, waiting) == {
-        Left(PENDING, None, 1),
-        Left(HELD, LeftBecause.CREDENTIALS, 1),
+        LeftCount(PENDING, None, 1),
+        LeftCount(HELD, PublicationLeftBecause.CREDENTIALS, 1),
     }
 
 
@@ -304,16 +306,16 @@ async def test_a_filter_finds_by_user_tag_day_and_check(scene: Scene) -> None:
     await scene.find_files("bob", "b.py")
     today = scene.clock().date()
     for wanted, number in (
-        (Selection(login="ADA"), 1),
-        (Selection(login="nobody"), 0),
-        (Selection(tag="vip"), 0),
-        (Selection(check_id=1), 0),
-        (Selection(found_on=today), 2),
-        (Selection(found_on=date(2001, 1, 1)), 0),
-        (Selection(published_on=today), 0),
-        (Selection(login="bob", states=(FAILED,)), 0),
-        (Selection(cause="\0"), 0),
-        (Selection(), 2),
+        (PublicationFilter(login="ADA"), 1),
+        (PublicationFilter(login="nobody"), 0),
+        (PublicationFilter(tag="vip"), 0),
+        (PublicationFilter(check_id=1), 0),
+        (PublicationFilter(found_on=today), 2),
+        (PublicationFilter(found_on=date(2001, 1, 1)), 0),
+        (PublicationFilter(published_on=today), 0),
+        (PublicationFilter(login="bob", states=(FAILED,)), 0),
+        (PublicationFilter(cause="\0"), 0),
+        (PublicationFilter(), 2),
     ):
         async with scene.database.read() as transaction:
             page = await publications.page(transaction, wanted, offset=0, limit=9)
@@ -325,16 +327,16 @@ async def test_an_order_that_is_not_clear_changes_nothing(scene: Scene) -> None:
     await fail(scene, 1)
     acting = acting_on(scene.database)
     for wanted, error in (
-        (Selection(), InvalidInput),
-        (Selection(states=tuple(PublicationState)), InvalidInput),
-        (Selection(login="ada", everything=True), InvalidInput),
-        (Selection(login="a b"), UserNotTracked),
-        (Selection(ids=(PublicationId(77),)), PublicationNotFound),
+        (PublicationFilter(), InvalidInput),
+        (PublicationFilter(states=tuple(PublicationState)), InvalidInput),
+        (PublicationFilter(login="ada", everything=True), InvalidInput),
+        (PublicationFilter(login="a b"), UserNotTracked),
+        (PublicationFilter(ids=(PublicationId(77),)), PublicationNotFound),
     ):
         with pytest.raises(error):
-            await actions.begin(acting, Order(RepairAct.RETRY, wanted))
+            await actions.begin(acting, RepairAction(RepairAct.RETRY, wanted))
     with pytest.raises(RepairChanged, match="2 publications were shown, and now it is 1"):
-        await actions.begin(acting, Order(RepairAct.RETRY, ALL_FAILED, 2))
+        await actions.begin(acting, RepairAction(RepairAct.RETRY, ALL_FAILED, 2))
     assert await scene.states() == [FAILED]
     async with scene.database.read() as transaction:
         assert await repairs.latest(transaction, limit=9) == ()
@@ -350,7 +352,7 @@ async def test_each_act_is_told_as_one_event_for_a_user(scene: Scene) -> None:
         (RepairAct.RETRY, EventKind.PUBLICATIONS_APPROVED),
     ):
         states = {RepairAct.RETRY: (SKIPPED,)}.get(act, ())
-        await repair(scene, act, Selection(login="ada", states=states))
+        await repair(scene, act, PublicationFilter(login="ada", states=states))
         async with scene.database.read() as transaction:
             last = (
                 await transaction.execute(

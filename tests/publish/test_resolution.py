@@ -5,17 +5,27 @@ from dataclasses import replace
 import pytest
 
 from gitpip.config.publishing.policy import PublishingPolicy, effective, policy_of
-from gitpip.publish.catalog import Catalog, Entry, Field, Listed
+from gitpip.publish.catalog import Catalog, CatalogEntry, Field, Listed
 from gitpip.publish.resolution import About, ask_for, needed, resolve
 
 KIND, DAY, SEATS, PLACE = "a" * 40, "b" * 40, "c" * 40, "d" * 40
 CATALOG = Catalog(
-    activity_types=(Entry(1, "Call", "call"), Entry(2, "Visit", "visit_1")),
-    users=(Entry(1, "Ann", "a@example.com"), Entry(2, "Bob", "b@example.com"), Entry(3, "Bob")),
-    pipelines=(Entry(1, "Sales"), Entry(2, "Open")),
-    stages=(Entry(1, "New", parent=1), Entry(2, "New", parent=2)),
+    activity_types=(CatalogEntry(1, "Call", "call"), CatalogEntry(2, "Visit", "visit_1")),
+    users=(
+        CatalogEntry(1, "Ann", "a@example.com"),
+        CatalogEntry(2, "Bob", "b@example.com"),
+        CatalogEntry(3, "Bob"),
+    ),
+    pipelines=(CatalogEntry(1, "Sales"), CatalogEntry(2, "Open")),
+    stages=(CatalogEntry(1, "New", parent=1), CatalogEntry(2, "New", parent=2)),
     deal_fields=(
-        Field(KIND, "Kind", "set", is_custom=True, options=(Entry(7, "Tool"), Entry(8, "Lib"))),
+        Field(
+            KIND,
+            "Kind",
+            "set",
+            is_custom=True,
+            options=(CatalogEntry(7, "Tool"), CatalogEntry(8, "Lib")),
+        ),
         Field(DAY, "Day", "date", is_custom=True),
         Field(SEATS, "Seats", "int", is_custom=True),
         Field(PLACE, "Place", "address", is_custom=True),

@@ -18,7 +18,7 @@ from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import NOTHING, Examined, Parts
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import approvals, held, opt_outs, publications, rules
-from gitpip.store.publications.approvals import Chosen
+from gitpip.store.publications.approvals import ApprovalChoice
 from gitpip.store.publications.rules import NewRule, RuleAction
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.users import account_match, users
@@ -50,7 +50,7 @@ async def add_rule(scene: Scene, action: RuleAction, conditions: str, name: str 
 
 
 async def approve(
-    scene: Scene, chosen: Chosen, credentials: FoundCredentials = FoundCredentials.PUBLISH
+    scene: Scene, chosen: ApprovalChoice, credentials: FoundCredentials = FoundCredentials.PUBLISH
 ) -> None:
     async with scene.database.begin() as transaction:
         await approvals.approve(
@@ -87,11 +87,11 @@ async def test_no_answer_about_many_approves_credentials(scene: Scene) -> None:
             everything = Backfill.parse(answer)
             await held.answer(transaction, "ada", everything, now=scene.clock(), by="eve")
             await held.answer_for_all(transaction, everything, now=scene.clock(), by="eve")
-    await approve(scene, Chosen())
+    await approve(scene, ApprovalChoice())
     await publish(scene)
     assert await scene.states() == ["held"]
     [leak] = await scene.rows()
-    await approve(scene, Chosen((leak.id,)))
+    await approve(scene, ApprovalChoice((leak.id,)))
     await publish(scene)
     await scene.assert_each_is_there_once()
     assert crm_holds(scene, LEAKED)
@@ -102,7 +102,7 @@ async def test_what_was_approved_for_another_reason_is_examined(scene: Scene) ->
         "ada", "leak.py", content=f"\nkey = {LEAKED!r}\n", held_because="a flood"
     )
     await scene.find_files("ada", "fine.py", held_because="a flood")
-    await approve(scene, Chosen())
+    await approve(scene, ApprovalChoice())
     await publish(scene)
     assert [(row.state, row.held_because) for row in await scene.rows()] == [
         ("held", HeldBecause.CREDENTIALS),
@@ -139,7 +139,7 @@ async def test_what_is_approved_without_credentials_is_sent_without_them(
     process = await scene.process()
     await see(scene, f"v1\nkey = {LEAKED!r}\n")
     await scene.settle(process)
-    await approve(scene, Chosen(((await scene.rows())[0].id,)), FoundCredentials.MASK)
+    await approve(scene, ApprovalChoice(((await scene.rows())[0].id,)), FoundCredentials.MASK)
     # It counts for this file, whatever the setting becomes.
     scene.given |= {"credentials": guard}
     process = await scene.process()
@@ -171,17 +171,17 @@ async def test_a_later_decision_sends_without_credentials_and_none_drops_it(
     await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
     [leak] = await scene.rows()
-    await approve(scene, Chosen((leak.id,)))
+    await approve(scene, ApprovalChoice((leak.id,)))
     async with scene.database.begin() as transaction:
         retried = await publications.retry(
             transaction, leak.id, scene.clock(), by="eve", credentials=FoundCredentials.MASK
         )
         assert retried.publication.masked
         if held_again:
-            await approvals.hold(transaction, Chosen((leak.id,)), now=scene.clock())
+            await approvals.hold(transaction, ApprovalChoice((leak.id,)), now=scene.clock())
     if held_again:
         scene.given |= {"credentials": CredentialsGuard.PUBLISH}
-        await approve(scene, Chosen((leak.id,)))
+        await approve(scene, ApprovalChoice((leak.id,)))
     await publish(scene)
     await scene.assert_each_is_there_once()
     assert not crm_holds(scene, LEAKED)
@@ -192,7 +192,7 @@ async def test_a_retry_without_an_answer_leaves_the_former_one(scene: Scene) -> 
     await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
     [leak] = await scene.rows()
-    await approve(scene, Chosen((leak.id,)), FoundCredentials.MASK)
+    await approve(scene, ApprovalChoice((leak.id,)), FoundCredentials.MASK)
     async with scene.database.begin() as transaction:
         await publications.skip(transaction, leak.id, scene.clock(), by="eve")
         retried = await publications.retry(transaction, leak.id, scene.clock(), by="eve")
@@ -211,7 +211,7 @@ async def test_what_was_not_judged_is_held_again_when_it_is_approved_without_cre
     monkeypatch.setattr(Detector, "find", not_judged)
     await scene.find_files("ada", "leak.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
-    await approve(scene, Chosen(((await scene.rows())[0].id,)), FoundCredentials.MASK)
+    await approve(scene, ApprovalChoice(((await scene.rows())[0].id,)), FoundCredentials.MASK)
     await publish(scene)
     [leak] = await scene.rows()
     assert (leak.state, leak.held_because) == ("held", HeldBecause.CREDENTIALS)
@@ -222,7 +222,7 @@ async def test_who_approves_a_file_approves_no_name_of_another_one(scene: Scene)
     scene.given = {"note_template": "{{ gist.files|join }} {{ content }}"}
     await scene.find_files("ada", "leak.py", f"{OTHER}.py", content=f"\nkey = {LEAKED!r}\n")
     await publish(scene)
-    await approve(scene, Chosen(((await scene.rows())[0].id,)))
+    await approve(scene, ApprovalChoice(((await scene.rows())[0].id,)))
     await publish(scene)
     assert await scene.states() == ["published", "held"]
     assert crm_holds(scene, LEAKED)
@@ -243,7 +243,7 @@ async def test_an_edit_after_the_approval_is_not_approved(scene: Scene) -> None:
     process = await scene.process()
     await see(scene, f"\nkey = {LEAKED!r}\n")
     await scene.settle(process)
-    await approve(scene, Chosen(((await scene.rows())[0].id,)))
+    await approve(scene, ApprovalChoice(((await scene.rows())[0].id,)))
     scene.clock.advance(timedelta(seconds=1))
     await see(scene, f"\nkey = {OTHER!r}\n")
     await scene.settle(process)
@@ -318,7 +318,7 @@ async def test_the_first_rule_that_fits_decides(scene: Scene) -> None:
         ("bob", "b.log", "skipped", "skipped by the rule No logs"),
         ("bob", "b.py", "held", "held by the rule Ask about vips"),
     ]
-    await approve(scene, Chosen())
+    await approve(scene, ApprovalChoice())
     await publish(scene)
     assert Counter(await scene.states()) == {"published": 4, "skipped": 2}
 

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from gitpip.actions import repairs as repair_actions
 from gitpip.actions import undo as undo_actions
-from gitpip.actions.repairs import Order
+from gitpip.actions.repairs import RepairAction
 from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo, PublicationStateError, UndoNotStopped
 from gitpip.model import PublicationId, PublicationState
@@ -16,11 +16,11 @@ from gitpip.store import ledger
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import duplicates, opt_outs, publications, sent_again, undos
 from gitpip.store.publications.repairs import Repair
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.publications.undos import Undo
 from gitpip.store.schema import users
 from gitpip.store.schema_publishing import RepairAct
-from gitpip.store.schema_undo import UndoneState, Which
+from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_undo import FINE, FORBIDDEN, acting, carry_out, read, there
 from tests.support.activities import markers_in
@@ -33,12 +33,12 @@ PUBLISHED = PublicationState.PUBLISHED
 
 
 async def send_again(scene: Scene, *ids: int, **wanted: object) -> Repair:
-    selection = Selection(ids=tuple(map(PublicationId, ids)), **wanted)  # type: ignore[arg-type]
-    begun = await repair_actions.begin(acting(scene), Order(RepairAct.SEND_AGAIN, selection))
+    selection = PublicationFilter(ids=tuple(map(PublicationId, ids)), **wanted)  # type: ignore[arg-type]
+    begun = await repair_actions.begin(acting(scene), RepairAction(RepairAct.SEND_AGAIN, selection))
     return await repair_actions.carry_out(acting(scene), begun.id)
 
 
-async def undo(scene: Scene, which: Which, *ids: int) -> Undo:
+async def undo(scene: Scene, which: UndoScope, *ids: int) -> Undo:
     what = What(publications=[PublicationId(each) for each in ids], which=which)
     return await undo_actions.undo(acting(scene), what)
 
@@ -177,11 +177,16 @@ async def test_what_is_skipped_before_it_is_sent_again_is_as_before(scene: Scene
     assert there(scene) == {before.activity_id}
 
 
-EITHER_OR_BOTH = [(which, True) for which in Which] + [(Which.ALL, False), (Which.NEWEST, False)]
+EITHER_OR_BOTH = [(which, True) for which in UndoScope] + [
+    (UndoScope.ALL, False),
+    (UndoScope.NEWEST, False),
+]
 
 
 @pytest.mark.parametrize(("which", "sent"), EITHER_OR_BOTH)
-async def test_an_undo_takes_back_either_or_both(scene: Scene, which: Which, sent: bool) -> None:
+async def test_an_undo_takes_back_either_or_both(
+    scene: Scene, which: UndoScope, sent: bool
+) -> None:
     process = await published(scene, "a.py")
     [first] = await scene.rows()
     await send_again(scene, 1)
@@ -194,25 +199,25 @@ async def test_an_undo_takes_back_either_or_both(scene: Scene, which: Which, sen
     [after] = await scene.rows()
     ended = await read(scene, begun)
     assert ended.ended_at is not None
-    if which is Which.ALL:
+    if which is UndoScope.ALL:
         assert there(scene) == set()
         assert after.state is PublicationState.WITHDRAWN
-    elif which is Which.NEWEST:
+    elif which is UndoScope.NEWEST:
         assert there(scene) == {first.activity_id}
         assert (after.state, after.activity_id) == (PUBLISHED, first.activity_id)
         assert (after.marker, after.first_marker) == (first.marker, None)
     else:
         assert there(scene) == {newest.activity_id}
         assert (after.state, after.activity_id) == (PUBLISHED, newest.activity_id)
-    state = UndoneState.DELETED if sent or which is Which.ALL else UndoneState.NOT_SENT
+    state = UndoneState.DELETED if sent or which is UndoScope.ALL else UndoneState.NOT_SENT
     assert ended.counts == {state: 1}
 
 
 REFUSAL = Fault(FaultKind.ERROR, processed=False, status=400)
 
 
-@pytest.mark.parametrize("how", [Which.NEWEST, Which.ALL, RepairAct.SKIP])
-async def test_what_lands_after_it_was_taken_back(scene: Scene, how: Which | RepairAct) -> None:
+@pytest.mark.parametrize("how", [UndoScope.NEWEST, UndoScope.ALL, RepairAct.SKIP])
+async def test_what_lands_after_it_was_taken_back(scene: Scene, how: UndoScope | RepairAct) -> None:
     process = await published(scene, "a.py")
     [first] = await scene.rows()
     await send_again(scene, 1)
@@ -220,14 +225,14 @@ async def test_what_lands_after_it_was_taken_back(scene: Scene, how: Which | Rep
     faults = (Fault.drop(processed=True), REFUSAL)
     scene.crm.faults.script(*faults, method="POST", path="/activities$")
     await scene.settle_until(process, lambda states: states == ["failed"])
-    if isinstance(how, Which):
+    if isinstance(how, UndoScope):
         await undo(scene, how, 1)
     else:
         async with scene.database.begin() as transaction:
             await publications.skip(transaction, PublicationId(1), scene.clock())
     await carry_out(scene, process)
     assert (await send_again(scene, 1)).done == 0  # as long as it may land yet
-    if how is Which.ALL:
+    if how is UndoScope.ALL:
         async with scene.database.begin() as transaction:
             with pytest.raises(PublicationStateError, match="in an hour"):
                 await publications.retry(transaction, PublicationId(1), scene.clock())
@@ -236,15 +241,15 @@ async def test_what_lands_after_it_was_taken_back(scene: Scene, how: Which | Rep
     await carry_out(scene, process)
     [after] = await scene.rows()
     assert len(scene.crm.activities) == 2
-    if how is Which.ALL:
+    if how is UndoScope.ALL:
         assert (there(scene), after.state) == (set(), PublicationState.WITHDRAWN)
-    elif how is Which.NEWEST:
+    elif how is UndoScope.NEWEST:
         assert (there(scene), after.activity_id) == ({first.activity_id}, first.activity_id)
     else:
         assert there(scene) == {first.activity_id, after.activity_id}
         assert after.activity_id != first.activity_id
     await scene.settle(process, watched=True)
-    if how is not Which.ALL:
+    if how is not UndoScope.ALL:
         await send_again(scene, 1)
         await scene.settle(process)
         markers = [marker for each in scene.crm.activities for marker in markers_in(each)]
@@ -258,7 +263,7 @@ async def test_a_touched_earlier_activity_is_kept_and_said(scene: Scene) -> None
     await scene.settle(process)
     scene.clock.advance(timedelta(minutes=1))
     scene.crm.edit_activity(first.activity_id or 0, note="a person's own words")
-    begun = await undo(scene, Which.ALL, 1)
+    begun = await undo(scene, UndoScope.ALL, 1)
     await carry_out(scene, process)
     assert there(scene) == {first.activity_id}
     async with scene.database.read() as transaction:
@@ -271,9 +276,9 @@ async def test_what_is_earlier_is_undone_once_the_newest_is_there(scene: Scene) 
     process = await published(scene, "a.py")
     await send_again(scene, 1)
     with pytest.raises(NothingToUndo, match="not in Pipedrive yet"):
-        await undo(scene, Which.EARLIER, 1)
+        await undo(scene, UndoScope.EARLIER, 1)
     await scene.settle(process)
-    assert (await undo(scene, Which.EARLIER, 1)).total == 1
+    assert (await undo(scene, UndoScope.EARLIER, 1)).total == 1
 
 
 async def test_an_undo_of_the_newest_leaves_why_an_earlier_one_was_kept(scene: Scene) -> None:
@@ -283,11 +288,11 @@ async def test_an_undo_of_the_newest_leaves_why_an_earlier_one_was_kept(scene: S
     await scene.settle(process)
     scene.clock.advance(timedelta(minutes=1))
     scene.crm.edit_activity(first.activity_id or 0, note="a person's own words")
-    for which in (Which.EARLIER, Which.NEWEST):
+    for which in (UndoScope.EARLIER, UndoScope.NEWEST):
         await undo(scene, which, 1)
         async with scene.database.read() as transaction:
             [earlier] = await sent_again.earlier(transaction, first.id)
-        assert (earlier.kept_because is None) is (which is Which.EARLIER)
+        assert (earlier.kept_because is None) is (which is UndoScope.EARLIER)
         await carry_out(scene, process)
     assert there(scene) == {first.activity_id}
 
@@ -296,7 +301,7 @@ async def test_each_activity_of_a_publication_has_attempts_of_its_own(scene: Sce
     process = await published(scene, "a.py")
     await send_again(scene, 1)
     await scene.settle(process)
-    begun = await undo(scene, Which.ALL, 1)
+    begun = await undo(scene, UndoScope.ALL, 1)
     lost = [Fault(FaultKind.ERROR, processed=False, status=500)] * 7
     scene.crm.faults.script(*lost, FINE, *lost, method="DELETE", path="/activities/")
     await carry_out(scene, process)
@@ -306,7 +311,7 @@ async def test_each_activity_of_a_publication_has_attempts_of_its_own(scene: Sce
 
 async def test_what_was_undone_is_sent_again_and_found_once(scene: Scene) -> None:
     process = await published(scene, "a.py")
-    await undo(scene, Which.ALL, 1)
+    await undo(scene, UndoScope.ALL, 1)
     await carry_out(scene, process)
     done = await send_again(scene, 1)
     assert done.done == 1
@@ -342,7 +347,7 @@ async def test_a_new_database_recognises_the_newest_activity(
     process = await published(scene, "a.py")
     await send_again(scene, 1)
     await scene.settle(process)
-    await undo(scene, Which.EARLIER, 1)
+    await undo(scene, UndoScope.EARLIER, 1)
     await carry_out(scene, process)
     [known] = await scene.rows()
     scene.clock.advance(timedelta(hours=1))
@@ -361,9 +366,9 @@ async def test_a_new_database_recognises_the_newest_activity(
     assert files_of(scene)["a.py"] == 1
 
 
-@pytest.mark.parametrize("which", Which)
+@pytest.mark.parametrize("which", UndoScope)
 async def test_an_undo_in_a_new_database_finds_every_activity(
-    scene: Scene, empty: Scene, which: Which
+    scene: Scene, empty: Scene, which: UndoScope
 ) -> None:
     process = await published(scene, "a.py")
     for _ in range(2):
@@ -379,17 +384,21 @@ async def test_an_undo_in_a_new_database_finds_every_activity(
     before = there(scene)
     await undo(empty, which, 1)
     await carry_out(empty, process)
-    left = {Which.ALL: set(), Which.NEWEST: {first, second}, Which.EARLIER: {third}}[which]
+    left = {
+        UndoScope.ALL: set(),
+        UndoScope.NEWEST: {first, second},
+        UndoScope.EARLIER: {third},
+    }[which]
     assert there(scene) == left
     assert planned.activities == len(before - left)
 
 
-@pytest.mark.parametrize("which", list(Which))
+@pytest.mark.parametrize("which", list(UndoScope))
 async def test_an_undo_that_goes_on_keeps_what_was_sent_after_it(
-    scene: Scene, which: Which
+    scene: Scene, which: UndoScope
 ) -> None:
     process = await published(scene, "a.py", "b.py")
-    if which is not Which.ALL:
+    if which is not UndoScope.ALL:
         await send_again(scene, 1, 2)
         await scene.settle(process)
     before = there(scene)
@@ -406,7 +415,7 @@ async def test_an_undo_that_goes_on_keeps_what_was_sent_after_it(
     await carry_out(scene, process)
 
     assert later in there(scene)
-    assert files_of(scene)["a.py"] == (2 if which is Which.ALL else 3)
-    assert files_of(scene).get("b.py", 0) == (0 if which is Which.ALL else 1)
+    assert files_of(scene)["a.py"] == (2 if which is UndoScope.ALL else 3)
+    assert files_of(scene).get("b.py", 0) == (0 if which is UndoScope.ALL else 1)
     with pytest.raises(UndoNotStopped):
         await undo_actions.resume_undo(acting(scene), begun.id)

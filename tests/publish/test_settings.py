@@ -8,7 +8,7 @@ import pytest
 
 from gitpip.actions import publishing_settings as actions
 from gitpip.actions.acting import Acting
-from gitpip.actions.publishing_settings import Checked
+from gitpip.actions.publishing_settings import CheckedSettings
 from gitpip.model import PauseCause, PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.publish.publisher import Publisher
@@ -39,8 +39,8 @@ async def set_by_a_person(scene: Scene, **texts: str | None) -> None:
     async def wake(_: str) -> None:
         pass
 
-    async def check(*_: object) -> Checked:
-        return Checked(unchecked="not asked")
+    async def check(*_: object) -> CheckedSettings:
+        return CheckedSettings(unchecked="not asked")
 
     acting = Acting(scene.database, Actor("ada", Via.COMMAND), wake, scene.clock)
     await actions.change(acting, {}, texts, check)

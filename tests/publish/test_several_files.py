@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitpip.marking import content_tag_of, marker_of
-from gitpip.publish.activity import Rendered, Shown, find_markers, render
+from gitpip.publish.activity import FurtherFile, Rendered, find_markers, render
 from gitpip.store.publications.parts import MAX_FILES
 from gitpip.templates.samples import SAMPLES
 from gitpip.templates.template import NOTE_LIMIT
@@ -25,7 +25,7 @@ def rendered(contents: list[str], marker: str) -> tuple[Rendered, list[tuple[str
         replace(FILE, filename=f"{number} {'<' * 200}.py", content=content, language="Python")
         for number, content in enumerate(contents)
     ]
-    others = [Shown(file, marker_of(file.gist_id, file.filename)) for file in files[1:]]
+    others = [FurtherFile(file, marker_of(file.gist_id, file.filename)) for file in files[1:]]
     named = [(other.marker, content_tag_of(other.file.blob_hash)) for other in others]
     return render(files[0], marker=marker, others=others), named
 

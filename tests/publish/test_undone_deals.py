@@ -14,7 +14,7 @@ from gitpip.publish.undo_attempts import FIRST_RETRY
 from gitpip.publish.undoer import MERGED
 from gitpip.status.problem import ProblemKind
 from gitpip.store.publications import undone_deals, undos
-from gitpip.store.publications.undos import Plan, Undo
+from gitpip.store.publications.undos import Undo, UndoPlan
 from gitpip.store.schema_events import EventKind, events
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault
@@ -32,7 +32,7 @@ async def undo(scene: Scene, login: str = "", *ids: int) -> Undo:
     return await actions.undo(acting(scene), what)
 
 
-async def plan(scene: Scene, login: str) -> Plan:
+async def plan(scene: Scene, login: str) -> UndoPlan:
     async with scene.database.read() as transaction:
         return await actions.plan(transaction, What(login=login, with_deals=True))
 

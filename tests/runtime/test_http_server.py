@@ -19,15 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gitpip.runtime.http_server import (
     FEWEST_CONNECTIONS,
     MOST_CONNECTIONS,
+    ClientLimits,
     HttpServer,
-    Limits,
     connection_limit,
 )
 from gitpip.web.middleware import SecurityMiddleware
 
 LARGE = 16 * 2**20
 SHORT = timedelta(seconds=2)
-QUICK = Limits(head=SHORT, window=SHORT, drain=SHORT, rate=2_000, connections=20)
+QUICK = ClientLimits(head=SHORT, window=SHORT, drain=SHORT, rate=2_000, connections=20)
 PATIENCE = 30
 LONG_HEAD = b"GET / HTTP/1.1\r\nhost: x\r\nx-long: "
 
@@ -56,7 +56,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextmanager
-def serving(limits: Limits, serves: ASGIApp = app) -> Iterator[int]:
+def serving(limits: ClientLimits, serves: ASGIApp = app) -> Iterator[int]:
     """A server with these limits in a thread; gives its port."""
     config = uvicorn.Config(
         serves,
@@ -202,7 +202,7 @@ def test_a_slow_but_steady_body_arrives_whole(port: int) -> None:
 
 
 def test_connections_are_reused_and_requests_may_be_pipelined() -> None:
-    with serving(Limits(connections=10)) as port, connect(port) as client:
+    with serving(ClientLimits(connections=10)) as port, connect(port) as client:
         for _ in range(3):
             client.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab" * 5)
             read_until(client, lambda answers: answers.count(b"\r\n\r\n2") == 5)
@@ -223,7 +223,7 @@ def test_connections_are_reused_and_requests_may_be_pipelined() -> None:
 )
 def test_more_clients_than_the_limit_replace_those_that_wait(start: bytes) -> None:
     """Deadlines are long here: only the limit on connections makes room."""
-    with serving(Limits(connections=10)) as port, contextlib.ExitStack() as clients:
+    with serving(ClientLimits(connections=10)) as port, contextlib.ExitStack() as clients:
         flood = []
         for _ in range(40):
             client = clients.enter_context(connect(port, receive_buffer=4096))
@@ -250,7 +250,7 @@ def soon_answered(port: int) -> str:
 
 
 def test_a_flood_from_one_address_does_not_disconnect_another() -> None:
-    with serving(Limits(connections=10)) as port, contextlib.ExitStack() as clients:
+    with serving(ClientLimits(connections=10)) as port, contextlib.ExitStack() as clients:
         quiet = socket.create_connection(
             ("127.0.0.1", port), timeout=PATIENCE, source_address=("127.0.0.2", 0)
         )
@@ -313,7 +313,7 @@ def answered_from(address: str, port: int) -> bool:
 
 def test_busy_connections_of_one_address_leave_a_share_to_others() -> None:
     """None of them waits for its client, so none can be replaced."""
-    with serving(Limits(connections=20)) as port, contextlib.ExitStack() as clients:
+    with serving(ClientLimits(connections=20)) as port, contextlib.ExitStack() as clients:
         busy = [clients.enter_context(from_address("127.0.0.1", port)) for _ in range(60)]
         for number in range(2, 7):
             assert answered_from(f"127.0.0.{number}", port)
@@ -322,7 +322,7 @@ def test_busy_connections_of_one_address_leave_a_share_to_others() -> None:
 
 
 def test_the_address_with_the_most_busy_connections_loses_the_newest() -> None:
-    with serving(Limits(connections=20)) as port, contextlib.ExitStack() as clients:
+    with serving(ClientLimits(connections=20)) as port, contextlib.ExitStack() as clients:
         first = [clients.enter_context(from_address("127.0.0.1", port)) for _ in range(15)]
         assert answered_from("127.0.0.9", port)
         second = [clients.enter_context(from_address("127.0.0.2", port)) for _ in range(12)]
@@ -333,7 +333,7 @@ def test_the_address_with_the_most_busy_connections_loses_the_newest() -> None:
 
 
 def test_answers_close_the_connections_of_an_address_near_its_limit() -> None:
-    with serving(Limits(connections=20)) as port, contextlib.ExitStack() as clients:
+    with serving(ClientLimits(connections=20)) as port, contextlib.ExitStack() as clients:
 
         def answer() -> bytes:
             client = clients.enter_context(connect(port))

@@ -19,7 +19,7 @@ import structlog
 from structlog.typing import EventDict
 
 from gitpip.errors import SchedulerError
-from gitpip.runtime.scheduler.connection import Connection
+from gitpip.runtime.scheduler.connection import SchedulerConnection
 from gitpip.runtime.scheduler.queue import install, on_postgres
 from tests.runtime.conftest import NEVER, PATIENCE, Work, count, quick, running, until
 from tests.support.relay import relay_to
@@ -349,7 +349,7 @@ async def be_a_replica(dsn: str) -> None:
 
 
 async def make_tables(dsn: str) -> None:
-    queries = on_postgres(Connection(dsn))
+    queries = on_postgres(SchedulerConnection(dsn))
     async with queries.driver, queries.schema_lock():
         print("my turn", flush=True)  # noqa: T201
         os.kill(os.getpid(), signal.SIGSTOP)

@@ -4,7 +4,7 @@ import asyncio
 
 import psycopg
 
-from gitpip.runtime.scheduler.connection import Connection
+from gitpip.runtime.scheduler.connection import SchedulerConnection
 
 END = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -15,7 +15,7 @@ END = """
 async def test_notifications_arrive_while_nothing_is_asked(postgres_dsn: str) -> None:
     heard: asyncio.Queue[str | bytes | bytearray] = asyncio.Queue()
     async with (
-        Connection(postgres_dsn) as connection,
+        SchedulerConnection(postgres_dsn) as connection,
         await psycopg.AsyncConnection.connect(postgres_dsn, autocommit=True) as other,
     ):
         await connection.add_listener("Channel", heard.put_nowait)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import insert, literal, select
 
-from gitpip.status.problem import Act, ProblemKind, Severity
+from gitpip.status.problem import ProblemKind, Remedy, Severity
 from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import ledger, markers
 from gitpip.store.schema_publishing import second_sends
@@ -27,7 +27,7 @@ CASES = (
     Case(
         ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
         Severity.ERROR,
-        Act.SWITCH_ACCOUNT,
+        Remedy.SWITCH_ACCOUNT,
         (
             account(1, "pipedrive", "Old Ltd", bound=1),
             account(2, "pipedrive", "New Ltd", waits_since=JUST_NOW),
@@ -38,7 +38,7 @@ CASES = (
     Case(
         ProblemKind.GITHUB_ACCOUNT_CHANGED,
         Severity.ERROR,
-        Act.SWITCH_ACCOUNT,
+        Remedy.SWITCH_ACCOUNT,
         (
             account(1, "github", "api.github.com", bound=1),
             account(2, "github", "ghe.example.com", waits_since=JUST_NOW),
@@ -49,7 +49,7 @@ CASES = (
     Case(
         ProblemKind.ACTIVITIES_MISSING,
         Severity.WARNING,
-        Act.COMPARE,
+        Remedy.COMPARE,
         (
             account(1, "pipedrive", "Old Ltd", bound=1),
             insert(ledger).values(id=1, missing=3, missing_since=JUST_NOW),
@@ -85,7 +85,7 @@ CASES = (
     Case(
         ProblemKind.ACTIVITIES_MISSING,
         Severity.WARNING,
-        Act.COMPARE,
+        Remedy.COMPARE,
         (
             account(1, "pipedrive", "Old Ltd", bound=1),
             publications.update().where(OF_ADA).values(activity_lost_at=JUST_NOW),
@@ -116,7 +116,7 @@ CASES = (
     Case(
         ProblemKind.ACTIVITIES_DOUBLED,
         Severity.WARNING,
-        Act.COMPARE,
+        Remedy.COMPARE,
         (
             account(1, "pipedrive", "Old Ltd", bound=1),
             insert(markers).from_select(

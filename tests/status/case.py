@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Executable, insert
 
 from gitpip.model import FailureKind, PauseCause
-from gitpip.status.problem import Act, ProblemKind, Severity
+from gitpip.status.problem import ProblemKind, Remedy, Severity
 from gitpip.store.schema import deals, publications, unreadable, users
 from gitpip.store.schema_accounts import accounts, markers
 from gitpip.store.schema_publishing import amendments
@@ -25,7 +25,7 @@ class Case:
 
     kind: ProblemKind
     severity: Severity
-    act: Act | None
+    act: Remedy | None
     spoil: Sequence[Executable]
     mend: Sequence[Executable]
     told: Sequence[str]

@@ -11,7 +11,7 @@ from sqlalchemy import Executable, text
 from gitpip.backfill import Backfill
 from gitpip.config import load_settings
 from gitpip.model import Account, GistId, GitHubId, Part, SeenFile, SeenGist, User
-from gitpip.status.reading import Condition, Surroundings, read
+from gitpip.status.reading import Condition, ProcessFacts, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -88,15 +88,15 @@ class Rows:
                 )
             )
 
-    async def condition(self, surroundings: Surroundings | None = None) -> Condition:
+    async def condition(self, surroundings: ProcessFacts | None = None) -> Condition:
         """What is read of them by a process that only shows, unless it is in other surroundings."""
         async with self.database.read() as transaction:
             return await read(transaction, surroundings or self.surroundings(), NOW)
 
-    def surroundings(self, **others: str) -> Surroundings:
+    def surroundings(self, **others: str) -> ProcessFacts:
         """Those of a process that only shows; `others` are settings."""
         settings = load_settings({**SETTINGS, **others}, env_file=None)
-        return Surroundings(settings=settings)
+        return ProcessFacts(settings=settings)
 
     async def execute(self, *statements: Executable) -> None:
         """Change the rows."""

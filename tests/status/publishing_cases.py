@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Executable, insert
 
-from gitpip.status.problem import Act, ProblemKind, Severity
+from gitpip.status.problem import ProblemKind, Remedy, Severity
 from gitpip.store.schema import deals, publications, users
 from gitpip.store.schema_publishing import (
     amendments,
@@ -67,7 +67,7 @@ CASES = (
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
         Severity.INFO,
-        Act.RESUME_PUBLISHING,
+        Remedy.RESUME_PUBLISHING,
         (by_person(until=NOW + HOUR),),
         (publishing_pause.delete(),),
         ("Sync is paused by eve until 2026-05-04 13:00 UTC: a fair. Nothing is lost.",),
@@ -75,7 +75,7 @@ CASES = (
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
         Severity.INFO,
-        Act.RESUME_PUBLISHING,
+        Remedy.RESUME_PUBLISHING,
         (by_person(until=None),),
         (publishing_pause.update().values(until=JUST_NOW),),
         ("Sync is paused by eve until someone resumes it: a fair.",),
@@ -83,7 +83,7 @@ CASES = (
     Case(
         ProblemKind.DRY_RUN,
         Severity.INFO,
-        Act.CHANGE_MODE,
+        Remedy.CHANGE_MODE,
         (
             insert(publishing_settings).values(
                 name="publishing_mode", value="dry-run", set_at=LONG_AGO, set_by="eve"
@@ -96,7 +96,7 @@ CASES = (
     Case(
         ProblemKind.DRY_RUN,
         Severity.INFO,
-        Act.CHANGE_MODE,
+        Remedy.CHANGE_MODE,
         (users.update().where(ADA).values(publishing_mode="dry-run"),),
         (users.update().values(publishing_mode=None),),
         ("1 person is in a dry run: none of their files is sent.",),
@@ -104,7 +104,7 @@ CASES = (
     Case(
         ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
         Severity.INFO,
-        Act.RESUME_USERS,
+        Remedy.RESUME_USERS,
         (
             users.update().where(ADA).values(state="paused"),
             queued(state="pending", due_at=LONG_AGO),
@@ -115,7 +115,7 @@ CASES = (
     Case(
         ProblemKind.RULES_UNREADABLE,
         Severity.WARNING,
-        Act.CHANGE_RULES,
+        Remedy.CHANGE_RULES,
         (a_rule("Logs", '{"names": ["*.log"]}'), a_rule("Old", '{"colour": "red"}')),
         (publishing_rules.delete(),),
         ("can't read rule 2, Old: another version", "gitpip rules change 2."),
@@ -123,7 +123,7 @@ CASES = (
     Case(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO,
-        Act.DECIDE_HELD,
+        Remedy.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
         ("1 file of ada waits for your decision: new files need approval. Approve",),
@@ -131,7 +131,7 @@ CASES = (
     Case(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO,
-        Act.DECIDE_HELD,
+        Remedy.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="rule"),),
         (SENT,),
         ("1 file of ada waits for your decision: a rule holds them. Approve",),
@@ -139,7 +139,7 @@ CASES = (
     Case(
         ProblemKind.TARGETS_UNUSABLE,
         Severity.ERROR,
-        Act.CHANGE_TARGETS,
+        Remedy.CHANGE_TARGETS,
         (
             insert(targets).values(
                 user_key=1, target=DEAL, problem="deal 7 is archived", problem_since=LONG_AGO
@@ -151,7 +151,7 @@ CASES = (
     Case(
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
-        Act.REVIEW_CREDENTIALS,
+        Remedy.REVIEW_CREDENTIALS,
         (queued(state="held", held_because="credentials", reason="password, line 3"),),
         (SENT,),
         (
@@ -162,7 +162,7 @@ CASES = (
     Case(
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
-        Act.REVIEW_CREDENTIALS,
+        Remedy.REVIEW_CREDENTIALS,
         (publications.update().values(state="held", held_because="credentials"),),
         (SENT,),
         ("2 files may hold credentials, e.g. ", "does not send them until you approve them."),
@@ -171,7 +171,7 @@ CASES = (
     Case(
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
         Severity.ERROR,
-        Act.CHANGE_SETTINGS,
+        Remedy.CHANGE_SETTINGS,
         tuple(
             insert(publishing_faults).values(name=name, sentence=sentence, since=LONG_AGO)
             for name, sentence in (("activity_type", "no type"), ("deal_stage", "no stage 'New'"))
@@ -183,7 +183,7 @@ CASES = (
     Case(
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
         Severity.WARNING,
-        Act.CHANGE_SETTINGS,
+        Remedy.CHANGE_SETTINGS,
         (insert(publishing_faults).values(name="activity_type", sentence="no", since=LONG_AGO),),
         (publishing_faults.delete(),),
         ("activity_type: no. Change it under Settings",),
@@ -191,7 +191,7 @@ CASES = (
     Case(
         ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
         Severity.ERROR,
-        Act.CHANGE_SETTINGS,
+        Remedy.CHANGE_SETTINGS,
         (
             insert(publishing_settings).values(
                 name="subject_template", value="{{ gone }}", set_at=LONG_AGO, set_by="ada"
@@ -203,7 +203,7 @@ CASES = (
     Case(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.ERROR,
-        Act.DECIDE_HELD,
+        Remedy.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, reason="one of 412 files"),),
         (SENT,),
         ("1 file of ada waits for your decision: ", "gitpip held ada"),
@@ -211,7 +211,7 @@ CASES = (
     Case(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.ERROR,
-        Act.DECIDE_HELD,
+        Remedy.DECIDE_HELD,
         (publications.update().values(state="held", queued_at=LONG_AGO),),
         (SENT,),
         ("2 files of 2 people wait for your decision: ", " 1 of them is by ada. Approve"),
@@ -220,7 +220,7 @@ CASES = (
     Case(
         ProblemKind.PUBLICATIONS_FAILED,
         Severity.ERROR,
-        Act.RETRY_FAILED,
+        Remedy.RETRY_FAILED,
         (queued(state="failed", reason="Pipedrive answered 400: Bad deal"),),
         (SENT,),
         ("ada.txt", "Bad deal."),
@@ -236,7 +236,7 @@ CASES = (
     Case(
         ProblemKind.UNDO_STOPPED,
         Severity.ERROR,
-        Act.RESUME_UNDO,
+        Remedy.RESUME_UNDO,
         (an_undo(stopped_at=NOW, stopped_because="Pipedrive answered 403: no"),),
         (undos.update().values(ended_at=NOW, stopped_at=None),),
         ("Undo 3 of check 5 has stopped: Pipedrive answered 403: no.", "gitpip undos resume 3"),
@@ -244,7 +244,7 @@ CASES = (
     Case(
         ProblemKind.UNDO_FAILED,
         Severity.ERROR,
-        Act.RESUME_UNDO,
+        Remedy.RESUME_UNDO,
         (
             an_undo(ended_at=NOW, failed_at=LONG_AGO),
             an_undone("failed", activity_id=1, reason="Pipedrive answered 403: no"),
@@ -280,7 +280,7 @@ CASES = (
     Case(
         ProblemKind.REPAIR_INTERRUPTED,
         Severity.WARNING,
-        Act.RESUME_REPAIR,
+        Remedy.RESUME_REPAIR,
         (
             insert(repairs).values(
                 act="retry",
@@ -300,7 +300,7 @@ CASES = (
     Case(
         ProblemKind.IMPORT_INTERRUPTED,
         Severity.WARNING,
-        Act.UPLOAD_AGAIN,
+        Remedy.UPLOAD_AGAIN,
         (an_import(added=11_990, known=9, faulty=1),),
         (an_import(ended_at=NOW),),
         ("Import 1 was interrupted by a restart: 12,000 rows were done, 40 % of the file.",),
@@ -308,7 +308,7 @@ CASES = (
     Case(
         ProblemKind.IMPORT_FAILED,
         Severity.WARNING,
-        Act.UPLOAD_AGAIN,
+        Remedy.UPLOAD_AGAIN,
         (an_import(ended_at=JUST_NOW, failure="something went wrong here; the log says what"),),
         (an_import(ended_at=NOW),),
         ("Import 1 failed: something went wrong here; the log says what. Upload the file again",),
@@ -316,7 +316,7 @@ CASES = (
     Case(
         ProblemKind.AUDITS_FAILED,
         Severity.WARNING,
-        Act.REVIEW_AUDITS,
+        Remedy.REVIEW_AUDITS,
         (audit(ended_at=JUST_NOW, failure="Pipedrive answered 500"),),
         (audit(requested_at=NOW, ended_at=NOW),),
         ("Audit 1 failed: Pipedrive answered 500. Start another one under Audits",),
@@ -324,7 +324,7 @@ CASES = (
     Case(
         ProblemKind.AUDITS_WAITING,
         Severity.WARNING,
-        Act.REVIEW_AUDITS,
+        Remedy.REVIEW_AUDITS,
         (audit(waits_until=NOW + HOUR, waits_because="answered 500", failures=1),),
         (surveys.delete(),),
         ("Audit 1 waits: answered 500. gitpip tries again: 2026-05-04 13:00 UTC.",),
@@ -352,7 +352,7 @@ CASES = (
     Case(
         ProblemKind.DEALS_GONE,
         Severity.ERROR,
-        Act.CHANGE_TARGETS,
+        Remedy.CHANGE_TARGETS,
         (deal(state="published", deal_id=8), drifted("lost", "wait")),
         (deal_drifts.update().values(drift=None, answer=None),),
         ("1 person has a deal", "new files of theirs wait: ada: deal 8 was lost."),
@@ -424,7 +424,7 @@ CASES = (
     Case(
         ProblemKind.DEALS_FAILED,
         Severity.ERROR,
-        Act.RETRY_FAILED,
+        Remedy.RETRY_FAILED,
         (deal(state="failed", reason="a cap"),),
         (deals.update().values(state="published", deal_id=1),),
         ("ada", "a cap."),
@@ -432,7 +432,7 @@ CASES = (
     Case(
         ProblemKind.DEALS_DELAYED,
         Severity.WARNING,
-        Act.TRY_NOW,
+        Remedy.TRY_NOW,
         (
             queued(state="pending", due_at=NOW + HOUR),
             insert(deals).values(
@@ -457,7 +457,7 @@ CASES = (
     Case(
         ProblemKind.NOTES_FAILED,
         Severity.WARNING,
-        Act.RETRY_NOTES,
+        Remedy.RETRY_NOTES,
         (queued(reason="its note could not be brought up to date: 404"),),
         (SENT,),
         ("ada.txt", "404."),

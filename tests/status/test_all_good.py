@@ -25,11 +25,11 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.publish.sender import SendRules
-from gitpip.status.reading import Condition, Surroundings, read
+from gitpip.status.reading import Condition, ProcessFacts, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import note_updates, publications
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
@@ -251,7 +251,7 @@ class World:
             await self.feed.read()
 
     async def condition(self) -> Condition:
-        surroundings = Surroundings(SETTINGS, scheduler_is_alive=True)
+        surroundings = ProcessFacts(SETTINGS, scheduler_is_alive=True)
         async with self.database.read() as transaction:
             return await read(transaction, surroundings, self.now)
 
@@ -322,7 +322,7 @@ class World:
 
     async def _retry(self) -> None:
         async with self.database.begin() as transaction:
-            failed = Selection(states=(PublicationState.FAILED,))
+            failed = PublicationFilter(states=(PublicationState.FAILED,))
             for row in await publications.listed(transaction, failed, offset=0, limit=100):
                 await publications.retry(transaction, row.id, self.now)
             await note_updates.settle_failed(transaction, again=True, now=self.now)

@@ -11,8 +11,8 @@ from gitpip.config import load_settings
 from gitpip.model import FailureKind, Pause, PauseCause
 from gitpip.modes import HeldBecause
 from gitpip.status import publishing
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity
-from gitpip.status.reading import Surroundings
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity
+from gitpip.status.reading import ProcessFacts
 from gitpip.status.stats import StatsReader
 from gitpip.store.gists.unreadable import FurthestBehind
 from gitpip.store.schema import (
@@ -47,7 +47,7 @@ CASES = (
     Case(
         ProblemKind.NO_WORKER,
         Severity.ERROR,
-        Act.START_WORKER,
+        Remedy.START_WORKER,
         (services.update().values(heartbeat_at=LONG_AGO),),
         (services.update().values(heartbeat_at=NOW),),
         ("gitpip serve",),
@@ -55,7 +55,7 @@ CASES = (
     Case(
         ProblemKind.UNHEALTHY,
         Severity.ERROR,
-        Act.RESTART,
+        Remedy.RESTART,
         (services.update().values(ailments=["check has failed 9 times", "publish hangs"]),),
         (services.update().values(ailments=None),),
         ("check has failed 9 times", "publish hangs"),
@@ -64,7 +64,7 @@ CASES = (
     Case(
         ProblemKind.CLOCK_WRONG,
         Severity.WARNING,
-        Act.SET_CLOCK,
+        Remedy.SET_CLOCK,
         (services.update().values(clock_ahead=timedelta(minutes=10)),),
         (services.update().values(clock_ahead=timedelta(seconds=-2)),),
         ("10m ahead of GitHub's", "NTP"),
@@ -72,7 +72,7 @@ CASES = (
     Case(
         ProblemKind.WATCHING_PAUSED,
         Severity.ERROR,
-        Act.SET_GITHUB_TOKEN,
+        Remedy.SET_GITHUB_TOKEN,
         paused("watching", PauseCause.CREDENTIAL, "GitHub says: Bad credentials"),
         (OVER,),
         ("2026-05-04 13:00 UTC", "GitHub says: Bad credentials."),
@@ -88,7 +88,7 @@ CASES = (
     Case(
         ProblemKind.SWEEPING_PAUSED,
         Severity.WARNING,
-        Act.TRY_NOW,
+        Remedy.TRY_NOW,
         paused("sweeping", PauseCause.FAULT, "GraphQL gave no data"),
         (OVER,),
         ("2026-05-04 13:00 UTC", "GraphQL gave no data."),
@@ -96,7 +96,7 @@ CASES = (
     Case(
         ProblemKind.PUBLISHING_PAUSED,
         Severity.WARNING,
-        Act.TRY_NOW,
+        Remedy.TRY_NOW,
         paused("publishing", PauseCause.VENDOR, "Pipedrive answered 502"),
         (OVER,),
         ("2026-05-04 13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
@@ -104,7 +104,7 @@ CASES = (
     Case(
         ProblemKind.EXAMINING_PAUSED,
         Severity.ERROR,
-        Act.TRY_NOW,
+        Remedy.TRY_NOW,
         paused(
             "examining", PauseCause.VENDOR, "no file can be examined for credentials (it ended)"
         ),
@@ -114,7 +114,7 @@ CASES = (
     Case(
         ProblemKind.USERS_UNAVAILABLE,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (users.update().where(ADA).values(state="unavailable", **FAILED),),
         (WELL,),
         ("gitpip can't find new gists of ada: Not Found (SAML).", "gitpip asks again once a day"),
@@ -122,7 +122,7 @@ CASES = (
     Case(
         ProblemKind.USERS_UNAVAILABLE,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (users.update().where(ADA).values(state="unavailable", **NOT_THERE),),
         (WELL,),
         (
@@ -133,7 +133,7 @@ CASES = (
     Case(
         ProblemKind.CONTENTS_UNREADABLE,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (unread("a.py"), unread("b.py")),
         (unreadable.delete(),),
         ("1 gist of 1 person", "ada: file a.py of gist a1b2: blocked by GitHub (451)."),
@@ -141,7 +141,7 @@ CASES = (
     Case(
         ProblemKind.USERS_FAILING,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (users.update().values(failure="GitHub answered 502", failures=1),),
         (users.update().values(failure=None, failures=0),),
         ("2 people", "ada", "GitHub answered 502."),
@@ -150,7 +150,7 @@ CASES = (
     Case(
         ProblemKind.USERS_FAILING,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (users.update().where(ADA).values(**UNREACHABLE),),
         (WELL,),
         ("ada is checked again soon. Run gitpip doctor.",),
@@ -158,7 +158,7 @@ CASES = (
     Case(
         ProblemKind.USERS_LATE,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (users.update().where(ADA).values(next_check_at=NOW - HOUR),),
         (WELL,),
         ("ada", "not checked in time"),
@@ -166,7 +166,7 @@ CASES = (
     Case(
         ProblemKind.USERS_LATE,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (users.update().where(ADA).values(complete_until=LONG_AGO),),
         (WELL,),
         ("ada", "2026-05-02 12:00 UTC"),
@@ -182,7 +182,7 @@ CASES = (
     Case(
         ProblemKind.USERS_UNREAD,
         Severity.WARNING,
-        Act.REVIEW_USERS,
+        Remedy.REVIEW_USERS,
         (users.update().where(ADA).values(complete_until=None),),
         (WELL,),
         ("1 of 2 people", "ada"),
@@ -190,7 +190,7 @@ CASES = (
     Case(
         ProblemKind.USERS_PAUSED,
         Severity.INFO,
-        Act.RESUME_USERS,
+        Remedy.RESUME_USERS,
         (users.update().values(state="paused"),),
         (users.update().values(state="active"),),
         ("All 2 people",),
@@ -199,7 +199,7 @@ CASES = (
     Case(
         ProblemKind.NO_USERS,
         Severity.INFO,
-        Act.ADD_USERS,
+        Remedy.ADD_USERS,
         (users.update().values(removed_at=NOW),),
         (users.update().values(removed_at=None),),
         ("No one is tracked yet",),
@@ -207,7 +207,7 @@ CASES = (
     Case(
         ProblemKind.CHECK_ABANDONED,
         Severity.WARNING,
-        Act.RESTART,
+        Remedy.RESTART,
         (insert(checks).values(requested_at=NOW - HOUR, started_at=NOW - HOUR),),
         (checks.update().values(ended_at=NOW),),
         ("2026-05-04 11:00 UTC", "stopped before it was done"),
@@ -306,7 +306,7 @@ def test_every_kind_has_a_test() -> None:
 
 async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
     healthy = rows.surroundings()
-    cases: Mapping[ProblemKind, Surroundings] = {
+    cases: Mapping[ProblemKind, ProcessFacts] = {
         ProblemKind.PIPEDRIVE_TOKEN_MISSING: replace(
             healthy, settings=rows.surroundings(PIPEDRIVE_TOKEN="").settings
         ),
@@ -409,7 +409,7 @@ async def test_a_due_time_is_not_before_the_end_of_a_pause(rows: Rows) -> None:
 async def test_nothing_is_overdue_for_an_alert_while_a_person_has_paused_it(rows: Rows) -> None:
     async def next_due() -> datetime | None:
         settings = load_settings(SETTINGS, env_file=None)
-        stats = await StatsReader(rows.database, lambda: Surroundings(settings)).read()
+        stats = await StatsReader(rows.database, lambda: ProcessFacts(settings)).read()
         assert stats is not None
         return stats.next_due
 

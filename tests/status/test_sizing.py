@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitpip.errors import InvalidInput
-from gitpip.status.sizing import PLANS, Wanted, sizing
+from gitpip.status.sizing import PLANS, PlanInput, sizing
 
-ORDINARY = Wanted(users=1_000, gists_per_day=100, check_interval=timedelta(hours=1))
+ORDINARY = PlanInput(users=1_000, gists_per_day=100, check_interval=timedelta(hours=1))
 
 
 def test_an_ordinary_plan() -> None:
@@ -107,7 +107,7 @@ def test_only_the_share_of_githubs_limits_that_gitpip_uses_is_planned_with(token
 
 
 def test_what_does_not_fit_into_the_share_says_so() -> None:
-    wanted = Wanted(5_000, 100_000, check_interval=timedelta(seconds=36), github_share=0.8)
+    wanted = PlanInput(5_000, 100_000, check_interval=timedelta(seconds=36), github_share=0.8)
 
     assert sizing(wanted).warnings[:2] == (
         "80% (GITPIP_GITHUB_SHARE) of GitHub's 5,000 points an hour are too few to check 5,000 "
@@ -119,7 +119,7 @@ def test_what_does_not_fit_into_the_share_says_so() -> None:
 
 @given(
     st.builds(
-        Wanted,
+        PlanInput,
         users=st.integers(1, 10**6),
         gists_per_day=st.floats(0, 10**6),
         pipedrive_plan=st.sampled_from(sorted(PLANS)),
@@ -127,7 +127,7 @@ def test_what_does_not_fit_into_the_share_says_so() -> None:
         github_share=st.sampled_from([0.1, 0.8, 1.0]),
     )
 )
-def test_what_is_named_as_enough_is_enough(wanted: Wanted) -> None:
+def test_what_is_named_as_enough_is_enough(wanted: PlanInput) -> None:
     follows = sizing(wanted)
     slower = replace(wanted, check_interval=timedelta(seconds=follows.found_within_seconds))
     seats = -(-follows.tokens_per_day // (30_000 * PLANS[wanted.pipedrive_plan]))

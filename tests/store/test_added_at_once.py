@@ -10,12 +10,12 @@ from gitpip.errors import UserConflict
 from gitpip.model import Account, GitHubId
 from gitpip.store.database import Database, open_database
 from gitpip.store.users import users
-from gitpip.store.users.users import Added
+from gitpip.store.users.users import AddedUser
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
-async def _add(database: Database, number: int, external_id: str) -> Added | UserConflict:
+async def _add(database: Database, number: int, external_id: str) -> AddedUser | UserConflict:
     try:
         async with database.begin() as transaction:
             return await users.add(
@@ -39,12 +39,12 @@ async def test_a_removed_user_added_twice_at_once_has_the_id_of_the_first(
     try:
         for number in range(1, 6):
             first = await _add(database, number, f"former {number}")
-            assert isinstance(first, Added)
+            assert isinstance(first, AddedUser)
             async with database.begin() as transaction:
                 await users.remove(transaction, first.user.key, NOW)
             ids = [f"new {number}", f"new {number}" if same_id else f"other {number}"]
             outcomes = await asyncio.gather(*(_add(database, number, id_) for id_ in ids))
-            added = [one for one in outcomes if isinstance(one, Added)]
+            added = [one for one in outcomes if isinstance(one, AddedUser)]
             assert [one.new for one in added].count(True) == 1
             (new,) = [one for one in added if one.new]
             assert len(added) == (2 if same_id else 1)

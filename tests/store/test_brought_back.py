@@ -31,7 +31,7 @@ GIVEN = Changes(
     paused=True,
     mode=PublishingMode.DRY_RUN,
     target=Target.parse("person:5"),
-    target_seen=targets.Seen("Ada"),
+    target_seen=targets.SeenTarget("Ada"),
 )
 NAMES = [field.name for field in fields(Changes)]
 
@@ -51,7 +51,7 @@ def shown(user: User) -> dict[str, object]:
         "paused": user.state is UserState.PAUSED,
         "mode": user.publishing_mode,
         "target": user.target,
-        "target_seen": user.target_title and targets.Seen(user.target_title),
+        "target_seen": user.target_title and targets.SeenTarget(user.target_title),
     }
 
 
@@ -88,7 +88,7 @@ async def test_the_import_that_brings_a_removed_user_back_has_added_them(databas
     database = open_database(database_url)
     await removed(database)
     async with database.begin() as transaction:
-        await bulk.add_many(transaction, [bulk.NewUser("ada", "1", ALL)], NOW, import_id=9)
+        await bulk.add_many(transaction, [bulk.UserToAdd("ada", "1", ALL)], NOW, import_id=9)
     async with database.begin() as transaction:
         [key] = [user.key for user in await bulk.lock_each(transaction, ["ada"])]
         back = await account_match.resolve(transaction, key, ADA)

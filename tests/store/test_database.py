@@ -179,7 +179,7 @@ async def test_a_removed_user_who_comes_back_is_not_published_again(database_url
 
 async def _add(
     database: Database, login: str, external_id: str, github_id: GitHubId | None = None
-) -> users.Added:
+) -> users.AddedUser:
     async with database.begin() as transaction:
         return await users.add(
             transaction,

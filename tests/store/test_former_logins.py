@@ -43,8 +43,8 @@ async def test_a_list_with_any_former_login_is_imported_again(database_url: str)
     await database.migrate()
     await _renamed(database, "ada", "Lady", "countess", "lovelace")
 
-    def listed(login: str, external_id: str) -> bulk.NewUser:
-        return bulk.NewUser(login, external_id, Backfill.parse("all"))
+    def listed(login: str, external_id: str) -> bulk.UserToAdd:
+        return bulk.UserToAdd(login, external_id, Backfill.parse("all"))
 
     wanted = [*(listed(login, "1") for login in ("Ada", "lady", "COUNTESS")), listed("ada", "2")]
     async with database.begin() as transaction:

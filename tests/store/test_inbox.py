@@ -12,7 +12,7 @@ from gitpip.store import commit_order, read_state
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.inbox import entries, marks, pages
-from gitpip.store.inbox.filters import Filter, wanted
+from gitpip.store.inbox.filters import InboxFilter, wanted
 from gitpip.store.listing import FileWanted
 from gitpip.store.users import users
 from gitpip.store.visits import visits
@@ -224,7 +224,7 @@ async def test_filters_find_gists_once(
     await inbox.mark(ANNA, "g2", "old")
     await inbox.find("ada", "g1", "a.py", content="edited")
     async with inbox.database.read() as transaction:
-        asked = await wanted(transaction, Filter.of(query), NOW + timedelta(hours=1))
+        asked = await wanted(transaction, InboxFilter.of(query), NOW + timedelta(hours=1))
     shown = [gist for gist in await inbox.shows(ANNA, asked) if gist != "old" or found == ["old"]]
     assert shown == found
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from gitpip.model import PublicationId, PublicationState
-from gitpip.modes import LeftBecause
+from gitpip.modes import ActivityLeftBecause
 from gitpip.store.database import Database, open_database
 from gitpip.store.publications import publications as stored
 from gitpip.store.publications import second_sends
@@ -24,9 +24,12 @@ SKIPPED = {
 }
 """By marker: state and reason before; the state that it goes back to, after."""
 LEFT = {
-    "held": ("there are more of them than gitpip sent", LeftBecause.TOO_MANY),
-    "waited": ("gitpip could not delete it: Pipedrive answered 500", LeftBecause.NOT_DELETED),
-    "by a person": ("another user made it", LeftBecause.TOUCHED),
+    "held": ("there are more of them than gitpip sent", ActivityLeftBecause.TOO_MANY),
+    "waited": (
+        "gitpip could not delete it: Pipedrive answered 500",
+        ActivityLeftBecause.NOT_DELETED,
+    ),
+    "by a person": ("another user made it", ActivityLeftBecause.TOUCHED),
     "not skipped": (None, None),
 }
 """By marker: the reason before, and its kind after."""
@@ -90,4 +93,6 @@ async def test_a_second_activity_that_a_former_version_left_may_be_a_persons(
         known = await second_sends.known(transaction, one)
     await upgraded.close()
     assert known is not None
-    assert known.left == second_sends.Left(LeftBecause.TOO_MANY, "another user made it")
+    assert known.left == second_sends.LeftActivity(
+        ActivityLeftBecause.TOO_MANY, "another user made it"
+    )

@@ -30,7 +30,7 @@ from gitpip.store.database import Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.listing import FileWanted
 from gitpip.store.publications import bounded, causes, publication_rows, publications
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.status import troubles
 from gitpip.store.users import users
 from tests.support.rows import track
@@ -137,8 +137,8 @@ async def test_a_search_does_not_ask_the_index_of_words_for_each_file(
     assert all("gist_search" in lines[0] for lines in words), words
 
 
-def _is(state: PublicationState, **others: Any) -> Selection:
-    return Selection(states=(state,), **others)
+def _is(state: PublicationState, **others: Any) -> PublicationFilter:
+    return PublicationFilter(states=(state,), **others)
 
 
 PUBLISHED = PublicationState.PUBLISHED
@@ -194,7 +194,7 @@ async def _steps(database_url: str, read: Read) -> int:
     database = open_database(database_url)
     async with database.read() as transaction:
         connection = (await transaction.get_raw_connection()).driver_connection
-        assert isinstance(connection, sqlite.Connection)
+        assert isinstance(connection, sqlite.SQLiteConnection)
         await connection.set_progress_handler(lambda: next(steps) < 0, 100)
         await read(transaction)
         await connection.set_progress_handler(lambda: False, 0)

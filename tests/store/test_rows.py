@@ -33,16 +33,16 @@ from gitpip.store.access.audit import AuditEntry, Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
-from gitpip.store.column_types import Lines, Numbers, Rule, Seconds, Times
+from gitpip.store.column_types import Lines, NumberSet, Rule, Seconds, Times
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists.gists import select_files
 from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications.publication_rows import selected
 from gitpip.store.rows import reader
-from gitpip.store.status.budgets import Budget
+from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.instances import Instance
-from gitpip.store.status.samples import Sample
+from gitpip.store.status.samples import QueueSample
 from gitpip.store.users import user_rows
 from gitpip.store.users.imports import Import
 from gitpip.store.visits.home import HomeVisit
@@ -160,8 +160,8 @@ TABLES: Mapping[type["DataclassInstance"], Table] = {
     PublicFeedState: schema_status.public_feed,
     Instance: schema_status.services,
     Import: schema_status.imports,
-    Budget: schema_status.budgets,
-    Sample: schema_status.samples,
+    StoredBudget: schema_status.budgets,
+    QueueSample: schema_status.samples,
 }
 QUERIES: Mapping[type["DataclassInstance"], Select[Any]] = {
     User: user_rows.rows(),
@@ -271,6 +271,6 @@ def test_every_value_comes_back(
 ) -> None:
     assert _there_and_back(Seconds(), duration) == duration
     assert _there_and_back(Lines(), lines) == lines
-    assert _there_and_back(Numbers(), numbers) == numbers
+    assert _there_and_back(NumberSet(), numbers) == numbers
     assert _there_and_back(Times(), times) == times
     assert _there_and_back(Rule(60), rule) == rule

@@ -159,8 +159,8 @@ async def wake_nobody(work: Work) -> None:
 
 async def _nothing_is_lacking(
     policy: PublishingPolicy, names: frozenset[str]
-) -> publishing_settings.Checked:
-    return publishing_settings.Checked()
+) -> publishing_settings.CheckedSettings:
+    return publishing_settings.CheckedSettings()
 
 
 async def until_killed(process: Process) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.templates import Kind, compile_template
+from gitpip.templates import TextKind, compile_template
 from gitpip.templates.filters import FILTERS
 from gitpip.templates.language import STEPS
 from gitpip.templates.markup import TAGS
@@ -27,7 +27,7 @@ def test_the_table_of_variables_is_complete() -> None:
             f"`{name}`",
             variable.meaning,
             str(variable.type),
-            ", ".join(kind for kind in Kind if kind in variable.kinds),
+            ", ".join(kind for kind in TextKind if kind in variable.kinds),
         ]
         for name, variable in VARIABLES.items()
     ]
@@ -62,9 +62,9 @@ def test_the_examples_of_filters_can_be_used(example: str) -> None:
     name = example.partition("(")[0]
     by_type = {"text": "file.name", "list of texts": "gist.files", "time": "found_at"}
     value = by_type[str(FILTERS[name].takes[0])]
-    assert compile_template(f"{{{{ {value}|{example} }}}}", Kind.NOTE)
+    assert compile_template(f"{{{{ {value}|{example} }}}}", TextKind.NOTE)
 
 
 @pytest.mark.parametrize("example", re.findall(r"```jinja\n(.*?)```", PAGE, re.DOTALL))
 def test_the_examples_can_be_used(example: str) -> None:
-    assert compile_template(example, Kind.NOTE)
+    assert compile_template(example, TextKind.NOTE)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitpip.errors import TemplateInvalid
-from gitpip.templates import Kind, compile_template
+from gitpip.templates import TextKind, compile_template
 from gitpip.templates.template import NOTE_LIMIT
 
 REFUSED = {
@@ -85,7 +85,7 @@ REFUSED = {
 def test_what_is_refused(text: str) -> None:
     line, expected = REFUSED[text]
     with pytest.raises(TemplateInvalid) as caught:
-        compile_template(text, Kind.NOTE)
+        compile_template(text, TextKind.NOTE)
     error = caught.value
     assert (error.field, error.line) == ("note_template", line)
     assert expected in error.message
@@ -96,17 +96,17 @@ def test_what_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "expected"),
     [
-        ("{{ content }}", Kind.SUBJECT, "no variable content in a subject"),
-        ("{{ gist.url|link }}", Kind.SUBJECT, "a subject has no links"),
-        ("{{ file.name }}", Kind.DEAL_TITLE, "no variable file.name in a deal title"),
-        ("lead-{{ user.login }}", Kind.DEAL_TITLE, "could be another user's login"),
-        ("x" * 99 + " .{{ user.login }}", Kind.DEAL_TITLE, "at most 100 characters"),
-        ("customer", Kind.DEAL_TITLE, "made of {{ user.login }}, once, and text"),
-        ("{{ user.login }}{{ user.login }}", Kind.DEAL_TITLE, "made of {{ user.login }}, once"),
-        ("{{ user.login|truncate(1) }}", Kind.DEAL_TITLE, "made of {{ user.login }}, once"),
+        ("{{ content }}", TextKind.SUBJECT, "no variable content in a subject"),
+        ("{{ gist.url|link }}", TextKind.SUBJECT, "a subject has no links"),
+        ("{{ file.name }}", TextKind.DEAL_TITLE, "no variable file.name in a deal title"),
+        ("lead-{{ user.login }}", TextKind.DEAL_TITLE, "could be another user's login"),
+        ("x" * 99 + " .{{ user.login }}", TextKind.DEAL_TITLE, "at most 100 characters"),
+        ("customer", TextKind.DEAL_TITLE, "made of {{ user.login }}, once, and text"),
+        ("{{ user.login }}{{ user.login }}", TextKind.DEAL_TITLE, "made of {{ user.login }}, once"),
+        ("{{ user.login|truncate(1) }}", TextKind.DEAL_TITLE, "made of {{ user.login }}, once"),
     ],
 )
-def test_each_kind_has_its_own_variables(text: str, kind: Kind, expected: str) -> None:
+def test_each_kind_has_its_own_variables(text: str, kind: TextKind, expected: str) -> None:
     with pytest.raises(TemplateInvalid, match=re.escape(expected)):
         compile_template(text, kind)
 
@@ -127,13 +127,13 @@ def test_each_kind_has_its_own_variables(text: str, kind: Kind, expected: str) -
 def test_any_text_is_accepted_or_refused_with_a_sentence(text: str) -> None:
     template = None
     with suppress(TemplateInvalid):
-        template = compile_template(text, Kind.NOTE)
+        template = compile_template(text, TextKind.NOTE)
     assert template is None or template.found.steps <= 60_000
 
 
 def test_a_template_stops_at_its_limit() -> None:
     loops = "{% for a in user.tags %}{% for b in remarks %}" + "x" * 2_000 + "{% endfor %}" * 2
-    template = compile_template(loops, Kind.NOTE)
+    template = compile_template(loops, TextKind.NOTE)
     values = {"user": type("User", (), {"tags": ("t",) * 100}), "remarks": ("r",) * 10}
     pieces = template.fill(values, NOTE_LIMIT)
     assert not pieces.ended

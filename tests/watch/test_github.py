@@ -17,7 +17,7 @@ from gitpip.errors import (
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.contents import Reading, Wanted
+from gitpip.watch.github.contents import GistToRead, Reading
 from gitpip.watch.github.gist_list import GistList
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
@@ -61,7 +61,7 @@ async def listed_gist(github: GitHub, script: Script, gist: dict[str, object]) -
 
 
 async def read(github: GitHub, listed: SeenGist) -> Reading:
-    return await github.read(Wanted(listed.id, listed.owner_id, listed))
+    return await github.read(GistToRead(listed.id, listed.owner_id, listed))
 
 
 def account_of(world: StandIn, user_id: int) -> Account:
@@ -291,7 +291,7 @@ async def test_a_refused_raw_file_is_that_files_trouble(script: Script, status: 
             raw.say(file["raw_url"].removeprefix(raw_server.url), name.encode(), refused)
         async with client(api.url) as github:
             script.say("/gists/abc", gist_of(dict(files)))
-            reading = await github.read(Wanted(GistId("abc"), ADA))
+            reading = await github.read(GistToRead(GistId("abc"), ADA))
     assert [file.content for file in reading.gist.files] == ["a", "c"]
     assert reading.unread.keys() == {"b"}
     assert str(status) in reading.unread["b"]
@@ -316,7 +316,7 @@ async def test_a_file_name_too_long_for_an_index_is_noted_with_its_gist(script: 
         files = {name: file_of(b"x", api.url, name) | {"content": "x"} for name in ("a.txt", long)}
         script.say("/gists/abc", gist_of(dict(files)))
         async with client(api.url) as github:
-            reading = await github.read(Wanted(GistId("abc"), ADA))
+            reading = await github.read(GistToRead(GistId("abc"), ADA))
     assert [file.filename for file in reading.gist.files] == ["a.txt"]
     assert reading.unread.keys() == {""}
 

@@ -14,7 +14,7 @@ import pytest
 
 from gitpip.config import load_settings
 from gitpip.model import User, UserKey
-from gitpip.status.reading import Condition, Surroundings, read
+from gitpip.status.reading import Condition, ProcessFacts, read
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.status import checks
@@ -202,7 +202,7 @@ class Heartbeat:
 
     async def agree(self) -> None:
         """Whatever is still there and older than status tells is stored, of all and of each."""
-        surroundings = Surroundings(SETTINGS, scheduler_is_alive=True)
+        surroundings = ProcessFacts(SETTINGS, scheduler_is_alive=True)
         async with self.database.read() as transaction:
             told = await read(transaction, surroundings, self.ours())
             known = {login: await users.get(transaction, key) for login, key in self.keys.items()}

@@ -16,7 +16,7 @@ from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
 from gitpip.watch.github.rest_models import parse_gists
-from gitpip.watch.github.transport import Answer
+from gitpip.watch.github.transport import GitHubAnswer
 from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
@@ -514,6 +514,6 @@ PYDANTIC = re.compile("[Ii]nput|[Ff]ield|String|valid|dictionary|instance|Shape|
 @pytest.mark.parametrize("name", [*WHOLE, "owner", "description", None])
 def test_what_is_odd_is_said_in_plain_words(name: str | None, odd: object) -> None:
     item = odd if name is None else WHOLE | {name: odd}
-    answer = Answer(200, {}, json.dumps([item]).encode(), "https://api.github.com/gists")
+    answer = GitHubAnswer(200, {}, json.dumps([item]).encode(), "https://api.github.com/gists")
     for one in parse_gists(answer)[1]:
         assert not PYDANTIC.search(one.reason), one.reason

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from gitpip.config import load_settings
-from gitpip.status.reading import Surroundings, read
+from gitpip.status.reading import ProcessFacts, read
 from gitpip.store.database import Database
 from gitpip.store.gists import unreadable
 from gitpip.store.status import pauses
@@ -86,7 +86,7 @@ async def names_of(database: Database, login: str) -> set[str]:
 
 async def all_good(database: Database, clock: Clock) -> bool:
     settings = load_settings({"GITHUB_TOKEN": TOKEN, "PIPEDRIVE_TOKEN": TOKEN}, env_file=None)
-    surroundings = Surroundings(settings, scheduler_is_alive=True)
+    surroundings = ProcessFacts(settings, scheduler_is_alive=True)
     async with database.read() as transaction:
         return (await read(transaction, surroundings, clock())).all_good
 

@@ -15,7 +15,7 @@ from fastapi.routing import iter_route_contexts
 from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Role
-from gitpip.runtime.token_tests import TokenTests
+from gitpip.runtime.token_tests import CachedTokenTests
 from gitpip.store.database import open_database
 from gitpip.web.app import create_app
 from gitpip.web.auth.roles import OpenMount, RoleRoute, check_routes
@@ -245,7 +245,7 @@ def _application(folder: Path) -> FastAPI:
             check_settings=unused,
             check_target=unused,
             search_targets=unused,
-            token_tests=TokenTests(lambda: settings),
+            token_tests=CachedTokenTests(lambda: settings),
         )
     )
 

@@ -30,7 +30,7 @@ from gitpip.publish.policy import Policies
 from gitpip.publish.preview import RenderOptions, previewed
 from gitpip.store.database import Database, open_database
 from gitpip.store.users import users
-from gitpip.store.users.bulk import NewUser, add_many
+from gitpip.store.users.bulk import UserToAdd, add_many
 from gitpip.web.api.legacy import TrackedUser
 from gitpip.web.api.long_list import IN_MEMORY, json_array
 from tests.web.routes import Route, application, every_route
@@ -307,7 +307,7 @@ async def test_the_list_of_all_users_is_whole_while_others_come_and_go(
 ) -> None:
     stay = [(f"stays-{number}", f'id "{number}" \N{SNOWMAN}\\') for number in range(2_500)]
     go = [(f"goes-{number}", f"leaving-{number}") for number in range(30)]
-    together = [NewUser(*pair, backfill=ALL) for pair in [*stay[:900], *go, *stay[900:]]]
+    together = [UserToAdd(*pair, backfill=ALL) for pair in [*stay[:900], *go, *stay[900:]]]
     async with database.begin() as transaction:
         await add_many(transaction, together, NOW)
 
@@ -316,7 +316,7 @@ async def test_the_list_of_all_users_is_whole_while_others_come_and_go(
             async with database.begin() as transaction:
                 user = await users.find(transaction, login)
                 await users.remove(transaction, user.key, NOW)
-                new = NewUser(f"comes-{number}", f"coming-{number}", backfill=ALL)
+                new = UserToAdd(f"comes-{number}", f"coming-{number}", backfill=ALL)
                 await add_many(transaction, [new], NOW)
 
     async with _asking(application(database, settings)) as client:

@@ -18,7 +18,7 @@ from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.account_targets import AccountTargets
-from gitpip.runtime.token_tests import TokenTests
+from gitpip.runtime.token_tests import CachedTokenTests
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -117,7 +117,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             check_settings=AccountLists(lambda: settings).check,
             check_target=AccountTargets(lambda: settings).check,
             search_targets=AccountTargets(lambda: settings).search,
-            token_tests=TokenTests(lambda: settings),
+            token_tests=CachedTokenTests(lambda: settings),
         )
     )
     transport = httpx2.ASGITransport(app=app)

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.requests import Request
 
-from gitpip.store.inbox.filters import Filter, span
+from gitpip.store.inbox.filters import InboxFilter, span
 from gitpip.web.reader_zone import reader_now, with_zone, zone_called
 
 BERLIN = zone_called("Europe/Berlin")
 
 
-def hours(asked: Filter, now: datetime) -> tuple[str, float]:
+def hours(asked: InboxFilter, now: datetime) -> tuple[str, float]:
     """When a filter begins, in UTC, and how many hours it is long."""
     since, before = span(asked, now)
     assert since is not None
@@ -29,16 +29,16 @@ def hours(asked: Filter, now: datetime) -> tuple[str, float]:
 )
 def test_a_day_is_as_long_as_it_is_for_the_reader(day: str, begins: str, length: float) -> None:
     now = datetime(2026, 12, 1, tzinfo=UTC).astimezone(BERLIN)
-    assert hours(Filter(since=day, until=day), now) == (begins, length)
+    assert hours(InboxFilter(since=day, until=day), now) == (begins, length)
 
 
 def test_today_and_the_last_week_count_from_the_readers_present() -> None:
     after_change = datetime(2026, 3, 29, 10, tzinfo=UTC).astimezone(BERLIN)
-    assert hours(Filter(show="today"), after_change) == ("03-28 23:00", 11)
-    assert hours(Filter(show="week"), after_change) == ("03-22 10:00", 7 * 24)
+    assert hours(InboxFilter(show="today"), after_change) == ("03-28 23:00", 11)
+    assert hours(InboxFilter(show="week"), after_change) == ("03-22 10:00", 7 * 24)
     late = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
-    assert hours(Filter(show="today"), late.astimezone(BERLIN)) == ("03-28 23:00", 0.5)
-    assert hours(Filter(show="today"), late) == ("03-28 00:00", 23.5)
+    assert hours(InboxFilter(show="today"), late.astimezone(BERLIN)) == ("03-28 23:00", 0.5)
+    assert hours(InboxFilter(show="today"), late) == ("03-28 00:00", 23.5)
 
 
 @pytest.mark.parametrize(

@@ -22,14 +22,14 @@ OPEN = (AccessMode.EVERYBODY, AccessMode.THIS_MACHINE)
 
 
 @dataclass(frozen=True)
-class Owner:
+class FeedOwner:
     """The owner of an address, and the end of its life."""
 
     viewer: str
     parent: Parent
 
 
-async def create(acting: Acting, name: str, owner: Owner) -> IssuedAddress:
+async def create(acting: Acting, name: str, owner: FeedOwner) -> IssuedAddress:
     """Create an address; its secret can't be shown again. Blanks around the name are dropped.
 
     Raises InvalidInput, FeedAddressConflict.
@@ -54,7 +54,7 @@ async def revoke(acting: Acting, address_id: FeedAddressId, *, viewer: str | Non
     return address
 
 
-async def owner_named(database: Database, settings: Settings, key_name: str | None) -> Owner:
+async def owner_named(database: Database, settings: Settings, key_name: str | None) -> FeedOwner:
     """Return the owner that a command names: a key's holder, or everybody if none is needed.
 
     Raises InvalidInput, KeyNotFound.
@@ -66,12 +66,12 @@ async def owner_named(database: Database, settings: Settings, key_name: str | No
                 "reading needs an access key here, so name the one with which the address ends: "
                 "--key NAME; gitpip keys list shows the names",
             )
-        return Owner(visits.SHARED_VIEWER, Parent(ANONYMOUS, None))
+        return FeedOwner(visits.SHARED_VIEWER, Parent(ANONYMOUS, None))
     async with database.read() as transaction:
         key = await keys.find(transaction, key_name)
     if (state := key.state(utc_now())) != "active":
         raise InvalidInput("key", f"{key.name} is {state}; rotate it, or name another one")
-    return Owner(keys.viewer_of(key.name), Parent(key.label, key.id))
+    return FeedOwner(keys.viewer_of(key.name), Parent(key.label, key.id))
 
 
 async def addresses(database: Database, settings: Settings) -> tuple[FeedAddress, ...]:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from gitpip.backfill import Backfill, BackfillKind
 from gitpip.store.database import Database
 from gitpip.store.users import bulk, imports
-from gitpip.store.users.bulk import NewUser
+from gitpip.store.users.bulk import UserToAdd
 from gitpip.user_lists import columns
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import Understood, open_list
@@ -83,9 +83,9 @@ def existing_gists(
     return ExistingGists(gists, sent, is_exact=is_exact)
 
 
-def new_user(row: ImportRow, backfill: Backfill) -> NewUser:
+def new_user(row: ImportRow, backfill: Backfill) -> UserToAdd:
     """Return the user that a row describes; `backfill` is for a row without a rule of its own."""
-    return NewUser(
+    return UserToAdd(
         login=row.login,
         external_id=row.external_id or row.login.lower(),
         backfill=row.backfill or backfill,

@@ -9,7 +9,7 @@ from gitpip.actions.acting import Acting
 from gitpip.model import GistId, VisitId
 from gitpip.store import commit_order
 from gitpip.store.inbox import marks, saved
-from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.filters import InboxFilter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
 from gitpip.store.visits.home import HomeVisit
 
@@ -44,7 +44,7 @@ async def undo(acting: Acting, viewer: str, visit_id: VisitId) -> HomeVisit:
         return await marks.undo(act.transaction, viewer, visit_id, act.now)
 
 
-async def save_filter(acting: Acting, viewer: str, name: str, asked: Filter) -> SavedFilter:
+async def save_filter(acting: Acting, viewer: str, name: str, asked: InboxFilter) -> SavedFilter:
     """Save a filter for a viewer. One with the same name is replaced. Raises InvalidInput."""
     async with acting.begin() as act:
         kept = await saved.save(act.transaction, viewer, name.strip(), asked, act.now)

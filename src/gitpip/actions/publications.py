@@ -9,7 +9,7 @@ from gitpip.errors import InvalidInput
 from gitpip.model import Publication, PublicationId, PublicationState
 from gitpip.modes import FoundCredentials, HeldBecause
 from gitpip.store.publications import approvals, held, note_updates, publications
-from gitpip.store.publications.approvals import Chosen, Moved
+from gitpip.store.publications.approvals import ApprovalChoice, Moved
 from gitpip.store.publications.held import Answered
 from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.users import users
@@ -20,7 +20,7 @@ TOLD = 20
 
 
 @dataclass(frozen=True)
-class Which:
+class PublicationChoice:
     """The publications that a person means: by their ids, those of a user, or all."""
 
     ids: Sequence[PublicationId] = ()
@@ -115,7 +115,7 @@ async def _tell_decided(act: Act, subject: str, approved: Backfill, answered: An
 
 async def approve(
     acting: Acting,
-    which: Which,
+    which: PublicationChoice,
     credentials: FoundCredentials | None = None,
 ) -> Moved:
     """Approve held publications, so that they are sent: those named, those of a user, or all.
@@ -144,7 +144,7 @@ async def approve(
     return moved
 
 
-async def hold(acting: Acting, which: Which) -> Moved:
+async def hold(acting: Acting, which: PublicationChoice) -> Moved:
     """Hold publications that wait and were never sent: those named, those of a user, or all.
 
     Raises as `approve`.
@@ -157,15 +157,15 @@ async def hold(acting: Acting, which: Which) -> Moved:
     return moved
 
 
-async def _chosen(act: Act, which: Which) -> Chosen:
+async def _chosen(act: Act, which: PublicationChoice) -> ApprovalChoice:
     if bool(which.ids) + bool(which.login) + which.everything != 1:
         raise InvalidInput("ids", "name publications, or a user, or all of them")
     if len(which.ids) > MAX_NAMED:
         raise InvalidInput("ids", f"{len(which.ids):,} are named; at most {MAX_NAMED:,} at once")
     if which.login:
         user = await users.find(act.transaction, possible_login(which.login))
-        return Chosen(user_key=user.key)
-    return Chosen(tuple(dict.fromkeys(which.ids)))
+        return ApprovalChoice(user_key=user.key)
+    return ApprovalChoice(tuple(dict.fromkeys(which.ids)))
 
 
 def _sent_how(retried: Publication) -> str:
@@ -178,7 +178,7 @@ def _told_of(credentials: FoundCredentials | None) -> str:
     return ", without credentials" if credentials is FoundCredentials.MASK else ""
 
 
-def _told(which: Which, moved: Moved) -> str:
+def _told(which: PublicationChoice, moved: Moved) -> str:
     if which.login or which.everything:
         return f"{which.login or 'everybody'}: {len(moved.ids)}"
     return ", ".join(map(str, moved.ids[:TOLD])) + (" ..." if len(moved.ids) > TOLD else "")

@@ -28,19 +28,19 @@ MODE = "publishing_mode"
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedSettings:
     """The faults of the account, by setting, or why it could not be asked."""
 
     faults: Mapping[str, str] = field(default_factory=dict)
     unchecked: str | None = None
 
 
-Check = Callable[[PublishingPolicy, frozenset[str]], Awaitable[Checked]]
+Check = Callable[[PublishingPolicy, frozenset[str]], Awaitable[CheckedSettings]]
 """A function that compares those settings of a policy with the account's own lists."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownSetting:
     """One setting, as people see it."""
 
     now: Effective
@@ -49,14 +49,16 @@ class Shown:
     """The name of the person who stored it, if it is stored."""
 
 
-async def shown(transaction: Transaction, given: Mapping[str, str]) -> tuple[Shown, ...]:
+async def shown(transaction: Transaction, given: Mapping[str, str]) -> tuple[ShownSetting, ...]:
     """Return every setting; `given` holds the texts that the environment sets, by name."""
     stored = await publishing_settings.stored(transaction)
     texts = {name: one.value for name, one in stored.items()}
     found = []
     for each in effective(given, texts):
         one = stored.get(each.setting.name) if each.source is Source.STORED else None
-        found.append(Shown(each, one.set_at, one.set_by) if one else Shown(each, None, None))
+        found.append(
+            ShownSetting(each, one.set_at, one.set_by) if one else ShownSetting(each, None, None)
+        )
     return tuple(found)
 
 
@@ -64,7 +66,7 @@ async def shown(transaction: Transaction, given: Mapping[str, str]) -> tuple[Sho
 class Changed:
     """Every setting after a change, and why it was not compared with the account, if so."""
 
-    settings: tuple[Shown, ...]
+    settings: tuple[ShownSetting, ...]
     unchecked: str | None
 
 

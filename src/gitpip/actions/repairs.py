@@ -8,17 +8,17 @@ from gitpip.errors import RepairChanged
 from gitpip.store.database import Transaction
 from gitpip.store.publications import repairs
 from gitpip.store.publications.repairs import Counted, Repair, RepairId
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.validation import possible_login
 
 
 @dataclass(frozen=True)
-class Order:
+class RepairAction:
     """The act, and the publications that it applies to."""
 
     act: RepairAct
-    wanted: Selection
+    wanted: PublicationFilter
     shown: int | None = None
     """The number of publications that the person was told."""
 
@@ -29,13 +29,13 @@ class Order:
             possible_login(self.wanted.login)
 
 
-async def counted(transaction: Transaction, order: Order) -> Counted:
+async def counted(transaction: Transaction, order: RepairAction) -> Counted:
     """Return what an order would do. Raises InvalidInput, PublicationNotFound."""
     order.check()
     return await repairs.count(transaction, order.act, order.wanted)
 
 
-async def begin(acting: Acting, order: Order) -> Repair:
+async def begin(acting: Acting, order: RepairAction) -> Repair:
     """Choose the publications of a repair. Call `carry_out` next.
 
     Raises InvalidInput, PublicationNotFound, and RepairChanged if the number found is not the one

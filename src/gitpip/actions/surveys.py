@@ -12,7 +12,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.schema_surveys import Confidence, SurveyKind
 from gitpip.store.surveys import others, surveys
 from gitpip.store.surveys.others import ORDER
-from gitpip.store.surveys.surveys import Scope, Survey
+from gitpip.store.surveys.surveys import Survey, SurveyScope
 from gitpip.store.users import users
 
 
@@ -42,7 +42,7 @@ async def request_audit(
         )
     async with acting.begin() as act:
         user = await users.find(act.transaction, login) if login is not None else None
-        scope = Scope(SurveyKind.AUDIT, user.key if user else None, since, with_github)
+        scope = SurveyScope(SurveyKind.AUDIT, user.key if user else None, since, with_github)
         survey, new = await surveys.request(act.transaction, scope, act.actor.name, act.now)
         if new:
             await act.record("audit.requested", str(survey.id))
@@ -53,7 +53,7 @@ async def request_audit(
 async def request_search(acting: Acting) -> Survey:
     """Search Pipedrive for activities that other tools made of the stored gists."""
     async with acting.begin() as act:
-        scope = Scope(SurveyKind.OTHERS, with_github=False)
+        scope = SurveyScope(SurveyKind.OTHERS, with_github=False)
         survey, new = await surveys.request(act.transaction, scope, act.actor.name, act.now)
         if new:
             await act.record("others.searched", str(survey.id))

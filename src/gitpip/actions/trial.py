@@ -12,14 +12,14 @@ from gitpip.config.publishing.activity import PER_GIST
 from gitpip.errors import GistNotFound
 from gitpip.marking import marker_of
 from gitpip.model import FileKey, GistFile, GistId, OnDelete, OnEdit
-from gitpip.publish.activity import Rendered, Shown, Wording, remarks_on, render
+from gitpip.publish.activity import FurtherFile, Rendered, Wording, remarks_on, render
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import templates_of
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, surroundings
 from gitpip.store.publications import parts
 from gitpip.store.users import users
-from gitpip.templates import Kind, Templates, compile_template
+from gitpip.templates import Templates, TextKind, compile_template
 from gitpip.templates.samples import SAMPLES
 from gitpip.templates.template import NOTE_LIMIT
 
@@ -42,7 +42,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Count:
+class TrialCount:
     """The result for all stored files."""
 
     files: int = 0
@@ -66,8 +66,8 @@ async def trials_of(
     policy = await Policies(settings.publishing).read(transaction)
     present = templates_of(policy)
     templates = Templates(
-        present.subject if subject is None else compile_template(subject, Kind.SUBJECT),
-        present.note if note is None else compile_template(note, Kind.NOTE),
+        present.subject if subject is None else compile_template(subject, TextKind.SUBJECT),
+        present.note if note is None else compile_template(note, TextKind.NOTE),
     )
     per_gist = (per or policy.activity_per) == PER_GIST
     return Trials(templates, settings.on_edit, settings.on_delete, per_gist=per_gist)
@@ -142,12 +142,12 @@ class Trials:
         most = _AT_A_TIME if self.per_gist else limit
         return await gists.some(transaction, keys[:most], content_limit=NOTE_LIMIT + 1)
 
-    async def everything(self, transaction: Transaction) -> Count:
+    async def everything(self, transaction: Transaction) -> TrialCount:
         """Return what all stored files of tracked users would become."""
-        count = Count()
+        count = TrialCount()
         async for some in self._all_files(transaction):
             activities = [trial.activity for trial in await self._rendered(transaction, some)]
-            count = Count(
+            count = TrialCount(
                 count.files + len(some),
                 count.cut + sum(activity.is_cut for activity in activities),
                 max([count.longest, *(len(activity.note.encode()) for activity in activities)]),
@@ -195,5 +195,5 @@ class Trials:
             yield kept
 
 
-def _beside(file: GistFile, remarks: Sequence[str]) -> Shown:
-    return Shown(file, marker_of(file.gist_id, file.filename), remarks)
+def _beside(file: GistFile, remarks: Sequence[str]) -> FurtherFile:
+    return FurtherFile(file, marker_of(file.gist_id, file.filename), remarks)

@@ -13,7 +13,7 @@ from gitpip.store.status.pauses import PUBLISHING, READING, STOPS_PUBLISHING, WA
 
 
 @dataclass(frozen=True)
-class Tried:
+class TryNowResult:
     """The result for the pauses that a person wanted to end."""
 
     ended: tuple[str, ...]
@@ -22,7 +22,7 @@ class Tried:
     """The reason why none was ended, as a sentence, if so."""
 
 
-async def try_now(acting: Acting, names: Collection[str]) -> Tried:
+async def try_now(acting: Acting, names: Collection[str]) -> TryNowResult:
     """End those of these pauses that may be ended.
 
     Work then begins with one request, and pauses again if that is refused. `names` are of
@@ -37,14 +37,14 @@ async def try_now(acting: Acting, names: Collection[str]) -> Tried:
             await act.record("pause.ended", name)
             act.wake("publish" if name in STOPS_PUBLISHING else "check")
         if ended:
-            return Tried(ended, None)
+            return TryNowResult(ended, None)
         for name, pause in (await pauses.pauses_now(act.transaction, act.now)).items():
             if name in names:
                 raise PauseKept(
                     f"{name} is paused {until(pause.until, act.now)} because GitHub asked to wait "
                     "that long; asking earlier can get the token banned, so it can't be ended"
                 )
-        return Tried((), await _not_paused(act.transaction, names, act.now))
+        return TryNowResult((), await _not_paused(act.transaction, names, act.now))
 
 
 async def _not_paused(transaction: Transaction, names: Collection[str], now: datetime) -> str:

@@ -9,9 +9,9 @@ from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undo_choice, undos
 from gitpip.store.publications.selection import MAX_NAMED
-from gitpip.store.publications.undo_choice import Chosen
-from gitpip.store.publications.undos import Plan, Undo, UndoId
-from gitpip.store.schema_undo import Which
+from gitpip.store.publications.undo_choice import UndoChoice
+from gitpip.store.publications.undos import Undo, UndoId, UndoPlan
+from gitpip.store.schema_undo import UndoScope
 from gitpip.store.status import checks
 from gitpip.store.users import imports, users
 from gitpip.store.users.imports import ImportId
@@ -26,13 +26,13 @@ class What:
     import_: ImportId | None = None
     login: str = ""
     publications: Sequence[PublicationId] = ()
-    which: Which = Which.ALL
+    which: UndoScope = UndoScope.ALL
     """The activities to undo of what a person had sent again."""
     with_deals: bool = False
     """Whether deals that gitpip made and that are empty afterwards are deleted, too."""
 
 
-async def plan(transaction: Transaction, what: What) -> Plan:
+async def plan(transaction: Transaction, what: What) -> UndoPlan:
     """Return what an undo would do now. Changes nothing. Raises as `undo`, except NothingToUndo."""
     return await undos.plan(transaction, await _chosen(transaction, what))
 
@@ -47,7 +47,7 @@ async def undo(acting: Acting, what: What) -> Undo:
         chosen = await _chosen(act.transaction, what)
         begun = await undos.begin(act.transaction, chosen, by=act.actor.name, now=act.now)
         told = f"{begun.id}: {begun.subject}, {begun.total} publications"
-        if what.which is not Which.ALL:
+        if what.which is not UndoScope.ALL:
             told += f", {what.which} activities"
         if what.with_deals:
             told += ", with empty deals"
@@ -70,12 +70,12 @@ async def resume_undo(acting: Acting, undo_id: UndoId) -> Undo:
     return resumed
 
 
-async def _chosen(transaction: Transaction, what: What) -> Chosen:
+async def _chosen(transaction: Transaction, what: What) -> UndoChoice:
     named = await _named(transaction, what)
     return replace(named, which=what.which, with_deals=what.with_deals)
 
 
-async def _named(transaction: Transaction, what: What) -> Chosen:
+async def _named(transaction: Transaction, what: What) -> UndoChoice:
     given = (what.check is not None, what.import_ is not None, bool(what.login))
     named = sum(given) + bool(what.publications)
     if named != 1:

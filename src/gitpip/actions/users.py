@@ -17,7 +17,7 @@ from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import permission, publishing_settings
 from gitpip.store.users import bulk, users
-from gitpip.store.users.users import GENERAL, NOTHING, Added, Changes, Mode
+from gitpip.store.users.users import GENERAL, NOTHING, AddedUser, Changes, Mode
 from gitpip.targets import DEAL_BY_TITLE
 from gitpip.validation import check_external_id, check_login, checked_tags, possible_login
 
@@ -55,7 +55,7 @@ MODES: Mapping[UserAct | Tagging, Mode] = {
 
 
 @dataclass(frozen=True)
-class Order:
+class BulkAction:
     """The act, and the users that it applies to."""
 
     act: UserAct | Tagging
@@ -71,7 +71,7 @@ async def add_user(
     backfill: Backfill,
     details: Changes = NOTHING,
     find_account: FindAccount,
-) -> Added:
+) -> AddedUser:
     """Track a user. GitHub is only asked if the store does not know the answer.
 
     Raises InvalidInput, UserConflict, GitHubNotFound. If GitHub can't be asked now, the user is
@@ -82,7 +82,7 @@ async def add_user(
     if external_id is not None:
         check_external_id(external_id)
         if known := await _known(acting.database, login, external_id):
-            return Added(known, new=False)
+            return AddedUser(known, new=False)
     account = await _account(find_account, login)
     async with acting.begin() as act:
         added = await users.add(
@@ -98,7 +98,7 @@ async def add_user(
                 await ledger.lock(act.transaction)
             if details != NOTHING:
                 changed = await users.change(act.transaction, added.user.key, details, act.now)
-                added = Added(changed, new=True)
+                added = AddedUser(changed, new=True)
             await act.record("user.added", added.user.login)
             act.wake("check")
     if added.new:
@@ -135,7 +135,7 @@ async def remove(acting: Acting, login: str) -> User:
         return user
 
 
-async def act_on_selected(acting: Acting, order: Order) -> tuple[User, ...]:
+async def act_on_selected(acting: Acting, order: BulkAction) -> tuple[User, ...]:
     """Do one thing to several users, or to none of them; return them as they were before.
 
     Each is recorded as if it was done to that user alone. Raises InvalidInput, UserNotTracked.
@@ -251,7 +251,7 @@ def _check_worn(tags: Sequence[str], chosen: Sequence[User]) -> None:
         raise InvalidInput("tags", f"none of the selected users has the tag {unknown[0]!r}")
 
 
-def _other_tags(user: User, order: Order) -> tuple[str, ...]:
+def _other_tags(user: User, order: BulkAction) -> tuple[str, ...]:
     if order.act is Tagging.UNTAG:
         return tuple(tag for tag in user.tags if tag not in order.tags)
     try:

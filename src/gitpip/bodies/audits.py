@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
 from gitpip.store.schema_surveys import Confidence, Step, Verdict
-from gitpip.store.surveys.lines import Count, Line
-from gitpip.store.surveys.others import Match
+from gitpip.store.surveys.lines import AuditLine, VerdictCount
+from gitpip.store.surveys.others import OtherToolMatch
 from gitpip.store.surveys.surveys import Survey
 
 CSV_COLUMNS = (
@@ -41,7 +41,7 @@ class SurveyBody(NounBody[Survey]):
     github_lists: int
 
 
-class LineCountBody(NounBody[Count]):
+class LineCountBody(NounBody[VerdictCount]):
     """The number of gist files with this verdict and explanation."""
 
     verdict: Verdict
@@ -55,7 +55,7 @@ class AuditBody(SurveyBody):
     summary: list[LineCountBody]
 
 
-class AuditLineBody(NounBody[Line]):
+class AuditLineBody(NounBody[AuditLine]):
     """The finding of an audit on one gist file, or on an activity of none."""
 
     id: int
@@ -73,7 +73,7 @@ class AuditLineBody(NounBody[Line]):
     detail: str | None
 
 
-class MatchBody(NounBody[Match]):
+class MatchBody(NounBody[OtherToolMatch]):
     """An activity of another tool, and the gist file that it fits."""
 
     activity_id: int

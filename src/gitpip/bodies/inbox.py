@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody, ShownViewer
 from gitpip.model import PublicationState
-from gitpip.store.inbox.entries import Entry
+from gitpip.store.inbox.entries import InboxEntry
 from gitpip.store.inbox.saved import SavedFilter
 from gitpip.store.visits.home import HomeVisit
 
@@ -35,7 +35,7 @@ class InboxGistBody(BaseModel):
     deal_id: int | None
 
     @classmethod
-    def of(cls, entry: Entry) -> Self:
+    def of(cls, entry: InboxEntry) -> Self:
         """The body of a gist."""
         return cls(
             gist_id=entry.gist_id,

@@ -10,7 +10,7 @@ from gitpip.model import Publication, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.same_activity import SentWith
 from gitpip.status.reading import Condition
-from gitpip.store.publications.approvals import Left, Moved
+from gitpip.store.publications.approvals import LeftPublication, Moved
 
 
 class SentWithBody(NounBody[SentWith]):
@@ -84,7 +84,7 @@ class ActivityPreview(BaseModel):
     sent them."""
 
 
-class LeftBody(NounBody[Left]):
+class LeftBody(NounBody[LeftPublication]):
     """A publication that was left as it is."""
 
     id: int

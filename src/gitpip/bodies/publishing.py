@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
 from gitpip.modes import HeldBecause
-from gitpip.publish.plan import Plan, Planned
+from gitpip.publish.plan import Planned, SendingPlan
 from gitpip.store.status.publishing_pause import PersonsPause
 
 
@@ -48,7 +48,7 @@ class PlannedBody(NounBody[Planned]):
     """The publication with whose activity it would go out."""
 
 
-class PlanBody(NounBody[Plan]):
+class PlanBody(NounBody[SendingPlan]):
     """What would be sent if no dry run kept it back, in its order; nothing is sent for this."""
 
     items: list[PlannedBody]

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from gitpip.actions.publishing_settings import Shown
+from gitpip.actions.publishing_settings import ShownSetting
 from gitpip.config.publishing.declaration import Group
 from gitpip.config.publishing.policy import Source
 
@@ -33,7 +33,7 @@ class PublishingSettingBody(BaseModel):
     """The reason why the stored value does not count, where it can't be read any more."""
 
     @classmethod
-    def of(cls, shown: Shown) -> Self:
+    def of(cls, shown: ShownSetting) -> Self:
         """The body of a setting."""
         now, declared = shown.now, shown.now.setting.declaration
         return cls(

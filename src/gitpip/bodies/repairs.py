@@ -5,22 +5,28 @@ from datetime import datetime
 from gitpip.bodies.noun import NounBody
 from gitpip.model import PublicationState
 from gitpip.store.publications.causes import Cause
-from gitpip.store.publications.repairs import Count, Counted, Left, LeftBecause, Repair
+from gitpip.store.publications.repairs import (
+    Counted,
+    LeftCount,
+    PublicationLeftBecause,
+    Repair,
+    StateCount,
+)
 from gitpip.store.schema_publishing import RepairAct
 
 
-class StateCountBody(NounBody[Count]):
+class StateCountBody(NounBody[StateCount]):
     """The number of publications in a state."""
 
     state: PublicationState
     publications: int
 
 
-class LeftByRepairBody(NounBody[Left]):
+class LeftByRepairBody(NounBody[LeftCount]):
     """Publications that a repair leaves as they are."""
 
     state: PublicationState
-    because: LeftBecause | None
+    because: PublicationLeftBecause | None
     """The reason; null if their state does not allow the act, or if the filter does not mean it."""
     publications: int
 

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
-from gitpip.publish.rule_trial import Outcome, Taken
+from gitpip.publish.rule_trial import Taken, TrialOutcome
 from gitpip.publish.rules import Conditions, readable
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import PublishingRule, RuleAction
@@ -46,7 +46,7 @@ class TakenBody(BaseModel):
     """The result of the rules."""
     too_slow: bool = False
     """True if the rules take too long for it together, so that it is held."""
-    outcome: Outcome
+    outcome: TrialOutcome
     """The result with opt-outs, modes and pauses: only credentials and floods can hold it besides.
     For what waits, the decision comes when a pause or a dry run ends."""
     because: str | None

@@ -9,14 +9,14 @@ from gitpip.bodies.checks import CheckBody
 from gitpip.bodies.noun import NounBody
 from gitpip.model import PublicationState, UserState
 from gitpip.modes import PublishingMode
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity
-from gitpip.status.summary import Activity, ActivityState
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity
+from gitpip.status.summary import ActivityState, Operation
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.status.budgets import Budget
+from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.pauses import Pausable
 
 
-class ActivityBody(NounBody[Activity]):
+class ActivityBody(NounBody[Operation]):
     """Whether watching or publishing runs, and if not why, and until when (UTC)."""
 
     state: ActivityState
@@ -38,7 +38,7 @@ class ProblemBody(NounBody[Problem]):
     since: datetime | None
     count: int
     """The number of users, files or parts that have it."""
-    act: Act | None
+    act: Remedy | None
     """The act that helps; null if it passes without help."""
     pause: str | None
     """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
@@ -108,7 +108,7 @@ class BudgetBody(BaseModel):
     seen_at: datetime
 
     @classmethod
-    def of(cls, budget: Budget, now: datetime) -> Self:
+    def of(cls, budget: StoredBudget, now: datetime) -> Self:
         """The body of a budget; one that was reset since it was heard of is whole again."""
         renewed = budget.resets_at is not None and budget.resets_at <= now
         return cls(

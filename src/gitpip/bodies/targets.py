@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from gitpip.publish.destination import Hit
+from gitpip.publish.destination import SearchHit
 
 
 class HitBody(BaseModel):
@@ -20,7 +20,7 @@ class HitBody(BaseModel):
     """The reason why it can't be chosen; null where it can."""
 
     @classmethod
-    def of(cls, hit: Hit) -> Self:
+    def of(cls, hit: SearchHit) -> Self:
         """The body of a hit."""
         return cls(
             target=str(hit.target),

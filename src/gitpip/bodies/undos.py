@@ -6,12 +6,12 @@ from typing import Self
 from gitpip.bodies.noun import NounBody
 from gitpip.status.reading import Condition
 from gitpip.store.publications.undone_deals import UndoneDeal
-from gitpip.store.publications.undos import Plan, Undo, Undone
-from gitpip.store.schema_undo import UndoneState, Which
+from gitpip.store.publications.undos import Undo, Undone, UndoPlan
+from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.status import pauses
 
 
-class UndoPlanBody(NounBody[Plan]):
+class UndoPlanBody(NounBody[UndoPlan]):
     """A preview of an undo, in publications."""
 
     subject: str
@@ -33,7 +33,7 @@ class UndoPlanBody(NounBody[Plan]):
     """Another tool made their activities, and gitpip adopted these."""
     kept_before: int
     """Of those to delete: an earlier undo kept their activities; a person had changed them."""
-    which: Which
+    which: UndoScope
     earlier: int
     """Activities from before a person had the publication sent again; they are deleted, too."""
     activities: int
@@ -54,7 +54,7 @@ class UndoBody(NounBody[Undo]):
     asked_at: datetime
     asked_by: str
     total: int
-    which: Which
+    which: UndoScope
     """The activities that are undone of a file that a person had sent again."""
     counts: dict[UndoneState, int]
     """The number of publications with this result so far."""

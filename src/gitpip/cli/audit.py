@@ -31,7 +31,7 @@ from gitpip.spreadsheet import BOM, csv_lines
 from gitpip.status.problem import count
 from gitpip.store.schema_surveys import Confidence, Verdict
 from gitpip.store.surveys import lines, others
-from gitpip.store.surveys.lines import Count
+from gitpip.store.surveys.lines import VerdictCount
 from gitpip.store.surveys.surveys import Survey
 from gitpip.validation import possible_login
 
@@ -179,7 +179,7 @@ def _not_written(path: Path, error: OSError) -> GitpipError:
     return GitpipError(f"{path} can't be written: {error.strerror}")
 
 
-def _print_summary(settings: Settings, survey: Survey, counts: tuple[Count, ...]) -> None:
+def _print_summary(settings: Settings, survey: Survey, counts: tuple[VerdictCount, ...]) -> None:
     console.say(
         f"{count(survey.activities, 'activity', 'activities')} and {count(survey.deals, 'deal')} "
         f"read for {count(survey.tokens, 'API token')}, and "

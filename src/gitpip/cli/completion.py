@@ -26,7 +26,7 @@ class Shell(StrEnum):
 
 
 @dataclass
-class Words:
+class Completions:
     """Return what can follow the words of a command."""
 
     next: dict[str, str] = field(default_factory=dict)
@@ -60,8 +60,8 @@ def completion(
 
 def _words(
     context: typer.Context, command: TyperCommand | TyperGroup, path: str
-) -> Iterator[tuple[str, Words]]:
-    found = Words()
+) -> Iterator[tuple[str, Completions]]:
+    found = Completions()
     for parameter in command.get_params(context):
         if getattr(parameter, "hidden", False):
             continue
@@ -106,14 +106,14 @@ PATH = """\
 """Finds the command that the line names, in bash and zsh."""
 
 
-def _path(words: Mapping[str, Words], **names: str) -> str:
+def _path(words: Mapping[str, Completions], **names: str) -> str:
     text = PATH.replace("PATHS", "|".join(_quoted(path) for path in words if path))
     for name, value in names.items():
         text = text.replace(name, value)
     return text
 
 
-def _bash(words: Mapping[str, Words]) -> str:
+def _bash(words: Mapping[str, Completions]) -> str:
     cases, values = [], []
     for path, found in words.items():
         shown = " ".join([*found.next, *found.options])
@@ -141,7 +141,7 @@ def _bash(words: Mapping[str, Words]) -> str:
     )
 
 
-def _zsh(words: Mapping[str, Words]) -> str:
+def _zsh(words: Mapping[str, Completions]) -> str:
     def described(options: Mapping[str, str]) -> str:
         return " ".join(_quoted(f"{name}:{about}") for name, about in options.items())
 
@@ -172,7 +172,7 @@ def _zsh(words: Mapping[str, Words]) -> str:
     )
 
 
-def _fish(words: Mapping[str, Words]) -> str:
+def _fish(words: Mapping[str, Completions]) -> str:
     lines = [
         "function __gitpip_path",
         '    set -l found ""',

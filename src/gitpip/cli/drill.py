@@ -86,7 +86,7 @@ def _duration(option: str, text: str) -> timedelta:
 
 async def _run(orders: Orders, *, as_json: bool) -> "Report":
     from gitpip.drill.run import (  # noqa: PLC0415 - no other command needs the stand-ins
-        Progress,
+        DrillProgress,
         run_drill,
     )
 
@@ -97,7 +97,7 @@ async def _run(orders: Orders, *, as_json: bool) -> "Report":
         shown = bar.add_task("Files in Pipedrive", total=orders.files)
         told = time.monotonic()
 
-        def follow(progress: Progress) -> None:
+        def follow(progress: DrillProgress) -> None:
             nonlocal told
             bar.update(shown, completed=progress.held)
             if not as_json and not sys.stderr.isatty() and time.monotonic() - told >= TOLD_EVERY:

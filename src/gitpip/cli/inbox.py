@@ -23,8 +23,8 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import GistId, VisitId
 from gitpip.store.inbox import entries, filters, pages, saved
-from gitpip.store.inbox.entries import Entry
-from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.entries import InboxEntry
+from gitpip.store.inbox.filters import InboxFilter
 from gitpip.store.inbox.saved import FilterId, SavedFilter
 from gitpip.store.visits.home import HomeVisit
 
@@ -56,7 +56,7 @@ def list_gists(  # noqa: PLR0913 - the options of the command
     """List unread gists, or those that a filter finds."""
     asked = _filter(search, tag, language, state, user, show)
 
-    async def listed(acting: Acting, viewer: str) -> Sequence[Entry]:
+    async def listed(acting: Acting, viewer: str) -> Sequence[InboxEntry]:
         async with acting.database.read() as transaction:
             wanted = await filters.wanted(transaction, asked, utc_now())
             found = await pages.page(transaction, viewer, wanted, before=None, limit=limit)
@@ -195,6 +195,6 @@ def _report(body: BaseModel, as_json: bool, sentence: str) -> None:
         console.say(sentence)
 
 
-def _filter(search: str, tag: str, language: str, state: str, user: str, show: str) -> Filter:
+def _filter(search: str, tag: str, language: str, state: str, user: str, show: str) -> InboxFilter:
     given = {"q": search, "tag": tag, "language": language, "state": state, "user": user}
-    return Filter.of(given | {"show": show})
+    return InboxFilter.of(given | {"show": show})

@@ -59,7 +59,7 @@ from gitpip.observability.logging import configure_logging, get_logger, log_unca
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.runtime.opening import opened
-from gitpip.status.findings import Finding, Verdict
+from gitpip.status.findings import Finding, FindingLevel
 from gitpip.status.problem import count, people
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses
@@ -409,7 +409,7 @@ def doctor(as_json: Json = False) -> None:
     findings = run(tell())
     if as_json:
         print_json([asdict(finding) | {"found": redacted(finding.found)} for finding in findings])
-    if any(finding.verdict is Verdict.FAILURE for finding in findings):
+    if any(finding.verdict is FindingLevel.FAILURE for finding in findings):
         raise typer.Exit(1)
 
 

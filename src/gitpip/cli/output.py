@@ -22,9 +22,9 @@ from gitpip.observability.logging import configure_logging
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.acting import acting
 from gitpip.runtime.opening import opened
-from gitpip.status.findings import Finding, Verdict
+from gitpip.status.findings import Finding, FindingLevel
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, Surroundings, read_stops
+from gitpip.status.reading import Condition, ProcessFacts, read_stops
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 
@@ -83,7 +83,7 @@ def read(settings: Settings, what: Callable[[Transaction], Awaitable[Result]]) -
 def read_stops_now(settings: Settings) -> Condition:
     """Return what holds up watching or publishing, for times that take pauses into account."""
     return read(
-        settings, lambda transaction: read_stops(transaction, Surroundings(settings), utc_now())
+        settings, lambda transaction: read_stops(transaction, ProcessFacts(settings), utc_now())
     )
 
 
@@ -164,7 +164,7 @@ def print_json(value: object) -> None:
 
 def tell_finding(finding: Finding) -> None:
     """Print what the doctor found about one thing, and its advice."""
-    colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
+    colour = {FindingLevel.OK: "green", FindingLevel.WARNING: "yellow", FindingLevel.FAILURE: "red"}
     console.say(
         f"{finding.about}: {redacted(finding.found)}",
         lead=f"{finding.verdict:<8}",

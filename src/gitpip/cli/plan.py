@@ -8,7 +8,7 @@ import typer
 from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseMissing
-from gitpip.status.planning import Asked, wanted
+from gitpip.status.planning import PlanOptions, wanted
 from gitpip.status.sizing import GitHubToken, sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
@@ -46,7 +46,7 @@ def plan(  # noqa: PLR0913 - each is an option
     Shows your current numbers beside the estimate, if there is a database. Works offline.
     """
     settings = prepared_settings()
-    asked = Asked(
+    asked = PlanOptions(
         users=users,
         gists_per_day=gists_per_day,
         pipedrive_plan=pipedrive_plan,

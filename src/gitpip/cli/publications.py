@@ -7,7 +7,7 @@ import typer
 
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_acts
-from gitpip.actions.repairs import Order
+from gitpip.actions.repairs import RepairAction
 from gitpip.bodies.publications import PublicationBody
 from gitpip.cli import repairs
 from gitpip.cli.asking import Yes, ask, asks
@@ -32,18 +32,18 @@ from gitpip.modes import FoundCredentials
 from gitpip.publish.activity import Rendered
 from gitpip.publish.credentials.findings import listed
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import Conditions, RenderOptions, conditions, previewed
+from gitpip.publish.preview import PreviewedFields, RenderOptions, conditions, previewed
 from gitpip.same_activity import in_words
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, Surroundings, read_stops
+from gitpip.status.reading import Condition, ProcessFacts, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications, undone
 from gitpip.store.publications.approvals import Moved
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 
 MAX_LISTED = 1_000
-Shown = tuple[Rendered, Conditions, bool]
+Shown = tuple[Rendered, PreviewedFields, bool]
 
 publications_app = typer.Typer(
     help="List, show, approve, hold, retry and skip files on their way to Pipedrive.",
@@ -81,7 +81,7 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
     """List publications, newest first."""
 
     settings = prepared_settings()
-    wanted = Selection(
+    wanted = PublicationFilter(
         states=tuple(states or ()),
         cause=cause,
         login=login,
@@ -93,7 +93,7 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
 
     async def listed(transaction: Transaction) -> tuple[Page[Publication], Condition]:
         page = await publications.page(transaction, wanted, offset=0, limit=limit)
-        return page, await read_stops(transaction, Surroundings(settings), utc_now())
+        return page, await read_stops(transaction, ProcessFacts(settings), utc_now())
 
     page, stops = read(settings, listed)
     if as_json:
@@ -129,7 +129,7 @@ def show_publication(
     async def found(transaction: Transaction) -> tuple[Publication, Condition, Shown]:
         policies = Policies(settings.publishing)
         publication = await publications.get(transaction, PublicationId(number))
-        stops = await read_stops(transaction, Surroundings(settings), utc_now())
+        stops = await read_stops(transaction, ProcessFacts(settings), utc_now())
         activity = await previewed(
             transaction,
             publication.file_key,
@@ -202,7 +202,9 @@ def approve_publications(
     which = _which(numbers, login, everything=everything)
     settings = prepared_settings()
     if (login or everything) and not numbers and asks(yes=yes, as_json=as_json):
-        order = Order(RepairAct.APPROVE, Selection(states=(PublicationState.HELD,), login=login))
+        order = RepairAction(
+            RepairAct.APPROVE, PublicationFilter(states=(PublicationState.HELD,), login=login)
+        )
         found = read(settings, lambda transaction: repair_acts.counted(transaction, order))
         if found.total:
             ask(f"{count(found.total, 'held publication')} would be approved, and sent.")
@@ -223,8 +225,10 @@ def hold_publications(
     _tell(moved, "Held", as_json=as_json)
 
 
-def _which(numbers: list[int] | None, login: str, *, everything: bool) -> actions.Which:
-    return actions.Which([PublicationId(each) for each in numbers or ()], login, everything)
+def _which(numbers: list[int] | None, login: str, *, everything: bool) -> actions.PublicationChoice:
+    return actions.PublicationChoice(
+        [PublicationId(each) for each in numbers or ()], login, everything
+    )
 
 
 def _tell(moved: Moved, done: str, *, as_json: bool) -> None:

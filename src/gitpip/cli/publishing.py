@@ -22,11 +22,11 @@ from gitpip.cli.publishing_settings import settings_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.modes import HELD_WORDS, PublishingMode
-from gitpip.publish.plan import Plan, plan
+from gitpip.publish.plan import SendingPlan, plan
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import RenderOptions, previewed
 from gitpip.status.problem import count
-from gitpip.status.reading import Surroundings, read_stops
+from gitpip.status.reading import ProcessFacts, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.status import pauses
 
@@ -47,10 +47,10 @@ def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
         previewed, options=RenderOptions(settings.on_edit, settings.on_delete, policies)
     )
 
-    async def planned(transaction: Transaction) -> tuple[Plan, str | None]:
+    async def planned(transaction: Transaction) -> tuple[SendingPlan, str | None]:
         policy = await policies.read(transaction)
         now = utc_now()
-        stops = await read_stops(transaction, Surroundings(settings), now)
+        stops = await read_stops(transaction, ProcessFacts(settings), now)
         found = await plan(transaction, render, policy, now, limit=limit)
         problem = stops.held_up(pauses.PUBLISHING)
         if problem is None and stops.mode is PublishingMode.DRY_RUN:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions.trial import MAX_TRIALS, Count, Per, Trial, trials_of
+from gitpip.actions.trial import MAX_TRIALS, Per, Trial, TrialCount, trials_of
 from gitpip.bodies.publishing_preview import TrialBody
 from gitpip.cli.output import (
     Json,
@@ -48,7 +48,7 @@ def preview(  # noqa: PLR0913, PLR0917 (each is an option)
     settings = prepared_settings()
     note = note_file.read_text() if note_file else None
 
-    async def tried(transaction: Transaction) -> tuple[Trial, ...] | Count:
+    async def tried(transaction: Transaction) -> tuple[Trial, ...] | TrialCount:
         trials = await trials_of(transaction, settings, subject, note, per)
         if every:
             return await trials.everything(transaction)
@@ -56,7 +56,7 @@ def preview(  # noqa: PLR0913, PLR0917 (each is an option)
 
     started = time.monotonic()
     found = read(settings, tried)
-    if isinstance(found, Count):
+    if isinstance(found, TrialCount):
         _print_count(found, time.monotonic() - started, as_json=as_json)
     elif as_json:
         print_json([TrialBody.of_trial(trial).model_dump() for trial in found])
@@ -71,7 +71,7 @@ def preview(  # noqa: PLR0913, PLR0917 (each is an option)
                 console.say("  Shortened to fit.")
 
 
-def _print_count(found: Count, seconds: float, *, as_json: bool) -> None:
+def _print_count(found: TrialCount, seconds: float, *, as_json: bool) -> None:
     if as_json:
         print_json({"files": found.files, "cut": found.cut, "longest_note": found.longest})
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions import publishing_settings as actions
-from gitpip.actions.publishing_settings import Shown
+from gitpip.actions.publishing_settings import ShownSetting
 from gitpip.bodies.publishing_settings import PublishingSettingBody
 from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
 from gitpip.config import Settings
@@ -79,7 +79,7 @@ def _change(texts: Mapping[str, str | None], *, as_json: bool) -> None:
             console.say(f"{one.now.setting.name}: {one.now.text} ({one.now.source})")
 
 
-def _print(found: Sequence[Shown], *, as_json: bool) -> None:
+def _print(found: Sequence[ShownSetting], *, as_json: bool) -> None:
     bodies = [PublishingSettingBody.of(one).model_dump() for one in found]
     if as_json:
         print_json(bodies)

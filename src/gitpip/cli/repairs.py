@@ -8,7 +8,7 @@ import typer
 
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
-from gitpip.actions.repairs import Order
+from gitpip.actions.repairs import RepairAction
 from gitpip.bodies.repairs import CauseBody, CountedBody, RepairBody
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.output import (
@@ -25,7 +25,7 @@ from gitpip.model import PublicationId, PublicationState
 from gitpip.status.problem import count
 from gitpip.store.publications import causes, repairs
 from gitpip.store.publications.repairs import LEFT, Counted, Repair, RepairId
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 
 States = Annotated[list[PublicationState] | None, typer.Option("--state", help="Filter by state.")]
@@ -65,7 +65,7 @@ def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
     as_json: Json = False,
 ) -> None:
     """Group publications by cause."""
-    wanted = Selection(
+    wanted = PublicationFilter(
         states=tuple(states or ()),
         cause=cause,
         login=login,
@@ -123,7 +123,7 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     if what is None:
         acts = ", ".join(RepairAct)
         raise typer.BadParameter(f"say what to do: {acts}", param_hint="WHAT")
-    wanted = Selection(
+    wanted = PublicationFilter(
         ids=tuple(dict.fromkeys(map(PublicationId, numbers or ()))),
         states=tuple(states or ()),
         cause=cause,
@@ -134,7 +134,7 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
         published_on=day(published_on),
         everything=everything,
     )
-    order = Order(what, wanted)
+    order = RepairAction(what, wanted)
     if dry_run:
         _count(order, as_json=as_json, asking=False)
         return
@@ -154,14 +154,14 @@ def _resume(number: RepairId, what: RepairAct | None, *, as_json: bool) -> None:
     _carry_out(number, as_json=as_json)
 
 
-def _count(order: Order, *, as_json: bool, asking: bool) -> int:
+def _count(order: RepairAction, *, as_json: bool, asking: bool) -> int:
     """Show how many publications an order would change, and return the number."""
     counted = read(prepared_settings(), lambda rows: actions.counted(rows, order))
     _tell_counted(counted, order.act, as_json=as_json, asking=asking)
     return counted.total
 
 
-def _carry_out(what: RepairId | Order, *, as_json: bool) -> None:
+def _carry_out(what: RepairId | RepairAction, *, as_json: bool) -> None:
     with progress_bar(as_json) as progress:
         task = progress.add_task("Repairing", total=None)
 
@@ -169,7 +169,7 @@ def _carry_out(what: RepairId | Order, *, as_json: bool) -> None:
             progress.update(task, total=done.total, completed=done.done + done.changed)
 
         async def work(acting: Acting) -> Repair:
-            if isinstance(what, Order):
+            if isinstance(what, RepairAction):
                 begun = await actions.begin(acting, what)
             else:
                 begun = await actions.resume(acting, what)

@@ -14,7 +14,7 @@ from gitpip.cli.output import console, errors, prepared_settings, run, tell_find
 from gitpip.config import Settings
 from gitpip.config.loader import ENVIRONMENT
 from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_github, look_at_pipedrive
-from gitpip.status.findings import Finding, Verdict
+from gitpip.status.findings import Finding, FindingLevel
 
 FILE = Path(".env")
 TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]+")
@@ -108,7 +108,8 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
         if _accepts(findings):
             return text
         unreachable = any(
-            finding.verdict is Verdict.FAILURE and finding.is_of_connection for finding in findings
+            finding.verdict is FindingLevel.FAILURE and finding.is_of_connection
+            for finding in findings
         )
         # It may be right: the network can be the trouble, and asking again finds out nothing.
         if unreachable and typer.confirm("Save the token untested?", default=False):
@@ -116,7 +117,7 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
 
 
 def _accepts(findings: Sequence[Finding]) -> bool:
-    return all(finding.verdict is not Verdict.FAILURE for finding in findings)
+    return all(finding.verdict is not FindingLevel.FAILURE for finding in findings)
 
 
 def _test(settings: Settings, asked: _Asked) -> Sequence[Finding]:

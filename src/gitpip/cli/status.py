@@ -9,9 +9,9 @@ from gitpip.config import Settings
 from gitpip.model import Check, PublicationState, UserState
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.opening import opened
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, until
-from gitpip.status.reading import Condition, Surroundings
-from gitpip.status.summary import Activity, ActivityState, read_summary
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, until
+from gitpip.status.reading import Condition, ProcessFacts
+from gitpip.status.summary import ActivityState, Operation, read_summary
 from gitpip.store.status import pauses
 
 
@@ -56,7 +56,7 @@ LABELS = {
 
 async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]]:
     async with opened(settings) as database, database.read() as transaction:
-        summary = await read_summary(transaction, Surroundings(settings), utc_now())
+        summary = await read_summary(transaction, ProcessFacts(settings), utc_now())
     condition, freshness, lists = summary.condition, summary.freshness, summary.lists
     behind, round_of_lists = condition.furthest_behind, lists.round
     return condition, {
@@ -102,14 +102,14 @@ def _print_problems(condition: Condition) -> None:
 
 def _command_for(problem: Problem) -> str:
     """The command that ends a pause, as one more sentence: pages have a button for it."""
-    if problem.act is Act.RESUME_PUBLISHING:
+    if problem.act is Remedy.RESUME_PUBLISHING:
         return " To resume: gitpip publishing resume"
     if problem.pause and problem.act in ENDED_BY_A_TRY:
         return f" Try: gitpip try-now {problem.pause}"
     return ""
 
 
-ENDED_BY_A_TRY = (Act.TRY_NOW, Act.SET_GITHUB_TOKEN, Act.SET_PIPEDRIVE_TOKEN)
+ENDED_BY_A_TRY = (Remedy.TRY_NOW, Remedy.SET_GITHUB_TOKEN, Remedy.SET_PIPEDRIVE_TOKEN)
 STOPPED_BY = {
     ProblemKind.NO_WORKER: "no worker is running",
     ProblemKind.GITHUB_ACCOUNT_CHANGED: "another account is set",
@@ -117,7 +117,7 @@ STOPPED_BY = {
 }
 
 
-def _in_words(activity: Activity, now: datetime) -> str:
+def _in_words(activity: Operation, now: datetime) -> str:
     if activity.state is ActivityState.RUNNING:
         return "running"
     if activity.state is ActivityState.WAITING_FOR_TOKEN:

@@ -23,12 +23,12 @@ from gitpip.cli.output import (
 from gitpip.clock import utc_now
 from gitpip.model import CheckId, Page, PublicationId
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, Surroundings, read_stops
+from gitpip.status.reading import Condition, ProcessFacts, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undone_deals import UndoneDeal
-from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
-from gitpip.store.schema_undo import Which
+from gitpip.store.publications.undos import Undo, UndoId, Undone, UndoPlan
+from gitpip.store.schema_undo import UndoScope
 from gitpip.store.users.imports import ImportId
 
 undos_app = typer.Typer(help="List, show, resume and acknowledge undos.", no_args_is_help=True)
@@ -52,8 +52,8 @@ def undo(  # noqa: PLR0913, PLR0917 (each is an option)
     ] = None,
     login: Annotated[str, typer.Option("--user", help="All of this user's publications.")] = "",
     which: Annotated[
-        Which, typer.Option(help="Which activities of files that were sent again.")
-    ] = Which.ALL,
+        UndoScope, typer.Option(help="Which activities of files that were sent again.")
+    ] = UndoScope.ALL,
     with_deals: Annotated[
         bool,
         typer.Option("--with-deals", help="Also delete deals that gitpip made, if they are empty."),
@@ -108,7 +108,7 @@ def _say_waits(body: UndoBody) -> None:
         console.say(f"Waits. {body.waits_because}")
 
 
-def _say_plan(plan: Plan) -> None:
+def _say_plan(plan: UndoPlan) -> None:
     """Say what an undo would do, as its page does."""
     if not plan.total and not plan.deals:
         console.say(
@@ -140,7 +140,7 @@ def _say_plan(plan: Plan) -> None:
         console.say(f"  Up to {count(plan.deals, 'deal')} {would}, if empty afterwards.")
 
 
-def _say_kept(plan: Plan) -> None:
+def _say_kept(plan: UndoPlan) -> None:
     if plan.total and plan.done:
         console.say(f"  Undone before: {count(plan.done, 'file')}.")
     if plan.kept_before:
@@ -162,7 +162,7 @@ def list_undos(as_json: Json = False) -> None:
 
     async def listed(transaction: Transaction) -> tuple[Page[Undo], Condition]:
         page = await undos.page(transaction, offset=0, limit=MAX_LISTED)
-        return page, await read_stops(transaction, Surroundings(settings), utc_now())
+        return page, await read_stops(transaction, ProcessFacts(settings), utc_now())
 
     page, stops = read(settings, listed)
     if as_json:
@@ -192,7 +192,7 @@ def show_undo(number: Number, as_json: Json = False) -> None:
         transaction: Transaction,
     ) -> tuple[Undo, Condition, tuple[Undone, ...], tuple[UndoneDeal, ...]]:
         one = await undos.get(transaction, UndoId(number))
-        stops = await read_stops(transaction, Surroundings(settings), utc_now())
+        stops = await read_stops(transaction, ProcessFacts(settings), utc_now())
         files = await undos.files(transaction, one.id, offset=0, limit=MAX_LISTED)
         deals = await undone_deals.of_undo(transaction, one.id, offset=0, limit=MAX_LISTED)
         return one, stops, files, deals

@@ -33,7 +33,7 @@ from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, Surroundings, read_stops
+from gitpip.status.reading import Condition, ProcessFacts, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import progress, publications
@@ -164,7 +164,7 @@ def show_user(login: str, as_json: Json = False) -> None:
 
     async def find(transaction: Transaction) -> tuple[User, Condition, tuple[Unreadable, ...]]:
         user = await users.find(transaction, possible_login(login))
-        stops = await read_stops(transaction, Surroundings(settings), utc_now())
+        stops = await read_stops(transaction, ProcessFacts(settings), utc_now())
         return user, stops, await unreadable.of_user(transaction, user.key)
 
     user, stops, unread = read(settings, find)

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from gitpip.config.env_file import read_env_file
 from gitpip.config.publishing.policy import registry
 from gitpip.config.settings import Settings, fields, secret_names
-from gitpip.config.trusted_hosts import Found, misdirected_secrets
+from gitpip.config.trusted_hosts import SourcedValue, misdirected_secrets
 from gitpip.config.unknown_names import meant_by, one_line, unknown_names
 from gitpip.config.validators import reason
 from gitpip.digests import REDACTED
@@ -47,7 +47,7 @@ def load_settings(
     found = {name: setting for name in fields() if (setting := _find(name, layers, faults))}
     publishing = _find_publishing(layers, found, faults)
     files = {name: setting.file for name, setting in found.items() if setting.file}
-    later: dict[str, Found] = {}
+    later: dict[str, SourcedValue] = {}
     if SECRETS_DIR in found:
         later = _in_folder(found[SECRETS_DIR], found, faults)
         files |= {name: secret.file for name, secret in later.items() if secret.file}
@@ -114,7 +114,7 @@ def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
 
 def _find(
     name: str, layers: Iterable[tuple[str, Mapping[str, str]]], faults: list[str]
-) -> Found | None:
+) -> SourcedValue | None:
     """Return a setting's value from the first layer that has it, and add to `faults`."""
     for source, layer in layers:
         value = layer.get(name, "").strip()
@@ -123,23 +123,25 @@ def _find(
             faults.append(f"{name} and {name}_FILE are both set ({source}): use one of them")
             return None
         if value:
-            return Found(value, source, source)
+            return SourcedValue(value, source, source)
         if file:
             return _find_in_file(name, file, source, faults)
     return None
 
 
-def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> Found | None:
+def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> SourcedValue | None:
     try:
         value = read_secret(name, Path(file))
     except ValueError as error:
         faults.append(f"{name}_FILE={one_line(file)}: {error}")
         return None
-    return Found(value.get_secret_value(), f"file {file}", layer, Path(file))
+    return SourcedValue(value.get_secret_value(), f"file {file}", layer, Path(file))
 
 
 def _find_publishing(
-    layers: Iterable[tuple[str, Mapping[str, str]]], found: dict[str, Found], faults: list[str]
+    layers: Iterable[tuple[str, Mapping[str, str]]],
+    found: dict[str, SourcedValue],
+    faults: list[str],
 ) -> dict[str, str]:
     """Return the publishing settings that are given, by name, and add them to `found`."""
     texts = {}
@@ -156,7 +158,9 @@ def _find_publishing(
     return texts
 
 
-def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> dict[str, Found]:
+def _in_folder(
+    setting: SourcedValue, found: dict[str, SourcedValue], faults: list[str]
+) -> dict[str, SourcedValue]:
     """Add the secrets in the folder to `found`; return those that are there or may be later."""
     folder = Path(setting.value)
     files = {
@@ -164,7 +168,9 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
         for name in secret_names()
         if name not in found
     }
-    secrets = {name: Found("", f"file {file}", setting.layer, file) for name, file in files.items()}
+    secrets = {
+        name: SourcedValue("", f"file {file}", setting.layer, file) for name, file in files.items()
+    }
     try:
         present = {path.name for path in folder.iterdir()}
     except OSError:
@@ -189,7 +195,7 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
     return secrets
 
 
-def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
+def _faults(error: ValidationError, found: Mapping[str, SourcedValue]) -> list[str]:
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         name = str(fault["loc"][0])

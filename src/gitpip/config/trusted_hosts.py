@@ -22,7 +22,7 @@ searched for: see `password_sources`."""
 
 
 @dataclass(frozen=True)
-class Found:
+class SourcedValue:
     """A setting's value and its source."""
 
     value: str
@@ -35,8 +35,8 @@ class Found:
 
 
 def misdirected_secrets(
-    found: Mapping[str, Found],
-    later: Mapping[str, Found],
+    found: Mapping[str, SourcedValue],
+    later: Mapping[str, SourcedValue],
     environ: Mapping[str, str],
     env_file: Path,
 ) -> list[str]:
@@ -60,7 +60,7 @@ def misdirected_secrets(
     return faults
 
 
-def _belongs_to(env_file: Path, secret: Found) -> bool:
+def _belongs_to(env_file: Path, secret: SourcedValue) -> bool:
     """Return whether the file gives the secret: itself, or in a file beside or below it."""
     if secret.layer != str(env_file):
         return False
@@ -77,7 +77,7 @@ def _lies_beside(env_file: Path, file: Path) -> bool:
 
 
 def _misdirected_passwords(
-    name: str, database: Found, environ: Mapping[str, str], env_file: Path
+    name: str, database: SourcedValue, environ: Mapping[str, str], env_file: Path
 ) -> list[str]:
     """Return a sentence for each password from elsewhere that would go to a database.
 

@@ -14,7 +14,7 @@ from gitpip_standins.github.world import World
 
 
 @dataclass(frozen=True)
-class Actor:
+class DemoUser:
     """Somebody on GitHub."""
 
     login: str
@@ -30,13 +30,13 @@ class Program:
 
 
 CAST: Final = (
-    Actor("ada-lovelace", 1815),
-    Actor("grace-hopper", 1906),
-    Actor("alan-turing", 1912),
-    Actor("margaret-hamilton", 1936),
-    Actor("barbara-liskov", 1939),
+    DemoUser("ada-lovelace", 1815),
+    DemoUser("grace-hopper", 1906),
+    DemoUser("alan-turing", 1912),
+    DemoUser("margaret-hamilton", 1936),
+    DemoUser("barbara-liskov", 1939),
 )
-GUEST: Final = Actor("katherine-johnson", 1918)
+GUEST: Final = DemoUser("katherine-johnson", 1918)
 """Nobody tracks her at first, and she publishes nothing more: a user to be added by hand."""
 
 

@@ -29,7 +29,7 @@ console = Terminal()
 
 
 @dataclass(frozen=True)
-class Places:
+class DemoPlaces:
     """The other places to see: the pages of the simulated Pipedrive, and a shell command."""
 
     crm: str
@@ -72,7 +72,7 @@ def run_demo() -> None:
             "GITPIP_CHECK_INTERVAL": "3s",
         }
         environment |= beside
-        places = Places(pipedrive_server.url, _beside(folder, beside))
+        places = DemoPlaces(pipedrive_server.url, _beside(folder, beside))
         asyncio.run(_run(github, environment, places))
 
 
@@ -109,7 +109,7 @@ def _beside(folder: str, environment: Mapping[str, str]) -> str:
     return f"(cd {shlex.quote(folder)} && {settings} {shlex.quote(gitpip)} status)"
 
 
-async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -> None:
+async def _run(github: GitHub, environment: Mapping[str, str], places: DemoPlaces) -> None:
     settings = load_settings(environment, env_file=None)
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
     with serve.listening(settings.host, settings.port):

@@ -13,36 +13,36 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
 from gitpip.runtime.present_account import tokens_of_service
-from gitpip.runtime.vendors import NOTHING_KNOWN, Known
+from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts
 from gitpip.status.findings import Finding, failure, ok, warning
-from gitpip.status.problem import Act, ProblemKind, Severity
-from gitpip.status.reading import Surroundings, read
+from gitpip.status.problem import ProblemKind, Remedy, Severity
+from gitpip.status.reading import ProcessFacts, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.store.publications import publishing_settings
 
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
-ADVICE: Mapping[Act | None, str] = {
-    Act.TRY_NOW: "wait, or fix the cause and run gitpip try-now",
-    Act.RESUME_UNDO: "fix the cause, then run gitpip undos resume",
-    Act.RESUME_REPAIR: "run gitpip publications repair --resume, or start a service",
-    Act.UPLOAD_AGAIN: "upload the file again under Import people, or with gitpip users import",
-    Act.REVIEW_AUDITS: "see Audits, or run gitpip audit",
-    Act.RETRY_FAILED: "fix the cause, then retry or skip them under CRM sync",
-    Act.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
-    Act.CHANGE_RULES: "change or remove it under Rules, or with gitpip rules",
-    Act.DECIDE_HELD: "decide under CRM sync, or with gitpip held LOGIN --approve",
-    Act.REVIEW_CREDENTIALS: "approve or skip each of them under CRM sync",
-    Act.RETRY_NOTES: "fix the cause, then retry under Status",
-    Act.REVIEW_USERS: "see People, or gitpip users list",
-    Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
-    Act.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
-    Act.SET_CLOCK: "turn on NTP on this machine",
-    Act.SWITCH_ACCOUNT: "set the former account again, or run gitpip accounts switch",
-    Act.COMPARE: "fix it in Pipedrive, then run gitpip adopt",
-    Act.MEND_SECRET_FILE: "fix the file",
-    Act.RESTART: "read the log and restart gitpip serve",
-    Act.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",
+ADVICE: Mapping[Remedy | None, str] = {
+    Remedy.TRY_NOW: "wait, or fix the cause and run gitpip try-now",
+    Remedy.RESUME_UNDO: "fix the cause, then run gitpip undos resume",
+    Remedy.RESUME_REPAIR: "run gitpip publications repair --resume, or start a service",
+    Remedy.UPLOAD_AGAIN: "upload the file again under Import people, or with gitpip users import",
+    Remedy.REVIEW_AUDITS: "see Audits, or run gitpip audit",
+    Remedy.RETRY_FAILED: "fix the cause, then retry or skip them under CRM sync",
+    Remedy.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
+    Remedy.CHANGE_RULES: "change or remove it under Rules, or with gitpip rules",
+    Remedy.DECIDE_HELD: "decide under CRM sync, or with gitpip held LOGIN --approve",
+    Remedy.REVIEW_CREDENTIALS: "approve or skip each of them under CRM sync",
+    Remedy.RETRY_NOTES: "fix the cause, then retry under Status",
+    Remedy.REVIEW_USERS: "see People, or gitpip users list",
+    Remedy.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
+    Remedy.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
+    Remedy.SET_CLOCK: "turn on NTP on this machine",
+    Remedy.SWITCH_ACCOUNT: "set the former account again, or run gitpip accounts switch",
+    Remedy.COMPARE: "fix it in Pipedrive, then run gitpip adopt",
+    Remedy.MEND_SECRET_FILE: "fix the file",
+    Remedy.RESTART: "read the log and restart gitpip serve",
+    Remedy.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",
 }
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 
@@ -71,7 +71,7 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
         yield failure("database", error.found, error.advice or advice)
 
 
-async def known_to_database(settings: Settings) -> Known:
+async def known_to_database(settings: Settings) -> VendorFacts:
     """Return what the rows say of tokens and publishing settings, as far as they can be read."""
     if (file := settings.sqlite_file) and not await asyncio.to_thread(os.access, file, os.F_OK):
         return NOTHING_KNOWN
@@ -80,7 +80,7 @@ async def known_to_database(settings: Settings) -> Known:
             if not await database.is_migrated():
                 return NOTHING_KNOWN
             async with database.read() as transaction:
-                return Known(
+                return VendorFacts(
                     await tokens_of_service(transaction) or NOTHING_KNOWN.tokens,
                     await publishing_settings.values(transaction),
                 )
@@ -165,7 +165,7 @@ async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
     """Report whether a service runs, and each problem that it or the rows show."""
     if not await database.is_migrated():
         return (warning("service", "not running", "start gitpip serve"),)
-    surroundings = Surroundings(settings)
+    surroundings = ProcessFacts(settings)
     async with database.read() as transaction:
         condition = await read(transaction, surroundings, utc_now())
     found = "; ".join(f"{one.version} ({one.part})" for one in condition.instances)

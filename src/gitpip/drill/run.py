@@ -43,7 +43,7 @@ UNSETTLED: Final = (
 
 
 @dataclass(frozen=True)
-class Progress:
+class DrillProgress:
     """The progress of a drill."""
 
     published: int
@@ -64,7 +64,7 @@ class _Scene:
     database: Database
 
 
-async def run_drill(orders: Orders, follow: Callable[[Progress], None]) -> Report:
+async def run_drill(orders: Orders, follow: Callable[[DrillProgress], None]) -> Report:
     """Do as ordered, and count what came of it; `follow` is told each second how far it is.
 
     Every process is ended and every file removed, however this ends. Raises InvalidInput,
@@ -185,7 +185,7 @@ async def _track(settings: Settings, database: Database, logins: list[str]) -> N
             )
 
 
-async def _perform(scene: _Scene, follow: Callable[[Progress], None], began: float) -> bool:
+async def _perform(scene: _Scene, follow: Callable[[DrillProgress], None], began: float) -> bool:
     """Make users publish while everything goes wrong; give whether all was settled in time."""
     orders, chance = scene.orders, random.Random(scene.orders.seed)  # noqa: S311 - repeatable
     for vendor in (scene.github, scene.pipedrive):
@@ -195,7 +195,7 @@ async def _perform(scene: _Scene, follow: Callable[[Progress], None], began: flo
     while time.monotonic() - began < orders.time_limit.total_seconds():
         check_room(scene.replicas.folder)
         scene.replicas.keep()
-        progress = Progress(
+        progress = DrillProgress(
             await scene.github.ask("published"),
             await scene.pipedrive.ask("held"),
             scene.replicas.kills,

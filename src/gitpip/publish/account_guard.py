@@ -14,10 +14,10 @@ from gitpip.backoff import backoff
 from gitpip.model import OnEdit, Pause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, find_markers
-from gitpip.publish.circuit_breaker import Kind, Request
+from gitpip.publish.circuit_breaker import Request, RequestKind
 from gitpip.publish.comparison import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.comparison_allowance import ComparisonAllowance
-from gitpip.publish.destination import Item, LookFailed, Owner
+from gitpip.publish.destination import Item, LookFailed, TokenOwner
 from gitpip.publish.guards import Guards
 from gitpip.publish.last_sent import Remembered
 from gitpip.publish.pauses import Channel
@@ -366,7 +366,7 @@ def _is_explained(state: LedgerState, now: datetime) -> bool:
     return state.set_back_at is not None and now - state.set_back_at < EXPLAINS
 
 
-def company_of(owner: Owner) -> Met:
+def company_of(owner: TokenOwner) -> Met:
     """Return the account that the owner of a token belongs to."""
     return Met(
         Vendor.DESTINATION,
@@ -377,4 +377,4 @@ def company_of(owner: Owner) -> Met:
     )
 
 
-_REQUEST = Request(Kind.READ, "the account")
+_REQUEST = Request(RequestKind.READ, "the account")

@@ -59,7 +59,7 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class Shown:
+class FurtherFile:
     """A further file of the gist in the same activity."""
 
     file: GistFile
@@ -74,7 +74,7 @@ def render(
     revision: int = 1,
     remarks: Sequence[str] = (),
     wording: Wording = Wording(),
-    others: Sequence[Shown] = (),
+    others: Sequence[FurtherFile] = (),
 ) -> Rendered:
     """Return the activity of a gist file. Nothing from GitHub survives as HTML.
 
@@ -93,7 +93,7 @@ def render(
     if others:
         activity = ActivityValues.of(file, [other.file for other in others])
         values = replace(values, activity=activity)
-        shown = [Shown(file, marker), *others]
+        shown = [FurtherFile(file, marker), *others]
         note, is_cut = _note_of_several(wording.templates.note, values, shown, sign)
     else:
         note, is_cut = _note(wording.templates.note, values, file, sign)
@@ -242,7 +242,7 @@ def _note(template: Template, values: Values, file: GistFile, sign: str) -> tupl
 
 
 def _note_of_several(
-    template: Template, values: Values, shown: Sequence[Shown], sign: str
+    template: Template, values: Values, shown: Sequence[FurtherFile], sign: str
 ) -> tuple[str, bool]:
     """Return the note of several files: short ones are shown whole, long ones share the rest."""
     pieces = template.fill(values, NOTE_LIMIT)
@@ -270,7 +270,7 @@ def _note_of_several(
 _NOT_ALL = "<p>File shortened. The gist has all of it.</p>"
 
 
-def _head(one: Shown) -> str:
+def _head(one: FurtherFile) -> str:
     name = escape(in_a_line(one.file.filename)[:NAME_LIMIT])
     remarks = "".join(f"<p>{escape(remark)}</p>" for remark in one.remarks)
     return f"<p><b>{name}</b></p>{remarks}"

@@ -1,7 +1,7 @@
 """The lines of an audit about files and activities that belong to no publication."""
 
 from gitpip.model import UserKey
-from gitpip.publish.verdicts import GitHubSide, Part, not_stored
+from gitpip.publish.verdicts import GitHubSide, SideVerdict, not_stored
 from gitpip.store.database import Transaction
 from gitpip.store.rows import in_pieces
 from gitpip.store.schema_surveys import Verdict
@@ -43,7 +43,7 @@ async def only_on_github(
 def stranger(one: comparing.Stranger) -> NewLine:
     """Return the line of an activity with a marker that no publication has."""
     seen = one.seen
-    part = Part(
+    part = SideVerdict(
         "not known",
         Verdict.UNEXPLAINED,
         "unknown-marker",
@@ -52,12 +52,12 @@ def stranger(one: comparing.Stranger) -> NewLine:
         else f"no publication has the marker {seen.marker}",
     )
     if one.removed:
-        part = Part("not known", Verdict.EXPLAINED, "user-removed")
+        part = SideVerdict("not known", Verdict.EXPLAINED, "user-removed")
     elif one.sent_again:
         detail = "a person had it sent again: its publication has another activity"
-        part = Part("not known", Verdict.EXPLAINED, "sent-again", detail)
+        part = SideVerdict("not known", Verdict.EXPLAINED, "sent-again", detail)
     elif one.acknowledged:
-        part = Part("not known", Verdict.EXPLAINED, "acknowledged")
+        part = SideVerdict("not known", Verdict.EXPLAINED, "acknowledged")
     return NewLine(
         None,
         None,

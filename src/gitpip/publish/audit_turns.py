@@ -19,7 +19,7 @@ DONE: Place = (-1, 0)
 
 
 @dataclass(frozen=True)
-class Turn:
+class AuditTurn:
     """A user whose files are compared, and the place after which to continue."""
 
     user: User
@@ -44,18 +44,18 @@ class Turn:
         return f"{self.user.key}:{place[0]}:{place[1]}"
 
 
-async def next_turn(transaction: Transaction, survey: Survey) -> Turn | None:
+async def next_turn(transaction: Transaction, survey: Survey) -> AuditTurn | None:
     """Return the next user's turn, or None after the last one."""
     last, place = _read(survey.cursor)
     after = last if place == DONE else last - 1
     user = await others.next_user(transaction, after=after, only=survey.user_key)
     if user is not None:
-        return Turn(user, place if user.key == last else BEGIN, again=False)
+        return AuditTurn(user, place if user.key == last else BEGIN, again=False)
     for cursor in survey.put_off:
         key, place = _read(cursor)
         user = await others.next_user(transaction, after=key - 1, only=survey.user_key)
         if user is not None and user.key == key:  # otherwise the user was removed in the meantime
-            return Turn(user, place, again=True)
+            return AuditTurn(user, place, again=True)
     return None
 
 

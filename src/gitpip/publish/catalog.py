@@ -16,7 +16,7 @@ class Listed(StrEnum):
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """Something that is chosen by its id, key or name."""
 
     id: int
@@ -35,7 +35,7 @@ class Field:
     name: str
     kind: str
     is_custom: bool
-    options: tuple[Entry, ...] = ()
+    options: tuple[CatalogEntry, ...] = ()
     is_required: bool = False
     required_in: frozenset[int] = frozenset()
     """The stages in which the field is required; empty for all stages."""
@@ -45,12 +45,12 @@ class Field:
 class Catalog:
     """The lists of an account, each as it is chosen from, or None if it was not read."""
 
-    activity_types: tuple[Entry, ...] | None = None
+    activity_types: tuple[CatalogEntry, ...] | None = None
     """The active types, in the account's order."""
-    users: tuple[Entry, ...] | None = None
+    users: tuple[CatalogEntry, ...] | None = None
     """The active users."""
-    pipelines: tuple[Entry, ...] | None = None
-    stages: tuple[Entry, ...] | None = None
+    pipelines: tuple[CatalogEntry, ...] | None = None
+    stages: tuple[CatalogEntry, ...] | None = None
     deal_fields: tuple[Field, ...] | None = None
     activity_fields: tuple[Field, ...] | None = None
     hidden: frozenset[Listed] = frozenset()

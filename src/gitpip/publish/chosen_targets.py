@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gitpip.errors import InvalidInput
-from gitpip.publish.destination import Hit
-from gitpip.store.users.targets import Seen
+from gitpip.publish.destination import SearchHit
+from gitpip.store.users.targets import SeenTarget
 from gitpip.store.users.users import Changes
 from gitpip.targets import Target
 
@@ -14,17 +14,17 @@ LONGEST_TERM = 100
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedTarget:
     """The answer of Pipedrive about a target; empty if Pipedrive could not be asked."""
 
-    seen: Seen | None = None
+    seen: SeenTarget | None = None
     fault: str | None = None
     """The reason why nothing can be put there."""
 
 
-CheckTarget = Callable[[Target], Awaitable[Checked]]
+CheckTarget = Callable[[Target], Awaitable[CheckedTarget]]
 """A function that asks Pipedrive about a target."""
-SearchTargets = Callable[[str], Awaitable[Sequence[Hit]]]
+SearchTargets = Callable[[str], Awaitable[Sequence[SearchHit]]]
 """A function that searches Pipedrive for names with a term; raises DestinationUnavailable."""
 
 
@@ -41,7 +41,7 @@ async def checked(changes: Changes, check: CheckTarget) -> Changes:
     return replace(changes, target_seen=answer.seen)
 
 
-async def search(term: str, ask: SearchTargets) -> Sequence[Hit]:
+async def search(term: str, ask: SearchTargets) -> Sequence[SearchHit]:
     """Return the deals, leads, persons and organizations that have a term in their names.
 
     Raises InvalidInput, DestinationUnavailable.

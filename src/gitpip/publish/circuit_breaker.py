@@ -20,11 +20,11 @@ from gitpip.publish.delivery import (
     BAN_PAUSE,
     Accepted,
     Ambiguous,
+    AnnouncedLimit,
     Denied,
-    LimitedAlone,
+    LimitedRequest,
     NotProcessed,
     Outcome,
-    RateLimit,
 )
 from gitpip.publish.token_costs import LIST_TOKENS
 
@@ -55,7 +55,7 @@ INFERRED_AFTER = timedelta(minutes=3)
 INFERRED_REFUSALS = 5
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """The kind of a request: reads can fail while writes work, and the other way round."""
 
     READ = "read"
@@ -66,7 +66,7 @@ class Kind(StrEnum):
 class Request:
     """A request. Its `subject` tells one publication or deal from another."""
 
-    kind: Kind
+    kind: RequestKind
     subject: str
     beside: int = 1
     """The number of requests that could be under way at the same time and meet the same fault."""
@@ -96,7 +96,7 @@ class CircuitBreaker:
     """The failures since the last success, and how long to wait because of them."""
 
     def __init__(self) -> None:
-        self._failures = {kind: _Failures() for kind in Kind}
+        self._failures = {kind: _Failures() for kind in RequestKind}
         self._refusals = 0
         self._limits = 0
         self._limited_since: datetime | None = None
@@ -126,7 +126,7 @@ class CircuitBreaker:
 
     def suspected(self, subject: str) -> bool:
         """Return whether this publication, deal or target failed since its last success."""
-        limited = any(_about(kind, subject) in self._met_limit for kind in Kind)
+        limited = any(_about(kind, subject) in self._met_limit for kind in RequestKind)
         return limited or subject in self._refused_by_edge or subject in self._failed
 
     def was_refused(self, request: Request) -> bool:
@@ -169,7 +169,7 @@ class CircuitBreaker:
             return outcome
         self._met_limit[about] = KNOWN_ALONE
         reason = f"{outcome.reason}; others are answered meanwhile, so this one alone is refused"
-        return LimitedAlone(reason)
+        return LimitedRequest(reason)
 
     def accepted(self, request: Request) -> None:
         """Note an accepted write. It says nothing about requests that started after it."""
@@ -197,7 +197,7 @@ class CircuitBreaker:
                 if outcome is None or isinstance(outcome, Accepted):
                     self._answered += 1
                     self._met_limit.pop(_about(request.kind, request.subject), None)
-                if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
+                if isinstance(outcome, Accepted) and request.kind is RequestKind.WRITE:
                     self.accepted(request)
                 elif outcome is None:
                     self._read(request)
@@ -212,10 +212,10 @@ class CircuitBreaker:
 
     def _forget_old(self, now: datetime) -> None:
         if self._failed_at is not None and now - self._failed_at > TROUBLE_LASTS:
-            self._failures = {kind: _Failures() for kind in Kind}
+            self._failures = {kind: _Failures() for kind in RequestKind}
             self._failed_at = None
 
-    def _succeeded(self, kind: Kind, *, sure: bool) -> None:
+    def _succeeded(self, kind: RequestKind, *, sure: bool) -> None:
         self._refusals, self._limits, self._limited_since = 0, 0, None
         if sure:
             self._failures[kind].end()
@@ -224,7 +224,7 @@ class CircuitBreaker:
         self, outcome: NotProcessed | Ambiguous, request: Request, now: datetime
     ) -> Pause | None:
         _remember(self._refused_by_edge, request.subject, self._accepted)
-        if request.kind is Kind.READ:
+        if request.kind is RequestKind.READ:
             self._reads_refused.add(request.subject)
         # A page with 403 may be for the content of this one: the next one shows whether it is a
         # ban. A page with 429 concerns all requests.
@@ -251,7 +251,7 @@ class CircuitBreaker:
         wait = backoff(self._refusals, outcome.pause, max(outcome.pause, at_most))
         return Pause(now + wait, outcome.reason)
 
-    def _limited(self, outcome: NotProcessed, limit: RateLimit, now: datetime) -> Pause:
+    def _limited(self, outcome: NotProcessed, limit: AnnouncedLimit, now: datetime) -> Pause:
         self._limits += 1
         since = self._limited_since = self._limited_since or now
         if limit.daily_remaining is not None and limit.daily_remaining < LIST_TOKENS:
@@ -289,14 +289,14 @@ class CircuitBreaker:
 
     def _fails_alone(self, request: Request) -> bool:
         """Note a failure; return whether others were accepted since this one failed before."""
-        if request.kind is Kind.READ:
+        if request.kind is RequestKind.READ:
             return False
         before = self._failed.get(request.subject, self._refused_by_edge.get(request.subject))
         _remember(self._failed, request.subject, self._accepted if before is None else before)
         return before is not None and before != self._accepted
 
 
-def _about(kind: Kind, subject: str) -> str:
+def _about(kind: RequestKind, subject: str) -> str:
     return f"{kind} {subject}"
 
 

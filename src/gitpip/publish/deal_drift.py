@@ -13,7 +13,7 @@ from gitpip.drift import Drift, DriftAnswer, drift_words
 from gitpip.model import Deal, DealId, Publication, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
-from gitpip.publish.circuit_breaker import Kind
+from gitpip.publish.circuit_breaker import RequestKind
 from gitpip.publish.delivery import Denied, NotProcessed, Outcome
 from gitpip.publish.destination import DealFinder, Item, LookFailed
 from gitpip.publish.pauses import Channel
@@ -52,7 +52,7 @@ class DealDrift:
         async with self._database.read() as transaction:
             if await deal_drifts.is_usable(transaction, deal.user_key, self._now()):
                 return deal
-        request = self._pauses.request(Kind.READ, f"the deal of {deal.user_key}")
+        request = self._pauses.request(RequestKind.READ, f"the deal of {deal.user_key}")
         try:
             settled = await self._settled(deal)
         except LookFailed as failure:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gitpip.model import ActivityId
 from gitpip.observability.logging import get_logger
-from gitpip.publish.circuit_breaker import Kind
+from gitpip.publish.circuit_breaker import RequestKind
 from gitpip.publish.deals import stale_lease
 from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, DealContents, DealFinder, LookFailed
@@ -55,7 +55,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
 
     async def _undo(self, due: DueDeal) -> bool:
         about = f"undo of deal {due.deal_id}"
-        request = self._pauses.request(Kind.READ, about)
+        request = self._pauses.request(RequestKind.READ, about)
         try:
             found = await self._not_now(due)
         except LookFailed as failure:
@@ -66,7 +66,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         leased = self._clocks.read()
         if not await self._begin(due) or stale_lease(leased, self._clocks, self._waits) is not None:
             return False
-        request = self._pauses.request(Kind.WRITE, about)
+        request = self._pauses.request(RequestKind.WRITE, about)
         outcome = await self._destination.delete_deal(due.deal_id)
         return await self._ended(due, outcome, request)
 

@@ -14,7 +14,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.asked_twice import asked_twice, is_young
 from gitpip.publish.catalog import DealFields
-from gitpip.publish.circuit_breaker import Kind, Request
+from gitpip.publish.circuit_breaker import Request, RequestKind
 from gitpip.publish.claims import kept
 from gitpip.publish.deal_drift import DealDrift
 from gitpip.publish.delivery import (
@@ -201,7 +201,7 @@ class Deals:
             if change is not None:
                 return change
             deal = replace(deal, looked_at=looked_at)
-        reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
+        reading = self._pauses.request(RequestKind.READ, subject_of(deal.user_key))
         titles = self._terms.titles(deal.login)
         try:
             # The index remembers how far it has read, so one reads at a time.
@@ -259,7 +259,7 @@ class Deals:
         `again` says that this comes right before the deal is made once more. Then None means that
         it was not found.
         """
-        request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
+        request = self._pauses.request(RequestKind.READ, subject_of(deal.user_key))
         twice = is_young(deal.looked_at if again else deal.sent_at, self._now())
         try:
             found, at = await asked_twice(lambda: self._listed(deal), twice=twice)
@@ -276,7 +276,7 @@ class Deals:
         await self._pauses.after(None, request)
         if found is not None:
             # Only the answer was lost: Pipedrive does process writes.
-            await self._pauses.after(Accepted(found.id), replace(request, kind=Kind.WRITE))
+            await self._pauses.after(Accepted(found.id), replace(request, kind=RequestKind.WRITE))
         if again and found is None:
             return None
         now = self._now()
@@ -321,7 +321,7 @@ class Deals:
         )
 
     async def _make(self, deal: Deal, title: str, fields: DealFields) -> Change | None:
-        request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
+        request = self._pauses.request(RequestKind.WRITE, subject_of(deal.user_key))
         async with self._destination.turn() as turn:
             leased = self._clocks.read()
             again = deal.looked_at is not None
@@ -386,7 +386,7 @@ class Deals:
         except Unsettled as fault:
             return self._unsettled(deal, fault)
         except LookFailed as failure:
-            reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
+            reading = self._pauses.request(RequestKind.READ, subject_of(deal.user_key))
             return await self._list_failed(deal, failure, reading)
         if not changed:
             return None

@@ -102,12 +102,12 @@ class Denied:
 
 
 @dataclass(frozen=True)
-class LimitedAlone(Denied):
+class LimitedRequest(Denied):
     """One request meets a limit again and again, while others are answered."""
 
 
 @dataclass(frozen=True)
-class RateLimit:
+class AnnouncedLimit:
     """The rate limit as the headers of a 429 describe it."""
 
     announced: timedelta | None
@@ -135,7 +135,7 @@ class NotProcessed:
     everyone: bool = True
     access: bool = False
     """Whether Pipedrive refuses the token or the account, as confirmed by `users/me`."""
-    rate_limit: RateLimit | None = None
+    rate_limit: AnnouncedLimit | None = None
     """The rate limit, if it was a 429 of the API."""
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
@@ -274,7 +274,7 @@ def outcome_for_others(outcome: Outcome, change: Change, *, alone: bool) -> Outc
     limit = outcome.rate_limit if isinstance(outcome, NotProcessed) else None
     if not known or limit is None or limit.is_used_up:
         return outcome
-    return LimitedAlone(change.reason or "refused alone")
+    return LimitedRequest(change.reason or "refused alone")
 
 
 def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK) -> Change:

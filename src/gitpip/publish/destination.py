@@ -15,8 +15,8 @@ from gitpip.model import ActivityId, Deal, DealId
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome
 from gitpip.store.database import Database
-from gitpip.store.users.targets import Seen
-from gitpip.targets import NO_LINKS, Links, Target, TargetKind
+from gitpip.store.users.targets import SeenTarget
+from gitpip.targets import NO_LINKS, DealLinks, Target, TargetKind
 
 UNREAD_ENTRIES = Ambiguous("the list holds something that can't be read")
 DAILY_RESERVE = 30
@@ -31,7 +31,7 @@ class DealsCapped(Denied):
 
 
 @dataclass(frozen=True)
-class Written(Accepted):
+class NoteWritten(Accepted):
     """A note was written anew."""
 
     at: datetime | None
@@ -90,9 +90,9 @@ class Item:
     org_id: int | None = None
 
     @property
-    def links(self) -> Links:
-        """The same, as `Links`."""
-        return Links(self.person_id, self.org_id)
+    def links(self) -> DealLinks:
+        """The same, as `DealLinks`."""
+        return DealLinks(self.person_id, self.org_id)
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ class Place:
     """Whether a person chose it, rather than a deal that was found or made by its title."""
 
     @classmethod
-    def deal(cls, deal_id: DealId, links: Links = NO_LINKS) -> "Place":
+    def deal(cls, deal_id: DealId, links: DealLinks = NO_LINKS) -> "Place":
         """Return the place of a deal that was found or made by its title."""
         return cls(Target(TargetKind.DEAL, str(deal_id)), links.person_id, links.org_id)
 
     @property
-    def links(self) -> Links:
+    def links(self) -> DealLinks:
         """The person and organization linked beside it."""
-        return Links(self.person_id, self.org_id)
+        return DealLinks(self.person_id, self.org_id)
 
     @property
     def deal_id(self) -> DealId | None:
@@ -129,7 +129,7 @@ class Unusable:
 
 
 @dataclass(frozen=True)
-class Hit:
+class SearchHit:
     """A hit of a search."""
 
     target: Target
@@ -143,7 +143,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Owner:
+class TokenOwner:
     """The user and the company that the token belongs to."""
 
     user_id: int
@@ -158,7 +158,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Activity(Item):
+class ListedActivity(Item):
     """An activity in a list, with the fields that show whether a person has changed it."""
 
     untouched: bool = False
@@ -205,7 +205,7 @@ class ListPage:
 class Activities:
     """One page of a list of activities, and when it was read by the CRM's clock."""
 
-    items: tuple[Activity, ...]
+    items: tuple[ListedActivity, ...]
     at: datetime | None
     is_last: bool
     unread: int = 0
@@ -283,7 +283,7 @@ class Destination(Protocol):
         Take it before a lease.
         """
 
-    async def owner(self) -> Owner:
+    async def owner(self) -> TokenOwner:
         """Return the user and the company that the token belongs to."""
 
     def expect_admission(self) -> None:
@@ -304,7 +304,7 @@ class Destination(Protocol):
     async def delete_deal(self, deal_id: DealId) -> Outcome:
         """Delete a deal. One that is already deleted counts as deleted."""
 
-    async def target(self, target: Target) -> Seen | Unusable:
+    async def target(self, target: Target) -> SeenTarget | Unusable:
         """Return what a target is now, or why nothing can be put there."""
 
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
@@ -327,7 +327,7 @@ class Destination(Protocol):
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Replace the note of an activity. Doing it twice does no harm."""
 
-    async def activity(self, activity_id: ActivityId) -> Activity | None:
+    async def activity(self, activity_id: ActivityId) -> ListedActivity | None:
         """Return an activity as it is now, or None if it was deleted."""
 
     async def delete_activity(self, activity_id: ActivityId) -> Outcome:

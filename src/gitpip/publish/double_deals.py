@@ -10,14 +10,14 @@ from datetime import datetime
 
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
+from gitpip.publish.activity_search import sent_since
 from gitpip.publish.comparison import QUIET
 from gitpip.publish.destination import DealFinder, Destination, Item, Sign
-from gitpip.publish.looks import sent_since
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
 from gitpip.store.publications import second_deals
-from gitpip.store.publications.second_deals import Watched
+from gitpip.store.publications.second_deals import WatchedDeal
 from gitpip.store.publications.second_sends import OF_DEALS
 
 EARLIER = 2 * QUIET
@@ -44,14 +44,14 @@ class DoubleDeals:
         self._index = index
         self._now = now
 
-    async def look(self, watched: Sequence[Watched]) -> None:
+    async def look(self, watched: Sequence[WatchedDeal]) -> None:
         """Search once for deals of these users besides the one in use. Raises LookFailed."""
         await self._index.prepare()
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.DESTINATION)
         creators = account.creators if account else frozenset()
-        others: dict[Watched, DealId | None] = dict.fromkeys(watched)
-        by_sign: defaultdict[Sign, set[Watched]] = defaultdict(set)
+        others: dict[WatchedDeal, DealId | None] = dict.fromkeys(watched)
+        by_sign: defaultdict[Sign, set[WatchedDeal]] = defaultdict(set)
         for each in watched:
             for wanted in each.spellings:
                 for sign in self._index.signs(wanted):
@@ -67,13 +67,13 @@ class DoubleDeals:
         for each, other in others.items():
             await self._conclude(each, other)
 
-    async def _is_another(self, deal: Item, watched: Watched) -> bool:
+    async def _is_another(self, deal: Item, watched: WatchedDeal) -> bool:
         """Return whether the deal is the user's, and not the one in use."""
         if deal.id == watched.deal.deal_id:
             return False
         return any([await self._index.belongs(deal, each) for each in watched.spellings])
 
-    async def _conclude(self, watched: Watched, other: DealId | None) -> None:
+    async def _conclude(self, watched: WatchedDeal, other: DealId | None) -> None:
         deal, now = watched.deal, self._now()
         async with self._database.begin() as transaction:
             news = False

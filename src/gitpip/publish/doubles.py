@@ -6,24 +6,30 @@ from functools import partial
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import ActivityId, Publication, PublicationState
-from gitpip.modes import LeftBecause
+from gitpip.modes import ActivityLeftBecause
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import find_markers, has_marker, marker_in
-from gitpip.publish.circuit_breaker import Kind
+from gitpip.publish.activity_search import sent_since
+from gitpip.publish.circuit_breaker import RequestKind
 from gitpip.publish.delivery import Accepted, Refused
-from gitpip.publish.destination import Activity, DealFinder, LookFailed
+from gitpip.publish.destination import DealFinder, ListedActivity, LookFailed
 from gitpip.publish.double_deals import EARLIER, DoubleDeals
-from gitpip.publish.looks import sent_since
 from gitpip.publish.pauses import Channel
 from gitpip.store import ledger
 from gitpip.store.publications import markers, permission, second_deals, second_sends
 from gitpip.store.publications.permission import OverallMode, Present
-from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Left, Watch
+from gitpip.store.publications.second_sends import (
+    OF_DEALS,
+    OF_PUBLICATIONS,
+    Double,
+    LeftActivity,
+    Watch,
+)
 
 LOOK_AGAIN = timedelta(minutes=2)
 """The wait after a search that failed."""
-TOO_MANY = Left(LeftBecause.TOO_MANY, "there are more of them than gitpip sent")
+TOO_MANY = LeftActivity(ActivityLeftBecause.TOO_MANY, "there are more of them than gitpip sent")
 
 log = get_logger()
 
@@ -74,7 +80,7 @@ class Doubles:
         self, watch: Watch, looks: Mapping[int, int], look: Callable[[], Awaitable[None]]
     ) -> None:
         """Search once for these rows, each with its number of searches so far."""
-        request = self._pauses.request(Kind.READ, "what was sent twice")
+        request = self._pauses.request(RequestKind.READ, "what was sent twice")
         try:
             await look()
         except DatabaseUnavailable:
@@ -98,7 +104,7 @@ class Doubles:
 
     async def _look(self, watched: Mapping[Publication, int]) -> None:
         """Search in all deals: if two were merged, the first request's activity has moved."""
-        found: dict[Publication, list[Activity]] = {each: [] for each in watched}
+        found: dict[Publication, list[ListedActivity]] = {each: [] for each in watched}
         by_marker = {each.marker: mine for each, mine in found.items()}
         async for page in self._destination.activities(None, since=sent_since(watched, EARLIER)):
             for item in page.items:
@@ -120,7 +126,7 @@ class Doubles:
                     transaction, publication.id, watched[publication], self._now()
                 )
 
-    async def _settle(self, publication: Publication, activities: list[Activity]) -> None:
+    async def _settle(self, publication: Publication, activities: list[ListedActivity]) -> None:
         first, *others = activities
         creator = (await self._destination.owner()).user_id
         async with self._database.read() as transaction:
@@ -129,29 +135,41 @@ class Doubles:
         for activity in others:
             left = _why_left(publication, activity, creator)
             if not set(_markers_in(activity)) <= set(_markers_in(first)):
-                left = Left(LeftBecause.TOUCHED, "it holds other files, too")
+                left = LeftActivity(ActivityLeftBecause.TOUCHED, "it holds other files, too")
             if too_many:
                 left = TOO_MANY
             if left is None:
                 left = await self._delete(publication, ActivityId(activity.id))
             await self._note(publication, first, activity, left)
 
-    async def _delete(self, publication: Publication, activity_id: ActivityId) -> Left | None:
+    async def _delete(
+        self, publication: Publication, activity_id: ActivityId
+    ) -> LeftActivity | None:
         """Delete an activity; return why that failed, if it did. Remaining searches retry it."""
         async with self._database.read() as transaction:
             present = Present(self._now(), await self._mode(transaction))
             if not await permission.may_be_mended(transaction, publication.user_key, present):
-                return Left(LeftBecause.NOT_DELETED, "gitpip may not write to Pipedrive now")
-        request = self._pauses.request(Kind.WRITE, f"the double of publication {publication.id}")
+                return LeftActivity(
+                    ActivityLeftBecause.NOT_DELETED, "gitpip may not write to Pipedrive now"
+                )
+        request = self._pauses.request(
+            RequestKind.WRITE, f"the double of publication {publication.id}"
+        )
         outcome = await self._destination.delete_activity(activity_id)
         if isinstance(outcome, Accepted):
             await self._pauses.after(outcome, request)
             return None
         await self._pauses.failed(outcome, request)
-        return Left(LeftBecause.NOT_DELETED, f"gitpip could not delete it: {outcome.reason}")
+        return LeftActivity(
+            ActivityLeftBecause.NOT_DELETED, f"gitpip could not delete it: {outcome.reason}"
+        )
 
     async def _note(
-        self, publication: Publication, first: Activity, second: Activity, left: Left | None
+        self,
+        publication: Publication,
+        first: ListedActivity,
+        second: ListedActivity,
+        left: LeftActivity | None,
     ) -> None:
         double = Double(publication.id, publication.marker, ActivityId(second.id), left)
         async with self._database.begin() as transaction:
@@ -173,14 +191,16 @@ class Doubles:
             )
 
 
-def _markers_in(item: Activity) -> tuple[str, ...]:
+def _markers_in(item: ListedActivity) -> tuple[str, ...]:
     """Return the markers of all files that an activity holds."""
     first = marker_in(subject=item.text, note=item.note)
     others = find_markers(subject=None, note=item.note).parts
     return (*((first,) if first else ()), *(marker for marker, _ in others))
 
 
-def _were_more(publication: Publication, present: list[Activity], known: Double | None) -> bool:
+def _were_more(
+    publication: Publication, present: list[ListedActivity], known: Double | None
+) -> bool:
     """Return whether there were more activities, one deleted by gitpip included, than it sent.
 
     Each request makes at most one, so a person has made one of those that are present.
@@ -188,21 +208,23 @@ def _were_more(publication: Publication, present: list[Activity], known: Double 
     if known is None:
         return False
     if known.left is not None:
-        return known.left.because is LeftBecause.TOO_MANY
+        return known.left.because is ActivityLeftBecause.TOO_MANY
     deleted = known.activity_id not in {each.id for each in present}
     return len(present) + deleted > max(publication.attempts, 2)
 
 
-def _why_left(publication: Publication, double: Activity, creator: int) -> Left | None:
+def _why_left(
+    publication: Publication, double: ListedActivity, creator: int
+) -> LeftActivity | None:
     """Return why a second activity is kept, or None if it is certainly ours and unchanged."""
     marker = publication.marker
     if not (
         has_marker(marker, subject=double.text, note=None)
         and has_marker(marker, subject=None, note=double.note)
     ):
-        return Left(LeftBecause.TOUCHED, "its subject or its note was changed")
+        return LeftActivity(ActivityLeftBecause.TOUCHED, "its subject or its note was changed")
     if double.creator_id != creator:
-        return Left(LeftBecause.TOUCHED, "another user made it")
+        return LeftActivity(ActivityLeftBecause.TOUCHED, "another user made it")
     if not double.untouched or double.done_since:
-        return Left(LeftBecause.TOUCHED, "somebody has changed it")
+        return LeftActivity(ActivityLeftBecause.TOUCHED, "somebody has changed it")
     return None

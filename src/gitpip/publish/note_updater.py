@@ -8,9 +8,9 @@ from gitpip.model import ActivityId, FileKey, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered, says_the_same
-from gitpip.publish.circuit_breaker import Kind, Request
+from gitpip.publish.circuit_breaker import Request, RequestKind
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.destination import Activity, LookFailed, Written
+from gitpip.publish.destination import ListedActivity, LookFailed, NoteWritten
 from gitpip.publish.detector_pause import NotExamined
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
@@ -84,7 +84,7 @@ class NoteUpdater:
 
     async def _amend(self, amendment: Amendment) -> None:
         note = (await self._render(amendment.file_key, amendment.revision)).note
-        reading = self._pauses.request(Kind.READ, f"publication {amendment.publication_id}")
+        reading = self._pauses.request(RequestKind.READ, f"publication {amendment.publication_id}")
         try:
             seen = await self._destination.activity(amendment.activity_id)
         except LookFailed as failure:
@@ -96,7 +96,7 @@ class NoteUpdater:
             await self._record(amendment, settled)
             return
         outcome = await self._destination.rewrite_note(amendment.activity_id, note)
-        request = Request(Kind.WRITE, f"publication {amendment.publication_id}")
+        request = Request(RequestKind.WRITE, f"publication {amendment.publication_id}")
         outcome = self._pauses.refused_alone(outcome, request)
         if isinstance(outcome, Ambiguous):
             self._unanswered[amendment.activity_id] = note
@@ -107,7 +107,7 @@ class NoteUpdater:
         async with self._database.begin() as transaction:
             match outcome:
                 case Accepted():
-                    at = outcome.at if isinstance(outcome, Written) else None
+                    at = outcome.at if isinstance(outcome, NoteWritten) else None
                     await note_updates.done(transaction, amendment, written_at=at)
                 case Refused(reason=reason):
                     await note_updates.done(transaction, amendment, _failure(reason))
@@ -140,13 +140,13 @@ class NoteUpdater:
 
 
 def _needs_no_write(
-    amendment: Amendment, seen: Activity | None, note: str, tried: str | None
-) -> Refused | Written | None:
+    amendment: Amendment, seen: ListedActivity | None, note: str, tried: str | None
+) -> Refused | NoteWritten | None:
     """Return the outcome if the note does not have to be written, or None if it does."""
     if seen is None:
         return Refused(GONE)
     if says_the_same(seen.note or "", note):  # the same as if the answer was lost
-        return Written(amendment.activity_id, seen.changed_at)
+        return NoteWritten(amendment.activity_id, seen.changed_at)
     by_us = tried is not None and says_the_same(seen.note or "", tried)
     return None if by_us or seen.is_as_written(amendment.note_written_at) else Refused(KEPT)
 

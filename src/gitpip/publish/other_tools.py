@@ -19,7 +19,7 @@ from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Transaction
 from gitpip.store.schema_surveys import Confidence
 from gitpip.store.surveys import comparing, others
-from gitpip.store.surveys.others import Candidate
+from gitpip.store.surveys.others import MatchCandidate
 
 SHORT = 20
 """The length below which a content may be in a note by chance."""
@@ -54,7 +54,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Written:
+class ActivityTexts:
     """The texts of an activity."""
 
     subject: str
@@ -72,16 +72,16 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Found:
+class FileMatch:
     """The file that an activity matches, with the confidence; or why no file matches."""
 
-    candidate: Candidate | None
+    candidate: MatchCandidate | None
     confidence: Confidence
     because: str
     agrees: bool = False
 
 
-def read(item: Item) -> Written:
+def read(item: Item) -> ActivityTexts:
     """Return the texts of an activity."""
     note = item.note or ""
     plain = html.unescape(note)
@@ -92,7 +92,7 @@ def read(item: Item) -> Written:
         if (found := link_in(text)) is not None
     )
     bare = _spaced(html.unescape(_TAG.sub(" ", note)))
-    return Written(
+    return ActivityTexts(
         subject,
         item.text,
         frozenset({_spaced(note), _spaced(plain)}),
@@ -156,7 +156,7 @@ async def matches(
             for link in written.links
             if any(link.host in one.hosts for one in by_gist.get(link.gist_id, ()))
         }
-        found: Found | None = None
+        found: FileMatch | None = None
         if linked:
             found = by_link(written, linked, owner)
         elif owner is not None:
@@ -172,7 +172,7 @@ def _is_ours(item: Item, ours: frozenset[int], account: VendorAccount) -> bool:
     return item.id in ours or found.marker(created_by_us=by_us) is not None
 
 
-def _row(survey_id: int, item: Item, found: Found, owner: UserKey | None) -> dict[str, object]:
+def _row(survey_id: int, item: Item, found: FileMatch, owner: UserKey | None) -> dict[str, object]:
     one = found.candidate
     return {
         "survey_id": survey_id,
@@ -187,10 +187,12 @@ def _row(survey_id: int, item: Item, found: Found, owner: UserKey | None) -> dic
     }
 
 
-def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey | None) -> Found:
+def by_link(
+    written: ActivityTexts, linked: dict[str, list[MatchCandidate]], owner: UserKey | None
+) -> FileMatch:
     """Return the file of an activity that links to stored gists."""
     if len(linked) > 1:
-        return Found(None, Confidence.AMBIGUOUS, f"it links to {len(linked)} gists")
+        return FileMatch(None, Confidence.AMBIGUOUS, f"it links to {len(linked)} gists")
     ((gist_id, files),) = linked.items()
     links = [link for link in written.links if link.gist_id == gist_id]
     specific = [one for one in files if any(_names(link, one) for link in links)]
@@ -198,35 +200,37 @@ def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey
     if not specific and all(link.filename or link.anchor for link in links):
         # The link is to a file that was renamed, or deleted before it was found here: it is no
         # other file's.
-        return Found(None, Confidence.AMBIGUOUS, "it links to a file that the gist does not have")
+        return FileMatch(
+            None, Confidence.AMBIGUOUS, "it links to a file that the gist does not have"
+        )
     left = specific or files
     if len(left) > 1:
         left = [one for one in left if one.filename == written.subject] or [
             one for one in left if is_content(written, one)
         ]
     if len(left) != 1:
-        return Found(
+        return FileMatch(
             None, Confidence.AMBIGUOUS, f"it links to a gist with {len(files)} files, not to one"
         )
     one = left[0]
     agrees = owner == one.user_key
     if is_content(written, one) and agrees:
         why = "it links to the gist, holds the content, and is under the user's deal"
-        return Found(one, Confidence.CERTAIN, why, agrees)
+        return FileMatch(one, Confidence.CERTAIN, why, agrees)
     if agrees and _tells_of(written, one, named=named):
         what = "the file" if named else "the gist, and tells of it"
-        return Found(
+        return FileMatch(
             one, Confidence.CERTAIN, f"it links to {what}, and is under the user's deal", agrees
         )
     where = "under the user's deal, but may be about it" if agrees else "under another deal"
-    return Found(one, Confidence.LIKELY, f"it links to the gist, and is {where}", agrees)
+    return FileMatch(one, Confidence.LIKELY, f"it links to the gist, and is {where}", agrees)
 
 
-def _names(link: Link, one: Candidate) -> bool:
+def _names(link: Link, one: MatchCandidate) -> bool:
     return link.filename == one.filename or link.anchor == anchor_of(one.filename)
 
 
-def _tells_of(written: Written, one: Candidate, *, named: bool) -> bool:
+def _tells_of(written: ActivityTexts, one: MatchCandidate, *, named: bool) -> bool:
     """Return whether an activity says only which gist or file it is about: a person's says more.
 
     `named` says that its link names the file.
@@ -247,7 +251,7 @@ def _words_around(text: str, told: Collection[str]) -> frozenset[str]:
     return frozenset(_WORD.findall(text))
 
 
-def _remark(written: Written) -> str:
+def _remark(written: ActivityTexts) -> str:
     """Return the text of a note beside its links."""
     return _spaced(_LINK.sub(" ", written.bare))
 
@@ -257,7 +261,7 @@ def _stands_in(text: str, subject: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", subject) is not None
 
 
-def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
+def by_name(written: ActivityTexts, files: Sequence[MatchCandidate]) -> FileMatch | None:
     """Return the file of a deal's user whose name is the subject."""
     if not files:
         return None
@@ -270,34 +274,36 @@ def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
     holding = [one for one in files if _holds(written, one)]
     if len(holding) == 1:
         why = "its subject is the file's name, its note holds the content among other text"
-        return Found(holding[0], Confidence.LIKELY, why, agrees=True)
+        return FileMatch(holding[0], Confidence.LIKELY, why, agrees=True)
     if len(files) > 1:
         why = f"{len(files)} files of the user have this name, and the note is none's content"
-        return Found(None, Confidence.AMBIGUOUS, why)
+        return FileMatch(None, Confidence.AMBIGUOUS, why)
     why = "its subject is the file's name, but its note is not the content"
-    return Found(files[0], Confidence.POSSIBLE, why, agrees=True)
+    return FileMatch(files[0], Confidence.POSSIBLE, why, agrees=True)
 
 
-def _named(written: Written, one: Candidate, *, exact: bool) -> Found:
+def _named(written: ActivityTexts, one: MatchCandidate, *, exact: bool) -> FileMatch:
     """Return the file named by the subject, if the note is its content, exactly or nearly."""
     if one.filename != written.text:
         why = "its note is the file's content, and its subject nearly the name"
-        return Found(one, Confidence.LIKELY, why, agrees=True)
+        return FileMatch(one, Confidence.LIKELY, why, agrees=True)
     if not exact and written.has_tags:
         why = "its subject is the file's name, its note the content with other tags"
-        return Found(one, Confidence.LIKELY, why, agrees=True)
+        return FileMatch(one, Confidence.LIKELY, why, agrees=True)
     why = "its subject is the file's name, its note the content, and its deal the user's"
-    return Found(one, Confidence.CERTAIN, why, agrees=True)
+    return FileMatch(one, Confidence.CERTAIN, why, agrees=True)
 
 
-def _one_of_several(written: Written, same: Sequence[Candidate], *, exact: bool) -> Found:
+def _one_of_several(
+    written: ActivityTexts, same: Sequence[MatchCandidate], *, exact: bool
+) -> FileMatch:
     """Return one of several files with this name and content; `pair` chooses once all are known."""
     why = f"{len(same)} files of the user have this name and content"
     one = next((each for each in same if each.adoptable), same[0])
     is_sure = _named(written, one, exact=exact).confidence is Confidence.CERTAIN
     if not is_sure or len({_spaced(each.content or "") for each in same}) > 1:
-        return Found(None, Confidence.AMBIGUOUS, why)
-    return Found(one, Confidence.AMBIGUOUS, why, agrees=True)
+        return FileMatch(None, Confidence.AMBIGUOUS, why)
+    return FileMatch(one, Confidence.AMBIGUOUS, why, agrees=True)
 
 
 async def pair(transaction: Transaction, survey_id: int) -> None:
@@ -331,7 +337,9 @@ async def pair(transaction: Transaction, survey_id: int) -> None:
             )
 
 
-def pairs(activities: Sequence[int], twins: Sequence[Candidate]) -> list[tuple[int, Candidate]]:
+def pairs(
+    activities: Sequence[int], twins: Sequence[MatchCandidate]
+) -> list[tuple[int, MatchCandidate]]:
     """Return activities, oldest first, with the files of the oldest gists that they are matched to.
 
     Files that gitpip has sent itself are not matched. Activities beyond the number of files are
@@ -351,13 +359,13 @@ def _confidence_of_pairs(activities: int, files: int) -> tuple[Confidence, str]:
     return Confidence.CERTAIN, f"{same}: each file gets one, the oldest first"
 
 
-def _is_exact(written: Written, one: Candidate) -> bool:
+def _is_exact(written: ActivityTexts, one: MatchCandidate) -> bool:
     """Return whether a note is a file's content, apart from spaces."""
     content = _spaced(one.content or "")
     return bool(content) and content in written.whole
 
 
-def is_content(written: Written, one: Candidate) -> bool:
+def is_content(written: ActivityTexts, one: MatchCandidate) -> bool:
     """Return whether a note is a file's content, apart from spaces and Pipedrive's HTML."""
     content = _spaced(one.content or "")
     if not content:
@@ -366,7 +374,7 @@ def is_content(written: Written, one: Candidate) -> bool:
     return bool(({content, bare} - {""}) & (written.whole | written.stripped))
 
 
-def _holds(written: Written, one: Candidate) -> bool:
+def _holds(written: ActivityTexts, one: MatchCandidate) -> bool:
     content = _spaced(one.content or "")
     return len(content) >= SHORT and any(
         content in text for text in written.whole | written.stripped

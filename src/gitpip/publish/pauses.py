@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
 from gitpip.observability.logging import get_logger
-from gitpip.publish.circuit_breaker import DAILY_PAUSE, CircuitBreaker, Kind, Request
+from gitpip.publish.circuit_breaker import DAILY_PAUSE, CircuitBreaker, Request, RequestKind
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome
 from gitpip.publish.destination import DAILY_RESERVE, Destination, LookFailed
 from gitpip.publish.terms import Terms
@@ -86,7 +86,7 @@ class Pauses:
         """Whether the next request should go alone, to show if a pause was long enough."""
         return self._breaker.probing
 
-    def request(self, kind: Kind, subject: str, *, beside: int = 1) -> Request:
+    def request(self, kind: RequestKind, subject: str, *, beside: int = 1) -> Request:
         """Return a request that starts now, perhaps with others `beside` it."""
         return Request(kind, subject, beside, self.pause_count)
 
@@ -134,7 +134,7 @@ class Pauses:
             return None
         self._answers = self._destination.answers_received
         if self._is_known(outcome, request):
-            if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
+            if isinstance(outcome, Accepted) and request.kind is RequestKind.WRITE:
                 self._breaker.accepted(request)
             return None
         pause = self._breaker.pause_after(outcome, request, self._now()) or self._reserve(outcome)

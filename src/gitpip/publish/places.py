@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from gitpip.model import Change, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
-from gitpip.publish.circuit_breaker import Kind
+from gitpip.publish.circuit_breaker import RequestKind
 from gitpip.publish.delivery import Denied, NotProcessed, Outcome
 from gitpip.publish.destination import LookFailed, Place, Unusable
 from gitpip.publish.pauses import Channel
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deal_drifts, deals, outbox
 from gitpip.store.users import targets
-from gitpip.store.users.targets import Seen, UserTarget
+from gitpip.store.users.targets import SeenTarget, UserTarget
 from gitpip.targets import Target, TargetKind
 
 ASKED_AGAIN_AFTER = timedelta(minutes=30)
@@ -73,7 +73,7 @@ class Places:
                 f"{target.target.words} was set for the Pipedrive account {target.other_account}; "
                 f"{ANOTHER}"
             )
-        request = self._pauses.request(Kind.READ, subject_of_target(claim.user_key))
+        request = self._pauses.request(RequestKind.READ, subject_of_target(claim.user_key))
         try:
             seen = await self._destination.target(target.target)
         except LookFailed as failure:
@@ -83,7 +83,7 @@ class Places:
         return await self._noted(claim, target, seen)
 
     async def _noted(
-        self, claim: Publication, target: UserTarget, seen: Seen | Unusable
+        self, claim: Publication, target: UserTarget, seen: SeenTarget | Unusable
     ) -> Place | Change:
         now = self._now()
         async with self._database.begin() as transaction:

@@ -32,7 +32,7 @@ from gitpip.store.users import targets
 from gitpip.targets import TargetKind
 
 
-class Activity(Protocol):
+class RenderedActivity(Protocol):
     """The content of an activity for Pipedrive: a plain subject, and a note in HTML."""
 
     @property
@@ -42,7 +42,7 @@ class Activity(Protocol):
     def note(self) -> str: ...
 
 
-Render = Callable[[Transaction, FileKey, int], Awaitable[Activity]]
+Render = Callable[[Transaction, FileKey, int], Awaitable[RenderedActivity]]
 """A function that renders the activity of a revision of a file."""
 
 
@@ -71,7 +71,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SendingPlan:
     """The activities that would be sent, in order.
 
     `activities`, `deals` and `tokens` count all of them.
@@ -94,7 +94,7 @@ async def plan(
     now: datetime,
     *,
     limit: int,
-) -> Plan:
+) -> SendingPlan:
     """Return what would be sent without a dry run, under this policy.
 
     The files of paused users are left out. `limit` limits the items, but not the numbers.
@@ -141,11 +141,15 @@ async def plan(
     totals = await planned.totals(transaction, per_gist=per_gist)
     tokens = totals.activities * ACTIVITY_TOKENS + totals.deals * FIRST_DEAL_TOKENS
     reasons = await held.reasons(transaction)
-    return Plan(tuple(items), totals.activities, totals.deals, tokens, reasons)
+    return SendingPlan(tuple(items), totals.activities, totals.deals, tokens, reasons)
 
 
 def _planned(
-    row: Publication, deal_id: DealId | None, activity: Activity, tokens: int, decision: Decision
+    row: Publication,
+    deal_id: DealId | None,
+    activity: RenderedActivity,
+    tokens: int,
+    decision: Decision,
 ) -> Planned:
     return Planned(
         row.id,

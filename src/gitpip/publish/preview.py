@@ -9,7 +9,7 @@ from gitpip.config.publishing.activity import GIST_DATE, PER_GIST, TODAY
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import FileKey, GistFile, OnDelete, OnEdit
 from gitpip.modes import CredentialsGuard, FoundCredentials
-from gitpip.publish.activity import Rendered, Shown, Wording, remarks_on, render
+from gitpip.publish.activity import FurtherFile, Rendered, Wording, remarks_on, render
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.credentials.findings import (
     Examined,
@@ -30,7 +30,7 @@ NOT_JUDGED = "everything, as it could not be examined: "
 
 
 @dataclass(frozen=True)
-class Conditions:
+class PreviewedFields:
     """The fields of an activity beside its text, as the publishing settings give them."""
 
     type: str
@@ -44,11 +44,11 @@ class Conditions:
 
 async def conditions(
     transaction: Transaction, day: date | None, *, policies: Policies, now: datetime
-) -> Conditions:
+) -> PreviewedFields:
     """Return how an activity of a gist of this day (UTC) would be sent now, without a request."""
     policy = await policies.read(transaction)
     due = {GIST_DATE: day, TODAY: now.astimezone(UTC).date()}
-    return Conditions(
+    return PreviewedFields(
         type=policy.activity_type,
         done=policy.activity_done,
         owner=policy.activity_owner,
@@ -191,7 +191,7 @@ async def _rendered(
         wording = _with_clean_names(wording, in_names)
         found.trouble = found.trouble or in_names.trouble
     shown = [
-        Shown(other, piece.marker or "", remarks_on_it)
+        FurtherFile(other, piece.marker or "", remarks_on_it)
         for piece, other, remarks_on_it in zip(others, rest, remarks_on_rest, strict=True)
     ]
     activity = render(

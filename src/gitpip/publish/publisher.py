@@ -16,6 +16,7 @@ from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
 from gitpip.publish.account_guard import AccountGuard
+from gitpip.publish.activity_search import ActivitySearch
 from gitpip.publish.claims import kept
 from gitpip.publish.deals import SENDER_DIED, Deals
 from gitpip.publish.delivery import Waits
@@ -26,7 +27,6 @@ from gitpip.publish.gists import grouped
 from gitpip.publish.guards import Guards
 from gitpip.publish.last_sent import LastSent
 from gitpip.publish.list_lag import ListLag
-from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.policy import Policies
@@ -126,7 +126,7 @@ class Publisher:
         self._list_lag = ListLag()
         guards = Guards(LastSent(), self._list_lag, clocks, self._mode, self._detector_pause)
         self._account_guard = AccountGuard(channel, guards, on_edit=rules.on_edit)
-        self._looks = Looks(channel, waits=waits, now=self._now)
+        self._looks = ActivitySearch(channel, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
         self._sender = Sender(
             channel,

@@ -13,7 +13,7 @@ from gitpip.config.publishing.activity import (
 )
 from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.policy import PublishingPolicy
-from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Entry, Field, Listed
+from gitpip.publish.catalog import ActivityFields, Catalog, CatalogEntry, DealFields, Field, Listed
 
 MAX_NAMED = 20
 """The most existing entries that an error names."""
@@ -139,7 +139,7 @@ def _activity(
     return ActivityFields(kind, policy.activity_done, owner_id, None, priority)
 
 
-def _type(wanted: str, types: Sequence[Entry], found: Resolved, *, is_default: bool) -> str:
+def _type(wanted: str, types: Sequence[CatalogEntry], found: Resolved, *, is_default: bool) -> str:
     matching = _matching(wanted, types)
     if matching:
         return matching[0].key or wanted
@@ -267,7 +267,7 @@ class _Faults:
         self.sentences.setdefault(self.name, sentence)
 
     def id_of(
-        self, text: str, entries: Sequence[Entry] | None, thing: str, listed: Listed
+        self, text: str, entries: Sequence[CatalogEntry] | None, thing: str, listed: Listed
     ) -> int | None:
         """Return the id of what a text names, or None if that is a fault."""
         if entries is None:
@@ -282,7 +282,7 @@ class _Faults:
             return None
 
 
-def _chosen(text: str, entries: Sequence[Entry], thing: str) -> int:
+def _chosen(text: str, entries: Sequence[CatalogEntry], thing: str) -> int:
     """Return the id of the entry that a text names; raises Lacking."""
     matching = _matching(text, entries)
     if len(matching) != 1:
@@ -290,14 +290,14 @@ def _chosen(text: str, entries: Sequence[Entry], thing: str) -> int:
     return matching[0].id
 
 
-def _matching(text: str, entries: Sequence[Entry]) -> list[Entry]:
+def _matching(text: str, entries: Sequence[CatalogEntry]) -> list[CatalogEntry]:
     """Return the entries that a text names: by id or key, or else by name in any case."""
     wanted = text.casefold()
     by_id = [each for each in entries if text == str(each.id) or wanted == (each.key or "").lower()]
     return by_id or [each for each in entries if wanted == each.name.casefold()]
 
 
-def _unclear(thing: str, text: str, number: int, there: Iterable[Entry | Field]) -> str:
+def _unclear(thing: str, text: str, number: int, there: Iterable[CatalogEntry | Field]) -> str:
     if number:
         return (
             f"the Pipedrive account has {number} of the name {text!r}; name the {thing} by its id"
@@ -307,13 +307,15 @@ def _unclear(thing: str, text: str, number: int, there: Iterable[Entry | Field])
     return f"the Pipedrive account has no {thing} {text!r}{what_next}"
 
 
-def _names(there: Sequence[Entry | Field]) -> str:
+def _names(there: Sequence[CatalogEntry | Field]) -> str:
     names = [each.name for each in there]
     more = len(names) - MAX_NAMED
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _options(fields: Sequence[Field] | None, codes: frozenset[str]) -> tuple[Entry, ...] | None:
+def _options(
+    fields: Sequence[Field] | None, codes: frozenset[str]
+) -> tuple[CatalogEntry, ...] | None:
     if fields is None:
         return None
     return next((each.options for each in fields if each.code in codes), ())

@@ -19,7 +19,7 @@ from gitpip.publish.rules import TIME_LIMIT as RULES_TIME_LIMIT
 from gitpip.store.database import Transaction
 from gitpip.store.publications import permission, rules
 from gitpip.store.publications.opt_outs import OPTED_OUT
-from gitpip.store.publications.permission import Owner
+from gitpip.store.publications.permission import UserPermission
 from gitpip.store.publications.rules import PublishingRule, RuleAction
 from gitpip.store.status import pauses, publishing_pause
 
@@ -30,7 +30,7 @@ page on which it is removed shows a trial."""
 _AT_ONCE = 100
 
 
-class Outcome(StrEnum):
+class TrialOutcome(StrEnum):
     """The possible results for a file that was never sent."""
 
     PUBLISH = "publish"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 class Fate:
     """The result for a file, and why."""
 
-    outcome: Outcome
+    outcome: TrialOutcome
     because: str | None = None
     """The reason, in one sentence without a full stop, or None if nothing holds it. If the file
     waits, the sentence also says what is decided after that."""
@@ -53,14 +53,14 @@ class Fate:
         return self.outcome if self.because is None else f"{self.outcome}: {self.because}"
 
 
-def fate_of(ruling: Ruling, owner: Owner, *, is_paused: bool) -> Fate:
+def fate_of(ruling: Ruling, owner: UserPermission, *, is_paused: bool) -> Fate:
     """Return the result for a file; `is_paused` says whether all publishing is paused.
 
     The publisher skips what opted-out owners have queued at any time, but applies no rule to a file
     that it may not send at present.
     """
     if owner.opted_out:
-        return Fate(Outcome.SKIP, OPTED_OUT)
+        return Fate(TrialOutcome.SKIP, OPTED_OUT)
     kept_by = [
         why
         for why, holds in (
@@ -72,12 +72,14 @@ def fate_of(ruling: Ruling, owner: Owner, *, is_paused: bool) -> Fate:
     ]
     if kept_by:
         then = _decided_later(ruling, owner.mode)
-        return Fate(Outcome.WAIT, " and ".join(kept_by) + (f"; then it is {then}" if then else ""))
+        return Fate(
+            TrialOutcome.WAIT, " and ".join(kept_by) + (f"; then it is {then}" if then else "")
+        )
     if ruling.action is not RuleAction.PUBLISH:
-        return Fate(Outcome(ruling.action), ruling.reason)
+        return Fate(TrialOutcome(ruling.action), ruling.reason)
     if owner.mode is PublishingMode.ASK:
-        return Fate(Outcome.HOLD, ASKED)
-    return Fate(Outcome.PUBLISH)
+        return Fate(TrialOutcome.HOLD, ASKED)
+    return Fate(TrialOutcome.PUBLISH)
 
 
 def _decided_later(ruling: Ruling, mode: PublishingMode) -> str | None:
@@ -107,7 +109,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Tried:
+class RuleTrial:
     """The newest stored files of tracked users, each with the rule that decides about it."""
 
     others: Fate
@@ -158,7 +160,7 @@ async def tried(
     now: datetime,
     *,
     limit: int = MAX_TRIED,
-) -> Tried:
+) -> RuleTrial:
     """Try the rules on at most `limit` files, until the time limit is reached.
 
     `read` opens a transaction. None is open while rules are tried, as that can take seconds.
@@ -169,7 +171,7 @@ async def tried(
         by_person = await publishing_pause.current(transaction, now)
         is_paused = bool(by_person or await pauses.paused(transaction, pauses.PUBLISHING, now))
         ordered = await rules.everything(transaction)
-    anybody = Owner(overall, is_paused=False, opted_out=False)
+    anybody = UserPermission(overall, is_paused=False, opted_out=False)
     others = fate_of(Ruling(None), anybody, is_paused=is_paused)
     asked = [one for rule in ordered if (one := readable(rule))]
     shown = READ if any(one.content is not None or one.words for one in asked) else 0
@@ -192,9 +194,9 @@ async def tried(
             fate = fate_of(ruling, owners[file.user_key], is_paused=is_paused)
             taken.append(Taken(file.key, file.login, file.gist_id, file.filename, ruling, fate))
         if len(decided) < len(some):
-            return Tried(others, tuple(taken), limit, timed_out=True)
+            return RuleTrial(others, tuple(taken), limit, timed_out=True)
         before = some[-1].key
-    return Tried(others, tuple(taken), limit)
+    return RuleTrial(others, tuple(taken), limit)
 
 
 def _decided(

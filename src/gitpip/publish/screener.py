@@ -30,7 +30,7 @@ from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.publications import screened
 from gitpip.store.publications.delivered import PUBLICATIONS
-from gitpip.store.publications.screened import Verdict
+from gitpip.store.publications.screened import ScreeningDecision
 
 SLOW = 1.0
 """The seconds of a slow file. After a slower one, the files of other users go first."""
@@ -78,7 +78,7 @@ class Screener:
         if not new:
             return tuple(claims)
         candidates, checks = await self._candidates(new, mode)
-        stopped: dict[Publication, Verdict] = {}
+        stopped: dict[Publication, ScreeningDecision] = {}
         aside: set[Publication] = set()
         trouble: str | None = None
         slow: set[UserKey] = set()
@@ -143,7 +143,7 @@ class Screener:
         later = delivery.retried(claim.attempts + 1, unexpected(error), now=now)
         await record(self._database, claim, later, now)
 
-    async def _write(self, stopped: Mapping[Publication, Verdict]) -> None:
+    async def _write(self, stopped: Mapping[Publication, ScreeningDecision]) -> None:
         async with self._database.begin() as transaction:
             written = await screened.write(transaction, stopped, self._now())
         for claim, verdict in stopped.items():
@@ -169,11 +169,11 @@ def _decision(candidate: Candidate, checks: Checks) -> Decision | Exception:
         return error
 
 
-def _verdict(decision: Decision) -> Verdict | None:
+def _verdict(decision: Decision) -> ScreeningDecision | None:
     match decision:
         case Hold(because=because, detail=detail):
-            return Verdict(PublicationState.HELD, detail, because)
+            return ScreeningDecision(PublicationState.HELD, detail, because)
         case Skip(detail=detail):
-            return Verdict(PublicationState.SKIPPED, detail)
+            return ScreeningDecision(PublicationState.SKIPPED, detail)
         case Publish() | Wait():
             return None

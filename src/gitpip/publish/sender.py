@@ -23,14 +23,14 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
+from gitpip.publish.activity_search import ActivitySearch
 from gitpip.publish.catalog import ActivityFields
-from gitpip.publish.circuit_breaker import Kind, Request
+from gitpip.publish.circuit_breaker import Request, RequestKind
 from gitpip.publish.deals import Deals, stale_lease, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.destination import DealNotRead, Item, LookFailed, Place, Turn
 from gitpip.publish.detector_pause import NotExamined
 from gitpip.publish.guards import Guards
-from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
 from gitpip.publish.places import Places, subject_of_target
 from gitpip.publish.preview import rendered, rendered_together
@@ -40,7 +40,7 @@ from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.store.database import Transaction
 from gitpip.store.publications import outbox, second_sends, undone_deals
 from gitpip.store.publications.delivered import PUBLICATIONS, Start
-from gitpip.targets import Links
+from gitpip.targets import DealLinks
 
 LISTS_AGAIN_AFTER = timedelta(minutes=1)
 
@@ -77,7 +77,7 @@ class Sender:
     def __init__(
         self,
         channel: Channel,
-        looks: Looks,
+        looks: ActivitySearch,
         deals: Deals,
         guards: Guards,
         *,
@@ -181,7 +181,7 @@ class Sender:
             if deal is None:
                 return None
             if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
-                return Place.deal(deal.deal_id, Links(deal.person_id, deal.org_id))
+                return Place.deal(deal.deal_id, DealLinks(deal.person_id, deal.org_id))
             postponed.add(claim.user_key)
             await self._wait_for(deal, claim)
         return None
@@ -233,7 +233,9 @@ class Sender:
     async def _send(
         self, claim: Publication, place: Place, activity: Rendered, running: RunningTasks
     ) -> None:
-        request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=running.width)
+        request = self._pauses.request(
+            RequestKind.WRITE, subject_about(claim), beside=running.width
+        )
         ready = await self._ready(place, activity)
         outcome: Outcome | None
         if isinstance(ready, Denied):
@@ -279,7 +281,7 @@ class Sender:
 
     async def _deal(self, deal_id: DealId) -> Item | None:
         """Return a deal as it is now, or None if it was deleted. Raises DealNotRead."""
-        request = self._pauses.request(Kind.READ, f"deal {deal_id}")
+        request = self._pauses.request(RequestKind.READ, f"deal {deal_id}")
         try:
             deal = await self._destination.deal(deal_id)
         except LookFailed as failure:
@@ -399,7 +401,7 @@ class Sender:
         """Return the outcome of a refusal whose reason is unknown: others may well be accepted."""
         reason = f"{refusal.reason}; and could not {what}: {failure}"
         if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
-            about = self._pauses.request(Kind.READ, subject_of(claim.user_key))
+            about = self._pauses.request(RequestKind.READ, subject_of(claim.user_key))
             await self._pauses.after(failure.outcome, about)
             return NotProcessed(reason, timedelta(0), everyone=False)
         return Denied(reason)

@@ -16,7 +16,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.account_guard import company_of
 from gitpip.publish.activity import find_markers
 from gitpip.publish.audit_lines import only_on_github, stranger
-from gitpip.publish.audit_turns import DONE, Turn, next_turn
+from gitpip.publish.audit_turns import DONE, AuditTurn, next_turn
 from gitpip.publish.delivery import NotProcessed, Refused
 from gitpip.publish.destination import DAILY_RESERVE, Destination, Item, ListPage, LookFailed
 from gitpip.publish.other_tools import matches, pair
@@ -349,7 +349,7 @@ class Surveyor:
             if not full:
                 return
 
-    async def _side(self, survey: Survey, turn: Turn) -> GitHubSide:
+    async def _side(self, survey: Survey, turn: AuditTurn) -> GitHubSide:
         user = turn.user
         files: Mapping[FileName, ListedFile] | None = None
         fault = None
@@ -368,7 +368,7 @@ class Surveyor:
             {(one.gist_id, one.filename): one.reason for one in faulty},
         )
 
-    async def _listed(self, survey: Survey, turn: Turn) -> Mapping[FileName, ListedFile] | str:
+    async def _listed(self, survey: Survey, turn: AuditTurn) -> Mapping[FileName, ListedFile] | str:
         """Return the user's files at GitHub, or why it did not tell.
 
         A user that makes it ask to wait is put last at first. If GitHub asks to wait every time,
@@ -392,7 +392,7 @@ class Surveyor:
         transaction: Transaction,
         survey: Survey,
         user_key: UserKey,
-        some: Sequence[comparing.Known],
+        some: Sequence[comparing.ComparedFile],
         side: GitHubSide,
     ) -> list[NewLine]:
         around = await comparing.around(transaction, survey, user_key, some)

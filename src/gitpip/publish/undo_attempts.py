@@ -18,7 +18,7 @@ from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
     Denied,
-    LimitedAlone,
+    LimitedRequest,
     NotProcessed,
     Outcome,
     Refused,
@@ -129,7 +129,7 @@ class UndoAttempts(ABC, Generic[Row]):
 
     async def _failed(self, due: Row, outcome: Outcome) -> bool:
         match outcome:
-            case LimitedAlone(reason=reason):
+            case LimitedRequest(reason=reason):
                 return await self._again(due, reason)
             case Denied(reason=reason):
                 return await self._denied(due, reason)

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker
-from gitpip.publish.circuit_breaker import Kind
+from gitpip.publish.circuit_breaker import RequestKind
 from gitpip.publish.deal_undoer import DealUndoer
 from gitpip.publish.deals import stale_lease
 from gitpip.publish.delivery import Waits
-from gitpip.publish.destination import Activity, DealFinder, LookFailed
+from gitpip.publish.destination import DealFinder, ListedActivity, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.undo_attempts import UndoAttempts
@@ -80,7 +80,7 @@ class Undoer(UndoAttempts[Due]):
             await self._leave(due, UndoneState.KEPT, undone.MADE_BY_OTHERS)
             return True
         about = f"undo of publication {due.publication_id}"
-        request = self._pauses.request(Kind.READ, about)
+        request = self._pauses.request(RequestKind.READ, about)
         try:
             activity = await self._destination.activity(due.activity_id)
         except LookFailed as failure:
@@ -93,7 +93,7 @@ class Undoer(UndoAttempts[Due]):
             return True
         if not await self._may_still_be_deleted(due):
             return False
-        request = self._pauses.request(Kind.WRITE, about)
+        request = self._pauses.request(RequestKind.WRITE, about)
         outcome = await self._destination.delete_activity(due.activity_id)
         return await self._ended(due, outcome, request)
 
@@ -108,7 +108,7 @@ class Undoer(UndoAttempts[Due]):
                 return False
         return stale_lease(leased, self._clocks, self._waits) is None
 
-    async def _why_kept(self, due: Due, activity: Activity) -> str | None:
+    async def _why_kept(self, due: Due, activity: ListedActivity) -> str | None:
         """Return why an activity is kept, or None if it is certainly ours and unchanged."""
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.DESTINATION)

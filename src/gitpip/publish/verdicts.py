@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gitpip.model import PublicationState, UserState
 from gitpip.store.schema_surveys import Verdict
-from gitpip.store.surveys.comparing import Around, Known, Sighting
+from gitpip.store.surveys.comparing import Around, ComparedFile, SurveySighting
 
 MARGIN = timedelta(minutes=10)
 """The time before an audit began in which a published file may be missing in its list: lists lag,
@@ -17,14 +17,14 @@ FileName = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Part:
+class SideVerdict:
     """The verdict of one side on a file."""
 
     state: str
     verdict: Verdict = Verdict.SAME
     explanation: str | None = None
     detail: str | None = None
-    seen: Sighting | None = None
+    seen: SurveySighting | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class GitHubSide:
     """The reasons why gists (with an empty filename) and files could not be read."""
 
 
-def github_part(known: Known, side: GitHubSide) -> Part:
+def github_part(known: ComparedFile, side: GitHubSide) -> SideVerdict:
     """Return how a stored file is on GitHub."""
     if side.files is None:
         return _not_told(side)
@@ -60,21 +60,21 @@ def github_part(known: Known, side: GitHubSide) -> Part:
     if listed is None:
         if known.removed_at is not None:
             why = "deleted-on-github", f"seen {_at(known.removed_at)}"
-        return Part("deleted", Verdict.EXPLAINED, *(why or ("deleted-since-check", None)))
+        return SideVerdict("deleted", Verdict.EXPLAINED, *(why or ("deleted-since-check", None)))
     if known.removed_at is not None:
         return _explained_or("public", why, "shown-again", "the store has it as deleted")
     if listed.blob_hash != known.blob_hash:
         return _explained_or("edited", why, "edit-not-stored", "the store has a former content")
-    return Part("public")
+    return SideVerdict("public")
 
 
-def _not_told(side: GitHubSide) -> Part:
+def _not_told(side: GitHubSide) -> SideVerdict:
     if side.fault is None:
-        return Part("not asked")
-    return Part("not known", Verdict.EXPLAINED, "github-not-read", side.fault)
+        return SideVerdict("not asked")
+    return SideVerdict("not known", Verdict.EXPLAINED, "github-not-read", side.fault)
 
 
-def not_stored(name: FileName, listed: ListedFile, side: GitHubSide) -> Part:
+def not_stored(name: FileName, listed: ListedFile, side: GitHubSide) -> SideVerdict:
     """Return the verdict on a file that GitHub shows and the store does not have."""
     why = _why_not_known(side, name, listed)
     return _explained_or("public", why, "not-in-store", "GitHub shows it, the store has it not")
@@ -98,21 +98,21 @@ def _why_not_known(
 
 def _explained_or(
     state: str, why: tuple[str, str | None] | None, otherwise: str, detail: str
-) -> Part:
+) -> SideVerdict:
     if why is not None:
-        return Part(state, Verdict.EXPLAINED, *why)
-    return Part(state, Verdict.UNEXPLAINED, otherwise, detail)
+        return SideVerdict(state, Verdict.EXPLAINED, *why)
+    return SideVerdict(state, Verdict.UNEXPLAINED, otherwise, detail)
 
 
-def destination_part(known: Known, around: Around, begun_at: datetime) -> Part:
+def destination_part(known: ComparedFile, around: Around, begun_at: datetime) -> SideVerdict:
     """Return how a file is in Pipedrive, by the activities listed since `begun_at`."""
     if known.id is None:
-        return Part(
+        return SideVerdict(
             "missing", Verdict.UNEXPLAINED, "no-publication", "it was never to be published"
         )
     if known.part_of is not None:  # the line of that one says how its activity is
         detail = f"in the activity of publication {known.part_of}"
-        return Part("there", Verdict.EXPLAINED, "with-its-gist", detail)
+        return SideVerdict("there", Verdict.EXPLAINED, "with-its-gist", detail)
     mine = None if known.activity_id is None else around.by_activity.get(known.activity_id)
     seen = around.by_marker.get(known.marker or "", ())
     copies = [one for one in seen if one.activity_id != known.activity_id]
@@ -123,54 +123,60 @@ def destination_part(known: Known, around: Around, begun_at: datetime) -> Part:
     return _twice(known, mine, copies, around) or _in_its_deal(known, mine, around)
 
 
-def _not_published(known: Known, seen: Sighting | None) -> Part:
+def _not_published(known: ComparedFile, seen: SurveySighting | None) -> SideVerdict:
     unsettled = known.state in {PublicationState.SENDING, PublicationState.UNCERTAIN}
     if seen is not None and not unsettled:
         detail = f"the store says {known.state}: run gitpip adopt"
-        return Part("there", Verdict.UNEXPLAINED, "not-known-as-published", detail, seen)
+        return SideVerdict("there", Verdict.UNEXPLAINED, "not-known-as-published", detail, seen)
     where = "there" if seen is not None else "missing"
     since = None if known.queued_at is None else f"since {_at(known.queued_at)}"
     match known.state:
         case PublicationState.SENDING | PublicationState.UNCERTAIN:
-            return Part(where, Verdict.EXPLAINED, "being-looked-for", known.reason or since, seen)
+            return SideVerdict(
+                where, Verdict.EXPLAINED, "being-looked-for", known.reason or since, seen
+            )
         case PublicationState.HELD:
             why = known.reason or (known.held_because and known.held_because.value)
-            return Part(where, Verdict.EXPLAINED, "held", why)
+            return SideVerdict(where, Verdict.EXPLAINED, "held", why)
         case PublicationState.FAILED | PublicationState.WITHDRAWN:
-            return Part(where, Verdict.EXPLAINED, known.state.value, known.reason)
+            return SideVerdict(where, Verdict.EXPLAINED, known.state.value, known.reason)
         case PublicationState.SKIPPED:
             # `queued_at` is empty for files that the backfill rule left out.
             explanation = "before-backfill" if known.queued_at is None else "skipped"
-            return Part(where, Verdict.EXPLAINED, explanation, known.reason)
+            return SideVerdict(where, Verdict.EXPLAINED, explanation, known.reason)
         case _:
-            return Part(where, Verdict.EXPLAINED, "waits", known.reason or since)
+            return SideVerdict(where, Verdict.EXPLAINED, "waits", known.reason or since)
 
 
-def _missing(known: Known, copies: list[Sighting], around: Around, begun_at: datetime) -> Part:
+def _missing(
+    known: ComparedFile, copies: list[SurveySighting], around: Around, begun_at: datetime
+) -> SideVerdict:
     published = known.published_at
     if published is not None and published >= begun_at - MARGIN:
-        return Part("missing", Verdict.EXPLAINED, "published-meanwhile", f"{_at(published)}")
+        return SideVerdict("missing", Verdict.EXPLAINED, "published-meanwhile", f"{_at(published)}")
     before = around.missing_known_before
     if before is not None and published is not None and published < before and not copies:
-        return Part("missing", Verdict.EXPLAINED, "acknowledged", f"{_at(before)}")
+        return SideVerdict("missing", Verdict.EXPLAINED, "acknowledged", f"{_at(before)}")
     detail = f"Pipedrive does not list activity {known.activity_id}"
     if copies:
         detail += f"; {_named(copies)} has its marker"
-    return Part("missing", Verdict.UNEXPLAINED, "missing", detail)
+    return SideVerdict("missing", Verdict.UNEXPLAINED, "missing", detail)
 
 
-def _twice(known: Known, mine: Sighting, copies: list[Sighting], around: Around) -> Part | None:
+def _twice(
+    known: ComparedFile, mine: SurveySighting, copies: list[SurveySighting], around: Around
+) -> SideVerdict | None:
     if not copies:
         return None
     detail = f"{_named(copies)} has the same marker"
     if known.id in around.looked_at_again:
-        return Part("twice", Verdict.EXPLAINED, "looked-at-again", detail, mine)
+        return SideVerdict("twice", Verdict.EXPLAINED, "looked-at-again", detail, mine)
     if all(one.activity_id in around.acknowledged for one in copies):
-        return Part("twice", Verdict.EXPLAINED, "acknowledged", detail, mine)
-    return Part("twice", Verdict.UNEXPLAINED, "twice", detail, mine)
+        return SideVerdict("twice", Verdict.EXPLAINED, "acknowledged", detail, mine)
+    return SideVerdict("twice", Verdict.UNEXPLAINED, "twice", detail, mine)
 
 
-def _in_its_deal(known: Known, mine: Sighting, around: Around) -> Part:
+def _in_its_deal(known: ComparedFile, mine: SurveySighting, around: Around) -> SideVerdict:
     if mine.deal_id != known.deal_id:
         return _moved(known, mine, around)
     explanation = detail = None
@@ -184,29 +190,29 @@ def _in_its_deal(known: Known, mine: Sighting, around: Around) -> Part:
         state, explanation = "edited", "edited-by-a-person"
         detail = "its subject or its note has no marker any more"
     if explanation is None:
-        return Part(state, seen=mine)
-    return Part(state, Verdict.EXPLAINED, explanation, detail, mine)
+        return SideVerdict(state, seen=mine)
+    return SideVerdict(state, Verdict.EXPLAINED, explanation, detail, mine)
 
 
-def _moved(known: Known, mine: Sighting, around: Around) -> Part:
+def _moved(known: ComparedFile, mine: SurveySighting, around: Around) -> SideVerdict:
     detail = f"from deal {known.deal_id} to {mine.deal_id}"
     if mine.deal_id is not None and mine.deal_id == around.deal_of_user:
-        return Part("moved", Verdict.EXPLAINED, "moved-to-deal-of-user", detail, mine)
+        return SideVerdict("moved", Verdict.EXPLAINED, "moved-to-deal-of-user", detail, mine)
     if known.deal_id is not None and known.deal_id not in around.deals_there:
         detail += ": the former one was deleted, merged or archived"
-        return Part("moved", Verdict.EXPLAINED, "deal-gone", detail, mine)
+        return SideVerdict("moved", Verdict.EXPLAINED, "deal-gone", detail, mine)
     if known.id in around.kept_by_undos:
-        return Part("moved", Verdict.EXPLAINED, "kept-by-undo", detail, mine)
-    return Part("moved", Verdict.UNEXPLAINED, "moved", detail, mine)
+        return SideVerdict("moved", Verdict.EXPLAINED, "kept-by-undo", detail, mine)
+    return SideVerdict("moved", Verdict.UNEXPLAINED, "moved", detail, mine)
 
 
-def worst(first: Part, second: Part) -> Part:
+def worst(first: SideVerdict, second: SideVerdict) -> SideVerdict:
     """Return the part that decides a line: the first one, unless the second is worse."""
     order = (Verdict.SAME, Verdict.EXPLAINED, Verdict.UNEXPLAINED)
     return second if order.index(second.verdict) > order.index(first.verdict) else first
 
 
-def _named(sightings: list[Sighting]) -> str:
+def _named(sightings: list[SurveySighting]) -> str:
     return ", ".join(f"activity {one.activity_id}" for one in sightings)
 
 

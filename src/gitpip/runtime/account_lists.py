@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
-from gitpip.actions.publishing_settings import Checked
+from gitpip.actions.publishing_settings import CheckedSettings
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.config.publishing.declaration import Group
@@ -35,16 +35,16 @@ class AccountLists:
         self._read: tuple[str, datetime, frozenset[Listed]] | None = None
         """The token, the time and the names of the lists that were read."""
 
-    async def check(self, policy: PublishingPolicy, names: Collection[str]) -> Checked:
+    async def check(self, policy: PublishingPolicy, names: Collection[str]) -> CheckedSettings:
         """Return what the account lacks of these settings of a policy."""
         groups = {registry()[name].declaration.group for name in names}
         about = [ABOUT[group] for group in groups if group in ABOUT]
         wanted = frozenset[Listed]().union(*(needed(policy, each) for each in about))
         if not wanted:
-            return Checked()
+            return CheckedSettings()
         settings = self._settings()
         if settings.pipedrive_token is None:
-            return Checked(unchecked="PIPEDRIVE_TOKEN is not set here")
+            return CheckedSettings(unchecked="PIPEDRIVE_TOKEN is not set here")
         try:
             faults = resolve(
                 policy, await self._lists(settings, wanted, LASTS), chosen=names
@@ -53,8 +53,8 @@ class AccountLists:
                 catalog = await self._lists(settings, wanted, LASTS_FOR_A_REFUSAL)
                 faults = resolve(policy, catalog, chosen=names).faults
         except (LookFailed, EnvironmentUnusable) as error:
-            return Checked(unchecked=str(error))
-        return Checked(faults)
+            return CheckedSettings(unchecked=str(error))
+        return CheckedSettings(faults)
 
     async def _lists(
         self, settings: Settings, wanted: frozenset[Listed], lasts: timedelta

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from gitpip.config import Settings
 from gitpip.errors import DestinationUnavailable, EnvironmentUnusable
-from gitpip.publish.chosen_targets import Checked
-from gitpip.publish.destination import Hit, LookFailed, Unusable
+from gitpip.publish.chosen_targets import CheckedTarget
+from gitpip.publish.destination import LookFailed, SearchHit, Unusable
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.runtime.present_account import client_of
 from gitpip.targets import Target
@@ -18,18 +18,18 @@ class AccountTargets:
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
 
-    async def check(self, target: Target) -> Checked:
+    async def check(self, target: Target) -> CheckedTarget:
         """Return what a target is, for one or two tokens."""
         try:
             async with self._destination() as destination:
                 seen = await destination.target(target)
         except (LookFailed, EnvironmentUnusable, DestinationUnavailable):
-            return Checked()
+            return CheckedTarget()
         if isinstance(seen, Unusable):
-            return Checked(fault=seen.reason)
-        return Checked(seen)
+            return CheckedTarget(fault=seen.reason)
+        return CheckedTarget(seen)
 
-    async def search(self, term: str) -> Sequence[Hit]:
+    async def search(self, term: str) -> Sequence[SearchHit]:
         """Return the objects with a term in their names, for 20 tokens.
 
         Raises DestinationUnavailable.

@@ -56,7 +56,7 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class Limits:
+class ClientLimits:
     """The limits for a client. The defaults are those of Apache's mod_reqtimeout and nginx.
 
     https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html
@@ -95,7 +95,7 @@ def connection_limit(database_connections: int) -> int:
 class HttpServer(uvicorn.Server):
     """A uvicorn server that disconnects clients which exceed `limits`."""
 
-    def __init__(self, config: uvicorn.Config, limits: Limits) -> None:
+    def __init__(self, config: uvicorn.Config, limits: ClientLimits) -> None:
         super().__init__(config)
         self._limits = limits
         self._clients = _Clients(limits)
@@ -209,7 +209,7 @@ class _Clients:
     An address is that of the other end: of a reverse proxy, for all clients that use it.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ClientLimits) -> None:
         self.limits = limits
         self.disconnected = _Occurrences()
         self._open: set[_Connection] = set()

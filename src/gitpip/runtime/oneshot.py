@@ -70,7 +70,7 @@ def _check_alive(worker: Worker | None) -> None:
 
 
 @dataclass(frozen=True)
-class Checked:
+class FinishedCheck:
     """The result of a check of all users."""
 
     check: Check
@@ -80,7 +80,7 @@ class Checked:
 
 async def check_now(
     settings: Settings, follow: Callable[[Check, int], None] = lambda check, users: None
-) -> Checked:
+) -> FinishedCheck:
     """Check every tracked user now, by the running service or this process; return the result.
 
     `follow` receives the progress, with the number of tracked users.
@@ -91,7 +91,7 @@ async def check_now(
             ended = await _follow_check(database, check.id, check_alive, follow)
         async with database.read() as transaction:
             left = await schedule.unchecked(transaction, check.requested_at)
-        return Checked(ended, left)
+        return FinishedCheck(ended, left)
 
 
 async def _follow_check(
@@ -226,7 +226,7 @@ async def add_user(
     external_id: str | None,
     backfill: Backfill | None,
     details: users.Changes = users.NOTHING,
-) -> users.Added:
+) -> users.AddedUser:
     """Track a user; see `gitpip.actions.users.add_user`."""
     details = await chosen_targets.checked(details, AccountTargets(lambda: settings).check)
     async with opened(settings, makes=True) as database, github_of(settings, database) as github:

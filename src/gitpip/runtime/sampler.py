@@ -13,7 +13,7 @@ from gitpip.publish.destination import Destination
 from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.status import budgets, samples
-from gitpip.store.status.budgets import Budget
+from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.users import imports
 from gitpip.watch.github.client import GitHub
 
@@ -56,9 +56,9 @@ async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> N
         await asyncio.sleep(SAMPLE_EVERY.total_seconds())
 
 
-def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[Budget]:
+def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[StoredBudget]:
     heard = [
-        Budget(
+        StoredBudget(
             name=(
                 budgets.GITHUB_POINTS if budget.resource == "graphql" else budgets.GITHUB_REQUESTS
             ),
@@ -71,7 +71,7 @@ def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[Budget
     ]
     if pipedrive.daily_remaining is not None and pipedrive.daily_limit:
         heard.append(
-            Budget(
+            StoredBudget(
                 name="Pipedrive tokens",
                 total=pipedrive.daily_limit,
                 remaining=pipedrive.daily_remaining,

@@ -25,13 +25,13 @@ from gitpip.publish.preview import RenderOptions, previewed
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
-from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
+from gitpip.runtime.http_server import ClientLimits, HttpServer, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
 from gitpip.runtime.opening import opened_with
 from gitpip.runtime.present_account import tokens_of
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
-from gitpip.runtime.token_tests import TokenTests
+from gitpip.runtime.token_tests import CachedTokenTests
 from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.status.modes import overall_mode
 from gitpip.store.database import Database
@@ -130,7 +130,7 @@ async def _serve(
             check_settings=AccountLists(lambda: credentials.settings).check,
             check_target=targets.check,
             search_targets=targets.search,
-            token_tests=TokenTests(lambda: credentials.settings),
+            token_tests=CachedTokenTests(lambda: credentials.settings),
             first_key=first_key,
         )
         server = _server_of(create_app(context, part), settings)
@@ -191,7 +191,7 @@ def _server_of(app: Callable[..., object], settings: Settings) -> "_Server":
             h11_max_incomplete_event_size=32 * 1024,
             proxy_headers=False,  # the application's own middleware reads them
         ),
-        Limits(connections=connection_limit(settings.database_connections)),
+        ClientLimits(connections=connection_limit(settings.database_connections)),
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.runtime.vendors import NOTHING_KNOWN, Known, look_at_github, look_at_pipedrive
+from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts, look_at_github, look_at_pipedrive
 from gitpip.status.findings import Finding
 from gitpip.store.accounts.accounts import Vendor
 
@@ -16,7 +16,7 @@ LASTS = timedelta(minutes=1)
 """The time that a result is kept: a test costs Pipedrive tokens."""
 
 
-class TokenTests:
+class CachedTokenTests:
     """The vendors' answers about the tokens, each kept for a minute."""
 
     def __init__(
@@ -42,7 +42,7 @@ class TokenTests:
                 return known
             look = look_at_github if vendor is Vendor.GITHUB else look_at_pipedrive
             token = self._token(vendor)
-            answers = await look(self._settings(), Known(NOTHING_KNOWN.tokens, stored))
+            answers = await look(self._settings(), VendorFacts(NOTHING_KNOWN.tokens, stored))
             self._known[vendor] = token, self._now(), answers.findings
             return answers.findings
 

@@ -18,7 +18,7 @@ from gitpip.errors import (
 )
 from gitpip.http_client import is_untrusted, route
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.destination import LookFailed, Owner
+from gitpip.publish.destination import LookFailed, TokenOwner
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.runtime.present_account import client_of
 from gitpip.runtime.vendor_settings import look_at_settings
@@ -51,7 +51,7 @@ LITTLE_LEFT = 0.1
 
 
 @dataclass(frozen=True)
-class Known:
+class VendorFacts:
     """The facts in the rows that matter for the vendors."""
 
     tokens: Tokens
@@ -60,10 +60,10 @@ class Known:
     """The publishing settings that are stored."""
 
 
-NOTHING_KNOWN = Known(Tokens(github=False, pipedrive=False), {})
+NOTHING_KNOWN = VendorFacts(Tokens(github=False, pipedrive=False), {})
 
 
-async def look_at_vendors(settings: Settings, known: Known) -> tuple[Finding, ...]:
+async def look_at_vendors(settings: Settings, known: VendorFacts) -> tuple[Finding, ...]:
     """Ask both vendors about the tokens, the limits left, and what the account lacks.
 
     The tokens of the running service can't be used from here.
@@ -84,7 +84,7 @@ class Answers:
     now: datetime | None = None
 
 
-async def look_at_github(settings: Settings, known: Known) -> Answers:
+async def look_at_github(settings: Settings, known: VendorFacts) -> Answers:
     """Ask GitHub about the owner of the token, the limits left, and the batch poll."""
     url = settings.github_api_url
     try:
@@ -159,7 +159,7 @@ def _left(budget: Budget) -> str:
     return f"{budget.remaining} of {budget.limit} {name} left until {resets}"
 
 
-async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
+async def look_at_pipedrive(settings: Settings, known: VendorFacts) -> Answers:
     """Ask Pipedrive about the owner of the token, today's budget, and what the settings name."""
     url = settings.pipedrive_api_url
     if settings.pipedrive_token is None and known.tokens.pipedrive:
@@ -186,7 +186,7 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
     return Answers((ok(PIPEDRIVE_CONNECTION, way), token, *of_settings), pipedrive.now)
 
 
-def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:
+def _pipedrive_token(owner: TokenOwner, pipedrive: Pipedrive) -> Finding:
     found = f"the token belongs to {owner}"
     left, limit = pipedrive.daily_remaining, pipedrive.daily_limit
     if left is None or not limit:

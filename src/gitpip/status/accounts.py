@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
@@ -38,7 +38,7 @@ def _pipedrive(change: AccountChange) -> Problem:
             f"nothing. Give both a token of {change.bound.name}, or publish to "
             f"{change.waiting.name} from now on: gitpip accounts switch pipedrive.",
             since=change.since,
-            act=Act.SWITCH_ACCOUNT,
+            act=Remedy.SWITCH_ACCOUNT,
         )
     return Problem(
         ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
@@ -48,7 +48,7 @@ def _pipedrive(change: AccountChange) -> Problem:
         f"publish to {change.waiting.name} from now on: gitpip accounts switch pipedrive. What is "
         "in the one is then not sent to the other.",
         since=change.since,
-        act=Act.SWITCH_ACCOUNT,
+        act=Remedy.SWITCH_ACCOUNT,
     )
 
 
@@ -62,7 +62,7 @@ def _github(change: AccountChange) -> Problem:
             f"{change.waiting.name} checks no one. Give both the same address, or begin with the "
             f"people of {change.waiting.name}: gitpip accounts switch github.",
             since=change.since,
-            act=Act.SWITCH_ACCOUNT,
+            act=Remedy.SWITCH_ACCOUNT,
         )
     return Problem(
         ProblemKind.GITHUB_ACCOUNT_CHANGED,
@@ -72,7 +72,7 @@ def _github(change: AccountChange) -> Problem:
         f"{change.waiting.name}: gitpip accounts switch github. If it is the same GitHub under "
         "another address: gitpip accounts switch github --same.",
         since=change.since,
-        act=Act.SWITCH_ACCOUNT,
+        act=Remedy.SWITCH_ACCOUNT,
     )
 
 
@@ -188,7 +188,7 @@ def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
         "here. If that is as it should be, acknowledge it: gitpip adopt --acknowledge.",
         since=min(since for since in (state.missing_since, lost.since) if since),
         count=state.missing + lost.count,
-        act=Act.COMPARE,
+        act=Remedy.COMPARE,
     )
 
 
@@ -208,5 +208,5 @@ async def _doubled(transaction: Transaction, account_key: int) -> Problem | None
         "them and acknowledge that: gitpip adopt --acknowledge.",
         since=first.seen_at,
         count=number,
-        act=Act.COMPARE,
+        act=Remedy.COMPARE,
     )

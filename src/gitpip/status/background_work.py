@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, day_and_clock, said
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.schema_surveys import SurveyKind
 from gitpip.store.surveys import surveys
@@ -46,7 +46,7 @@ def _failed(failed: Sequence[Survey]) -> Problem:
         f"{_name(first)} failed: {said(first.failure)} {AGAIN[first.kind]}",
         since=first.ended_at,
         count=len(failed),
-        act=Act.REVIEW_AUDITS,
+        act=Remedy.REVIEW_AUDITS,
     )
 
 
@@ -59,7 +59,7 @@ def _waiting(waiting: Sequence[Survey]) -> Problem:
         f"{_name(first)} waits: {said(first.waits_because)} gitpip tries again: {again}.",
         since=first.begun_at,
         count=len(waiting),
-        act=Act.REVIEW_AUDITS if first.failures else None,
+        act=Remedy.REVIEW_AUDITS if first.failures else None,
     )
 
 
@@ -71,7 +71,7 @@ def _failed_import(failed: Sequence[Import]) -> Problem:
         f"Import {first.id} failed: {said(first.failure)} {UPLOAD_AGAIN}",
         since=first.ended_at,
         count=len(failed),
-        act=Act.UPLOAD_AGAIN,
+        act=Remedy.UPLOAD_AGAIN,
     )
 
 
@@ -86,5 +86,5 @@ def _interrupted(interrupted: Sequence[Import]) -> Problem:
         f"{UPLOAD_AGAIN}",
         since=first.moved_at,
         count=len(interrupted),
-        act=Act.UPLOAD_AGAIN,
+        act=Remedy.UPLOAD_AGAIN,
     )

@@ -7,7 +7,7 @@ GITHUB_CONNECTION = "GitHub connection"
 PIPEDRIVE_CONNECTION = "Pipedrive connection"
 
 
-class Verdict(StrEnum):
+class FindingLevel(StrEnum):
     """The verdict on one thing."""
 
     OK = "ok"
@@ -20,7 +20,7 @@ class Finding:
     """A finding about one thing, with advice if something must be done."""
 
     about: str
-    verdict: Verdict
+    verdict: FindingLevel
     found: str
     advice: str | None = None
 
@@ -31,12 +31,12 @@ class Finding:
 
 
 def ok(about: str, found: str) -> Finding:
-    return Finding(about, Verdict.OK, found)
+    return Finding(about, FindingLevel.OK, found)
 
 
 def warning(about: str, found: str, advice: str) -> Finding:
-    return Finding(about, Verdict.WARNING, found, advice)
+    return Finding(about, FindingLevel.WARNING, found, advice)
 
 
 def failure(about: str, found: str, advice: str) -> Finding:
-    return Finding(about, Verdict.FAILURE, found, advice)
+    return Finding(about, FindingLevel.FAILURE, found, advice)

@@ -5,7 +5,7 @@ from datetime import datetime
 from gitpip.config import Settings
 from gitpip.config.publishing.policy import publishing_mode
 from gitpip.modes import PublishingMode
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count, people, said, until
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count, people, said, until
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publishing_settings
 from gitpip.store.status import kept_back
@@ -26,7 +26,7 @@ def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:
         Severity.INFO,
         f"Sync is paused by {pause.paused_by} {end}{why} Nothing is lost.",
         since=pause.since,
-        act=Act.RESUME_PUBLISHING,
+        act=Remedy.RESUME_PUBLISHING,
     )
 
 
@@ -49,7 +49,7 @@ async def problems(transaction: Transaction, overall: PublishingMode) -> list[Pr
                 f"{count(waiting.of_paused, 'file')} of paused people {wait} to be sent until "
                 "someone resumes them.",
                 count=waiting.of_paused,
-                act=Act.RESUME_USERS,
+                act=Remedy.RESUME_USERS,
             )
         )
     return found
@@ -63,5 +63,5 @@ def _of_dry_run(subject: str, files: int) -> Problem:
         f"{subject}{wait}. gitpip publish --dry-run shows what would be sent. When you "
         "change the mode, files found until then are held for your decision.",
         count=max(files, 1),
-        act=Act.CHANGE_MODE,
+        act=Remedy.CHANGE_MODE,
     )

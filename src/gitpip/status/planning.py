@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from gitpip.config import Settings, parse_duration
 from gitpip.errors import InvalidInput
-from gitpip.status.sizing import GitHubToken, Wanted
+from gitpip.status.sizing import GitHubToken, PlanInput
 from gitpip.store.status.today import Today
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanOptions:
     """The values of a plan; None or an empty text for the present one."""
 
     users: int | None = None
@@ -23,7 +23,7 @@ class Asked:
     github_token: str = GitHubToken.CLASSIC
 
 
-def wanted(asked: Asked, present: Today | None, settings: Settings) -> Wanted:
+def wanted(asked: PlanOptions, present: Today | None, settings: Settings) -> PlanInput:
     """Return the plan. If only users are given, they create as many gists each as those of today.
 
     `present` is None without a database. Raises InvalidInput, with the field.
@@ -48,7 +48,7 @@ def wanted(asked: Asked, present: Today | None, settings: Settings) -> Wanted:
         raise InvalidInput(
             "gists_per_day", "give a number: there is no database with present gists yet"
         )
-    return Wanted(
+    return PlanInput(
         users=users,
         gists_per_day=gists_per_day,
         pipedrive_plan=asked.pipedrive_plan,

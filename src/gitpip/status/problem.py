@@ -98,7 +98,7 @@ class ProblemKind(StrEnum):
     NO_USERS = "no-users"
 
 
-class Act(StrEnum):
+class Remedy(StrEnum):
     """The acts that help against a problem."""
 
     TRY_NOW = "try-now"
@@ -176,7 +176,7 @@ class Problem:
     since: datetime | None = None
     count: int = 1
     """The number of users, files or parts that have the problem."""
-    act: Act | None = None
+    act: Remedy | None = None
     """The act that helps, or None if it passes without help."""
     undo_id: int | None = None
     """The undo to be resumed."""

@@ -9,9 +9,9 @@ from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.publish.rules import readable
 from gitpip.status import modes
 from gitpip.status.problem import (
-    Act,
     Problem,
     ProblemKind,
+    Remedy,
     Severity,
     count,
     day_and_clock,
@@ -21,7 +21,7 @@ from gitpip.status.problem import (
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, held, publishing_settings, repairs, rules
 from gitpip.store.publications.approvals import HeldForCredentials
-from gitpip.store.publications.held import Summary
+from gitpip.store.publications.held import HeldSummary
 from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.rules import PublishingRule
@@ -49,7 +49,7 @@ class _Report:
     thing: str
     """The word for what is counted."""
     sentence: str
-    act: Act | None = None
+    act: Remedy | None = None
 
 
 REPORTS: Mapping[ProblemKind, _Report] = {
@@ -57,21 +57,21 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         Severity.ERROR,
         "file",
         "{number} failed to sync: {example} Fix the reason and retry, or skip.",
-        Act.RETRY_FAILED,
+        Remedy.RETRY_FAILED,
     ),
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
         "{number} could not be found or created, so these people's files are not sent: {example} "
         "Fix the reason, then retry one of the files.",
-        Act.RETRY_FAILED,
+        Remedy.RETRY_FAILED,
     ),
     ProblemKind.TARGETS_UNUSABLE: _Report(
         Severity.ERROR,
         "person",
         "{number} {have} a target in Pipedrive that can't be used, so new files of theirs wait: "
         "{example} Set another target on the person's page, or with gitpip users change.",
-        Act.CHANGE_TARGETS,
+        Remedy.CHANGE_TARGETS,
     ),
     ProblemKind.DEALS_GONE: _Report(
         Severity.ERROR,
@@ -79,14 +79,14 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         "{number} {have} a deal in Pipedrive that people closed or removed, so new files of theirs "
         "wait: {example} Open the deal again, set a target on the person's page, or change the "
         "publishing settings on_deal_won to on_deal_merged.",
-        Act.CHANGE_TARGETS,
+        Remedy.CHANGE_TARGETS,
     ),
     ProblemKind.NOTES_FAILED: _Report(
         Severity.WARNING,
         "note",
         "{number} in Pipedrive could not be brought up to date: {example} "
         "The file itself is in Pipedrive.",
-        Act.RETRY_NOTES,
+        Remedy.RETRY_NOTES,
     ),
     ProblemKind.NOTES_WAITING: _Report(
         Severity.INFO,
@@ -130,7 +130,7 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         "person",
         "Deals can't be found or created for {number}, so their files wait: {example} "
         "The next try is at {next_try}.",
-        Act.TRY_NOW,
+        Remedy.TRY_NOW,
     ),
     ProblemKind.DEALS_UNCERTAIN: _Report(
         Severity.WARNING,
@@ -295,7 +295,7 @@ async def unusable_settings(
             sentence,
             since=stored[name].set_at,
             count=len(found),
-            act=Act.CHANGE_SETTINGS,
+            act=Remedy.CHANGE_SETTINGS,
         )
     ]
 
@@ -313,7 +313,7 @@ def _interrupted(cut_short: Sequence[Repair]) -> Problem:
         f"gitpip publications repair --resume {first.id}.",
         since=first.moved_at,
         count=len(cut_short),
-        act=Act.RESUME_REPAIR,
+        act=Remedy.RESUME_REPAIR,
     )
 
 
@@ -341,7 +341,7 @@ def _settings_refused(faults: Sequence[Fault]) -> Problem:
         f"{said(first.sentence)}{meanwhile} {WHERE_TO_SET}",
         since=first.since,
         count=len(faults),
-        act=Act.CHANGE_SETTINGS,
+        act=Remedy.CHANGE_SETTINGS,
     )
 
 
@@ -355,11 +355,11 @@ def _rules_unreadable(unreadable: Sequence[PublishingRule]) -> Problem:
         "it. Every file that no earlier rule decides about is held. Change or remove the rule "
         f"under Rules, or with gitpip rules change {first.id}.{others}",
         count=len(unreadable),
-        act=Act.CHANGE_RULES,
+        act=Remedy.CHANGE_RULES,
     )
 
 
-def _held(waiting: Summary) -> Problem:
+def _held(waiting: HeldSummary) -> Problem:
     first = waiting.first
     wait = "waits" if waiting.files == 1 else "wait"
     files = count(waiting.files, "file")
@@ -378,7 +378,7 @@ def _held(waiting: Summary) -> Problem:
         f"latest gists, or none, under CRM sync or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
-        act=Act.DECIDE_HELD,
+        act=Remedy.DECIDE_HELD,
     )
 
 
@@ -393,7 +393,7 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
         "public.",
         since=held.since,
         count=held.files,
-        act=Act.REVIEW_CREDENTIALS,
+        act=Remedy.REVIEW_CREDENTIALS,
     )
 
 

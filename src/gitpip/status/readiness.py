@@ -17,7 +17,7 @@ flood."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class DatabaseAnswer:
     """The answer of the database."""
 
     database: bool
@@ -33,13 +33,13 @@ class Readiness:
         self._database = database
         self._answer = Recent(self._fresh, ANSWER_KEPT_FOR)
 
-    async def ask(self) -> Answer:
+    async def ask(self) -> DatabaseAnswer:
         """Return an answer that is at most `ANSWER_KEPT_FOR` old."""
         return await self._answer.read()
 
-    async def _fresh(self) -> Answer:
+    async def _fresh(self) -> DatabaseAnswer:
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT.total_seconds()):
-                return Answer(database=True, migrations=await self._database.is_migrated())
+                return DatabaseAnswer(database=True, migrations=await self._database.is_migrated())
         except (DatabaseUnavailable, TimeoutError):
-            return Answer(database=False, migrations=False)
+            return DatabaseAnswer(database=False, migrations=False)

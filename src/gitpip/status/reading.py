@@ -11,9 +11,9 @@ from gitpip.modes import PublishingMode
 from gitpip.status import accounts, background_work, modes, publishing, undos, watching
 from gitpip.status.problem import (
     PAUSES,
-    Act,
     Problem,
     ProblemKind,
+    Remedy,
     Severity,
     count,
     day_and_clock,
@@ -42,7 +42,7 @@ FOR_READERS = frozenset(
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ProcessFacts:
     """The facts that a process knows and the rows do not hold."""
 
     settings: Settings
@@ -145,7 +145,7 @@ class Condition:
         return next((problem for problem in self.problems if problem.kind in STOPS[name]), None)
 
 
-def tokens_known(running: Sequence[Instance], surroundings: Surroundings) -> Tokens:
+def tokens_known(running: Sequence[Instance], surroundings: ProcessFacts) -> Tokens:
     """Return the tokens with which the work is done.
 
     A process that does not work can have others than those that do: a command is often run in a
@@ -182,7 +182,7 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 }
 
 
-async def capacity(transaction: Transaction, surroundings: Surroundings, now: datetime) -> int:
+async def capacity(transaction: Transaction, surroundings: ProcessFacts, now: datetime) -> int:
     """Return how many users GitHub's limits allow to be checked in each interval."""
     settings = surroundings.settings
     running = await instances.running(transaction, now)
@@ -195,7 +195,7 @@ async def capacity(transaction: Transaction, surroundings: Surroundings, now: da
     )
 
 
-async def read(transaction: Transaction, surroundings: Surroundings, now: datetime) -> Condition:
+async def read(transaction: Transaction, surroundings: ProcessFacts, now: datetime) -> Condition:
     """Return every problem at `now` (UTC)."""
     stopped = await read_stops(transaction, surroundings, now)
     known = await schedule.completeness(transaction)
@@ -228,7 +228,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
                 ProblemKind.NO_USERS,
                 Severity.INFO,
                 "No one is tracked yet. Add people to start.",
-                act=Act.ADD_USERS,
+                act=Remedy.ADD_USERS,
             )
         )
     problems += await accounts.contents(transaction, now)
@@ -257,7 +257,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
 
 
 async def read_stops(
-    transaction: Transaction, surroundings: Surroundings, now: datetime
+    transaction: Transaction, surroundings: ProcessFacts, now: datetime
 ) -> Condition:
     """Return only what stops watching or publishing, which is cheap to read however much waits."""
     current = await pauses.pauses_now(transaction, now)
@@ -277,7 +277,7 @@ async def read_stops(
                 Severity.ERROR,
                 "No worker is running, so no one is checked and nothing is sent. "
                 "Start one with gitpip serve.",
-                act=Act.START_WORKER,
+                act=Remedy.START_WORKER,
             )
         )
     if not tokens_known(running, surroundings).pipedrive:
@@ -287,7 +287,7 @@ async def read_stops(
                 Severity.ERROR,
                 "Pipedrive isn't connected: PIPEDRIVE_TOKEN is not set. New gists are collected, "
                 "and sent once it is. Pipedrive shows it under Personal preferences > API.",
-                act=Act.SET_PIPEDRIVE_TOKEN,
+                act=Remedy.SET_PIPEDRIVE_TOKEN,
             )
         )
     persons_pause = await publishing_pause.current(transaction, now)
@@ -335,7 +335,7 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
     )
 
 
-def _of_processes(running: Sequence[Instance], surroundings: Surroundings) -> Sequence[Problem]:
+def _of_processes(running: Sequence[Instance], surroundings: ProcessFacts) -> Sequence[Problem]:
     here = set(surroundings.ailments)
     elsewhere = {ailment for one in running for ailment in one.ailments}
     wrong = [*surroundings.ailments, *sorted(elsewhere - here)]
@@ -350,7 +350,7 @@ def _of_processes(running: Sequence[Instance], surroundings: Surroundings) -> Se
             f"A process is not working as it should: {said('; '.join(wrong))} "
             "The log says more; a restart may help.",
             count=len(wrong),
-            act=Act.RESTART,
+            act=Remedy.RESTART,
         ),
     )
 
@@ -369,15 +369,18 @@ def _of_clocks(running: Sequence[Instance]) -> Sequence[Problem]:
             "people may be checked too early or too late. Let the machine set its clock by NTP. "
             "The time up to which all gists are known follows GitHub's clock.",
             count=len(wrong),
-            act=Act.SET_CLOCK,
+            act=Remedy.SET_CLOCK,
         ),
     )
 
 
-def _of_secrets(surroundings: Surroundings) -> Sequence[Problem]:
+def _of_secrets(surroundings: ProcessFacts) -> Sequence[Problem]:
     return tuple(
         Problem(
-            ProblemKind.SECRET_UNREADABLE, Severity.WARNING, said(fault), act=Act.MEND_SECRET_FILE
+            ProblemKind.SECRET_UNREADABLE,
+            Severity.WARNING,
+            said(fault),
+            act=Remedy.MEND_SECRET_FILE,
         )
         for fault in surroundings.secret_faults
     )
@@ -396,6 +399,6 @@ def _of_unreadable(found: UnreadableSummary) -> Sequence[Problem]:
             f"{example} gitpip tries again at longer and longer intervals.",
             since=found.since,
             count=found.gists,
-            act=Act.REVIEW_USERS,
+            act=Remedy.REVIEW_USERS,
         ),
     )

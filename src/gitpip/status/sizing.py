@@ -61,7 +61,7 @@ class GitHubToken(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlanInput:
     """A plan. Raises InvalidInput, with the field, if a value makes no sense."""
 
     users: int
@@ -150,7 +150,7 @@ class _GitHubCosts:
     reads_feed: bool
 
 
-def _github(wanted: Wanted) -> _GitHubCosts:
+def _github(wanted: PlanInput) -> _GitHubCosts:
     by_graphql = wanted.github_token == GitHubToken.CLASSIC
     reads_feed = wanted.github_token != GitHubToken.NONE
     most = REQUESTS_WITH_TOKEN if reads_feed else REQUESTS_WITHOUT_TOKEN
@@ -171,7 +171,7 @@ def _shortest(fastest: timedelta) -> timedelta:
     return max(fastest, timedelta(seconds=1))
 
 
-def sizing(wanted: Wanted) -> Sizing:
+def sizing(wanted: PlanInput) -> Sizing:
     """Return all consequences of a plan."""
     github = _github(wanted)
     files = wanted.gists_per_day * wanted.files_per_gist
@@ -208,7 +208,7 @@ def sizing(wanted: Wanted) -> Sizing:
     )
 
 
-def _warnings(wanted: Wanted, github: _GitHubCosts, tokens: float) -> Iterator[str]:
+def _warnings(wanted: PlanInput, github: _GitHubCosts, tokens: float) -> Iterator[str]:
     yield from _of_github(wanted, github)
     budget = DAILY_TOKENS * PLANS[wanted.pipedrive_plan] * wanted.seats
     if tokens > budget:
@@ -221,7 +221,7 @@ def _warnings(wanted: Wanted, github: _GitHubCosts, tokens: float) -> Iterator[s
         )
 
 
-def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
+def _of_github(wanted: PlanInput, github: _GitHubCosts) -> Iterator[str]:
     if wanted.github_token == GitHubToken.FINE_GRAINED:
         yield (
             "With a fine-grained token GitHub is asked about each person alone; a classic token "
@@ -251,13 +251,13 @@ def _of_github(wanted: Wanted, github: _GitHubCosts) -> Iterator[str]:
         )
 
 
-def _part(wanted: Wanted) -> str:
+def _part(wanted: PlanInput) -> str:
     if wanted.github_share == 1:
         return ""
     return f"{wanted.github_share:.0%} (GITPIP_GITHUB_SHARE) of "
 
 
-def _larger(wanted: Wanted, tokens: float) -> str:
+def _larger(wanted: PlanInput, tokens: float) -> str:
     """Return the smallest plan that suffices with the same seats, or an empty text."""
     for plan, factor in PLANS.items():
         if tokens <= DAILY_TOKENS * factor * wanted.seats:

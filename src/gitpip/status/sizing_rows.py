@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from gitpip.config import format_duration, parse_duration
-from gitpip.status.sizing import Sizing, Wanted
+from gitpip.status.sizing import PlanInput, Sizing
 from gitpip.store.status.budgets import GITHUB_POINTS, GITHUB_REQUESTS
 from gitpip.store.status.today import Today
 
@@ -20,12 +20,14 @@ class SizingRow(NamedTuple):
     today: str
 
 
-def sizing_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]:
+def sizing_rows(wanted: PlanInput, follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]:
     """Return a row for each cost, with the plan beside the present numbers."""
     return (*_watching_rows(wanted, follows, present), *_publishing_rows(follows, present))
 
 
-def _watching_rows(wanted: Wanted, follows: Sizing, present: Today | None) -> Iterator[SizingRow]:
+def _watching_rows(
+    wanted: PlanInput, follows: Sizing, present: Today | None
+) -> Iterator[SizingRow]:
     """Yield what is watched, and its cost at GitHub."""
     used = _used(present)
     yield SizingRow("users", f"{wanted.users:,}", f"{present.users:,}" if present else "")

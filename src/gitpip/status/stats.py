@@ -10,13 +10,13 @@ from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import PublicationState, UserState
 from gitpip.status.problem import ProblemKind
-from gitpip.status.reading import Surroundings, read
+from gitpip.status.reading import ProcessFacts, read
 from gitpip.store.database import Database
 from gitpip.store.gists import public_feed
 from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.publications import publications
 from gitpip.store.status import checks
-from gitpip.store.status.budgets import Budget, known_budgets
+from gitpip.store.status.budgets import StoredBudget, known_budgets
 from gitpip.store.users import schedule, users
 from gitpip.store.users.schedule import Freshness
 
@@ -43,13 +43,13 @@ class Stats:
     instances: int
     last_check: datetime | None
     public_feed: PublicFeedState | None
-    budgets: Sequence[Budget]
+    budgets: Sequence[StoredBudget]
 
 
 class StatsReader:
     """Reads the numbers, but not too often for the database."""
 
-    def __init__(self, database: Database, surroundings: Callable[[], Surroundings]) -> None:
+    def __init__(self, database: Database, surroundings: Callable[[], ProcessFacts]) -> None:
         self._database = database
         self._surroundings = surroundings
         self._reading = asyncio.Lock()

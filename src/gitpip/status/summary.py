@@ -8,11 +8,11 @@ from enum import StrEnum
 from gitpip.model import Check, PublicationState, UserState
 from gitpip.status import reading
 from gitpip.status.problem import ProblemKind
-from gitpip.status.reading import Condition, Surroundings
+from gitpip.status.reading import Condition, ProcessFacts
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status import budgets, checks, lists_read, pauses
-from gitpip.store.status.budgets import Budget
+from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.lists_read import Lists
 from gitpip.store.users import schedule, users
 from gitpip.store.users.schedule import Freshness
@@ -29,7 +29,7 @@ class ActivityState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Activity:
+class Operation:
     """Whether watching or publishing runs, and if not, why and until when (UTC)."""
 
     state: ActivityState = ActivityState.RUNNING
@@ -54,22 +54,22 @@ class Summary:
     """The tracked users; a state without any may be missing."""
     publications: Mapping[PublicationState, int]
     """The same of publications."""
-    watching: Activity
-    publishing: Activity
+    watching: Operation
+    publishing: Operation
     next_publication_due: datetime | None
     """Not before the end of a pause; None where a person's pause has no end."""
     freshness: Freshness
     lists: Lists
     capacity: int
     """How many users GitHub's limits allow to be checked in each interval."""
-    budgets: tuple[Budget, ...]
+    budgets: tuple[StoredBudget, ...]
     last_checks: tuple[Check, ...]
     """The newest first."""
 
 
 async def read_summary(
     transaction: Transaction,
-    surroundings: Surroundings,
+    surroundings: ProcessFacts,
     now: datetime,
     count: CountPublications = publications.count,
 ) -> Summary:
@@ -92,36 +92,36 @@ async def read_summary(
     )
 
 
-def watching_of(condition: Condition) -> Activity:
+def watching_of(condition: Condition) -> Operation:
     """Return whether users are checked."""
     stopped = _stopped(condition, pauses.WATCHING)
-    return stopped or _paused(condition, pauses.STOPS_WATCHING) or Activity()
+    return stopped or _paused(condition, pauses.STOPS_WATCHING) or Operation()
 
 
-def publishing_of(condition: Condition) -> Activity:
+def publishing_of(condition: Condition) -> Operation:
     """Return whether files are sent."""
     problem = condition.held_up(pauses.PUBLISHING)
     if condition.works and problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
         state = ActivityState.WAITING_FOR_TOKEN
-        return Activity(state, problem.sentence, problem=problem.kind)
+        return Operation(state, problem.sentence, problem=problem.kind)
     if stopped := _stopped(condition, pauses.PUBLISHING):
         return stopped
     if person := condition.persons_pause:
         reason = problem.sentence if problem else person.reason
-        return Activity(ActivityState.PAUSED, reason, person.until, by=person.paused_by)
-    return _paused(condition, pauses.STOPS_PUBLISHING) or Activity()
+        return Operation(ActivityState.PAUSED, reason, person.until, by=person.paused_by)
+    return _paused(condition, pauses.STOPS_PUBLISHING) or Operation()
 
 
-def _stopped(condition: Condition, name: str) -> Activity | None:
+def _stopped(condition: Condition, name: str) -> Operation | None:
     """Return what stops it until a person acts: no worker, or another account."""
     problem = condition.held_up(name)
     if problem and (problem.vendor or not condition.works):
-        return Activity(ActivityState.PAUSED, problem.sentence, problem=problem.kind)
+        return Operation(ActivityState.PAUSED, problem.sentence, problem=problem.kind)
     return None
 
 
-def _paused(condition: Condition, names: tuple[str, ...]) -> Activity | None:
+def _paused(condition: Condition, names: tuple[str, ...]) -> Operation | None:
     for name in names:
         if pause := condition.pauses.get(name):
-            return Activity(ActivityState.PAUSED, pause.reason, pause.until, name)
+            return Operation(ActivityState.PAUSED, pause.reason, pause.until, name)
     return None

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count, day_and_clock, said
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undo_troubles, undos
-from gitpip.store.publications.undo_troubles import Failures, Retried
+from gitpip.store.publications.undo_troubles import Failures, RetriedItem
 from gitpip.store.publications.undos import Undo
 from gitpip.store.schema_undo import UndoneState
 from gitpip.store.visibility import without_removed
@@ -37,7 +37,7 @@ def _stopped(stopped: Sequence[Undo]) -> Problem:
         f"gitpip undos resume {first.id}.",
         since=first.stopped_at,
         count=len(stopped),
-        act=Act.RESUME_UNDO,
+        act=Remedy.RESUME_UNDO,
         undo_id=first.id,
     )
 
@@ -56,12 +56,12 @@ def _failed(failures: Failures, subject: str) -> Problem:
         "that: gitpip undos acknowledge.",
         since=failures.since,
         count=number,
-        act=Act.RESUME_UNDO,
+        act=Remedy.RESUME_UNDO,
         undo_id=failures.undo_id,
     )
 
 
-def _under_way(going: Sequence[Undo], retried: Retried | None) -> Problem:
+def _under_way(going: Sequence[Undo], retried: RetriedItem | None) -> Problem:
     files = sum(one.counts.get(UndoneState.WAITING, 0) for one in going)
     deals = sum(one.deal_counts.get(UndoneState.WAITING, 0) for one in going)
     sentence = (

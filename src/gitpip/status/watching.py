@@ -8,9 +8,9 @@ from functools import partial
 from gitpip.config import format_duration
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import (
-    Act,
     Problem,
     ProblemKind,
+    Remedy,
     Severity,
     day_and_clock,
     people,
@@ -58,24 +58,24 @@ class Watching:
         return max(SHORTEST_DELAY, self.interval / 4)
 
 
-def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
+def help_for(name: str, cause: PauseCause) -> tuple[Remedy | None, Severity]:
     """Return the act that helps against a pause, and the pause's severity."""
     match cause:
         case PauseCause.CREDENTIAL if name == pauses.SWEEPING:
             # REST accepts the token, so users are still checked.
-            return Act.SET_GITHUB_TOKEN, Severity.WARNING
+            return Remedy.SET_GITHUB_TOKEN, Severity.WARNING
         case PauseCause.CREDENTIAL:
             publishing = name == pauses.PUBLISHING
-            act = Act.SET_PIPEDRIVE_TOKEN if publishing else Act.SET_GITHUB_TOKEN
+            act = Remedy.SET_PIPEDRIVE_TOKEN if publishing else Remedy.SET_GITHUB_TOKEN
             return act, Severity.ERROR
         case PauseCause.RATE_LIMIT if name != pauses.PUBLISHING:
             return None, Severity.WARNING
         case PauseCause.SETTING:
-            return Act.CHANGE_SETTINGS, Severity.ERROR
+            return Remedy.CHANGE_SETTINGS, Severity.ERROR
         case _ if name == pauses.EXAMINING:
-            return Act.TRY_NOW, Severity.ERROR
+            return Remedy.TRY_NOW, Severity.ERROR
         case _:
-            return Act.TRY_NOW, Severity.WARNING
+            return Remedy.TRY_NOW, Severity.WARNING
 
 
 async def problems(watching: Watching, known: Completeness, *, capacity: int) -> Sequence[Problem]:
@@ -117,7 +117,7 @@ def _unavailable(trouble: Trouble) -> Problem:
         sentence,
         since=trouble.since,
         count=trouble.count,
-        act=Act.REVIEW_USERS,
+        act=Remedy.REVIEW_USERS,
     )
 
 
@@ -135,7 +135,7 @@ def _failing(trouble: Trouble) -> Problem:
         f"The last check of {subject} failed{example} {again}",
         since=trouble.since,
         count=trouble.count,
-        act=Act.REVIEW_USERS,
+        act=Remedy.REVIEW_USERS,
         unreachable=trouble.unreachable,
     )
 
@@ -164,7 +164,7 @@ def _late(trouble: Trouble) -> Problem:
         "If no other problem is shown, check the log.",
         since=trouble.since,
         count=trouble.count,
-        act=Act.REVIEW_USERS,
+        act=Remedy.REVIEW_USERS,
     )
 
 
@@ -179,7 +179,7 @@ def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Proble
         + (f"{': ' if trouble.count == 1 else ', e.g. '}{trouble.example}." if late else "."),
         since=trouble.since,
         count=trouble.count,
-        act=Act.REVIEW_USERS if late else None,
+        act=Remedy.REVIEW_USERS if late else None,
     )
 
 
@@ -212,7 +212,7 @@ def _abandoned(trouble: Trouble) -> Problem:
         "ended. It starts again. If this continues, check the log.",
         since=trouble.since,
         count=trouble.count,
-        act=Act.RESTART,
+        act=Remedy.RESTART,
     )
 
 
@@ -229,7 +229,7 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
         f"be checked every {format_duration(watching.interval)}, so gists are found late. "
         f"Set {other_advice}a longer GITPIP_CHECK_INTERVAL.",
         count=known.users,
-        act=Act.CHECK_LESS_OFTEN,
+        act=Remedy.CHECK_LESS_OFTEN,
     )
 
 
@@ -277,5 +277,5 @@ async def _all_paused(transaction: Transaction) -> Problem:
         Severity.INFO,
         f"{subject} paused: gitpip looks for no new gists until someone resumes them.",
         count=number,
-        act=Act.RESUME_USERS,
+        act=Remedy.RESUME_USERS,
     )

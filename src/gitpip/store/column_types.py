@@ -126,7 +126,7 @@ class Lines(TypeDecorator[tuple[str, ...]]):
         return tuple(value.splitlines()) if value else ()
 
 
-class Numbers(TypeDecorator[frozenset[int]]):
+class NumberSet(TypeDecorator[frozenset[int]]):
     """A set of numbers, stored as words."""
 
     impl = Text
@@ -153,7 +153,7 @@ class Times(TypeDecorator[Mapping[str, datetime]]):
         return {name: datetime.fromisoformat(at) for name, at in times.items()}
 
 
-class Words(TypeDecorator[tuple[str, ...]]):
+class TextSet(TypeDecorator[tuple[str, ...]]):
     """Texts without commas that `aggregate_strings` joined, sorted; they are only read."""
 
     impl = Text

@@ -28,7 +28,7 @@ from gitpip.backoff import backoff, jittered
 from gitpip.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnavailable
 from gitpip.share import Share
 from gitpip.store import sqlite
-from gitpip.store.postgres import Watched, check_suitable, connect, name_of, one_line
+from gitpip.store.postgres import WatchedConnection, check_suitable, connect, name_of, one_line
 
 Transaction: TypeAlias = AsyncConnection
 """The transaction of `Database.begin` or `Database.read`, which functions on rows take."""
@@ -266,7 +266,7 @@ class Login:
 
     address: str
 
-    async def connect(self, patience: timedelta | None) -> Watched:
+    async def connect(self, patience: timedelta | None) -> WatchedConnection:
         return await connect(self.address, patience=patience)
 
 
@@ -406,7 +406,7 @@ def _try_postgres_connection(
         raise InvalidatePoolError from error
 
 
-async def _try(connection: Watched) -> None:
+async def _try(connection: WatchedConnection) -> None:
     connection.patience = TRIAL
     await connection.set_autocommit(True)  # else it would begin a transaction
     await connection.execute("SELECT 1")

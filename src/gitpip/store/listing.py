@@ -289,7 +289,7 @@ async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> Fil
 
 
 async def _are_common(
-    transaction: Transaction, words: search.Words, lowest: int, highest: int
+    transaction: Transaction, words: search.WordIndex, lowest: int, highest: int
 ) -> bool:
     """Return whether many of the newest files hold the words."""
     some = select(words.key).where(words.match, words.key >= lowest, words.key <= highest)
@@ -336,7 +336,7 @@ async def _keys_of_words_on_sqlite(
 async def _keys_of_words(
     transaction: Transaction,
     wanted: FileWanted,
-    words: search.Words,
+    words: search.WordIndex,
     bounds: tuple[int, int],
     number: int,
 ) -> list[FileKey]:
@@ -370,7 +370,7 @@ def _between(chosen: Select[int], lowest: int, highest: int) -> Select[int]:
     return chosen.where(key >= lowest, key <= highest).order_by(key.desc())
 
 
-def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[int]:
+def _fitting(wanted: FileWanted, words: search.WordIndex | None = None) -> Select[int]:
     """Return the query of the keys of all files that fit, of any day."""
     source = gist_files.join(users, users.c.key == gist_files.c.user_key)
     conditions: list[ColumnElement[bool]] = [tracked]

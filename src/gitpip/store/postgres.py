@@ -70,7 +70,7 @@ TIMES = {
 }
 
 
-class Watched(AsyncConnection[TupleRow]):
+class WatchedConnection(AsyncConnection[TupleRow]):
     """A connection that is closed if the server does not answer in time."""
 
     patience: timedelta | None = ANSWER_TIMEOUT
@@ -156,14 +156,16 @@ async def _end(request: PGcancelConn) -> None:
         request.finish()
 
 
-async def connect(address: str, *, patience: timedelta | None, **keywords: str) -> Watched:
+async def connect(
+    address: str, *, patience: timedelta | None, **keywords: str
+) -> WatchedConnection:
     """Connect to a libpq address, in autocommit; `keywords` override it.
 
     Raises OSError if no server can be reached, which includes TimeoutError, and psycopg.Error.
     """
     conninfo = make_conninfo(**TIMES | _given(address) | keywords)
     try:
-        connection = await Watched.connect(conninfo, autocommit=True)
+        connection = await WatchedConnection.connect(conninfo, autocommit=True)
     except ConnectionTimeout as error:
         raise TimeoutError(f"no answer: {one_line(error)}") from error
     except OperationalError as error:
@@ -227,14 +229,14 @@ async def check_suitable(address: str) -> None:
             raise DatabaseUnsuitable(POOLING, advice=POOLING_ADVICE)
 
 
-async def _backend(connection: Watched) -> object:
+async def _backend(connection: WatchedConnection) -> object:
     """Return the server process of a connection."""
     cursor = await connection.execute("SELECT pg_backend_pid()")
     return await cursor.fetchone()
 
 
 @asynccontextmanager
-async def _connected(address: str) -> AsyncIterator[Watched]:
+async def _connected(address: str) -> AsyncIterator[WatchedConnection]:
     connection = await connect(address, patience=ANSWER_TIMEOUT)
     # Prepared statements outlast transactions, so behind a pooler they can fail.
     connection.prepare_threshold = None

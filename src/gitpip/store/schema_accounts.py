@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.column_types import AnyTarget, Flag, Key, Numbers, OneOf, UTCDateTime
+from gitpip.store.column_types import AnyTarget, Flag, Key, NumberSet, OneOf, UTCDateTime
 from gitpip.store.schema import metadata
 
 
@@ -38,7 +38,7 @@ accounts = Table(
     Column("name", Text, nullable=False),
     Column("domain", String(63)),
     # The ids of the users whose tokens were used, a word each: they created our activities.
-    Column("creators", Numbers, nullable=False, server_default=text("''")),
+    Column("creators", NumberSet, nullable=False, server_default=text("''")),
     # The fingerprint of the token with which it was last seen.
     Column("credential", String(12)),
     Column("bound", Flag, nullable=False, server_default=text("0")),

@@ -65,7 +65,7 @@ inbox_filters = Table(
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("viewer", String(100), nullable=False),
     Column("name", String(60), nullable=False),
-    # As `Filter.query` spells it.
+    # As `InboxFilter.query` spells it.
     Column("query", Text, nullable=False),
     Column("saved_at", UTCDateTime, nullable=False),
     UniqueConstraint("viewer", "name"),

@@ -38,7 +38,7 @@ class UndoneState(StrEnum):
     """It could not be deleted; the reason says why."""
 
 
-class Which(StrEnum):
+class UndoScope(StrEnum):
     """The activities of a publication that are undone, if a person has had it sent again."""
 
     ALL = "all"
@@ -59,7 +59,7 @@ undos = Table(
     Column("asked_at", UTCDateTime, nullable=False),
     Column("asked_by", String(120), nullable=False),
     Column("total", Integer, nullable=False),
-    Column("which", OneOf(Which, 20), nullable=False, server_default=text("'all'")),
+    Column("which", OneOf(UndoScope, 20), nullable=False, server_default=text("'all'")),
     # Whether deals that gitpip made and that are empty after it are deleted, too.
     Column("with_deals", Flag, nullable=False, server_default=text("0")),
     # The reason why it waits for a person to resume it, and since when.

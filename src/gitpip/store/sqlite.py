@@ -24,10 +24,10 @@ ROWS_AT_ONCE = 64
 """The number of rows that aiosqlite transfers at a time by default."""
 
 
-def connect(database: str, *, timeout: float, check_same_thread: bool) -> "Connection":
+def connect(database: str, *, timeout: float, check_same_thread: bool) -> "SQLiteConnection":
     """Return a connection that opens when it is awaited; the arguments are those of sqlite3."""
     connector = partial(_open, database, timeout, check_same_thread)
-    return Connection(connector, ROWS_AT_ONCE)
+    return SQLiteConnection(connector, ROWS_AT_ONCE)
 
 
 def _open(database: str, timeout: float, check_same_thread: bool) -> sqlite3.Connection:
@@ -49,7 +49,7 @@ def _md5(text: str | None) -> str | None:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-class Connection(aiosqlite.Connection):
+class SQLiteConnection(aiosqlite.Connection):
     """A connection that closes in its thread, after all earlier requests, and ends the thread.
 
     If a transaction is cancelled, SQLAlchemy 2.1 closes its connection in a task of its own. If
@@ -88,7 +88,7 @@ class Cursor(aiosqlite.Cursor):
     which takes longer than most of our statements.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SQLiteConnection) -> None:
         # Replaced by the first statement: an object of another thread cannot be used in the
         # connection's.
         super().__init__(connection, cast("sqlite3.Cursor", None))

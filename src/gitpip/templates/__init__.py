@@ -13,16 +13,16 @@ from gitpip.templates.template import (
     Templates,
     compile_template,
 )
-from gitpip.templates.variables import Kind, Surroundings
+from gitpip.templates.variables import Surroundings, TextKind
 
 __all__ = [
     "DEFAULTS",
     "DEFAULT_DEAL_TITLE",
     "TEMPLATE_LIMIT",
-    "Kind",
     "Pieces",
     "Surroundings",
     "Template",
     "Templates",
+    "TextKind",
     "compile_template",
 ]

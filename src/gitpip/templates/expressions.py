@@ -7,7 +7,7 @@ from jinja2 import nodes
 
 from gitpip.templates.filters import FILTERS
 from gitpip.templates.safe_text import UNSAFE, UNSEEN
-from gitpip.templates.variables import VARIABLES, Kind, Type
+from gitpip.templates.variables import VARIABLES, TextKind, Type
 
 FILTER_STEPS = 20
 """The steps of a filter or a concatenation, which processes a complete text."""
@@ -28,7 +28,7 @@ _REFUSED: dict[type[nodes.Node], str] = {
 }
 
 
-class Refused(Exception):
+class InvalidTemplate(Exception):
     """A template holds something that is not allowed; `line` says where."""
 
     def __init__(self, line: int, message: str) -> None:
@@ -40,7 +40,7 @@ class Refused(Exception):
 def refuse(node: nodes.Node) -> NoReturn:
     """Refuse a node that is not allowed in a template."""
     known = next((text for type_, text in _REFUSED.items() if isinstance(node, type_)), None)
-    raise Refused(
+    raise InvalidTemplate(
         node.lineno,
         known
         or f"{type(node).__name__} is not understood; a template has texts, variables,"
@@ -60,12 +60,12 @@ class Scope:
     def deeper(self, line: int) -> "Scope":
         """Return the scope of an inner expression. Raises Refused with `line` if it is too deep."""
         if self.depth == _DEEPEST:
-            raise Refused(line, f"more than {_DEEPEST} things are in one another")
+            raise InvalidTemplate(line, f"more than {_DEEPEST} things are in one another")
         return replace(self, depth=self.depth + 1)
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedExpression:
     """The type of an expression, and its number of steps."""
 
     type: Type
@@ -76,26 +76,26 @@ class Checked:
 class Expressions:
     """Checks the expressions of one template of a kind."""
 
-    kind: Kind
+    kind: TextKind
     uses: set[str] = field(default_factory=set)
     """The variables that were used."""
 
-    def check(self, node: nodes.Node, scope: Scope) -> Checked:
+    def check(self, node: nodes.Node, scope: Scope) -> CheckedExpression:
         """Return the type and the cost of an expression. Raises Refused."""
         scope = scope.deeper(node.lineno)
         match node:
             case nodes.Const():
-                checked = Checked(_constant(node))
+                checked = CheckedExpression(_constant(node))
             case nodes.Name() | nodes.Getattr():
-                checked = Checked(self._variable(node, scope))
+                checked = CheckedExpression(self._variable(node, scope))
             case nodes.Filter():
                 checked = self._filter(node, scope)
             case nodes.Not():
-                checked = Checked(Type.FLAG, self.check(node.node, scope).steps)
+                checked = CheckedExpression(Type.FLAG, self.check(node.node, scope).steps)
             case nodes.And() | nodes.Or():
                 left, right = self.check(node.left, scope), self.check(node.right, scope)
                 type_ = left.type if left.type is right.type else Type.FLAG
-                checked = Checked(type_, left.steps + right.steps)
+                checked = CheckedExpression(type_, left.steps + right.steps)
             case nodes.Compare():
                 checked = self._compare(node, scope)
             case nodes.CondExpr():
@@ -126,81 +126,95 @@ class Expressions:
             names = [*self.known(), *sorted(scope.items)]
             names += [f"loop.{name}" for name in _LOOP] if scope.loops else []
             elsewhere = f" in a {self.kind}" if known else ""
-            raise Refused(
+            raise InvalidTemplate(
                 node.lineno, f"there is no variable {path}{elsewhere}; use {', '.join(names)}"
             )
         if path == "content":
-            raise Refused(node.lineno, "the content is shown as {{ content }} only, as it is")
+            raise InvalidTemplate(
+                node.lineno, "the content is shown as {{ content }} only, as it is"
+            )
         self.uses.add(path)
         return known.type
 
-    def _filter(self, node: nodes.Filter, scope: Scope) -> Checked:
+    def _filter(self, node: nodes.Filter, scope: Scope) -> CheckedExpression:
         known = FILTERS.get(node.name)
         if known is None or node.node is None:
             names = ", ".join(FILTERS)
-            raise Refused(node.lineno, f"there is no filter {node.name}; use {names}")
+            raise InvalidTemplate(node.lineno, f"there is no filter {node.name}; use {names}")
         value = self.check(node.node, scope)
         if value.type not in known.takes:
             takes = " or ".join(map(str, known.takes))
-            raise Refused(
+            raise InvalidTemplate(
                 node.lineno, f"the filter {node.name} is for {takes}, not for {value.type}"
             )
-        if known.gives is Type.MARKUP and self.kind is not Kind.NOTE:
-            raise Refused(node.lineno, f"a {self.kind} has no links; leave out |{node.name}")
+        if known.gives is Type.MARKUP and self.kind is not TextKind.NOTE:
+            raise InvalidTemplate(
+                node.lineno, f"a {self.kind} has no links; leave out |{node.name}"
+            )
         if node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) > 1:
-            raise Refused(node.lineno, f"the filter {node.name} takes one value, without a name")
+            raise InvalidTemplate(
+                node.lineno, f"the filter {node.name} takes one value, without a name"
+            )
         if known.needs_argument and not node.args:
-            raise Refused(node.lineno, f"the filter {node.name} needs a value: {known.meaning}")
+            raise InvalidTemplate(
+                node.lineno, f"the filter {node.name} needs a value: {known.meaning}"
+            )
         arguments = sum(self._argument(node, argument, scope) for argument in node.args)
-        return Checked(known.gives, value.steps + arguments + FILTER_STEPS)
+        return CheckedExpression(known.gives, value.steps + arguments + FILTER_STEPS)
 
     def _argument(self, node: nodes.Filter, argument: nodes.Expr, scope: Scope) -> int:
         known = FILTERS[node.name]
         if known.argument is None:
-            raise Refused(node.lineno, f"the filter {node.name} takes no value")
+            raise InvalidTemplate(node.lineno, f"the filter {node.name} takes no value")
         checked = self.check(argument, scope)
         if checked.type is not known.argument:
-            raise Refused(node.lineno, f"the filter {node.name} takes a {known.argument}")
+            raise InvalidTemplate(node.lineno, f"the filter {node.name} takes a {known.argument}")
         if known.fault is not None:
             if not isinstance(argument, nodes.Const):
-                raise Refused(node.lineno, f"the filter {node.name} takes a fixed {known.argument}")
+                raise InvalidTemplate(
+                    node.lineno, f"the filter {node.name} takes a fixed {known.argument}"
+                )
             if fault := known.fault(argument.value):
-                raise Refused(node.lineno, f"the filter {node.name}: {fault}")
+                raise InvalidTemplate(node.lineno, f"the filter {node.name}: {fault}")
         return checked.steps
 
-    def _compare(self, node: nodes.Compare, scope: Scope) -> Checked:
+    def _compare(self, node: nodes.Compare, scope: Scope) -> CheckedExpression:
         left = self.check(node.expr, scope)
         steps = left.steps
         for operand in node.ops:
             right = self.check(operand.expr, scope)
             if not _comparable(left.type, operand.op, right.type):
-                raise Refused(
+                raise InvalidTemplate(
                     node.lineno, f"a {left.type} can't be compared with a {right.type} like this"
                 )
             steps += right.steps + FILTER_STEPS
             left = right
-        return Checked(Type.FLAG, steps)
+        return CheckedExpression(Type.FLAG, steps)
 
-    def _choice(self, node: nodes.CondExpr, scope: Scope) -> Checked:
+    def _choice(self, node: nodes.CondExpr, scope: Scope) -> CheckedExpression:
         if node.expr2 is None:
-            raise Refused(node.lineno, "this `if` needs an `else`: {{ 'a' if … else 'b' }}")
+            raise InvalidTemplate(node.lineno, "this `if` needs an `else`: {{ 'a' if … else 'b' }}")
         test, one, other = (self.check(n, scope) for n in (node.test, node.expr1, node.expr2))
         if one.type is not other.type:
-            raise Refused(
+            raise InvalidTemplate(
                 node.lineno, f"both values are to be of one type, not {one.type} and {other.type}"
             )
-        return Checked(one.type, test.steps + one.steps + other.steps)
+        return CheckedExpression(one.type, test.steps + one.steps + other.steps)
 
-    def _concat(self, node: nodes.Concat, scope: Scope) -> Checked:
+    def _concat(self, node: nodes.Concat, scope: Scope) -> CheckedExpression:
         if len(node.nodes) > _MOST_OPERANDS:
-            raise Refused(node.lineno, f"more than {_MOST_OPERANDS} values are joined with ~")
+            raise InvalidTemplate(
+                node.lineno, f"more than {_MOST_OPERANDS} values are joined with ~"
+            )
         steps = 0
         for part in node.nodes:
             checked = self.check(part, scope)
             if checked.type not in (Type.TEXT, Type.NUMBER):
-                raise Refused(node.lineno, f"~ joins texts and numbers, not a {checked.type}")
+                raise InvalidTemplate(
+                    node.lineno, f"~ joins texts and numbers, not a {checked.type}"
+                )
             steps += checked.steps + FILTER_STEPS
-        return Checked(Type.TEXT, steps)
+        return CheckedExpression(Type.TEXT, steps)
 
 
 def _comparable(left: Type, how: str, right: Type) -> bool:
@@ -219,7 +233,7 @@ def path_of(node: nodes.Expr) -> str:
         return node.name
     if isinstance(node, nodes.Getattr):
         return f"{path_of(node.node)}.{node.attr}"
-    raise Refused(node.lineno, "a dot stands after a name only, as in gist.url")
+    raise InvalidTemplate(node.lineno, "a dot stands after a name only, as in gist.url")
 
 
 def _constant(node: nodes.Const) -> Type:
@@ -228,13 +242,13 @@ def _constant(node: nodes.Const) -> Type:
             return Type.FLAG
         case int() as number:
             if number > _LARGEST_NUMBER:
-                raise Refused(node.lineno, f"a number is above {_LARGEST_NUMBER:,}")
+                raise InvalidTemplate(node.lineno, f"a number is above {_LARGEST_NUMBER:,}")
             return Type.NUMBER
         case str() as text:
             check_characters(text, node.lineno)
             return Type.TEXT
         case _:
-            raise Refused(node.lineno, "a value is a text, a whole number, true or false")
+            raise InvalidTemplate(node.lineno, "a value is a text, a whole number, true or false")
 
 
 def check_characters(text: str, line: int) -> None:
@@ -242,4 +256,6 @@ def check_characters(text: str, line: int) -> None:
     found = UNSAFE.search(text) or UNSEEN.search(text)
     if found:
         line += text[: found.start()].count("\n")
-        raise Refused(line, f"it holds the character U+{ord(found[0]):04X}, which shows nothing")
+        raise InvalidTemplate(
+            line, f"it holds the character U+{ord(found[0]):04X}, which shows nothing"
+        )

@@ -15,7 +15,7 @@ _DIRECTIVES = "YmdHMSyjaAbB%"
 
 
 @dataclass(frozen=True)
-class Filter:
+class TemplateFilter:
     """A filter: the types that it accepts and returns, and its argument, if it has one."""
 
     run: Callable[..., str | int]
@@ -86,10 +86,10 @@ def _fault_of_date(argument: str | int) -> str | None:
     return None
 
 
-FILTERS: Mapping[str, Filter] = {
-    "upper": Filter(_upper, (Type.TEXT,), Type.TEXT, "in upper case"),
-    "lower": Filter(_lower, (Type.TEXT,), Type.TEXT, "in lower case"),
-    "truncate": Filter(
+FILTERS: Mapping[str, TemplateFilter] = {
+    "upper": TemplateFilter(_upper, (Type.TEXT,), Type.TEXT, "in upper case"),
+    "lower": TemplateFilter(_lower, (Type.TEXT,), Type.TEXT, "in lower case"),
+    "truncate": TemplateFilter(
         _truncate,
         (Type.TEXT,),
         Type.TEXT,
@@ -98,7 +98,7 @@ FILTERS: Mapping[str, Filter] = {
         needs_argument=True,
         fault=_fault_of_length,
     ),
-    "default": Filter(
+    "default": TemplateFilter(
         _default,
         (Type.TEXT,),
         Type.TEXT,
@@ -107,7 +107,7 @@ FILTERS: Mapping[str, Filter] = {
         needs_argument=True,
         fault=_fault_of_text,
     ),
-    "join": Filter(
+    "join": TemplateFilter(
         _join,
         (Type.TEXTS,),
         Type.TEXT,
@@ -115,13 +115,13 @@ FILTERS: Mapping[str, Filter] = {
         argument=Type.TEXT,
         fault=_fault_of_text,
     ),
-    "length": Filter(
+    "length": TemplateFilter(
         _length,
         (Type.TEXT, Type.TEXTS),
         Type.NUMBER,
         "how many characters or texts it has",
     ),
-    "date": Filter(
+    "date": TemplateFilter(
         _date,
         (Type.TIME,),
         Type.TEXT,
@@ -129,8 +129,8 @@ FILTERS: Mapping[str, Filter] = {
         argument=Type.TEXT,
         fault=_fault_of_date,
     ),
-    "number": Filter(_number, (Type.NUMBER,), Type.TEXT, "with commas, like 12,345"),
-    "link": Filter(
+    "number": TemplateFilter(_number, (Type.NUMBER,), Type.TEXT, "with commas, like 12,345"),
+    "link": TemplateFilter(
         _link,
         (Type.TEXT,),
         Type.MARKUP,

@@ -13,14 +13,14 @@ from jinja2 import nodes
 
 from gitpip.templates.expressions import (
     Expressions,
-    Refused,
+    InvalidTemplate,
     Scope,
     check_characters,
     path_of,
     refuse,
 )
 from gitpip.templates.markup import MarkupFault, opened
-from gitpip.templates.variables import MOST_ITEMS, VARIABLES, Kind, Type
+from gitpip.templates.variables import MOST_ITEMS, VARIABLES, TextKind, Type
 
 STEPS = 60_000
 """The most steps of a template. A step takes some microseconds in the worst case."""
@@ -31,7 +31,7 @@ _LOGIN_HERE = "\0"
 
 
 @dataclass(frozen=True)
-class Found:
+class TemplateUse:
     """The variables that a template uses, and the most steps that it takes."""
 
     uses: frozenset[str]
@@ -53,26 +53,26 @@ class _Cost:
     """The most times that the content is shown."""
 
 
-def check(template: nodes.Template, kind: Kind) -> Found:
+def check(template: nodes.Template, kind: TextKind) -> TemplateUse:
     """Return what a template uses and costs. Raises Refused."""
     checker = _Checker(kind)
     cost = checker.body(template.body, _Block())
-    if kind is Kind.DEAL_TITLE:
+    if kind is TextKind.DEAL_TITLE:
         _check_title(template)
     if cost.contents > 1:
-        raise Refused(1, "the content is shown more than once; show it in one place")
+        raise InvalidTemplate(1, "the content is shown more than once; show it in one place")
     if cost.steps > STEPS:
-        raise Refused(
+        raise InvalidTemplate(
             1,
             f"it could take {cost.steps:,} steps, and {STEPS:,} are allowed: a loop over"
             f" gist.files runs up to {MOST_ITEMS['gist.files']} times; make loops smaller, or do"
             " not nest them",
         )
-    return Found(frozenset(checker.uses), cost.steps)
+    return TemplateUse(frozenset(checker.uses), cost.steps)
 
 
 class _Checker:
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: TextKind) -> None:
         self._kind = kind
         self._expressions = Expressions(kind)
 
@@ -97,7 +97,9 @@ class _Checker:
                 case _:
                     refuse(node)
         if inside:
-            raise Refused(line, f"<{inside[-1]}> is not closed in the block in which it is opened")
+            raise InvalidTemplate(
+                line, f"<{inside[-1]}> is not closed in the block in which it is opened"
+            )
         return cost
 
     def _part(
@@ -107,11 +109,13 @@ class _Checker:
         cost.steps += 2
         if isinstance(part, nodes.TemplateData):
             return self._literal(part, block, inside)
-        if self._kind is Kind.NOTE and isinstance(part, nodes.Name) and part.name == "content":
+        if self._kind is TextKind.NOTE and isinstance(part, nodes.Name) and part.name == "content":
             if block.loops:
-                raise Refused(part.lineno, "the content can't be in a loop; show it in one place")
+                raise InvalidTemplate(
+                    part.lineno, "the content can't be in a loop; show it in one place"
+                )
             if around := (*block.tags, *inside):
-                raise Refused(
+                raise InvalidTemplate(
                     part.lineno,
                     f"the content can't be inside of <{around[-1]}>: it is a block of its own",
                 )
@@ -120,7 +124,7 @@ class _Checker:
             return inside
         checked = self._expressions.check(part, block)
         if checked.type is Type.TEXTS:
-            raise Refused(part.lineno, "this is a list; write {{ gist.files|join }}")
+            raise InvalidTemplate(part.lineno, "this is a list; write {{ gist.files|join }}")
         cost.steps += checked.steps
         return inside
 
@@ -128,13 +132,13 @@ class _Checker:
         self, data: nodes.TemplateData, block: _Block, inside: tuple[str, ...]
     ) -> tuple[str, ...]:
         check_characters(data.data, data.lineno)
-        if self._kind is not Kind.NOTE:
+        if self._kind is not TextKind.NOTE:
             return inside
         try:
             return opened(data.data, block.tags, inside)
         except MarkupFault as fault:
             line = data.lineno + fault.after.count("\n")
-            raise Refused(line, str(fault)) from None
+            raise InvalidTemplate(line, str(fault)) from None
 
     def _if(self, node: nodes.If, block: _Block, cost: _Cost) -> None:
         block = _inside(block, node)
@@ -149,19 +153,25 @@ class _Checker:
         path = path_of(node.iter) if isinstance(node.iter, nodes.Name | nodes.Getattr) else ""
         if path not in MOST_ITEMS:
             lists = ", ".join(self._expressions.known(Type.TEXTS))
-            raise Refused(node.lineno, f"a loop goes over one of the lists {lists}")
+            raise InvalidTemplate(node.lineno, f"a loop goes over one of the lists {lists}")
         self._expressions.check(node.iter, block)
         if node.test is not None or node.recursive:
-            raise Refused(
+            raise InvalidTemplate(
                 node.lineno, "a loop has no condition of its own; write {% if %} inside of it"
             )
         if block.loops == _NESTED_LOOPS:
-            raise Refused(node.lineno, f"more than {_NESTED_LOOPS} loops are in one another")
+            raise InvalidTemplate(
+                node.lineno, f"more than {_NESTED_LOOPS} loops are in one another"
+            )
         if not isinstance(node.target, nodes.Name):
-            raise Refused(node.lineno, "a loop gives one name, like {% for name in gist.files %}")
+            raise InvalidTemplate(
+                node.lineno, "a loop gives one name, like {% for name in gist.files %}"
+            )
         name = node.target.name
         if name == "loop" or name in {known.partition(".")[0] for known in VARIABLES}:
-            raise Refused(node.lineno, f"{name} has a meaning already; name the item otherwise")
+            raise InvalidTemplate(
+                node.lineno, f"{name} has a meaning already; name the item otherwise"
+            )
         block = _inside(block, node)
         within = replace(block, items=block.items | {name}, loops=block.loops + 1)
         cost.steps += 1 + (1 + self.body(node.body, within).steps) * MOST_ITEMS[path]
@@ -186,14 +196,14 @@ def _check_title(template: nodes.Template) -> None:
     before, here, after = shown.partition(_LOGIN_HERE)
     names = [part for part in parts if not isinstance(part, nodes.TemplateData)]
     if not here or len(names) != 1 or not isinstance(names[0], nodes.Getattr):
-        raise Refused(
+        raise InvalidTemplate(
             1, "a deal is found by its title, so it is made of {{ user.login }}, once, and text"
         )
     if re.search("[A-Za-z0-9_-]$", before) or re.match("[A-Za-z0-9_-]", after):
-        raise Refused(
+        raise InvalidTemplate(
             1,
             "the title could be another user's login; put a space, or another character that no"
             " login has, beside {{ user.login }}",
         )
     if len(before) + len(after) > _TITLE_TEXT:
-        raise Refused(1, f"a title has at most {_TITLE_TEXT} characters beside the login")
+        raise InvalidTemplate(1, f"a title has at most {_TITLE_TEXT} characters beside the login")

@@ -11,7 +11,7 @@ _CONTENT = "def greet(name):\n    return f'Hello, {name} & <friends>'\n"
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleFile:
     """An invented gist file, and its surroundings."""
 
     name: str
@@ -21,7 +21,7 @@ class Sample:
     remarks: tuple[str, ...] = ()
 
 
-_ORDINARY = Sample(
+_ORDINARY = SampleFile(
     "an ordinary gist",
     GistFile(
         key=FileKey(0),
@@ -55,12 +55,12 @@ SAMPLES = (
         revision=2,
         remarks=("Edited on GitHub: seen 2026-03-15 08:00 UTC.",),
     ),
-    Sample(
+    SampleFile(
         "a gist without a description, too large to be stored",
         replace(_ORDINARY.file, description=None, language=None, content=None, size=12_000_000),
         Surroundings(("greeting.py",), "octocat"),
     ),
-    Sample(
+    SampleFile(
         f"a gist of {len(_NAMES)} files with the longest names",
         replace(_ORDINARY.file, filename=_NAMES[0], description="d" * 256),
         Surroundings(_NAMES, "customer-42", tuple(f"tag-{number}" for number in range(10))),

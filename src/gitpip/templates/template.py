@@ -11,12 +11,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from gitpip.errors import TemplateInvalid
-from gitpip.templates.expressions import Refused
+from gitpip.templates.expressions import InvalidTemplate
 from gitpip.templates.filters import FILTERS
-from gitpip.templates.language import Found, check
+from gitpip.templates.language import TemplateUse, check
 from gitpip.templates.safe_text import escape
 from gitpip.templates.samples import SAMPLES
-from gitpip.templates.variables import TEXT_LIMIT, Kind, Values, values_of
+from gitpip.templates.variables import TEXT_LIMIT, TextKind, Values, values_of
 
 TEMPLATE_LIMIT = 10_000
 """The most characters of a template."""
@@ -43,9 +43,9 @@ class Pieces:
 class Template:
     """A checked template. It fails on no values, and takes at most `found.steps` steps."""
 
-    kind: Kind
+    kind: TextKind
     text: str
-    found: Found
+    found: TemplateUse
     compiled: Compiled
 
     def fill(self, values: Values | Mapping[str, object], limit: int) -> Pieces:
@@ -66,7 +66,7 @@ class Template:
         return self.compiled.generate(values, content=Markup(_CONTENT))  # noqa: S704
 
 
-def compile_template(text: str, kind: Kind) -> Template:
+def compile_template(text: str, kind: TextKind) -> Template:
     """Check a template, and try it with the samples.
 
     Raises TemplateInvalid, which says what is wrong in which line.
@@ -75,7 +75,7 @@ def compile_template(text: str, kind: Kind) -> Template:
 
 
 @lru_cache(maxsize=64)
-def _compiled(text: str, kind: Kind) -> Template:
+def _compiled(text: str, kind: TextKind) -> Template:
     if len(text) > TEMPLATE_LIMIT:
         raise TemplateInvalid(
             kind.field, f"it has {len(text):,} characters, and {TEMPLATE_LIMIT:,} are allowed"
@@ -89,7 +89,7 @@ def _compiled(text: str, kind: Kind) -> Template:
         code = environment.compile(parsed)
     except TemplateSyntaxError as error:
         raise TemplateInvalid(kind.field, f"{error.message}", line=error.lineno) from None
-    except Refused as refused:
+    except InvalidTemplate as refused:
         raise TemplateInvalid(kind.field, refused.message, line=refused.line) from None
     except (RecursionError, MemoryError):
         raise TemplateInvalid(kind.field, "it nests too deeply; make it simpler") from None
@@ -137,8 +137,8 @@ def _plain(value: object) -> str:
     return str(_shown(value))[:TEXT_LIMIT]
 
 
-def _environment(kind: Kind) -> ImmutableSandboxedEnvironment:
-    in_html = kind is Kind.NOTE
+def _environment(kind: TextKind) -> ImmutableSandboxedEnvironment:
+    in_html = kind is TextKind.NOTE
     environment = ImmutableSandboxedEnvironment(
         # Subjects and titles are plain text in Pipedrive: escaped, they would show `&amp;`.
         autoescape=in_html,
@@ -152,7 +152,7 @@ def _environment(kind: Kind) -> ImmutableSandboxedEnvironment:
     return environment
 
 
-_ENVIRONMENTS = {kind: _environment(kind) for kind in Kind}
+_ENVIRONMENTS = {kind: _environment(kind) for kind in TextKind}
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ class Templates:
     def of(cls, subject: str | None = None, note: str | None = None) -> "Templates":
         """Return these templates, with the built-in ones for None. Raises TemplateInvalid."""
         return cls(
-            compile_template(subject or SUBJECT, Kind.SUBJECT),
-            compile_template(note or NOTE, Kind.NOTE),
+            compile_template(subject or SUBJECT, TextKind.SUBJECT),
+            compile_template(note or NOTE, TextKind.NOTE),
         )
 
     @property
@@ -186,4 +186,4 @@ NOTE = """\
 DEAL_TITLE = "{{ user.login }}"
 DEFAULTS = Templates.of()
 """The templates that are used if none is set."""
-DEFAULT_DEAL_TITLE = compile_template(DEAL_TITLE, Kind.DEAL_TITLE)
+DEFAULT_DEAL_TITLE = compile_template(DEAL_TITLE, TextKind.DEAL_TITLE)

@@ -21,7 +21,7 @@ MOST_ITEMS = {
 """The longest list of each kind. GitHub shows at most 300 files of a gist."""
 
 
-class Kind(StrEnum):
+class TextKind(StrEnum):
     """The kind of text that a template makes."""
 
     SUBJECT = "subject"
@@ -64,12 +64,12 @@ class Variable:
 
     type: Type
     meaning: str
-    kinds: frozenset[Kind]
+    kinds: frozenset[TextKind]
 
 
-_IN_ACTIVITIES = frozenset({Kind.SUBJECT, Kind.NOTE})
-_EVERYWHERE = frozenset(Kind)
-_IN_NOTES = frozenset({Kind.NOTE})
+_IN_ACTIVITIES = frozenset({TextKind.SUBJECT, TextKind.NOTE})
+_EVERYWHERE = frozenset(TextKind)
+_IN_NOTES = frozenset({TextKind.NOTE})
 
 VARIABLES: Mapping[str, Variable] = {
     "gist.id": Variable(Type.TEXT, "GitHub's id of the gist", _IN_ACTIVITIES),

@@ -20,7 +20,7 @@ from gitpip.watch.batch_poll import BatchPoller
 from gitpip.watch.check_run import Checkers, CheckRun, pause_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.lanes import SlowUsers
-from gitpip.watch.user_check import Rules, Run, UserChecker
+from gitpip.watch.user_check import CheckContext, Rules, UserChecker
 
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 MENDED_EVERY = timedelta(minutes=1)
@@ -79,7 +79,7 @@ class Watcher:
             return None
         now = self._now()
         async with self._database.begin() as transaction:
-            run = Run(await checks.start(transaction, now), now, eager=self._eager())
+            run = CheckContext(await checks.start(transaction, now), now, eager=self._eager())
         log.info("check.started", check_id=run.check_id)
         work = CheckRun(
             self._database,
@@ -146,7 +146,7 @@ class Watcher:
 
     async def _end(
         self,
-        run: Run,
+        run: CheckContext,
         stopped_by: GitHubError | None,
         *,
         rest_answered: bool = False,
@@ -184,7 +184,7 @@ class Watcher:
             return (pauses.READING if self._github.polls_batches else pauses.WATCHING), error.until
         return pauses.WATCHING, self._now() + PAUSE_WITHOUT_ACCESS
 
-    async def _let_go(self, run: Run) -> None:
+    async def _let_go(self, run: CheckContext) -> None:
         """Release the claimed users, so that the next process need not wait for the lease."""
         try:
             async with self._database.begin() as transaction:

@@ -31,7 +31,7 @@ from gitpip.watch.batch_poll import BatchPoller, Polled
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
 from gitpip.watch.lanes import Lanes, SlowUsers
-from gitpip.watch.user_check import Run, UserChecker, log_rename
+from gitpip.watch.user_check import CheckContext, UserChecker, log_rename
 
 CLAIMED_AT_A_TIME = 20
 LEASE = timedelta(seconds=20)
@@ -86,7 +86,7 @@ class CheckRun:
         github: GitHub,
         *,
         checkers: Checkers,
-        run: Run,
+        run: CheckContext,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database

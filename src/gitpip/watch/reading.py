@@ -25,18 +25,18 @@ from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.gists import gists, unreadable
-from gitpip.store.gists.gists import Stored
+from gitpip.store.gists.gists import StoredChanges
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import held, note_updates, publications
 from gitpip.store.publications.publications import NewPublication
-from gitpip.store.publications.recognition import Wanted as Content
+from gitpip.store.publications.recognition import WantedContent as Content
 from gitpip.store.status import checks
 from gitpip.store.status.checks import Results
 from gitpip.store.status.future_times import TOLERANCE
 from gitpip.store.users import backfills, users
 from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.contents import Reading, Wanted
+from gitpip.watch.github.contents import GistToRead, Reading
 from gitpip.watch.task import Task
 
 LONGEST_READING = timedelta(minutes=1)
@@ -76,7 +76,7 @@ class _Batch:
     refused: GitHubLimited | GitHubUnauthorized | DatabaseUnavailable | None = None
     """The error that forbids to continue reading, if any."""
 
-    def take(self, wanted: Wanted, result: Reading | Exception) -> None:
+    def take(self, wanted: GistToRead, result: Reading | Exception) -> None:
         """Note the result of reading one gist."""
         match result:
             case Reading():
@@ -167,7 +167,7 @@ class Reader:
             waiting.extendleft(reversed(few))
 
     async def _read_batch(
-        self, task: Task, waiting: deque[Wanted], *, in_doubt: bool = True
+        self, task: Task, waiting: deque[GistToRead], *, in_doubt: bool = True
     ) -> _Batch:
         """Read some of the waiting gists, as far as GitHub gives them, and store them.
 
@@ -307,7 +307,7 @@ class Reader:
                     log.info(event, login=user.login, gist_id=gist.id, filenames=names)
 
     def _publications(
-        self, task: Task, locked: User, stored: Stored, found: Sequence[SeenGist]
+        self, task: Task, locked: User, stored: StoredChanges, found: Sequence[SeenGist]
     ) -> list[NewPublication]:
         """Return the publications of what was stored, also those that the rule skips."""
         skipped = task.judged(locked, found)
@@ -356,7 +356,7 @@ class Reader:
         transaction: Transaction,
         task: Task,
         locked: User,
-        stored: Stored,
+        stored: StoredChanges,
         queued: Sequence[NewPublication],
     ) -> None:
         """Apply the other consequences of storing: count the past, and update notes."""
@@ -412,7 +412,7 @@ class Reader:
 
 
 def _events(
-    user: User, stored: Stored, queued: Sequence[NewPublication], failures: Sequence[Failure]
+    user: User, stored: StoredChanges, queued: Sequence[NewPublication], failures: Sequence[Failure]
 ) -> list[NewEvent]:
     """Return the events of storing these files, or of failing to read them for the first time."""
     happened = []
@@ -447,7 +447,7 @@ def _told(failure: Failure) -> str:
     return f"{failure.filename}: {failure.reason}" if failure.filename else failure.reason
 
 
-def _size(wanted: Wanted) -> int:
+def _size(wanted: GistToRead) -> int:
     return sum(file.size for file in wanted.listed.files) if wanted.listed else 0
 
 

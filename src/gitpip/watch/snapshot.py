@@ -10,13 +10,13 @@ from gitpip.known import KnownFile, KnownGist
 from gitpip.model import GistId, GitHubId, SeenGist, Unreadable, User
 from gitpip.store.gists import unreadable
 from gitpip.watch import decide
-from gitpip.watch.github.contents import Wanted
+from gitpip.watch.github.contents import GistToRead
 from gitpip.watch.github.gist_list import GistList
 from gitpip.watch.github.graphql import Snapshot
 
 
 @dataclass(frozen=True)
-class Known:
+class StoredGists:
     """The stored gists and files of a user."""
 
     gists: Mapping[GistId, KnownGist]
@@ -69,9 +69,9 @@ class Known:
             complete_until=decide.known_until(listed.as_of) if is_whole and listed.as_of else None,
         )
 
-    def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> Wanted:
+    def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> GistToRead:
         """Return the order to read a gist, with what is known of it."""
-        return Wanted(
+        return GistToRead(
             gist_id,
             user_id,
             listed,
@@ -137,7 +137,7 @@ class Doubts:
 
 
 @dataclass(frozen=True)
-class Seen:
+class UserCheckResult:
     """The result of a check of a user."""
 
     asked_at: datetime

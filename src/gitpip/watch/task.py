@@ -8,7 +8,7 @@ from gitpip.model import CheckId, GistId, SeenGist, Unreadable, User
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications.publications import NewPublication
 from gitpip.watch import decide, flood
-from gitpip.watch.github.contents import Wanted
+from gitpip.watch.github.contents import GistToRead
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Task:
     user: User
     """The row as it was when it was claimed."""
     check_id: CheckId
-    wanted: Sequence[Wanted]
+    wanted: Sequence[GistToRead]
     skipped: Mapping[GistId, str] = field(default_factory=dict)
     """The listed gists that the backfill rule excludes, with the reason."""
     known: Collection[GistId] = ()

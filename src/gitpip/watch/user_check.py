@@ -23,7 +23,6 @@ from gitpip.model import (
     GitHubId,
     OnDelete,
     OnEdit,
-    SeenGist,
     Unreadable,
     User,
     UserState,
@@ -45,7 +44,7 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.gist_list import GistList
 from gitpip.watch.github.graphql import Snapshot
 from gitpip.watch.reading import LONGEST_READING, Reader, unreadable_events
-from gitpip.watch.snapshot import Doubts, Known, Seen
+from gitpip.watch.snapshot import Doubts, StoredGists, UserCheckResult
 from gitpip.watch.task import Task
 
 CONFIRMED_AT_A_TIME = 30
@@ -72,7 +71,7 @@ class Rules:
 
 
 @dataclass
-class Run:
+class CheckContext:
     """The data of one check."""
 
     check_id: CheckId
@@ -96,7 +95,7 @@ class UserChecker:
             database, github, on_edit=rules.on_edit, hold_above=rules.hold_above, now=now
         )
 
-    async def check(self, user: User, snapshot: Snapshot | None, run: Run) -> bool:
+    async def check(self, user: User, snapshot: Snapshot | None, run: CheckContext) -> bool:
         """Read and store what is new of a claimed user; return whether GitHub answered.
 
         `snapshot` is what the batch poll saw just before. A failure that concerns only this user is
@@ -131,7 +130,7 @@ class UserChecker:
         user: User,
         snapshot: Snapshot | None,
         asked_at: datetime,
-        run: Run,
+        run: CheckContext,
         *,
         whole: bool = False,
     ) -> None:
@@ -165,7 +164,7 @@ class UserChecker:
         await self._end(
             user,
             run,
-            Seen(
+            UserCheckResult(
                 asked_at=asked_at,
                 listed=listed,
                 snapshot=snapshot,
@@ -185,7 +184,7 @@ class UserChecker:
         user: User,
         github_id: GitHubId,
         snapshot: Snapshot | None,
-        known: Known,
+        known: StoredGists,
         *,
         whole: bool,
     ) -> GistList:
@@ -223,10 +222,10 @@ class UserChecker:
                 transaction, user, ahead=self._github.clock_ahead, now=self._now()
             )
 
-    async def _known(self, user: User) -> Known:
+    async def _known(self, user: User) -> StoredGists:
         async with self._database.read() as transaction:
             unread = await unreadable.of_user(transaction, user.key)
-            return Known(
+            return StoredGists(
                 await gists.known_gists(transaction, user.key),
                 await gists.known_files(transaction, user.key),
                 unread,
@@ -281,8 +280,8 @@ class UserChecker:
         user: User,
         listed: GistList,
         differences: decide.Differences,
-        known: Known,
-        run: Run,
+        known: StoredGists,
+        run: CheckContext,
     ) -> Task:
         """Return what is to be read: new and edited gists, oldest first, then what failed before.
 
@@ -310,15 +309,15 @@ class UserChecker:
         new = [by_id[gist_id] for gist_id in wanted if gist_id in by_id]
         skipped = decide.skipped_by_backfill(user, new, known=task.known, rows=task.rows)
         task = replace(task, skipped=skipped)
-        return replace(task, planned=self._planned(task, listed.gists, known))
+        return replace(task, planned=self._planned(task, listed, known))
 
-    def _planned(self, task: Task, listed: Sequence[SeenGist], known: Known) -> dict[GistId, int]:
+    def _planned(self, task: Task, listed: GistList, known: StoredGists) -> dict[GistId, int]:
         """Return how many files of each listed gist are to be published and were not asked for."""
         skipped = {*task.skipped, *(row.gist_id for row in task.unread if row.skipped_because)}
         wanted = {*(one.gist_id for one in task.wanted), *(row.gist_id for row in task.unread)}
         counted = [
             gist
-            for gist in listed
+            for gist in listed.gists
             if gist.id in wanted and not flood.is_asked_for(task.user, old=task.is_old(gist))
         ]
         edits = self._rules.on_edit is OnEdit.NEW
@@ -377,12 +376,12 @@ class UserChecker:
         if not self._rules.publish_deleted:
             await publications.skip_deleted(transaction, removed, now)
 
-    async def _go_on_later(self, user: User, run: Run) -> None:
+    async def _go_on_later(self, user: User, run: CheckContext) -> None:
         async with self._database.begin() as transaction:
             await schedule.put_back(transaction, [user.key], token=run.token, due_at=self._now())
         log.info("user.read_in_part", login=user.login)
 
-    async def _end(self, user: User, run: Run, seen: Seen) -> None:
+    async def _end(self, user: User, run: CheckContext, seen: UserCheckResult) -> None:
         """Conclude a check in which everything readable was stored."""
         now, list_tag = self._now(), seen.listed.list_tag
         account = seen.listed.owner or (seen.snapshot.account if seen.snapshot else None)
@@ -424,7 +423,7 @@ class UserChecker:
         if account and not taken:
             log_rename(user, account)
 
-    def _retry_of_lagging_list(self, user: User, seen: Seen) -> Sequence[datetime]:
+    def _retry_of_lagging_list(self, user: User, seen: UserCheckResult) -> Sequence[datetime]:
         """Return when to ask GraphQL about a user whose list does not show what a hint did."""
         unconfirmed = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
         if not (unconfirmed and self._github.polls_batches):
@@ -432,7 +431,7 @@ class UserChecker:
         return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)
 
     async def _note_list(
-        self, transaction: Transaction, user: User, seen: Seen
+        self, transaction: Transaction, user: User, seen: UserCheckResult
     ) -> tuple[Unreadable, ...]:
         """Record whether the complete list was read; return what is unread of the user now."""
         await unreadable.resolve(
@@ -443,7 +442,7 @@ class UserChecker:
             await unreadable.record(transaction, user.key, [behind], self._now())
         return await unreadable.of_user(transaction, user.key)
 
-    def next_check(self, user: User, run: Run) -> datetime:
+    def next_check(self, user: User, run: CheckContext) -> datetime:
         """Return when a user is due again who was checked with success."""
         interval = decide.interval_of(
             user, general=self._rules.interval, now=run.started_at, eager=run.eager
@@ -455,7 +454,7 @@ class UserChecker:
         interval = user.check_interval or self._rules.interval
         return decide.without_graphql(user.graphql_refusals + 1, interval=interval)
 
-    async def _record_failure(self, user: User, error: Exception, run: Run) -> None:
+    async def _record_failure(self, user: User, error: Exception, run: CheckContext) -> None:
         interval = user.check_interval or self._rules.interval
         failed = decide.after_failure(user, error, now=self._now(), interval=interval)
         async with self._database.begin() as transaction:

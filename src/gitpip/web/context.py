@@ -24,7 +24,7 @@ from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.share import Share
 from gitpip.status.findings import Finding
 from gitpip.status.readiness import Readiness
-from gitpip.status.reading import Condition, Surroundings, read
+from gitpip.status.reading import Condition, ProcessFacts, read
 from gitpip.status.recent import Recent
 from gitpip.status.stats import StatsReader
 from gitpip.store.accounts import accounts
@@ -134,9 +134,9 @@ class AppContext:
             return await read(transaction, self.surroundings, utc_now())
 
     @property
-    def surroundings(self) -> Surroundings:
+    def surroundings(self) -> ProcessFacts:
         """Return the facts for the status that the rows do not hold."""
-        return Surroundings(
+        return ProcessFacts(
             settings=self.settings,
             secret_faults=self.credentials.faults,
             ailments=self.ailments(),

@@ -18,7 +18,7 @@ from gitpip.digests import digest
 from gitpip.model import GistFile, Role
 from gitpip.store import listing
 from gitpip.store.inbox import filters
-from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.filters import InboxFilter
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base, public_url_of
@@ -50,13 +50,13 @@ def _asked(
     q: Annotated[str, Query(max_length=200)] = "",
     language: Annotated[str, Query(max_length=200)] = "",
     state: str = "",
-) -> Filter:
+) -> InboxFilter:
     """The subject of a feed. The days of a filter, and what was read, do not count."""
     given = {"user": user, "tag": tag, "q": q, "language": language, "state": state}
-    return Filter.of(given)
+    return InboxFilter.of(given)
 
 
-AskedFilter = Annotated[Filter, Depends(_asked)]
+AskedFilter = Annotated[InboxFilter, Depends(_asked)]
 
 
 @router.get("/feed.atom")
@@ -132,7 +132,7 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-async def _files(context: AppContext, asked: Filter) -> tuple[GistFile, ...]:
+async def _files(context: AppContext, asked: InboxFilter) -> tuple[GistFile, ...]:
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, utc_now())
         found = await listing.list_files(
@@ -141,9 +141,9 @@ async def _files(context: AppContext, asked: Filter) -> tuple[GistFile, ...]:
     return found[:ENTRIES]
 
 
-def _named(asked: Filter) -> Named:
+def _named(asked: InboxFilter) -> Named:
     login, tag = asked.user, asked.tag
-    if asked != Filter(user=login, tag=tag):
+    if asked != InboxFilter(user=login, tag=tag):
         about = " · ".join(visible(one) for one in (asked.q, asked.language, login, tag) if one)
         title = f"New gists: {about or asked.state} · gitpip"
         return Named(title, f"/?{asked.query}", _feed_id("feed", asked.query))

@@ -8,7 +8,7 @@ from gitpip.store.publications import bounded
 from gitpip.web.auth.identity import STATE
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import Context
-from gitpip.web.render.numbers import Numbers, numbers, up_to
+from gitpip.web.render.numbers import NavigationNumbers, numbers, up_to
 
 MAX_COUNT = 999
 """Beyond this a number is shown as `999+`, and counting ends."""
@@ -25,7 +25,7 @@ async def count_for_navigation(request: Request, context: Context) -> None:
             attention = await bounded.count_unsettled(transaction, MAX_COUNT + 1)
     except DatabaseUnavailable:
         return
-    numbers.set(Numbers(_shown(unread.gists), _shown(attention), unread))
+    numbers.set(NavigationNumbers(_shown(unread.gists), _shown(attention), unread))
 
 
 def _shown(number: int) -> str:

@@ -34,7 +34,7 @@ Browsers, curl and HTTP libraries have spoken HTTP/1.1 for decades."""
 
 
 @dataclass(frozen=True)
-class Connection:
+class ClientConnection:
     """The TCP connection that brought a request, before any header is believed."""
 
     peer: str | None
@@ -48,10 +48,10 @@ class Connection:
         return self.peer is not None and is_loopback(self.peer) and self.proxy_sign is None
 
 
-def connection_of(request: Request) -> Connection:
+def connection_of(request: Request) -> ClientConnection:
     """The connection that brought a request."""
     connection = request.scope[STATE]
-    if not isinstance(connection, Connection):
+    if not isinstance(connection, ClientConnection):
         raise TypeError("the request did not pass the Proxies middleware")
     return connection
 
@@ -75,7 +75,7 @@ class Proxies:
         if scope["type"] == "http":
             peer = scope["client"]
             peer = peer and (_plain(peer[0]) or peer[0], peer[1])
-            connection = Connection(peer and peer[0], _proxy_sign(scope))
+            connection = ClientConnection(peer and peer[0], _proxy_sign(scope))
             scope = {**scope, "client": peer, PEER: peer, STATE: connection}
         await self._app(scope, receive, send)
 

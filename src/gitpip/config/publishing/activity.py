@@ -6,7 +6,7 @@ from functools import partial
 from gitpip.config.publishing.declaration import (
     YES_OR_NO,
     Group,
-    Kind,
+    ValueKind,
     one_line,
     one_of,
     optional,
@@ -33,7 +33,7 @@ class ActivitySettings:
 
     activity_type: str = setting(
         DEFAULT_TYPE,
-        Kind(partial(one_line, example=DEFAULT_TYPE)),
+        ValueKind(partial(one_line, example=DEFAULT_TYPE)),
         group=Group.ACTIVITY,
         label="Type of activity",
         description="an activity type of Pipedrive, by its key or name",
@@ -47,7 +47,7 @@ class ActivitySettings:
     )
     activity_owner: str = setting(
         TOKEN_OWNER,
-        Kind(_owner),
+        ValueKind(_owner),
         group=Group.ACTIVITY,
         label="Owner of activities",
         description="use token for the user of the token, deal for the owner of the deal, or a"

@@ -9,7 +9,7 @@ from gitpip.config.publishing.activity import TOKEN_OWNER
 from gitpip.config.publishing.declaration import (
     NONE,
     Group,
-    Kind,
+    ValueKind,
     one_line,
     optional,
     setting,
@@ -141,7 +141,7 @@ class DealSettings:
     )
     deal_owner: str = setting(
         TOKEN_OWNER,
-        Kind(_owner),
+        ValueKind(_owner),
         group=Group.DEAL,
         label="Owner of new deals",
         description="use token for the user of the token, or a Pipedrive user's name, e-mail"
@@ -149,7 +149,7 @@ class DealSettings:
     )
     deal_labels: tuple[str, ...] = setting(
         (),
-        Kind(_labels, _as_labels),
+        ValueKind(_labels, _as_labels),
         group=Group.DEAL,
         label="Labels of new deals",
         description="by name or id, with commas between them, or none",
@@ -178,7 +178,7 @@ class DealSettings:
     )
     deal_custom_fields: Pairs = setting(
         (),
-        Kind(_custom_fields, _as_custom_fields, lines=True),
+        ValueKind(_custom_fields, _as_custom_fields, lines=True),
         group=Group.DEAL,
         label="Custom fields of new deals",
         description="one line for each, e.g. Source=GitHub, by name or key; or a JSON object, or"

@@ -68,7 +68,7 @@ class Declaration:
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Value]):
+class ValueKind(Generic[Value]):
     """The kind of a setting's values, and their spelling."""
 
     parse: Callable[[str], Value]
@@ -81,7 +81,7 @@ class Kind(Generic[Value]):
 
 
 def setting(
-    default: Value, kind: Kind[Value], *, group: Group, label: str, description: str
+    default: Value, kind: ValueKind[Value], *, group: Group, label: str, description: str
 ) -> Value:
     """Declare the field of a setting."""
     declaration = Declaration(
@@ -97,7 +97,7 @@ def setting(
     return field(default=default, metadata={KEY: declaration})
 
 
-def one_of(allowed: Mapping[str, str]) -> Kind[str]:
+def one_of(allowed: Mapping[str, str]) -> ValueKind[str]:
     """Return the kind of these words, in any case, each with its name on pages."""
 
     def parse(text: str) -> str:
@@ -106,7 +106,7 @@ def one_of(allowed: Mapping[str, str]) -> Kind[str]:
             raise ValueError(f"must be {any_of(allowed)}")
         return chosen
 
-    return Kind(parse, allowed=allowed)
+    return ValueKind(parse, allowed=allowed)
 
 
 def one_line(text: str, *, example: str = "Sales") -> str:
@@ -120,7 +120,7 @@ def one_line(text: str, *, example: str = "Sales") -> str:
     return line
 
 
-def whole_number(lowest: int, highest: int, *, example: int) -> Kind[int]:
+def whole_number(lowest: int, highest: int, *, example: int) -> ValueKind[int]:
     """Return the kind of whole numbers from `lowest` to `highest`; an error names the `example`."""
 
     def parse(text: str) -> int:
@@ -128,14 +128,14 @@ def whole_number(lowest: int, highest: int, *, example: int) -> Kind[int]:
             raise ValueError(f"must be a whole number from {lowest} to {highest}, e.g. {example}")
         return int(text)
 
-    return Kind(parse)
+    return ValueKind(parse)
 
 
 def optional(
     parse: Callable[[str], Value], show: Callable[[Value], str] = str
-) -> Kind[Value | None]:
+) -> ValueKind[Value | None]:
     """Return the kind of what `parse` reads, or None for the word `none`; `show` writes it."""
-    return Kind(
+    return ValueKind(
         lambda text: None if text.strip().lower() == NONE else parse(text),
         lambda value: NONE if value is None else show(value),
     )
@@ -149,6 +149,6 @@ def _yes_or_no(text: str) -> bool:
     return chosen
 
 
-YES_OR_NO = Kind(
+YES_OR_NO = ValueKind(
     _yes_or_no, lambda value: "yes" if value else "no", allowed={"yes": "Yes", "no": "No"}
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gitpip.config.publishing.declaration import Group, Kind, one_of, setting
+from gitpip.config.publishing.declaration import Group, ValueKind, one_of, setting
 from gitpip.drift import Drift, DriftAnswer
 
 _KEEP = "keep (they still go there)"
@@ -17,9 +17,9 @@ _NAMES = {
 }
 
 
-def _answers(*allowed: DriftAnswer) -> Kind[DriftAnswer]:
+def _answers(*allowed: DriftAnswer) -> ValueKind[DriftAnswer]:
     words = one_of({answer: _NAMES[answer] for answer in allowed})
-    return Kind(lambda text: DriftAnswer(words.parse(text)), allowed=words.allowed)
+    return ValueKind(lambda text: DriftAnswer(words.parse(text)), allowed=words.allowed)
 
 
 _OF_A_DEAL_THAT_IS_THERE = _answers(DriftAnswer.KEEP, DriftAnswer.NEW, DriftAnswer.WAIT)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gitpip.config.publishing.declaration import Group, Kind, one_of, setting, whole_number
+from gitpip.config.publishing.declaration import Group, ValueKind, one_of, setting, whole_number
 from gitpip.modes import CredentialsGuard
 
 _words = one_of(
@@ -20,7 +20,7 @@ class GuardSettings:
 
     credentials: CredentialsGuard = setting(
         CredentialsGuard.HOLD,
-        Kind(lambda text: CredentialsGuard(_words.parse(text)), allowed=_words.allowed),
+        ValueKind(lambda text: CredentialsGuard(_words.parse(text)), allowed=_words.allowed),
         group=Group.GUARDS,
         label="Files with credentials",
         description="for files that seem to contain passwords, tokens or keys: hold (until someone"

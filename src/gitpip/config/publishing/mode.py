@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gitpip.config.publishing.declaration import Group, Kind, one_of, setting
+from gitpip.config.publishing.declaration import Group, ValueKind, one_of, setting
 from gitpip.modes import PublishingMode
 
 _words = one_of(
@@ -20,7 +20,7 @@ class ModeSettings:
 
     publishing_mode: PublishingMode = setting(
         PublishingMode.AUTOMATIC,
-        Kind(lambda text: PublishingMode(_words.parse(text)), allowed=_words.allowed),
+        ValueKind(lambda text: PublishingMode(_words.parse(text)), allowed=_words.allowed),
         group=Group.MODE,
         label="How new files are sent",
         description="with automatic, new files are sent at once; with ask, they are held until"

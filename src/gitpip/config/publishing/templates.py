@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gitpip.config.publishing.declaration import Group, Kind, setting
+from gitpip.config.publishing.declaration import Group, ValueKind, setting
 from gitpip.errors import TemplateInvalid
 from gitpip.templates import DEFAULT_DEAL_TITLE, DEFAULTS, Template, compile_template
-from gitpip.templates import Kind as Made
+from gitpip.templates import TextKind as Made
 
 
 def _template_of(kind: Made) -> Callable[[str], Template]:
@@ -19,8 +19,8 @@ def _template_of(kind: Made) -> Callable[[str], Template]:
     return parse
 
 
-def _template(kind: Made) -> Kind[Template]:
-    return Kind(_template_of(kind), lambda template: template.text, lines=True)
+def _template(kind: Made) -> ValueKind[Template]:
+    return ValueKind(_template_of(kind), lambda template: template.text, lines=True)
 
 
 @dataclass(frozen=True)

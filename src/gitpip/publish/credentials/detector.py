@@ -19,8 +19,8 @@ from pathlib import Path
 from gitpip.model import GistFile
 from gitpip.publish.credentials.findings import (
     NOTHING,
+    CredentialFinding,
     Examined,
-    Hit,
     Parts,
     examined,
     parts_of,
@@ -142,10 +142,12 @@ class Detector:
             self._end()
             self._failed = None
 
-    def _ask(self, texts: Sequence[str]) -> list[list[Hit]]:
+    def _ask(self, texts: Sequence[str]) -> list[list[CredentialFinding]]:
         return self._answered(self._running(), texts)
 
-    def _answered(self, process: subprocess.Popen[bytes], texts: Sequence[str]) -> list[list[Hit]]:
+    def _answered(
+        self, process: subprocess.Popen[bytes], texts: Sequence[str]
+    ) -> list[list[CredentialFinding]]:
         answer = self._exchange(process, json.dumps(texts).encode(), self._limit)
         try:
             hits = [[_hit(found) for found in of_text] for of_text in answer]
@@ -246,7 +248,7 @@ def _answer(
     return answer
 
 
-def _hit(found: dict[str, object]) -> Hit:
+def _hit(found: dict[str, object]) -> CredentialFinding:
     match found:
         case {
             "kind": str(kind),
@@ -254,7 +256,7 @@ def _hit(found: dict[str, object]) -> Hit:
             "lines": [int(first), int(last)],
         }:
             name = _NOT_IN_A_KIND.sub("-", kind.lower())[:60] or "credential"
-            return Hit(name, (secret, *map(str, others)), (first, last))
+            return CredentialFinding(name, (secret, *map(str, others)), (first, last))
     raise ValueError
 
 

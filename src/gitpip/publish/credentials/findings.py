@@ -18,7 +18,7 @@ NAMED = 5
 NOT_EXAMINED = "[removed: not examined]"
 
 
-class Hit(NamedTuple):
+class CredentialFinding(NamedTuple):
     """A finding of the detector: the kind of credential, and where it stands."""
 
     kind: str
@@ -85,7 +85,7 @@ def parts_of(file: GistFile) -> Parts:
     return Parts(file.filename, file.description or "", (file.content or "")[:READ])
 
 
-def examined(parts: Parts, hits: Sequence[Sequence[Hit]]) -> Examined:
+def examined(parts: Parts, hits: Sequence[Sequence[CredentialFinding]]) -> Examined:
     """Return the findings in all parts. A secret in one part is secret in each of them."""
     known = {
         value: hit.kind
@@ -183,12 +183,12 @@ def _occurrences(text: str, value: str) -> Iterable[int]:
         at = text.find(value, at + len(value))
 
 
-def _is_shown(text: str, hit: Hit) -> bool:
+def _is_shown(text: str, hit: CredentialFinding) -> bool:
     """Return whether the secret values stand in the text, so that only they are taken out."""
     return len(hit.values[0]) >= SHORTEST and hit.values[0] in text
 
 
-def _lines(text: str, hit: Hit) -> Span:
+def _lines(text: str, hit: CredentialFinding) -> Span:
     first, last = hit.lines
     lines = text.split("\n")
     start = sum(len(line) + 1 for line in lines[: first - 1])

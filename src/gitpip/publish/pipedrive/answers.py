@@ -19,13 +19,13 @@ from gitpip.publish.delivery import (
     BAN_PAUSE,
     Accepted,
     Ambiguous,
+    AnnouncedLimit,
     Denied,
     NotProcessed,
     Outcome,
-    RateLimit,
     Refused,
 )
-from gitpip.publish.destination import Activity, DealsCapped, Item, LookFailed, Owner
+from gitpip.publish.destination import DealsCapped, Item, ListedActivity, LookFailed, TokenOwner
 from gitpip.publish.pipedrive.rate_limit import number, seconds_left
 from gitpip.vendor_values import cleaned, json_of, time_of, whole_number, words
 
@@ -73,7 +73,7 @@ class Unread(Ambiguous):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Success:
     """A success. `body` is the JSON object, `at` the time by Pipedrive's clock if it is told."""
 
     body: Json
@@ -84,8 +84,8 @@ TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), ev
 NOT_ADMITTED = NotProcessed(
     "it is not known yet which company the token belongs to", timedelta(0), everyone=False
 )
-AnswerOrRefusal = Answer | RefusedWithStatus | Denied | NotProcessed | Ambiguous
-Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
+AnswerOrRefusal = Success | RefusedWithStatus | Denied | NotProcessed | Ambiguous
+Read = Success | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
@@ -106,7 +106,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
         # A 5xx with a page is an ordinary temporary fault of a gateway, as common as a 500.
         return Ambiguous(reason, unintelligible=httpx2.codes.is_success(status))
     if status in {200, 201} and body.get("success") is True:
-        return Answer(body, http_date(headers.get("date")))
+        return Success(body, http_date(headers.get("date")))
     return _error(status, headers, body)
 
 
@@ -136,7 +136,9 @@ def _limited(said: str, headers: Mapping[str, str]) -> NotProcessed:
     return NotProcessed(
         said,
         announced or UNANNOUNCED_LIMIT_PAUSE,
-        rate_limit=RateLimit(announced, daily_remaining, number(headers, "x-ratelimit-remaining")),
+        rate_limit=AnnouncedLimit(
+            announced, daily_remaining, number(headers, "x-ratelimit-remaining")
+        ),
     )
 
 
@@ -150,16 +152,16 @@ def not_connected(error: Exception, url: str) -> NotProcessed:
     )
 
 
-def data(answer: Answer | Outcome) -> object:
+def data(answer: Success | Outcome) -> object:
     """Return the data of a success. Raises LookFailed for everything else."""
-    if isinstance(answer, Answer):
+    if isinstance(answer, Success):
         return answer.body.get("data")
     raise LookFailed(answer)
 
 
-def next_cursor(answer: Answer | Outcome) -> str | None:
+def next_cursor(answer: Success | Outcome) -> str | None:
     """Return the cursor of a list's next page, or None at its end. Raises LookFailed."""
-    extra = answer.body.get("additional_data") if isinstance(answer, Answer) else None
+    extra = answer.body.get("additional_data") if isinstance(answer, Success) else None
     cursor = extra.get("next_cursor", 0) if isinstance(extra, dict) else 0
     if cursor is not None and not (isinstance(cursor, str) and len(cursor) <= LONGEST_CURSOR):
         raise LookFailed(Ambiguous("the list does not say whether it ends here"))
@@ -206,7 +208,7 @@ def field_code(field: object) -> str | None:
     return code if isinstance(code, str) and 0 < len(code) <= LONGEST_CODE else None
 
 
-def owner(answer: Answer | Outcome) -> Owner:
+def owner(answer: Success | Outcome) -> TokenOwner:
     """Return the user and company of a token, as `users/me` says. Raises LookFailed."""
     user = data(answer)
     if not isinstance(user, dict):
@@ -220,7 +222,7 @@ def owner(answer: Answer | Outcome) -> Owner:
     except ValueError:
         domain = None
     name, of = user.get("name"), user.get("company_name")
-    return Owner(
+    return TokenOwner(
         number,
         words(f"{name or ''}", LONGEST_NAME) or str(number),
         company,
@@ -236,7 +238,7 @@ def deal(entry: object) -> Item | None:
     return base if titled else None
 
 
-def activity(entry: object) -> Activity | None:
+def activity(entry: object) -> ListedActivity | None:
     """Return an activity of a list, or None if it can't be told whether it is ours.
 
     The marker is in the subject and in the note, so one of them is enough.
@@ -246,7 +248,7 @@ def activity(entry: object) -> Activity | None:
     if base is None or not (isinstance(fields.get("subject"), str) or base.note is not None):
         return None
     made = fields.get("add_time")
-    return Activity(
+    return ListedActivity(
         base.id,
         base.text,
         base.note,
@@ -266,10 +268,10 @@ def activity(entry: object) -> Activity | None:
 def deleted(answer: AnswerOrRefusal, number: int) -> Outcome:
     """Return the outcome of a deletion. What was deleted before counts as deleted."""
     gone = isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}
-    return Accepted(number) if gone or isinstance(answer, Answer) else answer
+    return Accepted(number) if gone or isinstance(answer, Success) else answer
 
 
-def existing(answer: Answer | Outcome) -> Json | None:
+def existing(answer: Success | Outcome) -> Json | None:
     """Return the entry with the requested id, or None if it was deleted. Raises LookFailed."""
     if isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}:
         return None

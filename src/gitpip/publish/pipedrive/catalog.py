@@ -7,11 +7,16 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Protocol
 
-from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Entry, Field, Listed
+from gitpip.publish.catalog import ActivityFields, Catalog, CatalogEntry, DealFields, Field, Listed
 from gitpip.publish.delivery import Ambiguous, Denied
 from gitpip.publish.destination import UNREAD_ENTRIES, LookFailed, Turn
 from gitpip.publish.pipedrive import answers
-from gitpip.publish.pipedrive.answers import Answer, AnswerOrRefusal, Json, RefusedWithStatus
+from gitpip.publish.pipedrive.answers import (
+    AnswerOrRefusal,
+    Json,
+    RefusedWithStatus,
+    Success,
+)
 from gitpip.publish.pipedrive.lists import Fields, read_fields
 from gitpip.publish.pipedrive.page_size import SIZES
 from gitpip.vendor_values import storable, whole_number
@@ -43,7 +48,7 @@ async def read(ask: Ask, wanted: Collection[Listed]) -> Catalog:
     """
     hidden = set()
 
-    async def entries(listed: Listed, path: str, entry: _Reader) -> tuple[Entry, ...] | None:
+    async def entries(listed: Listed, path: str, entry: _Reader) -> tuple[CatalogEntry, ...] | None:
         if listed not in wanted:
             return None
         found = await _whole(ask, path)
@@ -141,7 +146,7 @@ def _given(rest: Json) -> Json:
     return {name: value for name, value in rest.items() if value is not None}
 
 
-_Reader = Callable[[object], Entry | None]
+_Reader = Callable[[object], CatalogEntry | None]
 
 
 async def _whole(ask: Ask, path: str) -> list[object] | None:
@@ -164,12 +169,14 @@ async def _whole(ask: Ask, path: str) -> list[object] | None:
 
 
 def _cursor(answer: AnswerOrRefusal) -> str | None:
-    extra = answer.body.get("additional_data") if isinstance(answer, Answer) else None
+    extra = answer.body.get("additional_data") if isinstance(answer, Success) else None
     cursor = extra.get("next_cursor") if isinstance(extra, dict) else None
     return cursor if isinstance(cursor, str) and cursor else None
 
 
-def _active(entry: object, key: str | None = None, parent: str | None = None) -> Entry | None:
+def _active(
+    entry: object, key: str | None = None, parent: str | None = None
+) -> CatalogEntry | None:
     """Return a user, pipeline or stage, or None if it is not in use or can't be read."""
     if not isinstance(entry, dict):
         return None
@@ -179,10 +186,10 @@ def _active(entry: object, key: str | None = None, parent: str | None = None) ->
         return None
     other = _text(entry.get(key)) if key else None
     above = whole_number(entry.get(parent)) if parent else None
-    return Entry(number, name, other, above)
+    return CatalogEntry(number, name, other, above)
 
 
-def _activity_type(entry: object) -> Entry | None:
+def _activity_type(entry: object) -> CatalogEntry | None:
     return _active(entry, key="key_string")
 
 
@@ -210,11 +217,11 @@ def _field(entry: object) -> Field | None:
     )
 
 
-def _option(entry: object) -> Entry | None:
+def _option(entry: object) -> CatalogEntry | None:
     if not isinstance(entry, dict):
         return None
     number, label = whole_number(entry.get("id")), _text(entry.get("label"))
-    return None if number is None or label is None else Entry(number, label)
+    return None if number is None or label is None else CatalogEntry(number, label)
 
 
 def _text(value: object) -> str | None:

@@ -25,26 +25,26 @@ from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, O
 from gitpip.publish.destination import (
     UNREAD_ENTRIES,
     Activities,
-    Activity,
     DealContents,
-    Hit,
     Item,
+    ListedActivity,
     ListPage,
     LookFailed,
-    Owner,
+    NoteWritten,
     Place,
+    SearchHit,
+    TokenOwner,
     Turn,
     Unusable,
-    Written,
 )
 from gitpip.publish.pipedrive import answers, catalog, contents, targets
-from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Answer, Json, Unauthorized, Unread
+from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Json, Success, Unauthorized, Unread
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.pipedrive.lists import Hits, newest_first, read_hits, read_page, whole_seconds
 from gitpip.publish.pipedrive.page_size import PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database
-from gitpip.store.users.targets import Seen
+from gitpip.store.users.targets import SeenTarget
 from gitpip.targets import Target, TargetKind
 from gitpip.vendor_values import whole_number
 
@@ -137,7 +137,7 @@ class Pipedrive:
         finally:
             turn.give_back()
 
-    async def owner(self) -> Owner:
+    async def owner(self) -> TokenOwner:
         """Return the user and company of the token. Costs two tokens. Raises LookFailed."""
         return answers.owner(await self._current_user())
 
@@ -218,12 +218,12 @@ class Pipedrive:
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Replace the note of an activity. Doing it twice does no harm."""
         answer = await self._request("PATCH", f"{ACTIVITIES}/{activity_id}", body={"note": note})
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, Success):
             return answer
         written = answers.activity(answer.body.get("data"))
-        return Written(activity_id, written.changed_at if written else None)
+        return NoteWritten(activity_id, written.changed_at if written else None)
 
-    async def activity(self, activity_id: ActivityId) -> Activity | None:
+    async def activity(self, activity_id: ActivityId) -> ListedActivity | None:
         """Return an activity as it is now; None if it was deleted. One token. Raises LookFailed."""
         entry = answers.existing(await self._request("GET", f"{ACTIVITIES}/{activity_id}"))
         if entry is None:
@@ -245,11 +245,11 @@ class Pipedrive:
         """Return a deal with its contents; None if it was deleted. One token. Raises LookFailed."""
         return await contents.read(self._request, f"{DEALS}/{deal_id}")
 
-    async def target(self, target: Target) -> Seen | Unusable:
+    async def target(self, target: Target) -> SeenTarget | Unusable:
         """Return what a target is now, for at most two tokens. Raises LookFailed."""
         return await targets.read(self._request, target)
 
-    async def search_targets(self, term: str) -> tuple[Hit, ...]:
+    async def search_targets(self, term: str) -> tuple[SearchHit, ...]:
         """Return the objects with this term in their names, for 20 tokens. Raises LookFailed."""
         query: Query = {"term": term, "item_types": ",".join(TargetKind), "limit": targets.MAX_HITS}
         return targets.found(await self._search(targets.SEARCH, query))
@@ -329,7 +329,7 @@ class Pipedrive:
         """
         query = newest_first(since) | ({} if deal_id is None else {"deal_id": deal_id})
         async for page in self._pages(ACTIVITIES, query, answers.activity):
-            items = tuple(each for each in page.items if isinstance(each, Activity))
+            items = tuple(each for each in page.items if isinstance(each, ListedActivity))
             yield Activities(items, page.at, page.cursor is None, page.unread)
 
     async def _pages(
@@ -370,7 +370,7 @@ class Pipedrive:
 
     async def _create(self, path: str, body: Json, turn: Turn | None) -> Outcome:
         answer = await self._request("POST", path, body=body, turn=turn)
-        if isinstance(answer, Answer):
+        if isinstance(answer, Success):
             data = answer.body.get("data")
             created = whole_number(data.get("id")) if isinstance(data, dict) else None
             if created is not None:
@@ -401,7 +401,7 @@ class Pipedrive:
         if refusal.status == _FORBIDDEN and time.monotonic() < self._access_confirmed_until:
             return Denied(refusal.reason)
         owner = await self._current_user()
-        if isinstance(owner, Answer):
+        if isinstance(owner, Success):
             return Denied(refusal.reason)
         if isinstance(owner, NotProcessed):
             return owner
@@ -410,7 +410,7 @@ class Pipedrive:
             return NotProcessed(f"{reason}: {owner.reason}", owner.pause)
         return Denied(f"{reason}: {owner.reason}")
 
-    async def _current_user(self) -> Answer | Refused | NotProcessed | Ambiguous | Denied:
+    async def _current_user(self) -> Success | Refused | NotProcessed | Ambiguous | Denied:
         asked_under = self.fingerprint
         answer = await self._ask("GET", OWNER)
         if isinstance(answer, Unauthorized):
@@ -420,7 +420,7 @@ class Pipedrive:
             return NotProcessed(
                 f"{answer.reason}; {answers.ADVICE[answer.status]}", ACCESS_PAUSE, access=True
             )
-        if isinstance(answer, Answer):
+        if isinstance(answer, Success):
             lasts = ACCESS_CONFIRMED_FOR.total_seconds()
             self._access_confirmed_until = time.monotonic() + lasts
         return answer

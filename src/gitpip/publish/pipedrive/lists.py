@@ -15,7 +15,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import redacted
 from gitpip.publish.delivery import Ambiguous, Outcome
 from gitpip.publish.destination import Item, ListPage, LookFailed
-from gitpip.publish.pipedrive.answers import Answer, Json, data, next_cursor
+from gitpip.publish.pipedrive.answers import Json, Success, data, next_cursor
 
 MAX_LOGGED = 200
 """The most characters of something odd that are logged."""
@@ -31,7 +31,7 @@ class Hits:
     unread: int
 
 
-def read_hits(answer: Answer | Outcome, path: str, read: Callable[[object], Item | None]) -> Hits:
+def read_hits(answer: Success | Outcome, path: str, read: Callable[[object], Item | None]) -> Hits:
     """Return the hits of a search. Raises LookFailed."""
     found = data(answer)
     hits = found.get("items") if isinstance(found, dict) else None
@@ -43,7 +43,11 @@ def read_hits(answer: Answer | Outcome, path: str, read: Callable[[object], Item
 
 
 def read_page(
-    answer: Answer | Outcome, path: str, read: Callable[[object], Item | None], *, asked: int
+    answer: Success | Outcome,
+    path: str,
+    read: Callable[[object], Item | None],
+    *,
+    asked: int,
 ) -> ListPage:
     """Return one page of the list `path`, of which `asked` entries were requested.
 
@@ -54,7 +58,7 @@ def read_page(
     items = readable(entries, path, read)
     cursor, told = _cursor(answer, path, is_full=len(entries) >= asked)
     unread = len(entries) - len(items) + (not told)
-    return ListPage(items, cursor, answer.at if isinstance(answer, Answer) else None, unread)
+    return ListPage(items, cursor, answer.at if isinstance(answer, Success) else None, unread)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Fields:
     unread: int
 
 
-def read_fields(answer: Answer | Outcome, path: str, *, asked: int) -> Fields:
+def read_fields(answer: Success | Outcome, path: str, *, asked: int) -> Fields:
     """Return one page of the list of fields. Raises LookFailed."""
     entries = _entries(answer, path)
     fields = tuple(
@@ -80,14 +84,14 @@ def read_fields(answer: Answer | Outcome, path: str, *, asked: int) -> Fields:
     return Fields(fields, cursor, len(entries) - len(fields) + (not told))
 
 
-def _entries(answer: Answer | Outcome, path: str) -> list[object]:
+def _entries(answer: Success | Outcome, path: str) -> list[object]:
     entries = data(answer)
     if not isinstance(entries, list):
         raise LookFailed(Ambiguous(f"the list {path} holds no list"))
     return entries
 
 
-def _cursor(answer: Answer | Outcome, path: str, *, is_full: bool) -> tuple[str | None, bool]:
+def _cursor(answer: Success | Outcome, path: str, *, is_full: bool) -> tuple[str | None, bool]:
     """Return the cursor of the next page, and whether the answer tells it."""
     try:
         return next_cursor(answer), True

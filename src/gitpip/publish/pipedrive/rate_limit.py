@@ -39,7 +39,7 @@ def shortest_time(activities: int) -> timedelta:
     )
 
 
-class Turn:
+class CountedTurn:
     """Permission to make one request. It counts from the moment it was given until it has aged."""
 
     def __init__(self, pace: "RateLimiter", started: float) -> None:
@@ -83,7 +83,7 @@ class RateLimiter:
         self._clock = clock
         self.limit = limit
         """The number of requests in a window, as last announced."""
-        self._turns: list[Turn] = []
+        self._turns: list[CountedTurn] = []
         self._seen: deque[int] = deque(maxlen=ANSWERS_COMPARED)
         """The number of others' requests in the window, by each of the last answers."""
         self._others: deque[tuple[float, int]] = deque()
@@ -92,7 +92,7 @@ class RateLimiter:
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
 
-    async def turn(self) -> Turn:
+    async def turn(self) -> CountedTurn:
         """Wait until a request may start, and count it. The first caller gets the first turn."""
         async with self._line:
             while delay := self.delay():
@@ -102,9 +102,9 @@ class RateLimiter:
                         await self._changed.wait()
             return self.begin()
 
-    def begin(self) -> Turn:
+    def begin(self) -> CountedTurn:
         """Count a request that starts now. There must be no `delay`."""
-        turn = Turn(self, self._clock())
+        turn = CountedTurn(self, self._clock())
         self._turns.append(turn)
         return turn
 
@@ -128,14 +128,17 @@ class RateLimiter:
             start = max(start, aging[-1] - window + window / allowed * SPREAD)
         return timedelta(seconds=max(0.0, start - now))
 
-    def forget(self, turn: Turn) -> None:
+    def forget(self, turn: CountedTurn) -> None:
         """Stop counting a request that was not made."""
         if turn.ended is None and turn in self._turns:
             self._turns.remove(turn)
             self._changed.set()
 
-    def note_end(self, turn: Turn, headers: Mapping[str, str] | None) -> None:
-        """End a turn, and learn the usage of others from the answer's headers; see `Turn.end`."""
+    def note_end(self, turn: CountedTurn, headers: Mapping[str, str] | None) -> None:
+        """End a turn, and learn the usage of others from the headers of the answer.
+
+        See `CountedTurn.end`.
+        """
         now = turn.ended = self._clock()
         self._changed.set()
         oldest = now - 2 * WINDOW.total_seconds()
@@ -167,7 +170,7 @@ class RateLimiter:
         most = max(number for _, number in self._others)
         return most + self.limit // OTHERS_VARY if most else 0
 
-    def _ours_around(self, turn: Turn) -> int:
+    def _ours_around(self, turn: CountedTurn) -> int:
         """Return how many of our requests were in the server's window when it answered this one.
 
         This assumes that the server saw each request equally long after its start. Since that

@@ -6,9 +6,15 @@ Costs and fields follow Pipedrive's developer documentation of autumn 2026. Lead
 from collections.abc import Awaitable, Callable
 
 from gitpip.publish.delivery import Ambiguous, Denied
-from gitpip.publish.destination import Hit, LookFailed, Place, Unusable
-from gitpip.publish.pipedrive.answers import Answer, AnswerOrRefusal, Json, RefusedWithStatus, data
-from gitpip.store.users.targets import Seen
+from gitpip.publish.destination import LookFailed, Place, SearchHit, Unusable
+from gitpip.publish.pipedrive.answers import (
+    AnswerOrRefusal,
+    Json,
+    RefusedWithStatus,
+    Success,
+    data,
+)
+from gitpip.store.users.targets import SeenTarget
 from gitpip.targets import Target, TargetKind
 from gitpip.vendor_values import whole_number, words
 
@@ -45,7 +51,7 @@ def body_of(place: Place) -> Json:
     return body
 
 
-async def read(get: Get, target: Target) -> Seen | Unusable:
+async def read(get: Get, target: Target) -> SeenTarget | Unusable:
     """Return what a target is now, for one or two tokens, or why nothing can be put there.
 
     Raises LookFailed.
@@ -60,7 +66,7 @@ async def read(get: Get, target: Target) -> Seen | Unusable:
         raise LookFailed(Ambiguous(f"Pipedrive's answer about {target.words} is about no such"))
     if fault := _fault(entry):
         return Unusable(f"{target.words} {fault}")
-    return Seen(
+    return SeenTarget(
         _title(entry),
         whole_number(entry.get("person_id")),
         whole_number(entry.get("org_id", entry.get("organization_id"))),
@@ -81,9 +87,9 @@ def _title(entry: Json) -> str:
     return words(f"{entry.get('title') or entry.get('name') or ''}", LONGEST_TITLE)
 
 
-def found(answer: object) -> tuple[Hit, ...]:
+def found(answer: object) -> tuple[SearchHit, ...]:
     """Return the hits of a search that can be read. Raises LookFailed."""
-    held = data(answer) if isinstance(answer, Answer) else None
+    held = data(answer) if isinstance(answer, Success) else None
     hits = held.get("items") if isinstance(held, dict) else None
     if not isinstance(hits, list):
         raise LookFailed(Ambiguous("the search holds no list"))
@@ -92,14 +98,14 @@ def found(answer: object) -> tuple[Hit, ...]:
     return tuple(hit for hit in read if hit is not None)
 
 
-def _hit(item: Json) -> Hit | None:
+def _hit(item: Json) -> SearchHit | None:
     try:
         target = Target.parse(f"{item.get('type')}:{item.get('id')}")
     except ValueError:
         return None
     fault = _fault(item)
     owner = item.get("owner")
-    return Hit(
+    return SearchHit(
         target,
         _title(item),
         _name(item.get("person")),

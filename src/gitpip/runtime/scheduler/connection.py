@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 from gitpip.backoff import backoff, jittered
 from gitpip.errors import SchedulerError
 from gitpip.observability.logging import get_logger
-from gitpip.store.postgres import Watched, connect
+from gitpip.store.postgres import WatchedConnection, connect
 
 log = get_logger()
 Answer = TypeVar("Answer")
@@ -32,7 +32,7 @@ PASSING = ("08", "53", "57", "25006")
 UNREACHABLE = (OSError, TimeoutError, psycopg.Error, ValueError)
 
 
-class Connection(Driver):
+class SchedulerConnection(Driver):
     """PgQueuer's driver over one psycopg connection that outlives restarts of the server.
 
     Opened by its first user and closed by its last; PgQueuer's loop is one of them.
@@ -49,7 +49,7 @@ class Connection(Driver):
     def __init__(self, dsn: str) -> None:
         """`dsn` is an address for libpq; see ANSWER_TIMEOUT."""
         self._dsn = dsn
-        self._connection: Watched | None = None
+        self._connection: WatchedConnection | None = None
         self._turn = asyncio.Lock()
         self._listeners: list[tuple[str, NotifyCallback]] = []
         self._reconnecting: asyncio.Task[None] | None = None
@@ -85,7 +85,7 @@ class Connection(Driver):
     async def transact(self, act: Callable[[Driver], Awaitable[Answer]]) -> Answer:
         """Execute all or none of the statements of `act`, which are repeated together."""
 
-        async def transacted(connection: Watched) -> Answer:
+        async def transacted(connection: WatchedConnection) -> Answer:
             async with connection.transaction():
                 return await act(PsycopgDriver(connection))
 
@@ -133,7 +133,7 @@ class Connection(Driver):
             self._lost_since = None
             self._close()
 
-    async def _persevere(self, ask: Callable[[Watched], Awaitable[Answer]]) -> Answer:
+    async def _persevere(self, ask: Callable[[WatchedConnection], Awaitable[Answer]]) -> Answer:
         for failures in count(1):
             # One after another, so that no statement gets into the transaction of another one.
             async with self._turn:
@@ -154,7 +154,7 @@ class Connection(Driver):
             await self._pause(failures, cause)
         raise AssertionError("unreachable")
 
-    async def _opened(self) -> Watched:
+    async def _opened(self) -> WatchedConnection:
         """Yield the connection for one statement. Messages of the server wait until it is done."""
         if self._given_up.is_set():
             raise SchedulerError("The scheduler has stopped.")
@@ -231,11 +231,11 @@ class Connection(Driver):
             raise SchedulerError("The scheduler stopped while PostgreSQL was away.") from error
 
 
-async def _listen(connection: Watched, channel: str) -> None:
+async def _listen(connection: WatchedConnection, channel: str) -> None:
     await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
 
 
-def _passes(error: Exception, connection: Watched | None) -> bool:
+def _passes(error: Exception, connection: WatchedConnection | None) -> bool:
     """Return whether to ask again, as the server or connection is at fault, not the statement."""
     if connection is None:
         return isinstance(error, UNREACHABLE)

@@ -25,7 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from gitpip.clock import utc_now
 from gitpip.observability.logging import get_logger
-from gitpip.runtime.scheduler.connection import Connection
+from gitpip.runtime.scheduler.connection import SchedulerConnection
 
 SCHEMA_LOCK_POLL = timedelta(seconds=0.5)
 """The time between two questions of a process that waits to make the tables."""
@@ -66,7 +66,7 @@ def in_memory() -> InMemoryQueries:
     )
 
 
-def on_postgres(connection: Connection) -> "FencedQueries":
+def on_postgres(connection: SchedulerConnection) -> "FencedQueries":
     """Return a queue shared by all processes."""
     return FencedQueries(
         connection,
@@ -108,7 +108,7 @@ TAKE_TURN = """
 class FencedQueries(Queries):
     """PgQueuer's statements, which act only on jobs that `owner` holds, and report the others."""
 
-    driver: Connection
+    driver: SchedulerConnection
     owner: QueueManagerId | None = field(kw_only=True, default=None)
     taken_over: Callable[[JobId], None] = field(kw_only=True, default=lambda _: None)
 

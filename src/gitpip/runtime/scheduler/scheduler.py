@@ -21,7 +21,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import listen
 from gitpip.runtime.scheduler.connection import (
     ANSWER_TIMEOUT,
-    Connection,
+    SchedulerConnection,
     describe,
     refusals_explained,
 )
@@ -44,7 +44,7 @@ HAND_BACK_TIMEOUT = timedelta(seconds=2)
 
 
 @dataclass
-class Run:
+class HandlerRun:
     """A handler under way."""
 
     work: str
@@ -93,18 +93,18 @@ class Scheduler:
         self._timing = timing
         self._handlers: dict[str, Handler] = {}
         self._intervals: dict[str, timedelta] = {}
-        self._runs: dict[JobId, Run] = {}
+        self._runs: dict[JobId, HandlerRun] = {}
         self._vitals = Vitals(lapse=2 * timing.retry_at_most)
         self._started_at = time.monotonic()
         self._stop_asked = asyncio.Event()
         self._handing_back = False
         self._loop: Loop | None = None
-        self._connection: Connection | None = None
+        self._connection: SchedulerConnection | None = None
         self._queries: InMemoryQueries | FencedQueries
         if postgres_dsn is None:
             self._queries = in_memory()
         else:
-            self._connection = Connection(postgres_dsn)
+            self._connection = SchedulerConnection(postgres_dsn)
             self._queries = on_postgres(self._connection)
 
     def use(self, postgres_dsn: str | None) -> None:
@@ -260,7 +260,9 @@ class Scheduler:
     async def _perform(self, handler: Handler, job: Job) -> None:
         """Run a handler in its own task, so that PgQueuer only learns "done" or "again"."""
         vitals = self._vitals.begin(job.entrypoint)
-        run = Run(job.entrypoint, asyncio.create_task(self._run_afresh(handler, job, vitals.step)))
+        run = HandlerRun(
+            job.entrypoint, asyncio.create_task(self._run_afresh(handler, job, vitals.step))
+        )
         self._runs[job.id] = run
         try:
             await asyncio.wait({run.task})

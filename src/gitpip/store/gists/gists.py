@@ -60,7 +60,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredChanges:
     """The changes that `store` made."""
 
     new: tuple[StoredFile, ...]
@@ -106,7 +106,7 @@ async def store(
     *,
     check_id: CheckId | None,
     now: datetime,
-) -> Stored:
+) -> StoredChanges:
     """Store new and changed files of the `found` gists, oldest gist first.
 
     New files are numbered; the old content of an edited file is kept as a revision. The caller
@@ -147,7 +147,7 @@ async def store(
             .where(users.c.key == user.key)
             .values(last_sequence=sequence, found_at=now, **_newest(new))
         )
-    return Stored(tuple(new), tuple(edited), tuple(back))
+    return StoredChanges(tuple(new), tuple(edited), tuple(back))
 
 
 def _newest(new: Sequence[StoredFile]) -> dict[str, FileKey]:

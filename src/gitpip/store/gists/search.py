@@ -20,7 +20,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
-class Words:
+class WordIndex:
     """An index of words, its column of file keys, and the condition that a file holds all words."""
 
     index: FromClause
@@ -28,20 +28,20 @@ class Words:
     match: ColumnElement[bool]
 
 
-def holding(transaction: Transaction, text: str) -> Words:
+def holding(transaction: Transaction, text: str) -> WordIndex:
     """Return the condition that a file holds every word of a text, in any order, and its index."""
     sqlite = transaction.dialect.name == "sqlite"
     index, key = (_fts5, _fts5.c.rowid) if sqlite else (_documents, _documents.c.file_key)
     wanted = phrases(text)
     if not wanted:
-        return Words(index, key, false())
+        return WordIndex(index, key, false())
     # Only letters and digits are left, so nothing in the text is syntax.
     if sqlite:
         query = " AND ".join(f'"{" ".join(words)}"*' for words in wanted)
-        return Words(index, key, _fts5.c.gist_search.match(query))
+        return WordIndex(index, key, _fts5.c.gist_search.match(query))
     query = " & ".join(f"({' <-> '.join(words)}:*)" for words in wanted)
     tsquery = func.to_tsquery("simple", query, type_=TSQUERY)
-    return Words(index, key, _documents.c.document.op("@@")(tsquery))
+    return WordIndex(index, key, _documents.c.document.op("@@")(tsquery))
 
 
 def phrases(text: str) -> list[list[str]]:

@@ -71,7 +71,7 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Entry:
+class InboxEntry:
     """One gist of the inbox, as one reader sees it."""
 
     gist_id: GistId
@@ -107,7 +107,7 @@ async def entries(
     *,
     searched: Mapping[GistId, FileKey] | None = None,
     content_limit: int = gist_rows.PREVIEW,
-) -> tuple[Entry, ...]:
+) -> tuple[InboxEntry, ...]:
     """Return these gists of tracked users in the given order, with previews of `content_limit`.
 
     `content_limit` counts characters. `searched` names the file of each gist that a search has
@@ -137,7 +137,7 @@ async def entries(
     edits = await _edits(transaction, files)
     tags = await _tags(transaction, {row.user_key for row in rows.values()})
     return tuple(
-        Entry(
+        InboxEntry(
             gist_id=gist_id,
             key=row.key,
             user_key=UserKey(row.user_key),

@@ -38,7 +38,7 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True)
-class Filter:
+class InboxFilter:
     """The checked fields of the inbox's address; an empty field does not narrow."""
 
     q: str = ""
@@ -52,7 +52,7 @@ class Filter:
     show: str = ""
 
     @classmethod
-    def of(cls, given: Mapping[str, str]) -> "Filter":
+    def of(cls, given: Mapping[str, str]) -> "InboxFilter":
         """Return the given fields, in their usual spelling. Raises InvalidInput."""
         values = {one.name: without_nul(given.get(one.name, "")).strip() for one in fields(cls)}
         asked = cls(**values)
@@ -84,10 +84,10 @@ class Filter:
 
     def having(self, **changes: str) -> str:
         """Return the query string with other values of some fields."""
-        return Filter(**(asdict(self) | changes)).query
+        return InboxFilter(**(asdict(self) | changes)).query
 
 
-async def wanted(transaction: Transaction, asked: Filter, now: datetime) -> GistsWanted:
+async def wanted(transaction: Transaction, asked: InboxFilter, now: datetime) -> GistsWanted:
     """Return the gists that a filter asks for now; its days are in the time zone of `now`.
 
     Raises UserNotTracked.
@@ -113,7 +113,7 @@ async def wanted(transaction: Transaction, asked: Filter, now: datetime) -> Gist
     )
 
 
-def span(asked: Filter, now: datetime) -> tuple[datetime | None, datetime | None]:
+def span(asked: InboxFilter, now: datetime) -> tuple[datetime | None, datetime | None]:
     """Return the beginning and the end, exclusive, of the filter's time in UTC.
 
     Days are in the time zone of `now`; a day has 23 or 25 hours where summer time begins or ends.

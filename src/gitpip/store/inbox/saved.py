@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from gitpip.errors import FilterNotFound, InvalidInput
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
-from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.filters import InboxFilter
 from gitpip.store.rows import reader
 from gitpip.store.schema_inbox import inbox_filters
 
@@ -33,16 +33,16 @@ class SavedFilter:
     saved_at: datetime
 
     @property
-    def filter(self) -> Filter:
+    def filter(self) -> InboxFilter:
         """The fields of the filter."""
-        return Filter.of(dict(parse_qsl(self.query)))
+        return InboxFilter.of(dict(parse_qsl(self.query)))
 
 
 _saved_filter = reader(SavedFilter)
 
 
 async def save(
-    transaction: Transaction, viewer: str, name: str, asked: Filter, now: datetime
+    transaction: Transaction, viewer: str, name: str, asked: InboxFilter, now: datetime
 ) -> SavedFilter:
     """Save a filter; it replaces one with the same name and keeps its id. Raises InvalidInput."""
     if not name or len(name) > NAME_LIMIT or not name.isprintable():

@@ -69,7 +69,7 @@ def approved(now: datetime, by: str | None) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ApprovalChoice:
     """The publications that an act is about: some by their ids, or those of a user, or all."""
 
     ids: tuple[PublicationId, ...] = ()
@@ -87,7 +87,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftPublication:
     """A publication that an act left as it is, since its state does not allow the act."""
 
     id: PublicationId
@@ -100,7 +100,7 @@ class Moved:
 
     ids: tuple[PublicationId, ...]
     """The publications that the act changed."""
-    left: tuple[Left, ...]
+    left: tuple[LeftPublication, ...]
     """Named publications in another state, since they were sent or skipped meanwhile."""
     for_credentials: int = 0
     """The number of unnamed publications that stay held because they may hold credentials."""
@@ -138,7 +138,7 @@ async def each_for_credentials(
         select(of.id, users.c.login, gist_files.c.filename, of.queued_at.label("since"), of.reason)
         .join(users, users.c.key == of.user_key)
         .join(gist_files, gist_files.c.key == of.file_key)
-        .where(HELD_FOR_CREDENTIALS, Chosen(user_key=user_key).condition)
+        .where(HELD_FOR_CREDENTIALS, ApprovalChoice(user_key=user_key).condition)
         .order_by(of.queued_at, of.id)
         .limit(limit)
     )
@@ -148,7 +148,7 @@ async def each_for_credentials(
 async def number_for_credentials(transaction: Transaction, user_key: UserKey | None = None) -> int:
     """Return how many files are held for credentials, of one user or of all."""
     counted = select(func.count(publications.c.id)).where(
-        HELD_FOR_CREDENTIALS, Chosen(user_key=user_key).condition
+        HELD_FOR_CREDENTIALS, ApprovalChoice(user_key=user_key).condition
     )
     return await transaction.scalar(counted) or 0
 
@@ -184,7 +184,7 @@ async def asking_about_credentials(
 
 async def approve(
     transaction: Transaction,
-    chosen: Chosen,
+    chosen: ApprovalChoice,
     *,
     now: datetime,
     by: str,
@@ -298,7 +298,7 @@ async def _held_for_credentials(
     return rows.one_or_none()
 
 
-async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Moved:
+async def hold(transaction: Transaction, chosen: ApprovalChoice, *, now: datetime) -> Moved:
     """Hold what waits and was never sent, approved or not, until a person approves it.
 
     Raises PublicationNotFound, and PublicationStateError if no named one can be held.
@@ -319,7 +319,7 @@ async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Mo
 
 
 async def _moved(
-    transaction: Transaction, chosen: Chosen, ids: Sequence[int], done: str, wanted: str
+    transaction: Transaction, chosen: ApprovalChoice, ids: Sequence[int], done: str, wanted: str
 ) -> Moved:
     moved = frozenset(map(PublicationId, ids))
     rest = [each for each in chosen.ids if each not in moved]
@@ -328,7 +328,9 @@ async def _moved(
             publications.c.id.in_(rest), of_tracked(publications.c.user_key)
         )
     )
-    left = {PublicationId(row.id): Left(PublicationId(row.id), row.state) for row in found}
+    left = {
+        PublicationId(row.id): LeftPublication(PublicationId(row.id), row.state) for row in found
+    }
     for each in rest:
         if each not in left:
             raise PublicationNotFound(f"there is no publication {each}")

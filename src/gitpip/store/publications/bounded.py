@@ -12,7 +12,7 @@ from gitpip.model import PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publication_rows import alone_in, part_of_any_in
 from gitpip.store.publications.publications import WAITING, count_hidden, newest
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema import publications
 from gitpip.store.visibility import of_tracked
 
@@ -45,7 +45,9 @@ async def count(transaction: Transaction, most: int = MAX_COUNT) -> dict[Publica
     }
 
 
-async def count_found(transaction: Transaction, wanted: Selection, most: int = MOST_FOUND) -> int:
+async def count_found(
+    transaction: Transaction, wanted: PublicationFilter, most: int = MOST_FOUND
+) -> int:
     """Return how many publications a filter finds, up to `most` and one more."""
     ids = (await newest(transaction, wanted, most + 1)).subquery()
     return await transaction.scalar(select(func.count()).select_from(ids)) or 0

@@ -10,7 +10,7 @@ from gitpip.store.column_types import Flag
 from gitpip.store.database import Transaction
 from gitpip.store.publications.approvals import HELD_FOR_CREDENTIALS
 from gitpip.store.publications.publication_rows import explained_in, newest_of
-from gitpip.store.publications.selection import Selection, cause, cause_key
+from gitpip.store.publications.selection import PublicationFilter, cause, cause_key
 from gitpip.store.rows import reader
 from gitpip.store.schema import publications
 from gitpip.store.visibility import of_removed
@@ -63,7 +63,7 @@ _cause_of = reader(Cause)
 
 
 async def of(
-    transaction: Transaction, wanted: Selection, *, newest: int | None = None
+    transaction: Transaction, wanted: PublicationFilter, *, newest: int | None = None
 ) -> tuple[Cause, ...]:
     """Return the causes of what a filter finds, those of most publications first.
 

@@ -20,7 +20,7 @@ from gitpip.store.schema import deals, publications
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_targets import deal_drifts
 from gitpip.store.schema_undo import deal_is_open, undone_deals
-from gitpip.targets import Links
+from gitpip.targets import DealLinks
 
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 """So a user with one new file a day costs one token more than the five of its activity."""
@@ -90,7 +90,7 @@ async def note(
 
 
 async def follow(
-    transaction: Transaction, user_key: UserKey, former: DealId, to: DealId, links: Links
+    transaction: Transaction, user_key: UserKey, former: DealId, to: DealId, links: DealLinks
 ) -> bool:
     """Give a user the deal that the former one was merged into; return False if it has another.
 

@@ -29,7 +29,7 @@ from gitpip.store.publications.delivered import DEALS, Start, values_of
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications, users
 from gitpip.store.schema_targets import targets
-from gitpip.targets import NO_LINKS, Links
+from gitpip.targets import NO_LINKS, DealLinks
 
 _deal = reader(Deal)
 
@@ -93,7 +93,7 @@ async def of_users(transaction: Transaction, user_keys: Collection[UserKey]) -> 
     return {deal.user_key: deal for deal in (_deal(row) for row in rows)}
 
 
-async def made(transaction: Transaction, user_key: UserKey) -> tuple[DealId, Links] | None:
+async def made(transaction: Transaction, user_key: UserKey) -> tuple[DealId, DealLinks] | None:
     """Return the user's deal, with its person and organization; None if it is not made yet."""
     row = (
         await transaction.execute(
@@ -102,10 +102,10 @@ async def made(transaction: Transaction, user_key: UserKey) -> tuple[DealId, Lin
             )
         )
     ).one_or_none()
-    return None if row is None else (DealId(row.deal_id), Links(row.person_id, row.org_id))
+    return None if row is None else (DealId(row.deal_id), DealLinks(row.person_id, row.org_id))
 
 
-async def link(transaction: Transaction, user_key: UserKey, deal_id: DealId, to: Links) -> None:
+async def link(transaction: Transaction, user_key: UserKey, deal_id: DealId, to: DealLinks) -> None:
     """Store the person and organization of a user's deal, unless the user has another one now."""
     await transaction.execute(
         update(deals)

@@ -63,7 +63,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Summary:
+class HeldSummary:
     """The files of all tracked users that wait for a decision."""
 
     files: int
@@ -132,7 +132,7 @@ async def with_credentials(
     return tuple(sorted(found.values(), key=lambda one: (one.since, one.login))[:limit])
 
 
-async def summary(transaction: Transaction) -> Summary | None:
+async def summary(transaction: Transaction) -> HeldSummary | None:
     """Return a summary of what is held of all tracked users; None if nothing is."""
     first = await everyone(transaction, limit=1)
     if not first:
@@ -148,7 +148,7 @@ async def summary(transaction: Transaction) -> Summary | None:
         .where(IS_HELD_WITH_OTHERS, ~of_removed(publications.c.user_key))
         .group_by(_because)
     )
-    return Summary(files, number, first[0], {row[0]: row[1] for row in reasons})
+    return HeldSummary(files, number, first[0], {row[0]: row[1] for row in reasons})
 
 
 async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from gitpip.marking import Match, match
+from gitpip.marking import ContentMatch, match
 from gitpip.model import (
     ActivityId,
     DealId,
@@ -278,7 +278,7 @@ def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) 
         and row.revision == 1
         and row.state in recognition.NOT_SENT
         and row.sent_at is None
-        and match(sighting.content, row.revision_hash) is Match.OTHER
+        and match(sighting.content, row.revision_hash) is ContentMatch.OTHER
     )
 
 

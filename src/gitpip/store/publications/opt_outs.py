@@ -58,7 +58,7 @@ class OptOut:
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedOptOut:
     """The result of `add`."""
 
     opt_out: OptOut
@@ -93,7 +93,7 @@ async def of_user(transaction: Transaction, user_key: UserKey) -> OptOut | None:
 
 async def add(
     transaction: Transaction, login: str, reason: str | None, actor: Actor, now: datetime
-) -> Added:
+) -> AddedOptOut:
     """Record that an owner opted out, tracked or not, and skip what was not sent.
 
     If the owner opted out already, only another reason changes something. Raises InvalidInput.
@@ -120,7 +120,7 @@ async def add(
             update(opt_outs).where(opt_outs.c.id == before.id).values(reason=wanted)
         )
     known = await _get(transaction, login)
-    return Added(known, before, await _end_waits(transaction, _of(known), now))
+    return AddedOptOut(known, before, await _end_waits(transaction, _of(known), now))
 
 
 async def remove(transaction: Transaction, login: str) -> OptOut:

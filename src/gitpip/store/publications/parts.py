@@ -34,7 +34,7 @@ NEVER_BEGUN = and_(
 
 
 @dataclass(frozen=True)
-class Part:
+class ActivityPart:
     """A file in an activity."""
 
     id: PublicationId
@@ -44,7 +44,7 @@ class Part:
     first_marker: str | None
 
 
-_part = reader(Part)
+_part = reader(ActivityPart)
 _columns = (
     publications.c.id,
     publications.c.file_key,
@@ -136,7 +136,7 @@ def values_of(held_by: PublicationId) -> dict[str, Any]:
     }
 
 
-async def of(transaction: Transaction, held_by: PublicationId) -> tuple[Part, ...]:
+async def of(transaction: Transaction, held_by: PublicationId) -> tuple[ActivityPart, ...]:
     """Return the parts of a publication, in their order."""
     rows = await transaction.execute(
         select(*_columns).where(publications.c.part_of == held_by).order_by(publications.c.id)
@@ -146,7 +146,7 @@ async def of(transaction: Transaction, held_by: PublicationId) -> tuple[Part, ..
 
 async def shown_with(
     transaction: Transaction, file_key: FileKey, revision: int, *, per_gist: bool
-) -> tuple[Part, ...]:
+) -> tuple[ActivityPart, ...]:
     """Return the files in the activity of a file's revision, the holder first.
 
     Empty if it is not published. With `per_gist`, what was never sent is shown with the other

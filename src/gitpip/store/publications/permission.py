@@ -155,7 +155,7 @@ def of_mended(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnEl
 
 
 @dataclass(frozen=True)
-class Owner:
+class UserPermission:
     """The facts about a user that forbid sending files at present, or hold them."""
 
     mode: PublishingMode
@@ -166,7 +166,7 @@ class Owner:
 
 async def owners(
     transaction: Transaction, user_keys: Collection[UserKey], overall: PublishingMode
-) -> Mapping[UserKey, Owner]:
+) -> Mapping[UserKey, UserPermission]:
     """Return the facts about each of these users, while `overall` is the general mode."""
     out = select(opt_outs.c.id).where(opted_out(users)).correlate(users).exists()
     rows = await transaction.execute(
@@ -175,7 +175,7 @@ async def owners(
         )
     )
     return {
-        UserKey(row.key): Owner(
+        UserKey(row.key): UserPermission(
             row.publishing_mode or overall, row.state == UserState.PAUSED, bool(row.out)
         )
         for row in rows

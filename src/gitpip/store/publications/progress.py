@@ -17,7 +17,7 @@ UNSENT = (*map(PublicationState, WAITING), PublicationState.HELD)
 
 
 @dataclass(frozen=True)
-class Progress:
+class PublishingProgress:
     """The progress of publishing a user's files."""
 
     published: int
@@ -36,12 +36,14 @@ class Progress:
         return self.published + self.waiting + self.failed
 
 
-async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -> Progress:
+async def progress(
+    transaction: Transaction, user_key: UserKey, now: datetime
+) -> PublishingProgress:
     """Return the progress of publishing a user's files."""
     counts = await count(transaction, [user_key])
     waiting = waiting_in(counts)
     left = await time_left(transaction, waiting, now, user_key)
-    return Progress(
+    return PublishingProgress(
         published=counts.get(PublicationState.PUBLISHED, 0),
         waiting=waiting,
         failed=counts.get(PublicationState.FAILED, 0),

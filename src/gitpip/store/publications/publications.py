@@ -47,8 +47,8 @@ from gitpip.store.publications.publication_rows import (
     selected,
     shown_in,
 )
-from gitpip.store.publications.recognition import Recognised, Wanted
-from gitpip.store.publications.selection import EVERYTHING, Selection
+from gitpip.store.publications.recognition import Recognised, WantedContent
+from gitpip.store.publications.selection import EVERYTHING, PublicationFilter
 from gitpip.store.publications.state_words import why_not_moved
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_publishing import holder
@@ -83,9 +83,9 @@ class NewPublication:
     """Whether it is from before the user was added: then it is sent after fresh ones."""
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> WantedContent:
         """The content to publish."""
-        return Wanted(self.gist_id, self.filename, self.revision, self.blob_hash, self.times)
+        return WantedContent(self.gist_id, self.filename, self.revision, self.blob_hash, self.times)
 
 
 async def add(
@@ -162,8 +162,8 @@ async def _tell_published(
 
 
 async def unsent_edits(
-    transaction: Transaction, wanted: Collection[Wanted], on_edit: OnEdit
-) -> frozenset[Wanted]:
+    transaction: Transaction, wanted: Collection[WantedContent], on_edit: OnEdit
+) -> frozenset[WantedContent]:
     """Call `recognition.unsent_edits` with the bound account."""
     account = await accounts.bound(transaction, Vendor.DESTINATION)
     key = account.key if account else accounts.NO_KEY
@@ -236,16 +236,16 @@ async def get(transaction: Transaction, publication_id: PublicationId) -> Public
 
 
 async def page(
-    transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
+    transaction: Transaction, wanted: PublicationFilter = EVERYTHING, *, offset: int, limit: int
 ) -> Page[Publication]:
     """Return a page of these publications, newest first."""
     items = await listed(transaction, wanted, offset=offset, limit=limit)
     return Page(items, await count_of(transaction, wanted))
 
 
-async def count_of(transaction: Transaction, wanted: Selection) -> int:
+async def count_of(transaction: Transaction, wanted: PublicationFilter) -> int:
     """Return how many publications a filter finds."""
-    if replace(wanted, states=(), everything=False) == Selection():  # an index tells these
+    if replace(wanted, states=(), everything=False) == PublicationFilter():  # an index tells these
         counts = await count(transaction)
         return sum(counts.get(state, 0) for state in wanted.states or PublicationState)
     number = select(func.count()).select_from(publications).where(wanted.condition)
@@ -253,7 +253,7 @@ async def count_of(transaction: Transaction, wanted: Selection) -> int:
 
 
 async def listed(
-    transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
+    transaction: Transaction, wanted: PublicationFilter = EVERYTHING, *, offset: int, limit: int
 ) -> tuple[Publication, ...]:
     """Return the items of `page`, without counting all."""
     # First the ids alone: otherwise values are read for rows that are left out.
@@ -264,7 +264,7 @@ async def listed(
     return tuple(publication_of(row) for row in rows)
 
 
-async def newest(transaction: Transaction, wanted: Selection, limit: int) -> Select[Any]:
+async def newest(transaction: Transaction, wanted: PublicationFilter, limit: int) -> Select[Any]:
     """Return the query of the ids of the first `limit` publications that a filter finds."""
     rest = select(publications.c.id).where(replace(wanted, states=()).condition)
     if wanted.finds_few or not (wanted.states or wanted.cause):
@@ -308,7 +308,7 @@ async def _count(
 
 
 @dataclass(frozen=True)
-class Retried:
+class RetriedPublication:
     """A publication that a person sends after all, and its former state."""
 
     publication: Publication
@@ -322,7 +322,7 @@ async def retry(
     *,
     by: str | None = None,
     credentials: FoundCredentials | None = None,
-) -> Retried:
+) -> RetriedPublication:
     """Send a publication after all that would not be sent, or at `now` one that waits.
 
     It may have failed, been skipped or undone, or be held. That approves it; `by` is the name of
@@ -361,7 +361,7 @@ async def retry(
     )
     if publication.state in {PublicationState.HELD, PublicationState.SKIPPED}:
         await _tell(transaction, now, EventKind.PUBLICATIONS_APPROVED, publication)
-    return Retried(await get(transaction, publication_id), publication.state)
+    return RetriedPublication(await get(transaction, publication_id), publication.state)
 
 
 async def skip(

@@ -20,7 +20,7 @@ before.
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredSetting:
     """One setting as a person stored it."""
 
     name: str
@@ -38,12 +38,12 @@ class Fault:
     since: datetime
 
 
-_stored = reader(Stored)
+_stored = reader(StoredSetting)
 _all = select(publishing_settings).order_by(publishing_settings.c.name)
 _fault = reader(Fault)
 
 
-async def stored(transaction: Transaction) -> dict[str, Stored]:
+async def stored(transaction: Transaction) -> dict[str, StoredSetting]:
     """Return the stored settings, by their names."""
     return {row.name: _stored(row) for row in await transaction.execute(_all)}
 

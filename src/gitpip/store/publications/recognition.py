@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, select
 
-from gitpip.marking import Match, marker_of, marker_of_content, markers_by_number, match
+from gitpip.marking import ContentMatch, marker_of, marker_of_content, markers_by_number, match
 from gitpip.model import ActivityId, DealId, GistId, OnEdit, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.rows import in_pieces
@@ -43,7 +43,7 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedContent:
     """A content of a gist file to publish."""
 
     gist_id: GistId
@@ -85,7 +85,7 @@ class Recognised:
 
 
 async def claim(
-    transaction: Transaction, account_key: int, wanted: Sequence[Wanted], on_edit: OnEdit
+    transaction: Transaction, account_key: int, wanted: Sequence[WantedContent], on_edit: OnEdit
 ) -> tuple[Recognised, ...]:
     """Recognise contents that are being added; their activities no longer wait."""
     kept = await _of_files(transaction, account_key, wanted)
@@ -98,8 +98,8 @@ async def claim(
 
 
 async def unsent_edits(
-    transaction: Transaction, account_key: int, wanted: Collection[Wanted], on_edit: OnEdit
-) -> frozenset[Wanted]:
+    transaction: Transaction, account_key: int, wanted: Collection[WantedContent], on_edit: OnEdit
+) -> frozenset[WantedContent]:
     """Return the contents that would be sent as edits: Pipedrive has the file with another one.
 
     Nothing is claimed: it tells beforehand how much would be sent.
@@ -113,26 +113,28 @@ async def unsent_edits(
     return frozenset(one for one in edits if of_content(one, kept) is None)
 
 
-def of_content(one: Wanted, kept: Mapping[str, Sighting]) -> Sighting | None:
+def of_content(one: WantedContent, kept: Mapping[str, Sighting]) -> Sighting | None:
     """Return the activity of an edit: by its marker, or by a number and with the same content."""
     first, *others = (kept.get(marker) for marker in one.markers_of_content)
     if first is not None:
         return first
-    same = (each for each in others if each and match(each.content, one.blob_hash) is Match.SAME)
+    same = (
+        each for each in others if each and match(each.content, one.blob_hash) is ContentMatch.SAME
+    )
     return next(same, None)
 
 
-def _is_former(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> bool:
+def _is_former(one: WantedContent, kept: Mapping[str, Sighting], on_edit: OnEdit) -> bool:
     """Return whether Pipedrive surely has another content of a file, and edits are published."""
     seen = kept.get(one.marker)
     return (
         seen is not None
         and on_edit is OnEdit.NEW
-        and match(seen.content, one.blob_hash) is Match.OTHER
+        and match(seen.content, one.blob_hash) is ContentMatch.OTHER
     )
 
 
-def _recognised(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> Recognised:
+def _recognised(one: WantedContent, kept: Mapping[str, Sighting], on_edit: OnEdit) -> Recognised:
     former = one.revision == 1 and _is_former(one, kept, on_edit)
     if one.revision > 1 or former:
         found = of_content(one, kept)
@@ -151,11 +153,11 @@ def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
     """Return whether the note of an activity may hold another content that must be updated."""
     if seen is None or on_edit is OnEdit.IGNORE:
         return False
-    return match(seen.content, blob_hash) is not Match.SAME
+    return match(seen.content, blob_hash) is not ContentMatch.SAME
 
 
 async def _of_files(
-    transaction: Transaction, account_key: int, wanted: Collection[Wanted]
+    transaction: Transaction, account_key: int, wanted: Collection[WantedContent]
 ) -> dict[str, Sighting]:
     """Return the activities of these files by their markers, further ones by that of the first."""
     kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
@@ -165,7 +167,7 @@ async def _of_files(
 async def _sent_again_since(
     transaction: Transaction,
     account_key: int,
-    wanted: Collection[Wanted],
+    wanted: Collection[WantedContent],
     kept: Mapping[str, Sighting],
 ) -> dict[str, Sighting]:
     """Return activities that were sent again, by the marker of the first one, which is deleted."""
@@ -239,6 +241,6 @@ async def take(
         )
 
 
-def wanted_of(row: Row[Any]) -> Wanted:
+def wanted_of(row: Row[Any]) -> WantedContent:
     """Return the content that a stored publication delivers."""
-    return Wanted(GistId(row.gist_id), row.filename, row.revision, row.revision_hash)
+    return WantedContent(GistId(row.gist_id), row.filename, row.revision, row.revision_hash)

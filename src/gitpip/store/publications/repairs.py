@@ -38,7 +38,7 @@ from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.causes import Cause
 from gitpip.store.publications.permission import opted_out_keys
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, moved, skipped_by
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications
@@ -106,14 +106,14 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Count:
+class StateCount:
     """The number of publications in a state."""
 
     state: PublicationState
     publications: int
 
 
-class LeftBecause(StrEnum):
+class PublicationLeftBecause(StrEnum):
     """Why an act is not done to publications, besides their state."""
 
     BEING_UNDONE = "being-undone"
@@ -127,21 +127,23 @@ class LeftBecause(StrEnum):
 
 
 LEFT = {
-    LeftBecause.BEING_UNDONE: "being undone",
-    LeftBecause.PART: "in the activity of another file, and sent with it",
-    LeftBecause.OPTED_OUT: "the person opted out",
-    LeftBecause.SEARCHED_FOR: "sent twice within the last hour, so gitpip searches for a duplicate",
-    LeftBecause.CREDENTIALS: "may hold credentials, so each needs its own decision",
+    PublicationLeftBecause.BEING_UNDONE: "being undone",
+    PublicationLeftBecause.PART: "in the activity of another file, and sent with it",
+    PublicationLeftBecause.OPTED_OUT: "the person opted out",
+    PublicationLeftBecause.SEARCHED_FOR: (
+        "sent twice within the last hour, so gitpip searches for a duplicate"
+    ),
+    PublicationLeftBecause.CREDENTIALS: "may hold credentials, so each needs its own decision",
 }
 """The same in words."""
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftCount:
     """Publications that an act leaves as they are."""
 
     state: PublicationState
-    because: LeftBecause | None
+    because: PublicationLeftBecause | None
     """None if the state does not allow the act, or if the filter does not mean it."""
     publications: int
 
@@ -152,18 +154,18 @@ class Counted:
 
     total: int
     """The number of publications that it would change."""
-    states: tuple[Count, ...]
+    states: tuple[StateCount, ...]
     """These publications by their states."""
     causes: tuple[Cause, ...]
     """These publications by their causes."""
-    left: tuple[Left, ...]
+    left: tuple[LeftCount, ...]
     """The other publications found."""
 
 
 _repair = reader(Repair)
 
 
-def states_meant(act: RepairAct, wanted: Selection) -> tuple[PublicationState, ...]:
+def states_meant(act: RepairAct, wanted: PublicationFilter) -> tuple[PublicationState, ...]:
     """Return the states in which an act is done to what a filter finds."""
     if wanted.states or wanted.ids:
         return tuple(
@@ -172,7 +174,7 @@ def states_meant(act: RepairAct, wanted: Selection) -> tuple[PublicationState, .
     return MEANT[act]
 
 
-def _chosen(act: RepairAct, wanted: Selection) -> ColumnElement[bool]:
+def _chosen(act: RepairAct, wanted: PublicationFilter) -> ColumnElement[bool]:
     states = [state.value for state in states_meant(act, wanted)]
     chosen = [wanted.condition, publications.c.state.in_(states), _allows(act)]
     if not wanted.ids and act in SENDS:
@@ -202,7 +204,7 @@ def _allows(act: RepairAct) -> ColumnElement[bool]:
     return and_(*allowed)
 
 
-async def count(transaction: Transaction, act: RepairAct, wanted: Selection) -> Counted:
+async def count(transaction: Transaction, act: RepairAct, wanted: PublicationFilter) -> Counted:
     """Return what a repair would do. Raises PublicationNotFound if a named one is missing."""
     await _check_named(transaction, wanted)
     chosen = _chosen(act, wanted)
@@ -215,32 +217,34 @@ async def count(transaction: Transaction, act: RepairAct, wanted: Selection) -> 
     )
 
 
-async def _by_state(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Count, ...]:
+async def _by_state(
+    transaction: Transaction, wanted: ColumnElement[bool]
+) -> tuple[StateCount, ...]:
     rows = await transaction.execute(
         select(publications.c.state, func.count())
         .where(wanted)
         .group_by(publications.c.state)
         .order_by(publications.c.state)
     )
-    return tuple(Count(PublicationState(state), number) for state, number in rows)
+    return tuple(StateCount(PublicationState(state), number) for state, number in rows)
 
 
 async def _left(
-    transaction: Transaction, act: RepairAct, wanted: Selection, chosen: ColumnElement[bool]
-) -> tuple[Left, ...]:
+    transaction: Transaction, act: RepairAct, wanted: PublicationFilter, chosen: ColumnElement[bool]
+) -> tuple[LeftCount, ...]:
     meant = publications.c.state.in_([state.value for state in states_meant(act, wanted)])
-    part = (publications.c.part_of.is_not(None), LeftBecause.PART.value)
+    part = (publications.c.part_of.is_not(None), PublicationLeftBecause.PART.value)
     sent = literal(act in SENDS)
     gone = publications.c.user_key.in_(opted_out_keys())
     searched_for = and_(literal(act is RepairAct.SEND_AGAIN), ~sent_again.may_be_sent_again())
     reasons = case(
-        (being_undone(), LeftBecause.BEING_UNDONE.value),
+        (being_undone(), PublicationLeftBecause.BEING_UNDONE.value),
         part,
-        (and_(sent, gone), LeftBecause.OPTED_OUT.value),
-        (searched_for, LeftBecause.SEARCHED_FOR.value),
-        (and_(sent, approvals.ASKS_ABOUT_CREDENTIALS), LeftBecause.CREDENTIALS.value),
+        (and_(sent, gone), PublicationLeftBecause.OPTED_OUT.value),
+        (searched_for, PublicationLeftBecause.SEARCHED_FOR.value),
+        (and_(sent, approvals.ASKS_ABOUT_CREDENTIALS), PublicationLeftBecause.CREDENTIALS.value),
     )
-    left: list[Left] = []
+    left: list[LeftCount] = []
     for because, where in (
         (reasons, and_(meant, not_(func.coalesce(chosen, false())))),
         # Most publications of a large account are sent. Their state is reason enough, and asking
@@ -254,19 +258,21 @@ async def _left(
             .group_by(publications.c.state, why)
         )
         left += [
-            Left(PublicationState(state), LeftBecause(word) if word else None, number)
+            LeftCount(
+                PublicationState(state), PublicationLeftBecause(word) if word else None, number
+            )
             for state, word, number in rows
         ]
     return tuple(sorted(left, key=lambda one: (one.state, one.because or "")))
 
 
-async def _check_named(transaction: Transaction, wanted: Selection) -> None:
+async def _check_named(transaction: Transaction, wanted: PublicationFilter) -> None:
     if not wanted.ids:
         return
     found = set(
         (
             await transaction.execute(
-                select(publications.c.id).where(Selection(ids=wanted.ids).condition)
+                select(publications.c.id).where(PublicationFilter(ids=wanted.ids).condition)
             )
         ).scalars()
     )
@@ -276,7 +282,7 @@ async def _check_named(transaction: Transaction, wanted: Selection) -> None:
 
 
 async def begin(
-    transaction: Transaction, act: RepairAct, wanted: Selection, *, by: Actor, now: datetime
+    transaction: Transaction, act: RepairAct, wanted: PublicationFilter, *, by: Actor, now: datetime
 ) -> Repair:
     """Choose the publications of a repair; nothing of them is changed yet.
 

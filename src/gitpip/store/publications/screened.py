@@ -17,7 +17,7 @@ from gitpip.store.schema import never_arrived, publications
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ScreeningDecision:
     """The decision on a publication that is not sent: held, or skipped."""
 
     state: PublicationState
@@ -26,13 +26,15 @@ class Verdict:
 
 
 async def write(
-    transaction: Transaction, verdicts: Mapping[Publication, Verdict], now: datetime
+    transaction: Transaction, verdicts: Mapping[Publication, ScreeningDecision], now: datetime
 ) -> frozenset[PublicationId]:
     """Store the decisions whose claims are still valid; return the publications concerned.
 
     Publications that were claimed, decided or sent by others meanwhile are left unchanged.
     """
-    alike: defaultdict[tuple[Verdict, str | None], list[PublicationId]] = defaultdict(list)
+    alike: defaultdict[tuple[ScreeningDecision, str | None], list[PublicationId]] = defaultdict(
+        list
+    )
     for claim, verdict in verdicts.items():
         alike[verdict, claim.token].append(claim.id)
     written: set[PublicationId] = set()
@@ -72,7 +74,7 @@ async def write(
     return frozenset(written)
 
 
-def _not_approved(verdict: Verdict) -> ColumnElement[bool]:
+def _not_approved(verdict: ScreeningDecision) -> ColumnElement[bool]:
     """Return the condition that no person approved it.
 
     For credentials: that no person approved it with them after they were found.

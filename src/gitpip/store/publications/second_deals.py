@@ -16,7 +16,7 @@ from gitpip.store.schema_publishing import deal_doubles, second_deals
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedDeal:
     """A deal that is searched for again, and the number of searches so far."""
 
     deal: Deal
@@ -39,7 +39,7 @@ async def watch(transaction: Transaction, claim: Deal, now: datetime) -> None:
     )
 
 
-async def due(transaction: Transaction, present: Present) -> Sequence[Watched]:
+async def due(transaction: Transaction, present: Present) -> Sequence[WatchedDeal]:
     """Return the watched deals for which a search is due; at most 500."""
     rows = await transaction.execute(
         select(second_deals)
@@ -50,7 +50,7 @@ async def due(transaction: Transaction, present: Present) -> Sequence[Watched]:
     )
     watched = {UserKey(row.user_key): row for row in rows}
     of_users = await deals.of_users(transaction, watched)
-    return [Watched(of_users[key], row.looks, row.title) for key, row in watched.items()]
+    return [WatchedDeal(of_users[key], row.looks, row.title) for key, row in watched.items()]
 
 
 async def note(transaction: Transaction, user_key: UserKey, other: DealId, now: datetime) -> bool:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
-from gitpip.modes import LeftBecause, PublishingMode
+from gitpip.modes import ActivityLeftBecause, PublishingMode
 from gitpip.store.database import Transaction
 from gitpip.store.publications import seen_parts
 from gitpip.store.publications.permission import Present, of_mended
@@ -49,10 +49,10 @@ GRID = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftActivity:
     """The reason why gitpip leaves a second activity in Pipedrive."""
 
-    because: LeftBecause
+    because: ActivityLeftBecause
     reason: str
     """The sentence for people."""
 
@@ -65,7 +65,7 @@ class Double:
     marker: str | None
     """The marker of both; None if a gitpip of before 0059 wrote the row."""
     activity_id: ActivityId
-    left: Left | None
+    left: LeftActivity | None
     """None if gitpip deleted it."""
 
 
@@ -232,7 +232,7 @@ def _double_of(row: Row[Any]) -> Double:
     if row.reason is not None:
         # A gitpip of before 0051 may still run beside this one, and stores no kind: nothing is
         # deleted that may be a person's.
-        left = Left(row.left_because or LeftBecause.TOO_MANY, row.reason)
+        left = LeftActivity(row.left_because or ActivityLeftBecause.TOO_MANY, row.reason)
     return Double(row.publication_id, row.marker, ActivityId(row.activity_id), left)
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from gitpip.marking import Match, match
+from gitpip.marking import ContentMatch, match
 from gitpip.model import GistId, OnEdit, PublicationId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
 from gitpip.store import events
@@ -183,7 +183,7 @@ async def attach(
                     NewEvent(kind, UserKey(row.user_key), row.gist_id, row.id, row.filename)
                 )
                 if on_edit is OnEdit.UPDATE and (
-                    match(row.content, row.blob_hash) is not Match.SAME
+                    match(row.content, row.blob_hash) is not ContentMatch.SAME
                 ):
                     await note_updates.ask(transaction, row.id, now)
         await _hold_where_unknown(transaction, account_key, some, now)
@@ -250,7 +250,7 @@ def _holds_a_former_content(row: Row[Any], on_edit: OnEdit) -> bool:
         and row.revision == 1
         and row.state in recognition.NOT_SENT
         and row.sent_at is None
-        and match(row.content, row.revision_hash) is Match.OTHER
+        and match(row.content, row.revision_hash) is ContentMatch.OTHER
     )
 
 

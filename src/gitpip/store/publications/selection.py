@@ -39,7 +39,7 @@ cause_key = func.substr(func.md5(cause), literal_column("1"), literal_column(str
 
 
 @dataclass(frozen=True)
-class Selection:
+class PublicationFilter:
     """A filter of publications; an empty field does not narrow. Days are those of UTC."""
 
     ids: tuple[PublicationId, ...] = ()
@@ -60,7 +60,7 @@ class Selection:
     def narrows(self) -> bool:
         """Whether it leaves anything out; every state together leaves out nothing."""
         some_states = bool(self.states) and set(self.states) != set(PublicationState)
-        return some_states or replace(self, states=(), everything=False) != Selection()
+        return some_states or replace(self, states=(), everything=False) != PublicationFilter()
 
     @property
     def finds_few(self) -> bool:
@@ -139,7 +139,7 @@ class Selection:
         return ", ".join(part for part in parts if part) or "all files"
 
 
-EVERYTHING = Selection(everything=True)
+EVERYTHING = PublicationFilter(everything=True)
 
 
 def _named(ids: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from gitpip.store.publications import forgotten_activities
 from gitpip.store.publications.delivered import NOTHING_SENT, SENT
 from gitpip.store.publications.undone import WITHDRAWN
 from gitpip.store.schema import publications, users
-from gitpip.store.schema_undo import Which
+from gitpip.store.schema_undo import UndoScope
 from gitpip.store.users.imports import ImportId
 from gitpip.store.visibility import of_tracked
 
@@ -19,7 +19,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True)
-class Chosen:
+class UndoChoice:
     """The choice of an undo: what a check or an import caused, all of a user, or some by number."""
 
     subject: str
@@ -28,7 +28,7 @@ class Chosen:
     import_id: ImportId | None = None
     user_key: UserKey | None = None
     ids: tuple[PublicationId, ...] = ()
-    which: Which = Which.ALL
+    which: UndoScope = UndoScope.ALL
     """The activities that are meant of what a person had sent again."""
     with_deals: bool = False
     """Whether deals that gitpip made and that are empty after it are deleted, too."""
@@ -46,9 +46,9 @@ class Chosen:
             wanted.append(publications.c.user_key == self.user_key)
         if self.ids:
             wanted.append(publications.c.id.in_(self.ids))
-        if self.which is not Which.ALL:
+        if self.which is not UndoScope.ALL:
             wanted.append(forgotten_activities.has_earlier())
-        if self.which is Which.EARLIER:
+        if self.which is UndoScope.EARLIER:
             wanted.append(publications.c.state == PublicationState.PUBLISHED.value)
         return and_(*wanted)
 
@@ -57,7 +57,7 @@ class Chosen:
         """The query of the users of what is, or was, undone of it."""
         is_undone = publications.c.state == WITHDRAWN
         return select(publications.c.user_key).where(
-            replace(self, which=Which.ALL).condition, or_(may_be_undone, is_undone)
+            replace(self, which=UndoScope.ALL).condition, or_(may_be_undone, is_undone)
         )
 
 
@@ -71,23 +71,23 @@ _was_caused = or_(
 may_be_undone = publications.c.state.in_((*SENT, *NOTHING_SENT))
 
 
-def of_check(check_id: CheckId) -> Chosen:
+def of_check(check_id: CheckId) -> UndoChoice:
     """Return the choice of what a check has caused."""
-    return Chosen(f"check {check_id}", check_id=check_id)
+    return UndoChoice(f"check {check_id}", check_id=check_id)
 
 
-def of_import(import_id: ImportId) -> Chosen:
+def of_import(import_id: ImportId) -> UndoChoice:
     """Return the choice of what the users that an import added have caused."""
-    return Chosen(f"import {import_id}", import_id=import_id)
+    return UndoChoice(f"import {import_id}", import_id=import_id)
 
 
-def of_user(login: str, user_key: UserKey) -> Chosen:
+def of_user(login: str, user_key: UserKey) -> UndoChoice:
     """Return the choice of all of a user."""
-    return Chosen(f"user {login}", user_key=user_key)
+    return UndoChoice(f"user {login}", user_key=user_key)
 
 
-def of_ids(ids: Sequence[PublicationId]) -> Chosen:
+def of_ids(ids: Sequence[PublicationId]) -> UndoChoice:
     """Return the choice of some publications by their numbers."""
     each = tuple(dict.fromkeys(ids))
     named = ", ".join(map(str, each[:NAMED])) + (", ..." if len(each) > NAMED else "")
-    return Chosen(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)
+    return UndoChoice(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)

@@ -13,7 +13,7 @@ from gitpip.store.publications.being_undone import of_bound_account
 from gitpip.store.publications.undone import WITHDRAWN, Due, is_claimed, postpone
 from gitpip.store.schema import publications
 from gitpip.store.schema_publishing import amendments, earlier_activities
-from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
+from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos
 
 LATE = timedelta(hours=1)
 """How long after the withdrawal a request that seemed lost is expected to arrive."""
@@ -53,7 +53,7 @@ async def deleted(transaction: Transaction, due: Due, reason: str | None, now: d
     """
     if due.earlier_id is not None:
         return await _settle_earlier(transaction, due, now, kept_because=None)
-    if due.which is Which.NEWEST and await _has_earlier(transaction, due):
+    if due.which is UndoScope.NEWEST and await _has_earlier(transaction, due):
         return await _taken_back(transaction, due, reason, now)
     withdrawn = await transaction.execute(
         update(publications)
@@ -91,7 +91,7 @@ async def deleted(transaction: Transaction, due: Due, reason: str | None, now: d
 
 async def _end_row(transaction: Transaction, due: Due, reason: str | None, now: datetime) -> None:
     """Record that a publication is undone, or which earlier activity of it is kept, and why."""
-    kept = None if due.which is Which.NEWEST else await _first_kept(transaction, due)
+    kept = None if due.which is UndoScope.NEWEST else await _first_kept(transaction, due)
     await transaction.execute(
         update(undone)
         .where(undone.c.id == due.id, is_open)
@@ -141,7 +141,7 @@ async def _settle_earlier(
     if kept_because:
         detail = f"{due.filename}: {kept_because}"
         await events.record(transaction, now, _event(EventKind.PUBLICATION_KEPT, due, detail))
-    if due.which is Which.EARLIER and not await _has_earlier(transaction, due, unseen=True):
+    if due.which is UndoScope.EARLIER and not await _has_earlier(transaction, due, unseen=True):
         await _end_row(transaction, due, None, now)
     else:
         await _next_activity(transaction, due, now)
@@ -209,7 +209,7 @@ async def landed_late(
     ).one_or_none()
     if last is None or last.ended_at is None:
         return
-    if taken_back_at and (last.which is Which.EARLIER or last.ended_at < taken_back_at):
+    if taken_back_at and (last.which is UndoScope.EARLIER or last.ended_at < taken_back_at):
         return
     if added_at is not None and added_at > last.ended_at + LATE:
         return

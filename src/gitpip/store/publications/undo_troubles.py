@@ -45,7 +45,7 @@ class Failures:
 
 
 @dataclass(frozen=True)
-class Retried:
+class RetriedItem:
     """The item that an undo tries again; `at` (UTC) is the next attempt."""
 
     reason: str
@@ -142,7 +142,7 @@ async def acknowledge(transaction: Transaction) -> int:
     return known.activities + known.deals
 
 
-async def retried(transaction: Transaction, undo_ids: Collection[int]) -> Retried | None:
+async def retried(transaction: Transaction, undo_ids: Collection[int]) -> RetriedItem | None:
     """Return the next item that these undos try again after a failed attempt; None if none.
 
     Pipedrive has failed or refused it for now.
@@ -155,7 +155,7 @@ async def retried(transaction: Transaction, undo_ids: Collection[int]) -> Retrie
             .limit(1)
         )
         if row := rows.one_or_none():
-            return Retried(row.reason, row.due_at)
+            return RetriedItem(row.reason, row.due_at)
     return None
 
 

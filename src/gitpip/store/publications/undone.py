@@ -24,7 +24,7 @@ from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_surveys import adopted_from_others
-from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
+from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos
 
 WITHDRAWN = PublicationState.WITHDRAWN.value
 NOT_SENT_ANY_MORE = "undone before it was sent"
@@ -48,7 +48,7 @@ class Due:
     note_written_at: datetime | None
     attempts: int
     token: str
-    which: Which
+    which: UndoScope
     earlier_id: int | None
     """The id of an earlier activity of a publication that was sent again since; otherwise None."""
     is_of_another_tool: bool
@@ -68,7 +68,7 @@ def _is_not_stopped() -> ColumnElement[bool]:
 
 
 @cache
-def _which(*which: Which) -> ColumnElement[bool]:
+def _which(*which: UndoScope) -> ColumnElement[bool]:
     """Return the condition that a row belongs to an undo of these activities."""
     of_undo = undos.c.id == undone.c.undo_id
     return select(undos.c.id).where(of_undo, undos.c.which.in_(which)).correlate(undone).exists()
@@ -77,7 +77,7 @@ def _which(*which: Which) -> ColumnElement[bool]:
 @cache
 def _earlier_id() -> ColumnElement[Any]:
     """Return the id of the earlier activity to delete next: they go before the newest one."""
-    return case((~_which(Which.NEWEST), sent_again.to_be_deleted()))
+    return case((~_which(UndoScope.NEWEST), sent_again.to_be_deleted()))
 
 
 def of_another_tool(activity_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -107,7 +107,7 @@ def _is_to_be_deleted(overall: PublishingMode) -> tuple[ColumnElement[bool], ...
         is_open,
         of_bound_account(),
         _is_not_stopped(),
-        or_(~_which(Which.EARLIER), sent_again.to_be_deleted().is_not(None)),
+        or_(~_which(UndoScope.EARLIER), sent_again.to_be_deleted().is_not(None)),
         publications.c.state == PublicationState.PUBLISHED.value,
         mode_of(users, overall) != PublishingMode.DRY_RUN.value,
     )
@@ -245,7 +245,7 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
                 is_open,
                 of_bound_account(),
                 undone.c.publication_id.in_(some),
-                _which(Which.NEWEST),
+                _which(UndoScope.NEWEST),
             )
             .values(
                 state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None

@@ -34,12 +34,12 @@ from gitpip.store.publications import forgotten_activities, sent_again, undo_tro
 from gitpip.store.publications import undone as undone_rows
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.delivered import NOTHING_SENT, SENT
-from gitpip.store.publications.undo_choice import Chosen, may_be_undone
+from gitpip.store.publications.undo_choice import UndoChoice, may_be_undone
 from gitpip.store.publications.undone import MADE_BY_OTHERS, of_another_tool
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities, holder
-from gitpip.store.schema_undo import UndoneState, Which, is_open, undone, undos
+from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos
 from gitpip.store.visibility import tracked, without_removed
 
 UndoId = NewType("UndoId", int)
@@ -52,12 +52,12 @@ TOKENS_OF_DEAL = 14
 HOLDS_OTHERS = "its activity holds files that are not undone"
 
 
-def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
+def _is_shared(chosen: UndoChoice) -> ColumnElement[bool]:
     """Return the condition that a choice shares an activity with other files: then it stays.
 
     If a publication is named, or all of a user, its activity is meant with all its files.
     """
-    mine = select(publications.c.id).where(replace(chosen, which=Which.ALL).condition)
+    mine = select(publications.c.id).where(replace(chosen, which=UndoScope.ALL).condition)
     there = holder.c.state.in_((*SENT, *NOTHING_SENT))
     is_part = and_(
         publications.c.part_of.not_in(mine.correlate(None)),
@@ -74,7 +74,7 @@ def _is_shared(chosen: Chosen) -> ColumnElement[bool]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class UndoPlan:
     """The effect that an undo would have, in publications."""
 
     subject: str
@@ -90,7 +90,7 @@ class Plan:
     """The number being undone already."""
     earlier: int = 0
     """Activities from before a person had the publication sent again; they are deleted, too."""
-    which: Which = Which.ALL
+    which: UndoScope = UndoScope.ALL
     kept: int = 0
     """The number that shares an activity with files that are not undone."""
     kept_of_others: int = 0
@@ -115,7 +115,7 @@ class Plan:
     @property
     def activities(self) -> int:
         """The number of activities in Pipedrive that would be deleted."""
-        return self.earlier + (0 if self.which is Which.EARLIER else self.to_delete)
+        return self.earlier + (0 if self.which is UndoScope.EARLIER else self.to_delete)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Undo:
     stopped_because: str | None
     stopped_at: datetime | None
     ended_at: datetime | None
-    which: Which = Which.ALL
+    which: UndoScope = UndoScope.ALL
     with_deals: bool = False
     """Whether deals that gitpip made and that are empty after it are deleted, too."""
     counts: Mapping[UndoneState, int] = field(default_factory=dict)
@@ -155,10 +155,10 @@ class Undone:
 _undone = reader(Undone)
 
 
-async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
+async def plan(transaction: Transaction, chosen: UndoChoice) -> UndoPlan:
     """Return what would be undone now. Raises PublicationNotFound if a named one is missing."""
     if chosen.ids:
-        named = replace(chosen, which=Which.ALL).condition
+        named = replace(chosen, which=UndoScope.ALL).condition
         known = await transaction.execute(select(publications.c.id).where(named))
         if missing := sorted(set(chosen.ids) - set(known.scalars())):
             raise PublicationNotFound(f"there is no publication {missing[0]}")
@@ -171,7 +171,7 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
     for state, is_being_undone, number in rows:
         counts["under way" if is_being_undone else state] += number
     of = {state: counts[state.value] for state in PublicationState}
-    return Plan(
+    return UndoPlan(
         chosen.subject,
         to_delete=of[PublicationState.PUBLISHED],
         to_settle=of[PublicationState.SENDING] + of[PublicationState.UNCERTAIN],
@@ -191,22 +191,22 @@ async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
     )
 
 
-def _is_of_another_tool(chosen: Chosen) -> ColumnElement[bool]:
+def _is_of_another_tool(chosen: UndoChoice) -> ColumnElement[bool]:
     """Return the condition that another tool made a chosen activity; earlier ones are ours."""
-    if chosen.which is Which.EARLIER:
+    if chosen.which is UndoScope.EARLIER:
         return false()
     return and_(of_another_tool(publications.c.activity_id), ~_is_shared(chosen))
 
 
-def _is_kept(chosen: Chosen) -> ColumnElement[bool]:
+def _is_kept(chosen: UndoChoice) -> ColumnElement[bool]:
     return or_(_is_shared(chosen), _is_of_another_tool(chosen))
 
 
-def _kept(why: ColumnElement[bool], chosen: Chosen, *columns: ColumnElement[Any]) -> Select[Any]:
-    return select(*columns).select_from(publications).where(chosen.condition, why, ~being_undone())
+def _kept(why: ColumnElement[bool], chosen: UndoChoice, *wanted: ColumnElement[Any]) -> Select[Any]:
+    return select(*wanted).select_from(publications).where(chosen.condition, why, ~being_undone())
 
 
-async def _count_kept_before(transaction: Transaction, chosen: Chosen) -> int:
+async def _count_kept_before(transaction: Transaction, chosen: UndoChoice) -> int:
     kept_before = (
         select(undone.c.id)
         .where(
@@ -225,8 +225,8 @@ async def _count_kept_before(transaction: Transaction, chosen: Chosen) -> int:
     return found or 0
 
 
-async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
-    if chosen.which is Which.NEWEST:
+async def _count_earlier(transaction: Transaction, chosen: UndoChoice) -> int:
+    if chosen.which is UndoScope.NEWEST:
         return 0
     chosen_ones = and_(chosen.condition, may_be_undone, ~being_undone(), ~_is_kept(chosen))
     lost = await transaction.scalar(
@@ -243,14 +243,14 @@ async def _count_earlier(transaction: Transaction, chosen: Chosen) -> int:
     return (known or 0) + int(lost or 0)
 
 
-async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datetime) -> Undo:
+async def begin(transaction: Transaction, chosen: UndoChoice, *, by: str, now: datetime) -> Undo:
     """Undo what is chosen, from the end of this transaction on.
 
     Raises PublicationNotFound, and NothingToUndo if nothing of it is in Pipedrive or waits.
     """
     await ledger.lock(transaction)
     await forgotten_activities.take_in(
-        transaction, and_(replace(chosen, which=Which.ALL).condition, ~being_undone()), now
+        transaction, and_(replace(chosen, which=UndoScope.ALL).condition, ~being_undone()), now
     )
     await _check_that_something_is_undone(transaction, chosen)
     account = await accounts.bound(transaction, Vendor.DESTINATION)
@@ -270,7 +270,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     )
     undo_id = UndoId(added.scalar_one())
     await _add_files(transaction, chosen, undo_id, account_key, now)
-    if chosen.which is not Which.NEWEST:
+    if chosen.which is not UndoScope.NEWEST:
         ids = select(undone.c.publication_id).where(undone.c.undo_id == undo_id)
         await transaction.execute(  # what an undo kept before is checked again
             update(earlier_activities)
@@ -284,7 +284,7 @@ async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datet
     return await get(transaction, undo_id)
 
 
-async def _check_that_something_is_undone(transaction: Transaction, chosen: Chosen) -> None:
+async def _check_that_something_is_undone(transaction: Transaction, chosen: UndoChoice) -> None:
     planned = await plan(transaction, chosen)
     if planned.total or (planned.with_deals and planned.deals):
         return
@@ -297,7 +297,7 @@ async def _check_that_something_is_undone(transaction: Transaction, chosen: Chos
 
 
 async def _add_files(
-    transaction: Transaction, chosen: Chosen, undo_id: UndoId, account_key: int, now: datetime
+    transaction: Transaction, chosen: UndoChoice, undo_id: UndoId, account_key: int, now: datetime
 ) -> None:
     """Add a row for each chosen file: waiting, or kept with the reason."""
     columns = ("undo_id", "publication_id", "account_key", "state", "due_at")
@@ -342,16 +342,16 @@ async def _add_files(
     )
 
 
-async def _waits_to_be_sent_again(transaction: Transaction, chosen: Chosen) -> bool:
+async def _waits_to_be_sent_again(transaction: Transaction, chosen: UndoChoice) -> bool:
     """Return whether the newest activities are not in Pipedrive yet, so that none is earlier."""
-    if chosen.which is not Which.EARLIER:
+    if chosen.which is not UndoScope.EARLIER:
         return False
-    of_newest = replace(chosen, which=Which.NEWEST).condition
+    of_newest = replace(chosen, which=UndoScope.NEWEST).condition
     waits = select(publications.c.id).where(of_newest, may_be_undone, ~being_undone()).limit(1)
     return await transaction.scalar(waits) is not None
 
 
-def _nothing(planned: Plan) -> str:
+def _nothing(planned: UndoPlan) -> str:
     if planned.under_way:
         return (
             f"nothing of {planned.subject} is left to be undone: "

@@ -27,7 +27,7 @@ GITHUB_POINTS = "GitHub GraphQL points"
 
 
 @dataclass(frozen=True)
-class Budget:
+class StoredBudget:
     """The rest of one of a vendor's limits. Times are UTC."""
 
     name: str
@@ -38,10 +38,10 @@ class Budget:
     seen_at: datetime
 
 
-_budget = reader(Budget)
+_budget = reader(StoredBudget)
 
 
-async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None:
+async def note_budgets(transaction: Transaction, seen: Sequence[StoredBudget]) -> None:
     """Store the budgets that a vendor last reported, to whichever process."""
     for budget in sorted(seen, key=lambda budget: budget.name):
         values = {
@@ -63,7 +63,7 @@ async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None
             continue
 
 
-async def known_budgets(transaction: Transaction) -> tuple[Budget, ...]:
+async def known_budgets(transaction: Transaction) -> tuple[StoredBudget, ...]:
     """Return the known budgets, by name."""
     found = await transaction.execute(select(budgets).order_by(budgets.c.name))
     return tuple(map(_budget, found))

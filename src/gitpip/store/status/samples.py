@@ -18,14 +18,14 @@ SAMPLES_KEPT_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Sample:
+class QueueSample:
     """The number of publications that waited at a time."""
 
     at: datetime
     waiting: int
 
 
-_sample = reader(Sample)
+_sample = reader(QueueSample)
 
 
 async def sample_is_due(transaction: Transaction, now: datetime) -> bool:
@@ -49,7 +49,7 @@ async def take_sample(transaction: Transaction, now: datetime) -> None:
     await transaction.execute(delete(samples).where(samples.c.at < now - SAMPLES_KEPT_FOR))
 
 
-async def samples_of_a_day(transaction: Transaction) -> tuple[Sample, ...]:
+async def samples_of_a_day(transaction: Transaction) -> tuple[QueueSample, ...]:
     """Return the samples that are kept, oldest first."""
     found = await transaction.execute(select(samples).order_by(samples.c.at))
     return tuple(map(_sample, found))

@@ -12,7 +12,7 @@ from gitpip.store.publications import progress
 from gitpip.store.publications.publication_rows import appeared_at
 from gitpip.store.schema import gist_files, gists, publications
 from gitpip.store.schema_inbox import inbox
-from gitpip.store.status.budgets import Budget, known_budgets
+from gitpip.store.status.budgets import StoredBudget, known_budgets
 from gitpip.store.users import schedule, users
 from gitpip.store.visibility import of_tracked
 
@@ -41,7 +41,7 @@ class Today:
     """The time that the queue takes at the recent pace; None if nothing waits, or if nothing was
     published recently."""
     database_bytes: int
-    budgets: tuple[Budget, ...]
+    budgets: tuple[StoredBudget, ...]
     """The limits as the vendors last reported them."""
 
 

@@ -24,7 +24,7 @@ BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
-class Known:
+class ComparedFile:
     """A gist file with one of its publications, as stored. Times are UTC."""
 
     file_key: int
@@ -51,11 +51,11 @@ class Known:
     """The publication whose activity holds this file, too."""
 
 
-_known = reader(Known)
+_known = reader(ComparedFile)
 
 
 @dataclass(frozen=True)
-class Sighting:
+class SurveySighting:
     """An activity of ours as the survey saw it."""
 
     activity_id: int
@@ -65,15 +65,15 @@ class Sighting:
     """Whether its subject or its note no longer has our marker."""
 
 
-_sighting = reader(Sighting)
+_sighting = reader(SurveySighting)
 
 
 @dataclass(frozen=True)
 class Around:
     """The data that explains differences of some publications."""
 
-    by_activity: Mapping[int, Sighting]
-    by_marker: Mapping[str, Sequence[Sighting]]
+    by_activity: Mapping[int, SurveySighting]
+    by_marker: Mapping[str, Sequence[SurveySighting]]
     deals_there: frozenset[int]
     """The deals among these that Pipedrive lists."""
     deal_of_user: int | None
@@ -91,7 +91,7 @@ class Around:
 
 async def files(
     transaction: Transaction, survey: Survey, user_key: UserKey, after: tuple[int, int]
-) -> tuple[Known, ...]:
+) -> tuple[ComparedFile, ...]:
     """Return the next files of a user with their publications.
 
     `after` is the key of a file and the id of a publication.
@@ -134,7 +134,7 @@ PUBLICATION = (
 
 
 async def around(
-    transaction: Transaction, survey: Survey, user_key: UserKey, some: Sequence[Known]
+    transaction: Transaction, survey: Survey, user_key: UserKey, some: Sequence[ComparedFile]
 ) -> Around:
     """Return what Pipedrive showed of these publications, and what else is known of them."""
     ids = {one.id for one in some if one.id is not None}
@@ -151,7 +151,7 @@ async def around(
         )
     )
     seen = tuple(map(_sighting, rows))
-    by_marker: defaultdict[str, list[Sighting]] = defaultdict(list)
+    by_marker: defaultdict[str, list[SurveySighting]] = defaultdict(list)
     for one in seen:
         if one.marker is not None:
             by_marker[one.marker].append(one)
@@ -262,7 +262,7 @@ async def keys_of_logins(transaction: Transaction, logins: Collection[str]) -> d
 class Stranger:
     """An activity with our marker that belongs to no publication of a tracked user."""
 
-    seen: Sighting
+    seen: SurveySighting
     removed: bool
     """Whether its publication is that of a removed user."""
     acknowledged: bool

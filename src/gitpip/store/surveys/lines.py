@@ -34,7 +34,7 @@ class NewLine:
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLine:
     """A stored line of an audit."""
 
     id: int
@@ -53,11 +53,11 @@ class Line:
     detail: str | None
 
 
-_line = reader(Line)
+_line = reader(AuditLine)
 
 
 @dataclass(frozen=True)
-class Count:
+class VerdictCount:
     """The number of lines with this verdict and explanation."""
 
     verdict: Verdict
@@ -91,7 +91,7 @@ async def page(
     verdict: Verdict | None = None,
     offset: int,
     limit: int,
-) -> Page[Line]:
+) -> Page[AuditLine]:
     """Return a page of an audit's lines, in the order in which they were found."""
     wanted = _shown(survey_id)
     if verdict is not None:
@@ -101,7 +101,7 @@ async def page(
     return Page(tuple(map(_line, rows)), total or 0)
 
 
-async def some_after(transaction: Transaction, survey_id: int, after: int) -> tuple[Line, ...]:
+async def some_after(transaction: Transaction, survey_id: int, after: int) -> tuple[AuditLine, ...]:
     """Return the next lines of an audit after one."""
     rows = await transaction.execute(
         _shown(survey_id)
@@ -112,7 +112,7 @@ async def some_after(transaction: Transaction, survey_id: int, after: int) -> tu
     return tuple(map(_line, rows))
 
 
-async def in_pages(transaction: Transaction, survey_id: int) -> AsyncIterator[Sequence[Line]]:
+async def in_pages(transaction: Transaction, survey_id: int) -> AsyncIterator[Sequence[AuditLine]]:
     """Yield all lines of an audit, `BATCH_SIZE` at once."""
     after = 0
     while some := await some_after(transaction, survey_id, after):
@@ -120,7 +120,7 @@ async def in_pages(transaction: Transaction, survey_id: int) -> AsyncIterator[Se
         after = some[-1].id
 
 
-async def summary(transaction: Transaction, survey_id: int) -> tuple[Count, ...]:
+async def summary(transaction: Transaction, survey_id: int) -> tuple[VerdictCount, ...]:
     """Return the number of lines for each verdict and explanation, the worst first."""
     shown = and_(
         survey_lines.c.survey_id == survey_id, or_(survey_lines.c.user_key.is_(None), tracked)
@@ -137,5 +137,5 @@ async def summary(transaction: Transaction, survey_id: int) -> tuple[Count, ...]
         .group_by(survey_lines.c.verdict, survey_lines.c.explanation)
     )
     worst = {Verdict.UNEXPLAINED: 0, Verdict.EXPLAINED: 1, Verdict.SAME: 2}
-    counts = [Count(row.verdict, row.explanation, row.lines) for row in rows]
+    counts = [VerdictCount(row.verdict, row.explanation, row.lines) for row in rows]
     return tuple(sorted(counts, key=lambda one: (worst[one.verdict], -one.lines)))

@@ -50,7 +50,7 @@ nothing_sent = and_(
 
 
 @dataclass(frozen=True)
-class Candidate:
+class MatchCandidate:
     """A gist file that an activity of another tool may be of."""
 
     publication_id: int
@@ -74,11 +74,11 @@ class Candidate:
         return frozenset(hosts | (OF_GITHUB_COM if hosts & OF_GITHUB_COM else set())) - {""}
 
 
-_candidate = reader(Candidate)
+_candidate = reader(MatchCandidate)
 
 
 @dataclass(frozen=True)
-class Match:
+class OtherToolMatch:
     """An activity of another tool, and the gist file that it fits."""
 
     activity_id: int
@@ -92,7 +92,7 @@ class Match:
     adopted: bool
 
 
-_match = reader(Match)
+_match = reader(OtherToolMatch)
 ORDER = (Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE)
 """The confidences that can be adopted, the surest first."""
 
@@ -121,9 +121,9 @@ def _candidates() -> Any:
 
 async def files_of_gists(
     transaction: Transaction, gist_ids: Collection[str]
-) -> dict[str, list[Candidate]]:
+) -> dict[str, list[MatchCandidate]]:
     """Return the files of these gists, by gist."""
-    found: defaultdict[str, list[Candidate]] = defaultdict(list)
+    found: defaultdict[str, list[MatchCandidate]] = defaultdict(list)
     for some in in_pieces(sorted(gist_ids)):
         for row in await transaction.execute(_candidates().where(gist_files.c.gist_id.in_(some))):
             found[row.gist_id].append(_candidate(row))
@@ -132,9 +132,9 @@ async def files_of_gists(
 
 async def files_named(
     transaction: Transaction, wanted: Collection[tuple[UserKey, str]]
-) -> dict[tuple[UserKey, str], list[Candidate]]:
+) -> dict[tuple[UserKey, str], list[MatchCandidate]]:
     """Return the files of these users with these names."""
-    found: defaultdict[tuple[UserKey, str], list[Candidate]] = defaultdict(list)
+    found: defaultdict[tuple[UserKey, str], list[MatchCandidate]] = defaultdict(list)
     by_user: defaultdict[UserKey, set[str]] = defaultdict(set)
     for user_key, filename in wanted:
         by_user[user_key].add(filename)
@@ -301,7 +301,9 @@ def _matches(survey_id: int) -> Any:
     )
 
 
-async def page(transaction: Transaction, survey_id: int, *, offset: int, limit: int) -> Page[Match]:
+async def page(
+    transaction: Transaction, survey_id: int, *, offset: int, limit: int
+) -> Page[OtherToolMatch]:
     """Return a page of the matches, the surest first."""
     wanted = _matches(survey_id)
     order = case(

@@ -77,7 +77,7 @@ _survey = reader(Survey)
 
 
 @dataclass(frozen=True)
-class Scope:
+class SurveyScope:
     """The contents of a survey, as requested."""
 
     kind: SurveyKind
@@ -98,7 +98,9 @@ class Requested(NamedTuple):
     new: bool
 
 
-async def request(transaction: Transaction, scope: Scope, by: str, now: datetime) -> Requested:
+async def request(
+    transaction: Transaction, scope: SurveyScope, by: str, now: datetime
+) -> Requested:
     """Request a survey; if the same one is under way, return that instead.
 
     Of the ended surveys only the latest are kept.

@@ -26,7 +26,7 @@ from gitpip.targets import Target
 
 
 @dataclass(frozen=True)
-class NewUser:
+class UserToAdd:
     """A user to track; GitHub is asked about the login later."""
 
     login: str
@@ -42,7 +42,7 @@ class NewUser:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownUser:
     """The user who is tracked under a login."""
 
     login: str
@@ -50,7 +50,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AddOutcome:
     """The result for one user: added, tracked already, or in conflict with another user."""
 
     added: bool
@@ -59,11 +59,11 @@ class Outcome:
 
 async def add_many(
     transaction: Transaction,
-    wanted: Sequence[NewUser],
+    wanted: Sequence[UserToAdd],
     now: datetime,
     *,
     import_id: int | None = None,
-) -> tuple[Outcome, ...]:
+) -> tuple[AddOutcome, ...]:
     """Add these users, due at once; return an outcome for each, in their order.
 
     `import_id` is the import that adds them. Pass a few thousand at a time at most.
@@ -74,14 +74,14 @@ async def add_many(
     await _insert_details(transaction, new, keys)
     added = [NewEvent(EventKind.USER_ADDED, UserKey(key)) for key in keys.values()]
     await events.record(transaction, now, *added)
-    late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
+    late = AddOutcome(added=False, conflict="it was added by somebody else a moment ago")
     return tuple(
         late if outcome.added and user.login.lower() not in keys else outcome
         for user, outcome in zip(wanted, outcomes, strict=True)
     )
 
 
-async def foreseen(transaction: Transaction, wanted: Sequence[NewUser]) -> tuple[Outcome, ...]:
+async def foreseen(transaction: Transaction, wanted: Sequence[UserToAdd]) -> tuple[AddOutcome, ...]:
     """Return what `add_many` would do with these users, unless another transaction is faster.
 
     Changes nothing. Pass a few thousand at a time at most.
@@ -94,22 +94,22 @@ async def foreseen(transaction: Transaction, wanted: Sequence[NewUser]) -> tuple
         if known_id is None and known_login is None:
             by_login[user.login.lower()] = user.external_id
             by_id[user.external_id] = user.login
-            outcomes.append(Outcome(added=True))
+            outcomes.append(AddOutcome(added=True))
         elif (
             known_id == user.external_id
             or (known_id is not None and user.any_id)
             or (known_id is None and (user.login.lower(), user.external_id) in formerly)
         ):
-            outcomes.append(Outcome(added=False))
+            outcomes.append(AddOutcome(added=False))
         elif known_id is not None:
             reason = (
                 f"{user.login} is tracked with customer ID {known_id}; the file says "
                 f"{user.external_id}. Left unchanged"
             )
-            outcomes.append(Outcome(added=False, conflict=reason))
+            outcomes.append(AddOutcome(added=False, conflict=reason))
         else:
             reason = f"the id {user.external_id} is taken already, by {known_login}"
-            outcomes.append(Outcome(added=False, conflict=reason))
+            outcomes.append(AddOutcome(added=False, conflict=reason))
     return tuple(outcomes)
 
 
@@ -132,7 +132,7 @@ async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
     return each
 
 
-async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict[str, Known]:
+async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict[str, KnownUser]:
     """Return the tracked ones among these logins, by their lower case.
 
     Pass a few thousand at most.
@@ -143,7 +143,7 @@ async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict
             tracked, func.lower(users.c.login).in_(wanted)
         )
     )
-    return {row.login.lower(): Known(row.login, row.external_id) for row in found}
+    return {row.login.lower(): KnownUser(row.login, row.external_id) for row in found}
 
 
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
@@ -161,7 +161,7 @@ async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
 
 
 async def _known(
-    transaction: Transaction, wanted: Sequence[NewUser]
+    transaction: Transaction, wanted: Sequence[UserToAdd]
 ) -> tuple[dict[str, str], dict[str, str], set[tuple[str, str]]]:
     """Return the tracked users in question: ids by login in lower case, logins by id.
 
@@ -185,7 +185,7 @@ async def _known(
 
 
 async def _insert(
-    transaction: Transaction, new: Sequence[NewUser], now: datetime, import_id: int | None
+    transaction: Transaction, new: Sequence[UserToAdd], now: datetime, import_id: int | None
 ) -> dict[str, int]:
     """Insert users and return the keys of the inserted ones, by login in lower case."""
     if not new:
@@ -216,7 +216,7 @@ async def _insert(
 
 
 async def _insert_details(
-    transaction: Transaction, new: Sequence[NewUser], keys: dict[str, int]
+    transaction: Transaction, new: Sequence[UserToAdd], keys: dict[str, int]
 ) -> None:
     added = [(keys[user.login.lower()], user) for user in new if user.login.lower() in keys]
     if tagged := [{"user_key": key, "tag": tag} for key, user in added for tag in user.tags]:

@@ -28,7 +28,7 @@ from gitpip.targets import Target
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenTarget:
     """A target as Pipedrive shows it."""
 
     title: str
@@ -82,7 +82,7 @@ async def put(
     transaction: Transaction,
     user_key: UserKey,
     target: Target | None,
-    seen: Seen | None,
+    seen: SeenTarget | None,
     now: datetime,
 ) -> None:
     """Set a user's target, with what Pipedrive has just said of it, if it was asked.
@@ -106,7 +106,9 @@ async def put(
     await _send_there(transaction, user_key, now)
 
 
-async def note_seen(transaction: Transaction, of: UserTarget, seen: Seen, now: datetime) -> bool:
+async def note_seen(
+    transaction: Transaction, of: UserTarget, seen: SeenTarget, now: datetime
+) -> bool:
     """Store what Pipedrive says of a target; return False if the user has another one by now."""
     result = await transaction.execute(
         update(targets)
@@ -156,7 +158,7 @@ def _still(of: UserTarget) -> tuple[Any, ...]:
     return targets.c.user_key == of.user_key, targets.c.target == of.target
 
 
-def _values_of(seen: Seen | None, now: datetime) -> dict[str, object]:
+def _values_of(seen: SeenTarget | None, now: datetime) -> dict[str, object]:
     if seen is None:
         return {}
     return {

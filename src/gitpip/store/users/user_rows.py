@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, func, select, type_coerce
 
 from gitpip.model import User
-from gitpip.store.column_types import Words
+from gitpip.store.column_types import TextSet
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, unreadable, user_tags, users
 from gitpip.store.schema_targets import deal_drifts, targets
@@ -35,7 +35,7 @@ def rows() -> Select[Any]:
             deal_drifts.c.answer.label("deal_drift_answer"),
             deal_drifts.c.drifted_at.label("deal_drifted_at"),
             deal_drifts.c.drifted_deal_id,
-            type_coerce(tags, Words).label("tags"),
+            type_coerce(tags, TextSet).label("tags"),
             unread.label("unreadable"),
         )
         .outerjoin(deals, deals.c.user_key == users.c.key)

@@ -53,7 +53,7 @@ class Changes:
     mode: Mode | None = None
     target: TargetChoice | None = None
     """The target of the activities; see `gitpip.store.users.targets`."""
-    target_seen: targets.Seen | None = None
+    target_seen: targets.SeenTarget | None = None
     """The target as Pipedrive has just shown it; None if it was not asked."""
 
 
@@ -61,7 +61,7 @@ NOTHING = Changes()
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedUser:
     """The result of `add`: `new` is False if the same pair was tracked already."""
 
     user: User
@@ -83,7 +83,7 @@ async def add(
     account: Account | None,
     backfill: Backfill,
     now: datetime,
-) -> Added:
+) -> AddedUser:
     """Track a user, due at once. A removed user comes back with all that is known of them.
 
     Without an `external_id` a removed user keeps the old one, if it is free, and others get
@@ -94,7 +94,7 @@ async def add(
     default_id = str(account.github_id) if account else login.lower()
     known = await known_pair(transaction, login, external_id or default_id)
     if known:
-        return Added(known, new=False)
+        return AddedUser(known, new=False)
     if external_id is None and account:
         external_id = await former_id_of(transaction, account.github_id)
     external_id = external_id or default_id
@@ -115,9 +115,9 @@ async def add(
         if known is None:
             about = account.github_id if account else login
             raise UserConflict(f"GitHub's account {about} is already tracked")
-        return Added(known, new=False)
+        return AddedUser(known, new=False)
     await events.record(transaction, now, NewEvent(EventKind.USER_ADDED, key))
-    return Added(await get(transaction, key), new=True)
+    return AddedUser(await get(transaction, key), new=True)
 
 
 def _past_of(backfill: Backfill, account: Account | None, now: datetime) -> dict[str, object]:

@@ -28,7 +28,7 @@ from gitpip.errors import (
     GraphQLFailed,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
-from gitpip.watch.github.contents import JSON, Contents, Reading, Wanted
+from gitpip.watch.github.contents import JSON, Contents, GistToRead, Reading
 from gitpip.watch.github.gist_list import (
     BURST,
     PAGE_SIZE,
@@ -47,7 +47,7 @@ from gitpip.watch.github.graphql import (
     parse_response,
     shows_gists,
 )
-from gitpip.watch.github.rate_limits import SPARE_A_MINUTE, WHOLE, Allowance, Budget, Limits
+from gitpip.watch.github.rate_limits import SPARE_A_MINUTE, WHOLE, Allowance, Budget, GitHubLimits
 from gitpip.watch.github.rest_models import (
     GIST,
     LIMITS,
@@ -57,7 +57,13 @@ from gitpip.watch.github.rest_models import (
     parse_gists,
     parse_public_feed,
 )
-from gitpip.watch.github.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
+from gitpip.watch.github.transport import (
+    AnswerTooLarge,
+    GitHubAnswer,
+    Transport,
+    same_origin,
+    shown,
+)
 
 MOST_PAGES = 1000
 ROUNDS = 3
@@ -122,8 +128,8 @@ class GitHub:
         self._graphql_url = graphql_url
         self._now = now
         self._share = allowance.share
-        self._limits = Limits(now, allowance=allowance)
-        self._graphql_limits = Limits(now, resource="graphql", allowance=allowance)
+        self._limits = GitHubLimits(now, allowance=allowance)
+        self._graphql_limits = GitHubLimits(now, resource="graphql", allowance=allowance)
         self._transport = Transport(
             api_url=self._api_url,
             token=token,
@@ -338,7 +344,7 @@ class GitHub:
         """Return whether a list was read long ago, or in the future: then the clock was wrong."""
         return abs(self._now() - read_at) >= WHOLE_LIST_EVERY
 
-    async def read(self, wanted: Wanted) -> Reading:
+    async def read(self, wanted: GistToRead) -> Reading:
         """Return a gist with the contents of its files, and why some could not be read.
 
         Also raises GistNotPublic.
@@ -349,7 +355,7 @@ class GitHub:
         listed = await self._whole_list(owner_id)
         return next((gist for gist in listed.gists if gist.id == gist_id), None)
 
-    async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
+    async def _whole_list(self, github_id: GitHubId, first: GitHubAnswer | None = None) -> GistList:
         """Read every page, until no gist can have moved from an unread page to a read one.
 
         That happens if a gist is deleted at the same time; then one of the pages except the last
@@ -380,7 +386,7 @@ class GitHub:
         seen.fault_of_pages = seen.fault_of_pages or "the list of gists changed while it was read"
         return seen.as_list(None, whole=False)
 
-    async def _pages(self, first: Answer, seen: "SeenList") -> list[Answer]:
+    async def _pages(self, first: GitHubAnswer, seen: "SeenList") -> list[GitHubAnswer]:
         """Return all pages from the first on. A failure ends them, and `seen` has the reason."""
         seen.add(first)
         pages = [first]
@@ -399,7 +405,7 @@ class GitHub:
             seen.fault_of_pages = f"page {len(pages) + 1} of the list of gists: {error}"
         return pages
 
-    async def _kept_still(self, pages: Iterable[Answer]) -> bool:
+    async def _kept_still(self, pages: Iterable[GitHubAnswer]) -> bool:
         again = await asyncio.gather(
             *(self._get(page.url, page.etag) for page in pages), return_exceptions=True
         )
@@ -411,7 +417,7 @@ class GitHub:
             if isinstance(answer, BaseException):
                 raise answer
         return all(
-            isinstance(answer, Answer) and (answer.unchanged or answer.body == page.body)
+            isinstance(answer, GitHubAnswer) and (answer.unchanged or answer.body == page.body)
             for answer, page in zip(again, pages, strict=True)
         )
 
@@ -441,5 +447,5 @@ class GitHub:
         # By id and not by login: it survives a rename, and a login taken over by somebody else.
         return f"{self._api_url}/user/{github_id}/gists?{urlencode(query)}"
 
-    async def _get(self, url: str, etag: str | None = None) -> Answer:
+    async def _get(self, url: str, etag: str | None = None) -> GitHubAnswer:
         return await self._transport.get(url, accept=JSON, etag=etag)

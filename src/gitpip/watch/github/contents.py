@@ -30,7 +30,7 @@ from gitpip.watch.github.rest_models import (
     Text,
     parse,
 )
-from gitpip.watch.github.transport import ATTEMPTS, Answer, AnswerTooLarge, Transport, shown
+from gitpip.watch.github.transport import ATTEMPTS, AnswerTooLarge, GitHubAnswer, Transport, shown
 
 CONTENT_LIMIT = 1024 * 1024
 """The size above which a file's content is not stored: GitHub itself gives up to 1 MB."""
@@ -55,7 +55,7 @@ query($id: ID!) {{ node(id: $id) {{ ... on Gist {{
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GistToRead:
     """A gist to be read, and what is known of it."""
 
     gist_id: GistId
@@ -117,7 +117,7 @@ class Contents:
         self._graphql_url = graphql_url
         self._find_listed = find_listed
 
-    async def read(self, wanted: Wanted, *, has_token: bool) -> Reading:
+    async def read(self, wanted: GistToRead, *, has_token: bool) -> Reading:
         """Return a gist as it is now, with the contents of its files.
 
         A content is kept if it is text of up to 1 MB, and agrees with the hash that GitHub gives
@@ -141,7 +141,7 @@ class Contents:
             )
         return await self._whole(gist, wanted, has_token=has_token)
 
-    async def _whole(self, gist: GistShape, wanted: Wanted, *, has_token: bool) -> Reading:
+    async def _whole(self, gist: GistShape, wanted: GistToRead, *, has_token: bool) -> Reading:
         work = _Files(self._transport, wanted)
         by_address = []
         newer = _newer_in_list(gist, wanted.listed)
@@ -168,7 +168,7 @@ class Contents:
     async def _not_shown(
         self,
         gist: GistShape,
-        wanted: Wanted,
+        wanted: GistToRead,
         seen: Collection[str],
         work: "_Files",
         has_token: bool,
@@ -219,7 +219,7 @@ class Contents:
 class _Files:
     """The files of one gist, read one after another."""
 
-    def __init__(self, transport: Transport, wanted: Wanted) -> None:
+    def __init__(self, transport: Transport, wanted: GistToRead) -> None:
         self.read_files: list[SeenFile] = []
         self.unread: dict[str, str] = {}
         self._transport = transport
@@ -348,6 +348,6 @@ class _Body(BaseModel):
 _BODY = TypeAdapter(_Body)
 
 
-def _files_of(answer: Answer) -> list[_File]:
+def _files_of(answer: GitHubAnswer) -> list[_File]:
     """Return the files that GraphQL names; raises GitHubUnavailable if it names none."""
     return parse(_BODY, answer).data.node.files

@@ -8,7 +8,7 @@ from typing import Self
 from gitpip.clock import EPOCH
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.rest_models import parse_gists
-from gitpip.watch.github.transport import Answer
+from gitpip.watch.github.transport import GitHubAnswer
 
 PAGE_SIZE = 100
 OVERLAP = timedelta(minutes=10)
@@ -50,7 +50,7 @@ class SeenList:
         self._odd: dict[GistId, str] = {}
         self._without_id: set[str] = set()
 
-    def add(self, page: Answer) -> None:
+    def add(self, page: GitHubAnswer) -> None:
         """Take in a page; raises GitHubUnavailable if it is not a list."""
         items, odd = parse_gists(page)
         for item in items:

@@ -16,9 +16,9 @@ from gitpip.digests import digest
 from gitpip.errors import GistsHidden, GitHubError, GitHubNotFound, GraphQLFailed
 from gitpip.model import Account, GistId, GitHubId, User, UserKey
 from gitpip.vendor_values import cleaned, json_of, words
-from gitpip.watch.github.rate_limits import Limits
+from gitpip.watch.github.rate_limits import GitHubLimits
 from gitpip.watch.github.rest_models import AccountId, GistIdText, Login, Moment
-from gitpip.watch.github.transport import Answer
+from gitpip.watch.github.transport import GitHubAnswer
 
 NEWEST = 5
 SETTLING = timedelta(seconds=2)
@@ -89,7 +89,7 @@ def build_look_up(logins: Sequence[str]) -> Mapping[str, object]:
     return {"query": f"query({declared}) {{ {fields} }}", "variables": names}
 
 
-def parse_look_up(answer: Answer, logins: Sequence[str], limits: Limits) -> LookedUp:
+def parse_look_up(answer: GitHubAnswer, logins: Sequence[str], limits: GitHubLimits) -> LookedUp:
     """Return what an answer says of these logins. Raises GitHubLimited and GraphQLFailed."""
     body = _body_of(answer)
     if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
@@ -114,7 +114,7 @@ def _gist_count(given: object) -> int | None:
 
 
 def parse_response(
-    answer: Answer, users: Sequence[User], limits: Limits
+    answer: GitHubAnswer, users: Sequence[User], limits: GitHubLimits
 ) -> Mapping[UserKey, Snapshot | GitHubError]:
     """Return what an answer says of each of the users asked about.
 
@@ -144,7 +144,7 @@ def parse_response(
     return seen
 
 
-def shows_gists(answer: Answer) -> bool | None:
+def shows_gists(answer: GitHubAnswer) -> bool | None:
     """Return whether an answer about one user shows a gist, or None if it has none or is unknown.
 
     Raises GraphQLFailed if the answer is broken.
@@ -201,7 +201,7 @@ class _Body(BaseModel):
     errors: list[_Problem] | None = None
 
 
-def _body_of(answer: Answer) -> _Body:
+def _body_of(answer: GitHubAnswer) -> _Body:
     """Return an answer with texts as they can be stored; raises GraphQLFailed if broken."""
     try:
         return _Body.model_validate(cleaned(json_of(answer.body)))

@@ -24,7 +24,7 @@ class _Refused:
     """The number of refusals in a row while others were answered."""
 
 
-class LimitedAlone:
+class LimitedAddresses:
     """The addresses that were refused since their last answer. Times are UTC.
 
     The pages of a list are one address: the query is left out.

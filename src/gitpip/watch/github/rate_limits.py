@@ -66,7 +66,7 @@ class Allowance:
 WHOLE = Allowance()
 
 
-class Limits:
+class GitHubLimits:
     """One hourly limit of GitHub (`core` or `graphql`), and the secondary limit of a minute.
 
     At most `share` (0 to 1) of the hourly limit is used, and `reserve` of these requests are kept

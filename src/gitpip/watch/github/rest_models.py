@@ -16,7 +16,7 @@ from gitpip.errors import GitHubUnavailable
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
 from gitpip.validation import plain_fault
 from gitpip.vendor_values import json_of, storable, utc, words
-from gitpip.watch.github.transport import Answer, shown
+from gitpip.watch.github.transport import GitHubAnswer, shown
 
 Parsed = TypeVar("Parsed")
 
@@ -199,7 +199,7 @@ _ITEMS = TypeAdapter(list[object])
 _FILENAME = TypeAdapter[str](Filename)
 
 
-def parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
+def parse(adapter: TypeAdapter[Parsed], answer: GitHubAnswer) -> Parsed:
     """Return what an answer holds; raises GitHubUnavailable if it is broken."""
     try:
         try:
@@ -219,18 +219,18 @@ def parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
         ) from None
 
 
-def parse_gists(answer: Answer) -> tuple[list[GistShape], list[OddItem]]:
+def parse_gists(answer: GitHubAnswer) -> tuple[list[GistShape], list[OddItem]]:
     """Return the gists of a list, and the odd items; raises GitHubUnavailable."""
     return _item_by_item(GIST, answer)
 
 
-def parse_public_feed(answer: Answer) -> tuple[list[PublicFeedShape], list[OddItem]]:
+def parse_public_feed(answer: GitHubAnswer) -> tuple[list[PublicFeedShape], list[OddItem]]:
     """Return the gists of the public feed, and the unreadable items, whose owner is unknown."""
     return _item_by_item(_FEED_ITEM, answer)
 
 
 def _item_by_item(
-    adapter: TypeAdapter[Parsed], answer: Answer
+    adapter: TypeAdapter[Parsed], answer: GitHubAnswer
 ) -> tuple[list[Parsed], list[OddItem]]:
     good: list[Parsed] = []
     odd: list[OddItem] = []

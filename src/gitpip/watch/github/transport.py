@@ -29,8 +29,8 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import step
 from gitpip.vendor_values import json_of, words
-from gitpip.watch.github.limited_alone import LimitedAlone
-from gitpip.watch.github.rate_limits import Limits
+from gitpip.watch.github.limited_alone import LimitedAddresses
+from gitpip.watch.github.rate_limits import GitHubLimits
 
 ANSWER_LIMIT = 32 * 1024 * 1024
 ATTEMPTS = 3
@@ -69,7 +69,7 @@ class _TooSlow(GitHubUnavailable):
 
 
 @dataclass(frozen=True)
-class Answer:
+class GitHubAnswer:
     """A 200 or a 304. Any other status was raised as an error."""
 
     status: int
@@ -136,8 +136,8 @@ class Transport:
         api_url: str,
         token: str | None,
         timeout: timedelta,
-        limits: Limits,
-        graphql_limits: Limits,
+        limits: GitHubLimits,
+        graphql_limits: GitHubLimits,
     ) -> None:
         self._api = origin_of(api_url)
         self._rate_limit_url = f"{api_url}/rate_limit"
@@ -145,7 +145,7 @@ class Transport:
         self.use(token)
         self._limits = limits
         self._graphql_limits = graphql_limits
-        self._limited_alone = LimitedAlone()
+        self._limited_alone = LimitedAddresses()
         self._client = client(timeout=self._timeout)
         self.clock_ahead: timedelta | None = None
         """The lead of our clock over GitHub's at the last answer with a date; 0 if they agree, None
@@ -167,7 +167,7 @@ class Transport:
         size_limit: int = ANSWER_LIMIT,
         reserved: bool = False,
         attempts: int = ATTEMPTS,
-    ) -> Answer:
+    ) -> GitHubAnswer:
         """Send a request, `attempts` times in all if GitHub fails or the connection breaks.
 
         `reserved` uses what the limits keep in reserve. Raises GitHubNotFound, GitHubBlocked,
@@ -195,7 +195,7 @@ class Transport:
                     ) from error
         raise GitHubUnavailable(f"{shown(url)} was not asked")
 
-    async def post(self, url: str, content: Mapping[str, object]) -> Answer:
+    async def post(self, url: str, content: Mapping[str, object]) -> GitHubAnswer:
         """Send one query to GraphQL.
 
         Raises GitHubUnauthorized (only if REST refuses the token as well), GitHubLimited, and
@@ -233,7 +233,7 @@ class Transport:
 
     async def _ask(
         self, url: str, headers: dict[str, str], size_limit: int, reserved: bool
-    ) -> Answer:
+    ) -> GitHubAnswer:
         for _ in range(1 + REDIRECTS):
             answer = await self._send(url, headers, size_limit, reserved)
             if answer.status == httpx2.codes.UNAUTHORIZED and origin_of(url) != self._api:
@@ -249,7 +249,7 @@ class Transport:
 
     async def _send(
         self, url: str, headers: dict[str, str], size_limit: int, reserved: bool
-    ) -> Answer:
+    ) -> GitHubAnswer:
         try:
             origin = origin_of(url)
         except httpx2.InvalidURL as error:
@@ -278,7 +278,7 @@ class Transport:
         headers: dict[str, str],
         size_limit: int = ANSWER_LIMIT,
         content: Mapping[str, object] | None = None,
-    ) -> Answer:
+    ) -> GitHubAnswer:
         started, status, asked_at = time.monotonic(), None, self._limits.now()
         timeout = self._timeout
         if content is not None:
@@ -307,12 +307,12 @@ class Transport:
             and headers["Authorization"] != self._authorization.get("Authorization")
         ):
             raise _PassingFault(f"{shown(url)} was asked while the token was changed")
-        answer = Answer(response.status_code, response.headers, body, url)
+        answer = GitHubAnswer(response.status_code, response.headers, body, url)
         if origin_of(url) == self._api:
             self._compare_clocks(answer, asked_at)
         return answer
 
-    def _compare_clocks(self, answer: Answer, asked_at: datetime) -> None:
+    def _compare_clocks(self, answer: GitHubAnswer, asked_at: datetime) -> None:
         # A cache's answer has the time at which the cache got it: RFC 9111, section 4.2.3.
         if answer.date is None or "age" in answer.headers:
             return
@@ -322,14 +322,14 @@ class Transport:
             log.warning("clock.compared", ahead=ahead.total_seconds())
         self.clock_ahead = self._limits.ahead = self._graphql_limits.ahead = ahead
 
-    async def _judged(self, answer: Answer, limits: Limits) -> Answer:
+    async def _judged(self, answer: GitHubAnswer, limits: GitHubLimits) -> GitHubAnswer:
         try:
             return self._judge(answer, limits)
         finally:
             await self._limits.tell()
             await self._graphql_limits.tell()
 
-    def _judge(self, answer: Answer, limits: Limits) -> Answer:
+    def _judge(self, answer: GitHubAnswer, limits: GitHubLimits) -> GitHubAnswer:
         what = shown(answer.url)
         match answer.status:
             case 200 | 304:
@@ -354,7 +354,7 @@ class Transport:
             case status:
                 raise GitHubUnavailable(f"{what} answered {status}, which was not expected")
 
-    def _refusal(self, answer: Answer, limits: Limits) -> GitHubError:
+    def _refusal(self, answer: GitHubAnswer, limits: GitHubLimits) -> GitHubError:
         if (
             answer.status == httpx2.codes.TOO_MANY_REQUESTS
             or "retry-after" in answer.headers
@@ -367,7 +367,7 @@ class Transport:
             return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403){answer.words}")
         return GitHubUnavailable(f"{shown(answer.url)} was refused (403){answer.words}")
 
-    def _limit(self, answer: Answer, limits: Limits) -> GitHubError:
+    def _limit(self, answer: GitHubAnswer, limits: GitHubLimits) -> GitHubError:
         """Return the error of an answer that asks all requests, or this address, to wait."""
         if answer.headers.get("x-ratelimit-remaining") == "0":
             return limits.refused(answer.headers, answer.date)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from gitpip.bodies.capacity import CapacityBody, SizingBody, TodayBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
-from gitpip.status.planning import Asked, wanted
+from gitpip.status.planning import PlanOptions, wanted
 from gitpip.status.sizing import GitHubToken, sizing
 from gitpip.store.status import today
 from gitpip.web.api.problems import PROBLEMS
@@ -42,7 +42,7 @@ async def show_capacity(
     ] = GitHubToken.CLASSIC.value,
 ) -> CapacityBody:
     """Return what so many users and gists cost, beside the present numbers."""
-    asked = Asked(
+    asked = PlanOptions(
         users=users,
         gists_per_day=gists_per_day,
         pipedrive_plan=pipedrive_plan,

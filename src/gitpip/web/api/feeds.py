@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 
 from gitpip.actions import feeds as actions
-from gitpip.actions.feeds import Owner
+from gitpip.actions.feeds import FeedOwner
 from gitpip.bodies.feeds import FeedAddressBody, IssuedAddressBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
@@ -49,7 +49,7 @@ async def create_address(
     new: NewFeedAddress, request: Request, acting: CurrentActing, identity: CurrentIdentity
 ) -> IssuedAddressBody:
     """Create an address; it is shown in this answer only, and ends with the key that made it."""
-    owner = Owner(identity.viewer_for(None), Parent(identity.parent, identity.key_id))
+    owner = FeedOwner(identity.viewer_for(None), Parent(identity.parent, identity.key_id))
     issued = await actions.create(acting, new.name, owner)
     return IssuedAddressBody.of(issued, public_base(request))
 

@@ -19,7 +19,7 @@ router = APIRouter(
 )
 
 
-class Answer(RequestBody):
+class HeldAnswer(RequestBody):
     """The part of a user's held files to publish; the rest is skipped."""
 
     approve: str
@@ -41,7 +41,7 @@ async def list_held(
 
 @router.post("/held")
 @needs(Role.OPERATOR)
-async def decide_held_of_all(answer: Answer, acting: CurrentActing) -> AnsweredBody:
+async def decide_held_of_all(answer: HeldAnswer, acting: CurrentActing) -> AnsweredBody:
     """Publish what is held of everybody: all, the latest N gists, or none. The rest is skipped.
 
     What is held since it looks like it holds credentials is left: approve or skip each.
@@ -52,7 +52,7 @@ async def decide_held_of_all(answer: Answer, acting: CurrentActing) -> AnsweredB
 
 @router.post("/users/{login}/held")
 @needs(Role.OPERATOR)
-async def decide_held(login: Login, answer: Answer, acting: CurrentActing) -> AnsweredBody:
+async def decide_held(login: Login, answer: HeldAnswer, acting: CurrentActing) -> AnsweredBody:
     """Publish what is held of a user: all, the latest N gists, or none. The rest is skipped.
 
     Given again, it changes nothing.

@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import GistId, Role, VisitId
 from gitpip.store.inbox import entries, filters, pages, saved
-from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.filters import InboxFilter
 from gitpip.store.inbox.saved import FilterId
 from gitpip.web.api.parameters import Number, RequestBody
 from gitpip.web.api.problems import PROBLEMS
@@ -66,12 +66,12 @@ def _asked(
     until: str = "",
     by: str = "",
     show: str = "",
-) -> Filter:
+) -> InboxFilter:
     given = {"q": q, "language": language, "tag": tag, "state": state, "user": user}
-    return Filter.of(given | {"since": since, "until": until, "by": by, "show": show})
+    return InboxFilter.of(given | {"since": since, "until": until, "by": by, "show": show})
 
 
-AskedFilter = Annotated[Filter, Depends(_asked)]
+AskedFilter = Annotated[InboxFilter, Depends(_asked)]
 
 
 @router.get("/inbox")
@@ -139,7 +139,7 @@ async def save_filter(
     new: NewFilter, acting: CurrentActing, identity: CurrentIdentity
 ) -> SavedFilterBody:
     """Save a filter; one of this name is replaced."""
-    asked = Filter.of(new.model_dump(exclude={"name"}))
+    asked = InboxFilter.of(new.model_dump(exclude={"name"}))
     viewer = identity.viewer_for(None)
     return SavedFilterBody.of(await actions.save_filter(acting, viewer, new.name, asked))
 

@@ -12,7 +12,7 @@ class FieldError(BaseModel):
     message: str
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """An error, as RFC 9457 describes it; `code` is its stable name."""
 
     type: str
@@ -24,7 +24,7 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
 
 
-_PROBLEM = {"content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+_PROBLEM = {"content": {"application/problem+json": {"schema": ProblemDetails.model_json_schema()}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": description, **_PROBLEM}
     for status, description in {

@@ -113,9 +113,11 @@ class WhichBody(RequestBody):
     all: bool = False
 
     @property
-    def which(self) -> actions.Which:
+    def which(self) -> actions.PublicationChoice:
         """The publications that an act is about."""
-        return actions.Which([PublicationId(each) for each in self.ids], self.login, self.all)
+        return actions.PublicationChoice(
+            [PublicationId(each) for each in self.ids], self.login, self.all
+        )
 
 
 class ApprovalBody(WhichBody):

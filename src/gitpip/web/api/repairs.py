@@ -14,7 +14,7 @@ from gitpip.bodies.repairs import CountedBody, RepairBody
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import repairs
 from gitpip.store.publications.repairs import RepairId
-from gitpip.store.publications.selection import MAX_NAMED, Selection
+from gitpip.store.publications.selection import MAX_NAMED, PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.parameters import Id, Number, RequestBody, WholeNumber
 from gitpip.web.api.problems import PROBLEMS
@@ -38,9 +38,9 @@ def selection_of(
     check: Annotated[Id | None, Query(description="Found by this check.")] = None,
     found_on: Annotated[date | None, Query(description="The day in UTC.")] = None,
     published_on: Annotated[date | None, Query(description="The day in UTC.")] = None,
-) -> Selection:
+) -> PublicationFilter:
     """The filter that a query gives."""
-    return Selection(
+    return PublicationFilter(
         states=tuple(state or ()),
         cause=cause,
         login=login,
@@ -51,7 +51,7 @@ def selection_of(
     )
 
 
-Wanted = Annotated[Selection, Depends(selection_of)]
+Wanted = Annotated[PublicationFilter, Depends(selection_of)]
 
 
 class RepairOrder(RequestBody):
@@ -75,9 +75,9 @@ class RepairOrder(RequestBody):
     """The number that the preview gave; if it is another one by now, nothing is done (409)."""
 
     @property
-    def order(self) -> actions.Order:
+    def order(self) -> actions.RepairAction:
         """The same for an act."""
-        wanted = Selection(
+        wanted = PublicationFilter(
             ids=tuple(dict.fromkeys(map(PublicationId, self.ids))),
             states=tuple(self.states),
             cause=self.cause,
@@ -88,7 +88,7 @@ class RepairOrder(RequestBody):
             published_on=self.published_on,
             everything=self.all,
         )
-        return actions.Order(self.act, wanted, self.shown)
+        return actions.RepairAction(self.act, wanted, self.shown)
 
 
 @router.post("/preview")

@@ -45,7 +45,7 @@ class RuleToAdd(RuleContent):
     position: _Position | None = None
 
 
-class Place(RequestBody):
+class RulePosition(RequestBody):
     """The place of a rule in the order, from 1."""
 
     position: _Position
@@ -107,7 +107,7 @@ async def change_rule(rule_id: Number, content: RuleContent, acting: CurrentActi
 
 @router.post("/publishing/rules/{rule_id}/move")
 @needs(Role.ADMIN)
-async def move_rule(rule_id: Number, place: Place, acting: CurrentActing) -> RuleBody:
+async def move_rule(rule_id: Number, place: RulePosition, acting: CurrentActing) -> RuleBody:
     """Put a rule at another position; the others keep their order."""
     return RuleBody.of(await actions.move(acting, RuleId(rule_id), place.position))
 

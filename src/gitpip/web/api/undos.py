@@ -13,7 +13,7 @@ from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.publications.undos import Undo, UndoId
-from gitpip.store.schema_undo import UndoneState, Which
+from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
 from gitpip.web.api.problems import PROBLEMS
@@ -39,7 +39,7 @@ class UndoContent(RequestBody):
     """The IDs of publications. The former name `publications` is accepted, too."""
     login: str = Field("", validation_alias=AliasChoices("login", "user"))
     """A user. The former name `user` is accepted, too."""
-    which: Which = Which.ALL
+    which: UndoScope = UndoScope.ALL
     """The activities to undo of a file that a person had sent again."""
     with_deals: bool = False
     """True if deals that gitpip made and that are empty after it are deleted, too."""

@@ -16,7 +16,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, number_of_people, read_field
 from gitpip.web.pages.removal import asked_before_removing
-from gitpip.web.pages.selection import MAX_SELECTED, Selection, order_of
+from gitpip.web.pages.selection import MAX_SELECTED, SelectedUsers, order_of
 from gitpip.web.pages.users import Asked, Listing, show_users
 
 PLACE = "#selection"
@@ -43,7 +43,7 @@ async def act_on_selected_users(
 
     `matching` is the number that the page showed, if all matching users were selected.
     """
-    selection = Selection(login or (), tags)
+    selection = SelectedUsers(login or (), tags)
     try:
         if asked.select:
             shown = read_field("matching", number_of_people, matching)

@@ -11,7 +11,7 @@ from gitpip.clock import utc_now
 from gitpip.config import format_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
-from gitpip.status.planning import Asked, wanted
+from gitpip.status.planning import PlanOptions, wanted
 from gitpip.status.sizing import PLANS, GitHubToken, Sizing, sizing
 from gitpip.status.sizing_rows import SizingRow, sizing_rows
 from gitpip.store.status import today
@@ -68,10 +68,10 @@ async def capacity(context: Context, asked: Annotated[Form, Depends()]) -> HTMLR
     return HTMLResponse(page, status_code=422 if fault else 200)
 
 
-def _asked(form: Form) -> Asked:
+def _asked(form: Form) -> PlanOptions:
     """Return the plan that was typed; raises InvalidInput, with the field."""
-    usual = Asked()
-    return Asked(
+    usual = PlanOptions()
+    return PlanOptions(
         users=_whole("users", form.users, None),
         gists_per_day=_number("gists_per_day", form.gists_per_day, None),
         pipedrive_plan=form.pipedrive_plan or usual.pipedrive_plan,

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from gitpip.clock import utc_now
 from gitpip.model import Check, CheckId, Role
 from gitpip.store.publications import publications
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -28,7 +28,7 @@ async def one_check(check_id: Number, context: Context) -> HTMLResponse:
     async with context.database.read() as transaction:
         check = await checks.get(transaction, CheckId(check_id))
         tracked = sum((await users.count(transaction)).values())
-        wanted = Selection(check_id=check.id)
+        wanted = PublicationFilter(check_id=check.id)
         found = await publications.listed(transaction, wanted, offset=0, limit=MAX_FILES)
     left = _left(check, tracked)
     page = render("check.html", page="status", check=check, tracked=tracked, left=left, found=found)

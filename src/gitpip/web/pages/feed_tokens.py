@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import feeds as actions
-from gitpip.actions.feeds import Owner
+from gitpip.actions.feeds import FeedOwner
 from gitpip.clock import utc_now
 from gitpip.errors import FeedAddressConflict, InvalidInput
 from gitpip.model import Role
@@ -43,7 +43,7 @@ async def create_address(
 ) -> HTMLResponse:
     """Create an address, and show it once."""
     try:
-        owner = Owner(viewer_of(request), Parent(identity.parent, identity.key_id))
+        owner = FeedOwner(viewer_of(request), Parent(identity.parent, identity.key_id))
         issued = await actions.create(acting, name, owner)
     except (InvalidInput, FeedAddressConflict) as error:
         return await _feeds(request, context, identity, fault=str(error), name=name)

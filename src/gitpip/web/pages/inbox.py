@@ -20,8 +20,8 @@ from gitpip.model import GistId, PublicationState, Role, VisitId
 from gitpip.store import commit_order, listing, read_state
 from gitpip.store.database import Transaction
 from gitpip.store.inbox import entries, filters, pages, saved
-from gitpip.store.inbox.entries import Entry
-from gitpip.store.inbox.filters import By, Filter, Show
+from gitpip.store.inbox.entries import InboxEntry
+from gitpip.store.inbox.filters import By, InboxFilter, Show
 from gitpip.store.inbox.saved import FilterId
 from gitpip.store.users import users
 from gitpip.store.visits import home
@@ -122,11 +122,11 @@ async def inbox(
 
 def _page(
     *,
-    asked: Filter,
+    asked: InboxFilter,
     now: datetime,
     wanted: pages.GistsWanted,
     more: pages.Position | None,
-    listed: Sequence[Entry],
+    listed: Sequence[InboxEntry],
     newest: int,
     **content: object,
 ) -> str:
@@ -222,7 +222,7 @@ async def save_filter(request: Request, acting: CurrentActing) -> Response:
     """Save what the form asks for under a name, and show it."""
     form = {name: str(value) for name, value in (await request.form()).items()}
     viewer = viewer_of(request)
-    kept = await actions.save_filter(acting, viewer, form.get("name", ""), Filter.of(form))
+    kept = await actions.save_filter(acting, viewer, form.get("name", ""), InboxFilter.of(form))
     response = RedirectResponse(f"/?{kept.query}", status_code=303)
     remember(request, response, viewer)
     return response
@@ -239,7 +239,7 @@ async def delete_filter(
 
 
 async def _row(
-    request: Request, context: AppContext, gist_id: GistId, *, asked: Filter
+    request: Request, context: AppContext, gist_id: GistId, *, asked: InboxFilter
 ) -> Response:
     """The row of a gist that was marked, with how much is unread now, for the page with both."""
     viewer = viewer_of(request)
@@ -286,12 +286,12 @@ def _back(form: FormData) -> str:
     return _came_from(form).query
 
 
-def _came_from(form: FormData) -> Filter:
+def _came_from(form: FormData) -> InboxFilter:
     """Return what the page shows from which something was marked."""
     fields = dict(parse_qsl(str(form.get("back", ""))[:BACK]))
     with contextlib.suppress(InvalidInput):
-        return Filter.of(fields)
-    return Filter()
+        return InboxFilter.of(fields)
+    return InboxFilter()
 
 
 async def _unrecorded(request: Request, context: AppContext, viewer: str) -> Response | None:

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_actions
-from gitpip.actions.repairs import Order
+from gitpip.actions.repairs import RepairAction
 from gitpip.backfill import Backfill, BackfillKind
 from gitpip.clock import utc_now
 from gitpip.model import Publication, PublicationId, PublicationState, Role
@@ -35,7 +35,7 @@ from gitpip.store.publications import (
 )
 from gitpip.store.publications.causes import MAX_CAUSES, Cause
 from gitpip.store.publications.held import Held
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
 from gitpip.validation import any_of
@@ -295,7 +295,7 @@ async def act_on_selected(
         ids = [each for each in ids if each not in left]
         if not ids:
             return RedirectResponse(_list(state, offset, left=len(left)), status_code=303)
-    order = Order(act, Selection(ids=tuple(ids), login=login, everything=everything))
+    order = RepairAction(act, PublicationFilter(ids=tuple(ids), login=login, everything=everything))
     if act is RepairAct.SEND_AGAIN:
         return await ask(context, order, asked)
     if act in {RepairAct.RETRY, RepairAct.SKIP}:
@@ -304,7 +304,7 @@ async def act_on_selected(
         number_done = (await repair_actions.carry_out(acting, begun.id)).done
     else:
         decide = actions.approve if act is RepairAct.APPROVE else actions.hold
-        moved = await decide(acting, actions.Which(ids, login, everything))
+        moved = await decide(acting, actions.PublicationChoice(ids, login, everything))
         number_done = len(moved.ids)
         others = sorted({one.state for one in moved.left})
     done = {RepairAct.SKIP: "skipped", RepairAct.HOLD: "held"}.get(act, "queued")
@@ -346,7 +346,7 @@ async def act_on_publication(
     return RedirectResponse(_list(state, offset, **done), status_code=303)
 
 
-async def _in_other_states(context: AppContext, order: Order) -> list[PublicationState]:
+async def _in_other_states(context: AppContext, order: RepairAction) -> list[PublicationState]:
     """The states of selected files in which the act can't be done to them."""
     async with context.database.read() as transaction:
         counted = await repair_actions.counted(transaction, order)
@@ -369,7 +369,7 @@ async def _attention(
     failed = counts.get(PublicationState.FAILED, 0)
     too_many = failed > MOST_GROUPED
     found = () if too_many else await causes.needing_attention(transaction)
-    newest = Selection(ids=tuple(one.newest for one in found))
+    newest = PublicationFilter(ids=tuple(one.newest for one in found))
     rows = (
         await publications.listed(transaction, newest, offset=0, limit=MAX_CAUSES) if found else ()
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publishing_settings as actions
-from gitpip.actions.publishing_settings import Shown
+from gitpip.actions.publishing_settings import ShownSetting
 from gitpip.config.publishing.policy import Source, registry
 from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import Role
@@ -94,7 +94,7 @@ def _with_label(error: InvalidInput) -> str:
     return f"{known.declaration.label}: {error.message}" if known else str(error)
 
 
-def _row(shown: Shown, written: Mapping[str, str]) -> dict[str, object]:
+def _row(shown: ShownSetting, written: Mapping[str, str]) -> dict[str, object]:
     """Return what the form shows of a setting."""
     now = shown.now
     stored = now.text if now.source is Source.STORED else ""

@@ -14,7 +14,7 @@ from gitpip.clock import utc_now
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import causes, repairs
 from gitpip.store.publications.repairs import RepairId
-from gitpip.store.publications.selection import Selection
+from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.repairs import carry_out
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -34,7 +34,7 @@ Numbers = Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()]
 
 
 @dataclass(frozen=True)
-class Filter:
+class RepairFilter:
     """The publications that an address means; a form sends empty fields, too."""
 
     state: Annotated[PublicationState | Empty, Query()] = ""
@@ -46,9 +46,9 @@ class Filter:
     published_on: Annotated[date | Empty, Query()] = ""
 
     @property
-    def selection(self) -> Selection:
+    def selection(self) -> PublicationFilter:
         """The same for the store."""
-        return Selection(
+        return PublicationFilter(
             states=(PublicationState(self.state),) if self.state else (),
             cause=self.cause.strip(),
             login=self.login.strip(),
@@ -65,7 +65,7 @@ class Filter:
         return f"{path}?{query}" if query else path
 
 
-Asked = Annotated[Filter, Depends()]
+Asked = Annotated[RepairFilter, Depends()]
 
 
 @router.get("/publications/causes")
@@ -105,8 +105,10 @@ async def repair(
     """Say how many an act would change, and ask; once that is confirmed, do it after the answer."""
     selection = replace(asked.selection, ids=tuple(map(PublicationId, number or ())))
     if everything and not selection.narrows:
-        selection = Selection(everything=True)
-    order = actions.Order(act, selection, forms.read_field("shown", forms.number_of_files, shown))
+        selection = PublicationFilter(everything=True)
+    order = actions.RepairAction(
+        act, selection, forms.read_field("shown", forms.number_of_files, shown)
+    )
     if order.shown is None:
         return await ask(context, order, asked)
     begun = await actions.begin(acting, order)
@@ -114,7 +116,7 @@ async def repair(
     return RedirectResponse(f"/repairs/{begun.id}", status_code=303)
 
 
-async def ask(context: Context, order: actions.Order, asked: Filter) -> HTMLResponse:
+async def ask(context: Context, order: actions.RepairAction, asked: RepairFilter) -> HTMLResponse:
     """The page that asks before an act on many."""
     async with context.database.read() as transaction:
         counted = await actions.counted(transaction, order)

@@ -15,7 +15,7 @@ from gitpip.errors import InvalidInput, TooManyTrials
 from gitpip.model import Role
 from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
-from gitpip.publish.rule_trial import Tried
+from gitpip.publish.rule_trial import RuleTrial
 from gitpip.publish.rules import Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
@@ -166,7 +166,7 @@ async def end_opt_out(
     return RedirectResponse("/rules#opt-outs", 303)
 
 
-async def _trial(context: AppContext, *, has_rules: bool) -> tuple[Tried, str | None]:
+async def _trial(context: AppContext, *, has_rules: bool) -> tuple[RuleTrial, str | None]:
     """The trial of the rules with a remark on it; without files where it is not made."""
     policies = Policies(context.settings.publishing)
     tried = partial(rule_trial.tried, context.database.read, policies, utc_now())

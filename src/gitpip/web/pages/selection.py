@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from gitpip.actions.users import Order, Tagging, UserAct
+from gitpip.actions.users import BulkAction, Tagging, UserAct
 from gitpip.errors import InvalidInput
 from gitpip.validation import any_of, possible_login
 from gitpip.web.pages.forms import tags_of
@@ -18,7 +18,7 @@ MAX_SELECTED = 500
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectedUsers:
     """The fields of a form of selected users, as it was sent."""
 
     logins: Sequence[str] = ()
@@ -28,7 +28,7 @@ class Selection:
     """The fault of a form, and its field."""
 
 
-def order_of(selection: Selection, act: str) -> Order:
+def order_of(selection: SelectedUsers, act: str) -> BulkAction:
     """The order that a form gives; raises InvalidInput, UserNotTracked."""
     acts: dict[str, UserAct | Tagging] = {known.value: known for known in (*UserAct, *Tagging)}
     if act not in acts:
@@ -42,7 +42,7 @@ def order_of(selection: Selection, act: str) -> Order:
     tags: tuple[str, ...] = ()
     if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):
         raise InvalidInput("tags", "must be one or more tags, separated by spaces, e.g. vip")
-    return Order(chosen, tuple(logins.values()), tags)
+    return BulkAction(chosen, tuple(logins.values()), tags)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from gitpip.actions.trial import trials_of
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.publish.policy import Policies
-from gitpip.status.findings import Finding, Verdict
+from gitpip.status.findings import Finding, FindingLevel
 from gitpip.status.reading import tokens_known
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded, publishing_settings
@@ -53,7 +53,9 @@ class _Tested:
     @property
     def fits(self) -> bool:
         """Return whether its vendor was asked and found nothing wrong, with the settings either."""
-        return bool(self.findings) and all(one.verdict is Verdict.OK for one in self.findings or ())
+        return bool(self.findings) and all(
+            one.verdict is FindingLevel.OK for one in self.findings or ()
+        )
 
     @property
     def is_good(self) -> bool:
@@ -62,7 +64,7 @@ class _Tested:
             return self.is_elsewhere
         if self.findings is None:
             return False
-        return all(one.verdict is not Verdict.FAILURE for one in self.findings)
+        return all(one.verdict is not FindingLevel.FAILURE for one in self.findings)
 
 
 @router.get("/setup")

@@ -13,7 +13,7 @@ from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.publications.undos import UndoId
-from gitpip.store.schema_undo import UndoneState, Which
+from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.status import pauses
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.status import stops_of
@@ -35,14 +35,14 @@ GivenIds = Annotated[list[Id] | None, Form(max_length=MAX_NAMED)]
 
 
 @dataclass(frozen=True)
-class Asked:
+class UndoForm:
     """The choice that an address or a form makes."""
 
     check: int | None
     import_: int | None
     user: str
     numbers: list[int] | None
-    which: Which
+    which: UndoScope
     with_deals: bool
 
     @property
@@ -66,7 +66,7 @@ async def confirm_undo(
     import_: Annotated[Id | None, Query(alias="import")] = None,
     user: Annotated[str, Query(max_length=2_000)] = "",
     number: Ids = None,
-    which: Annotated[Which, Query()] = Which.ALL,
+    which: Annotated[UndoScope, Query()] = UndoScope.ALL,
     with_deals: Annotated[bool, Query()] = False,
     context: Context,
 ) -> HTMLResponse:
@@ -76,14 +76,14 @@ async def confirm_undo(
             latest = await undos.page(transaction, offset=0, limit=MAX_LISTED)
         return HTMLResponse(render("undo_choice.html", page="publications", latest=latest.items))
     async with context.database.read() as transaction:
-        asked = Asked(check, import_, user, number, which, with_deals)
+        asked = UndoForm(check, import_, user, number, which, with_deals)
         plan = await actions.plan(transaction, asked.what)
     fields = [("check", check), ("import", import_), ("user", user or None)]
     fields += [("number", each) for each in number or ()]
     given = [(name, value) for name, value in fields if value is not None]
     others = {
         each: "/undo?" + urlencode([*given, ("which", each.value)])
-        for each in Which
+        for each in UndoScope
         if each is not which
     }
     page = render("undo_plan.html", page="publications", plan=plan, fields=given, others=others)
@@ -98,12 +98,12 @@ async def begin_undo(
     import_: Annotated[Id | None, Form(alias="import")] = None,
     user: Annotated[str, Form(max_length=2_000)] = "",
     number: GivenIds = None,
-    which: Annotated[Which, Form()] = Which.ALL,
+    which: Annotated[UndoScope, Form()] = UndoScope.ALL,
     with_deals: Annotated[bool, Form()] = False,
     acting: CurrentActing,
 ) -> Response:
     """Undo it; the next page shows how far that is."""
-    asked = Asked(check, import_, user, number, which, with_deals)
+    asked = UndoForm(check, import_, user, number, which, with_deals)
     begun = await actions.undo(acting, asked.what)
     return RedirectResponse(f"/undos/{begun.id}", status_code=303)
 

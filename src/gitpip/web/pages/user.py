@@ -19,7 +19,7 @@ from gitpip.config import format_duration, parse_duration
 from gitpip.errors import DestinationUnavailable, HeldChanged, InvalidInput
 from gitpip.model import FileKey, Role, User, UserState
 from gitpip.publish import chosen_targets
-from gitpip.publish.destination import Hit
+from gitpip.publish.destination import SearchHit
 from gitpip.status.reading import Condition
 from gitpip.store import listing, read_state
 from gitpip.store.gists import unreadable
@@ -46,15 +46,15 @@ Login = Annotated[str, Path(), AfterValidator(possible_login)]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundTargets:
     """The results of a search for targets."""
 
     term: str
-    hits: Sequence[Hit]
+    hits: Sequence[SearchHit]
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedForm:
     """The fields of a refused form, and why it was refused."""
 
     fault: str
@@ -83,8 +83,8 @@ async def _person(
     login: str,
     *,
     before: int | None = None,
-    refused: Refused | None = None,
-    found: Found | None = None,
+    refused: RefusedForm | None = None,
+    found: FoundTargets | None = None,
 ) -> Response:
     """The page; where a form was refused, what was written stays in it."""
     now = utc_now()
@@ -135,7 +135,7 @@ async def _person(
     return HTMLResponse(page, status_code=422 if refused else 200)
 
 
-def _form(user: User, refused: Refused | None) -> Refused:
+def _form(user: User, refused: RefusedForm | None) -> RefusedForm:
     """Return the contents of the forms: the refused fields, or the user's own."""
     has = {
         "tags": " ".join(user.tags),
@@ -143,8 +143,10 @@ def _form(user: User, refused: Refused | None) -> Refused:
         "publishing_mode": user.publishing_mode or users.GENERAL,
         "target": str(user.target or DEAL_BY_TITLE),
     }
-    written = asdict(refused or Refused(""))
-    return Refused(**{**has, **{name: text for name, text in written.items() if text is not None}})
+    written = asdict(refused or RefusedForm(""))
+    return RefusedForm(
+        **{**has, **{name: text for name, text in written.items() if text is not None}}
+    )
 
 
 def _held_up(user: User, stops: Condition) -> str | None:
@@ -182,7 +184,7 @@ async def change_user(
         )
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
-        refused = Refused(str(error), tags, interval, publishing_mode)
+        refused = RefusedForm(str(error), tags, interval, publishing_mode)
         return await _person(request, context, login, refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
@@ -198,7 +200,7 @@ async def change_target(
         changes = await chosen_targets.checked(changes, context.check_target)
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
-        refused = Refused(str(error), target=target)
+        refused = RefusedForm(str(error), target=target)
         return await _person(request, context, login, refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
@@ -212,8 +214,8 @@ async def search_targets(
     try:
         hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, DestinationUnavailable) as error:
-        return await _person(request, context, login, refused=Refused(str(error)))
-    return await _person(request, context, login, found=Found(term, hits))
+        return await _person(request, context, login, refused=RefusedForm(str(error)))
+    return await _person(request, context, login, found=FoundTargets(term, hits))
 
 
 @router.post("/people/{login}/held")
@@ -235,7 +237,7 @@ async def decide_held_files(
         number = read_field("shown", number_of_files, shown)
         answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
-        return await _person(request, context, login, refused=Refused(str(error)))
+        return await _person(request, context, login, refused=RefusedForm(str(error)))
     done = urlencode({"queued": answered.published, "skipped": answered.skipped})
     where = f"/publications?{done}" if back == "publications" else f"/people/{answered.login}"
     return RedirectResponse(where, status_code=303)

@@ -17,7 +17,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import NewPeople
-from gitpip.web.pages.selection import MAX_SELECTED, NOTHING_DONE, PAGE_SIZE, Done, Selection
+from gitpip.web.pages.selection import MAX_SELECTED, NOTHING_DONE, PAGE_SIZE, Done, SelectedUsers
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.render.jinja import render
 
@@ -77,7 +77,7 @@ async def show_users(
     fault: str = "",
     new: NewPeople | None = None,
     preview: PeoplePreview | None = None,
-    selection: Selection | None = None,
+    selection: SelectedUsers | None = None,
     done: Done = NOTHING_DONE,
 ) -> HTMLResponse:
     """The page; with a fault it tells the one who added or selected people."""
@@ -92,7 +92,7 @@ async def show_users(
         )
         tags = await listing.tags(transaction)
         stranger = None if listed.total else await not_tracked(transaction, asked.q)
-    selection = selection or Selection()
+    selection = selection or SelectedUsers()
     page = await asyncio.to_thread(
         render,
         "people.html",

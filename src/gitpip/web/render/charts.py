@@ -33,7 +33,7 @@ def per_week(moments: Iterable[datetime], now: datetime) -> tuple[Bar, ...]:
 
 
 @dataclass(frozen=True)
-class Moment:
+class ChartBar:
     """One part of the day: when it ends, the most there was in it, and how high in percent."""
 
     until: datetime
@@ -42,7 +42,7 @@ class Moment:
     height: int
 
 
-def over_a_day(samples: Iterable[tuple[datetime, int]], now: datetime) -> tuple[Moment, ...]:
+def over_a_day(samples: Iterable[tuple[datetime, int]], now: datetime) -> tuple[ChartBar, ...]:
     """The most of the samples in each part of the last day, the oldest first.
 
     Heights are those of an axis that ends at `top_of_axis`.
@@ -55,17 +55,17 @@ def over_a_day(samples: Iterable[tuple[datetime, int]], now: datetime) -> tuple[
     known = {back: number for back, number in most.items() if 0 <= back < PARTS}
     top = _round_number_above(max(known.values(), default=0))
     return tuple(
-        Moment(now - part * back, known.get(back), round(100 * known.get(back, 0) / top))
+        ChartBar(now - part * back, known.get(back), round(100 * known.get(back, 0) / top))
         for back in reversed(range(PARTS))
     )
 
 
-def top_of_axis(day: Iterable[Moment]) -> int:
+def top_of_axis(day: Iterable[ChartBar]) -> int:
     """Return where the axis of a day's numbers ends: a round, even number."""
     return _round_number_above(max((moment.number or 0 for moment in day), default=0))
 
 
-def per_hour(day: Sequence[Moment]) -> tuple[tuple[datetime, int], ...]:
+def per_hour(day: Sequence[ChartBar]) -> tuple[tuple[datetime, int], ...]:
     """The most of each hour of a day with the end of that hour, newest first, where it is known."""
     hours = [day[end - PARTS // 24 : end] for end in range(len(day), 0, -PARTS // 24)]
     known = [(hour[-1].until, [moment.number for moment in hour]) for hour in hours]

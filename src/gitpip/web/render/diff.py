@@ -63,7 +63,7 @@ def differences(before: str, after: str) -> tuple[tuple[DifferenceRow, ...], ...
 
 
 @dataclass(frozen=True)
-class Line:
+class DiffLine:
     """A line of a difference in one column, with its numbers in both texts."""
 
     old: int | None
@@ -71,15 +71,17 @@ class Line:
     side: Side
 
 
-def in_one_column(place: Sequence[DifferenceRow]) -> Iterator[Line]:
+def in_one_column(place: Sequence[DifferenceRow]) -> Iterator[DiffLine]:
     """A changed place as lines: of lines changed together, first the removed, then the added."""
     for changed, run in groupby(place, key=lambda row: row.left.changed or row.right.changed):
         rows = list(run)
         if not changed:
-            yield from (Line(row.left.number, row.right.number, row.right) for row in rows)
+            yield from (DiffLine(row.left.number, row.right.number, row.right) for row in rows)
             continue
-        yield from (Line(row.left.number, None, row.left) for row in rows if row.left.changed)
-        yield from (Line(None, row.right.number, row.right) for row in rows if row.right.changed)
+        yield from (DiffLine(row.left.number, None, row.left) for row in rows if row.left.changed)
+        yield from (
+            DiffLine(None, row.right.number, row.right) for row in rows if row.right.changed
+        )
 
 
 def _word_by_word(row: DifferenceRow) -> DifferenceRow:

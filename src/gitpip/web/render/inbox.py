@@ -10,7 +10,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from gitpip.model import GistFile
-from gitpip.store.inbox.entries import Edit, Entry
+from gitpip.store.inbox.entries import Edit, InboxEntry
 from gitpip.web.render.diff import changed_lines
 from gitpip.web.render.highlight import Bounds, Cut, shown
 from gitpip.web.render.matches import MatchingLine, highlighted, matching_lines, pattern_of
@@ -27,7 +27,7 @@ SAME_WEEK = timedelta(days=6)
 class Row:
     """A gist with what its row shows of contents."""
 
-    entry: Entry
+    entry: InboxEntry
     title: Markup
     preview: Cut | None
     """The beginning of a file; None where lines that match are shown, or there is no content."""
@@ -42,7 +42,7 @@ class Row:
         return self.entry.at - self.entry.created_at > LATE
 
 
-def rows(entries: Iterable[Entry], searched: str) -> list[Row]:
+def rows(entries: Iterable[InboxEntry], searched: str) -> list[Row]:
     """The rows of these gists, with the words of a search highlighted."""
     pattern = pattern_of(searched)
     return [_row(entry, pattern) for entry in entries]
@@ -71,7 +71,7 @@ def day_words(day: date, today: date) -> str:
     return f"{day:%b} {day.day}, {day.year}"
 
 
-def _row(entry: Entry, pattern: re.Pattern[str] | None) -> Row:
+def _row(entry: InboxEntry, pattern: re.Pattern[str] | None) -> Row:
     file, matches = entry.preview, list[MatchingLine]()
     if pattern is not None and file is not None and file.content:
         matches = list(matching_lines(file.content, pattern))

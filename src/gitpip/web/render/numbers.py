@@ -7,7 +7,7 @@ from gitpip.store.read_state import Amount
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NavigationNumbers:
     """The numbers beside the entries of the navigation, as people read them; empty for none."""
 
     unread: str = ""
@@ -18,8 +18,8 @@ class Numbers:
     """Return `unread` for the page; None where it was not counted."""
 
 
-NONE = Numbers()
-numbers: ContextVar[Numbers] = ContextVar("navigation", default=NONE)
+NONE = NavigationNumbers()
+numbers: ContextVar[NavigationNumbers] = ContextVar("navigation", default=NONE)
 """The numbers for the page of the present request."""
 
 

@@ -1,4 +1,4 @@
-"""Each constant of a module is used, and those that all modules share are declared once."""
+"""Each constant is used and declared once, and each class has a name of its own."""
 
 import ast
 from pathlib import Path
@@ -47,3 +47,14 @@ def test_no_constant_of_a_module_is_unused() -> None:
         if not name.startswith("__") and (place, name) not in loaded and name not in elsewhere
     ]
     assert unused == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A search for a class, and a name in a traceback, leads to one place."""
+    places: dict[str, list[str]] = {}
+    for path in SOURCE.rglob("*.py"):
+        for statement in ast.parse(path.read_text()).body:
+            if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
+                places.setdefault(statement.name, []).append(path.relative_to(SOURCE).as_posix())
+    assert len(places) > 500
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -19,10 +19,10 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.asked_twice import Read, asked_twice, is_young
-from gitpip.publish.circuit_breaker import Kind, Request
+from gitpip.publish.circuit_breaker import Request, RequestKind
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
-from gitpip.publish.destination import UNREAD_ENTRIES, Activities, Activity, LookFailed
+from gitpip.publish.destination import UNREAD_ENTRIES, Activities, ListedActivity, LookFailed
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.running_tasks import LOOKS_AT_ONCE
@@ -49,7 +49,7 @@ class ListOfAll(Enum):
     """It is too long, or holds something that can't be read."""
 
 
-class Looks:
+class ActivitySearch:
     """Finds out whether uncertain publications arrived. `now` returns the time (UTC)."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Looks:
         of_all: ListOfAll | LookFailed = ListOfAll.NOT_READ
         if deals > 1 or concludes:
             seen = await self._of_all(shared, max(deals, PAGES_TO_CONCLUDE * concludes))
-            if isinstance(seen, Seen):
+            if isinstance(seen, ListReading):
                 # If Pipedrive asked to wait, the deals' lists would be refused, too.
                 answered = everything if seen.failure else recent
                 await self._settle(answered, seen, started_at)
@@ -96,7 +96,7 @@ class Looks:
             else:
                 of_all = seen
                 # What the shared list has shown is not searched for again.
-                found = Seen(shared.found, shared.at, None)
+                found = ListReading(shared.found, shared.at, None)
                 known = [claim for claim in everything if claim.id in shared.found]
                 await self._settle(known, found, started_at)
                 everything = [claim for claim in everything if claim.id not in shared.found]
@@ -154,7 +154,7 @@ class Looks:
         return _Search(claims, last=False, asks_twice=young)
 
     async def _settle(
-        self, claims: Sequence[Publication], seen: "Seen", started_at: datetime
+        self, claims: Sequence[Publication], seen: "ListReading", started_at: datetime
     ) -> None:
         early = []
         for claim in claims:
@@ -201,7 +201,7 @@ class Looks:
         wanted = list({**waiting, claim.id: claim}.values())
         search = _Search(wanted, last=True, asks_twice=is_young(claim.looked_at, now))
         seen = await self._of_all(search, PAGES_TO_CONCLUDE)
-        if not isinstance(seen, Seen):
+        if not isinstance(seen, ListReading):
             search = _Search(wanted, last=True, asks_twice=search.asks_twice)
             seen = await self._guarded(claim.deal_id, search, seen)
         if claim.id in seen.found:
@@ -221,12 +221,14 @@ class Looks:
             await awaited_looks.answered(transaction, absent, now)
         return replace(claim, looked_at=now)
 
-    async def _of_all(self, search: "_Search", pages: int) -> "Seen | ListOfAll | LookFailed":
+    async def _of_all(
+        self, search: "_Search", pages: int
+    ) -> "ListReading | ListOfAll | LookFailed":
         """Return what the list of all activities shows, or why it does not answer for everything.
 
         If Pipedrive asked to wait, that is the answer: other lists would be refused, too.
         """
-        request = self._pauses.request(Kind.READ, ALL_ACTIVITIES)
+        request = self._pauses.request(RequestKind.READ, ALL_ACTIVITIES)
         try:
             if not await _asked_twice(search, lambda: self._is_answered_by_all(search, pages)):
                 await self._tell(search, request)
@@ -249,7 +251,7 @@ class Looks:
         since = sent_since(search.missing.values())
         if since is None:
             return False
-        request = self._pauses.request(Kind.READ, ALL_ACTIVITIES)
+        request = self._pauses.request(RequestKind.READ, ALL_ACTIVITIES)
         try:
             async for page in self._destination.activities(None, since=since):
                 pages -= 1
@@ -267,7 +269,7 @@ class Looks:
 
     async def _guarded(
         self, deal_id: DealId | None, search: "_Search", of_all: ListOfAll | LookFailed
-    ) -> "Seen":
+    ) -> "ListReading":
         """Return what the lists show for one deal, after the list of all did not answer."""
         try:
             return await self._seen(deal_id, search, of_all)
@@ -275,13 +277,13 @@ class Looks:
             raise
         except Exception as error:
             log.exception("look.broken", deal_id=deal_id)
-            return Seen({}, None, unexpected(error))
+            return ListReading({}, None, unexpected(error))
 
     async def _seen(
         self, deal_id: DealId | None, search: "_Search", of_all: ListOfAll | LookFailed
-    ) -> "Seen":
+    ) -> "ListReading":
         about = ALL_ACTIVITIES if deal_id is None else f"deal {deal_id}"
-        request = self._pauses.request(Kind.READ, about, beside=LOOKS_AT_ONCE)
+        request = self._pauses.request(RequestKind.READ, about, beside=LOOKS_AT_ONCE)
         unproved = None
         try:
             if deal_id is None:
@@ -295,18 +297,20 @@ class Looks:
         seen = await self._succeeded(search, request)
         return self._failed(search, unproved) if unproved else seen
 
-    def _failed(self, search: "_Search", failure: LookFailed) -> "Seen":
-        return Seen(search.found, search.at, str(failure), ends_with_pause=failure.ends_with_pause)
+    def _failed(self, search: "_Search", failure: LookFailed) -> "ListReading":
+        return ListReading(
+            search.found, search.at, str(failure), ends_with_pause=failure.ends_with_pause
+        )
 
-    async def _succeeded(self, search: "_Search", request: Request) -> "Seen":
+    async def _succeeded(self, search: "_Search", request: Request) -> "ListReading":
         await self._pauses.after(None, request)
         await self._tell(search, request)
-        return Seen(search.found, search.at, None)
+        return ListReading(search.found, search.at, None)
 
     async def _tell(self, search: "_Search", request: Request) -> None:
         """Report each activity that was found as an accepted write: only its answer was lost."""
         for publication, activity in search.found.items():
-            write = replace(request, kind=Kind.WRITE, subject=f"publication {publication}")
+            write = replace(request, kind=RequestKind.WRITE, subject=f"publication {publication}")
             await self._pauses.after(Accepted(activity), write)
 
     async def _read(
@@ -358,17 +362,17 @@ class Looks:
             raise
         return deal is not None and deal.is_open
 
-    async def _record(self, claim: Publication, seen: "Seen") -> None:
+    async def _record(self, claim: Publication, seen: "ListReading") -> None:
         try:
             await record(self._database, claim, self._change(claim, seen), self._now())
         except DatabaseUnavailable:
             raise
         except Exception as error:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
-            broken = Seen({}, seen.at, unexpected(error))
+            broken = ListReading({}, seen.at, unexpected(error))
             await record(self._database, claim, self._change(claim, broken), self._now())
 
-    def _change(self, claim: Publication, seen: "Seen") -> Change:
+    def _change(self, claim: Publication, seen: "ListReading") -> Change:
         now = self._now()
         attempt = attempt_of(claim)
         found = seen.found.get(claim.id)
@@ -387,7 +391,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ListReading:
     """The result of reading a list."""
 
     found: Mapping[int, int]
@@ -456,7 +460,7 @@ async def _asked_twice(search: _Search, read: Callable[[], Awaitable[Read]]) -> 
         raise
 
 
-def is_it(claim: Publication, activity: Activity) -> bool:
+def is_it(claim: Publication, activity: ListedActivity) -> bool:
     """Return whether an activity is that of a publication. One that an undo deleted is not."""
     if activity.id == claim.deleted_activity_id:
         return False
