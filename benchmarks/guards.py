@@ -248,7 +248,7 @@ GUARDS = (
     Guard(
         "after a comparison that found something young it waits",
         "publish/account_guard.py",
-        "        hold = now + QUIET if doubtful else None",
+        "        hold = now + UNSETTLED_FOR if doubtful else None",
         "        hold = None",
         "publish/test_comparison.py",
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-NAMED = 3
+MAX_NAMED_FILES = 3
 """The files named if there is little room. The others are counted."""
 
 
@@ -22,9 +22,9 @@ def in_words(others: Sequence[SentWith], activity_id: int | None, *, is_sent: bo
     """
     if not others:
         return ""
-    names = [other.filename for other in others[:NAMED]]
-    if len(others) > NAMED:
-        names.append(f"{len(others) - NAMED} more")
+    names = [other.filename for other in others[:MAX_NAMED_FILES]]
+    if len(others) > MAX_NAMED_FILES:
+        names.append(f"{len(others) - MAX_NAMED_FILES} more")
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     if not is_sent:
         return f"in one activity with {listed}"

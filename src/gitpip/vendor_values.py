@@ -19,7 +19,7 @@ LARGEST_IN_HEADER = 10**11
 count."""
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 """The limits of times. A year is left beyond each, so that a wait can be added or subtracted."""
-DIGITS = 20
+MAX_DIGITS = 20
 DEEPEST = 50
 """The deepest nesting that is read. The vendors' answers have five or six levels."""
 
@@ -72,7 +72,7 @@ def header_number(text: str | None) -> int | None:
         return None
     # Python refuses to read more than 4,300 digits.
     digits = text.lstrip("0") or "0"
-    return min(int(digits), LARGEST_IN_HEADER) if len(digits) <= DIGITS else LARGEST_IN_HEADER
+    return min(int(digits), LARGEST_IN_HEADER) if len(digits) <= MAX_DIGITS else LARGEST_IN_HEADER
 
 
 def json_of(body: bytes) -> object:
@@ -103,4 +103,4 @@ def cleaned(value: object, depth: int = 0) -> object:
 
 def _number(digits: str) -> int | float:
     """Return the number: a float is no id and no count, and `float` reads any number of digits."""
-    return int(digits) if len(digits) <= DIGITS else float(digits)
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -13,7 +13,7 @@ from gitpip.publish.circuit_breaker import (
     DIFFERENT_FAILURES,
     LONGEST_PAUSE,
     LONGEST_TROUBLE,
-    RECENT,
+    OUTCOMES_KEPT,
     CircuitBreaker,
     Request,
     RequestKind,
@@ -73,13 +73,13 @@ def test_a_tenth_of_the_requests_that_fail_never_pauses_also_in_a_row(
     failures: list[Outcome], data: st.DataObject
 ) -> None:
     breaker = CircuitBreaker()
-    for number in range(RECENT):
+    for number in range(OUTCOMES_KEPT):
         breaker.pause_after(Accepted(1), write(1_000 + number), NOW)
     after = data.draw(st.lists(st.integers(9, 50), min_size=1, max_size=3))
     for wave, successes in enumerate(after):
         for number, failure in enumerate(failures):
             assert breaker.pause_after(failure, write(10 * wave + number), NOW) is None
-        for number in range(max(successes, RECENT)):
+        for number in range(max(successes, OUTCOMES_KEPT)):
             assert breaker.pause_after(Accepted(1), write(1_000 + number), NOW) is None
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from gitpip.publish import delivery
-from gitpip.publish.comparison import QUIET
+from gitpip.publish.comparison import UNSETTLED_FOR
 from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
@@ -22,7 +22,7 @@ def test_the_longest_waits_are_those_of_publishing() -> None:
     grid = delivery.LOOK_GRIDS[0][1]
     assert delivery.LONGEST_RETRY + delivery.ABSENCE + grid <= future_times.LONGEST_RETRY
     assert max(second_sends.WATCHED) + second_sends.GRID == future_times.LONGEST_WATCH
-    assert future_times.LONGEST_HOLD == QUIET
+    assert future_times.LONGEST_HOLD == UNSETTLED_FOR
 
 
 async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
@@ -44,9 +44,9 @@ async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
         assert told.kind is ProblemKind.CLOCK_WAS_WRONG
         # What the hold waits for may still be on its way.
         state = await ledger.read(transaction)
-        assert (state.hold_until, state.acknowledged_at) == (now + QUIET, now)
+        assert (state.hold_until, state.acknowledged_at) == (now + UNSETTLED_FOR, now)
     due = {row.filename: row.due_at for row in await scene.rows()}
     assert due == {**at, "late.py": now}
-    scene.clock.advance(QUIET + timedelta(seconds=1))
+    scene.clock.advance(UNSETTLED_FOR + timedelta(seconds=1))
     await (await scene.process()).run()
     assert sorted(await scene.states()) == ["pending", "published"]

@@ -11,8 +11,12 @@ import pytest
 from sqlalchemy import make_url
 
 from gitpip.model import PublicationState
-from gitpip.publish.comparison import QUIET
-from gitpip.publish.comparison_allowance import FRESH, SHORT_REFILL_INTERVAL, ComparisonAllowance
+from gitpip.publish.comparison import UNSETTLED_FOR
+from gitpip.publish.comparison_allowance import (
+    COMPARISON_MAX_AGE,
+    SHORT_REFILL_INTERVAL,
+    ComparisonAllowance,
+)
 from gitpip.publish.delivery import FIRST_LOOK
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -178,7 +182,7 @@ async def test_more_may_be_on_its_way_where_something_unknown_is_young(
     assert await empty.states() == ["published", "pending"]
     pause = await empty.pause()
     assert pause is not None
-    assert pause.until == scene.clock() + QUIET
+    assert pause.until == scene.clock() + UNSETTLED_FOR
 
     scene.crm.edit_activity(2, is_deleted=False)
     await empty.settle(process)
@@ -197,7 +201,7 @@ async def test_nothing_unknown_is_old_where_pipedrive_does_not_tell_its_time(
     await (await empty.process()).run()
     pause = await empty.pause()
     assert pause is not None
-    assert pause.until == ahead() + QUIET
+    assert pause.until == ahead() + UNSETTLED_FOR
 
 
 async def test_a_second_installation_is_noticed_by_what_a_look_shows(
@@ -239,7 +243,7 @@ async def test_what_a_look_shows_of_another_installation_has_everything_compared
     await empty.settle(other)
     scene.clock.advance(FIRST_LOOK)
     await process.run()
-    assert scene.clock() - (await compared_at(scene)) < FRESH
+    assert scene.clock() - (await compared_at(scene)) < COMPARISON_MAX_AGE
     await scene.find_files("bob", "theirs.py")
     await scene.settle(process)
     assert set(scene.activities().values()) == {1}
@@ -268,7 +272,7 @@ async def test_a_second_installation_is_noticed_before_something_new_is_sent(
         for installation, its_process in (first, second):
             await installation.find_files("ada", f"{number}.py")
             await installation.settle(its_process)
-            scene.clock.advance(FRESH)
+            scene.clock.advance(COMPARISON_MAX_AGE)
         scene.clock.advance(2 * SHORT_REFILL_INTERVAL)
     assert set(scene.activities().values()) == {1}
     assert await scene.states() == await empty.states() == ["published"] * 9

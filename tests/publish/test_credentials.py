@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gitpip.model import GistFile
 from gitpip.publish.activity import render
 from gitpip.publish.credentials.detector import DETECTOR, Detector
-from gitpip.publish.credentials.findings import READ, Parts, masked, without
+from gitpip.publish.credentials.findings import EXAMINED_CHARACTERS, Parts, masked, without
 from gitpip.publish.credentials.kinds import kind_in_words
 from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN
@@ -225,7 +225,7 @@ async def test_a_key_that_is_cut_is_not_shown_in_the_room_that_others_leave() ->
         + f"{'Qx7' * 21}\n" * 60
         + "-----END RSA PRIVATE KEY-----\n"
     )
-    filler = f"{'x' * 90} y\n" * ((READ - 1_000 - 10 * len(key)) // 93)
+    filler = f"{'x' * 90} y\n" * ((EXAMINED_CHARACTERS - 1_000 - 10 * len(key)) // 93)
     file = replace(PLAIN, content=key * 10 + filler + key)
     sent = render(masked(file, await DETECTOR.examine(file)), marker="gp-aaaaaaaaaaaa")
     assert "[removed: private key]" in sent.note

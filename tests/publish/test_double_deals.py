@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import PublicationState
-from gitpip.publish.delivery import ABSENCE, FRESH
+from gitpip.publish.delivery import ABSENCE, SEARCH_MAX_AGE
 from gitpip.publish.pipedrive.deal_field import NAME
 from gitpip.status.problem import Problem, ProblemKind
 from gitpip.status.publishing import problems
@@ -146,7 +146,7 @@ async def test_a_reading_that_took_long_is_followed_by_another_look(scene: Scene
     await asyncio.to_thread(
         scene.crm.wait_until, lambda: len(scene.crm.faults.injected) == before + 1
     )
-    scene.clock.advance(max(late - ABSENCE, FRESH) + timedelta(seconds=1))
+    scene.clock.advance(max(late - ABSENCE, SEARCH_MAX_AGE) + timedelta(seconds=1))
     scene.crm.faults.let_go()
     await running
     await scene.assert_each_is_there_once()

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import OnEdit, PublicationState
-from gitpip.publish.comparison import QUIET
+from gitpip.publish.comparison import UNSETTLED_FOR
 from gitpip.same_activity import SentWith
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.schema import gist_files
@@ -28,7 +28,7 @@ async def grown_up(scene: Scene, per: str = "gist") -> Process:
     process = await scene.process()
     await scene.find_files("ada", "old.py")
     await scene.settle(process)
-    scene.clock.advance(QUIET)
+    scene.clock.advance(UNSETTLED_FOR)
     await scene.find_files("ada", "older.py")
     await scene.settle(process)
     return process
@@ -121,7 +121,7 @@ async def test_in_the_first_minutes_gists_wait_and_single_files_do_not(scene: Sc
     assert await scene.states() == ["published", "pending", "pending", "pending"]
     assert "first minutes" in str((await scene.rows())[1].reason)
 
-    scene.clock.advance(QUIET + timedelta(minutes=1))
+    scene.clock.advance(UNSETTLED_FOR + timedelta(minutes=1))
     await scene.settle(process)
 
     await assert_each_file_is_there_once(scene)

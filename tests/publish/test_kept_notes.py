@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import OnEdit
-from gitpip.publish.note_updater import KEPT
+from gitpip.publish.note_updater import REASON_KEPT
 from gitpip_standins import Fault
 from tests.publish.test_edits import publish, see, shown
 from tests.support.scene import Scene
@@ -31,7 +31,7 @@ async def test_a_persons_note_is_kept_and_the_file_says_so(scene: Scene) -> None
 
     assert scene.crm.activities[0]["note"] == note
     [row] = await scene.rows()
-    assert KEPT in str(row.reason)
+    assert REASON_KEPT in str(row.reason)
 
 
 @pytest.mark.parametrize("processed", [False, True])

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from gitpip.model import PublicationState
-from gitpip.publish.deals import MARGIN
+from gitpip.publish.deals import CLOCK_MARGIN
 from gitpip.store.schema import deals, publications
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
@@ -72,7 +72,7 @@ async def limit_looks(
     scene: Scene, process: Process, lose: Lose, state: PublicationState, times: int | None
 ) -> None:
     """Have a look due, and its lists refused so often."""
-    since = await lose(scene, process, state) - MARGIN
+    since = await lose(scene, process, state) - CLOCK_MARGIN
     about = quote(f"updated_since={since:%Y-%m-%dT%H:%M:%SZ}", safe="=")
     scene.crm.faults.script(LIMITED, method="GET", about=about, times=times)
 

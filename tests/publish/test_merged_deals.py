@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import PublicationState
-from gitpip.publish.comparison_allowance import AT_ONCE, FRESH
+from gitpip.publish.comparison_allowance import COMPARISON_MAX_AGE, COMPARISONS_IN_A_ROW
 from gitpip.publish.delivery import ABSENCE
 from gitpip.store.schema_publishing import doubles
 from gitpip_standins import Fault, FaultKind
@@ -47,10 +47,10 @@ async def process(scene: Scene) -> Process:
     A comparison would show where the activity is, too.
     """
     process = await scene.process()
-    for number in range(AT_ONCE + 1):
+    for number in range(COMPARISONS_IN_A_ROW + 1):
         await scene.find_files("ada", f"{number}.py")
         await process.run()
-        scene.clock.advance(FRESH)
+        scene.clock.advance(COMPARISON_MAX_AGE)
     return process
 
 

@@ -22,10 +22,10 @@ from gitpip.model import Pause, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.publish import rule_trial
 from gitpip.publish import rules as publishing_rules
-from gitpip.publish.patterns import LONGEST, compiled, matches
+from gitpip.publish.patterns import MAX_PATTERN_LENGTH, compiled, matches
 from gitpip.publish.policy import Policies
 from gitpip.publish.rule_trial import Fate
-from gitpip.publish.rules import READ, Conditions, Facts, fits, read, ruling_of
+from gitpip.publish.rules import EXAMINED_CHARACTERS, Conditions, Facts, fits, read, ruling_of
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications.opt_outs import OPTED_OUT
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
@@ -187,7 +187,7 @@ def test_what_people_write_is_what_is_stored(conditions: dict[str, object]) -> N
         (r'{"description": "(a)\\1"}', "conditions.description: must be a regular expression"),
         ('{"content": "(?:a.{99}|b.{98}|[ab]{100}){9}c"}', "it has 15,107 steps, and 2,000 are"),
         ('{"content": "x{1000}{1000}"}', "conditions.content: "),
-        (json.dumps({"content": "x" * (LONGEST + 1)}), "longer than 1,000 characters"),
+        (json.dumps({"content": "x" * (MAX_PATTERN_LENGTH + 1)}), "longer than 1,000 characters"),
         ('{"content": "\\ud800"}', "conditions.content: "),
         ('{"sise": 3}', "conditions.sise: "),
         ('{"larger_than": -1}', "conditions.larger_than: "),
@@ -206,7 +206,7 @@ def test_what_is_no_condition_is_refused_with_a_reason(conditions: str, said: st
 )
 def test_no_pattern_takes_long(expression: str) -> None:
     pattern = compiled(expression)
-    hostile = "ax" * (READ // 2)
+    hostile = "ax" * (EXAMINED_CHARACTERS // 2)
     # What counts is the processor's time of this thread: other tests may run beside it.
     began = time.thread_time()
     assert not matches(pattern, hostile)

@@ -15,7 +15,7 @@ from gitpip.observability.watchdog import listen
 from gitpip.publish import rules as publishing_rules
 from gitpip.publish import screener
 from gitpip.publish.credentials.detector import DETECTOR, Detector
-from gitpip.publish.credentials.findings import NOTHING, Examined, Parts
+from gitpip.publish.credentials.findings import NO_FINDINGS, Examined, Parts
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import approvals, held, opt_outs, publications, rules
 from gitpip.store.publications.approvals import ApprovalChoice
@@ -267,7 +267,7 @@ async def test_a_stop_waits_for_one_file_at_the_most_and_each_file_is_a_step(
     def slow(parts: Parts) -> Examined:
         examined.append(parts.filename)
         process.publisher.stop()
-        return NOTHING
+        return NO_FINDINGS
 
     await scene.set_mode(PublishingMode.ASK)
     await scene.find_files("ada", *(f"slow {number}.py" for number in range(8)))
@@ -353,7 +353,7 @@ async def test_slow_files_of_a_user_let_those_of_others_go_first(
 
     def look(parts: Parts) -> Examined:
         examined.append(parts.filename)
-        return NOTHING
+        return NO_FINDINGS
 
     monkeypatch.setattr(screener, "SLOW", -1.0)
     monkeypatch.setattr(DETECTOR, "_found", look)

@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 from gitpip.model import PublicationState
 from gitpip.publish import delivery
-from gitpip.publish.deals import MARGIN
-from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
+from gitpip.publish.deals import CLOCK_MARGIN
+from gitpip.publish.delivery import ABSENCE, LONGEST_LEASE, SEARCH_MAX_AGE
 from gitpip.store.publications import awaited_looks
 from gitpip.store.schema import deals, publications
 from gitpip_standins import Fault
@@ -107,7 +107,7 @@ async def test_what_landed_after_the_last_look_is_found_before_it_is_sent_again(
 async def test_a_look_that_took_long_is_made_again_before_anything_is_sent(
     scene: Scene, survivor: Process
 ) -> None:
-    scene.clock.advance(FRESH + SECOND)
+    scene.clock.advance(SEARCH_MAX_AGE + SECOND)
     scene.crm.faults.script(Fault.held(), method="GET", path=LISTS)
     before = len(scene.crm.faults.injected)
     running = asyncio.create_task(survivor.run())
@@ -206,7 +206,7 @@ async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
     scene.crm.faults.script(
         Fault.broken_json(), method="GET", path=LISTS, about="updated_since", times=None
     )
-    scene.clock.advance(FRESH + SECOND)
+    scene.clock.advance(SEARCH_MAX_AGE + SECOND)
     asked, end = len(scene.crm.requests), scene.clock() + timedelta(days=1)
     while scene.clock() < end:
         await survivor.run()
@@ -230,11 +230,11 @@ async def test_a_look_right_before_asks_once_more_where_an_answer_says_nothing(
 ) -> None:
     """Several lists are read in a row: where one answer in three is broken, one mostly is."""
     await lose(scene, Fault.drop())
-    scene.clock.advance(FRESH + SECOND)
+    scene.clock.advance(SEARCH_MAX_AGE + SECOND)
     sent_after = (await scene.rows())[-1].sent_after
     assert sent_after is not None
     # Not the list that compares the ledger: that one names an earlier time.
-    since = quote(f"updated_since={sent_after - MARGIN:%Y-%m-%dT%H:%M:%SZ}", safe="=")
+    since = quote(f"updated_since={sent_after - CLOCK_MARGIN:%Y-%m-%dT%H:%M:%SZ}", safe="=")
     scene.crm.faults.script(fault, method="GET", path=LISTS, about=since)
     await survivor.run()
 
@@ -308,7 +308,7 @@ async def test_what_a_look_finds_counts_also_where_the_list_outlasts_its_claim(
 async def test_one_look_answers_for_all_files_of_its_deal(scene: Scene, survivor: Process) -> None:
     """Also for one that failed before: what waits for it does not wait for a look of its own."""
     await lose_several(scene, *(Fault.drop() for _ in range(5)))
-    scene.clock.advance(FRESH + SECOND)
+    scene.clock.advance(SEARCH_MAX_AGE + SECOND)
     scene.crm.faults.script(
         Fault.broken_json(), method="GET", path=LISTS, about="updated_since", times=8
     )
@@ -349,7 +349,7 @@ async def test_a_look_answers_also_for_what_was_sent_earlier(
             .where(publications.c.id == older)
             .values(not_looked_for=True, due_at=an_hour_later)
         )
-    scene.clock.advance(FRESH + SECOND)
+    scene.clock.advance(SEARCH_MAX_AGE + SECOND)
     await survivor.run()
 
     assert set(await scene.states()) == {"published"}

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.publish.comparison import QUIET
-from gitpip.publish.comparison_allowance import AT_ONCE, FRESH
+from gitpip.publish.comparison import UNSETTLED_FOR
+from gitpip.publish.comparison_allowance import COMPARISON_MAX_AGE, COMPARISONS_IN_A_ROW
 from gitpip.publish.list_lag import TRIED_AGAIN_AFTER, ListLag
 from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 SECOND = timedelta(seconds=1)
 LAG = timedelta(seconds=90)
-LATER = FRESH + SECOND
+LATER = COMPARISON_MAX_AGE + SECOND
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
@@ -110,9 +110,9 @@ async def test_what_comes_after_the_first_minutes_is_compared_with_them(
     scene: Scene, backup: Backup
 ) -> None:
     """One comparison more, also where none is left of the allowance."""
-    process = await restore_while_lists_lag(scene, backup, "ada", QUIET - SECOND)
+    process = await restore_while_lists_lag(scene, backup, "ada", UNSETTLED_FOR - SECOND)
     await publish_until_nothing_is_left_of_the_allowance(scene, process)
-    scene.clock.advance(QUIET)
+    scene.clock.advance(UNSETTLED_FOR)
     scene._gists = 1
     await scene.find_files("ada", "new.py")
     before = await watched(scene)
@@ -128,7 +128,7 @@ async def test_what_comes_after_the_first_minutes_is_compared_with_them(
 
 async def publish_until_nothing_is_left_of_the_allowance(scene: Scene, process: Process) -> None:
     scene._gists = 100
-    for number in range(AT_ONCE + 2):
+    for number in range(COMPARISONS_IN_A_ROW + 2):
         await scene.find_files("ada", f"{number}.py")
         await process.run()
         scene.clock.advance(LATER)
@@ -137,7 +137,7 @@ async def publish_until_nothing_is_left_of_the_allowance(scene: Scene, process: 
 async def test_a_comparison_that_fails_then_holds_nothing_up(scene: Scene, backup: Backup) -> None:
     process = await restore_while_lists_lag(scene, backup, "ada", LAG)
     await publish_until_nothing_is_left_of_the_allowance(scene, process)
-    scene.clock.advance(QUIET)
+    scene.clock.advance(UNSETTLED_FOR)
     scene.crm.faults.script(
         Fault.error(500), method="GET", path="activities$", about="sort_by=id", times=None
     )
@@ -154,20 +154,20 @@ def test_only_pipedrives_time_ends_it() -> None:
     list_lag, ours = ListLag(), START + timedelta(days=2)
     list_lag.compared(None, ours, first=True)
     list_lag.compared(START, ours + SECOND, first=False)
-    list_lag.compared(START + QUIET - SECOND, ours + timedelta(days=1), first=False)
+    list_lag.compared(START + UNSETTLED_FOR - SECOND, ours + timedelta(days=1), first=False)
     assert list_lag.lasts
     list_lag.compared(None, ours + timedelta(days=1), first=False)
     assert list_lag.lasts
-    list_lag.compared(START + QUIET, ours, first=False)
+    list_lag.compared(START + UNSETTLED_FOR, ours, first=False)
     assert not list_lag.lasts
-    list_lag.compared(START + 2 * QUIET, ours + QUIET, first=False)
+    list_lag.compared(START + 2 * UNSETTLED_FOR, ours + UNSETTLED_FOR, first=False)
     assert not list_lag.lasts
 
 
 @pytest.mark.parametrize("at", [None, START])
 def test_each_first_comparison_begins_it(at: datetime | None) -> None:
     list_lag = ListLag()
-    list_lag.compared(START - QUIET, START - QUIET, first=True)
+    list_lag.compared(START - UNSETTLED_FOR, START - UNSETTLED_FOR, first=True)
     list_lag.compared(START, START, first=False)
     assert not list_lag.lasts
     list_lag.compared(at, START, first=True)
@@ -180,12 +180,12 @@ def test_the_comparison_that_ends_it_is_due_once_a_minute(step: timedelta) -> No
     assert not list_lag.is_due(START)
     list_lag.compared(START, START, first=True)
     assert not list_lag.is_due(START + SECOND)
-    assert not list_lag.is_due(START + QUIET - SECOND)
-    now = START + QUIET + step
+    assert not list_lag.is_due(START + UNSETTLED_FOR - SECOND)
+    now = START + UNSETTLED_FOR + step
     assert list_lag.is_due(now)
     list_lag.put_off(now)
     assert not list_lag.is_due(now)
     assert not list_lag.is_due(now + TRIED_AGAIN_AFTER - SECOND)
     assert list_lag.is_due(now + TRIED_AGAIN_AFTER)
-    list_lag.compared(START + QUIET, now, first=False)
+    list_lag.compared(START + UNSETTLED_FOR, now, first=False)
     assert not list_lag.is_due(now + TRIED_AGAIN_AFTER)

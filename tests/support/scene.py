@@ -31,7 +31,7 @@ from gitpip.model import (
     User,
 )
 from gitpip.modes import PublishingMode
-from gitpip.publish.comparison import QUIET
+from gitpip.publish.comparison import UNSETTLED_FOR
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import DEFAULT_RULES, Publisher
@@ -370,7 +370,7 @@ class Scene:
 
     async def end_youth(self, process: Process, login: str) -> None:
         """Let what a process sends be watched no more: its first minutes are over."""
-        self.clock.advance(QUIET)
+        self.clock.advance(UNSETTLED_FOR)
         await self.find_files(login, "after the first minutes.py")
         await self.settle(process, watched=True)
 

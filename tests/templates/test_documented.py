@@ -7,7 +7,7 @@ import pytest
 
 from gitpip.templates import TextKind, compile_template
 from gitpip.templates.filters import FILTERS
-from gitpip.templates.language import STEPS
+from gitpip.templates.language import MAX_STEPS
 from gitpip.templates.markup import TAGS
 from gitpip.templates.template import DEAL_TITLE, NOTE, SUBJECT, TEMPLATE_LIMIT
 from gitpip.templates.variables import MOST_ITEMS, TEXT_LIMIT, VARIABLES
@@ -49,7 +49,7 @@ def test_the_tags_and_limits_are_named() -> None:
     tags = PAGE.partition("## HTML of a note")[2].partition("A link that")[0]
     assert tuple(re.findall("`([a-z0-9]+)`", tags)) == TAGS
     words = " ".join(PAGE.split())
-    for number in (TEXT_LIMIT, TEMPLATE_LIMIT, STEPS):
+    for number in (TEXT_LIMIT, TEMPLATE_LIMIT, MAX_STEPS):
         assert f"{number:,}" in words
     files, tags_of_user, remarks = (
         MOST_ITEMS[name] for name in ("gist.files", "user.tags", "remarks")

@@ -14,7 +14,7 @@ from gitpip.store.schema import users as users_table
 from gitpip.store.users import schedule
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.graphql import Snapshot
-from gitpip.watch.lanes import REMEMBERED, SLOW_CHECK, Lanes, SlowUsers
+from gitpip.watch.lanes import SLOW_CHECK, USERS_REMEMBERED, Lanes, SlowUsers
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
@@ -193,11 +193,11 @@ async def test_where_everybody_is_slow_nobody_is_put_aside() -> None:
     slow = SlowUsers()
     slow.note(UserKey(1), slow=True)
     assert UserKey(1) in slow
-    for key in range(2, REMEMBERED):
+    for key in range(2, USERS_REMEMBERED):
         slow.note(UserKey(key), slow=True)
     assert UserKey(1) not in slow
     slow.note(UserKey(1), slow=False)
-    for key in range(REMEMBERED):
+    for key in range(USERS_REMEMBERED):
         slow.note(UserKey(key + 1000), slow=False)
     assert UserKey(1) not in slow
     assert UserKey(2) in slow

@@ -13,7 +13,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from gitpip.web.auth import refusal_log
-from gitpip.web.auth.refusal_log import ADDRESSES_LOGGED, LONGEST, REFUSALS_LOGGED, RefusalLog
+from gitpip.web.auth.refusal_log import (
+    ADDRESSES_LOGGED,
+    MAX_LOGGED_CHARACTERS,
+    REFUSALS_LOGGED,
+    RefusalLog,
+)
 from gitpip.web.middleware import BODIES_OF_ADDRESS, BODY_LIMIT, FORM_LIMIT, LONGEST_TARGET
 from tests.web.conftest import Served, serving
 
@@ -70,12 +75,12 @@ def test_refused_requests_fill_no_log(
 
     limit = 10 if path == "/sign-in" else LIMIT
     assert statuses == [first] * limit + [429] * (REQUESTS - limit)
-    assert log.stat().st_size - before < 2 * REFUSALS_LOGGED * 10 * LONGEST
+    assert log.stat().st_size - before < 2 * REFUSALS_LOGGED * 10 * MAX_LOGGED_CHARACTERS
     events = guarded.gitpip.events()[events_before:]
     logged = [e for e in events if e["event"] == "http.request" and e["status"] in {first, 429}]
     assert len(logged) == REFUSALS_LOGGED
-    assert all(len(str(event["path"])) < 2 * LONGEST for event in logged)
-    assert all(len(str(event["address"])) < 2 * LONGEST for event in logged)
+    assert all(len(str(event["path"])) < 2 * MAX_LOGGED_CHARACTERS for event in logged)
+    assert all(len(str(event["address"])) < 2 * MAX_LOGGED_CHARACTERS for event in logged)
 
 
 def test_all_that_a_key_is_refused_is_logged(guarded: Served) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from gitpip.web.render.highlight import OVERHEAD, PREVIEW, Cache, Cut, Key, with_line_links
+from gitpip.web.render.highlight import OVERHEAD, PREVIEW_BOUNDS, Cache, Cut, Key, with_line_links
 
 CAPACITY = 10_000
 files = st.tuples(st.integers(0, 9), st.integers(0, CAPACITY))
@@ -19,7 +19,7 @@ def test_the_cache_keeps_what_was_used_last_within_its_capacity(
 ) -> None:
     cache = Cache(CAPACITY)
     for number, length in shown:
-        key: Key = (f"hash-{number}", "", "a.txt", PREVIEW)
+        key: Key = (f"hash-{number}", "", "a.txt", PREVIEW_BOUNDS)
         made = Cut(Markup("x") * length, cut=False)
         known = cache.get(key)
         cache.put(key, made)

@@ -10,10 +10,10 @@ from gitpip.actions.users import FindAccount, add_user
 from gitpip.backfill import Backfill
 from gitpip.errors import GitHubBlocked, GitHubError, GitHubNotFound, InvalidInput, UserConflict
 from gitpip.store.users import bulk
-from gitpip.store.users.users import NOTHING, Changes
+from gitpip.store.users.users import NO_CHANGES, Changes
 from gitpip.watch.forecast import Forecast
 
-AT_ONCE = 20
+MAX_ADDED_AT_ONCE = 20
 """The most people added or previewed at once: GitHub is asked about each."""
 PREVIEW_LIMIT = timedelta(seconds=20)
 """The longest wait of a person for a preview."""
@@ -105,7 +105,7 @@ async def add_people(
     *,
     external_id: str | None,
     backfill: Backfill,
-    details: Changes = NOTHING,
+    details: Changes = NO_CHANGES,
     find_account: FindAccount,
 ) -> AddedPeople:
     """Track these people, each on their own: one who can't be added does not stop the others.

@@ -16,7 +16,7 @@ from gitpip.user_lists.reading import Understood, open_list
 from gitpip.user_lists.rows import ImportRow, RowError
 from gitpip.watch.github.graphql import LookedUp
 
-LOOKED_AT = 1000
+ROWS_OF_PREVIEW = 1000
 """The most rows that are read for a preview."""
 MAX_SHOWN = 10
 NO_GISTS = Backfill(BackfillKind.NONE)
@@ -147,7 +147,7 @@ def _looked_at(
     file: BinaryIO, choice: Choice | None
 ) -> tuple[Understood, list[ImportRow | RowError], bool]:
     with open_list(file, choice) as opened:
-        rows = list(islice(opened.rows, LOOKED_AT))
+        rows = list(islice(opened.rows, ROWS_OF_PREVIEW))
         return opened.understood, rows, next(opened.rows, None) is not None
 
 

@@ -15,7 +15,7 @@ from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 
-TOLD = 20
+MAX_AUDITED_IDS = 20
 """The most ids named in an audit entry."""
 
 
@@ -181,7 +181,9 @@ def _told_of(credentials: FoundCredentials | None) -> str:
 def _told(which: PublicationChoice, moved: Moved) -> str:
     if which.login or which.everything:
         return f"{which.login or 'everybody'}: {len(moved.ids)}"
-    return ", ".join(map(str, moved.ids[:TOLD])) + (" ..." if len(moved.ids) > TOLD else "")
+    return ", ".join(map(str, moved.ids[:MAX_AUDITED_IDS])) + (
+        " ..." if len(moved.ids) > MAX_AUDITED_IDS else ""
+    )
 
 
 async def settle_failed_notes(acting: Acting, *, again: bool) -> int:

@@ -12,7 +12,7 @@ from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleId
 
 Done = Literal["added", "changed", "moved", "removed"]
-TOLD: Mapping[Done, EventKind] = {
+EVENT_OF_ACT: Mapping[Done, EventKind] = {
     "added": EventKind.RULE_ADDED,
     "changed": EventKind.RULE_CHANGED,
     "moved": EventKind.RULE_MOVED,
@@ -97,5 +97,5 @@ async def _record(act: Act, done: Done, rule: PublishingRule) -> None:
     asked = conditions_of.told(rule)
     subject = f"{rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}"
     await act.record(f"rule.{done}", subject)
-    told = NewEvent(TOLD[done], detail=f"{rule.position}: {rule.action} {rule.name}")
+    told = NewEvent(EVENT_OF_ACT[done], detail=f"{rule.position}: {rule.action} {rule.name}")
     await events.record(act.transaction, act.now, told)

@@ -17,7 +17,7 @@ from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import permission, publishing_settings
 from gitpip.store.users import bulk, users
-from gitpip.store.users.users import GENERAL, NOTHING, AddedUser, Changes, Mode
+from gitpip.store.users.users import GENERAL, NO_CHANGES, AddedUser, Changes, Mode
 from gitpip.targets import DEAL_BY_TITLE
 from gitpip.validation import check_external_id, check_login, checked_tags, possible_login
 
@@ -69,7 +69,7 @@ async def add_user(
     *,
     external_id: str | None,
     backfill: Backfill,
-    details: Changes = NOTHING,
+    details: Changes = NO_CHANGES,
     find_account: FindAccount,
 ) -> AddedUser:
     """Track a user. GitHub is only asked if the store does not know the answer.
@@ -96,7 +96,7 @@ async def add_user(
         if added.new:
             if details.target is not None:
                 await ledger.lock(act.transaction)
-            if details != NOTHING:
+            if details != NO_CHANGES:
                 changed = await users.change(act.transaction, added.user.key, details, act.now)
                 added = AddedUser(changed, new=True)
             await act.record("user.added", added.user.login)
@@ -163,13 +163,13 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
     if wanted.target is not None:
         await ledger.lock(act.transaction)  # before any row, in the order of locking.py
     changes = _without_what_is_so(wanted, user)
-    if changes == NOTHING:
+    if changes == NO_CHANGES:
         return user
     if changes.mode is not None:
         overall = publishing_mode({}, await publishing_settings.values(act.transaction))
         await permission.mode_of_user_changes(act.transaction, user.key, overall)
     changed = await users.change(act.transaction, user.key, changes, act.now)
-    if replace(changes, paused=None) != NOTHING:
+    if replace(changes, paused=None) != NO_CHANGES:
         await act.record("user.changed", f"{user.login}: {_told(changes, user)}")
     if changes.paused is not None:
         await act.record("user.paused" if changes.paused else "user.resumed", user.login)

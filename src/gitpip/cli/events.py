@@ -23,7 +23,7 @@ from gitpip.store.events import Event, EventId, EventKind, EventsWanted
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 
-AT_ONCE = 500
+EVENTS_PER_READING = 500
 LOOK_EVERY = timedelta(seconds=1)
 
 
@@ -36,7 +36,9 @@ def show_events(
         int | None,
         typer.Option(min=0, max=2**53, help="Only events after this one (ID)."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=AT_ONCE, help="Maximum number to show.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=EVENTS_PER_READING, help="Maximum number to show.")
+    ] = 50,
     follow: Annotated[
         bool,
         typer.Option("--follow", "-f", help="Show new events as they happen (Ctrl-C to stop)."),
@@ -79,10 +81,10 @@ async def follow_events(database: Database, wanted: EventsWanted, how: View) -> 
             _print_line(event, how.as_json)
             last = event.id
         sys.stdout.flush()
-        if len(found) < AT_ONCE:
+        if len(found) < EVENTS_PER_READING:
             await asyncio.sleep(LOOK_EVERY.total_seconds())
         try:
-            found = await events.after(database, last, wanted, limit=AT_ONCE)
+            found = await events.after(database, last, wanted, limit=EVENTS_PER_READING)
         except EventUnknown:
             errors.say(
                 f"The database was set back to before event {last}, as by a restore: "

@@ -34,7 +34,7 @@ LOOKED_UP_LATER = (
     "unavailable in gitpip users list."
 )
 
-NAMED = 5
+MAX_NAMED_ROWS = 5
 
 Columns = Annotated[
     list[str] | None,
@@ -193,7 +193,11 @@ def _show(looked: ImportPreview, as_json: bool) -> None:
         console.say(f"{heading}: {meaning or 'not imported'}")
     new = [row.login for row in looked.new]
     rows = ", going by the first 1,000 rows" if looked.more else ""
-    names = ": " + ", ".join(new[:NAMED]) + ", ..." * (len(new) > NAMED) if new else ""
+    names = (
+        ": " + ", ".join(new[:MAX_NAMED_ROWS]) + ", ..." * (len(new) > MAX_NAMED_ROWS)
+        if new
+        else ""
+    )
     console.say(
         f"{count(len(new), 'user')} would be added{rows}{names}. {looked.tracked} already tracked, "
         f"{count(looked.faulty, 'row')} with errors."

@@ -17,7 +17,7 @@ from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_github, look_at_pipedr
 from gitpip.status.findings import Finding, FindingLevel
 
 FILE = Path(".env")
-TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]+")
+TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_.~+/=-]+")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
         if not text:
             console.say(f"Skipped: add {asked.name} to .env later.")
             return None
-        if not TOKEN.fullmatch(text):
+        if not TOKEN_PATTERN.fullmatch(text):
             console.say("That is no token: one has letters, digits and a few signs, and no spaces.")
             continue
         findings = _test(settings.model_copy(update={asked.attribute: SecretStr(text)}), asked)

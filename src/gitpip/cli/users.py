@@ -43,7 +43,7 @@ from gitpip.validation import possible_login
 from gitpip.watch.forecast import Forecast
 
 TWO_MINUTES = 120
-SHORT = timedelta(minutes=1)
+SHORT_INTERVAL = timedelta(minutes=1)
 """An interval below this takes more requests than most users are worth."""
 
 users_app = typer.Typer(
@@ -321,7 +321,7 @@ def _activities(forecast: Forecast) -> str:
 def _say_what_it_costs(user: User) -> None:
     """Say how many requests a short interval takes: GitHub allows so many for all users."""
     own = user.check_interval
-    if own is not None and own < SHORT:
+    if own is not None and own < SHORT_INTERVAL:
         looks = timedelta(hours=1) // own
         console.say(
             f"  Checking every {format_duration(own)} can take {looks:,} requests an hour. GitHub "

@@ -7,7 +7,7 @@ from gitpip.config.publishing.policy import registry
 from gitpip.config.settings import fields, secret_names
 
 OWN = "GITPIP_"
-SHORT = 4
+SHORT_NAME = 4
 """The most letters of a name in which two wrong ones make another word."""
 
 
@@ -47,7 +47,7 @@ def meant_by(name: str, missing: Iterable[str], *, by_words: bool = False) -> st
         vendor, _, rest = one.partition("_")
         starts_alike = name.startswith(f"{vendor}_")
         # GITLAB_TOKEN is two letters from GITHUB_TOKEN, and PIPEDRIVE_URL from PIPEDRIVE_ORG.
-        allowed = 2 if starts_alike and len(rest) > SHORT else 1
+        allowed = 2 if starts_alike and len(rest) > SHORT_NAME else 1
         if abs(len(name) - len(one)) <= allowed and _distance(name, one) <= allowed:
             return one
         if by_words and starts_alike and name.endswith(f"_{rest}"):

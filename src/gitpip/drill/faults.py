@@ -5,7 +5,7 @@ from typing import Final
 
 from gitpip_standins import Fault
 
-LATEST: Final = timedelta(seconds=1.5)
+LATEST_PROCESSING: Final = timedelta(seconds=1.5)
 """The latest time at which a request is processed after its client has gone."""
 
 _EITHER: Final = (
@@ -13,9 +13,9 @@ _EITHER: Final = (
     Fault.drop(processed=True),
     Fault.cut(),
     Fault.hang(processed=True),
-    Fault.late(LATEST),
+    Fault.late(LATEST_PROCESSING),
     Fault.slow(timedelta(seconds=0.5)),
-    Fault.lands(LATEST),
+    Fault.lands(LATEST_PROCESSING),
     Fault.error(500),
     Fault.error(500, processed=True),
     Fault.html(502),

@@ -134,7 +134,7 @@ async def _scene(orders: Orders, folder: Path) -> AsyncIterator[_Scene]:
             "GITPIP_PORT": "0",
             "GITPIP_LOG_FORMAT": "json",
             "GITPIP_CHECK_INTERVAL": "5s",
-            # Shorter than is safe in a real network; here nothing lands later than `LATEST`.
+            # Too short for a real network; here nothing lands later than `LATEST_PROCESSING`.
             "GITPIP_HTTP_TIMEOUT": "1s",
             "GITPIP_ABSENT_AFTER": "5s",
             # A crowd that publishes thousands of files in minutes is what a drill is about.

@@ -15,7 +15,7 @@ from gitpip.model import OnEdit, Pause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, find_markers
 from gitpip.publish.circuit_breaker import Request, RequestKind
-from gitpip.publish.comparison import QUIET, Compared, Comparison, sightings_in
+from gitpip.publish.comparison import UNSETTLED_FOR, Compared, Comparison, sightings_in
 from gitpip.publish.comparison_allowance import ComparisonAllowance
 from gitpip.publish.destination import Item, LookFailed, TokenOwner
 from gitpip.publish.guards import Guards
@@ -33,7 +33,7 @@ FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
 EXPLAINS = timedelta(hours=1)
 """The time after a restore in which a list may show earlier activities that the ledger lacks."""
-REMEMBERED = 20_000
+ACTIVITIES_REMEMBERED = 20_000
 """The most activities known to the ledger that are remembered, so that they are not read again."""
 
 log = get_logger()
@@ -245,7 +245,7 @@ class AccountGuard:
         known_before = self._compared_in == here and not set_back
         first = set_back or (state.hold_until is None and self._held_in != here)
         doubtful = first and (compared.young or await self._has_lost(here))
-        hold = now + QUIET if doubtful else None
+        hold = now + UNSETTLED_FOR if doubtful else None
         told: dict[str, datetime | None] = {}
         if state.requested_at is not None:
             told["requested_at"] = None
@@ -319,7 +319,7 @@ class AccountGuard:
                 told = await markers.take_in(
                     transaction, account.key, sightings, self._now(), on_edit=self._on_edit
                 )
-        if len(self._known) > REMEMBERED:
+        if len(self._known) > ACTIVITIES_REMEMBERED:
             self._known.clear()
         self._known |= seen.keys()
         return bool(told.unknown)

@@ -20,7 +20,7 @@ from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.asked_twice import Read, asked_twice, is_young
 from gitpip.publish.circuit_breaker import Request, RequestKind
-from gitpip.publish.deals import MARGIN, attempt_of
+from gitpip.publish.deals import CLOCK_MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, Activities, ListedActivity, LookFailed
 from gitpip.publish.pauses import Channel
@@ -32,7 +32,7 @@ from gitpip.store.publications.delivered import PUBLICATIONS
 PAGES_TO_CONCLUDE = 2
 """The most pages of the list of all activities read before something is sent again."""
 
-RECENT = timedelta(days=1)
+RECENTLY_SENT = timedelta(days=1)
 """The age above which a publication is first searched for in its own deal: the list of all
 activities since then would be long for all the others, too."""
 
@@ -106,7 +106,7 @@ class ActivitySearch:
         """Return whether a list of all activities since its first request can be short."""
         # By our clock before Pipedrive's is known: if ours is wrong, other lists are read.
         now = self._destination.now or self._now()
-        return claim.sent_after is not None and now - claim.sent_after <= RECENT
+        return claim.sent_after is not None and now - claim.sent_after <= RECENTLY_SENT
 
     async def _look_in_deals(
         self, claims: Sequence[Publication], started_at: datetime, of_all: ListOfAll | LookFailed
@@ -185,7 +185,9 @@ class ActivitySearch:
         async with turn:
             now = self._now()
             async with self._database.read() as transaction:
-                waiting = await awaited_looks.of_deal(transaction, claim, now, earlier=RECENT)
+                waiting = await awaited_looks.of_deal(
+                    transaction, claim, now, earlier=RECENTLY_SENT
+                )
             present = waiting.get(claim.id, claim)
             if delivery.is_fresh(present.looked_at, now):
                 return replace(claim, looked_at=present.looked_at)
@@ -468,7 +470,7 @@ def is_it(claim: Publication, activity: ListedActivity) -> bool:
 
 
 def sent_since(
-    claims: Iterable[Publication | Deal], earlier: timedelta = MARGIN
+    claims: Iterable[Publication | Deal], earlier: timedelta = CLOCK_MARGIN
 ) -> datetime | None:
     """Return the time, by Pipedrive's clock, since which activities or deals can be those sent.
 

@@ -34,12 +34,12 @@ LONGEST_TROUBLE = timedelta(minutes=5)
 TROUBLE_PAUSE = timedelta(seconds=1)
 DIFFERENT_FAILURES = 3
 """The number of different publications that must fail in a row to show a fault of Pipedrive."""
-RECENT = 30
+OUTCOMES_KEPT = 30
 SMALL_SHARE = 0.1
 """The share of recent requests up to which failures count as chance, even in a row."""
 BANNED = 2
 """The number of different requests refused by the edge in a row that counts as a ban."""
-REMEMBERED = 1_000
+MAX_REMEMBERED = 1_000
 KNOWN_ALONE = -1
 """The value instead of a count if others were answered in the meantime, which stays true."""
 TROUBLE_LASTS = timedelta(minutes=15)
@@ -79,7 +79,7 @@ class _Failures:
     subjects: set[str] = field(default_factory=set)
     """The subjects that failed in a row, with no success between."""
     pauses: int = 0
-    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=OUTCOMES_KEPT))
     """Whether each of the last requests failed."""
 
     def end(self) -> None:
@@ -301,6 +301,6 @@ def _about(kind: RequestKind, subject: str) -> str:
 
 
 def _remember(counts: dict[str, int], subject: str, count: int) -> None:
-    if subject not in counts and len(counts) >= REMEMBERED:
+    if subject not in counts and len(counts) >= MAX_REMEMBERED:
         del counts[next(iter(counts))]
     counts[subject] = count

@@ -22,9 +22,9 @@ from gitpip.store.publications import duplicates, markers
 from gitpip.store.publications.markers import TakenIn
 from gitpip.store.publications.recognition import Sighting
 
-OVERLAP = timedelta(minutes=10)
+LEDGER_OVERLAP = timedelta(minutes=10)
 """The time before the ledger's last activity down to which the list is read in any case."""
-QUIET = timedelta(minutes=5)
+UNSETTLED_FOR = timedelta(minutes=5)
 """The age below which a write may have others beside it that no list shows yet."""
 PAGES_AT_A_TIME = 20
 """The pages read in one step. Then other work has its turn: an account can hold hundreds of
@@ -32,7 +32,7 @@ thousands of activities."""
 ANEW_AFTER = 5
 """The failures of a page in a row after which the list is read from its start: the cursor may have
 expired, and Pipedrive does not document with which answer it says so."""
-LOOKED_FOR = 20
+LATEST_COMPARED = 20
 """The number of latest published activities that are compared: if none is listed, they are
 missing."""
 FEWEST_MISSED = 2
@@ -188,7 +188,7 @@ class Comparison:
                     transaction, account.key, sightings, now, on_edit=self._on_edit, write=False
                 )
         reading.told += told
-        if reading.read < LOOKED_FOR * 50:
+        if reading.read < LATEST_COMPARED * 50:
             reading.latest |= {item.id for item in page.items}
             reading.lowest = min(reading.latest, default=0) if page.cursor else 0
         reading.read += len(page.items)
@@ -211,7 +211,7 @@ class Comparison:
         # Without a time by Pipedrive's clock, nothing shows that the unknown activities are old.
         at = self._destination.now
         young = any(
-            at is None or (one.added_at is not None and at - one.added_at < QUIET)
+            at is None or (one.added_at is not None and at - one.added_at < UNSETTLED_FOR)
             for one in told.unknown
         )
         return Compared(told, reading.read, young, reading.at)
@@ -228,13 +228,13 @@ class Comparison:
                 transaction,
                 reading.lowest,
                 # What an acknowledged comparison found to be missing is known already.
-                after=known and known - QUIET,
-                before=now - QUIET,
-                limit=LOOKED_FOR,
+                after=known and known - UNSETTLED_FOR,
+                before=now - UNSETTLED_FOR,
+                limit=LATEST_COMPARED,
             )
             # A younger one may not be listed yet. If it is listed, the account still has ours.
             younger = await ledger.published_between(
-                transaction, reading.lowest, before=now + OVERLAP, limit=LOOKED_FOR
+                transaction, reading.lowest, before=now + LEDGER_OVERLAP, limit=LATEST_COMPARED
             )
             gone = len(latest) if reading.latest.isdisjoint({*latest, *younger}) else 0
             missing = gone if gone >= FEWEST_MISSED else 0
@@ -311,7 +311,7 @@ def _reached(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:
     oldest = older[-1].added_at
     if reading.known_at is None or oldest is None:
         return True
-    return reading.known_at - oldest >= OVERLAP
+    return reading.known_at - oldest >= LEDGER_OVERLAP
 
 
 def _of_others(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:

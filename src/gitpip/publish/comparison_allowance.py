@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-FRESH = timedelta(seconds=10)
+COMPARISON_MAX_AGE = timedelta(seconds=10)
 """The age above which a comparison is renewed before something new is sent, while the allowance
 lasts."""
-AT_ONCE = 10
+COMPARISONS_IN_A_ROW = 10
 """The comparisons allowed in a row; each costs 10 tokens."""
 REFILL_INTERVAL = timedelta(hours=1)
 """The time in which one more comparison is allowed: at most 240 tokens a day beyond the
@@ -25,7 +25,7 @@ class ComparisonAllowance:
     """The comparisons that may be made at present. Unused ones are saved up."""
 
     def __init__(self) -> None:
-        self._left = float(AT_ONCE)
+        self._left = float(COMPARISONS_IN_A_ROW)
         self._at: datetime | None = None
 
     def take(
@@ -33,12 +33,12 @@ class ComparisonAllowance:
     ) -> bool:
         """Return whether to compare now, given when that was last done, and use one up if so."""
         age = now - compared_at if compared_at else None
-        if age is not None and timedelta(0) <= age < FRESH:
+        if age is not None and timedelta(0) <= age < COMPARISON_MAX_AGE:
             return False
         every = SHORT_REFILL_INTERVAL if is_seen(others_seen_at, now) else REFILL_INTERVAL
         passed = max(now - self._at, timedelta(0)) if self._at else timedelta(0)
         self._at = now
-        self._left = min(self._left + passed / every, AT_ONCE)
+        self._left = min(self._left + passed / every, COMPARISONS_IN_A_ROW)
         if self._left < 1:
             return False
         self._left -= 1

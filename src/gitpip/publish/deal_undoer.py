@@ -27,8 +27,8 @@ from gitpip.targets import NO_LINKS
 
 Found = tuple[UndoneState, str]
 """The state of a deal that is not deleted now (deleted, kept or waiting) and the reason."""
-GONE = UndoneState.DELETED, "it was deleted in Pipedrive before"
-BEHIND = UndoneState.WAITING, "the list of its activities still shows what was deleted"
+OUTCOME_GONE = UndoneState.DELETED, "it was deleted in Pipedrive before"
+OUTCOME_LAGGING = UndoneState.WAITING, "the list of its activities still shows what was deleted"
 
 log = get_logger()
 
@@ -85,7 +85,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         """Return why a deal is not deleted now, or None if it can be. Raises LookFailed."""
         contents = await self._destination.deal_contents(due.deal_id)
         if contents is None:
-            return GONE
+            return OUTCOME_GONE
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.DESTINATION)
         creators = account.creators if account else frozenset[int]()
@@ -107,7 +107,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
             async with self._database.read() as transaction:
                 ours = await undone_deals.deleted_by_us(transaction, ids)
             kept = UndoneState.KEPT, "it has activities"
-            return BEHIND if ours.issuperset(ids) else kept
+            return OUTCOME_LAGGING if ours.issuperset(ids) else kept
         return None
 
     async def _begin(self, due: DueDeal) -> bool:

@@ -48,7 +48,7 @@ from gitpip.store.publications import (
 from gitpip.store.publications.delivered import DEALS, Start
 from gitpip.targets import NO_LINKS
 
-MARGIN = timedelta(minutes=1)
+CLOCK_MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
 servers' clocks may differ a little."""
 CAP_PAUSE = timedelta(hours=1)
@@ -296,7 +296,7 @@ class Deals:
 
         The time is None if Pipedrive does not tell it. Raises LookFailed.
         """
-        since = deal.sent_after - MARGIN if deal.sent_after else None
+        since = deal.sent_after - CLOCK_MARGIN if deal.sent_after else None
         times, unread = [], 0
         async for page in self._destination.deals_since(since):
             # The first page was read first, and whatever is new stands on it.

@@ -43,7 +43,7 @@ LOOK_GRIDS = (
 )
 """The grids of times for searches: after at least the first wait, a search starts at a multiple of
 the second time, so that one list serves many rows."""
-LOOK_AGAIN = timedelta(seconds=5)
+SHORTEST_SEARCH_WAIT = timedelta(seconds=5)
 """The shortest wait after a search that failed."""
 ABSENCE = timedelta(minutes=5)
 """The shortest time after the first search until absence is concluded, unless set otherwise.
@@ -51,7 +51,7 @@ ABSENCE = timedelta(minutes=5)
 Longer than a request of ours can be on its way, plus two minutes that a list may lag behind: see
 `gitpip.config.validators.absence`.
 """
-FRESH = timedelta(seconds=10)
+SEARCH_MAX_AGE = timedelta(seconds=10)
 """The age above which the last search must be repeated before something is sent again."""
 LONGEST_LEASE = timedelta(seconds=10)
 NO_TIME = (
@@ -229,7 +229,7 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
             later = Change(
                 PublicationState.PENDING, now + pause, reason=reason, attempts=attempt - 1
             )
-            return replace(later, looked_at=now - 2 * FRESH) if look_first else later
+            return replace(later, looked_at=now - 2 * SEARCH_MAX_AGE) if look_first else later
         case Ambiguous(reason=reason):
             return uncertain(reason, now=now)
 
@@ -367,12 +367,12 @@ def could_not_look_again(
 
 
 def _wait_of(age: timedelta) -> timedelta:
-    return min(max(age, LOOK_AGAIN), LONGEST_RETRY)
+    return min(max(age, SHORTEST_SEARCH_WAIT), LONGEST_RETRY)
 
 
 def is_fresh(looked_at: datetime | None, now: datetime) -> bool:
     """Return whether the last search is recent. A clock that went back makes it an old one."""
-    return looked_at is not None and timedelta(0) <= now - looked_at <= FRESH
+    return looked_at is not None and timedelta(0) <= now - looked_at <= SEARCH_MAX_AGE
 
 
 def retried(

@@ -11,7 +11,7 @@ from datetime import datetime
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity_search import sent_since
-from gitpip.publish.comparison import QUIET
+from gitpip.publish.comparison import UNSETTLED_FOR
 from gitpip.publish.destination import DealFinder, Destination, Item, Sign
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -20,7 +20,7 @@ from gitpip.store.publications import second_deals
 from gitpip.store.publications.second_deals import WatchedDeal
 from gitpip.store.publications.second_sends import OF_DEALS
 
-EARLIER = 2 * QUIET
+EARLIER = 2 * UNSETTLED_FOR
 """The time by which a deal can be older than our own request: a request sent until QUIET after a
 database's first comparison may also have been sent before it, and the list may have lagged behind.
 """

@@ -27,7 +27,7 @@ from gitpip.store.publications.second_sends import (
     Watch,
 )
 
-LOOK_AGAIN = timedelta(minutes=2)
+RETRY_SEARCH_AFTER = timedelta(minutes=2)
 """The wait after a search that failed."""
 TOO_MANY = LeftActivity(ActivityLeftBecause.TOO_MANY, "there are more of them than gitpip sent")
 
@@ -100,7 +100,7 @@ class Doubles:
                 if refused:
                     await watch.looked(transaction, number, so_far, now)
                 else:
-                    await watch.postpone(transaction, number, now + LOOK_AGAIN, so_far)
+                    await watch.postpone(transaction, number, now + RETRY_SEARCH_AFTER, so_far)
 
     async def _look(self, watched: Mapping[Publication, int]) -> None:
         """Search in all deals: if two were merged, the first request's activity has moved."""

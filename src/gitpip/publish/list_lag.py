@@ -7,7 +7,7 @@ one, what is sent may already be in Pipedrive: it is watched like what is sent t
 
 from datetime import datetime, timedelta
 
-from gitpip.publish.comparison import QUIET
+from gitpip.publish.comparison import UNSETTLED_FOR
 
 TRIED_AGAIN_AFTER = timedelta(minutes=1)
 """The wait after a comparison that was due and did not end."""
@@ -32,11 +32,11 @@ class ListLag:
         was set back.
         """
         if first:
-            self.lasts, self._over_at = True, at and at + QUIET
-            self._due_at = now + QUIET
+            self.lasts, self._over_at = True, at and at + UNSETTLED_FOR
+            self._due_at = now + UNSETTLED_FOR
             return
         if self._over_at is None:
-            self._over_at = at and at + QUIET
+            self._over_at = at and at + UNSETTLED_FOR
         elif at is not None and at >= self._over_at:
             self.lasts = False
         self.put_off(now)
@@ -45,12 +45,12 @@ class ListLag:
         """Return whether to compare now. If our clock is wrong, that is one list a minute more."""
         if not self.lasts or self._due_at is None:
             return False
-        return not timedelta(0) < self._due_at - now <= QUIET
+        return not timedelta(0) < self._due_at - now <= UNSETTLED_FOR
 
     def over_by(self, now: datetime) -> datetime:
         """Return when, by our clock, to check again whether the minutes are over."""
         due_at = self._due_at
-        soon = due_at is not None and timedelta(0) < due_at - now <= QUIET
+        soon = due_at is not None and timedelta(0) < due_at - now <= UNSETTLED_FOR
         return due_at if due_at is not None and soon else now + TRIED_AGAIN_AFTER
 
     def put_off(self, now: datetime) -> None:

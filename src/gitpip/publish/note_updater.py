@@ -23,8 +23,8 @@ BATCH_SIZE = 10
 FIRST_RETRY = timedelta(seconds=2)
 """The wait before the first retry. It is short, as writing the same note twice does no harm."""
 
-GONE = "its activity was deleted in Pipedrive"
-KEPT = "a person has changed the activity in Pipedrive, so its note is kept"
+REASON_GONE = "its activity was deleted in Pipedrive"
+REASON_KEPT = "a person has changed the activity in Pipedrive, so its note is kept"
 
 log = get_logger()
 
@@ -144,11 +144,11 @@ def _needs_no_write(
 ) -> Refused | NoteWritten | None:
     """Return the outcome if the note does not have to be written, or None if it does."""
     if seen is None:
-        return Refused(GONE)
+        return Refused(REASON_GONE)
     if says_the_same(seen.note or "", note):  # the same as if the answer was lost
         return NoteWritten(amendment.activity_id, seen.changed_at)
     by_us = tried is not None and says_the_same(seen.note or "", tried)
-    return None if by_us or seen.is_as_written(amendment.note_written_at) else Refused(KEPT)
+    return None if by_us or seen.is_as_written(amendment.note_written_at) else Refused(REASON_KEPT)
 
 
 def _failure(reason: str) -> str:

@@ -21,7 +21,7 @@ from gitpip.store.schema_surveys import Confidence
 from gitpip.store.surveys import comparing, others
 from gitpip.store.surveys.others import MatchCandidate
 
-SHORT = 20
+SHORT_CONTENT = 20
 """The length below which a content may be in a note by chance."""
 _LINK = re.compile(r"https?://[^\s\"'<>()]*gist[^\s\"'<>()]*", re.IGNORECASE)
 _GIST_ID = re.compile("[0-9a-f]{20,40}|[0-9]{4,12}")
@@ -376,7 +376,7 @@ def is_content(written: ActivityTexts, one: MatchCandidate) -> bool:
 
 def _holds(written: ActivityTexts, one: MatchCandidate) -> bool:
     content = _spaced(one.content or "")
-    return len(content) >= SHORT and any(
+    return len(content) >= SHORT_CONTENT and any(
         content in text for text in written.whole | written.stripped
     )
 

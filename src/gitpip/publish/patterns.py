@@ -9,12 +9,12 @@ from typing import Protocol
 
 import re2
 
-LONGEST = 1_000
+MAX_PATTERN_LENGTH = 1_000
 MOST_STEPS = 2_000
 """The most steps of a pattern. One of that length takes up to 1 s for 100,000 characters in the
 worst case, as `((a{0,30}){0,30}b){0,1}z` does for `a` alone. Python continues during that time: RE2
 holds no lock."""
-MEMORY = 1 << 20
+MEMORY_LIMIT = 1 << 20
 MOST_STEPS_OF_NAMES = 50_000
 """The same for names. They are short, and one list can have many."""
 
@@ -39,8 +39,8 @@ class Pattern(Protocol):
 @lru_cache(maxsize=500)
 def compiled(expression: str) -> Pattern:
     """Compile a regular expression of RE2; raises PatternRefused."""
-    if len(expression) > LONGEST:
-        raise PatternRefused(f"longer than {LONGEST:,} characters")
+    if len(expression) > MAX_PATTERN_LENGTH:
+        raise PatternRefused(f"longer than {MAX_PATTERN_LENGTH:,} characters")
     return _compiled(expression)
 
 
@@ -78,7 +78,7 @@ def _goes_on(text: str, at: int) -> bool:
 def _compiled(expression: str, most: int = MOST_STEPS) -> Pattern:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = MEMORY
+    options.max_mem = MEMORY_LIMIT
     try:
         pattern: Pattern = re2.compile(expression, options)
     except re2.error as error:

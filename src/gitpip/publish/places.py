@@ -27,7 +27,7 @@ READ_AGAIN = timedelta(minutes=1)
 to half an hour."""
 TOLD_AFTER = timedelta(minutes=5)
 """The time after which an unreadable target is a problem that a person is told of."""
-REMEMBERED = 1_000
+TARGETS_REMEMBERED = 1_000
 ANOTHER = "give the user another target, or deal-by-title"
 
 log = get_logger()
@@ -107,7 +107,7 @@ class Places:
         now, about = self._now(), (target.user_key, target.target)
         words = f"could not look at {target.target.words}: {getattr(outcome, 'reason', '')}"
         reason = f"waits for its target: {words}"
-        if about not in self._unread_since and len(self._unread_since) >= REMEMBERED:
+        if about not in self._unread_since and len(self._unread_since) >= TARGETS_REMEMBERED:
             del self._unread_since[next(iter(self._unread_since))]
         is_new = about not in self._unread_since
         since = self._unread_since.setdefault(about, target.problem_since or now)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from gitpip.model import FileKey, GistId
 from gitpip.modes import ASKED, MET_IN_DRY_RUN, PublishingMode
 from gitpip.publish.policy import Policies
-from gitpip.publish.rules import READ, Facts, Ruling, readable, ruling_of
+from gitpip.publish.rules import EXAMINED_CHARACTERS, Facts, Ruling, readable, ruling_of
 from gitpip.publish.rules import TIME_LIMIT as RULES_TIME_LIMIT
 from gitpip.store.database import Transaction
 from gitpip.store.publications import permission, rules
@@ -174,7 +174,7 @@ async def tried(
     anybody = UserPermission(overall, is_paused=False, opted_out=False)
     others = fate_of(Ruling(None), anybody, is_paused=is_paused)
     asked = [one for rule in ordered if (one := readable(rule))]
-    shown = READ if any(one.content is not None or one.words for one in asked) else 0
+    shown = EXAMINED_CHARACTERS if any(one.content is not None or one.words for one in asked) else 0
     taken: list[Taken] = []
     before: FileKey | None = None
     while len(taken) < limit:

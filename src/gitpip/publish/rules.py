@@ -17,7 +17,7 @@ from gitpip.store.publications.rules import PublishingRule, RuleAction
 from gitpip.templates.template import NOTE_LIMIT
 from gitpip.validation import plain_fault
 
-READ = NOTE_LIMIT + 4_000
+EXAMINED_CHARACTERS = NOTE_LIMIT + 4_000
 """The most characters of a content that are examined: a note never holds as many."""
 TIME_LIMIT = 2.0
 """The most seconds of processor time that all rules together may take for a file. Each may take
@@ -25,7 +25,7 @@ one.
 
 A busy machine must not change what is held, so the time of other processes does not count.
 """
-UNKNOWN = "unknown"
+UNKNOWN_LANGUAGE = "unknown"
 """The name in a condition for a language that GitHub does not tell."""
 
 _LISTS = ("languages", "names", "tags", "words")
@@ -162,7 +162,7 @@ class Facts:
             file.is_fork,
             file.description or "",
             now - file.created_at,
-            (file.content or "")[:READ],
+            (file.content or "")[:EXAMINED_CHARACTERS],
         )
 
 
@@ -264,7 +264,7 @@ def told(rule: PublishingRule) -> str:
 
 
 def _language(asked: Conditions, facts: Facts) -> bool:
-    named = (facts.language or UNKNOWN).casefold()
+    named = (facts.language or UNKNOWN_LANGUAGE).casefold()
     return not asked.languages or named in {each.casefold() for each in asked.languages}
 
 

@@ -27,7 +27,7 @@ from gitpip.store.schema_undo import UndoneState
 
 BATCH_SIZE = 10
 MERGED = "a person may have changed it before its deal was merged into"
-GONE = "its activity was deleted in Pipedrive before"
+REASON_GONE = "its activity was deleted in Pipedrive before"
 
 log = get_logger()
 
@@ -87,7 +87,7 @@ class Undoer(UndoAttempts[Due]):
             return await self._failed(due, await self._pauses.failed(failure.outcome, request))
         await self._pauses.after(None, request)
         if activity is None:
-            return await self._deleted(due, GONE)
+            return await self._deleted(due, REASON_GONE)
         if (reason := await self._why_kept(due, activity)) is not None:
             await self._leave(due, UndoneState.KEPT, reason)
             return True

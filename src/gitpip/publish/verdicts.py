@@ -8,7 +8,7 @@ from gitpip.model import PublicationState, UserState
 from gitpip.store.schema_surveys import Verdict
 from gitpip.store.surveys.comparing import Around, ComparedFile, SurveySighting
 
-MARGIN = timedelta(minutes=10)
+LIST_LAG = timedelta(minutes=10)
 """The time before an audit began in which a published file may be missing in its list: lists lag,
 and clocks differ."""
 
@@ -91,7 +91,7 @@ def _why_not_known(
         return f"user-{side.state.value}", None
     if side.known_until is None:
         return "not-checked-yet", None
-    if listed is not None and listed.gist_updated_at >= side.known_until - MARGIN:
+    if listed is not None and listed.gist_updated_at >= side.known_until - LIST_LAG:
         return "changed-since-check", f"the store is complete until {_at(side.known_until)}"
     return None
 
@@ -152,7 +152,7 @@ def _missing(
     known: ComparedFile, copies: list[SurveySighting], around: Around, begun_at: datetime
 ) -> SideVerdict:
     published = known.published_at
-    if published is not None and published >= begun_at - MARGIN:
+    if published is not None and published >= begun_at - LIST_LAG:
         return SideVerdict("missing", Verdict.EXPLAINED, "published-meanwhile", f"{_at(published)}")
     before = around.missing_known_before
     if before is not None and published is not None and published < before and not copies:

@@ -14,13 +14,13 @@ from gitpip.publish.destination import LookFailed
 from gitpip.publish.resolution import About, needed, resolve
 from gitpip.runtime.present_account import client_of
 
-LASTS = timedelta(minutes=10)
+LISTS_KEPT_FOR = timedelta(minutes=10)
 """The time that lists are kept. Each costs 10 or 20 tokens, and a person saves a form several
 times."""
 LASTS_FOR_A_REFUSAL = timedelta(seconds=5)
 """The same after a refusal: a person adds what is missing in Pipedrive and saves the value
 again."""
-ABOUT = {Group.ACTIVITY: About.ACTIVITY, Group.DEAL: About.DEAL}
+ABOUT_OF_GROUP = {Group.ACTIVITY: About.ACTIVITY, Group.DEAL: About.DEAL}
 
 
 class AccountLists:
@@ -38,7 +38,7 @@ class AccountLists:
     async def check(self, policy: PublishingPolicy, names: Collection[str]) -> CheckedSettings:
         """Return what the account lacks of these settings of a policy."""
         groups = {registry()[name].declaration.group for name in names}
-        about = [ABOUT[group] for group in groups if group in ABOUT]
+        about = [ABOUT_OF_GROUP[group] for group in groups if group in ABOUT_OF_GROUP]
         wanted = frozenset[Listed]().union(*(needed(policy, each) for each in about))
         if not wanted:
             return CheckedSettings()
@@ -47,7 +47,7 @@ class AccountLists:
             return CheckedSettings(unchecked="PIPEDRIVE_TOKEN is not set here")
         try:
             faults = resolve(
-                policy, await self._lists(settings, wanted, LASTS), chosen=names
+                policy, await self._lists(settings, wanted, LISTS_KEPT_FOR), chosen=names
             ).faults
             if not faults.keys().isdisjoint(names):
                 catalog = await self._lists(settings, wanted, LASTS_FOR_A_REFUSAL)

@@ -16,7 +16,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.status import instances
 
-FAREWELL = timedelta(seconds=5)
+STOP_TIMEOUT = timedelta(seconds=5)
 
 # importlib.metadata lists and keeps complete folders again each time they changed.
 VERSION = version("gitpip")
@@ -89,7 +89,7 @@ class Heartbeat:
         await asyncio.wait({self.task})
         with contextlib.suppress(DatabaseUnavailable, TimeoutError):
             async with (
-                asyncio.timeout(FAREWELL.total_seconds()),
+                asyncio.timeout(STOP_TIMEOUT.total_seconds()),
                 self._database.begin() as transaction,
             ):
                 await instances.end_heartbeat(transaction, self._id)

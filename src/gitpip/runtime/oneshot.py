@@ -225,7 +225,7 @@ async def add_user(
     *,
     external_id: str | None,
     backfill: Backfill | None,
-    details: users.Changes = users.NOTHING,
+    details: users.Changes = users.NO_CHANGES,
 ) -> users.AddedUser:
     """Track a user; see `gitpip.actions.users.add_user`."""
     details = await chosen_targets.checked(details, AccountTargets(lambda: settings).check)

@@ -12,7 +12,7 @@ from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts, look_at_github, l
 from gitpip.status.findings import Finding
 from gitpip.store.accounts.accounts import Vendor
 
-LASTS = timedelta(minutes=1)
+RESULT_KEPT_FOR = timedelta(minutes=1)
 """The time that a result is kept: a test costs Pipedrive tokens."""
 
 
@@ -31,7 +31,7 @@ class CachedTokenTests:
         """Return what a vendor said of the present token within the last minute, or None."""
         if known := self._known.get(vendor):
             of, at, findings = known
-            if of == self._token(vendor) and timedelta(0) <= self._now() - at < LASTS:
+            if of == self._token(vendor) and timedelta(0) <= self._now() - at < RESULT_KEPT_FOR:
                 return findings
         return None
 

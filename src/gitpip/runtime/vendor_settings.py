@@ -9,7 +9,7 @@ from gitpip.publish.destination import Destination, LookFailed
 from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
 from gitpip.status.findings import Finding, failure, ok, warning
 
-ABOUT = "publishing settings"
+PROBLEM_SUBJECT = "publishing settings"
 CHANGE = "change it under Settings or with gitpip publishing settings, or create it in Pipedrive"
 
 
@@ -26,21 +26,29 @@ async def look_at_settings(
             needed(policy, About.ACTIVITY) | needed(policy, About.DEAL)
         )
     except LookFailed as error:
-        return (warning(ABOUT, f"could not read the account's lists: {error}", "try again"),)
+        return (
+            warning(PROBLEM_SUBJECT, f"could not read the account's lists: {error}", "try again"),
+        )
     resolved = resolve(policy, catalog)
     found = [
-        failure(ABOUT, f"{name}: {sentence}", CHANGE)
+        failure(PROBLEM_SUBJECT, f"{name}: {sentence}", CHANGE)
         for name, sentence in (resolved.of_activity | resolved.of_deal).items()
     ]
     if resolved.required:
-        found.append(warning(ABOUT, ask_for(resolved.required), "see gitpip publishing settings"))
+        found.append(
+            warning(PROBLEM_SUBJECT, ask_for(resolved.required), "see gitpip publishing settings")
+        )
     sent = resolved.activity.type
     for name, sentence in resolved.replaced.items():
-        found.append(warning(ABOUT, f"{name}: {sentence}; until then {sent!r} is sent", CHANGE))
+        found.append(
+            warning(PROBLEM_SUBJECT, f"{name}: {sentence}; until then {sent!r} is sent", CHANGE)
+        )
     if policy.activity_type == DEFAULT_TYPE and sent != DEFAULT_TYPE and not found:
         no_default = f"the account has no activity type {DEFAULT_TYPE!r}, so {sent!r} is sent"
-        found.append(warning(ABOUT, no_default, "choose a type with the setting activity_type"))
-    return tuple(found) or (ok(ABOUT, _summary(policy, resolved)),)
+        found.append(
+            warning(PROBLEM_SUBJECT, no_default, "choose a type with the setting activity_type")
+        )
+    return tuple(found) or (ok(PROBLEM_SUBJECT, _summary(policy, resolved)),)
 
 
 def _summary(policy: PublishingPolicy, resolved: Resolved) -> str:

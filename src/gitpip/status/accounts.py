@@ -14,7 +14,7 @@ from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
 TOLD_FOR = timedelta(days=1)
-COUNTED = 1_000
+MAX_DUPLICATES_COUNTED = 1_000
 """The most duplicates that are counted: each of them is one too many."""
 
 
@@ -193,7 +193,9 @@ def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
 
 
 async def _doubled(transaction: Transaction, account_key: int) -> Problem | None:
-    found = await duplicates.listed(transaction, account_key, COUNTED, acknowledged=False)
+    found = await duplicates.listed(
+        transaction, account_key, MAX_DUPLICATES_COUNTED, acknowledged=False
+    )
     if not found:
         return None
     number, first = len(found), found[0]

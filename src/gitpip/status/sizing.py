@@ -30,7 +30,7 @@ from gitpip.validation import any_of
 
 PLANS: Final[Mapping[str, int]] = {"lite": 1, "growth": 2, "premium": 5, "ultimate": 7}
 """Pipedrive's plans, with the factor of the daily budget."""
-UNCERTAIN: Final = 0.01
+UNCERTAIN_SHARE: Final = 0.01
 """The share of files assumed to be searched for, with a list for each."""
 COMPARISONS_A_DAY: Final = timedelta(days=1) / REFILL_INTERVAL
 """The most comparisons a day: before something new is sent, gitpip reads what is in Pipedrive."""
@@ -178,7 +178,7 @@ def sizing(wanted: PlanInput) -> Sizing:
     # Once for each gist, Pipedrive is asked about its user's deal.
     looks = wanted.gists_per_day * LOOK_TOKENS
     compared = min(wanted.gists_per_day, COMPARISONS_A_DAY) * LIST_TOKENS
-    tokens = files * (ACTIVITY_TOKENS + UNCERTAIN * LIST_TOKENS) + looks + compared
+    tokens = files * (ACTIVITY_TOKENS + UNCERTAIN_SHARE * LIST_TOKENS) + looks + compared
     budget = DAILY_TOKENS * PLANS[wanted.pipedrive_plan] * wanted.seats
     once = wanted.users * DEAL_TOKENS
     waiting = once + wanted.backlog * ACTIVITY_TOKENS

@@ -16,7 +16,7 @@ from gitpip.store.schema import activity_lost, deals, publications
 from gitpip.store.schema_accounts import ledger, markers
 from gitpip.store.schema_publishing import earlier_activities
 
-ROW = 1
+LEDGER_ROW = 1
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class LedgerState:
 
 
 _state = reader(LedgerState)
-_row = select(ledger).where(ledger.c.id == ROW)
-_key = select(ledger.c.id).where(ledger.c.id == ROW)
+_row = select(ledger).where(ledger.c.id == LEDGER_ROW)
+_key = select(ledger.c.id).where(ledger.c.id == LEDGER_ROW)
 _key_locked, _key_shared = _key.with_for_update(), _key.with_for_update(read=True)
 _newest = (
     select(publications.c.marker, publications.c.sent_at)
@@ -106,14 +106,14 @@ async def lock(transaction: Transaction) -> None:
     if locked is None:
         try:
             async with transaction.begin_nested():
-                await transaction.execute(insert(ledger).values(id=ROW))
+                await transaction.execute(insert(ledger).values(id=LEDGER_ROW))
         except IntegrityError:
             await lock(transaction)
 
 
 async def note(transaction: Transaction, **values: Any) -> None:
     """Update columns of the ledger; call `lock` first."""
-    await transaction.execute(update(ledger).where(ledger.c.id == ROW).values(**values))
+    await transaction.execute(update(ledger).where(ledger.c.id == LEDGER_ROW).values(**values))
 
 
 async def acknowledge_missing(transaction: Transaction, now: datetime) -> int:

@@ -12,7 +12,7 @@ from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKe
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
-from gitpip.store.gists.gists import PREVIEW, file_of, select_files
+from gitpip.store.gists.gists import PREVIEW_CHARACTERS, file_of, select_files
 from gitpip.store.publications.publication_rows import are_few, kinds_in, newest_of, shown_in
 from gitpip.store.read_state import is_unread, line_of
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
@@ -148,7 +148,7 @@ async def list_files(
     *,
     before: FileKey | None,
     limit: int,
-    content_limit: int = PREVIEW,
+    content_limit: int = PREVIEW_CHARACTERS,
 ) -> tuple[GistFile, ...]:
     """Return the newest files found, with the beginnings of their contents.
 
@@ -244,7 +244,7 @@ def _amounts(number: int) -> Iterator[int]:
     """
     amount = 2 * number
     while True:
-        yield min(amount, FEW)
+        yield min(amount, MAX_CHECKED_FILES)
         amount *= 4
 
 
@@ -279,10 +279,10 @@ async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> Fil
     """Return the filter with the users of its tag instead of the tag, if they are few."""
     if not wanted.tag:
         return wanted
-    some = (await transaction.execute(tagged(wanted.tag).limit(FEW + 1))).scalars().all()
-    if len(some) > FEW:
+    some = await transaction.execute(tagged(wanted.tag).limit(MAX_CHECKED_FILES + 1))
+    keys = [UserKey(key) for key in some.scalars()]
+    if len(keys) > MAX_CHECKED_FILES:
         return wanted
-    keys = [UserKey(key) for key in some]
     if wanted.user_keys is not None:
         keys = [key for key in wanted.user_keys if key in keys]
     return replace(wanted, tag="", user_keys=keys)
@@ -293,7 +293,7 @@ async def _are_common(
 ) -> bool:
     """Return whether many of the newest files hold the words."""
     some = select(words.key).where(words.match, words.key >= lowest, words.key <= highest)
-    return len(await _first(transaction, some, COMMON)) == COMMON
+    return len(await _first(transaction, some, COMMON_WORD_FILES)) == COMMON_WORD_FILES
 
 
 async def _keys_of_words_on_sqlite(
@@ -312,14 +312,14 @@ async def _keys_of_words_on_sqlite(
         return await _first(transaction, chosen.order_by(words.key.desc()), number)
     key = gist_files.c.key
     found: list[FileKey] = []
-    fit = FEW
-    while len(found) < number and fit >= FEW // 10:
+    fit = MAX_CHECKED_FILES
+    while len(found) < number and fit >= MAX_CHECKED_FILES // 10:
         newest = select(words.key).where(words.match, words.key.between(lowest, highest))
-        matches = await _first(transaction, newest.order_by(words.key.desc()), FEW)
+        matches = await _first(transaction, newest.order_by(words.key.desc()), MAX_CHECKED_FILES)
         chosen = _fitting(rest).where(key.in_(matches)).order_by(key.desc())
-        fitting = await _first(transaction, chosen, FEW)
+        fitting = await _first(transaction, chosen, MAX_CHECKED_FILES)
         found += fitting[: number - len(found)]
-        if len(matches) < FEW:
+        if len(matches) < MAX_CHECKED_FILES:
             return found
         fit, highest = len(fitting), matches[-1] - 1
     for amount in _amounts(number):
@@ -344,7 +344,7 @@ async def _keys_of_words(
     lowest, highest = bounds
     found: list[FileKey] = []
     matching = select(words.key.label("key")).where(words.match)
-    amount = FEW
+    amount = MAX_CHECKED_FILES
     while len(found) < number:
         # If it knew that a few are enough, it would read all files instead of the index of words.
         matches = matching.where(words.key >= lowest, words.key <= highest).cte("matches")
@@ -356,7 +356,7 @@ async def _keys_of_words(
         found += await _first(transaction, _between(chosen, lowest, highest), missing)
         if len(candidates) < amount:
             break
-        highest, amount = candidates[-1] - 1, 20 * FEW
+        highest, amount = candidates[-1] - 1, 20 * MAX_CHECKED_FILES
     return found
 
 
@@ -409,11 +409,11 @@ async def _keys_of_days(
     lowest, highest = 1, await commit_order.newest(transaction) if before is None else before - 1
     when = gist_files.c.found_at
     if wanted.since:
-        earlier = select(gist_files.c.key).where(when < wanted.since - DISORDER)
+        earlier = select(gist_files.c.key).where(when < wanted.since - MAX_CLOCK_DISORDER)
         last = await transaction.scalar(earlier.order_by(when.desc()).limit(1))
         lowest = max(lowest, last or 1)
     if wanted.before:
-        later = select(gist_files.c.key).where(when >= wanted.before + DISORDER)
+        later = select(gist_files.c.key).where(when >= wanted.before + MAX_CLOCK_DISORDER)
         first = await transaction.scalar(later.order_by(when).limit(1))
         highest = min(highest, first or highest)
     return lowest, highest
@@ -425,7 +425,7 @@ async def _window(transaction: Transaction, highest: int) -> int:
         select(gist_files.c.key)
         .where(gist_files.c.key <= highest)
         .order_by(gist_files.c.key.desc())
-        .limit(LOOKED_THROUGH)
+        .limit(NEWEST_FILES)
         .subquery()
     )
     return await transaction.scalar(select(func.min(newest.c.key))) or 1
@@ -453,7 +453,7 @@ async def _different(
     )
     beyond = first.where(column > leaps.c.value).scalar_subquery()
     leaps = leaps.union_all(select(beyond).where(leaps.c.value.is_not(None)))
-    found = await transaction.execute(select(leaps.c.value).limit(CHOICES))
+    found = await transaction.execute(select(leaps.c.value).limit(MAX_CHOICES))
     return tuple(value for value in found.scalars() if value)
 
 
@@ -473,15 +473,15 @@ async def gist_times(
     return tuple(found.scalars())
 
 
-LOOKED_THROUGH = 2_000
+NEWEST_FILES = 2_000
 """The number of the newest files that are searched before all are."""
-FEW = 500
+MAX_CHECKED_FILES = 500
 """The most files that are checked one by one instead of all that hold a word."""
-COMMON = LOOKED_THROUGH // 30
+COMMON_WORD_FILES = NEWEST_FILES // 30
 """A word in at least this many of the newest files is searched file by file."""
-DISORDER = timedelta(hours=1)
+MAX_CLOCK_DISORDER = timedelta(hours=1)
 """The most by which the times of two files, in the order of their keys, go backwards."""
-CHOICES = 200
+MAX_CHOICES = 200
 """The most languages or tags that can be chosen from."""
 
 

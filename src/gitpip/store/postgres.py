@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 ANSWER_TIMEOUT = timedelta(seconds=10)
 """What is sent must be acknowledged this soon, and so must a keepalive on an idle connection."""
 
-FAREWELL = timedelta(seconds=1)
+CLOSE_TIMEOUT = timedelta(seconds=1)
 """The time that the server may take to end a connection that we closed."""
 
 PREPARE = """
@@ -111,7 +111,7 @@ class WatchedConnection(AsyncConnection[TupleRow]):
         await self.close()
 
     async def close(self) -> None:
-        """Close, and wait until the server has closed its end too, `FAREWELL` at most.
+        """Close, and wait until the server has closed its end too, `CLOSE_TIMEOUT` at most.
 
         Until then it counts the connection, so that the next one would be one more than allowed.
         """
@@ -121,7 +121,7 @@ class WatchedConnection(AsyncConnection[TupleRow]):
             await super().close()
             copy.setblocking(False)
             with suppress(OSError):  # TimeoutError is one
-                async with asyncio.timeout(FAREWELL.total_seconds()):
+                async with asyncio.timeout(CLOSE_TIMEOUT.total_seconds()):
                     while await asyncio.get_running_loop().sock_recv(copy, 65536):
                         pass
 

@@ -22,9 +22,9 @@ from gitpip.store.schema_inbox import inbox, inbox_lines, inbox_marks
 from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.visibility import tracked
 
-COUNTED = 1_000
+MAX_UNREAD_COUNTED = 1_000
 """The most unread gists that are counted; beyond that, it is "more than"."""
-LOOKED_AT = 5_000
+GISTS_CHECKED = 5_000
 """The number of gists that are checked for that.
 
 A reader who has read that many of the newest, and not others, has drawn no line since, and made
@@ -91,7 +91,9 @@ class Amount:
     more: bool
 
 
-async def unread(transaction: Transaction, viewer: str, *, at_most: int = COUNTED) -> Amount:
+async def unread(
+    transaction: Transaction, viewer: str, *, at_most: int = MAX_UNREAD_COUNTED
+) -> Amount:
     """Return how much a reader has not read, counted up to `at_most` gists."""
     line = await line_of(transaction, viewer)
     return await unread_of(transaction, viewer, line, at_most=at_most)
@@ -102,14 +104,14 @@ async def unread_of(
     viewer: str,
     line: int,
     *,
-    at_most: int = COUNTED,
+    at_most: int = MAX_UNREAD_COUNTED,
     up_to: int | None = None,
 ) -> Amount:
     """Return how much is unread above a `line`, and not above the key `up_to`; see `unread`."""
     newest = select(inbox.c.key).where(inbox.c.key > line)
     if up_to is not None:
         newest = newest.where(inbox.c.key <= up_to)
-    newest = newest.order_by(inbox.c.key.desc()).limit(LOOKED_AT)
+    newest = newest.order_by(inbox.c.key.desc()).limit(GISTS_CHECKED)
     of_line = (inbox.c.key.in_(newest), of_few(viewer, line))
     parts = [
         select(

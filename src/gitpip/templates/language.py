@@ -22,7 +22,7 @@ from gitpip.templates.expressions import (
 from gitpip.templates.markup import MarkupFault, opened
 from gitpip.templates.variables import MOST_ITEMS, VARIABLES, TextKind, Type
 
-STEPS = 60_000
+MAX_STEPS = 60_000
 """The most steps of a template. A step takes some microseconds in the worst case."""
 _NESTED_LOOPS = 2
 _TITLE_TEXT = 100
@@ -61,10 +61,10 @@ def check(template: nodes.Template, kind: TextKind) -> TemplateUse:
         _check_title(template)
     if cost.contents > 1:
         raise InvalidTemplate(1, "the content is shown more than once; show it in one place")
-    if cost.steps > STEPS:
+    if cost.steps > MAX_STEPS:
         raise InvalidTemplate(
             1,
-            f"it could take {cost.steps:,} steps, and {STEPS:,} are allowed: a loop over"
+            f"it could take {cost.steps:,} steps, and {MAX_STEPS:,} are allowed: a loop over"
             f" gist.files runs up to {MOST_ITEMS['gist.files']} times; make loops smaller, or do"
             " not nest them",
         )

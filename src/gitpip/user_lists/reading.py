@@ -13,10 +13,10 @@ from gitpip.user_lists.columns import Choice, Columns
 from gitpip.user_lists.json_list import read_json
 from gitpip.user_lists.rows import COLUMNS, ImportRow, RowError, row_of
 from gitpip.user_lists.spreadsheet import Sheet
-from gitpip.user_lists.text import CHUNK_BYTES, NAMES, Text, content, is_json, open_text
+from gitpip.user_lists.text import CHUNK_BYTES, ENCODING_NAMES, Text, content, is_json, open_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-LOOKED_AT = 20
+ROWS_OF_SAMPLE = 20
 """The number of rows that are read to learn what a column holds, if its heading does not say it."""
 EXPECTED = (
     "the first line must be a header with the column login and, where wanted, "
@@ -153,7 +153,7 @@ def _open_sheet(sheet: Sheet, choice: Choice | None) -> UserList:
 
 
 def _open_text(text: Text, choice: Choice | None) -> UserList:
-    encoding = NAMES[text.encoding]
+    encoding = ENCODING_NAMES[text.encoding]
     separator = _separator(text.first)
     lines = chain([text.first], text.stream)
     if separator is None:
@@ -172,7 +172,7 @@ _NONE = Columns(header=False, meanings=(), certain=False)
 
 def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood) -> UserList:
     """Return the contents of a table's columns, and then its rows."""
-    ahead = list(islice(cells, LOOKED_AT))
+    ahead = list(islice(cells, ROWS_OF_SAMPLE))
     if not ahead:
         raise InvalidInput("file", "the file holds no login")
     first = ahead[0][1]

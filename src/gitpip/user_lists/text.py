@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 CHUNK_BYTES = 64 * 1024
-MARKS = {
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-NAMES = {
+ENCODING_NAMES = {
     "utf-8": "UTF-8",
     "utf-8-sig": "UTF-8",
     "utf-16": "UTF-16",
@@ -63,7 +63,7 @@ def is_json(first: str) -> bool:
 
 
 def _encoding(start: bytes, file: BinaryIO) -> str:
-    for mark, encoding in MARKS.items():
+    for mark, encoding in BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             return encoding
     # Letters of Latin scripts have a zero in each pair of bytes; no login is written in another.

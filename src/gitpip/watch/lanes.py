@@ -20,7 +20,7 @@ leaves half of the requests that may be under way to the others: see `rate_limit
 `reading.SIDE_BY_SIDE`."""
 SLOW_CHECK = timedelta(seconds=2)
 """The time after which a check leaves the quick lane. The user then counts as slow next time."""
-REMEMBERED = 200
+USERS_REMEMBERED = 200
 MOST_SLOW = 0.3
 """The part of the latest checks above which GitHub, and not single users, counts as slow."""
 
@@ -32,7 +32,7 @@ class SlowUsers:
 
     def __init__(self) -> None:
         self._slow: set[UserKey] = set()
-        self._latest: deque[bool] = deque(maxlen=REMEMBERED)
+        self._latest: deque[bool] = deque(maxlen=USERS_REMEMBERED)
 
     def note(self, key: UserKey, *, slow: bool) -> None:
         """Note the result of a check."""
@@ -48,7 +48,7 @@ class SlowUsers:
     @property
     def everybody_is(self) -> bool:
         """Whether checks are slow in general, whichever user they are of."""
-        return sum(self._latest) > REMEMBERED * MOST_SLOW
+        return sum(self._latest) > USERS_REMEMBERED * MOST_SLOW
 
 
 class Lanes:

@@ -38,7 +38,7 @@ ADMIN_NEEDS_KEY = (
     f"page Access keys, with the code that gitpip printed when it started, or with `{COMMAND}`"
 )
 ID_MISSING = "the id is missing: a user is tracked by POST /users/{login}/{id}, with an id of yours"
-UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
+NO_VALID_KEY = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
 
 class Access:
@@ -199,7 +199,9 @@ def _unknown(request: Request, requirement: Requirement, proxy_notice: str | Non
         request,
         HTTPStatus.UNAUTHORIZED,
         "no-valid-key",
-        UNKNOWN if proxy_notice is None or "authorization" in request.headers else proxy_notice,
+        NO_VALID_KEY
+        if proxy_notice is None or "authorization" in request.headers
+        else proxy_notice,
         headers={"www-authenticate": 'Bearer realm="gitpip"'},
     )
 

@@ -125,7 +125,7 @@ PAGES = (
     audit.router,
     sign_in.router,
 )
-KEY = HTTPBearer(
+BEARER_KEY = HTTPBearer(
     auto_error=False,
     description="An access key, made by `gitpip keys create`. Before the first key is made, a "
     "gitpip that listens on loopback needs none: programs on its machine may do what an operator "
@@ -144,10 +144,12 @@ def routes_of(part: Part) -> Sequence[BaseRoute]:
     router.include_router(health.router)
     shows = part is not Part.WORK
     for each in (metrics.router, *(API if shows else ())):
-        router.include_router(each, dependencies=[Security(KEY)])
+        router.include_router(each, dependencies=[Security(BEARER_KEY)])
     if shows:
         for each in PAGES:
-            router.include_router(each, dependencies=[Security(KEY), Depends(count_for_navigation)])
+            router.include_router(
+                each, dependencies=[Security(BEARER_KEY), Depends(count_for_navigation)]
+            )
         static = OpenMount("/static", StaticFiles(directory=STATIC), name="static files")
         router.routes.append(static)
     check_routes(router.routes)

@@ -39,7 +39,7 @@ https://www.rfc-editor.org/rfc/rfc9110#section-4.1"""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods that change nothing: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1"""
 NUL = b"%00"
-QUIET = {"/health", "/ready", "/metrics"}
+UNLOGGED_PATHS = {"/health", "/ready", "/metrics"}
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; img-src 'self'; "
@@ -146,7 +146,7 @@ class SecurityMiddleware:
         identity = state if isinstance(state, Identity) else None
         if not self._refusals.takes(status, identity, address):
             return
-        level = log.debug if scope["path"] in QUIET else log.info
+        level = log.debug if scope["path"] in UNLOGGED_PATHS else log.info
         level(
             "http.request",
             method=shortened(method),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from gitpip.config.publishing.activity import TOKEN_OWNER
 from gitpip.config.publishing.declaration import (
-    NONE,
+    NOT_SET,
     Group,
     ValueKind,
     one_line,
@@ -36,7 +36,7 @@ def _owner(text: str) -> str:
 
 
 def _labels(text: str) -> tuple[str, ...]:
-    if text.strip().lower() == NONE:
+    if text.strip().lower() == NOT_SET:
         return ()
     labels = tuple(dict.fromkeys(one_line(part) for part in text.split(",") if part.strip()))
     if not labels or len(labels) > MOST_LABELS:
@@ -47,7 +47,7 @@ def _labels(text: str) -> tuple[str, ...]:
 
 
 def _as_labels(labels: tuple[str, ...]) -> str:
-    return ", ".join(labels) or NONE
+    return ", ".join(labels) or NOT_SET
 
 
 def _value(text: str) -> float:
@@ -69,13 +69,13 @@ def _currency(text: str) -> str:
 
 def _visible_to(text: str) -> str:
     if text.strip() not in VISIBLE_TO:
-        raise ValueError(f"must be {any_of((*VISIBLE_TO, NONE))}")
+        raise ValueError(f"must be {any_of((*VISIBLE_TO, NOT_SET))}")
     return text.strip()
 
 
 def _custom_fields(text: str) -> Pairs:
     """Return the fields of a JSON object, or of lines such as `Source=GitHub`."""
-    if text.strip().lower() in (NONE, ""):
+    if text.strip().lower() in (NOT_SET, ""):
         return ()
     pairs = _of_json(text) if text.lstrip().startswith("{") else _of_lines(text)
     if len(pairs) > MOST_FIELDS:
@@ -118,7 +118,7 @@ def _of_lines(text: str) -> Pairs:
 
 
 def _as_custom_fields(pairs: Pairs) -> str:
-    return json.dumps(dict(pairs), ensure_ascii=False) if pairs else NONE
+    return json.dumps(dict(pairs), ensure_ascii=False) if pairs else NOT_SET
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class DealSettings:
     )
     deal_visible_to: str | None = setting(
         None,
-        replace(optional(_visible_to), allowed={**VISIBLE_TO, NONE: "Pipedrive's default"}),
+        replace(optional(_visible_to), allowed={**VISIBLE_TO, NOT_SET: "Pipedrive's default"}),
         group=Group.DEAL,
         label="Who can see new deals",
         description="1 (owner and followers), 3 (everyone, or the owner's group), 5 (that group and"

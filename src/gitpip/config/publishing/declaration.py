@@ -12,9 +12,9 @@ from typing import Generic, TypeVar
 
 from gitpip.validation import any_of
 
-KEY = "publishing setting"
+METADATA_KEY = "publishing setting"
 """The key of the declaration in the metadata of a dataclass's field."""
-NONE = "none"
+NOT_SET = "none"
 """The word for a value that is not set on purpose."""
 LINE_LIMIT = 255
 
@@ -94,7 +94,7 @@ def setting(
         allowed=kind.allowed,
         lines=kind.lines,
     )
-    return field(default=default, metadata={KEY: declaration})
+    return field(default=default, metadata={METADATA_KEY: declaration})
 
 
 def one_of(allowed: Mapping[str, str]) -> ValueKind[str]:
@@ -136,8 +136,8 @@ def optional(
 ) -> ValueKind[Value | None]:
     """Return the kind of what `parse` reads, or None for the word `none`; `show` writes it."""
     return ValueKind(
-        lambda text: None if text.strip().lower() == NONE else parse(text),
-        lambda value: NONE if value is None else show(value),
+        lambda text: None if text.strip().lower() == NOT_SET else parse(text),
+        lambda value: NOT_SET if value is None else show(value),
     )
 
 

@@ -11,7 +11,7 @@ from functools import cache
 
 from gitpip.config.publishing.activity import ActivitySettings
 from gitpip.config.publishing.deal import DealSettings
-from gitpip.config.publishing.declaration import KEY, Declaration, Group
+from gitpip.config.publishing.declaration import METADATA_KEY, Declaration, Group
 from gitpip.config.publishing.drift import DriftSettings
 from gitpip.config.publishing.guards import GuardSettings
 from gitpip.config.publishing.mode import ModeSettings
@@ -74,7 +74,7 @@ def registry() -> Mapping[str, PublishingSetting]:
     found = [
         PublishingSetting(each.name, declaration)
         for each in fields(PublishingPolicy)
-        if isinstance(declaration := each.metadata.get(KEY), Declaration)
+        if isinstance(declaration := each.metadata.get(METADATA_KEY), Declaration)
     ]
     groups = list(Group)
     return {one.name: one for one in sorted(found, key=lambda one: groups.index(_group(one)))}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gitpip.model import GistFile
 from gitpip.publish.credentials.findings import (
-    NOTHING,
+    NO_FINDINGS,
     CredentialFinding,
     Examined,
     Parts,
@@ -83,7 +83,7 @@ class Detector:
     async def examined(self, parts: Parts) -> Examined:
         """Return what in these texts looks like credentials, found in a thread. Never raises."""
         if not any(parts):
-            return NOTHING
+            return NO_FINDINGS
         if (known := self._known.get(_key(parts))) is not None:
             return known
         return await asyncio.to_thread(self.find, parts)

@@ -8,12 +8,12 @@ from gitpip.model import GistFile
 from gitpip.publish.credentials.kinds import kind_in_words
 from gitpip.templates.template import NOTE_LIMIT
 
-READ = NOTE_LIMIT + 16_000
+EXAMINED_CHARACTERS = NOTE_LIMIT + 16_000
 """The most characters of a content that are examined. A note shows at most the first NOTE_LIMIT. A
 key that begins there is recognised by its end, which can be some thousand characters later."""
 SHORTEST = 6
 """The shortest value that is taken out alone. For a shorter one, its whole line is taken out."""
-NAMED = 5
+MAX_NAMED_FINDINGS = 5
 """The number of findings that are named. The others are counted."""
 NOT_EXAMINED = "[removed: not examined]"
 
@@ -67,12 +67,12 @@ class Examined:
             return f"could not be examined for credentials: {self.not_judged}"
         if not self.named:
             return None
-        more = len(self.named) - NAMED
+        more = len(self.named) - MAX_NAMED_FINDINGS
         rest = f", and {more:,} more" if more > 0 else ""
-        return f"may contain credentials: {listed(self.named[:NAMED])}{rest}"
+        return f"may contain credentials: {listed(self.named[:MAX_NAMED_FINDINGS])}{rest}"
 
 
-NOTHING = Examined()
+NO_FINDINGS = Examined()
 
 
 def listed(named: Sequence[str]) -> str:
@@ -82,7 +82,7 @@ def listed(named: Sequence[str]) -> str:
 
 def parts_of(file: GistFile) -> Parts:
     """Return the parts of a file that are examined."""
-    return Parts(file.filename, file.description or "", (file.content or "")[:READ])
+    return Parts(file.filename, file.description or "", (file.content or "")[:EXAMINED_CHARACTERS])
 
 
 def examined(parts: Parts, hits: Sequence[Sequence[CredentialFinding]]) -> Examined:

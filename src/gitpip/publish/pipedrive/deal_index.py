@@ -35,7 +35,7 @@ from gitpip.store.publications import deals
 
 KNOWN_FOR = timedelta(minutes=1)
 """The time after a complete reading in which nothing is read again."""
-OVERLAP = timedelta(minutes=1)
+READING_OVERLAP = timedelta(minutes=1)
 """Subtracted from the time of the last reading: a list may lag behind the writes."""
 
 
@@ -218,6 +218,6 @@ class DealIndex:
             # Without a time by Pipedrive's clock, everything is read again next time.
             self._reading = _Reading(None, None, None)
         else:
-            self._reading = _Reading(reading.started_at - OVERLAP, None, None)
+            self._reading = _Reading(reading.started_at - READING_OVERLAP, None, None)
         self._complete_at = now
         return not self._unread

@@ -17,7 +17,7 @@ SMALLEST_LIMIT = 20
 """The limit of the smallest plan holds until the headers announce another."""
 HUNG = timedelta(seconds=4)
 """The age at which a request without an answer was seen by the server, or never will be."""
-REMEMBERED = timedelta(seconds=10)
+USAGE_REMEMBERED_FOR = timedelta(seconds=10)
 """The time for which the number of requests by others is assumed to continue."""
 ANSWERS_COMPARED = 9
 SPREAD = 0.8
@@ -163,7 +163,7 @@ class RateLimiter:
 
     def _reserve(self, now: float) -> int:
         """Return how many requests of a window are left to others with the same token."""
-        while self._others and self._others[0][0] < now - REMEMBERED.total_seconds():
+        while self._others and self._others[0][0] < now - USAGE_REMEMBERED_FOR.total_seconds():
             self._others.popleft()
         if not self._others:
             return 1

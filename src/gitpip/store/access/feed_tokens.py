@@ -25,7 +25,7 @@ from gitpip.store.schema_access import feed_addresses
 FeedAddressId = NewType("FeedAddressId", int)
 
 PREFIX = "gitpip_feed_"
-FORM = re.compile(rf"{PREFIX}[0-9a-f]{{48}}")
+TOKEN_PATTERN = re.compile(rf"{PREFIX}[0-9a-f]{{48}}")
 NAME_LIMIT = 60
 ANONYMOUS = "anonymous"
 """The parent of addresses made without a key: they are valid while reading needs no key."""
@@ -118,7 +118,7 @@ async def presented(
 
     `parents` are the labels of the valid parents without a row.
     """
-    if not FORM.fullmatch(secret):
+    if not TOKEN_PATTERN.fullmatch(secret):
         return None
     found = select(feed_addresses).where(
         feed_addresses.c.hash == digest(secret), _holds(parents, now)

@@ -24,8 +24,8 @@ from gitpip.store.rows import reader
 from gitpip.store.schema_access import access_keys
 
 PREFIX = "gitpip_"
-FORM = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{48}})")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,59}")
+SECRET_PATTERN = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{48}})")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,59}")
 SETTINGS_KEY = "GITPIP_ADMIN_KEY"
 """The name of the admin key of the settings, which has no row here."""
 USE_NOTED = timedelta(minutes=1)
@@ -153,7 +153,7 @@ def viewer_of(name: str) -> str:
 async def find(transaction: Transaction, name: str) -> AccessKey:
     """Return the key with this name, in any case, that is not revoked; raises KeyNotFound."""
     row = None
-    if NAME.fullmatch(name):  # "\u212a" (Kelvin sign) would be "k" in lower case
+    if NAME_PATTERN.fullmatch(name):  # "\u212a" (Kelvin sign) would be "k" in lower case
         row = (
             await transaction.execute(
                 select(access_keys).where(
@@ -177,7 +177,7 @@ async def everyone(transaction: Transaction) -> tuple[AccessKey, ...]:
 
 async def presented(transaction: Transaction, text: str, now: datetime) -> AccessKey | Refusal:
     """Return the key that `text` opens with at `now`, or a refusal. A rotated key is unknown."""
-    form = FORM.fullmatch(text)
+    form = SECRET_PATTERN.fullmatch(text)
     if form is None:
         return Refusal.MALFORMED
     row = await _labelled(transaction, form[1])
@@ -191,7 +191,7 @@ async def presented(transaction: Transaction, text: str, now: datetime) -> Acces
 
 def label_in(text: str) -> str | None:
     """Return the part of a key that is not secret; None if the text has not the form of a key."""
-    form = FORM.fullmatch(text)
+    form = SECRET_PATTERN.fullmatch(text)
     return form[1] if form else None
 
 
@@ -238,7 +238,7 @@ def check_key_name(name: str) -> None:
     """Raise InvalidInput unless `name` is a valid name of a key."""
     if name.upper() == SETTINGS_KEY:
         raise InvalidInput("name", f"{SETTINGS_KEY} is the name of the admin key of the settings")
-    if not NAME.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(name):
         raise InvalidInput(
             "name",
             "must be at most 60 letters, digits and . _ @ -, beginning with a letter or digit, "

@@ -38,9 +38,9 @@ from gitpip.store.schema import gist_files, gists, publications, revisions, user
 from gitpip.store.schema_publishing import holder, shown
 from gitpip.store.visibility import tracked
 
-CONTENT = ("blob_hash", "size", "language", "content", "truncated", "raw_url")
+REVISION_FIELDS = ("blob_hash", "size", "language", "content", "truncated", "raw_url")
 """The fields that differ between the revisions of a file, in columns and attributes."""
-PREVIEW = 6_000
+PREVIEW_CHARACTERS = 6_000
 """The number of characters of a content that are read for a preview."""
 file_of = reader(GistFile)
 """Reads the file from a whole row."""
@@ -332,7 +332,7 @@ async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[Gis
             present,
             revision=row.revision,
             revised_at=row.found_at if row.revision > 1 else None,
-            **{name: getattr(row, name) for name in CONTENT},
+            **{name: getattr(row, name) for name in REVISION_FIELDS},
         )
         for row in rows
     )
@@ -419,7 +419,7 @@ async def _revise(
             file_key=row.key,
             revision=row.revision,
             found_at=row.revised_at or row.found_at,
-            **{name: getattr(row, name) for name in CONTENT},
+            **{name: getattr(row, name) for name in REVISION_FIELDS},
         )
     )
     await transaction.execute(
@@ -448,7 +448,7 @@ def _said_of_itself(gist: SeenGist) -> dict[str, object]:
 
 
 def _content_of(file: SeenFile) -> dict[str, object]:
-    return {name: getattr(file, name) for name in CONTENT}
+    return {name: getattr(file, name) for name in REVISION_FIELDS}
 
 
 def select_files(content_limit: int | None = None) -> Select[Any]:

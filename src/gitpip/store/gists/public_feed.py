@@ -11,7 +11,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema_status import public_feed
 
-ROW = 1
+FEED_ROW = 1
 ETAG_LIMIT = 300
 
 
@@ -46,7 +46,7 @@ async def get(transaction: Transaction) -> PublicFeedState | None:
 async def status(transaction: Transaction) -> PublicFeedState | None:
     """Return the state as `get` does, but also if only failures are known so far."""
     row = (
-        await transaction.execute(select(public_feed).where(public_feed.c.id == ROW))
+        await transaction.execute(select(public_feed).where(public_feed.c.id == FEED_ROW))
     ).one_or_none()
     return _state(row) if row else None
 
@@ -58,13 +58,13 @@ async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
     )
     known = await transaction.execute(
         update(public_feed)
-        .where(public_feed.c.id == ROW)
+        .where(public_feed.c.id == FEED_ROW)
         .values(failure=reason, failing_since=since)
     )
     if not known.rowcount:
         await transaction.execute(
             insert(public_feed).values(
-                id=ROW, seen={}, read_at=now, failure=reason, failing_since=now
+                id=FEED_ROW, seen={}, read_at=now, failure=reason, failing_since=now
             )
         )
 
@@ -72,7 +72,9 @@ async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
 async def worked(transaction: Transaction) -> None:
     """Record that the feed can be read, with nothing new in it."""
     await transaction.execute(
-        update(public_feed).where(public_feed.c.id == ROW).values(failure=None, failing_since=None)
+        update(public_feed)
+        .where(public_feed.c.id == FEED_ROW)
+        .values(failure=None, failing_since=None)
     )
 
 
@@ -89,7 +91,7 @@ async def save(transaction: Transaction, state: PublicFeedState) -> None:
         "failing_since": None,
     }
     known = await transaction.execute(
-        update(public_feed).where(public_feed.c.id == ROW).values(values)
+        update(public_feed).where(public_feed.c.id == FEED_ROW).values(values)
     )
     if not known.rowcount:
-        await transaction.execute(insert(public_feed).values(id=ROW, **values))
+        await transaction.execute(insert(public_feed).values(id=FEED_ROW, **values))

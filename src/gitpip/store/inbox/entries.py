@@ -27,7 +27,7 @@ from gitpip.store.schema_publishing import holder, shown
 
 FILES = 5
 """The most files of a gist that an entry names."""
-COMPARED = 20_000
+COUNTED_CHARACTERS = 20_000
 """The number of characters of two revisions that are read to count the changed lines."""
 WORST_FIRST = (
     PublicationState.FAILED,
@@ -106,7 +106,7 @@ async def entries(
     ids: Sequence[GistId],
     *,
     searched: Mapping[GistId, FileKey] | None = None,
-    content_limit: int = gist_rows.PREVIEW,
+    content_limit: int = gist_rows.PREVIEW_CHARACTERS,
 ) -> tuple[InboxEntry, ...]:
     """Return these gists of tracked users in the given order, with previews of `content_limit`.
 
@@ -240,14 +240,14 @@ async def _edits(
         for file in sorted(own, key=lambda file: file.revised_at or file.found_at)[-1:]
         if file.revised_at is not None
     }
-    former = select(func.substr(revisions.c.content, 1, COMPARED)).where(
+    former = select(func.substr(revisions.c.content, 1, COUNTED_CHARACTERS)).where(
         revisions.c.file_key == gist_files.c.key,
         revisions.c.revision == gist_files.c.revision - 1,
     )
     rows = await transaction.execute(
         select(
             gist_files.c.key,
-            func.substr(gist_files.c.content, 1, COMPARED).label("after"),
+            func.substr(gist_files.c.content, 1, COUNTED_CHARACTERS).label("after"),
             former.scalar_subquery().label("before"),
         ).where(gist_files.c.key.in_(edited))
     )

@@ -27,10 +27,10 @@ WINDOWS = (200, 2_000, 4_000)
 
 Then the page shows the gists that were found, and the next page continues after them.
 """
-DIGITS = 16
+POSITION_DIGITS = 16
 """The most digits of a number in a position, which is a key, or a time in microseconds."""
 CHUNKS = 3
-"""How many times `listing.FEW` fitting files are searched for the wanted gists."""
+"""How many times `listing.MAX_CHECKED_FILES` fitting files are searched for the wanted gists."""
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,8 @@ class _Walk:
         files = self.wanted.files
         if not files.narrows:
             return None
-        keys = await listing.file_keys(self.transaction, files, None, listing.FEW + 1)
-        if len(keys) > listing.FEW:
+        keys = await listing.file_keys(self.transaction, files, None, listing.MAX_CHECKED_FILES + 1)
+        if len(keys) > listing.MAX_CHECKED_FILES:
             return None
         chosen = of_tracked_users(inbox.c.gist_id, inbox.c.key, inbox.c.created_at)
         of_files = select(gist_files.c.gist_id).where(gist_files.c.key.in_(keys))
@@ -285,7 +285,7 @@ async def _by_files(
     picky = wanted.unread or wanted.by_creation
     # SQLite reads all files with a common word for each chunk: one large chunk costs 50 ms, three
     # cost 150.
-    number, chunks = (CHUNKS * listing.FEW, 1) if picky else (CHUNKS * limit, CHUNKS)
+    number, chunks = (CHUNKS * listing.MAX_CHECKED_FILES, 1) if picky else (CHUNKS * limit, CHUNKS)
     found: dict[GistId, FileKey] = {}
     for _ in range(chunks):
         keys = await listing.file_keys(transaction, wanted.files, end, number)
@@ -340,6 +340,6 @@ def position(text: str) -> Position | None:
     """Return the position that a text spells; None if it spells none."""
     created, _, key = text.rpartition("-")
     numbers = (created or "0", key)
-    if not all(one.isascii() and one.isdigit() and len(one) <= DIGITS for one in numbers):
+    if not all(one.isascii() and one.isdigit() and len(one) <= POSITION_DIGITS for one in numbers):
         return None
     return Position(int(key), int(created or 0))

@@ -25,7 +25,7 @@ from gitpip.targets import DealLinks
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 """So a user with one new file a day costs one token more than the five of its activity."""
 PUBLISHED = PublicationState.PUBLISHED.value
-WAITS = deal_drifts.c.answer == DriftAnswer.WAIT.value
+IS_WAITING = deal_drifts.c.answer == DriftAnswer.WAIT.value
 """The condition that a user's new files wait because of a change of the deal."""
 
 
@@ -49,7 +49,7 @@ def _is_usable() -> Select[Any]:
         ~being_deleted,
         deal_drifts.c.user_key == user,
         deal_drifts.c.asked_at.between(earliest, NOW),
-        deal_drifts.c.answer.is_(None) | ~WAITS,
+        deal_drifts.c.answer.is_(None) | ~IS_WAITING,
     )
     return select(exists().where(*wanted))
 
@@ -163,7 +163,7 @@ async def newest_activities(
 
 def waiting_users() -> ColumnElement[bool]:
     """Return the condition that a publication's user waits because of a change of the deal."""
-    return publications.c.user_key.in_(select(deal_drifts.c.user_key).where(WAITS))
+    return publications.c.user_key.in_(select(deal_drifts.c.user_key).where(IS_WAITING))
 
 
 async def _put(transaction: Transaction, user_key: UserKey, **values: object) -> None:

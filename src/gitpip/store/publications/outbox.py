@@ -25,7 +25,7 @@ from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_tracked, tracked
 from gitpip.targets import Target
 
-LOOKED_FOR = 500
+MAX_SEARCHED_AT_ONCE = 500
 """The most uncertain publications that one search covers."""
 EVENTS = {
     PublicationState.PUBLISHED: EventKind.PUBLICATION_PUBLISHED,
@@ -129,9 +129,9 @@ async def claim_looks(
 ) -> dict[DealId | None, tuple[Publication, ...]]:
     """Claim uncertain publications of up to `deals` deals, if a search is due in one of them.
 
-    Those without a deal form one group, under None. Those that are not due yet are claimed,
-    too, at most `LOOKED_FOR` in all, since one list answers for all of them. What is claimed with
-    one of the tokens `under_way` is left to those searches, even if its lease is over.
+    Those without a deal form one group, under None. Those that are not due yet are claimed, too,
+    at most `MAX_SEARCHED_AT_ONCE` in all, since one list answers for all of them. What is claimed
+    with one of the tokens `under_way` is left to those searches, even if its lease is over.
     """
     if not await transaction.scalar(_to_be_looked_for(), {"now": now}):
         return {}
@@ -164,7 +164,7 @@ async def claim_looks(
         select(publications.c.id)
         .where(*is_uncertain, under)
         .order_by(publications.c.due_at, publications.c.id)
-        .limit(LOOKED_FOR)
+        .limit(MAX_SEARCHED_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     claimed = await _claim(

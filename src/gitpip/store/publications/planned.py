@@ -12,7 +12,7 @@ from gitpip.store.schema import deals, gist_files, publications, users
 from gitpip.store.schema_targets import targets
 from gitpip.store.visibility import tracked
 
-WAITS = and_(
+IS_PLANNED = and_(
     publications.c.state == PublicationState.PENDING.value,
     users.c.state != UserState.PAUSED.value,
 )
@@ -31,7 +31,7 @@ async def first(transaction: Transaction, limit: int) -> tuple[Publication, ...]
     """Return the first `limit` publications that are sent next."""
     rows = await transaction.execute(
         selected()
-        .where(WAITS)
+        .where(IS_PLANNED)
         .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
         .limit(limit)
     )
@@ -42,13 +42,13 @@ async def totals(transaction: Transaction, *, per_gist: bool = False) -> Totals:
     """Return how much waits in all; with `per_gist`, unsent files of a gist count as one."""
     waiting = publications.join(users, users.c.key == publications.c.user_key)
     activities = await transaction.scalar(
-        select(func.count()).select_from(waiting).where(tracked, WAITS)
+        select(func.count()).select_from(waiting).where(tracked, IS_PLANNED)
     )
     if per_gist:
         sizes = (
             select(func.count().label("files"))
             .select_from(waiting.join(gist_files, gist_files.c.key == publications.c.file_key))
-            .where(tracked, WAITS, NEVER_BEGUN)
+            .where(tracked, IS_PLANNED, NEVER_BEGUN)
             .group_by(gist_files.c.gist_id)
             .subquery()
         )
@@ -61,7 +61,7 @@ async def totals(transaction: Transaction, *, per_gist: bool = False) -> Totals:
         .select_from(waiting)
         .where(
             tracked,
-            WAITS,
+            IS_PLANNED,
             publications.c.user_key.not_in(made),
             publications.c.user_key.not_in(select(targets.c.user_key)),
         )

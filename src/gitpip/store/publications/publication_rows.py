@@ -29,7 +29,7 @@ from gitpip.store.visibility import tracked
 
 DESCRIPTION = 200
 """The number of characters of a gist's description that are read with a publication."""
-FEW = 10_000
+MAX_CHECKED_ONE_BY_ONE = 10_000
 """The most publications in a state that are checked one by one for a list."""
 
 publication_of = reader(Publication)
@@ -121,9 +121,16 @@ async def _parts(transaction: Transaction, state: PublicationState) -> ColumnEle
 
 
 async def are_few(transaction: Transaction, state: PublicationState) -> bool:
-    """Return whether at most `FEW` publications without a holder are in a state."""
-    some = select(publications.c.id).where(alone_in(state)).limit(FEW + 1).subquery()
-    return (await transaction.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+    """Return whether so few publications without a holder are in a state that each is checked."""
+    some = (
+        select(publications.c.id)
+        .where(alone_in(state))
+        .limit(MAX_CHECKED_ONE_BY_ONE + 1)
+        .subquery()
+    )
+    return (
+        await transaction.scalar(select(func.count()).select_from(some)) or 0
+    ) <= MAX_CHECKED_ONE_BY_ONE
 
 
 @cache

@@ -42,7 +42,7 @@ WATCHED = (
     timedelta(minutes=34),
 )
 """The waits before each search, from the second request on: an hour in all."""
-AT_ONCE = 2_000
+MAX_WATCHED_AT_ONCE = 2_000
 WATCHED_FOR = sum(WATCHED, timedelta(0))
 GRID = timedelta(minutes=5)
 """Searches are made at multiples of this, so that one list serves many publications."""
@@ -163,14 +163,14 @@ def _next_deal(overall: PublishingMode) -> Select[Any]:
 async def due(transaction: Transaction, present: Present) -> Mapping[Publication, int]:
     """Return the watched publications for which a search is due, with the searches so far.
 
-    At most `AT_ONCE`: one list answers for all of them.
+    At most `MAX_WATCHED_AT_ONCE`: one list answers for all of them.
     """
     watched = await transaction.execute(
         select(second_sends)
         .join(publications, publications.c.id == second_sends.c.publication_id)
         .where(_can_be_looked_at(present.mode), second_sends.c.due_at <= present.now)
         .order_by(second_sends.c.due_at)
-        .limit(AT_ONCE)
+        .limit(MAX_WATCHED_AT_ONCE)
     )
     looks = {row.publication_id: row.looks for row in watched}
     rows = await transaction.execute(selected().where(publications.c.id.in_(looks)))

@@ -18,7 +18,7 @@ from gitpip.store.visibility import of_removed
 from gitpip.validation import without_nul
 
 MAX_NAMED = 1_000
-TOLD = 20
+MAX_NAMED_IDS = 20
 """The most ids that a sentence names."""
 KEY_LENGTH = 12
 NUMBERS = r"(?<![0-9])(?<!answered )[0-9]+"
@@ -143,7 +143,7 @@ EVERYTHING = PublicationFilter(everything=True)
 
 
 def _named(ids: Sequence[int]) -> str:
-    return ", ".join(map(str, ids[:TOLD])) + (" ..." if len(ids) > TOLD else "")
+    return ", ".join(map(str, ids[:MAX_NAMED_IDS])) + (" ..." if len(ids) > MAX_NAMED_IDS else "")
 
 
 def _within(column: ColumnElement[datetime], day: date) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from gitpip.store.schema_undo import UndoScope
 from gitpip.store.users.imports import ImportId
 from gitpip.store.visibility import of_tracked
 
-NAMED = 5
+MAX_NAMED_NUMBERS = 5
 """The most numbers that the subject names."""
 
 
@@ -89,5 +89,7 @@ def of_user(login: str, user_key: UserKey) -> UndoChoice:
 def of_ids(ids: Sequence[PublicationId]) -> UndoChoice:
     """Return the choice of some publications by their numbers."""
     each = tuple(dict.fromkeys(ids))
-    named = ", ".join(map(str, each[:NAMED])) + (", ..." if len(each) > NAMED else "")
+    named = ", ".join(map(str, each[:MAX_NAMED_NUMBERS])) + (
+        ", ..." if len(each) > MAX_NAMED_NUMBERS else ""
+    )
     return UndoChoice(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)

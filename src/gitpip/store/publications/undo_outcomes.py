@@ -15,7 +15,7 @@ from gitpip.store.schema import publications
 from gitpip.store.schema_publishing import amendments, earlier_activities
 from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos
 
-LATE = timedelta(hours=1)
+LATE_ARRIVAL_WITHIN = timedelta(hours=1)
 """How long after the withdrawal a request that seemed lost is expected to arrive."""
 
 
@@ -211,7 +211,7 @@ async def landed_late(
         return
     if taken_back_at and (last.which is UndoScope.EARLIER or last.ended_at < taken_back_at):
         return
-    if added_at is not None and added_at > last.ended_at + LATE:
+    if added_at is not None and added_at > last.ended_at + LATE_ARRIVAL_WITHIN:
         return
     await transaction.execute(
         update(undone)

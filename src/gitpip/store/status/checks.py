@@ -18,7 +18,7 @@ from gitpip.store.schema import checks
 from gitpip.store.users import schedule
 
 FAILURES_KEPT = 20
-LATEST = 200
+CHECKS_READ = 200
 A_DAY = timedelta(days=1)
 AN_HOUR = timedelta(hours=1)
 LARGE = 100
@@ -144,7 +144,7 @@ async def spent(transaction: Transaction) -> tuple[int, int, int]:
         select((checks.c.users - checks.c.listed).label("users"), checks.c.swept, checks.c.points)
         .where(checks.c.ended_at.is_not(None))
         .order_by(checks.c.ended_at.desc())
-        .limit(LATEST)
+        .limit(CHECKS_READ)
         .subquery()
     )
     row = (

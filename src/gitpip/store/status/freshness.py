@@ -8,7 +8,7 @@ from sqlalchemy import and_, func, select
 from gitpip.store.database import Transaction
 from gitpip.store.schema import active, users
 
-STEPS = (
+AGES = (
     timedelta(minutes=5),
     timedelta(minutes=15),
     timedelta(hours=1),
@@ -20,9 +20,9 @@ STEPS = (
 
 
 async def freshness_groups(transaction: Transaction, now: datetime) -> tuple[int, ...]:
-    """Count the active users known up to within each of `STEPS`, up to earlier, and not at all."""
+    """Count the active users known up to within each of `AGES`, up to earlier, and not at all."""
     until = users.c.complete_until
-    bounds = [now - step for step in STEPS]
+    bounds = [now - step for step in AGES]
     groups = [
         until >= bounds[0],
         *(and_(until >= later, until < sooner) for sooner, later in pairwise(bounds)),

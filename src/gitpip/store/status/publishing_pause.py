@@ -16,7 +16,7 @@ from gitpip.store.lease import NOW
 from gitpip.store.rows import reader
 from gitpip.store.schema_status import publishing_pause
 
-ROW = 1
+PAUSE_ROW = 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) ->
     await transaction.execute(delete(publishing_pause))
     await transaction.execute(
         insert(publishing_pause).values(
-            id=ROW,
+            id=PAUSE_ROW,
             until=pause.until,
             reason=pause.reason,
             paused_by=pause.paused_by,

@@ -17,7 +17,7 @@ from gitpip.store.users import schedule, users
 from gitpip.store.visibility import of_tracked
 
 WEEK = timedelta(days=7)
-MEASURED = 5_000
+MAX_MEASURED = 5_000
 """The newest publications of which the new gists are measured, so that it takes the same time
 however many there are."""
 
@@ -68,7 +68,7 @@ async def _published_p95(transaction: Transaction, since: datetime) -> float | N
         select(publications.c.id)
         .where(publications.c.published_at >= since)
         .order_by(publications.c.published_at.desc())
-        .limit(MEASURED)
+        .limit(MAX_MEASURED)
     )
     rows = await transaction.execute(
         select(appeared_at().label("appeared_at"), publications.c.published_at)

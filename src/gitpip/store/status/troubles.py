@@ -24,7 +24,7 @@ from sqlalchemy import (
 from gitpip.model import FailureKind, PublicationState, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store.database import Transaction
-from gitpip.store.publications.deal_drifts import WAITS
+from gitpip.store.publications.deal_drifts import IS_WAITING
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     active,
@@ -49,8 +49,8 @@ from gitpip.store.visibility import of_removed, tracked
 
 FAILED = PublicationState.FAILED.value
 PENDING = PublicationState.PENDING.value
-UNCERTAIN = PublicationState.UNCERTAIN.value
-OFTEN = 3
+UNCERTAIN_STATE = PublicationState.UNCERTAIN.value
+OVERDUE_AFTER_FAILURES = 3
 """The failed attempts after which a note is overdue, as a publication is: see `schema.retried`."""
 
 
@@ -82,7 +82,7 @@ class Trouble:
     """Whether GitHub cannot be reached, for at least one of the rows."""
 
 
-NONE = Trouble(0)
+NO_TROUBLE = Trouble(0)
 
 
 async def _trouble(
@@ -100,7 +100,7 @@ async def _trouble(
     )
     count, earliest = counted.one()
     if not count:
-        return NONE
+        return NO_TROUBLE
     shown = await transaction.execute(
         select(example.label("example"), (null() if reason is None else reason).label("reason"))
         .select_from(rows)
@@ -201,7 +201,7 @@ async def publications_failed(transaction: Transaction) -> Trouble:
 async def publications_uncertain(transaction: Transaction, sent_before: datetime) -> Trouble:
     """Return the publications sent before a time that are still uncertain."""
     return await _publications(
-        transaction, publications.c.state == UNCERTAIN, publications.c.sent_at < sent_before
+        transaction, publications.c.state == UNCERTAIN_STATE, publications.c.sent_at < sent_before
     )
 
 
@@ -332,12 +332,12 @@ async def targets_unusable(transaction: Transaction) -> Trouble:
 
 async def deals_gone(transaction: Transaction) -> Trouble:
     """Return the users whose files wait because their deal was closed or removed."""
-    return await _drifts(transaction, WAITS)
+    return await _drifts(transaction, IS_WAITING)
 
 
 async def deals_drifted(transaction: Transaction, since: datetime) -> Trouble:
     """Return the users whose deal was closed or removed since then, and whose files do not wait."""
-    return await _drifts(transaction, ~WAITS, deal_drifts.c.drifted_at >= since)
+    return await _drifts(transaction, ~IS_WAITING, deal_drifts.c.drifted_at >= since)
 
 
 async def _drifts(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:
@@ -384,7 +384,9 @@ async def deals_delayed(
 
 async def deals_uncertain(transaction: Transaction, sent_before: datetime) -> Trouble:
     """Return the deals sent before a time that are still uncertain."""
-    return await _deals(transaction, deals.c.state == UNCERTAIN, deals.c.sent_at < sent_before)
+    return await _deals(
+        transaction, deals.c.state == UNCERTAIN_STATE, deals.c.sent_at < sent_before
+    )
 
 
 async def _deals(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:
@@ -445,7 +447,9 @@ async def notes_overdue(transaction: Transaction, asked_before: datetime) -> Tro
     waits_long = and_(
         amendments.c.asked_at < asked_before, publications.c.published_at < asked_before
     )
-    return await _notes(transaction, or_(waits_long, amendments.c.attempts >= OFTEN))
+    return await _notes(
+        transaction, or_(waits_long, amendments.c.attempts >= OVERDUE_AFTER_FAILURES)
+    )
 
 
 async def _notes(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:

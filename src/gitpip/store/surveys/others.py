@@ -28,7 +28,7 @@ from gitpip.store.users.user_rows import user_of
 from gitpip.store.visibility import tracked
 
 OF_GITHUB_COM = frozenset({"gist.github.com", "gist.githubusercontent.com", "api.github.com"})
-COMPARED = 120_000
+COMPARED_CHARACTERS = 120_000
 """The number of characters of a content that are compared: a note holds 100 KB at most."""
 
 nothing_sent = and_(
@@ -106,7 +106,7 @@ def _candidates() -> Any:
             gist_files.c.gist_id,
             gist_files.c.filename,
             gists.c.description,
-            func.substr(gist_files.c.content, 1, COMPARED).label("content"),
+            func.substr(gist_files.c.content, 1, COMPARED_CHARACTERS).label("content"),
             gists.c.html_url,
             gist_files.c.raw_url,
             gists.c.created_at,

@@ -57,7 +57,7 @@ class Changes:
     """The target as Pipedrive has just shown it; None if it was not asked."""
 
 
-NOTHING = Changes()
+NO_CHANGES = Changes()
 
 
 @dataclass(frozen=True)

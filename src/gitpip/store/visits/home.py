@@ -149,7 +149,7 @@ async def _news(
     ]
     if parts:
         found = await transaction.execute(
-            gists.select_files(gists.PREVIEW)
+            gists.select_files(gists.PREVIEW_CHARACTERS)
             .where(or_(*parts))
             .order_by(gist_files.c.user_key, gist_files.c.sequence.desc())
         )

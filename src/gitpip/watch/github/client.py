@@ -47,7 +47,13 @@ from gitpip.watch.github.graphql import (
     parse_response,
     shows_gists,
 )
-from gitpip.watch.github.rate_limits import SPARE_A_MINUTE, WHOLE, Allowance, Budget, GitHubLimits
+from gitpip.watch.github.rate_limits import (
+    SPARE_A_MINUTE,
+    WHOLE_ALLOWANCE,
+    Allowance,
+    Budget,
+    GitHubLimits,
+)
 from gitpip.watch.github.rest_models import (
     GIST,
     LIMITS,
@@ -121,7 +127,7 @@ class GitHub:
         token: str | None,
         timeout: timedelta,
         graphql_url: str | None = None,
-        allowance: Allowance = WHOLE,
+        allowance: Allowance = WHOLE_ALLOWANCE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._api_url = api_url.rstrip("/")

@@ -11,7 +11,7 @@ from gitpip.watch.github.rest_models import parse_gists
 from gitpip.watch.github.transport import GitHubAnswer
 
 PAGE_SIZE = 100
-OVERLAP = timedelta(minutes=10)
+SINCE_OVERLAP = timedelta(minutes=10)
 BURST = timedelta(seconds=2)
 LIST_TAG_LENGTH = 300
 
@@ -124,7 +124,7 @@ def since_of(server_now: datetime | None, updates: list[datetime]) -> datetime |
     newest = max(updates, default=EPOCH)
     candidates = [newest]
     if server_now:
-        candidates.insert(0, server_now - OVERLAP)
+        candidates.insert(0, server_now - SINCE_OVERLAP)
         if server_now >= newest + BURST:
             candidates.append(newest + timedelta(seconds=1))
     for since in candidates:

@@ -13,7 +13,7 @@ from gitpip.backoff import backoff
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
-REMEMBERED = 1_000
+ADDRESSES_REMEMBERED = 1_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class LimitedAddresses:
         return self._answered_at is not None and self._answered_at >= refused.until
 
     def _keep(self, address: str, refused: _Refused) -> None:
-        if address not in self._refused and len(self._refused) >= REMEMBERED:
+        if address not in self._refused and len(self._refused) >= ADDRESSES_REMEMBERED:
             del self._refused[next(iter(self._refused))]
         self._refused[address] = refused
 

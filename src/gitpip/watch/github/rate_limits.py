@@ -63,7 +63,7 @@ class Allowance:
     """The window of GitHub's secondary limit."""
 
 
-WHOLE = Allowance()
+WHOLE_ALLOWANCE = Allowance()
 
 
 class GitHubLimits:
@@ -80,7 +80,7 @@ class GitHubLimits:
         now: Callable[[], datetime],
         *,
         resource: str = "core",
-        allowance: Allowance = WHOLE,
+        allowance: Allowance = WHOLE_ALLOWANCE,
     ) -> None:
         """`begin` must be called to say whose limits these are: nothing is known yet."""
         self.now = now

@@ -9,7 +9,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.web.auth.identity import Identity
 from gitpip.web.auth.throttle import address_counted
 
-LONGEST = 200
+MAX_LOGGED_CHARACTERS = 200
 """The most characters of a path or an address that are logged."""
 REFUSALS_LOGGED = 30
 """The most refused requests of one address that are logged in a minute."""
@@ -22,7 +22,11 @@ log = get_logger()
 
 def shortened(text: str) -> str:
     """A text of a client as it may be logged: its beginning, if it is long."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
+    return (
+        text
+        if len(text) <= MAX_LOGGED_CHARACTERS
+        else f"{text[:MAX_LOGGED_CHARACTERS]}... ({len(text)} characters)"
+    )
 
 
 class RefusalLog:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from gitpip.actions.adding import AT_ONCE, AddedPeople, add_people, preview_people
+from gitpip.actions.adding import MAX_ADDED_AT_ONCE, AddedPeople, add_people, preview_people
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.store.users.users import Changes
@@ -37,7 +37,7 @@ async def add(
     """Track people, or say first what that would send."""
     new = NewPeople(login, id, tags, backfill, latest, since)
     try:
-        logins = written_logins(login, at_most=AT_ONCE)
+        logins = written_logins(login, at_most=MAX_ADDED_AT_ONCE)
         rule = new.rule() or context.settings.backfill
         details = Changes(tags=tags_of(tags))
         if forecast:

@@ -19,7 +19,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import remember, viewer_of
 from gitpip.web.context import Context
 from gitpip.web.public_address import path_of_page
-from gitpip.web.render.diff import LINES, differences, in_one_column
+from gitpip.web.render.diff import MAX_COMPARED_LINES, differences, in_one_column
 from gitpip.web.render.highlight import shown, whole_of, with_line_links
 from gitpip.web.render.jinja import render
 from gitpip.web.render.times import exact
@@ -138,8 +138,8 @@ async def changes(
         places=places,
         view=view or ("unified" if PHONE in request.headers.get("user-agent", "") else "split"),
         in_one_column=in_one_column,
-        lines=LINES,
-        cut=any((one.content or "").count("\n") >= LINES for one in (old, new)),
+        lines=MAX_COMPARED_LINES,
+        cut=any((one.content or "").count("\n") >= MAX_COMPARED_LINES for one in (old, new)),
     )
     return HTMLResponse(page)
 

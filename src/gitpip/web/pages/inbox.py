@@ -37,7 +37,7 @@ from gitpip.web.errors import answer
 from gitpip.web.navigation import count_for_navigation
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.reader_zone import reader_now
-from gitpip.web.render.highlight import PREVIEW, shown
+from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown
 from gitpip.web.render.inbox import by_day, rows
 from gitpip.web.render.jinja import render
 from gitpip.web.render.numbers import numbers
@@ -276,7 +276,7 @@ def _chosen(form: FormData) -> dict[GistId, int | None]:
 
 
 def _number(field: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= pages.DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) <= pages.POSITION_DIGITS):
         raise InvalidInput(field, f"{text[:40]!r} is not a number")
     return int(text)
 
@@ -336,7 +336,7 @@ async def earlier_visit(
         visit=visit,
         news=covered,
         next_offset=offset + USERS if offset + USERS < visit.users else None,
-        preview=lambda file: shown(file, PREVIEW),
+        preview=lambda file: shown(file, PREVIEW_BOUNDS),
         links=await context.links(),
     )
     return HTMLResponse(page)

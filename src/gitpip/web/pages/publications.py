@@ -119,7 +119,7 @@ class ActResult:
         return f"{left}: {whose} status is now {any_of(STATES[one] for one in self.now)}."
 
 
-NOTHING = _Attention()
+NO_ATTENTION = _Attention()
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 
@@ -175,7 +175,7 @@ async def _read(
         listed = await publications.listed(transaction, wanted, offset=offset, limit=PAGE_SIZE + 1)
         counts = await bounded.count(transaction)
         total, total_most = await _found(transaction, asked, counts)
-        needing = await _attention(transaction, counts) if first else NOTHING
+        needing = await _attention(transaction, counts) if first else NO_ATTENTION
         answer = None if latest is None else Backfill(BackfillKind.LATEST, count=latest)
         tried = await held.tried_for_all(transaction, answer) if first and answer else None
         waiting = progress.waiting_in(counts)

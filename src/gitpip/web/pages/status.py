@@ -30,7 +30,7 @@ from gitpip.web.reader_zone import reader_zone, with_zone
 from gitpip.web.render.charts import over_a_day, per_hour, top_of_axis
 from gitpip.web.render.jinja import duration, render
 
-LABELS = (*(f"< {duration(step)}" for step in freshness.STEPS), "older", "never")
+LABELS = (*(f"< {duration(step)}" for step in freshness.AGES), "older", "never")
 
 PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLISHING_SETTINGS_REFUSED: ("/settings/publishing", "Change the settings"),

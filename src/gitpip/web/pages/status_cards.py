@@ -48,7 +48,7 @@ OF_WORKERS = frozenset(
         ProblemKind.IMPORT_INTERRUPTED,
     }
 )
-MARKS = {Severity.ERROR: "bad", Severity.WARNING: "wait"}
+CLASS_OF_SEVERITY = {Severity.ERROR: "bad", Severity.WARNING: "wait"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def marked(problems: Sequence[ProblemBody]) -> Mapping[str, Marked]:
     """Return the mark of each card, by its name; `problems` are worst first."""
     found = {card.value: Marked() for card in Card}
     for problem in problems:
-        if mark := MARKS.get(problem.severity):
+        if mark := CLASS_OF_SEVERITY.get(problem.severity):
             before = found[card_of(problem.kind)]
             worst = before.mark if before.problems else mark
             found[card_of(problem.kind)] = Marked(worst, before.problems + 1)

@@ -36,7 +36,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.render.charts import WEEKS, per_week
-from gitpip.web.render.highlight import PREVIEW, shown
+from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown
 from gitpip.web.render.jinja import render
 
 PAGE_SIZE = 50
@@ -127,7 +127,7 @@ async def _person(
         weeks=per_week(times, now),
         files=files[:PAGE_SIZE],
         older=files[PAGE_SIZE - 1].key if len(files) > PAGE_SIZE else None,
-        preview=lambda file: shown(file, PREVIEW),
+        preview=lambda file: shown(file, PREVIEW_BOUNDS),
         links=await context.links(),
         fault=refused.fault if refused else "",
         found=found,

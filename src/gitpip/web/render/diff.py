@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import groupby
 
-LINES = 3_000
+MAX_COMPARED_LINES = 3_000
 """Texts are compared up to so many lines: comparing takes time that grows with the square."""
 COUNTED_LINES = 500
 """The number of changed lines above which they are only counted, on a page of many gists."""
-WIDTH = 1_000
+MAX_LINE_LENGTH = 1_000
 CONTEXT = 3
 WORDS = 200
 """A line with more words is not compared word by word."""
@@ -47,8 +47,8 @@ _GAP = Side(None, "", changed=False)
 
 def differences(before: str, after: str) -> tuple[tuple[DifferenceRow, ...], ...]:
     """The changed places of two texts, each with a few lines around; empty when they are equal."""
-    old = [line[:WIDTH] for line in before.splitlines()[:LINES]]
-    new = [line[:WIDTH] for line in after.splitlines()[:LINES]]
+    old = [line[:MAX_LINE_LENGTH] for line in before.splitlines()[:MAX_COMPARED_LINES]]
+    new = [line[:MAX_LINE_LENGTH] for line in after.splitlines()[:MAX_COMPARED_LINES]]
     matcher = SequenceMatcher(None, old, new, autojunk=True)
     left = COMPARED_PAIRS
     places: list[tuple[DifferenceRow, ...]] = []

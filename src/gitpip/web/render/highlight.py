@@ -72,9 +72,9 @@ class Bounds:
 
 Token = tuple[_TokenType, str]
 
-PREVIEW = Bounds(characters=6_000, lines=12, width=180)
-WHOLE = Bounds(characters=400_000, lines=6_000, width=2_000)
-PAGE = 1_200_000
+PREVIEW_BOUNDS = Bounds(characters=6_000, lines=12, width=180)
+WHOLE_FILE = Bounds(characters=400_000, lines=6_000, width=2_000)
+MAX_PAGE_CHARACTERS = 1_200_000
 """The most characters of contents that a page shows, give or take a few."""
 
 
@@ -83,7 +83,9 @@ def whole_of(files: int) -> Bounds:
 
     It is all, unless they are many.
     """
-    return replace(WHOLE, characters=min(WHOLE.characters, PAGE // max(files, 1)))
+    return replace(
+        WHOLE_FILE, characters=min(WHOLE_FILE.characters, MAX_PAGE_CHARACTERS // max(files, 1))
+    )
 
 
 def visible(text: str) -> str:

@@ -16,9 +16,9 @@ from gitpip.web.render.highlight import Bounds, Cut, shown
 from gitpip.web.render.matches import MatchingLine, highlighted, matching_lines, pattern_of
 
 FEW_LINES = Bounds(characters=1_000, lines=3, width=160)
-TITLE = 300
+TITLE_LIMIT = 300
 """The most characters of a description that a row shows."""
-LATE = timedelta(days=1)
+FOUND_LATE_AFTER = timedelta(days=1)
 """A gist that was found later than this after its creation says when: its day is that one."""
 SAME_WEEK = timedelta(days=6)
 
@@ -39,7 +39,7 @@ class Row:
     @property
     def found_late(self) -> bool:
         """Whether it stands under a day that its creation does not explain."""
-        return self.entry.at - self.entry.created_at > LATE
+        return self.entry.at - self.entry.created_at > FOUND_LATE_AFTER
 
 
 def rows(entries: Iterable[InboxEntry], searched: str) -> list[Row]:
@@ -75,7 +75,7 @@ def _row(entry: InboxEntry, pattern: re.Pattern[str] | None) -> Row:
     file, matches = entry.preview, list[MatchingLine]()
     if pattern is not None and file is not None and file.content:
         matches = list(matching_lines(file.content, pattern))
-    title = entry.title if len(entry.title) <= TITLE else f"{entry.title[:TITLE]} …"
+    title = entry.title if len(entry.title) <= TITLE_LIMIT else f"{entry.title[:TITLE_LIMIT]} …"
     return Row(
         entry,
         highlighted(title, pattern),

@@ -9,9 +9,9 @@ from markupsafe import Markup
 from gitpip.store.gists.search import phrases
 from gitpip.web.render.highlight import visible
 
-LINES = 3
-WIDTH = 160
-BEFORE = 60
+MATCHING_LINES = 3
+LINE_WIDTH = 160
+CHARACTERS_BEFORE = 60
 """The number of characters of a long line before the first word that was found."""
 
 
@@ -54,11 +54,11 @@ def _lines(content: str, pattern: re.Pattern[str]) -> Iterator[MatchingLine]:
         found = pattern.search(line)
         if found is None:
             continue
-        start = max(found.start() - BEFORE, 0) if len(line) > WIDTH else 0
-        part = line[start : start + WIDTH]
+        start = max(found.start() - CHARACTERS_BEFORE, 0) if len(line) > LINE_WIDTH else 0
+        part = line[start : start + LINE_WIDTH]
         html = highlighted(part, pattern)
-        before, after = "… " if start else "", " …" if start + WIDTH < len(line) else ""
+        before, after = "… " if start else "", " …" if start + LINE_WIDTH < len(line) else ""
         yield MatchingLine(number, Markup("{}{}{}").format(before, html, after))
         shown += 1
-        if shown == LINES:
+        if shown == MATCHING_LINES:
             return

@@ -18,8 +18,8 @@ class NavigationNumbers:
     """Return `unread` for the page; None where it was not counted."""
 
 
-NONE = NavigationNumbers()
-numbers: ContextVar[NavigationNumbers] = ContextVar("navigation", default=NONE)
+NO_NUMBERS = NavigationNumbers()
+numbers: ContextVar[NavigationNumbers] = ContextVar("navigation", default=NO_NUMBERS)
 """The numbers for the page of the present request."""
 
 
