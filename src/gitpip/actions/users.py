@@ -136,14 +136,14 @@ async def remove(acting: Acting, login: str) -> User:
 
 
 async def act_on_selected(acting: Acting, order: BulkAction) -> tuple[User, ...]:
-    """Do one thing to several users, or to none of them; return them as they were before.
+    """Do one thing to all of several users, or to none; return them as they were before.
 
     Each is recorded as if it was done to that user alone. Raises InvalidInput, UserNotTracked.
     """
     async with acting.begin() as act:
         chosen = await bulk.lock_each(act.transaction, order.logins)
         if order.act is Tagging.UNTAG:
-            _check_worn(order.tags, chosen)
+            _check_tags_are_used(order.tags, chosen)
         for user in chosen:
             match order.act:
                 case UserAct.CHECK:
@@ -162,7 +162,7 @@ async def act_on_selected(acting: Acting, order: BulkAction) -> tuple[User, ...]
 async def _change(act: Act, user: User, wanted: Changes) -> User:
     if wanted.target is not None:
         await ledger.lock(act.transaction)  # before any row, in the order of locking.py
-    changes = _without_what_is_so(wanted, user)
+    changes = _effective(wanted, user)
     if changes == NO_CHANGES:
         return user
     if changes.mode is not None:
@@ -181,37 +181,54 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
     return changed
 
 
-def _without_what_is_so(wanted: Changes, user: User) -> Changes:
+@dataclass(frozen=True)
+class _Field:
+    """A field of `Changes`, its name in the API, and the user's present value."""
+
+    field: str
+    name: str
+    present: Callable[[User], object]
+
+
+FIELDS = (
+    _Field("external_id", "id", lambda user: user.external_id),
+    _Field("backfill", "backfill", lambda user: user.backfill),
+    _Field("tags", "tags", lambda user: user.tags),
+    _Field("interval", "interval", lambda user: user.check_interval or GENERAL),
+    _Field("mode", "publishing_mode", lambda user: user.publishing_mode or GENERAL),
+    _Field("target", "target", lambda user: user.target or DEAL_BY_TITLE),
+)
+"""What people can change of a user, except a pause, in the order of the audit log."""
+
+
+def _effective(wanted: Changes, user: User) -> Changes:
     """Return the changes that have an effect. `latest:N` counts anew when it is given again."""
-    own = user.check_interval or GENERAL
-    same_target = _has_target(wanted, user)
-    same_rule = wanted.backfill == user.backfill and user.backfill.count is None
-    is_so = {
-        "external_id": wanted.external_id == user.external_id,
-        "backfill": same_rule,
-        "tags": set(wanted.tags or ()) == set(user.tags),
-        "interval": wanted.interval == own,
-        "paused": wanted.paused is (user.state is UserState.PAUSED),
-        "mode": wanted.mode == (user.publishing_mode or GENERAL),
-        "target": same_target,
-        "target_seen": same_target,
+    same = {
+        each.field
+        for each in FIELDS
+        if _comparable(getattr(wanted, each.field)) == _comparable(each.present(user))
     }
-    return replace(wanted, **dict.fromkeys((name for name, so in is_so.items() if so), None))
+    if wanted.backfill and wanted.backfill.count is not None:
+        same.discard("backfill")
+    same.discard("target")
+    if _has_target(wanted, user):
+        same |= {"target", "target_seen"}
+    if wanted.paused is (user.state is UserState.PAUSED):
+        same.add("paused")
+    return replace(wanted, **dict.fromkeys(same, None))
+
+
+def _comparable(value: object) -> object:
+    """Return a value whose order does not matter, as tags have none."""
+    return frozenset(value) if isinstance(value, tuple) else value
 
 
 def _told(changes: Changes, user: User) -> str:
     """Return the changes of a user, except a pause, each by its name in the API."""
-    pairs: dict[str, tuple[object, object]] = {
-        "id": (user.external_id, changes.external_id),
-        "backfill": (user.backfill, changes.backfill),
-        "tags": (user.tags, changes.tags),
-        "interval": (user.check_interval or GENERAL, changes.interval),
-        "publishing_mode": (user.publishing_mode or GENERAL, changes.mode),
-        "target": (user.target or DEAL_BY_TITLE, changes.target),
-    }
+    changed = ((each, getattr(changes, each.field)) for each in FIELDS)
     return "; ".join(
-        difference(name, _written(before), _written(after))
-        for name, (before, after) in pairs.items()
+        difference(each.name, _written(each.present(user)), _written(after))
+        for each, after in changed
         if after is not None
     )
 
@@ -245,7 +262,7 @@ async def _remove(act: Act, user: User) -> None:
     await act.record("user.removed", user.login)
 
 
-def _check_worn(tags: Sequence[str], chosen: Sequence[User]) -> None:
+def _check_tags_are_used(tags: Sequence[str], chosen: Sequence[User]) -> None:
     known = {tag for user in chosen for tag in user.tags}
     if unknown := [tag for tag in tags if tag not in known]:
         raise InvalidInput("tags", f"none of the selected users has the tag {unknown[0]!r}")

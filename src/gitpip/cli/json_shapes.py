@@ -40,7 +40,7 @@ def _each(noun: type) -> tuple[str, ...]:
 
 ISSUED_KEY = ("key", "name", "role", "expires_at")
 SHAPES: Mapping[str, tuple[str, ...]] = {
-    "users add": ("login", "external_id", "new", "confirmed"),
+    "users add": ("login", "id", "external_id", "new", "confirmed"),
     "users change": _of(UserBody),
     "users check": ("login", "state"),
     "users import": ("added", "known", "faults"),

@@ -33,7 +33,7 @@ from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, ProcessFacts, read_stops
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import progress, publications
@@ -122,7 +122,8 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
         print_json(
             {
                 "login": user.login,
-                "external_id": user.external_id,
+                "id": user.external_id,
+                "external_id": user.external_id,  # the former name of `id`
                 "new": added.new,
                 "confirmed": confirmed,
             }
@@ -131,7 +132,7 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
     what = "Tracking" if added.new else "Already tracking"
     doubt = "" if confirmed else " (not confirmed: GitHub did not respond)"
     console.say(f"{what} {user.login}, id {user.external_id}{doubt}.")
-    _say_what_it_costs(user)
+    _print_cost(user)
     _say_unchecked(user)
 
 
@@ -162,7 +163,9 @@ def show_user(login: str, as_json: Json = False) -> None:
 
     settings = prepared_settings()
 
-    async def find(transaction: Transaction) -> tuple[User, Condition, tuple[Unreadable, ...]]:
+    async def find(
+        transaction: Transaction,
+    ) -> tuple[User, ServiceCondition, tuple[Unreadable, ...]]:
         user = await users.find(transaction, possible_login(login))
         stops = await read_stops(transaction, ProcessFacts(settings), utc_now())
         return user, stops, await unreadable.of_user(transaction, user.key)
@@ -239,7 +242,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
         f"publishing mode {user.publishing_mode or users.GENERAL}, "
         f"target {_target_words(user)}."
     )
-    _say_what_it_costs(user)
+    _print_cost(user)
     _say_unchecked(user)
 
 
@@ -318,7 +321,7 @@ def _activities(forecast: Forecast) -> str:
     return f"{creates}, which takes at least {takes}"
 
 
-def _say_what_it_costs(user: User) -> None:
+def _print_cost(user: User) -> None:
     """Say how many requests a short interval takes: GitHub allows so many for all users."""
     own = user.check_interval
     if own is not None and own < SHORT_INTERVAL:
@@ -330,7 +333,7 @@ def _say_what_it_costs(user: User) -> None:
         )
 
 
-def _facts(user: User, stops: Condition) -> dict[str, object]:
+def _facts(user: User, stops: ServiceCondition) -> dict[str, object]:
     return UserBody.under(user, stops).model_dump()
 
 
