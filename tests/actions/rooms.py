@@ -8,7 +8,7 @@ from gitpip.backfill import Backfill
 from gitpip.model import Account, GistId, GitHubId, Pause, PauseCause, PublicationId, Role, User
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction

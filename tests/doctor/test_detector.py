@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gitpip.config import Settings, load_settings
-from gitpip.doctor.publishing import look_at_detector
+from gitpip.doctor.publishing import examine_detector
 from gitpip.publish.credentials.detector import PLANTED, Detector
 from gitpip.status.findings import FindingLevel
 from tests.support.detectors import program
@@ -17,7 +17,7 @@ def settings() -> Settings:
 
 
 async def test_one_that_works_finds_the_planted_token(settings: Settings) -> None:
-    finding = await look_at_detector(settings, {"credentials": "mask"})
+    finding = await examine_detector(settings, {"credentials": "mask"})
     assert finding.verdict is FindingLevel.OK
     assert "found a sample token" in finding.found
 
@@ -34,7 +34,7 @@ async def test_one_that_does_not_is_a_failure(
     settings: Settings, tmp_path: Path, fails: str, said: str
 ) -> None:
     detector = Detector(limit=0.3, program=program(tmp_path, "sys.exit()", sample=fails))
-    finding = await look_at_detector(settings, {}, detector)
+    finding = await examine_detector(settings, {}, detector)
     assert finding.verdict is FindingLevel.FAILURE
     assert said in finding.found
     assert "until then new files wait" in str(finding.advice)
@@ -44,7 +44,7 @@ async def test_one_that_does_not_is_a_failure(
 
 async def test_one_that_is_not_used_is_not_asked(settings: Settings, tmp_path: Path) -> None:
     detector = Detector(program=tmp_path / "nothing.py")
-    finding = await look_at_detector(settings, {"credentials": "publish"}, detector)
+    finding = await examine_detector(settings, {"credentials": "publish"}, detector)
     assert (finding.verdict, finding.found) == (
         FindingLevel.OK,
         "off, because the setting credentials is publish",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gitpip.clock import utc_now
 from gitpip.config import load_settings
-from gitpip.doctor.database import look_at_database
+from gitpip.doctor.database import examine_database
 from gitpip.model import Pause
 from gitpip.store.database import open_database
 from gitpip.store.status import pauses
@@ -25,7 +25,7 @@ async def test_an_unreachable_vendor_is_told_without_a_word_of_the_doctor(
         await pauses.pause(transaction, pauses.WATCHING, Pause(until, reason, unreachable=True))
     await database.close()
 
-    told = [finding async for finding in look_at_database(settings)]
+    told = [finding async for finding in examine_database(settings)]
 
     (paused,) = [finding for finding in told if finding.about == "watching paused"]
     assert f"{reason}." in paused.found

@@ -8,8 +8,8 @@ from gitpip.actions.acting import Acting, Work
 from gitpip.actions.adoption import ACKNOWLEDGEABLE, Acknowledgeable, acknowledge
 from gitpip.status.accounts import contents
 from gitpip.store import ledger
-from gitpip.store.access import audit
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access import audit_log
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.users import users
 from tests.support.scene import Process, Scene
 
@@ -48,7 +48,7 @@ class Person:
     async def did(self) -> list[tuple[str, str]]:
         """What the audit says was done."""
         async with self._scene.database.read() as transaction:
-            page = await audit.page(transaction, offset=0, limit=100)
+            page = await audit_log.page(transaction, offset=0, limit=100)
         return [(entry.action, entry.subject) for entry in reversed(page.items)]
 
 

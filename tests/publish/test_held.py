@@ -10,8 +10,8 @@ from gitpip.actions.publications import decide_held
 from gitpip.backfill import Backfill
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError, UserNotTracked
 from gitpip.model import ActivityId, DealId, PublicationState
-from gitpip.store.access import audit
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access import audit_log
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import held, markers, publications
@@ -43,7 +43,7 @@ async def _wake_nobody(work: Work) -> None:
 async def kept(scene: Scene) -> list[str]:
     """What the audit says was done, with its subject."""
     async with scene.database.read() as transaction:
-        entries = (await audit.page(transaction, offset=0, limit=10)).items
+        entries = (await audit_log.page(transaction, offset=0, limit=10)).items
     return [f"{entry.action} {entry.subject}" for entry in entries]
 
 

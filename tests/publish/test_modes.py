@@ -24,7 +24,7 @@ from gitpip.publish.plan import plan
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.publish.screening import PUBLISH, Candidate, Checks, Decision
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.publications import held, publications
 from gitpip.store.publications.approvals import LeftPublication, Moved
 from gitpip.store.status.pauses import PAUSABLE

@@ -22,8 +22,8 @@ from gitpip.errors import (
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.runtime.repairs import go_on
-from gitpip.store.access import audit
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access import audit_log
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import causes, opt_outs, publications, repairs, second_sends
 from gitpip.store.publications.repairs import LeftCount, PublicationLeftBecause, Repair
@@ -237,7 +237,7 @@ async def test_a_service_goes_on_with_what_was_cut_short(scene: Scene) -> None:
     assert [one["event"] for one in logged if "repair_id" in one] == ["repair.resumed"]
     assert (await scene.states(), woken) == ([PENDING], ["publish"])
     async with scene.database.read() as transaction:
-        told = (await audit.page(transaction, offset=0, limit=9)).items
+        told = (await audit_log.page(transaction, offset=0, limit=9)).items
         later, first = await repairs.latest(transaction, limit=9)
     assert [(one.actor, one.via, one.action) for one in told] == [("eve", Via.PAGE, "repair.ended")]
     assert (first.done, later.done, later.ended_at) == (1, 0, None)

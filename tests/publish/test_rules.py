@@ -24,9 +24,9 @@ from gitpip.publish import rule_trial
 from gitpip.publish import rules as publishing_rules
 from gitpip.publish.patterns import MAX_PATTERN_LENGTH, compiled, matches
 from gitpip.publish.policy import Policies
-from gitpip.publish.rule_trial import Fate
+from gitpip.publish.rule_trial import TrialResult
 from gitpip.publish.rules import EXAMINED_CHARACTERS, Conditions, Facts, fits, read, ruling_of
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.publications.opt_outs import OPTED_OUT
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
 from gitpip.store.status import pauses
@@ -258,14 +258,14 @@ async def test_a_trial_tells_what_the_publisher_makes_of_each_file(scene: Scene)
         await scene.find_files(login, *(f"{action}.py" for action in RuleAction), "other.py")
     process = await scene.process()
 
-    async def told() -> dict[tuple[str, str], Fate]:
+    async def told() -> dict[tuple[str, str], TrialResult]:
         tried = await rule_trial.tried(scene.database.read, Policies(), scene.clock())
         return {(one.login, one.filename): one.fate for one in tried.taken}
 
     async def states() -> dict[tuple[str, str], PublicationState]:
         return {(row.login, row.filename): row.state for row in await scene.rows()}
 
-    async def assert_told(fates: Mapping[tuple[str, str], Fate]) -> None:
+    async def assert_told(fates: Mapping[tuple[str, str], TrialResult]) -> None:
         assert {key: STATES[fate.outcome] for key, fate in fates.items()} == await states()
 
     await publishing.pause_publishing(acting)

@@ -16,7 +16,7 @@ from gitpip.publish import rules as publishing_rules
 from gitpip.publish import screener
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import NO_FINDINGS, Examined, Parts
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.publications import approvals, held, opt_outs, publications, rules
 from gitpip.store.publications.approvals import ApprovalChoice
 from gitpip.store.publications.rules import NewRule, RuleAction

@@ -13,7 +13,7 @@ from gitpip.errors import NothingToUndo, PublicationStateError, UndoNotStopped
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.publications import duplicates, opt_outs, publications, sent_again, undos
 from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.selection import PublicationFilter

@@ -18,7 +18,7 @@ from gitpip.modes import PublishingMode
 from gitpip.publish.denials import ADVICE
 from gitpip.status.problem import ProblemKind, Severity
 from gitpip.status.undos import problems as undo_problems
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.publications import publications, undo_choice, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema import gist_files

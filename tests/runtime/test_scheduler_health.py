@@ -21,7 +21,7 @@ LONGER = timedelta(seconds=2)
 
 def told_of(work: str, scheduler: Scheduler, patience: timedelta = PATIENCE) -> list[str]:
     """What is said of a work. On a busy machine the scheduler itself may ail for a moment."""
-    return [ailment for ailment in scheduler.ailments(patience) if ailment.startswith(work)]
+    return [ailment for ailment in scheduler.health_problems(patience) if ailment.startswith(work)]
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -44,7 +44,7 @@ async def test_work_that_is_stuck_is_named_until_it_ends(scheduler: Scheduler) -
         [ailment] = told_of("check", scheduler, LONGER)
         assert ailment.startswith("check has made no progress for ")
         works.release.release()
-        await until(lambda: scheduler.ailments(PATIENCE) == ())
+        await until(lambda: scheduler.health_problems(PATIENCE) == ())
 
 
 async def test_work_that_comes_further_may_last(scheduler: Scheduler) -> None:
@@ -86,7 +86,7 @@ async def test_work_that_keeps_failing_is_named_without_the_errors_own_words(
         assert "The database can't be reached, opened or written." in ailment
         assert "secret-host" not in ailment
         works.set()
-        await until(lambda: scheduler.ailments(PATIENCE) == ())
+        await until(lambda: scheduler.health_problems(PATIENCE) == ())
 
 
 async def test_a_single_failure_is_not_named_however_long_ago_it_was() -> None:
@@ -137,7 +137,7 @@ async def test_a_failure_taken_over_by_another_replica_lapses(postgres_dsn: str)
         await until(lambda: told_of("publish", failing) != [])
         async with running(helpful):
             await until(lambda: helped.ended > 0)
-            await until(lambda: failing.ailments(PATIENCE) == ())
+            await until(lambda: failing.health_problems(PATIENCE) == ())
 
 
 async def test_an_engine_without_its_database_says_so(
@@ -150,9 +150,9 @@ async def test_an_engine_without_its_database_says_so(
         await until(lambda: scheduler.healthy)
         await asyncio.to_thread(postgres.stop)
         try:
-            await until(lambda: scheduler.ailments(timedelta(seconds=1)) != ())
-            [ailment] = scheduler.ailments(timedelta(seconds=1))
+            await until(lambda: scheduler.health_problems(timedelta(seconds=1)) != ())
+            [ailment] = scheduler.health_problems(timedelta(seconds=1))
             assert ailment.startswith("the scheduler has not looked for work for ")
         finally:
             await asyncio.to_thread(postgres.ensure_postgres_running)
-        await until(lambda: scheduler.ailments(timedelta(seconds=1)) == ())
+        await until(lambda: scheduler.health_problems(timedelta(seconds=1)) == ())

@@ -11,7 +11,7 @@ from sqlalchemy import Executable, text
 from gitpip.backfill import Backfill
 from gitpip.config import load_settings
 from gitpip.model import Account, GistId, GitHubId, Part, SeenFile, SeenGist, User
-from gitpip.status.reading import Condition, ProcessFacts, read
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -88,12 +88,12 @@ class Rows:
                 )
             )
 
-    async def condition(self, surroundings: ProcessFacts | None = None) -> Condition:
-        """What is read of them by a process that only shows, unless it is in other surroundings."""
+    async def condition(self, process: ProcessFacts | None = None) -> ServiceCondition:
+        """What is read of them by a process that only shows, unless other facts are given."""
         async with self.database.read() as transaction:
-            return await read(transaction, surroundings or self.surroundings(), NOW)
+            return await read(transaction, process or self.process(), NOW)
 
-    def surroundings(self, **others: str) -> ProcessFacts:
+    def process(self, **others: str) -> ProcessFacts:
         """Those of a process that only shows; `others` are settings."""
         settings = load_settings({**SETTINGS, **others}, env_file=None)
         return ProcessFacts(settings=settings)

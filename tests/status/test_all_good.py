@@ -25,7 +25,7 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.publish.sender import SendRules
-from gitpip.status.reading import Condition, ProcessFacts, read
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import note_updates, publications
@@ -250,12 +250,12 @@ class World:
         if what == "feed":
             await self.feed.read()
 
-    async def condition(self) -> Condition:
-        surroundings = ProcessFacts(SETTINGS, scheduler_is_alive=True)
+    async def condition(self) -> ServiceCondition:
+        process = ProcessFacts(SETTINGS, scheduler_is_alive=True)
         async with self.database.read() as transaction:
-            return await read(transaction, surroundings, self.now)
+            return await read(transaction, process, self.now)
 
-    async def agree(self) -> Condition:
+    async def agree(self) -> ServiceCondition:
         """The condition. Fails if all is called good, and the stand-ins know better."""
         condition = await self.condition()
         if not condition.all_good:

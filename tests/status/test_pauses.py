@@ -18,8 +18,8 @@ from gitpip.errors import PauseKept
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import ProblemKind
 from gitpip.store import events
-from gitpip.store.access import audit
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access import audit_log
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database, open_database
 from gitpip.store.events import EventsWanted
 from gitpip.store.schema import deals, publications, users
@@ -45,10 +45,10 @@ async def pause(rows: Rows, name: str, cause: PauseCause) -> None:
 async def tried(rows: Rows, *names: str) -> tuple[Collection[str], list[tuple[str, str]]]:
     """What was ended, and what the audit was given."""
     async with rows.database.read() as transaction:
-        before = (await audit.page(transaction, offset=0, limit=100)).total
+        before = (await audit_log.page(transaction, offset=0, limit=100)).total
     tried = await try_now(_acting(rows), names)
     async with rows.database.read() as transaction:
-        page = await audit.page(transaction, offset=0, limit=100)
+        page = await audit_log.page(transaction, offset=0, limit=100)
     audited = [(entry.action, entry.subject) for entry in page.items[: page.total - before]]
     return tried.ended, audited
 
@@ -82,7 +82,7 @@ async def test_a_person_pauses_publishing_once_until_something_is_said_anew(rows
         pause = await pause_publishing(acting, until=until, reason="a fair")
     assert (pause.paused_by, pause.since) == ("bob", NOW)
     async with rows.database.read() as transaction:
-        page = await audit.page(transaction, offset=0, limit=9)
+        page = await audit_log.page(transaction, offset=0, limit=9)
     assert [(entry.actor, entry.subject) for entry in page.items] == [
         ("bob", "until 2026-05-05 00:00 UTC: a fair"),
         ("eve", "until it is resumed: a fair"),

@@ -56,8 +56,8 @@ CASES = (
         ProblemKind.UNHEALTHY,
         Severity.ERROR,
         Remedy.RESTART,
-        (services.update().values(ailments=["check has failed 9 times", "publish hangs"]),),
-        (services.update().values(ailments=None),),
+        (services.update().values(health_problems=["check has failed 9 times", "publish hangs"]),),
+        (services.update().values(health_problems=None),),
         ("check has failed 9 times", "publish hangs"),
         count=2,
     ),
@@ -305,17 +305,19 @@ def test_every_kind_has_a_test() -> None:
 
 
 async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
-    healthy = rows.surroundings()
+    healthy = rows.process()
     cases: Mapping[ProblemKind, ProcessFacts] = {
         ProblemKind.PIPEDRIVE_TOKEN_MISSING: replace(
-            healthy, settings=rows.surroundings(PIPEDRIVE_TOKEN="").settings
+            healthy, settings=rows.process(PIPEDRIVE_TOKEN="").settings
         ),
         ProblemKind.SECRET_UNREADABLE: replace(healthy, secret_faults=("GITHUB_TOKEN is empty",)),
-        ProblemKind.OVER_CAPACITY: rows.surroundings(GITHUB_TOKEN="", GITPIP_CHECK_INTERVAL="1m"),
-        ProblemKind.UNHEALTHY: replace(healthy, ailments=("the database could not be written",)),
+        ProblemKind.OVER_CAPACITY: rows.process(GITHUB_TOKEN="", GITPIP_CHECK_INTERVAL="1m"),
+        ProblemKind.UNHEALTHY: replace(
+            healthy, health_problems=("the database could not be written",)
+        ),
     }
-    for kind, surroundings in cases.items():
-        condition = await rows.condition(surroundings)
+    for kind, process in cases.items():
+        condition = await rows.condition(process)
         assert [problem.kind for problem in condition.problems] == [kind]
         assert not condition.all_good
 
@@ -344,9 +346,7 @@ async def test_too_many_users_are_told_with_what_helps(
         await rows.execute(*paused("sweeping", cause, "why"))
 
     condition = await rows.condition(
-        rows.surroundings(
-            **{"GITPIP_CHECK_INTERVAL": "1m", "GITPIP_GITHUB_SHARE": "0.01", **settings}
-        )
+        rows.process(**{"GITPIP_CHECK_INTERVAL": "1m", "GITPIP_GITHUB_SHARE": "0.01", **settings})
     )
 
     said = [one.sentence for one in condition.problems if one.kind is ProblemKind.OVER_CAPACITY]

@@ -57,7 +57,7 @@ class Watch:
         for _ in range(times):
             self.seconds += STEP
             await self.stalls.look()
-        return [ailment.split()[0] for ailment in self.stalls.ailments(PATIENCE)]
+        return [ailment.split()[0] for ailment in self.stalls.health_problems(PATIENCE)]
 
 
 def paused(part: str, cause: PauseCause) -> Executable:
@@ -74,7 +74,7 @@ async def test_due_work_that_nobody_does_is_named_until_a_step_is_done(
     await rows.execute(DUE[part])
     assert await watch.look(4) == []
     assert await watch.look() == [part]
-    assert watch.stalls.ailments(PATIENCE)[0].startswith(
+    assert watch.stalls.health_problems(PATIENCE)[0].startswith(
         f"{part} has made no progress for 240 s, though "
     )
 

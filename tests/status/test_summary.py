@@ -18,7 +18,7 @@ STOPS_PUBLISHING = STOPS[pauses.PUBLISHING]
 async def test_a_problem_that_stops_them_is_said_of_them(rows: Rows, case: Case) -> None:
     await rows.execute(*case.spoil)
     async with rows.database.read() as transaction:
-        summary = await read_summary(transaction, rows.surroundings(), NOW)
+        summary = await read_summary(transaction, rows.process(), NOW)
 
     kinds = {problem.kind for problem in summary.condition.problems}
     assert case.kind in kinds

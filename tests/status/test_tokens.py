@@ -12,9 +12,9 @@ from tests.status.conftest import Rows
 @pytest.mark.parametrize("works_itself", [False, True])
 async def test_tokens_are_those_of_the_processes_that_work(rows: Rows, works_itself: bool) -> None:
     alive = True if works_itself else None
-    with_tokens = replace(rows.surroundings(), scheduler_is_alive=alive)
+    with_tokens = replace(rows.process(), scheduler_is_alive=alive)
     without = replace(
-        rows.surroundings(GITHUB_TOKEN="", PIPEDRIVE_TOKEN="", GITPIP_CHECK_INTERVAL="1m"),
+        rows.process(GITHUB_TOKEN="", PIPEDRIVE_TOKEN="", GITPIP_CHECK_INTERVAL="1m"),
         scheduler_is_alive=alive,
     )
 

@@ -11,8 +11,8 @@ from gitpip.actions.acting import Acting
 from gitpip.backfill import Backfill
 from gitpip.model import Account, GitHubId, User, UserState
 from gitpip.modes import PublishingMode
-from gitpip.store.access import audit
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access import audit_log
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import users as table
 from gitpip.store.users import account_match, bulk, targets, users
@@ -118,7 +118,7 @@ async def test_each_change_reaches_the_row_and_the_audit_log(database_url: str, 
     acting = Acting(database, Actor("eve", Via.API), wake_nobody, lambda: NOW)
     changed = await acts.change(acting, "ada", given(name))
     async with database.read() as transaction:
-        told = (await audit.page(transaction, offset=0, limit=1)).items[0]
+        told = (await audit_log.page(transaction, offset=0, limit=1)).items[0]
     await database.close()
 
     assert shown(changed)[name] == getattr(GIVEN, name)

@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
-from gitpip.store.access import audit, keys
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access import audit_log, keys
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database, open_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,11 +152,11 @@ async def test_the_last_use_is_kept_by_the_minute(database: Database) -> None:
 async def test_the_audit_tells_the_latest_first(database: Database) -> None:
     ada, bob = Actor("ada", Via.PAGE), Actor("bob\U0001f980", Via.COMMAND)
     async with database.begin() as transaction:
-        await audit.record(transaction, ada, "user.added", "octocat", NOW)
-        await audit.record(transaction, bob, "key.created", "x\0y" * 200, NOW + DAY)
+        await audit_log.record(transaction, ada, "user.added", "octocat", NOW)
+        await audit_log.record(transaction, bob, "key.created", "x\0y" * 200, NOW + DAY)
     async with database.read() as transaction:
-        page = await audit.page(transaction, offset=0, limit=1)
-        rest = await audit.page(transaction, offset=1, limit=10)
+        page = await audit_log.page(transaction, offset=0, limit=1)
+        rest = await audit_log.page(transaction, offset=1, limit=10)
 
     assert (page.total, page.items[0].actor, page.items[0].via) == (2, bob.name, "command")
     assert page.items[0].subject == ("xy" * 200)[:300]

@@ -29,7 +29,7 @@ from gitpip.model import (
     UserState,
 )
 from gitpip.store import schema, schema_access, schema_accounts, schema_status, schema_visits
-from gitpip.store.access.audit import AuditEntry, Via
+from gitpip.store.access.audit_log import AuditEntry, Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
@@ -139,7 +139,7 @@ FILLED = (
         started_at=NOW,
         heartbeat_at=NOW,
         clock_ahead=timedelta(days=36_525),
-        ailments=["check hangs"],
+        health_problems=["check hangs"],
     ),
     insert(schema_status.imports).values(
         id=1, name="list.csv", size=1, faults=["line 1: no login"], started_at=NOW, moved_at=NOW
@@ -206,7 +206,10 @@ async def test_what_is_written_is_read(database: Database) -> None:
     assert isinstance(check, Check)
     assert check.failures == ("ada: no answer", "bob: none")
     assert isinstance(service, Instance)
-    assert (service.ailments, service.clock_ahead) == (("check hangs",), timedelta(days=36_525))
+    assert (service.health_problems, service.clock_ahead) == (
+        ("check hangs",),
+        timedelta(days=36_525),
+    )
     assert isinstance(account, VendorAccount)
     assert (account.creators, account.bound) == (frozenset({1, 2}), True)
     assert isinstance(feed, PublicFeedState)

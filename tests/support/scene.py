@@ -36,7 +36,7 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import DEFAULT_RULES, Publisher
 from gitpip.publish.sender import SendRules
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, note_updates, publications, second_sends

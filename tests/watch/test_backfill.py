@@ -11,7 +11,7 @@ from gitpip.actions.acting import Acting, Work
 from gitpip.actions.users import add_user
 from gitpip.backfill import Backfill
 from gitpip.model import PublicationState, User
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database
 from gitpip.store.users import users
 from gitpip.targets import Target

@@ -14,7 +14,7 @@ import pytest
 
 from gitpip.config import load_settings
 from gitpip.model import User, UserKey
-from gitpip.status.reading import Condition, ProcessFacts, read
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.status import checks
@@ -202,9 +202,9 @@ class Heartbeat:
 
     async def agree(self) -> None:
         """Whatever is still there and older than status tells is stored, of all and of each."""
-        surroundings = ProcessFacts(SETTINGS, scheduler_is_alive=True)
+        process = ProcessFacts(SETTINGS, scheduler_is_alive=True)
         async with self.database.read() as transaction:
-            told = await read(transaction, surroundings, self.ours())
+            told = await read(transaction, process, self.ours())
             known = {login: await users.get(transaction, key) for login, key in self.keys.items()}
         assert told.complete_until is None or told.complete_until <= self.clock()
         for login, user in known.items():
@@ -213,7 +213,9 @@ class Heartbeat:
             assert await self.missing(login, before=until) == []
         await self.names_who_is_in_doubt(told, known)
 
-    async def names_who_is_in_doubt(self, told: Condition, known: Mapping[str, User]) -> None:
+    async def names_who_is_in_doubt(
+        self, told: ServiceCondition, known: Mapping[str, User]
+    ) -> None:
         """A file that a check did not find is told, unless it is as young as GitHub's lists lag."""
         before = self.looked_at - LONGEST_LAG
         doubtful = [

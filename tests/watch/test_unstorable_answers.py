@@ -86,9 +86,9 @@ async def names_of(database: Database, login: str) -> set[str]:
 
 async def all_good(database: Database, clock: Clock) -> bool:
     settings = load_settings({"GITHUB_TOKEN": TOKEN, "PIPEDRIVE_TOKEN": TOKEN}, env_file=None)
-    surroundings = ProcessFacts(settings, scheduler_is_alive=True)
+    process = ProcessFacts(settings, scheduler_is_alive=True)
     async with database.read() as transaction:
-        return (await read(transaction, surroundings, clock())).all_good
+        return (await read(transaction, process, clock())).all_good
 
 
 async def test_odd_values_in_lists_and_gists_are_those_gists_trouble(

@@ -73,7 +73,7 @@ def application(database: Database, settings: Settings) -> FastAPI:
     account = AccountTargets(lambda: settings)
     values |= {"check_target": account.check, "search_targets": account.search}
     values |= {"first_key": FirstKey()}
-    values |= {"scheduler_is_alive": lambda: True, "ailments": tuple}
+    values |= {"scheduler_is_alive": lambda: True, "health_problems": tuple}
     return create_app(cast("Callable[..., AppContext]", AppContext)(**values))
 
 

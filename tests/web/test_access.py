@@ -238,7 +238,7 @@ def _application(folder: Path) -> FastAPI:
             find_account=unused,
             wake=unused,
             scheduler_is_alive=unused,
-            ailments=unused,
+            health_problems=unused,
             forecast=unused,
             look_up=unused,
             preview=unused,

@@ -113,7 +113,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
                 on_delete=settings.on_delete,
                 policies=Policies(),
             ),
-            ailments=list,
+            health_problems=list,
             check_settings=AccountLists(lambda: settings).check,
             check_target=AccountTargets(lambda: settings).check,
             search_targets=AccountTargets(lambda: settings).search,

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from gitpip.clock import utc_now
-from gitpip.store.access import audit
-from gitpip.store.access.audit import Actor
+from gitpip.store.access import audit_log
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database, Transaction
 
 Work = Literal["check", "publish", "survey"]
@@ -31,7 +31,7 @@ class Act:
 
     async def record(self, action: str, subject: str) -> None:
         """Record in the audit what was done, and to what, in the act's own transaction."""
-        await audit.record(self.transaction, self.actor, action, subject, self.now)
+        await audit_log.record(self.transaction, self.actor, action, subject, self.now)
 
     def wake(self, work: Work) -> None:
         """Wake the workers for this work once the act is committed, and not before."""

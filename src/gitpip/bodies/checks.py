@@ -7,7 +7,7 @@ from gitpip.model import Check
 
 
 class CheckBody(NounBody[Check]):
-    """One look over the users that were due. Times are UTC."""
+    """One check of the users that were due. Times are UTC."""
 
     id: int
     requested_at: datetime

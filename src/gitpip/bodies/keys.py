@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
 from gitpip.model import Role
-from gitpip.store.access.audit import AuditEntry, Via
+from gitpip.store.access.audit_log import AuditEntry, Via
 from gitpip.store.access.keys import AccessKey, IssuedKey
 
 

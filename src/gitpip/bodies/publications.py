@@ -9,7 +9,7 @@ from gitpip.bodies.noun import NounBody, TargetWords
 from gitpip.model import Publication, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.same_activity import SentWith
-from gitpip.status.reading import Condition
+from gitpip.status.reading import ServiceCondition
 from gitpip.store.publications.approvals import LeftPublication, Moved
 
 
@@ -54,7 +54,7 @@ class PublicationBody(NounBody[Publication]):
     """The check that found this content of the file; a filter and an undo take it as `check`."""
 
     @classmethod
-    def under(cls, publication: Publication, stops: Condition) -> Self:
+    def under(cls, publication: Publication, stops: ServiceCondition) -> Self:
         """The body, due at the time that pauses and modes leave."""
         body = cls.of(publication)
         body.due_at = stops.due_of(publication)

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
-from gitpip.publish.rule_trial import Taken, TrialOutcome
+from gitpip.publish.rule_trial import TrialledFile, TrialOutcome
 from gitpip.publish.rules import Conditions, readable
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import PublishingRule, RuleAction
@@ -54,7 +54,7 @@ class TakenBody(BaseModel):
     waits."""
 
     @classmethod
-    def of(cls, taken: Taken) -> Self:
+    def of(cls, taken: TrialledFile) -> Self:
         """The body of what a trial found."""
         rule = taken.rule
         return cls(

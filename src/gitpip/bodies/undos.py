@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from gitpip.bodies.noun import NounBody
-from gitpip.status.reading import Condition
+from gitpip.status.reading import ServiceCondition
 from gitpip.store.publications.undone_deals import UndoneDeal
 from gitpip.store.publications.undos import Undo, Undone, UndoPlan
 from gitpip.store.schema_undo import UndoneState, UndoScope
@@ -70,7 +70,7 @@ class UndoBody(NounBody[Undo]):
     ended_at: datetime | None
 
     @classmethod
-    def under(cls, undo: Undo, stops: Condition) -> Self:
+    def under(cls, undo: Undo, stops: ServiceCondition) -> Self:
         """The body, with what holds the undo up."""
         body = cls.of(undo)
         if not undo.ended_at and (problem := stops.held_up(pauses.PUBLISHING)):

@@ -9,7 +9,7 @@ from gitpip.bodies.noun import Filled, NounBody, Seconds, TargetWords, Text
 from gitpip.drift import Drift, DriftAnswer
 from gitpip.model import Unreadable, User, UserState
 from gitpip.modes import PublishingMode
-from gitpip.status.reading import Condition
+from gitpip.status.reading import ServiceCondition
 from gitpip.watch.forecast import Forecast
 
 
@@ -55,7 +55,7 @@ class UserBody(NounBody[User]):
     """The id of that deal."""
 
     @classmethod
-    def under(cls, user: User, stops: Condition) -> Self:
+    def under(cls, user: User, stops: ServiceCondition) -> Self:
         """The body, with the time of the next check that pauses leave."""
         body = cls.of(user)
         body.next_check_at = stops.check_due(user)

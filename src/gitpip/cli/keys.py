@@ -21,7 +21,7 @@ from gitpip.cli.output import (
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
-from gitpip.store.access import audit, keys
+from gitpip.store.access import audit_log, keys
 from gitpip.store.database import Transaction
 
 MAX_LISTED = 1_000
@@ -119,7 +119,7 @@ def show_log(
 ) -> None:
     """Show the audit log, newest first."""
     page = read(
-        prepared_settings(), lambda transaction: audit.page(transaction, offset=0, limit=limit)
+        prepared_settings(), lambda transaction: audit_log.page(transaction, offset=0, limit=limit)
     )
     rows = [AuditEntryBody.of(entry).model_dump() for entry in page.items]
     print_rows(rows, as_json, "The audit log is empty.")

@@ -24,7 +24,7 @@ from gitpip.runtime.acting import acting
 from gitpip.runtime.opening import opened
 from gitpip.status.findings import Finding, FindingLevel
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, ProcessFacts, read_stops
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 
@@ -80,7 +80,7 @@ def read(settings: Settings, what: Callable[[Transaction], Awaitable[Result]]) -
     return run(inside())
 
 
-def read_stops_now(settings: Settings) -> Condition:
+def read_stops_now(settings: Settings) -> ServiceCondition:
     """Return what holds up watching or publishing, for times that take pauses into account."""
     return read(
         settings, lambda transaction: read_stops(transaction, ProcessFacts(settings), utc_now())

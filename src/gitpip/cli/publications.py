@@ -35,7 +35,7 @@ from gitpip.publish.policy import Policies
 from gitpip.publish.preview import PreviewedFields, RenderOptions, conditions, previewed
 from gitpip.same_activity import in_words
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, ProcessFacts, read_stops
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications, undone
 from gitpip.store.publications.approvals import Moved
@@ -91,7 +91,7 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
         published_on=day(published_on),
     )
 
-    async def listed(transaction: Transaction) -> tuple[Page[Publication], Condition]:
+    async def listed(transaction: Transaction) -> tuple[Page[Publication], ServiceCondition]:
         page = await publications.page(transaction, wanted, offset=0, limit=limit)
         return page, await read_stops(transaction, ProcessFacts(settings), utc_now())
 
@@ -126,7 +126,7 @@ def show_publication(
     """Show one publication and its activity, as it would be sent now."""
     settings = prepared_settings()
 
-    async def found(transaction: Transaction) -> tuple[Publication, Condition, Shown]:
+    async def found(transaction: Transaction) -> tuple[Publication, ServiceCondition, Shown]:
         policies = Policies(settings.publishing)
         publication = await publications.get(transaction, PublicationId(number))
         stops = await read_stops(transaction, ProcessFacts(settings), utc_now())
@@ -286,5 +286,5 @@ def _together(publication: Publication) -> str:
     return in_words(publication.sent_with, publication.activity_id, is_sent=is_sent)
 
 
-def _facts(publication: Publication, stops: Condition) -> dict[str, object]:
+def _facts(publication: Publication, stops: ServiceCondition) -> dict[str, object]:
     return PublicationBody.under(publication, stops).model_dump()

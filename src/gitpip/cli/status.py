@@ -10,7 +10,7 @@ from gitpip.model import Check, PublicationState, UserState
 from gitpip.observability.redaction import redacted
 from gitpip.runtime.opening import opened
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, until
-from gitpip.status.reading import Condition, ProcessFacts
+from gitpip.status.reading import ProcessFacts, ServiceCondition
 from gitpip.status.summary import ActivityState, Operation, read_summary
 from gitpip.store.status import pauses
 
@@ -54,7 +54,7 @@ LABELS = {
 """The words that people read in place of the names that JSON has."""
 
 
-async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]]:
+async def _read_status(settings: Settings) -> tuple[ServiceCondition, dict[str, object]]:
     async with opened(settings) as database, database.read() as transaction:
         summary = await read_summary(transaction, ProcessFacts(settings), utc_now())
     condition, freshness, lists = summary.condition, summary.freshness, summary.lists
@@ -88,7 +88,7 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "default"}
 
 
-def _print_problems(condition: Condition) -> None:
+def _print_problems(condition: ServiceCondition) -> None:
     if condition.all_good:
         console.say("", lead=condition.sentence, style="green")
     for problem in condition.problems:

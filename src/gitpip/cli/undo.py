@@ -23,7 +23,7 @@ from gitpip.cli.output import (
 from gitpip.clock import utc_now
 from gitpip.model import CheckId, Page, PublicationId
 from gitpip.status.problem import count
-from gitpip.status.reading import Condition, ProcessFacts, read_stops
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undone_deals, undos
 from gitpip.store.publications.undone_deals import UndoneDeal
@@ -160,7 +160,7 @@ def list_undos(as_json: Json = False) -> None:
     """List undos, newest first."""
     settings = prepared_settings()
 
-    async def listed(transaction: Transaction) -> tuple[Page[Undo], Condition]:
+    async def listed(transaction: Transaction) -> tuple[Page[Undo], ServiceCondition]:
         page = await undos.page(transaction, offset=0, limit=MAX_LISTED)
         return page, await read_stops(transaction, ProcessFacts(settings), utc_now())
 
@@ -190,7 +190,7 @@ def show_undo(number: Number, as_json: Json = False) -> None:
 
     async def found(
         transaction: Transaction,
-    ) -> tuple[Undo, Condition, tuple[Undone, ...], tuple[UndoneDeal, ...]]:
+    ) -> tuple[Undo, ServiceCondition, tuple[Undone, ...], tuple[UndoneDeal, ...]]:
         one = await undos.get(transaction, UndoId(number))
         stops = await read_stops(transaction, ProcessFacts(settings), utc_now())
         files = await undos.files(transaction, one.id, offset=0, limit=MAX_LISTED)

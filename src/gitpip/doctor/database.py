@@ -47,7 +47,7 @@ ADVICE: Mapping[Remedy | None, str] = {
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 
 
-async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
+async def examine_database(settings: Settings) -> AsyncGenerator[Finding]:
     """Look at the disk, the database, who may ask, and who runs; a finding each, as it comes."""
     advice = UNREACHABLE_ADVICE
     if file := settings.sqlite_file:
@@ -165,9 +165,9 @@ async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
     """Report whether a service runs, and each problem that it or the rows show."""
     if not await database.is_migrated():
         return (warning("service", "not running", "start gitpip serve"),)
-    surroundings = ProcessFacts(settings)
+    process = ProcessFacts(settings)
     async with database.read() as transaction:
-        condition = await read(transaction, surroundings, utc_now())
+        condition = await read(transaction, process, utc_now())
     found = "; ".join(f"{one.version} ({one.part})" for one in condition.instances)
     service = (
         ok("service", f"{found} is running")

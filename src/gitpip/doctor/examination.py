@@ -1,15 +1,15 @@
-"""Examines one thing after the other."""
+"""`gitpip doctor`: examines settings, tokens, network, database and publishing, one by one."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
 from gitpip.config import load_settings
-from gitpip.doctor.database import known_to_database, look_at_database
-from gitpip.doctor.publishing import look_at_detector
+from gitpip.doctor.database import examine_database, known_to_database
+from gitpip.doctor.publishing import examine_detector
 from gitpip.errors import EnvironmentUnusable, SettingsError
 from gitpip.http_client import proxy_passwords
 from gitpip.observability.redaction import hide
-from gitpip.runtime.vendors import look_at_vendors
+from gitpip.runtime.vendors import examine_vendors
 from gitpip.status.findings import Finding, failure, ok
 
 
@@ -29,10 +29,10 @@ async def examine() -> AsyncIterator[Finding]:
     sources = sorted(set(settings.sources.values()))
     given = ", ".join("the environment" if one == "environment" else one for one in sources)
     yield ok("settings", f"read from {given or 'defaults alone'}")
-    async with aclosing(look_at_database(settings)) as findings:
+    async with aclosing(examine_database(settings)) as findings:
         async for finding in findings:
             yield finding
     known = await known_to_database(settings)
-    yield await look_at_detector(settings, known.publishing)
-    for finding in await look_at_vendors(settings, known):
+    yield await examine_detector(settings, known.publishing)
+    for finding in await examine_vendors(settings, known):
         yield finding

@@ -15,7 +15,7 @@ DETECTOR = "credentials detector"
 UNTIL_THEN = "install gitpip's dependencies again, or run its image; until then new files wait"
 
 
-async def look_at_detector(
+async def examine_detector(
     settings: Settings, stored: Mapping[str, str], detector: Detector | None = None
 ) -> Finding:
     """Make it examine a planted sample, within its limit for one file; asks no host."""

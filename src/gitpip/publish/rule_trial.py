@@ -41,7 +41,7 @@ class TrialOutcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fate:
+class TrialResult:
     """The result for a file, and why."""
 
     outcome: TrialOutcome
@@ -53,14 +53,14 @@ class Fate:
         return self.outcome if self.because is None else f"{self.outcome}: {self.because}"
 
 
-def fate_of(ruling: Ruling, owner: UserPermission, *, is_paused: bool) -> Fate:
+def fate_of(ruling: Ruling, owner: UserPermission, *, is_paused: bool) -> TrialResult:
     """Return the result for a file; `is_paused` says whether all publishing is paused.
 
     The publisher skips what opted-out owners have queued at any time, but applies no rule to a file
     that it may not send at present.
     """
     if owner.opted_out:
-        return Fate(TrialOutcome.SKIP, OPTED_OUT)
+        return TrialResult(TrialOutcome.SKIP, OPTED_OUT)
     kept_by = [
         why
         for why, holds in (
@@ -72,14 +72,14 @@ def fate_of(ruling: Ruling, owner: UserPermission, *, is_paused: bool) -> Fate:
     ]
     if kept_by:
         then = _decided_later(ruling, owner.mode)
-        return Fate(
+        return TrialResult(
             TrialOutcome.WAIT, " and ".join(kept_by) + (f"; then it is {then}" if then else "")
         )
     if ruling.action is not RuleAction.PUBLISH:
-        return Fate(TrialOutcome(ruling.action), ruling.reason)
+        return TrialResult(TrialOutcome(ruling.action), ruling.reason)
     if owner.mode is PublishingMode.ASK:
-        return Fate(TrialOutcome.HOLD, ASKED)
-    return Fate(TrialOutcome.PUBLISH)
+        return TrialResult(TrialOutcome.HOLD, ASKED)
+    return TrialResult(TrialOutcome.PUBLISH)
 
 
 def _decided_later(ruling: Ruling, mode: PublishingMode) -> str | None:
@@ -92,7 +92,7 @@ def _decided_later(ruling: Ruling, mode: PublishingMode) -> str | None:
 
 
 @dataclass(frozen=True)
-class Taken:
+class TrialledFile:
     """A stored file, what the rules say of it, and the result."""
 
     key: FileKey
@@ -100,7 +100,7 @@ class Taken:
     gist_id: GistId
     filename: str
     ruling: Ruling
-    fate: Fate
+    fate: TrialResult
 
     @property
     def rule(self) -> PublishingRule | None:
@@ -112,9 +112,9 @@ class Taken:
 class RuleTrial:
     """The newest stored files of tracked users, each with the rule that decides about it."""
 
-    others: Fate
+    others: TrialResult
     """The result for a file that no rule fits, of a user without a mode of their own."""
-    taken: tuple[Taken, ...] = ()
+    taken: tuple[TrialledFile, ...] = ()
     asked: int = MAX_TRIED
     """The most files that were to be tried."""
     timed_out: bool = False
@@ -175,7 +175,7 @@ async def tried(
     others = fate_of(Ruling(None), anybody, is_paused=is_paused)
     asked = [one for rule in ordered if (one := readable(rule))]
     shown = EXAMINED_CHARACTERS if any(one.content is not None or one.words for one in asked) else 0
-    taken: list[Taken] = []
+    taken: list[TrialledFile] = []
     before: FileKey | None = None
     while len(taken) < limit:
         size = min(_AT_ONCE, limit - len(taken))
@@ -192,7 +192,9 @@ async def tried(
         decided = await asyncio.to_thread(_decided, ordered, facts, deadline)
         for file, ruling in zip(some, decided, strict=False):
             fate = fate_of(ruling, owners[file.user_key], is_paused=is_paused)
-            taken.append(Taken(file.key, file.login, file.gist_id, file.filename, ruling, fate))
+            taken.append(
+                TrialledFile(file.key, file.login, file.gist_id, file.filename, ruling, fate)
+            )
         if len(decided) < len(some):
             return RuleTrial(others, tuple(taken), limit, timed_out=True)
         before = some[-1].key

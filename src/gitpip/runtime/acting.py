@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from gitpip.actions.acting import Acting, Work
 from gitpip.config import Settings
 from gitpip.runtime.opening import opened
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database
 
 

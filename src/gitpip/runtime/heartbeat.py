@@ -55,7 +55,7 @@ class Heartbeat:
         await self._show()
         self.task = asyncio.create_task(self._go_on())
 
-    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+    def health_problems(self, patience: timedelta) -> tuple[str, ...]:
         """Return a sentence if the database could not be written for longer than `patience`."""
         silence = time.monotonic() - self._shown_at
         if silence <= patience.total_seconds():

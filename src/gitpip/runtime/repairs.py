@@ -6,7 +6,7 @@ from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting, Wake
 from gitpip.clock import utc_now
 from gitpip.observability.logging import get_logger
-from gitpip.store.access.audit import Actor
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database
 from gitpip.store.publications import repairs
 

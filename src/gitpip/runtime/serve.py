@@ -97,8 +97,8 @@ async def _serve(
     settings, patience = credentials.settings, credentials.settings.health_patience
     targets = AccountTargets(lambda: credentials.settings)
 
-    def ailments() -> tuple[str, ...]:
-        return worker.scheduler.ailments(patience) + stalls.ailments(patience)
+    def health_problems() -> tuple[str, ...]:
+        return worker.scheduler.health_problems(patience) + stalls.health_problems(patience)
 
     async with (
         _reached(settings, database, part) as worker,
@@ -111,7 +111,7 @@ async def _serve(
         heartbeat(
             database,
             part,
-            ailments,
+            health_problems,
             lambda: worker.github.clock_ahead,
             lambda: tokens_of(credentials.settings),
         ) as life,
@@ -123,7 +123,7 @@ async def _serve(
             find_account=worker.find_account,
             wake=worker.wake,
             scheduler_is_alive=worker.is_alive,
-            ailments=lambda: life.ailments(patience) + ailments(),
+            health_problems=lambda: life.health_problems(patience) + health_problems(),
             forecast=worker.forecast,
             look_up=worker.look_up,
             preview=_preview(settings),

@@ -62,7 +62,7 @@ class Stalls:
         self._watching = _Part("watching", "users are due")
         self._publishing = _Part("publishing", "files wait to be sent")
 
-    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+    def health_problems(self, patience: timedelta) -> tuple[str, ...]:
         """Return a sentence for each part that stood still for longer than `patience`.
 
         While a process has claimed work, it may be busy with a large piece of it; its scheduler

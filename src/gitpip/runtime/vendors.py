@@ -63,7 +63,7 @@ class VendorFacts:
 NOTHING_KNOWN = VendorFacts(Tokens(github=False, pipedrive=False), {})
 
 
-async def look_at_vendors(settings: Settings, known: VendorFacts) -> tuple[Finding, ...]:
+async def examine_vendors(settings: Settings, known: VendorFacts) -> tuple[Finding, ...]:
     """Ask both vendors about the tokens, the limits left, and what the account lacks.
 
     The tokens of the running service can't be used from here.

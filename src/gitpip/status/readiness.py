@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.status.recent import Recent
+from gitpip.status.timed_cache import TimedCache
 from gitpip.store.database import Database
 
 DATABASE_TIMEOUT = timedelta(seconds=3)
@@ -31,7 +31,7 @@ class Readiness:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._answer = Recent(self._fresh, ANSWER_KEPT_FOR)
+        self._answer = TimedCache(self._fresh, ANSWER_KEPT_FOR)
 
     async def ask(self) -> DatabaseAnswer:
         """Return an answer that is at most `ANSWER_KEPT_FOR` old."""

@@ -48,14 +48,14 @@ class ProcessFacts:
     settings: Settings
     secret_faults: Sequence[str] = ()
     """A sentence for each secret file that can't be used."""
-    ailments: Sequence[str] = ()
+    health_problems: Sequence[str] = ()
     """The sentences of this process's `/health`."""
     scheduler_is_alive: bool | None = None
     """None in a process that does not watch and publish."""
 
 
 @dataclass(frozen=True)
-class Condition:
+class ServiceCondition:
     """The condition of the service. Times are UTC."""
 
     problems: tuple[Problem, ...]
@@ -145,18 +145,18 @@ class Condition:
         return next((problem for problem in self.problems if problem.kind in STOPS[name]), None)
 
 
-def tokens_known(running: Sequence[Instance], surroundings: ProcessFacts) -> Tokens:
+def tokens_known(running: Sequence[Instance], process: ProcessFacts) -> Tokens:
     """Return the tokens with which the work is done.
 
     A process that does not work can have others than those that do: a command is often run in a
     shell without any.
     """
-    settings = surroundings.settings
+    settings = process.settings
     own = Tokens(settings.github_token is not None, settings.pipedrive_token is not None)
     told = tokens_at_work(running)
     if told is None:
         return own
-    if surroundings.scheduler_is_alive is None:
+    if process.scheduler_is_alive is None:
         return told
     return Tokens(own.github or told.github, own.pipedrive or told.pipedrive)
 
@@ -182,44 +182,44 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 }
 
 
-async def capacity(transaction: Transaction, surroundings: ProcessFacts, now: datetime) -> int:
+async def capacity(transaction: Transaction, process: ProcessFacts, now: datetime) -> int:
     """Return how many users GitHub's limits allow to be checked in each interval."""
-    settings = surroundings.settings
+    settings = process.settings
     running = await instances.running(transaction, now)
     return await budgets.capacity_now(
         transaction,
-        has_token=tokens_known(running, surroundings).github,
+        has_token=tokens_known(running, process).github,
         share=settings.github_share,
         interval=settings.check_interval,
         now=now,
     )
 
 
-async def read(transaction: Transaction, surroundings: ProcessFacts, now: datetime) -> Condition:
+async def read(transaction: Transaction, process: ProcessFacts, now: datetime) -> ServiceCondition:
     """Return every problem at `now` (UTC)."""
-    stopped = await read_stops(transaction, surroundings, now)
+    stopped = await read_stops(transaction, process, now)
     known = await schedule.completeness(transaction)
     stops = {problem.kind for problem in stopped.problems}
     tracked = await users.any_tracked(transaction)
     problems = [
         *stopped.problems,
-        *_of_processes(stopped.instances, surroundings),
+        *_of_processes(stopped.instances, process),
         *_of_clocks(stopped.instances),
-        *_of_secrets(surroundings),
+        *_of_secrets(process),
     ]
     if tracked:
-        has_token = tokens_known(stopped.instances, surroundings).github
+        has_token = tokens_known(stopped.instances, process).github
         watched = watching.Watching(
             transaction=transaction,
             now=now,
-            interval=surroundings.settings.check_interval,
+            interval=process.settings.check_interval,
             pauses=stopped.pauses,
             works=stopped.works and ProblemKind.GITHUB_ACCOUNT_CHANGED not in stops,
             has_token=has_token,
-            reads_feed=surroundings.settings.feed and has_token,
+            reads_feed=process.settings.feed and has_token,
         )
         problems += await watching.problems(
-            watched, known, capacity=await capacity(transaction, surroundings, now)
+            watched, known, capacity=await capacity(transaction, process, now)
         )
         problems += _of_unreadable(await unreadable.summary(transaction))
     else:
@@ -237,14 +237,14 @@ async def read(transaction: Transaction, surroundings: ProcessFacts, now: dateti
     problems += await publishing.problems(
         transaction,
         now,
-        request_timeout=surroundings.settings.http_timeout,
+        request_timeout=process.settings.http_timeout,
         goes_on=goes_on,
         mode=stopped.mode,
     )
     problems += await undos.problems(transaction)
     problems += await background_work.problems(transaction, now)
-    problems += await publishing.unusable_settings(transaction, surroundings.settings.publishing)
-    return Condition(
+    problems += await publishing.unusable_settings(transaction, process.settings.publishing)
+    return ServiceCondition(
         problems=worst_first(problems),
         complete_until=known.complete_until,
         pauses=stopped.pauses,
@@ -257,12 +257,12 @@ async def read(transaction: Transaction, surroundings: ProcessFacts, now: dateti
 
 
 async def read_stops(
-    transaction: Transaction, surroundings: ProcessFacts, now: datetime
-) -> Condition:
+    transaction: Transaction, process: ProcessFacts, now: datetime
+) -> ServiceCondition:
     """Return only what stops watching or publishing, which is cheap to read however much waits."""
     current = await pauses.pauses_now(transaction, now)
     running = await instances.running(transaction, now)
-    works = surroundings.scheduler_is_alive is not None or any(one.works for one in running)
+    works = process.scheduler_is_alive is not None or any(one.works for one in running)
     checks = not set(pauses.STOPS_WATCHING) & set(current)
     problems = [
         _of_pause(name, pause, now, checks=checks)
@@ -280,7 +280,7 @@ async def read_stops(
                 act=Remedy.START_WORKER,
             )
         )
-    if not tokens_known(running, surroundings).pipedrive:
+    if not tokens_known(running, process).pipedrive:
         problems.append(
             Problem(
                 ProblemKind.PIPEDRIVE_TOKEN_MISSING,
@@ -293,14 +293,14 @@ async def read_stops(
     persons_pause = await publishing_pause.current(transaction, now)
     if persons_pause is not None:
         problems.append(modes.of_persons_pause(persons_pause, now))
-    return Condition(
+    return ServiceCondition(
         worst_first(problems),
         None,
         current,
         running,
         works=works,
         persons_pause=persons_pause,
-        mode=await modes.overall_mode(transaction, surroundings.settings),
+        mode=await modes.overall_mode(transaction, process.settings),
     )
 
 
@@ -335,11 +335,11 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
     )
 
 
-def _of_processes(running: Sequence[Instance], surroundings: ProcessFacts) -> Sequence[Problem]:
-    here = set(surroundings.ailments)
-    elsewhere = {ailment for one in running for ailment in one.ailments}
-    wrong = [*surroundings.ailments, *sorted(elsewhere - here)]
-    if surroundings.scheduler_is_alive is False and not wrong:
+def _of_processes(running: Sequence[Instance], process: ProcessFacts) -> Sequence[Problem]:
+    here = set(process.health_problems)
+    elsewhere = {ailment for one in running for ailment in one.health_problems}
+    wrong = [*process.health_problems, *sorted(elsewhere - here)]
+    if process.scheduler_is_alive is False and not wrong:
         wrong = ["the scheduler does not reach its database"]
     if not wrong:
         return ()
@@ -374,7 +374,7 @@ def _of_clocks(running: Sequence[Instance]) -> Sequence[Problem]:
     )
 
 
-def _of_secrets(surroundings: ProcessFacts) -> Sequence[Problem]:
+def _of_secrets(process: ProcessFacts) -> Sequence[Problem]:
     return tuple(
         Problem(
             ProblemKind.SECRET_UNREADABLE,
@@ -382,7 +382,7 @@ def _of_secrets(surroundings: ProcessFacts) -> Sequence[Problem]:
             said(fault),
             act=Remedy.MEND_SECRET_FILE,
         )
-        for fault in surroundings.secret_faults
+        for fault in process.secret_faults
     )
 
 

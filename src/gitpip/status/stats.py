@@ -49,9 +49,9 @@ class Stats:
 class StatsReader:
     """Reads the numbers, but not too often for the database."""
 
-    def __init__(self, database: Database, surroundings: Callable[[], ProcessFacts]) -> None:
+    def __init__(self, database: Database, process: Callable[[], ProcessFacts]) -> None:
         self._database = database
-        self._surroundings = surroundings
+        self._process = process
         self._reading = asyncio.Lock()
         self._stats: Stats | None = None
         self._stale_at = 0.0
@@ -73,7 +73,7 @@ class StatsReader:
                 asyncio.timeout(READING_LIMIT.total_seconds()),
                 self._database.read() as transaction,
             ):
-                condition = await read(transaction, self._surroundings(), now)
+                condition = await read(transaction, self._process(), now)
                 due = await publications.next_due(transaction, condition.mode)
                 return Stats(
                     at=now,

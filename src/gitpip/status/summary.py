@@ -8,7 +8,7 @@ from enum import StrEnum
 from gitpip.model import Check, PublicationState, UserState
 from gitpip.status import reading
 from gitpip.status.problem import ProblemKind
-from gitpip.status.reading import Condition, ProcessFacts
+from gitpip.status.reading import ProcessFacts, ServiceCondition
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status import budgets, checks, lists_read, pauses
@@ -49,7 +49,7 @@ class Summary:
     """How the service is doing. Times are UTC."""
 
     now: datetime
-    condition: Condition
+    condition: ServiceCondition
     users: Mapping[UserState, int]
     """The tracked users; a state without any may be missing."""
     publications: Mapping[PublicationState, int]
@@ -69,12 +69,12 @@ class Summary:
 
 async def read_summary(
     transaction: Transaction,
-    surroundings: ProcessFacts,
+    process: ProcessFacts,
     now: datetime,
     count: CountPublications = publications.count,
 ) -> Summary:
     """Read the status at `now` (UTC); `count` gives the numbers of publications."""
-    condition = await reading.read(transaction, surroundings, now)
+    condition = await reading.read(transaction, process, now)
     due = await publications.next_due(transaction, condition.mode)
     return Summary(
         now=now,
@@ -86,19 +86,19 @@ async def read_summary(
         next_publication_due=condition.publishing_due(due),
         freshness=await schedule.freshness(transaction),
         lists=await lists_read.lists(transaction, now),
-        capacity=await reading.capacity(transaction, surroundings, now),
+        capacity=await reading.capacity(transaction, process, now),
         budgets=tuple(await budgets.known_budgets(transaction)),
         last_checks=tuple((await checks.page(transaction, offset=0, limit=5)).items),
     )
 
 
-def watching_of(condition: Condition) -> Operation:
+def watching_of(condition: ServiceCondition) -> Operation:
     """Return whether users are checked."""
     stopped = _stopped(condition, pauses.WATCHING)
     return stopped or _paused(condition, pauses.STOPS_WATCHING) or Operation()
 
 
-def publishing_of(condition: Condition) -> Operation:
+def publishing_of(condition: ServiceCondition) -> Operation:
     """Return whether files are sent."""
     problem = condition.held_up(pauses.PUBLISHING)
     if condition.works and problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
@@ -112,7 +112,7 @@ def publishing_of(condition: Condition) -> Operation:
     return _paused(condition, pauses.STOPS_PUBLISHING) or Operation()
 
 
-def _stopped(condition: Condition, name: str) -> Operation | None:
+def _stopped(condition: ServiceCondition, name: str) -> Operation | None:
     """Return what stops it until a person acts: no worker, or another account."""
     problem = condition.held_up(name)
     if problem and (problem.vendor or not condition.works):
@@ -120,7 +120,7 @@ def _stopped(condition: Condition, name: str) -> Operation | None:
     return None
 
 
-def _paused(condition: Condition, names: tuple[str, ...]) -> Operation | None:
+def _paused(condition: ServiceCondition, names: tuple[str, ...]) -> Operation | None:
     for name in names:
         if pause := condition.pauses.get(name):
             return Operation(ActivityState.PAUSED, pause.reason, pause.until, name)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Read = TypeVar("Read")
 
 
-class Recent(Generic[Read]):
+class TimedCache(Generic[Read]):
     """Reads by `fresh`, one at a time, and keeps the result for `kept_for`."""
 
     def __init__(self, fresh: Callable[[], Awaitable[Read]], kept_for: timedelta) -> None:

@@ -95,7 +95,7 @@ services = Table(
     # The seconds that its clock is ahead of GitHub's; 0 if they agree, or nothing is known.
     Column("clock_ahead", LongSeconds, nullable=False, server_default=text("0")),
     # The problems that its /health reports, a line each.
-    Column("ailments", Lines),
+    Column("health_problems", Lines),
     # NULL if an older version wrote the row.
     Column("has_github_token", Flag),
     Column("has_pipedrive_token", Flag),

@@ -46,7 +46,7 @@ from gitpip.web.navigation import count_for_navigation
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
     adding,
-    audit,
+    audit_log,
     audits,
     bulk,
     capacity,
@@ -122,7 +122,7 @@ PAGES = (
     status.router,
     feed_tokens.router,
     keys.router,
-    audit.router,
+    audit_log.router,
     sign_in.router,
 )
 BEARER_KEY = HTTPBearer(

@@ -24,9 +24,9 @@ from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.share import Share
 from gitpip.status.findings import Finding
 from gitpip.status.readiness import Readiness
-from gitpip.status.reading import Condition, ProcessFacts, read
-from gitpip.status.recent import Recent
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read
 from gitpip.status.stats import StatsReader
+from gitpip.status.timed_cache import TimedCache
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
@@ -36,7 +36,7 @@ from gitpip.web.render.links import Links
 
 SchedulerIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
-Ailments = Callable[[], Sequence[str]]
+HealthProblems = Callable[[], Sequence[str]]
 """Return what has not happened in this process for too long, a sentence for each; for
 `/health`."""
 CONDITION_KEPT_FOR = timedelta(seconds=2)
@@ -86,7 +86,7 @@ class AppContext:
     find_account: FindAccount
     wake: Wake
     scheduler_is_alive: SchedulerIsAlive
-    ailments: Ailments
+    health_problems: HealthProblems
     forecast: MakeForecast
     look_up: LookUp
     preview: Preview
@@ -122,24 +122,24 @@ class AppContext:
     @cached_property
     def stats(self) -> StatsReader:
         """Return the numbers of the rows, kept for a while for all requests."""
-        return StatsReader(self.whole_database, lambda: self.surroundings)
+        return StatsReader(self.whole_database, lambda: self.process)
 
     @cached_property
-    def recent_condition(self) -> Recent[Condition]:
+    def recent_condition(self) -> TimedCache[ServiceCondition]:
         """The status, kept for a moment for all pages."""
-        return Recent(self._condition, CONDITION_KEPT_FOR)
+        return TimedCache(self._condition, CONDITION_KEPT_FOR)
 
-    async def _condition(self) -> Condition:
+    async def _condition(self) -> ServiceCondition:
         async with self.whole_database.read() as transaction:
-            return await read(transaction, self.surroundings, utc_now())
+            return await read(transaction, self.process, utc_now())
 
     @property
-    def surroundings(self) -> ProcessFacts:
+    def process(self) -> ProcessFacts:
         """Return the facts for the status that the rows do not hold."""
         return ProcessFacts(
             settings=self.settings,
             secret_faults=self.credentials.faults,
-            ailments=self.ailments(),
+            health_problems=self.health_problems(),
             scheduler_is_alive=self.scheduler_is_alive(),
         )
 

@@ -63,7 +63,7 @@ class Vitals:
             failing.last, failing.meaning = now, _meaning(error)
             failing.times += 1
 
-    def ailments(self, patience: timedelta) -> Iterator[str]:
+    def health_problems(self, patience: timedelta) -> Iterator[str]:
         """Yield a sentence for each work that hung, or only failed, for longer than `patience`.
 
         The time of failing is counted from failure to failure: after a single one, another process

@@ -214,13 +214,13 @@ class Scheduler:
             and self._connected
         )
 
-    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+    def health_problems(self, patience: timedelta) -> tuple[str, ...]:
         """Return a sentence for each thing that should have happened within `patience`.
 
         Only of this process: what another one does, or fails to do, does not count.
         """
         silence = self._silence
-        ailing = list(self._vitals.ailments(patience))
+        ailing = list(self._vitals.health_problems(patience))
         if silence is not None and silence > patience:
             seconds = silence.total_seconds()
             ailing.insert(0, f"the scheduler has not looked for work for {seconds:.0f} s")

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from gitpip.errors import InvalidInput, OptOutNotFound
 from gitpip.model import GitHubId, PublicationState, UserKey
 from gitpip.store import commit_order, events, ledger
-from gitpip.store.access.audit import Actor
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order

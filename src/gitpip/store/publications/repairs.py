@@ -30,7 +30,7 @@ from sqlalchemy import (
 from gitpip.errors import PublicationNotFound, RepairNotFound
 from gitpip.model import PublicationState, UserKey
 from gitpip.store import events, ledger, visibility
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.publications import approvals, causes, deals, sent_again

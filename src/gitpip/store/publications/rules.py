@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from gitpip.errors import InvalidInput, RuleNotFound
 from gitpip.model import FileKey, GistFile, UserKey
 from gitpip.store import commit_order
-from gitpip.store.access.audit import Actor
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Transaction
 from gitpip.store.gists.gists import file_of, select_files
 from gitpip.store.rows import reader

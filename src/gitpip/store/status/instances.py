@@ -24,7 +24,7 @@ class Instance:
     version: str
     part: Part
     started_at: datetime
-    ailments: tuple[str, ...] = ()
+    health_problems: tuple[str, ...] = ()
     """The problems that its `/health` reports."""
     clock_ahead: timedelta = timedelta(0)
     """How far its clock is ahead of GitHub's; 0 if they agree, or nothing is known."""
@@ -64,7 +64,7 @@ class Beat:
     instance_id: str
     version: str
     part: Part
-    ailments: Sequence[str] = ()
+    health_problems: Sequence[str] = ()
     clock_ahead: timedelta = timedelta(0)
     tokens: Tokens | None = None
 
@@ -76,7 +76,7 @@ async def record_heartbeat(transaction: Transaction, beat: Beat, now: datetime) 
     """Renew this instance's row, and delete those of instances that are long gone."""
     shown = {
         "heartbeat_at": now,
-        "ailments": beat.ailments or None,
+        "health_problems": beat.health_problems or None,
         "clock_ahead": beat.clock_ahead,
         "has_github_token": beat.tokens and beat.tokens.github,
         "has_pipedrive_token": beat.tokens and beat.tokens.pipedrive,

@@ -12,7 +12,7 @@ from gitpip.bodies.noun import ListBody
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
-from gitpip.store.access import audit, keys
+from gitpip.store.access import audit_log, keys
 from gitpip.web.api.parameters import Limit, Offset, RequestBody
 from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity
@@ -102,6 +102,6 @@ async def list_audit(
 ) -> ListBody[AuditEntryBody]:
     """Return who did what, latest first."""
     async with context.database.read() as transaction:
-        page = await audit.page(transaction, offset=offset, limit=limit)
+        page = await audit_log.page(transaction, offset=offset, limit=limit)
     items = [AuditEntryBody.of(entry) for entry in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)

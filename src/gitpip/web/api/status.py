@@ -20,7 +20,7 @@ from gitpip.bodies.status import (
 )
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role, UserState
-from gitpip.status.reading import Condition, read_stops
+from gitpip.status.reading import ServiceCondition, read_stops
 from gitpip.status.summary import CountPublications, read_summary
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
@@ -66,7 +66,7 @@ async def status_of(
 ) -> StatusBody:
     """Read the status from the store; `count` gives the numbers of publications."""
     async with context.database.read() as transaction:
-        summary = await read_summary(transaction, context.surroundings, utc_now(), count)
+        summary = await read_summary(transaction, context.process, utc_now(), count)
     condition, freshness, lists = summary.condition, summary.freshness, summary.lists
     alive = context.scheduler_is_alive()
     return StatusBody(
@@ -107,9 +107,9 @@ async def status_of(
     )
 
 
-async def stops_of(transaction: Transaction, context: AppContext) -> Condition:
+async def stops_of(transaction: Transaction, context: AppContext) -> ServiceCondition:
     """Only what keeps watching or publishing from going on; cheap, whatever waits."""
-    return await read_stops(transaction, context.surroundings, utc_now())
+    return await read_stops(transaction, context.process, utc_now())
 
 
 def _seconds_since(time: datetime | None, now: datetime) -> float | None:

@@ -71,7 +71,7 @@ class UserChange(RequestBody):
     tags: list[str] | None = None
     """All of them; `[]` takes every tag away."""
     interval: IntervalText | None = None
-    """Between two looks, like `45s` or `6h`; `general` for that of the settings."""
+    """The time between two checks, like `45s` or `6h`; `general` for that of the settings."""
     paused: bool | None = None
     """True if the user is not checked, and nothing of theirs is sent."""
     publishing_mode: ModeText | None = None

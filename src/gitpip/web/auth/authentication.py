@@ -19,7 +19,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Role
 from gitpip.observability.logging import get_logger
 from gitpip.store.access import feed_tokens, keys, sessions
-from gitpip.store.access.audit import Via
+from gitpip.store.access.audit_log import Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
 from gitpip.store.database import Database, Transaction

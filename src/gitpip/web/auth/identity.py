@@ -10,8 +10,8 @@ from fastapi import Depends, Request
 from gitpip.clock import utc_now
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
-from gitpip.store.access import audit, feed_tokens, keys
-from gitpip.store.access.audit import Actor, Via
+from gitpip.store.access import audit_log, feed_tokens, keys
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Transaction
 from gitpip.store.visits import visits
 
@@ -58,7 +58,7 @@ class Identity:
 
     async def did(self, transaction: Transaction, action: str, subject: str) -> None:
         """Keep in the audit what this caller does, in the transaction in which it is done."""
-        await audit.record(transaction, self.actor, action, subject, utc_now())
+        await audit_log.record(transaction, self.actor, action, subject, utc_now())
 
     def viewer_for(self, wanted: str | None) -> str:
         """The viewer whose visits a program means: its own, unless it names another.

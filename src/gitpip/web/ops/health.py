@@ -28,10 +28,12 @@ class ReadyBody(BaseModel):
 @open_to_all()
 async def health(context: Context) -> PlainTextResponse:
     """Say `Alive`, or what has not happened here for too long: then a restart may help."""
-    ailments = context.ailments()
-    if not ailments:
+    health_problems = context.health_problems()
+    if not health_problems:
         return PlainTextResponse("Alive")
-    return PlainTextResponse("".join(f"{ailment}\n" for ailment in ailments), status_code=503)
+    return PlainTextResponse(
+        "".join(f"{ailment}\n" for ailment in health_problems), status_code=503
+    )
 
 
 @router.get("/ready", responses={503: {"model": ReadyBody}})

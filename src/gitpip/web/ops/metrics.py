@@ -33,7 +33,7 @@ async def metrics(context: Context, accept: Annotated[str, Header()] = "") -> Re
         stats,
         context.database.pool,
         context.settings.check_interval,
-        healthy=not context.ailments(),
+        healthy=not context.health_problems(),
     )
     return Response(encode(together), media_type=content_type)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from gitpip.model import Role
-from gitpip.store.access import audit
+from gitpip.store.access import audit_log
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
@@ -23,7 +23,7 @@ async def list_audit(
 ) -> HTMLResponse:
     """Show who did what, latest first."""
     async with context.database.read() as transaction:
-        listed = await audit.page(transaction, offset=offset, limit=PAGE_SIZE)
+        listed = await audit_log.page(transaction, offset=offset, limit=PAGE_SIZE)
     return HTMLResponse(
-        render("audit.html", page="audit", listed=listed, offset=offset, rows=PAGE_SIZE)
+        render("audit_log.html", page="audit", listed=listed, offset=offset, rows=PAGE_SIZE)
     )

@@ -80,7 +80,7 @@ async def set_up(context: Context) -> HTMLResponse:
         sample = (await trials_of(transaction, context.settings)).samples()[0]
         tracked = sum((await users.count(transaction)).values())
         sent = (await bounded.count(transaction, most=1)).get(PublicationState.PUBLISHED, 0)
-    at_work = tokens_known(running, context.surroundings)
+    at_work = tokens_known(running, context.process)
     tested = [
         _tested(context, token, elsewhere=elsewhere)
         for token, elsewhere in zip(TOKENS, (at_work.github, at_work.pipedrive), strict=True)

@@ -20,7 +20,7 @@ from gitpip.errors import DestinationUnavailable, HeldChanged, InvalidInput
 from gitpip.model import FileKey, Role, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import SearchHit
-from gitpip.status.reading import Condition
+from gitpip.status.reading import ServiceCondition
 from gitpip.store import listing, read_state
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import held, opt_outs
@@ -112,7 +112,7 @@ async def _person(
         page="people",
         user=user,
         unread=unread,
-        waits_for_look=is_due(user, now) and stops.held_up(pauses.WATCHING) is None,
+        waits_for_check=is_due(user, now) and stops.held_up(pauses.WATCHING) is None,
         form=_form(user, refused),
         general=format_duration(context.settings.check_interval),
         fresh=fresh,
@@ -149,7 +149,7 @@ def _form(user: User, refused: RefusedForm | None) -> RefusedForm:
     )
 
 
-def _held_up(user: User, stops: Condition) -> str | None:
+def _held_up(user: User, stops: ServiceCondition) -> str | None:
     """Return why nothing of a user is sent, if so."""
     if user.state is UserState.PAUSED:
         return f"{user.login} is paused. Nothing is sent until someone resumes {user.login}."

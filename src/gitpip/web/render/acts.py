@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gitpip.store.access.audit import AuditEntry
+from gitpip.store.access.audit_log import AuditEntry
 
 WORDS: Mapping[str, str] = {
     "user.added": "Added",

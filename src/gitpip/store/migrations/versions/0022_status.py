@@ -23,7 +23,7 @@ def upgrade() -> None:
         ),
     )
     op.add_column("pauses", sa.Column("since", sa.DateTime(timezone=True)))
-    op.add_column("services", sa.Column("ailments", sa.Text()))
+    op.add_column("services", sa.Column("health_problems", sa.Text()))
     op.add_column("feed", sa.Column("failure", sa.Text()))
     op.add_column("feed", sa.Column("failing_since", sa.DateTime(timezone=True)))
     op.create_index(
