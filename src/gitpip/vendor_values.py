@@ -26,7 +26,8 @@ DEEPEST = 50
 
 def storable(text: str, limit: int | None = None) -> str:
     """Return text of at most `limit` characters, without what a database refuses."""
-    text = text[:limit]
+    if limit is not None:
+        text = text[:limit]
     if not text.isascii():
         text = text.encode(errors="replace").decode()
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
@@ -89,15 +90,15 @@ def json_of(body: bytes) -> object:
 
 def cleaned(value: object, depth: int = 0) -> object:
     """Return the contents of a body, with all texts as a database can keep them."""
-    match value:
-        case str():
-            return storable(value)
-        case list() | dict() if depth == DEEPEST:
+    # Called for each value of each answer: with `match` it takes twice as long.
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        if depth == DEEPEST:
             return None
-        case list():
-            return [cleaned(each, depth + 1) for each in value]
-        case dict():
-            return {storable(name): cleaned(each, depth + 1) for name, each in value.items()}
+        return {storable(name): cleaned(each, depth + 1) for name, each in value.items()}
+    if isinstance(value, list):
+        return None if depth == DEEPEST else [cleaned(each, depth + 1) for each in value]
     return value
 
 

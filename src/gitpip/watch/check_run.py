@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -279,7 +279,10 @@ class CheckRun:
         await self._follow(await asking, asked_at)
 
     async def _follow(self, polled: Polled, asked_at: datetime) -> None:
-        await self._note_how_it_went(polled)
+        cost = Results(swept=len(polled.answers), points=polled.queries)
+        if not self._went_as_usual(polled):
+            await self._note_how_it_went(polled, cost)
+            cost = Results()
         unchanged: list[tuple[User, Snapshot]] = []
         for user, snapshot in await self._identified(polled.answers):
             if isinstance(snapshot, Snapshot) and decide.is_unchanged(
@@ -289,14 +292,25 @@ class CheckRun:
             else:
                 known = snapshot if isinstance(snapshot, Snapshot) else None
                 await self._lanes.put(user, known)
-        await self._record_unchanged(unchanged, asked_at)
+        await self._record_unchanged(unchanged, asked_at, cost)
         if isinstance(polled.stopped_by, GitHubUnauthorized):
             await self._put_back(polled.not_asked, due_at=None)
             return
         for user in polled.not_asked:
             await self._lanes.put(user, None)
 
-    async def _note_how_it_went(self, polled: Polled) -> None:
+    def _went_as_usual(self, polled: Polled) -> bool:
+        """Return whether nothing but the cost of a batch poll is to be noted."""
+        return (
+            polled.stopped_by is None
+            and self._mode is not _Mode.PROBE
+            and not any(
+                user.graphql_refusals or isinstance(answer, GraphQLFailed)
+                for user, answer in polled.answers
+            )
+        )
+
+    async def _note_how_it_went(self, polled: Polled, cost: Results) -> None:
         """Note which users GraphQL failed about alone, and pause or resume the batch poll."""
         now = self._now()
         stopped = polled.stopped_by
@@ -335,11 +349,7 @@ class CheckRun:
                 self._mode = _Mode.REST
             elif self._mode is _Mode.PROBE:
                 await pauses.resume(transaction, pauses.SWEEPING, self._now())
-            results = Results(
-                swept=len(polled.answers),
-                points=polled.queries,
-                note=str(stopped) if until else None,
-            )
+            results = replace(cost, note=str(stopped) if until else None)
             await checks.add_results(transaction, self._run.check_id, results)
         for user, answer in refused:
             log.info("sweep.user_refused", login=user.login, reason=str(answer))
@@ -369,9 +379,9 @@ class CheckRun:
         return identified
 
     async def _record_unchanged(
-        self, unchanged: Sequence[tuple[User, Snapshot]], asked_at: datetime
+        self, unchanged: Sequence[tuple[User, Snapshot]], asked_at: datetime, cost: Results
     ) -> None:
-        if not unchanged:
+        if not unchanged and cost == Results():
             return
         renamed: list[tuple[User, Account]] = []
         checked: list[CheckedUser] = []
@@ -404,7 +414,7 @@ class CheckRun:
             await schedule.record_successes(
                 transaction, checked, token=self._run.token, now=self._now()
             )
-            results = Results(users=len(checked), unchanged=len(checked))
+            results = replace(cost, users=len(checked), unchanged=len(checked))
             await checks.add_results(transaction, self._run.check_id, results)
         results.count()
         for user, account in renamed:

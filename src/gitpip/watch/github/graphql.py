@@ -131,14 +131,14 @@ def parse_response(
     found = {f"nodes.{n}": node for n, node in enumerate(nodes)} if isinstance(nodes, list) else {}
     by_id = [user.key for user in users if user.node_id]
     places = {key: f"nodes.{number}" for number, key in enumerate(by_id)}
+    answered_at = answer.date
     seen: dict[UserKey, Snapshot | GitHubError] = {}
     for user in users:
         place = places.get(user.key, f"login{user.key}")
         node = found.get(place, body.data.get(place))
         try:
-            seen[user.key] = replace(
-                _snapshot(user, node, kinds.get(place), answer.date), asked_with=len(users)
-            )
+            snapshot = _snapshot(user, node, kinds.get(place), answered_at)
+            seen[user.key] = replace(snapshot, asked_with=len(users))
         except GitHubError as error:
             seen[user.key] = error
     return seen
