@@ -23,7 +23,7 @@ NUMBERS = (
     "(WITH RECURSIVE numbers(i) AS (SELECT {} UNION ALL SELECT i + 1 FROM numbers WHERE i < {}) "
     "SELECT i FROM numbers) AS numbers"
 )
-AT_A_TIME = 50_000
+AT_A_TIME = 10_000
 
 # A row's number is `i`, and of a file's row `(i - i / 11)` is the number of its gist. These are the
 # key of its user, how many gists of that user came before, and how old the file's gist was when it

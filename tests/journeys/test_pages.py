@@ -195,7 +195,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
 
     page.get_by_role("link", name="People", exact=True).click()
     page.get_by_role("link", name="octocat").click()
-    page.get_by_role("link", name="Edited · View changes").click()
+    page.get_by_role("link", name="View changes").click()
     expect(page.locator("del")).to_have_text("print('one')")
     expect(page.locator("ins")).to_have_text("print('two')")
     expect(page.locator("del b")).to_have_text("one")

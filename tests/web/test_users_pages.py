@@ -158,6 +158,25 @@ def test_who_is_removed_with_news_and_added_again_has_them_still(
     assert "two.py" not in home
 
 
+def test_a_person_has_a_row_for_each_gist_and_unread_ones_first(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.track("ada", {"one.py": "1", "two.py": "2"}, {"three.py": "3"})
+
+    before = people.get("/people/ada").text
+    rows = re.findall(r'<article class="item[^"]*" id="gist-(\w+)"', before)
+    (marked,) = re.findall(r'name="gist" value="([^"]+)"[^>]*id="mark-' + rows[0], before)
+    people.post("/seen", data={"gist": marked, "back": "user=ada&show=all"})
+    after = people.get("/people/ada").text
+
+    assert len(rows) == len(set(rows)) == 2
+    assert "Earlier" not in before
+    unread, earlier = after.split("<h2>Earlier</h2>")
+    assert rows[1] in unread
+    assert f'id="gist-{rows[0]}"' not in unread
+    assert f'id="gist-{rows[0]}"' in earlier
+
+
 def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Served) -> None:
     served.track("ada", {"one.py": "1"})
     served.gitpip.wait_for(

@@ -8,14 +8,13 @@ The line does not count for a user who was removed when it was drawn, and was ad
 what of them was read then is what a visit saw.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union, union_all
 
-from gitpip.model import GistFile, GistId, UserKey
+from gitpip.model import UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.schema import users
 from gitpip.store.schema_inbox import inbox, inbox_lines, inbox_marks
@@ -138,19 +137,6 @@ async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
         .where(inbox_lines.c.viewer == viewer)
     )
     return await transaction.scalar(latest)
-
-
-async def unread_gists(
-    transaction: Transaction, viewer: str, files: Sequence[GistFile]
-) -> frozenset[GistId]:
-    """Return the gists of these files that a viewer has not read."""
-    line = await line_of(transaction, viewer)
-    found = await transaction.execute(
-        select(inbox.c.gist_id)
-        .join(users, users.c.key == inbox.c.user_key)
-        .where(inbox.c.gist_id.in_({file.gist_id for file in files}), is_unread(viewer, line))
-    )
-    return frozenset(map(GistId, found.scalars()))
 
 
 async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:

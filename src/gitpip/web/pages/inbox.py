@@ -38,7 +38,7 @@ from gitpip.web.navigation import count_for_navigation
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.reader_zone import reader_now
 from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown
-from gitpip.web.render.inbox import by_day, rows
+from gitpip.web.render.inbox import ROW_PREVIEW, by_day, rows
 from gitpip.web.render.jinja import render
 from gitpip.web.render.numbers import numbers
 
@@ -52,8 +52,6 @@ MOST_USERS = 1_000
 """The most users that a browser without a key makes a visit to at once."""
 SEARCHED = 64_000
 """The most characters of a file that are searched; see the migration of the index."""
-ROW_PREVIEW = 1_000
-"""The most characters of a file that are read for the few lines that a row shows."""
 ID_LENGTH = 64
 BACK = 2_000
 """The most characters of the query of a page that are read."""

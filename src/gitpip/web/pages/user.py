@@ -17,18 +17,20 @@ from gitpip.actions.users import UserAct
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import DestinationUnavailable, HeldChanged, InvalidInput
-from gitpip.model import FileKey, Role, User, UserState
+from gitpip.model import Role, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import SearchHit
 from gitpip.status.reading import ServiceCondition
 from gitpip.store import listing, read_state
 from gitpip.store.gists import unreadable
+from gitpip.store.inbox import entries, pages
 from gitpip.store.publications import held, opt_outs
 from gitpip.store.publications.progress import progress as progress_of
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.targets import DEAL_BY_TITLE, parsed_target
 from gitpip.validation import possible_login
+from gitpip.web.api.inbox import start_of
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
@@ -36,10 +38,10 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.render.charts import WEEKS, per_week
-from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown
+from gitpip.web.render.inbox import ROW_PREVIEW, rows
 from gitpip.web.render.jinja import render
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Login = Annotated[str, Path(), AfterValidator(possible_login)]
@@ -71,9 +73,9 @@ async def person(
     login: Login,
     request: Request,
     context: Context,
-    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    before: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
-    """One user: what is known, and the files, newest first."""
+    """One user: what is known, and the gists, newest first."""
     return await _person(request, context, login, before=before)
 
 
@@ -82,12 +84,13 @@ async def _person(
     context: AppContext,
     login: str,
     *,
-    before: int | None = None,
+    before: str = "",
     refused: RefusedForm | None = None,
     found: FoundTargets | None = None,
 ) -> Response:
     """The page; where a form was refused, what was written stays in it."""
     now = utc_now()
+    viewer, start = viewer_of(request), start_of(before)
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         if user.login.lower() != login.lower():
@@ -95,13 +98,14 @@ async def _person(
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
         unread = await unreadable.of_user(transaction, user.key)
-        wanted = listing.FileWanted(user_keys=[user.key])
-        key = None if before is None else FileKey(before)
-        files = await listing.list_files(transaction, wanted, before=key, limit=PAGE_SIZE)
-        fresh = await read_state.unread_gists(transaction, viewer_of(request), files)
+        wanted = pages.GistsWanted(listing.FileWanted(user_keys=[user.key]))
+        found_gists = await pages.page(transaction, viewer, wanted, before=start, limit=PAGE_SIZE)
+        listed = await entries.entries(
+            transaction, viewer, found_gists.ids, content_limit=ROW_PREVIEW
+        )
         number = await listing.count_gists(transaction, [user.key])
         times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
-        visited = await read_state.last_visit(transaction, user.key, viewer_of(request))
+        visited = await read_state.last_visit(transaction, user.key, viewer)
         progress = await progress_of(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
@@ -115,7 +119,6 @@ async def _person(
         waits_for_check=is_due(user, now) and stops.held_up(pauses.WATCHING) is None,
         form=_form(user, refused),
         general=format_duration(context.settings.check_interval),
-        fresh=fresh,
         visited=visited,
         gists=number,
         progress=progress,
@@ -123,11 +126,10 @@ async def _person(
         mode=stops.mode,
         opt_out=opt_out,
         held_up=_held_up(user, stops) if progress.waiting else None,
-        before=before,
+        before=start,
         weeks=per_week(times, now),
-        files=files[:PAGE_SIZE],
-        older=files[PAGE_SIZE - 1].key if len(files) > PAGE_SIZE else None,
-        preview=lambda file: shown(file, PREVIEW_BOUNDS),
+        rows=rows(listed, ""),
+        more=found_gists.next,
         links=await context.links(),
         fault=refused.fault if refused else "",
         found=found,

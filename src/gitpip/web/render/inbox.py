@@ -15,7 +15,9 @@ from gitpip.web.render.diff import changed_lines
 from gitpip.web.render.highlight import Bounds, Cut, shown
 from gitpip.web.render.matches import MatchingLine, highlighted, matching_lines, pattern_of
 
-FEW_LINES = Bounds(characters=1_000, lines=3, width=160)
+ROW_PREVIEW = 1_000
+"""The most characters of a file that are read for the few lines that a row shows."""
+FEW_LINES = Bounds(characters=ROW_PREVIEW, lines=3, width=160)
 TITLE_LIMIT = 300
 """The most characters of a description that a row shows."""
 FOUND_LATE_AFTER = timedelta(days=1)
