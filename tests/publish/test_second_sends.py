@@ -130,7 +130,7 @@ async def test_a_look_that_took_long_is_made_again_while_the_claim_is_renewed(
     before = len(scene.crm.faults.injected)
     with monkeypatch.context() as shortened:
         shortened.setattr(delivery, "LONGEST_LEASE", SHORT)
-        shortened.setattr(delivery, "FRESH", SHORT)
+        shortened.setattr(delivery, "SEARCH_MAX_AGE", SHORT)
         running = asyncio.create_task(survivor.run())
         await held(scene, before + 2)
         for _ in range(3):

@@ -212,14 +212,23 @@ async def test_marks_are_bounded_and_say_the_same(
         ({"language": "Text", "show": "unread"}, ["g1", "g5", "g4", "g3"]),
         ({"q": "about", "show": "unread"}, ["g5", "g4", "g3", "g1"]),
         ({"since": "2025-12-01", "until": "2026-01-01"}, ["g1", "g5", "g4", "g3", "g2"]),
+        ({"q": "about", "since": "2025-12-01", "show": "all"}, ["g5", "g4", "g3", "g2", "g1"]),
+        ({"q": "edited", "since": "2025-12-01", "show": "unread"}, ["g1"]),
+        ({"q": "about", "until": "2025-12-01", "show": "all"}, ["old"]),
         ({"until": "2025-12-01"}, ["old"]),
         ({"until": "2025-12-01", "by": "found"}, []),
         ({"show": "today"}, ["g1", "g5", "g4", "g3", "g2"]),
     ],
 )
+@pytest.mark.parametrize("most", [pages.MAX_CHECKED_GISTS, 0], ids=["few gists", "many gists"])
 async def test_filters_find_gists_once(
-    inbox: Inbox, query: dict[str, str], found: list[str]
+    inbox: Inbox,
+    query: dict[str, str],
+    found: list[str],
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(pages, "MAX_CHECKED_GISTS", most)
     await inbox.find("ada", "old", "o.py", "p.py", age=90)
     await inbox.mark(ANNA, "g2", "old")
     await inbox.find("ada", "g1", "a.py", content="edited")

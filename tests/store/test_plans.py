@@ -118,7 +118,7 @@ async def _find_files(database_url: str, login: str, number: int) -> UserKey:
 async def test_a_search_does_not_ask_the_index_of_words_for_each_file(
     database_url: str, login: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "FEW", 10)
+    monkeypatch.setattr(listing, "MAX_CHECKED_FILES", 10)
     # Those of ada are behind so many of bob that her files come before the words.
     keys = {each: await _find_files(database_url, each, 25) for each in ("ada", "bob")}
     found: list[FileKey] = []
@@ -171,7 +171,7 @@ for name, selection in SELECTIONS.items():
 async def test_what_a_list_reads_does_not_grow_with_all_publications(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publication_rows, "FEW", 100)
+    monkeypatch.setattr(publication_rows, "MAX_CHECKED_ONE_BY_ONE", 100)
     larger = database_url.replace("gitpip.sqlite3", "larger.sqlite3")
     shutil.copy(database_url.partition("///")[2], larger.partition("///")[2])
     taken = {}

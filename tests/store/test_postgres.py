@@ -309,3 +309,12 @@ async def test_a_start_without_a_free_connection_says_what_to_do(
     finally:
         await database.close()
         postgres.psql("DROP ROLE one;")
+
+
+async def test_statements_are_planned_for_their_own_parameters(postgres_dsn: str) -> None:
+    """A plan for any parameters reads a million rows for a filter that a few fit."""
+    database = open_database(postgres_dsn)
+    async with database.read() as transaction:
+        mode = await transaction.scalar(text("SHOW plan_cache_mode"))
+    await database.close()
+    assert mode == "force_custom_plan"

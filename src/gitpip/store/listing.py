@@ -1,121 +1,20 @@
-"""Lists of users and files for the pages: filtered, sorted, and a page at a time."""
+"""Lists of files for the pages: filtered, sorted, and a page at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, func, select
 
-from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
+from gitpip.model import FileKey, GistFile, PublicationState, UserKey
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import PREVIEW_CHARACTERS, file_of, select_files
 from gitpip.store.publications.publication_rows import are_few, kinds_in, newest_of, shown_in
-from gitpip.store.read_state import is_unread, line_of
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
-from gitpip.store.schema_inbox import inbox
-from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
-
-
-class UserSort(StrEnum):
-    """The order of the listed users."""
-
-    LOGIN = "login"
-    FOUND = "found"
-    CHECKED = "checked"
-    STALE = "stale"
-
-
-ORDERS: dict[UserSort, Sequence[ColumnElement[object]]] = {
-    UserSort.LOGIN: (func.lower(users.c.login),),
-    UserSort.FOUND: (users.c.found_at.desc().nulls_last(), users.c.key),
-    UserSort.CHECKED: (users.c.checked_at.desc().nulls_last(), users.c.key),
-    UserSort.STALE: (users.c.complete_until.asc().nulls_first(), users.c.key),
-}
-
-
-@dataclass(frozen=True)
-class UserWanted:
-    """The users to list; an empty field does not narrow."""
-
-    login: str = ""
-    tag: str = ""
-    state: UserState | None = None
-
-
-@dataclass(frozen=True)
-class ListedUser:
-    """A user in the list, with the number of stored gists, and of those the viewer has not read."""
-
-    user: User
-    new: int
-    gists: int
-
-
-async def list_users(
-    transaction: Transaction,
-    viewer: str,
-    wanted: UserWanted,
-    sort: UserSort,
-    *,
-    offset: int,
-    limit: int,
-) -> Page[ListedUser]:
-    """Return a page of the tracked users."""
-    conditions = _conditions(wanted)
-    total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
-    line = await line_of(transaction, viewer)
-    unread = (
-        select(func.count())
-        .select_from(inbox)
-        .where(inbox.c.user_key == users.c.key, is_unread(viewer, line))
-        .correlate(users)
-        .scalar_subquery()
-    )
-    stored = (
-        select(func.count())
-        .where(gists.c.user_key == users.c.key)
-        .correlate(users)
-        .scalar_subquery()
-    )
-    # First the keys alone: otherwise values are read for rows that are left out.
-    keys = (
-        select(users.c.key)
-        .where(*conditions)
-        .order_by(*ORDERS[sort])
-        .offset(offset)
-        .limit(limit)
-        .subquery()
-    )
-    found = await transaction.execute(
-        rows()
-        .add_columns(unread.label("unread"), stored.label("gists"))
-        .where(users.c.key.in_(select(keys.c.key)))
-        .order_by(*ORDERS[sort])
-    )
-    items = [ListedUser(user_of(row), row.unread, row.gists) for row in found]
-    return Page(tuple(items), total or 0)
-
-
-async def logins(transaction: Transaction, wanted: UserWanted, *, limit: int) -> tuple[str, ...]:
-    """Return the logins of at most `limit` tracked users that fit, in the order of their adding."""
-    chosen = select(users.c.login).where(*_conditions(wanted)).order_by(users.c.key).limit(limit)
-    return tuple((await transaction.execute(chosen)).scalars())
-
-
-def _conditions(wanted: UserWanted) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [tracked]
-    if wanted.login:
-        conditions.append(func.lower(users.c.login).contains(wanted.login.lower(), autoescape=True))
-    if wanted.state:
-        conditions.append(users.c.state == wanted.state)
-    if wanted.tag:
-        conditions.append(users.c.key.in_(tagged(wanted.tag)))
-    return conditions
 
 
 @dataclass(frozen=True)
@@ -181,8 +80,10 @@ async def file_keys(
     keys = await _first(transaction, among, number)
     if len(keys) == number or recent == lowest:
         return keys
-    if words is not None and not await _are_common(transaction, words, recent, highest):
-        return await _keys_of_words(transaction, wanted, words, (lowest, highest), number)
+    if words is not None:
+        are_common = await _are_common(transaction, words, recent, highest)
+        find = _keys_of_files_and_words if are_common else _keys_of_words
+        return await find(transaction, wanted, (lowest, highest), number)
     return await _first(transaction, _between(_fitting(wanted, words), lowest, highest), number)
 
 
@@ -268,10 +169,12 @@ async def _holding(
     if not keys:
         return []
     words = search.holding(transaction, text)
-    within = words.key.between(min(keys), max(keys))
-    # An expression keeps SQLite from asking its index of words for each file.
-    of_files = (words.key + 0).in_(keys)
-    chosen = select(words.key).where(words.match, within, of_files)
+    chosen = select(words.key).where(words.match)
+    if transaction.dialect.name == "sqlite":
+        # An expression keeps SQLite from asking its index of words for each file.
+        chosen = chosen.where(words.key.between(min(keys), max(keys)), (words.key + 0).in_(keys))
+    else:
+        chosen = chosen.where(words.key.in_(keys))
     return await _first(transaction, chosen.order_by(words.key.desc()), number)
 
 
@@ -322,6 +225,17 @@ async def _keys_of_words_on_sqlite(
         if len(matches) < MAX_CHECKED_FILES:
             return found
         fit, highest = len(fitting), matches[-1] - 1
+    bounds = (lowest, highest)
+    return found + await _keys_of_files_and_words(transaction, wanted, bounds, number - len(found))
+
+
+async def _keys_of_files_and_words(
+    transaction: Transaction, wanted: FileWanted, bounds: tuple[int, int], number: int
+) -> list[FileKey]:
+    """Find the files first, and check the words after that, in pieces."""
+    lowest, highest = bounds
+    rest = replace(wanted, text="")
+    found: list[FileKey] = []
     for amount in _amounts(number):
         if len(found) == number:
             break
@@ -334,14 +248,11 @@ async def _keys_of_words_on_sqlite(
 
 
 async def _keys_of_words(
-    transaction: Transaction,
-    wanted: FileWanted,
-    words: search.WordIndex,
-    bounds: tuple[int, int],
-    number: int,
+    transaction: Transaction, wanted: FileWanted, bounds: tuple[int, int], number: int
 ) -> list[FileKey]:
     """Find the words first, in pieces: PostgreSQL cannot estimate how many files hold a word."""
     lowest, highest = bounds
+    words = search.holding(transaction, wanted.text)
     found: list[FileKey] = []
     matching = select(words.key.label("key")).where(words.match)
     amount = MAX_CHECKED_FILES

@@ -33,13 +33,18 @@ PREPARE = """
     SET idle_in_transaction_session_timeout = '10s';
     SET tcp_keepalives_idle = 30;
     SET tcp_keepalives_interval = 10;
-    SET tcp_keepalives_count = 3
+    SET tcp_keepalives_count = 3;
+    SET plan_cache_mode = force_custom_plan
 """
 """The statements to run on each new connection.
 
 A process that is suspended in the middle of a transaction holds locks that others need; after that
 time the server ends the transaction and its connection. It is not part of the start of a
 connection, as PgBouncer refuses parameters there that it does not know.
+
+The server plans each statement for its own parameters. After ten uses it would plan a prepared
+statement for any parameters: with a million gists, filters for rare values then took 160 to 700 ms,
+not 5 to 120 ms.
 """
 
 

@@ -29,6 +29,8 @@ Then the page shows the gists that were found, and the next page continues after
 """
 POSITION_DIGITS = 16
 """The most digits of a number in a position, which is a key, or a time in microseconds."""
+MAX_CHECKED_GISTS = 1_000
+"""The most gists of certain days that are checked one by one; they may have twice as many files."""
 CHUNKS = 3
 """How many times `listing.MAX_CHECKED_FILES` fitting files are searched for the wanted gists."""
 
@@ -100,7 +102,8 @@ async def page(
 ) -> GistPage:
     """Return the first gists that fit, or those after a position."""
     if wanted.by_files:
-        return await _by_files(transaction, viewer, wanted, before, limit)
+        few = await _of_few_gists(transaction, viewer, wanted, before, limit)
+        return few or await _by_files(transaction, viewer, wanted, before, limit)
     users = await listing.with_users_of_tag(transaction, wanted.files)
     line = await line_of(transaction, viewer) if wanted.unread else 0
     walk = _Walk(transaction, viewer, replace(wanted, files=users), line, limit)
@@ -206,7 +209,7 @@ class _Walk:
             ended = len(rows) < size
             if rows:
                 chosen = of_tracked_users(inbox.c.gist_id, inbox.c.key, inbox.c.created_at)
-                chosen = chosen.where(inbox.c.key.in_([row.key for row in rows]))
+                chosen = chosen.where(self._of_window([row.key for row in rows]))
                 found += await self._first(chosen, self.limit + 1 - len(found))
                 end = self._position(rows[-1].key, rows[-1].created_at)
         if len(found) <= self.limit and not ended:
@@ -231,6 +234,13 @@ class _Walk:
         of_files = select(gist_files.c.gist_id).where(gist_files.c.key.in_(keys))
         chosen = self._behind(chosen.where(inbox.c.gist_id.in_(of_files)), before)
         return self._shown(await self._first(chosen, self.limit + 1), None)
+
+    def _of_window(self, keys: Sequence[int]) -> ColumnElement[bool]:
+        """Return the condition that a row is one of these, which follow each other in order."""
+        if self.wanted.by_creation:
+            return inbox.c.key.in_(keys)
+        # Thousands of parameters take as long as the query.
+        return inbox.c.key.between(keys[-1], keys[0])
 
     def _shown(self, found: list[tuple[GistId, Position]], end: Position | None) -> GistPage:
         shown = found[: self.limit]
@@ -269,6 +279,44 @@ class _Walk:
             inbox.c.created_at <= at,
             or_(inbox.c.created_at < at, and_(inbox.c.created_at == at, inbox.c.key < before.key)),
         )
+
+
+async def _of_few_gists(
+    transaction: Transaction,
+    viewer: str,
+    wanted: GistsWanted,
+    before: Position | None,
+    limit: int,
+) -> GistPage | None:
+    """Return the page if few gists were created on the days asked for; otherwise None.
+
+    To check each of them takes less than to search for words that many other files hold.
+    """
+    if not wanted.by_creation:
+        return None
+    line = await line_of(transaction, viewer) if wanted.unread else 0
+    chosen = of_tracked_users(inbox.c.gist_id).where(
+        *_conditions(viewer, replace(wanted, files=FileWanted()), line)
+    )
+    of_gists = chosen.limit(MAX_CHECKED_GISTS + 1)
+    ids = [GistId(one) for one in (await transaction.execute(of_gists)).scalars()]
+    if len(ids) > MAX_CHECKED_GISTS:
+        return None
+    rows = await transaction.execute(
+        select(gist_files.c.gist_id, gist_files.c.key)
+        .where(gist_files.c.gist_id.in_(ids))
+        .limit(2 * MAX_CHECKED_GISTS + 1)
+    )
+    gist_of = {FileKey(row.key): GistId(row.gist_id) for row in rows}
+    if len(gist_of) > 2 * MAX_CHECKED_GISTS:
+        return None
+    fitting = await listing.fitting(transaction, wanted.files, list(gist_of))
+    found: dict[GistId, FileKey] = {}
+    for key in sorted(fitting, reverse=True):
+        found.setdefault(gist_of[key], key)
+    if before is not None:
+        found = {gist_id: key for gist_id, key in found.items() if key < before.key}
+    return _cut(found, limit, None)
 
 
 async def _by_files(

@@ -35,7 +35,8 @@ async def count(transaction: Transaction, most: int = MAX_COUNT) -> dict[Publica
     alone = await _counted(transaction, limits, alone_in)
     # The parts of few publications are found quickly, and those of many change nothing.
     few = {state: most for state, limit in limits.items() if 0 < alone[state] < (limit or most)}
-    parts = await _counted(transaction, few, part_of_any_in)
+    dialect = transaction.dialect.name
+    parts = await _counted(transaction, few, lambda state: part_of_any_in(state, dialect))
     counts = Counter(alone) + Counter(parts)
     counts.subtract(hidden)
     return {

@@ -117,7 +117,9 @@ def newest_of(chosen: Select[Any], kinds: Sequence[ColumnElement[bool]], limit: 
 
 async def _parts(transaction: Transaction, state: PublicationState) -> ColumnElement[bool]:
     """Return `part_in` for a list: it begins with the holders if they are few."""
-    return part_of_any_in(state) if await are_few(transaction, state) else part_in(state)
+    if not await are_few(transaction, state):
+        return part_in(state)
+    return part_of_any_in(state, transaction.dialect.name)
 
 
 async def are_few(transaction: Transaction, state: PublicationState) -> bool:
@@ -134,12 +136,15 @@ async def are_few(transaction: Transaction, state: PublicationState) -> bool:
 
 
 @cache
-def part_of_any_in(state: PublicationState) -> ColumnElement[bool]:
+def part_of_any_in(state: PublicationState, dialect: str) -> ColumnElement[bool]:
     """Return the condition `part_in` for a state with few publications: it begins with these."""
     holders = publications.alias()
     in_state = select(holders.c.id).where(
         holders.c.state == state.value, holders.c.part_of.is_(None)
     )
+    if dialect == "postgresql":
+        # For `IN`, PostgreSQL 17 merged the holders with all parts, and read 100,000 for 1,000.
+        return publications.c.part_of == func.any(func.array(in_state.scalar_subquery()))
     return publications.c.part_of.in_(in_state)
 
 

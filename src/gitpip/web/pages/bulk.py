@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions.users import UserAct, act_on_selected
 from gitpip.errors import InvalidInput, UserNotTracked
 from gitpip.model import Role, UserState
-from gitpip.store import listing
+from gitpip.store import user_listing
 from gitpip.store.users import bulk
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
@@ -81,7 +81,7 @@ async def act_on_selected_users(
 async def _matching(context: AppContext, asked: Listing, shown: int | None) -> Sequence[str]:
     """All matching users; raises InvalidInput if the page had shown another number of them."""
     async with context.database.read() as transaction:
-        logins = await listing.logins(transaction, asked.wanted, limit=MAX_SELECTED + 1)
+        logins = await user_listing.logins(transaction, asked.wanted, limit=MAX_SELECTED + 1)
     if len(logins) > MAX_SELECTED:
         raise InvalidInput(
             "login",

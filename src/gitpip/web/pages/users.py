@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions.adding import PeoplePreview
 from gitpip.actions.checks import request as request_check
 from gitpip.model import Role, UserState
-from gitpip.store import listing
+from gitpip.store import listing, user_listing
 from gitpip.validation import without_nul
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
@@ -31,15 +31,15 @@ class Listing:
     q: Annotated[str, Query(max_length=100)] = ""
     tag: Annotated[str, Query(max_length=50)] = ""
     state: Annotated[UserState | Literal[""], Query()] = ""
-    sort: Annotated[listing.UserSort, Query()] = listing.UserSort.LOGIN
+    sort: Annotated[user_listing.UserSort, Query()] = user_listing.UserSort.LOGIN
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0
     select: Annotated[Literal["", "all"], Query()] = ""
     """Whether all matching users are selected, on every page of the table."""
 
     @property
-    def wanted(self) -> listing.UserWanted:
+    def wanted(self) -> user_listing.UserWanted:
         """The users that fit."""
-        return listing.UserWanted(
+        return user_listing.UserWanted(
             login=without_nul(self.q).strip(),
             tag=without_nul(self.tag),
             state=self.state or None,
@@ -82,7 +82,7 @@ async def show_users(
 ) -> HTMLResponse:
     """The page; with a fault it tells the one who added or selected people."""
     async with context.database.read() as transaction:
-        listed = await listing.list_users(
+        listed = await user_listing.list_users(
             transaction,
             viewer_of(request),
             asked.wanted,
@@ -100,7 +100,7 @@ async def show_users(
         listed=listed,
         asked=asked,
         tags=tags,
-        sorts=list(listing.UserSort),
+        sorts=list(user_listing.UserSort),
         states=list(UserState),
         rows=PAGE_SIZE,
         most=MAX_SELECTED,
