@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+OWN_FAULT = "gitpip had an internal error. See the log."
+"""The reason of what failed by an error that no code foresaw. Only the log has the error."""
+
 
 class GitpipError(Exception):
     """Something went wrong that gitpip foresaw; the message says what, to what, and what to do."""
@@ -256,11 +259,11 @@ class GitHubError(GitpipError):
 class GitHubNotFound(GitHubError):
     """GitHub knows no such user or gist, or does not show it now (404).
 
-    `names_address` tells that the message names an address of the API, which helps no reader.
+    `names_user` is False if the message names only what was requested, such as the gist list.
     """
 
-    def __init__(self, message: str, *, names_address: bool = False) -> None:
-        self.names_address = names_address
+    def __init__(self, message: str, *, names_user: bool = True) -> None:
+        self.names_user = names_user
         super().__init__(message)
 
 

@@ -146,7 +146,7 @@ async def test_a_pause_of_the_batch_poll_says_how_many_users_failed_and_names_no
         async with database.read() as transaction:
             pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
         assert pause
-        assert "GraphQL fails for 3 users" in pause.reason
+        assert "GraphQL fails for 3 people in a row" in pause.reason
         assert "user-" not in pause.reason
         clock.now = pause.until
         async with database.begin() as transaction:
@@ -256,7 +256,7 @@ async def test_whatever_graphql_answers_the_check_ends_and_everybody_is_checked(
         pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
         everybody = await users.everyone(transaction)
     assert pause
-    assert "checked by REST" in pause.reason
+    assert "checked one by one" in pause.reason
     # In GraphQL's trouble no user is to blame.
     assert {user.graphql_refusals for user in everybody} == {0}
 

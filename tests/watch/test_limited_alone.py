@@ -65,7 +65,7 @@ async def test_a_user_that_always_makes_rest_ask_to_wait_holds_the_others_up_onc
     async with database.read() as transaction:
         told = [row.reason for row in await unreadable.of_user(transaction, bad.key)]
         assert await pauses.pauses_now(transaction, clock()) == {}
-    assert "asks to wait whenever" in str(bad.failure if refused == "list" else told)
+    assert "asks gitpip to wait with" in str(bad.failure if refused == "list" else told)
 
 
 @asynccontextmanager
@@ -88,11 +88,11 @@ async def test_an_address_is_refused_alone_only_if_others_are_answered_between(
             clock.advance(MINUTE * wait)
         await github.account("bob")
         for wait in (1, 2, 4):
-            with pytest.raises(GitHubUnavailable, match="asks to wait whenever"):
+            with pytest.raises(GitHubUnavailable, match="asks gitpip to wait with"):
                 await github.account("ada")
             asked = len(script.requests)
             clock.advance(MINUTE * wait - timedelta(seconds=1))
-            with pytest.raises(GitHubUnavailable, match="asks to wait whenever"):
+            with pytest.raises(GitHubUnavailable, match="asks gitpip to wait with"):
                 await github.account("ada")
             assert len(script.requests) == asked
             assert (await github.account("bob")).github_id == 8

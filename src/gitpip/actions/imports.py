@@ -13,7 +13,14 @@ from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import LookUp, new_user, preview
 from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
-from gitpip.errors import AccountChanged, GitHubError, GitpipError, ImportFailed, ImportNotWaiting
+from gitpip.errors import (
+    OWN_FAULT,
+    AccountChanged,
+    GitHubError,
+    GitpipError,
+    ImportFailed,
+    ImportNotWaiting,
+)
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.users import imports
@@ -156,7 +163,7 @@ async def carry_out(
         raise
     except Exception as error:
         log.exception("users.import_failed", import_id=import_id)
-        failed = ImportFailed("something went wrong here; the log says what")
+        failed = ImportFailed(OWN_FAULT)
         await _end(acting, import_id, done, failure=str(failed))
         raise failed from error
     await _end(acting, import_id, done, failure=None)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from weakref import WeakValueDictionary
 
-from gitpip.errors import DatabaseUnavailable
+from gitpip.errors import OWN_FAULT, DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationId, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
@@ -24,7 +24,7 @@ from gitpip.publish.deals import CLOCK_MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, Activities, ListedActivity, LookFailed
 from gitpip.publish.pauses import Channel
-from gitpip.publish.records import record, unexpected
+from gitpip.publish.records import record
 from gitpip.publish.running_tasks import LOOKS_AT_ONCE
 from gitpip.store.publications import awaited_looks
 from gitpip.store.publications.delivered import PUBLICATIONS
@@ -240,9 +240,9 @@ class ActivitySearch:
         except LookFailed as failure:
             waits = isinstance(failure.outcome, NotProcessed)
             return self._failed(search, failure) if waits else failure
-        except Exception as error:
+        except Exception:
             log.exception("look.broken", deal_id=None)
-            return LookFailed(Ambiguous(unexpected(error)))
+            return LookFailed(Ambiguous(OWN_FAULT))
         return await self._succeeded(search, request)
 
     async def _is_answered_by_all(self, search: "_Search", pages: int) -> bool:
@@ -277,9 +277,9 @@ class ActivitySearch:
             return await self._seen(deal_id, search, of_all)
         except DatabaseUnavailable:
             raise
-        except Exception as error:
+        except Exception:
             log.exception("look.broken", deal_id=deal_id)
-            return ListReading({}, None, unexpected(error))
+            return ListReading({}, None, OWN_FAULT)
 
     async def _seen(
         self, deal_id: DealId | None, search: "_Search", of_all: ListOfAll | LookFailed
@@ -369,9 +369,9 @@ class ActivitySearch:
             await record(self._database, claim, self._change(claim, seen), self._now())
         except DatabaseUnavailable:
             raise
-        except Exception as error:
+        except Exception:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
-            broken = ListReading({}, seen.at, unexpected(error))
+            broken = ListReading({}, seen.at, OWN_FAULT)
             await record(self._database, claim, self._change(claim, broken), self._now())
 
     def _change(self, claim: Publication, seen: "ListReading") -> Change:

@@ -8,7 +8,7 @@ from functools import partial
 
 from gitpip.clock import Clocks, Moment
 from gitpip.drift import Drift
-from gitpip.errors import DatabaseUnavailable
+from gitpip.errors import OWN_FAULT, DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
@@ -35,7 +35,7 @@ from gitpip.publish.destination import (
 )
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.records import others_pass, unexpected
+from gitpip.publish.records import others_pass
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.store.publications import (
     deal_drifts,
@@ -161,9 +161,9 @@ class Deals:
             change = await self._step(deal)
         except DatabaseUnavailable:
             raise
-        except Exception as error:
+        except Exception:
             log.exception("deal.broken", login=deal.login)
-            await self._set_aside(deal, unexpected(error))
+            await self._set_aside(deal, OWN_FAULT)
             return
         if change is not None:
             await self._record(deal, change)

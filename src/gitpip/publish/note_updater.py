@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from gitpip.errors import DatabaseUnavailable
+from gitpip.errors import OWN_FAULT, DatabaseUnavailable
 from gitpip.model import ActivityId, FileKey, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
@@ -14,7 +14,6 @@ from gitpip.publish.destination import ListedActivity, LookFailed, NoteWritten
 from gitpip.publish.detector_pause import NotExamined
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.records import unexpected
 from gitpip.store.publications import note_updates, permission
 from gitpip.store.publications.note_updates import Amendment
 from gitpip.store.publications.permission import Present
@@ -70,9 +69,9 @@ class NoteUpdater:
             except NotExamined as trouble:
                 await self._detector_pause.stop(str(trouble))
                 return number
-            except Exception as error:
+            except Exception:
                 log.exception("amendment.broken", publication_id=amendment.publication_id)
-                reason = unexpected(error)
+                reason = OWN_FAULT
                 await self._record(amendment, Denied(reason))
         return len(due)
 

@@ -5,18 +5,11 @@ from datetime import datetime
 from gitpip.model import Change, Publication, PublicationState
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
-from gitpip.observability.redaction import redacted
 from gitpip.publish.delivery import NotProcessed, Outcome
 from gitpip.store.database import Database
 from gitpip.store.publications import outbox
 
 log = get_logger()
-
-
-def unexpected(error: Exception) -> str:
-    """Return the reason that is kept for an unexpected error, in one line without secrets."""
-    first_line = redacted(str(error)).partition("\n")[0]
-    return f"an unexpected error, see the log: {type(error).__name__}: {first_line[:300]}"
 
 
 async def others_pass(database: Database, outcome: Outcome, since: datetime | None) -> bool:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
+from gitpip.errors import OWN_FAULT
 from gitpip.model import OnEdit, Publication, PublicationState, UserKey
 from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
@@ -13,7 +14,7 @@ from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
 from gitpip.publish.detector_pause import DetectorPause
 from gitpip.publish.policy import Policies
-from gitpip.publish.records import record, unexpected
+from gitpip.publish.records import record
 from gitpip.publish.screening import (
     Candidate,
     Checks,
@@ -98,7 +99,7 @@ class Screener:
                 trouble = decision.detail
             elif isinstance(decision, Exception):
                 aside.add(claim)
-                await self._set_aside(claim, decision)
+                await self._set_aside(claim)
             elif verdict := _verdict(decision):
                 stopped[claim] = verdict
         if stopped:
@@ -137,10 +138,10 @@ class Screener:
                 ids = [claim.id for claim in claims if claim.token == token]
                 await PUBLICATIONS.release(transaction, token, ids)
 
-    async def _set_aside(self, claim: Publication, error: Exception) -> None:
-        """Record the error of a check with its publication, which is tried again later."""
+    async def _set_aside(self, claim: Publication) -> None:
+        """Put a publication off whose check failed by an error, which is in the log."""
         now = self._now()
-        later = delivery.retried(claim.attempts + 1, unexpected(error), now=now)
+        later = delivery.retried(claim.attempts + 1, OWN_FAULT, now=now)
         await record(self._database, claim, later, now)
 
     async def _write(self, stopped: Mapping[Publication, ScreeningDecision]) -> None:

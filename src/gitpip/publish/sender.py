@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gitpip.errors import DatabaseUnavailable
+from gitpip.errors import OWN_FAULT, DatabaseUnavailable
 from gitpip.model import (
     Change,
     Deal,
@@ -34,7 +34,7 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.places import Places, subject_of_target
 from gitpip.publish.preview import rendered, rendered_together
-from gitpip.publish.records import others_pass, record, unexpected
+from gitpip.publish.records import others_pass, record
 from gitpip.publish.running_tasks import RunningTasks
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.store.database import Transaction
@@ -133,9 +133,9 @@ class Sender:
         except NotExamined as trouble:
             await self._detector_pause.stop(str(trouble))
             await self._release(claim)
-        except Exception as error:
+        except Exception:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
-            await self._set_aside(claim, unexpected(error))
+            await self._set_aside(claim, OWN_FAULT)
         finally:
             OTHERS.reset(sent_along)
 

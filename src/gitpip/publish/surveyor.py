@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gitpip.backoff import backoff
-from gitpip.errors import DatabaseUnavailable
+from gitpip.errors import OWN_FAULT, DatabaseUnavailable
 from gitpip.model import User, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish.account_guard import company_of
@@ -148,10 +148,9 @@ class Surveyor:
             await self._after(survey, failure, spent)
         except (ClaimLost, DatabaseUnavailable):
             raise
-        except Exception as error:
+        except Exception:
             log.exception("survey.broken", survey=survey.id)
-            reason = f"something went wrong here ({type(error).__name__}); the log says what"
-            await self._failed(survey, reason)
+            await self._failed(survey, OWN_FAULT)
 
     async def _account(self, survey: Survey) -> VendorAccount | None:
         """Return the account that the rows belong to, or None if another one is set."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
-from gitpip.errors import DatabaseUnavailable
+from gitpip.errors import OWN_FAULT, DatabaseUnavailable
 from gitpip.model import PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
@@ -27,7 +27,6 @@ from gitpip.publish.delivery import (
 from gitpip.publish.denials import ADVICE, Denials
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.records import unexpected
 from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema_undo import UndoneState
@@ -107,9 +106,9 @@ class UndoAttempts(ABC, Generic[Row]):
             return await self._undo(due)
         except DatabaseUnavailable:
             raise
-        except Exception as error:
+        except Exception:
             log.exception("undo.broken", undo_id=due.undo_id, **self._named(due))
-            await self._again(due, unexpected(error))
+            await self._again(due, OWN_FAULT)
             return True
 
     async def _ended(self, due: Row, outcome: Outcome, request: Request) -> bool:

@@ -239,8 +239,7 @@ class BatchPoller:
                 self._silent_at > began or not await self._answers_about_any(batch, run)
             ):
                 raise GraphQLUnusable(
-                    "GraphQL answers too slowly, so everybody is checked by REST meanwhile: "
-                    f"{error}"
+                    f"GraphQL answers too slowly, so people are checked one by one: {error}"
                 )
         if len(batch) >= self._size.users:
             self._slow_in_a_row += 1
@@ -414,10 +413,10 @@ def _unusable(error: GraphQLFailed, *, failed: int) -> GraphQLUnusable:
     """Log how many users GraphQL fails about. None is named, since users can be removed later."""
     if isinstance(error, GistsHidden):
         return GraphQLHidesGists(
-            "GraphQL shows no gists to this token, as to every fine-grained one; everybody is "
-            "checked by REST: set GITHUB_TOKEN to a classic token without any scope"
+            "GitHub shows no gists to this fine-grained token in batches, so people are checked "
+            "one by one. A classic token without any scope is faster"
         )
-    users = "the only user asked about" if failed == 1 else f"{failed} users one after another"
+    users = "the only person asked about" if failed == 1 else f"{failed} people in a row"
     return GraphQLUnusable(
-        f"GraphQL fails for {users}, so everybody is checked by REST meanwhile: {error.of_anyone}"
+        f"GraphQL fails for {users}, so people are checked one by one: {error.of_anyone}"
     )

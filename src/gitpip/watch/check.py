@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from gitpip.clock import CLOCK_TOLERANCE, utc_now
 from gitpip.errors import (
+    OWN_FAULT,
     DatabaseUnavailable,
     GitHubError,
     GitHubLimited,
@@ -94,7 +95,8 @@ class Watcher:
             await self._let_go(run)
             raise
         except Exception as error:
-            await self._end(run, None, note=f"stopped by a fault of gitpip, {type(error).__name__}")
+            log.error("check.broken", check_id=run.check_id, error=type(error).__name__)
+            await self._end(run, None, note=OWN_FAULT)
             raise
         check = await self._end(run, work.reading_stopped, rest_answered=work.rest_answered)
         log.info(

@@ -9,6 +9,7 @@ from gitpip.backfill import Backfill, BackfillKind
 from gitpip.backoff import backoff
 from gitpip.clock import EPOCH
 from gitpip.errors import (
+    OWN_FAULT,
     GitHubBlocked,
     GitHubNotFound,
     GitHubUnreachable,
@@ -359,11 +360,11 @@ def _age(gist: SeenGist) -> tuple[datetime, GistId]:
 
 
 def _reason(user: User, error: Exception) -> str:
-    if isinstance(error, GitHubNotFound) and error.names_address:
+    if isinstance(error, GitHubNotFound) and not error.names_user:
         return f"GitHub has no user {user.login}"
     if isinstance(error, GitpipError):
         return str(error)
-    return own_fault(error)
+    return OWN_FAULT
 
 
 def is_unreachable(error: BaseException | None) -> bool:
@@ -371,8 +372,3 @@ def is_unreachable(error: BaseException | None) -> bool:
     return error is not None and (
         isinstance(error, GitHubUnreachable) or is_unreachable(error.__cause__)
     )
-
-
-def own_fault(error: Exception) -> str:
-    """Return the reason if the fault is not GitHub's."""
-    return f"a fault of gitpip's own, {type(error).__name__}; the log has more"

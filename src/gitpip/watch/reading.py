@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 from gitpip.backfill import BackfillKind
 from gitpip.errors import (
+    OWN_FAULT,
     DatabaseUnavailable,
     GistNotPublic,
     GitHubBlocked,
@@ -392,8 +393,8 @@ class Reader:
         if not flood.is_flood(locked, files, hold_above=self._hold_above):
             return None
         return (
-            f"one of {sum(files.values()):,} files that would have been published at once; "
-            "GITPIP_HOLD_ABOVE says from how many on you are asked"
+            f"one of {sum(files.values()):,} files that would have been sent at once, far more "
+            "than expected"
         )
 
     async def _queued_before(self, transaction: Transaction, user: User) -> dict[GistId, int]:
@@ -469,4 +470,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, GitpipError):
         return str(error)
     log.error("gist.fault", exc_info=error)
-    return decide.own_fault(error)
+    return OWN_FAULT

@@ -239,9 +239,7 @@ class UserChecker:
         `too_recent` for an answer.
         """
         answers: dict[GistId, bool] = {}
-        unclear = dict.fromkeys(
-            too_recent, "the list of gists does not show it any more, and may be behind"
-        )
+        unclear = dict.fromkeys(too_recent, "the gist list no longer shows it, and may be behind")
         asked = [gist_id for gist_id in in_doubt if gist_id not in unclear]
         waiting = iter(asked)
 

@@ -31,12 +31,12 @@ from gitpip.vendor_values import cleaned, json_of, time_of, whole_number, words
 
 Json = dict[str, object]
 
-ADVICE = {
-    401: "set PIPEDRIVE_TOKEN to a valid token",
+MEANINGS = {
+    401: "the token isn't valid",
     402: "Pipedrive has closed the account: check its subscription",
-    403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
+    403: "the token's user may not use the API",
 }
-"""The advice about answers that every request with this token gets, by status."""
+"""The meaning of answers that every request with this token gets, by status."""
 ACCESS_PAUSE = timedelta(minutes=5)
 MADE_AS_DONE = timedelta(seconds=1)
 """The largest difference of the two times of an activity made as done: they are rounded."""
@@ -92,8 +92,8 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
     """Return the outcome that an answer stands for."""
     if httpx2.codes.is_redirect(status):
         return Ambiguous(
-            f"Pipedrive answered {status}: it redirects to another address, which is not followed;"
-            " check PIPEDRIVE_ORG and PIPEDRIVE_API_URL",
+            f"Pipedrive answered {status}: it redirects to another address, so the company's name "
+            "or address may be wrong",
             ACCESS_PAUSE,
         )
     body = _json(content)
@@ -309,4 +309,4 @@ def cause(error: Exception) -> str:
     """Return the reason why no answer arrived, in a few words without a secret."""
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return "it took too long"
-    return words(str(error), 300).rstrip(".") or type(error).__name__
+    return words(str(error), 300).rstrip(".") or "the connection broke"

@@ -418,7 +418,7 @@ class Pipedrive:
                 return answers.TOKEN_CHANGED
             self._access_confirmed_until = 0.0
             return NotProcessed(
-                f"{answer.reason}; {answers.ADVICE[answer.status]}", ACCESS_PAUSE, access=True
+                f"{answer.reason}; {answers.MEANINGS[answer.status]}", ACCESS_PAUSE, access=True
             )
         if isinstance(answer, Success):
             lasts = ACCESS_CONFIRMED_FOR.total_seconds()

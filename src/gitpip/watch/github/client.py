@@ -28,6 +28,7 @@ from gitpip.errors import (
     GraphQLFailed,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
+from gitpip.watch.github.addresses import logged
 from gitpip.watch.github.contents import JSON, Contents, GistToRead, Reading
 from gitpip.watch.github.gist_list import (
     BURST,
@@ -68,7 +69,6 @@ from gitpip.watch.github.transport import (
     GitHubAnswer,
     Transport,
     same_origin,
-    shown,
 )
 
 MOST_PAGES = 1000
@@ -399,16 +399,17 @@ class GitHub:
         try:
             while (url := pages[-1].next_page) is not None:
                 if not same_origin(url, first.url):
-                    raise GitHubUnavailable(f"{shown(first.url)} has its next page on another host")
+                    raise GitHubUnavailable("its address is on another host")
                 if len(pages) == MOST_PAGES or any(page.url == url for page in pages):
-                    raise GitHubUnavailable(f"the pages of {shown(first.url)} have no end")
+                    raise GitHubUnavailable("the list has no end")
                 page = await self._get(url)
                 seen.add(page)
                 pages.append(page)
         except (GitHubLimited, GitHubUnauthorized):
             raise
         except GitHubError as error:
-            seen.fault_of_pages = f"page {len(pages) + 1} of the list of gists: {error}"
+            logged(first.url, error)
+            seen.fault_of_pages = f"page {len(pages) + 1} of the gist list: {error}"
         return pages
 
     async def _kept_still(self, pages: Iterable[GitHubAnswer]) -> bool:

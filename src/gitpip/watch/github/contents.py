@@ -19,6 +19,7 @@ from gitpip.errors import (
     GitHubUnavailable,
 )
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
+from gitpip.watch.github.addresses import logged
 from gitpip.watch.github.encodings import text_of
 from gitpip.watch.github.rest_models import (
     GIST,
@@ -30,7 +31,7 @@ from gitpip.watch.github.rest_models import (
     Text,
     parse,
 )
-from gitpip.watch.github.transport import ATTEMPTS, AnswerTooLarge, GitHubAnswer, Transport, shown
+from gitpip.watch.github.transport import ATTEMPTS, AnswerTooLarge, GitHubAnswer, Transport
 
 CONTENT_LIMIT = 1024 * 1024
 """The size above which a file's content is not stored: GitHub itself gives up to 1 MB."""
@@ -136,9 +137,7 @@ class Contents:
             return work.as_reading(listed)
         gist = parse(GIST, answer)
         if not gist.public or (gist.owner and gist.owner.id != wanted.owner_id):
-            raise GistNotPublic(
-                f"the gist {wanted.gist_id} is not a public one of this user any more"
-            )
+            raise GistNotPublic(f"gist {wanted.gist_id} is no longer a public one of this person")
         return await self._whole(gist, wanted, has_token=has_token)
 
     async def _whole(self, gist: GistShape, wanted: GistToRead, *, has_token: bool) -> Reading:
@@ -149,7 +148,7 @@ class Contents:
             if isinstance(shape, FileShape) and shape.filename in newer:
                 continue
             if not isinstance(shape, FileShape):
-                work.unread[shape.name] = f"GitHub's answer about it makes no sense: {shape.reason}"
+                work.unread[shape.name] = f"GitHub's answer about it can't be used: {shape.reason}"
             elif not work.take_given(shape):
                 by_address.append(shape.seen())
         by_address += newer.values()
@@ -178,15 +177,15 @@ class Contents:
         others = {file.filename: file for file in listed if file.filename not in seen}
         shown_by_rest = f"GitHub shows only {len(seen)} of this gist's files"
         if self._graphql_url is None or not has_token:
-            work.unread[""] = f"{shown_by_rest}; the others can be read with a token (GITHUB_TOKEN)"
+            work.unread[""] = f"{shown_by_rest}. gitpip needs a token to read the others"
             return list(others.values())
         try:
             named = await self._named_by_graphql(self._graphql_url, gist)
         except GitHubError as error:
-            work.unread[""] = f"{shown_by_rest}, and the others could not be asked for: {error}"
+            work.unread[""] = f"{shown_by_rest}. The others could not be read: {error}"
             return list(others.values())
         if len(named) == MOST_NAMES:
-            work.unread[""] = f"the gist has more than the {MOST_NAMES} files that are read of one"
+            work.unread[""] = f"the gist has more files than the {MOST_NAMES} that gitpip reads"
         return [*others.values(), *(f for f in named if f.filename not in {*seen, *others})]
 
     async def _named_by_graphql(self, url: str, gist: GistShape) -> list[SeenFile]:
@@ -286,7 +285,8 @@ class _Files:
             self.read_files.append(by_reference(file))
             return
         if file.blob_hash not in {"", blob_hash(answer.body)}:
-            raise GitHubUnavailable(f"{shown(file.raw_url)} does not agree with its own hash")
+            error = GitHubUnavailable(f"the file {file.filename} does not match its own hash")
+            raise logged(file.raw_url, error)
         self._keep(file, answer.body)
 
     def _keep(self, file: SeenFile, content: bytes) -> None:

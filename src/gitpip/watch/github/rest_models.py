@@ -16,7 +16,8 @@ from gitpip.errors import GitHubUnavailable
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
 from gitpip.validation import plain_fault
 from gitpip.vendor_values import json_of, storable, utc, words
-from gitpip.watch.github.transport import GitHubAnswer, shown
+from gitpip.watch.github.addresses import called, logged
+from gitpip.watch.github.transport import GitHubAnswer
 
 Parsed = TypeVar("Parsed")
 
@@ -210,13 +211,14 @@ def parse(adapter: TypeAdapter[Parsed], answer: GitHubAnswer) -> Parsed:
         # pydantic refuses a whole body for half a surrogate pair or one wrong byte in some text.
         return adapter.validate_python(json_of(answer.body))
     except ValidationError as error:
-        raise GitHubUnavailable(
-            f"{shown(answer.url)} gave a broken answer: {fault_of(error)}"
-        ) from None
+        raise _broken(answer, fault_of(error)) from None
     except ValueError:
-        raise GitHubUnavailable(
-            f"{shown(answer.url)} gave a broken answer: the body is not JSON"
-        ) from None
+        raise _broken(answer, "the body is not JSON") from None
+
+
+def _broken(answer: GitHubAnswer, fault: str) -> GitHubUnavailable:
+    error = GitHubUnavailable(f"GitHub gave a broken answer for {called(answer.url)}: {fault}")
+    return logged(answer.url, error)
 
 
 def parse_gists(answer: GitHubAnswer) -> tuple[list[GistShape], list[OddItem]]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 import httpx2
 import stamina
@@ -29,6 +29,7 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import step
 from gitpip.vendor_values import json_of, words
+from gitpip.watch.github.addresses import LONGEST_WORDS, called, logged
 from gitpip.watch.github.limited_alone import LimitedAddresses
 from gitpip.watch.github.rate_limits import GitHubLimits
 
@@ -40,7 +41,6 @@ GRAPHQL_TIMEOUT = timedelta(seconds=12)
 https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api"""
 API_VERSION = "2022-11-28"
 LONGEST_ETAG = 200
-LONGEST_WORDS = 300
 RATE_LIMITED = re.compile("API rate limit|secondary rate limit|abuse detection", re.IGNORECASE)
 """GitHub's words for an exceeded limit. Other refusals may mention limits as well, so only these
 words count:
@@ -174,6 +174,23 @@ class Transport:
         GitHubUnauthorized (only if `/rate_limit` refuses the token as well), GitHubLimited,
         AnswerTooLarge and GitHubUnavailable, also if only this address always asks to wait.
         """
+        try:
+            return await self._repeated(url, accept, etag, size_limit, reserved, attempts)
+        except (GitHubLimited, GitHubNotFound):
+            raise
+        except GitHubError as error:
+            logged(url, error)
+            raise
+
+    async def _repeated(
+        self,
+        url: str,
+        accept: str,
+        etag: str | None,
+        size_limit: int,
+        reserved: bool,
+        attempts: int,
+    ) -> GitHubAnswer:
         headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
         async for attempt in stamina.retry_context(
             on=_PassingFault,
@@ -191,9 +208,10 @@ class Transport:
                         raise
                     await self._confirm_refusal()
                     raise GitHubUnavailable(
-                        f"{shown(url)} answered 401, although GitHub accepts the token elsewhere"
+                        f"GitHub answered 401 for {called(url)}, although it accepts the token "
+                        "elsewhere"
                     ) from error
-        raise GitHubUnavailable(f"{shown(url)} was not asked")
+        raise GitHubUnavailable(f"GitHub was not asked for {called(url)}")
 
     async def post(self, url: str, content: Mapping[str, object]) -> GitHubAnswer:
         """Send one query to GraphQL.
@@ -238,14 +256,16 @@ class Transport:
             answer = await self._send(url, headers, size_limit, reserved)
             if answer.status == httpx2.codes.UNAUTHORIZED and origin_of(url) != self._api:
                 # The token was not sent there, so this says nothing about it.
-                raise GitHubUnavailable(f"{shown(url)} is not open to everybody (401)")
+                raise GitHubUnavailable(f"GitHub requires a sign-in for {called(url)} (401)")
             if answer.status not in {301, 302, 307, 308}:
                 return await self._judged(answer, self._limits)
             target = _absolute(url, answer.headers.get("location", ""))
             if not same_origin(target, url):
-                raise GitHubUnavailable(f"{shown(url)} redirects to another host")
+                raise GitHubUnavailable(
+                    f"GitHub's answer for {called(url)} redirects to another host"
+                )
             url = target
-        raise GitHubUnavailable(f"{shown(url)} redirects too often")
+        raise GitHubUnavailable(f"GitHub's answer for {called(url)} redirects too often")
 
     async def _send(
         self, url: str, headers: dict[str, str], size_limit: int, reserved: bool
@@ -258,8 +278,8 @@ class Transport:
         is_api = origin == self._api
         if not is_api and not _holds_contents(self._api, origin):
             raise GitHubUnavailable(
-                f"{shown(url)} is none of GitHub's hosts as GITHUB_API_URL names them,"
-                " and was not asked"
+                f"the address of {called(url)} is on none of GitHub's hosts, so gitpip did not "
+                "ask there"
             )
         if until := self._limited_alone.waits_until(url, self._limits.now()):
             raise _limited_alone(url, until)
@@ -291,13 +311,17 @@ class Transport:
                 body = await _read(response, size_limit)
                 status = response.status_code
         except (TimeoutError, httpx2.TimeoutException):
-            raise _TooSlow(f"{shown(url)} gave no whole answer within {timeout:g} s") from None
+            raise _TooSlow(
+                f"GitHub gave no complete answer for {called(url)} within {timeout:g} s"
+            ) from None
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
             reason = unreachable(error, url)
             raise _NoConnection(f"GitHub can't be reached: {reason}") from error
         except httpx2.RequestError as error:
-            reason = words(str(error), LONGEST_WORDS) or type(error).__name__
-            raise _PassingFault(f"{shown(url)} could not be read: {reason}") from error
+            reason = words(str(error), LONGEST_WORDS) or "the connection broke"
+            raise _PassingFault(
+                f"GitHub's answer for {called(url)} could not be read: {reason}"
+            ) from error
         finally:
             metrics.vendor_answered("github", status, time.monotonic() - started)
             step()
@@ -306,7 +330,7 @@ class Transport:
             and "Authorization" in headers
             and headers["Authorization"] != self._authorization.get("Authorization")
         ):
-            raise _PassingFault(f"{shown(url)} was asked while the token was changed")
+            raise _PassingFault(f"the token was changed during a request for {called(url)}")
         answer = GitHubAnswer(response.status_code, response.headers, body, url)
         if origin_of(url) == self._api:
             self._compare_clocks(answer, asked_at)
@@ -330,7 +354,7 @@ class Transport:
             await self._graphql_limits.tell()
 
     def _judge(self, answer: GitHubAnswer, limits: GitHubLimits) -> GitHubAnswer:
-        what = shown(answer.url)
+        what = called(answer.url)
         match answer.status:
             case 200 | 304:
                 limits.accepted()
@@ -338,21 +362,21 @@ class Transport:
                     self._limited_alone.answered(answer.url, limits.now())
                 return answer
             case 401:
-                raise GitHubUnauthorized(
-                    "GitHub does not accept the token: set GITHUB_TOKEN to a valid one"
-                )
+                raise GitHubUnauthorized("GitHub does not accept the token")
             case 404 | 410:
                 raise GitHubNotFound(
-                    f"{what} is not shown by GitHub ({answer.status})", names_address=True
+                    f"GitHub doesn't show {what} ({answer.status})", names_user=False
                 )
             case 451:
-                raise GitHubBlocked(f"{what} is blocked for legal reasons (451){answer.words}")
+                raise GitHubBlocked(f"GitHub blocks {what} for legal reasons (451){answer.words}")
             case 403 | 429:
                 raise self._refusal(answer, limits)
             case status if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-                raise _PassingFault(f"{what} answered {status}")
+                raise _PassingFault(f"GitHub answered {status} for {what}")
             case status:
-                raise GitHubUnavailable(f"{what} answered {status}, which was not expected")
+                raise GitHubUnavailable(
+                    f"GitHub answered {status} for {what}, which gitpip did not expect"
+                )
 
     def _refusal(self, answer: GitHubAnswer, limits: GitHubLimits) -> GitHubError:
         if (
@@ -362,10 +386,10 @@ class Transport:
             or RATE_LIMITED.search(answer.message)
         ):
             return self._limit(answer, limits)
-        text = answer.body[:10_000].decode(errors="replace").lower()
+        text, what = answer.body[:10_000].decode(errors="replace").lower(), called(answer.url)
         if '"block"' in text:
-            return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403){answer.words}")
-        return GitHubUnavailable(f"{shown(answer.url)} was refused (403){answer.words}")
+            return GitHubBlocked(f"GitHub blocks {what} (403){answer.words}")
+        return GitHubUnavailable(f"GitHub rejected the request for {what} (403){answer.words}")
 
     def _limit(self, answer: GitHubAnswer, limits: GitHubLimits) -> GitHubError:
         """Return the error of an answer that asks all requests, or this address, to wait."""
@@ -397,8 +421,8 @@ def clock_ahead(asked_at: datetime, answered_at: datetime, theirs: datetime) -> 
 
 def _limited_alone(url: str, until: datetime) -> GitHubUnavailable:
     return GitHubUnavailable(
-        f"GitHub asks to wait whenever {shown(url)} is asked for, and answers about others; it is "
-        f"asked for again after {until:%Y-%m-%d %H:%M:%S} UTC"
+        f"GitHub asks gitpip to wait with {called(url)}, and with nothing else. gitpip asks again "
+        f"after {until:%Y-%m-%d %H:%M:%S} UTC"
     )
 
 
@@ -428,22 +452,14 @@ def _holds_contents(api: Origin, origin: Origin) -> bool:
     return origin.host == home or origin.host.endswith(f".{home}")
 
 
-def shown(url: str) -> str:
-    """Return a URL for errors: without its query, and without secrets."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an invalid URL"
-    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return words(address, LONGEST_WORDS)
-
-
 def _absolute(url: str, target: str) -> str:
     """Return the target of an answer's header; raises GitHubUnavailable if it is not a URL."""
     try:
         return urljoin(url, target)
     except ValueError:
-        raise GitHubUnavailable(f"{shown(url)} leads to an invalid URL") from None
+        raise GitHubUnavailable(
+            f"GitHub's answer for {called(url)} leads to an invalid URL"
+        ) from None
 
 
 async def _read(response: httpx2.Response, size_limit: int) -> bytes:
@@ -451,5 +467,6 @@ async def _read(response: httpx2.Response, size_limit: int) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > size_limit:
-            raise AnswerTooLarge(f"{shown(str(response.url))} gave more than {size_limit} bytes")
+            what = called(str(response.url))
+            raise AnswerTooLarge(f"GitHub's answer for {what} has more than {size_limit:,} bytes")
     return bytes(body)
