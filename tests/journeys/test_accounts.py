@@ -157,7 +157,7 @@ def test_another_company_waits_for_a_person(tmp_path: Path, database_url: str) -
         )
         served.publish_another("ada", {"new.py": "2\n"})
         page = served.gitpip.get("/status-page").text
-        assert "PIPEDRIVE_TOKEN is of Other Ltd" in page
+        assert "the token belongs to Other Ltd" in page
         assert 'action="/status-page/accounts/pipedrive/switch"' in page
         assert served.gitpip.get("/health").status_code == 200
         publish = served.gitpip.command("publish")
@@ -267,5 +267,5 @@ def test_commands_after_a_change_of_token_agree(tmp_path: Path, database_url: st
 
         gitpip.environment = before
         assert gitpip.command("publish").returncode == 0
-        assert "PIPEDRIVE_TOKEN is of Example" in gitpip.command("status").stdout
+        assert "the token belongs to Example" in gitpip.command("status").stdout
         assert {request.path for request in other.requests} == {"/api/v1/users/me"}

@@ -33,7 +33,7 @@ CASES = (
             account(2, "pipedrive", "New Ltd", waits_since=JUST_NOW),
         ),
         FORGET,
-        ("PIPEDRIVE_TOKEN is of New Ltd", "gitpip accounts switch pipedrive"),
+        ("the token belongs to New Ltd", "gitpip accounts switch pipedrive"),
     ),
     Case(
         ProblemKind.GITHUB_ACCOUNT_CHANGED,
@@ -44,7 +44,7 @@ CASES = (
             account(2, "github", "ghe.example.com", waits_since=JUST_NOW),
         ),
         FORGET,
-        ("GITHUB_API_URL is ghe.example.com", "the people are of api.github.com", "--same"),
+        ("address is ghe.example.com", "the people are of api.github.com", "--same"),
     ),
     Case(
         ProblemKind.ACTIVITIES_MISSING,
@@ -56,8 +56,8 @@ CASES = (
         ),
         (*FORGET, ledger.delete()),
         (
-            "does not show 3 activities that gitpip published",
-            "Nothing of them is sent again by gitpip alone",
+            "does not show 3 activities that gitpip sent",
+            "gitpip does not send them again on its own",
             "--acknowledge",
         ),
         count=3,
@@ -68,7 +68,7 @@ CASES = (
         None,
         (account(1, "pipedrive", "Old Ltd", bound=1), insert(ledger).values(id=1, read=10_000)),
         (*FORGET, ledger.delete()),
-        ("before anything more is sent: 10,000 activities read",),
+        ("before it sends more: 10,000 activities read",),
         count=10_000,
     ),
     Case(
@@ -80,7 +80,7 @@ CASES = (
             insert(ledger).values(id=1, set_back_at=NOW - HOUR),
         ),
         (ledger.update().values(set_back_at=NOW - 25 * HOUR), *FORGET),
-        ("set back to an earlier state", "is not sent again"),
+        ("set back to an earlier state", "does not send it again"),
     ),
     Case(
         ProblemKind.ACTIVITIES_MISSING,
@@ -91,7 +91,7 @@ CASES = (
             publications.update().where(OF_ADA).values(activity_lost_at=JUST_NOW),
         ),
         (publications.update().values(activity_lost_at=None), *FORGET),
-        ("1 published file has no activity any more, e.g. ada.txt", "Retry it"),
+        ("1 file no longer has an activity, e.g. ada.txt", "Retry it"),
         count=1,
     ),
     Case(
@@ -111,7 +111,7 @@ CASES = (
             insert(ledger).values(id=1, others_seen_at=NOW - HOUR),
         ),
         (ledger.update().values(others_seen_at=NOW - 25 * HOUR), *FORGET),
-        ("seems to publish to Old Ltd", "Let only one publish"),
+        ("seems to send to Old Ltd", "Let only one send"),
     ),
     Case(
         ProblemKind.ACTIVITIES_DOUBLED,

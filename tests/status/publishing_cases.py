@@ -295,7 +295,7 @@ CASES = (
             ),
         ),
         (repairs.update().values(moved_at=JUST_NOW),),
-        ("Repair 1 (retry) was interrupted: 500 of 1,000 publications are done.", "--resume 1"),
+        ("Repair 1 (retry) was interrupted: 500 of 1,000 files are done.", "--resume 1"),
     ),
     Case(
         ProblemKind.IMPORT_INTERRUPTED,
@@ -303,7 +303,7 @@ CASES = (
         Remedy.UPLOAD_AGAIN,
         (an_import(added=11_990, known=9, faulty=1),),
         (an_import(ended_at=NOW),),
-        ("Import 1 was interrupted by a restart: 12,000 rows were done, 40 % of the file.",),
+        ("Import 1 was interrupted by a restart: 12,000 rows were done, 40% of the file.",),
     ),
     Case(
         ProblemKind.IMPORT_FAILED,
@@ -347,7 +347,7 @@ CASES = (
         ),
         # The two were merged, and the other one is in use now.
         (deals.update().values(deal_id=9),),
-        ("two deals", "ada: gitpip uses deal 8 and leaves deal 9", "Merge the two"),
+        ("two deals", "ada: gitpip uses deal 8 and leaves deal 9", "Merge them, or"),
     ),
     Case(
         ProblemKind.DEALS_GONE,
@@ -355,7 +355,7 @@ CASES = (
         Remedy.CHANGE_TARGETS,
         (deal(state="published", deal_id=8), drifted("lost", "wait")),
         (deal_drifts.update().values(drift=None, answer=None),),
-        ("1 person has a deal", "new files of theirs wait: ada: deal 8 was lost."),
+        ("1 person has a deal", "ada: deal 8 was lost. New files of theirs wait."),
     ),
     Case(
         ProblemKind.DEALS_DRIFTED,

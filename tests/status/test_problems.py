@@ -1,5 +1,6 @@
 """Each problem is told from the rows with its kind, severity and act, and is gone when mended."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -75,7 +76,7 @@ CASES = (
         Remedy.SET_GITHUB_TOKEN,
         paused("watching", PauseCause.CREDENTIAL, "GitHub says: Bad credentials"),
         (OVER,),
-        ("2026-05-04 13:00 UTC", "GitHub says: Bad credentials."),
+        ("2026-05-04 13:00 UTC", "GitHub says: Bad credentials.", "Set GITHUB_TOKEN to a valid"),
     ),
     Case(
         ProblemKind.READING_PAUSED,
@@ -230,7 +231,7 @@ CASES = (
         None,
         (users.update().where(ADA).values(sweep_mark="a-mark", gist_count=1),),
         (users.update().where(ADA).values(listed_at=JUST_NOW),),
-        ("The gist lists of 1 person", "since the upgrade: ada."),
+        ("has not read the gist lists of 1 person", "since the upgrade: ada."),
     ),
     Case(
         ProblemKind.FEED_GAP,
@@ -257,6 +258,8 @@ async def test_each_problem_is_told_and_is_gone_when_mended(rows: Rows, case: Ca
     for words in case.told:
         assert words in problem.sentence
     assert ".." not in problem.sentence
+    # What everyone reads names no setting; the advice to operators may.
+    assert not re.search(r"[A-Z]+_[A-Z_]+", problem.described)
     assert not spoilt.all_good
     assert "All systems normal" not in spoilt.sentence
     assert case.kind is spoilt.problems[0].kind or case.severity is not Severity.ERROR
@@ -336,7 +339,11 @@ async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
             "GITPIP_CHECK_INTERVAL.",
         ),
         (None, {"GITHUB_TOKEN": ""}, "Set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL."),
-        (None, {"GITPIP_GITHUB_SHARE": "0.0001"}, "late. Set a longer GITPIP_CHECK_INTERVAL."),
+        (
+            None,
+            {"GITPIP_GITHUB_SHARE": "0.0001"},
+            "late. Check less often. Set a longer GITPIP_CHECK_INTERVAL.",
+        ),
     ],
 )
 async def test_too_many_users_are_told_with_what_helps(

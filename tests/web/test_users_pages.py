@@ -193,7 +193,7 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     waiting = served.gitpip.get("/people/ada").text
     assert "1 of 3 files in Pipedrive" in waiting
     assert "Waiting: 2 to go <progress" in on_one_line(waiting)
-    assert "PIPEDRIVE_TOKEN is not set" in waiting
+    assert "New gists are collected and sent once you connect it." in waiting
     listed = served.gitpip.get("/publications?state=pending").text
-    assert "PIPEDRIVE_TOKEN is not set" in listed
+    assert "New gists are collected and sent once you connect it." in listed
     assert "Sync has stopped: the status says why" in listed

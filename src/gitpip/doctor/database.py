@@ -23,17 +23,17 @@ from gitpip.store.publications import publishing_settings
 
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
 ADVICE: Mapping[Remedy | None, str] = {
-    Remedy.TRY_NOW: "wait, or fix the cause and run gitpip try-now",
-    Remedy.RESUME_UNDO: "fix the cause, then run gitpip undos resume",
+    Remedy.TRY_NOW: "wait, or fix the problem and run gitpip try-now",
+    Remedy.RESUME_UNDO: "fix the problem, then run gitpip undos resume",
     Remedy.RESUME_REPAIR: "run gitpip publications repair --resume, or start a service",
     Remedy.UPLOAD_AGAIN: "upload the file again under Import people, or with gitpip users import",
     Remedy.REVIEW_AUDITS: "see Audits, or run gitpip audit",
-    Remedy.RETRY_FAILED: "fix the cause, then retry or skip them under CRM sync",
+    Remedy.RETRY_FAILED: "fix the problem, then retry or skip them under CRM sync",
     Remedy.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
     Remedy.CHANGE_RULES: "change or remove it under Rules, or with gitpip rules",
     Remedy.DECIDE_HELD: "decide under CRM sync, or with gitpip held LOGIN --approve",
     Remedy.REVIEW_CREDENTIALS: "approve or skip each of them under CRM sync",
-    Remedy.RETRY_NOTES: "fix the cause, then retry under Status",
+    Remedy.RETRY_NOTES: "fix the problem, then retry under Status",
     Remedy.REVIEW_USERS: "see People, or gitpip users list",
     Remedy.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
     Remedy.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
@@ -180,7 +180,7 @@ async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
             (failure if problem.severity is Severity.ERROR else warning)(
                 str(problem.kind).replace("-", " "),
                 problem.described,
-                ADVICE.get(problem.act, "wait, and see the log"),
+                problem.advice or ADVICE.get(problem.act, "wait, and see the log"),
             )
             for problem in condition.problems
             if problem.severity is not Severity.INFO and problem.kind not in TOLD_ELSEWHERE

@@ -33,22 +33,23 @@ def _pipedrive(change: AccountChange) -> Problem:
         return Problem(
             ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
             Severity.WARNING,
-            f"Two processes have tokens of two companies: files are published to "
-            f"{change.bound.name}, and the one with a token of {change.waiting.name} publishes "
-            f"nothing. Give both a token of {change.bound.name}, or publish to "
-            f"{change.waiting.name} from now on: gitpip accounts switch pipedrive.",
+            f"Two processes have tokens of two companies. Files are sent to {change.bound.name}. "
+            f"The process with a token of {change.waiting.name} sends nothing.",
             since=change.since,
             act=Remedy.SWITCH_ACCOUNT,
+            advice=f"Give both a token of {change.bound.name}. Or send to {change.waiting.name} "
+            "from now on: gitpip accounts switch pipedrive.",
         )
     return Problem(
         ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
         Severity.ERROR,
-        f"Nothing is published: PIPEDRIVE_TOKEN is of {change.waiting.name}, and what was "
-        f"published so far is in {change.bound.name}. Set a token of {change.bound.name}, or "
-        f"publish to {change.waiting.name} from now on: gitpip accounts switch pipedrive. What is "
-        "in the one is then not sent to the other.",
+        f"Sync stopped: the token belongs to {change.waiting.name}, but earlier files are in "
+        f"{change.bound.name}.",
         since=change.since,
         act=Remedy.SWITCH_ACCOUNT,
+        advice=f"Set PIPEDRIVE_TOKEN to a token of {change.bound.name}. Or send to "
+        f"{change.waiting.name} from now on: gitpip accounts switch pipedrive. Earlier files are "
+        "then not sent again.",
     )
 
 
@@ -57,22 +58,23 @@ def _github(change: AccountChange) -> Problem:
         return Problem(
             ProblemKind.GITHUB_ACCOUNT_CHANGED,
             Severity.WARNING,
-            f"Two processes have different addresses of GitHub: the people are of "
-            f"{change.bound.name} and are checked there, and the one whose GITHUB_API_URL is "
-            f"{change.waiting.name} checks no one. Give both the same address, or begin with the "
-            f"people of {change.waiting.name}: gitpip accounts switch github.",
+            f"Two processes have different addresses of GitHub. People are checked at "
+            f"{change.bound.name}. The process with {change.waiting.name} checks no one.",
             since=change.since,
             act=Remedy.SWITCH_ACCOUNT,
+            advice="Give both the same GITHUB_API_URL. Or start with the people of "
+            f"{change.waiting.name}: gitpip accounts switch github.",
         )
     return Problem(
         ProblemKind.GITHUB_ACCOUNT_CHANGED,
         Severity.ERROR,
-        f"No one is checked: GITHUB_API_URL is {change.waiting.name}, and the people are of "
-        f"{change.bound.name}. Set the former address, or begin with the people of "
-        f"{change.waiting.name}: gitpip accounts switch github. If it is the same GitHub under "
-        "another address: gitpip accounts switch github --same.",
+        f"No one is checked: the GitHub address is {change.waiting.name}, but the people are of "
+        f"{change.bound.name}.",
         since=change.since,
         act=Remedy.SWITCH_ACCOUNT,
+        advice="Set the former GITHUB_API_URL. Or start with the people of "
+        f"{change.waiting.name}: gitpip accounts switch github. If it is the same GitHub under "
+        "another address: gitpip accounts switch github --same.",
     )
 
 
@@ -99,9 +101,9 @@ def _set_back(state: LedgerState, now: datetime) -> Problem | None:
     return Problem(
         ProblemKind.DATABASE_SET_BACK,
         Severity.WARNING,
-        "The database was set back to an earlier state while gitpip ran. What was published since "
-        "then was read from Pipedrive, and is not sent again. People, keys and decisions of the "
-        "time between are lost: look whether any are missing. This is shown for a day.",
+        "The database was set back to an earlier state while gitpip ran. gitpip read from "
+        "Pipedrive what was sent since then, and does not send it again. People, keys and "
+        "decisions of that time are lost. Check whether any are missing. This is shown for a day.",
         since=state.set_back_at,
     )
 
@@ -115,9 +117,9 @@ async def clocks(transaction: Transaction, now: datetime) -> Sequence[Problem]:
         Problem(
             ProblemKind.CLOCK_WAS_WRONG,
             Severity.WARNING,
-            "A clock was ahead: gitpip has set back times of checks and of publishing that lay too "
-            "far in the future, and goes on. Nothing is lost. Let NTP set the clock of every "
-            "machine that gitpip runs on. This is shown for a day.",
+            "A clock was ahead, so gitpip corrected times that were too far in the future. Nothing "
+            "is lost. Let NTP set the clock of every machine that gitpip runs on. This is shown "
+            "for a day.",
             since=at,
         ),
     )
@@ -129,9 +131,9 @@ def _others(state: LedgerState, account: VendorAccount, now: datetime) -> Proble
     return Problem(
         ProblemKind.OTHERS_PUBLISH,
         Severity.WARNING,
-        f"Another gitpip, with a database of its own, seems to publish to {account.name}: there "
-        "are activities that this one did not send. Let only one publish: what both find in the "
-        "same moment can be there twice. This is shown for a day after the last such activity.",
+        f"Another gitpip, with its own database, seems to send to {account.name}: this one did "
+        "not send some activities there. Let only one send, because files that both find at once "
+        "can arrive twice. This is shown for a day after the last such activity.",
         since=state.others_seen_at,
     )
 
@@ -142,8 +144,8 @@ def _comparing(state: LedgerState) -> Problem | None:
     return Problem(
         ProblemKind.COMPARING,
         Severity.INFO,
-        "What is in Pipedrive is being compared with what was published, before anything more is "
-        f"sent: {count(state.read, 'activity', 'activities')} read.",
+        "gitpip compares its records with Pipedrive before it sends more: "
+        f"{count(state.read, 'activity', 'activities')} read.",
         since=state.requested_at,
         count=state.read,
     )
@@ -158,8 +160,8 @@ async def _first_sends(transaction: Transaction, account_key: int, now: datetime
         Severity.INFO,
         f"Pipedrive holds activities of gitpip that this database does not know. "
         f"{count(number, 'file')} sent in the first minutes after the start may be among them. "
-        "For an hour, gitpip looks for files that are there twice. It deletes the younger activity "
-        "if no person has changed it.",
+        "For an hour, gitpip checks for files that are there twice. It deletes the younger "
+        "activity if no person has changed it.",
         count=number,
     )
 
@@ -171,21 +173,21 @@ def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
     if state.missing:
         told.append(
             f"Pipedrive does not show {count(state.missing, 'activity', 'activities')} that gitpip "
-            "published, none of the last ones: they were deleted, or the account was reset or "
+            "sent. The latest ones are there. They were deleted, or the account was reset or "
             "restored."
         )
     if lost.count:
         have = "has" if lost.count == 1 else "have"
         told.append(
-            f"{count(lost.count, 'published file')} {have} no activity any more, e.g. "
+            f"{count(lost.count, 'file')} no longer {have} an activity, e.g. "
             f"{lost.example}: Pipedrive has given its number to another file. Retry it under "
             "CRM sync to send it again."
         )
     return Problem(
         ProblemKind.ACTIVITIES_MISSING,
         Severity.WARNING,
-        f"{' '.join(told)} Nothing of them is sent again by gitpip alone, and nothing was deleted "
-        "here. If that is as it should be, acknowledge it: gitpip adopt --acknowledge.",
+        f"{' '.join(told)} gitpip does not send them again on its own, and deleted nothing here. "
+        "If this is as intended, acknowledge it: gitpip adopt --acknowledge.",
         since=min(since for since in (state.missing_since, lost.since) if since),
         count=state.missing + lost.count,
         act=Remedy.COMPARE,
@@ -199,15 +201,15 @@ async def _doubled(transaction: Transaction, account_key: int) -> Problem | None
     if not found:
         return None
     number, first = len(found), found[0]
-    of = f"{first.filename} of {first.login}" if first.filename else f"the marker {first.marker}"
+    of = f"{first.filename} of {first.login}" if first.filename else f"the Sync ID {first.marker}"
     other = f" besides {first.published_as}" if first.published_as else ""
     return Problem(
         ProblemKind.ACTIVITIES_DOUBLED,
         Severity.WARNING,
-        f"Pipedrive holds {count(number, 'activity', 'activities')} with the marker of another "
-        f"one, e.g. number {first.activity_id}{other}, for {of}: somebody copied it, or another "
-        "gitpip published it. Delete one of the two in Pipedrive and run gitpip adopt, or leave "
-        "them and acknowledge that: gitpip adopt --acknowledge.",
+        f"Pipedrive holds {count(number, 'activity', 'activities')} with the Sync ID of another "
+        f"one, e.g. number {first.activity_id}{other}, for {of}. Someone copied it, or another "
+        "gitpip sent it. Delete one of the two in Pipedrive and run gitpip adopt. Or keep both and "
+        "acknowledge that: gitpip adopt --acknowledge.",
         since=first.seen_at,
         count=number,
         act=Remedy.COMPARE,

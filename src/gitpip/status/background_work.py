@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.schema_surveys import SurveyKind
 from gitpip.store.surveys import surveys
@@ -78,12 +78,12 @@ def _failed_import(failed: Sequence[Import]) -> Problem:
 def _interrupted(interrupted: Sequence[Import]) -> Problem:
     first = interrupted[0]
     rows = first.added + first.known + first.faulty
-    part = f", {first.read * 100 // first.size} % of the file" if first.size else ""
+    done = f"{count(rows, 'row')} {'was' if rows == 1 else 'were'} done"
+    part = f", {first.read * 100 // first.size}% of the file" if first.size else ""
     return Problem(
         ProblemKind.IMPORT_INTERRUPTED,
         Severity.WARNING,
-        f"Import {first.id} was interrupted by a restart: {rows:,} rows were done{part}. "
-        f"{UPLOAD_AGAIN}",
+        f"Import {first.id} was interrupted by a restart: {done}{part}. {UPLOAD_AGAIN}",
         since=first.moved_at,
         count=len(interrupted),
         act=Remedy.UPLOAD_AGAIN,

@@ -172,7 +172,7 @@ class Problem:
     kind: ProblemKind
     severity: Severity
     described: str
-    """The description: what happened, what it means, and what to do, in one or more sentences."""
+    """The description: what happened and what it means, in sentences without a setting's name."""
     since: datetime | None = None
     count: int = 1
     """The number of users, files or parts that have the problem."""
@@ -182,11 +182,14 @@ class Problem:
     """The undo to be resumed."""
     unreachable: bool = False
     """Whether a vendor can't be reached, which `gitpip doctor` looks into."""
+    advice: str = ""
+    """What an operator can do, with the names of settings and commands; may be empty."""
 
     @property
     def sentence(self) -> str:
         """The text for people, everywhere but in the answer of `gitpip doctor`."""
-        return f"{self.described} Run gitpip doctor." if self.unreachable else self.described
+        doctor = "Run gitpip doctor." if self.unreachable else ""
+        return " ".join(filter(None, (self.described, self.advice, doctor)))
 
     @property
     def vendor(self) -> Vendor | None:

@@ -50,36 +50,37 @@ class _Report:
     """The word for what is counted."""
     sentence: str
     act: Remedy | None = None
+    advice: str = ""
 
 
 REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.PUBLICATIONS_FAILED: _Report(
         Severity.ERROR,
         "file",
-        "{number} failed to sync: {example} Fix the reason and retry, or skip.",
+        "{number} failed to sync: {example} Fix the problem, then retry or skip.",
         Remedy.RETRY_FAILED,
     ),
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
-        "{number} could not be found or created, so these people's files are not sent: {example} "
-        "Fix the reason, then retry one of the files.",
+        "{number} could not be found or created: {example} These people's files are not sent. "
+        "Fix the problem, then retry one of the files.",
         Remedy.RETRY_FAILED,
     ),
     ProblemKind.TARGETS_UNUSABLE: _Report(
         Severity.ERROR,
         "person",
-        "{number} {have} a target in Pipedrive that can't be used, so new files of theirs wait: "
-        "{example} Set another target on the person's page, or with gitpip users change.",
+        "{number} {have} a target in Pipedrive that can't be used: {example} New files of theirs "
+        "wait. Set another target on the person's page, or with gitpip users change.",
         Remedy.CHANGE_TARGETS,
     ),
     ProblemKind.DEALS_GONE: _Report(
         Severity.ERROR,
         "person",
-        "{number} {have} a deal in Pipedrive that people closed or removed, so new files of theirs "
-        "wait: {example} Open the deal again, set a target on the person's page, or change the "
-        "publishing settings on_deal_won to on_deal_merged.",
+        "{number} {have} a deal in Pipedrive that people closed or removed: {example} New files of "
+        "theirs wait. Open the deal again, or set a target on the person's page.",
         Remedy.CHANGE_TARGETS,
+        "Or change the publishing settings on_deal_won to on_deal_merged.",
     ),
     ProblemKind.NOTES_FAILED: _Report(
         Severity.WARNING,
@@ -103,21 +104,21 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         Severity.WARNING,
         "file",
         "{number} {are} in Pipedrive twice, and gitpip deletes neither activity: {example} "
-        "Look at the deal and delete the one that you do not need. This is shown for a week.",
+        "Open the deal and delete the one that you don't need. This is shown for a week.",
     ),
     ProblemKind.DEALS_DOUBLED: _Report(
         Severity.WARNING,
         "person",
-        "{number} {have} two deals in Pipedrive that gitpip made: {example} Merge the two in "
-        "Pipedrive, or delete the one that you do not need. This is shown for a week.",
+        "{number} {have} two deals in Pipedrive that gitpip created: {example} Merge them, or "
+        "delete the one that you don't need. This is shown for a week.",
     ),
     ProblemKind.DOUBLES_DELETED: _Report(
         Severity.INFO,
         "file",
-        "{number} {were} in Pipedrive twice for a while{such_as}{name}. A request arrived after "
-        "it was taken for lost, or the database did not know of it after a restore. gitpip deleted "
-        "the younger activity, which no one had changed. If this happens again without a restore, "
-        "set a longer GITPIP_ABSENT_AFTER.",
+        "{number} {were} in Pipedrive twice for a while{such_as}{name}. A request arrived late, "
+        "or the database did not know of it after a restore. gitpip deleted the younger activity, "
+        "which no one had changed.",
+        advice="If this happens again without a restore, set a longer GITPIP_ABSENT_AFTER.",
     ),
     ProblemKind.DEALS_DRIFTED: _Report(
         Severity.INFO,
@@ -135,14 +136,14 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.DEALS_UNCERTAIN: _Report(
         Severity.WARNING,
         "deal",
-        "It has been unknown since {since} whether Pipedrive created {number}{such_as}{example} "
-        "gitpip keeps looking for it.",
+        "gitpip doesn't know whether Pipedrive created {number} (since {since}){such_as}{example} "
+        "It is verifying.",
     ),
     ProblemKind.PUBLICATIONS_UNCERTAIN: _Report(
         Severity.WARNING,
         "file",
-        "It has been unknown since {since} whether {number} arrived in Pipedrive"
-        "{such_as}{example} gitpip keeps looking. It sends nothing twice.",
+        "gitpip doesn't know whether Pipedrive received {number} (since {since}){such_as}{example} "
+        "It is verifying, and sends nothing twice.",
     ),
     ProblemKind.PUBLICATIONS_RETRIED: _Report(
         Severity.WARNING,
@@ -252,7 +253,15 @@ async def _overdue(transaction: Transaction, now: datetime, mode: PublishingMode
 def _problem(kind: ProblemKind, trouble: Trouble, now: datetime) -> Problem:
     report = REPORTS[kind]
     sentence = report.sentence.format_map(_fields(trouble, report.thing, now))
-    return Problem(kind, report.severity, sentence, trouble.since, trouble.count, report.act)
+    return Problem(
+        kind,
+        report.severity,
+        sentence,
+        trouble.since,
+        trouble.count,
+        report.act,
+        advice=report.advice,
+    )
 
 
 def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
@@ -285,8 +294,8 @@ async def unusable_settings(
         return []
     first, name = found[0], found[0].setting.name
     sentence = (
-        f"What is stored for the publishing setting {name} can't be used: {said(first.fault)} Its"
-        f" default is used instead. {WHERE_TO_SET}"
+        f"The stored value of {name} can't be used: {said(first.fault)} Its default is used "
+        f"instead. {WHERE_TO_SET}"
     )
     return [
         Problem(
@@ -308,7 +317,7 @@ def _interrupted(cut_short: Sequence[Repair]) -> Problem:
         ProblemKind.REPAIR_INTERRUPTED,
         Severity.WARNING,
         f"Repair {first.id} ({first.act}) was interrupted: {gone:,} of "
-        f"{count(first.total, 'publication')} {'is' if gone == 1 else 'are'} done. A running "
+        f"{count(first.total, 'file')} {'is' if gone == 1 else 'are'} done. A running "
         "service continues it. To continue it now: "
         f"gitpip publications repair --resume {first.id}.",
         since=first.moved_at,
@@ -333,7 +342,7 @@ def _settings_refused(faults: Sequence[Fault]) -> Problem:
     """Return the problem of what the account lacks of what publishing settings name."""
     waiting = [one for one in faults if one.name not in GOES_ON]
     first = (waiting or faults)[0]
-    meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
+    meanwhile = " New deals wait for that. Nothing is lost." if waiting else ""
     return Problem(
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
         Severity.ERROR if waiting else Severity.WARNING,
@@ -374,8 +383,8 @@ def _held(waiting: HeldSummary) -> Problem:
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO if as_wanted else Severity.ERROR,
-        f"{subject}: {_why_held(waiting.because)}.{example} Approve all of them, those of the "
-        f"latest gists, or none, under CRM sync or with gitpip held {first.login}.",
+        f"{subject}: {_why_held(waiting.because)}.{example} Approve all, those of the latest "
+        f"gists, or none, under CRM sync or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
         act=Remedy.DECIDE_HELD,
@@ -413,6 +422,6 @@ def _why_held(files: Mapping[HeldBecause, int]) -> str:
     """Return the reasons, the most serious first, with numbers if there are several."""
     if len(files) == 1:
         return WHY_HELD[next(iter(files))]
-    return "; ".join(
+    return ", ".join(
         f"{files[kind]:,} because {why}" for kind, why in WHY_HELD.items() if kind in files
     )

@@ -285,9 +285,10 @@ async def read_stops(
             Problem(
                 ProblemKind.PIPEDRIVE_TOKEN_MISSING,
                 Severity.ERROR,
-                "Pipedrive isn't connected: PIPEDRIVE_TOKEN is not set. New gists are collected, "
-                "and sent once it is. Pipedrive shows it under Personal preferences > API.",
+                "Pipedrive isn't connected. New gists are collected and sent once you connect it.",
                 act=Remedy.SET_PIPEDRIVE_TOKEN,
+                advice="Set PIPEDRIVE_TOKEN. Pipedrive shows the token under Personal preferences "
+                "> API.",
             )
         )
     persons_pause = await publishing_pause.current(transaction, now)
@@ -315,8 +316,13 @@ MEANWHILE = {
     pauses.WATCHING: " Nothing is lost.",
     pauses.PUBLISHING: " Nothing is lost.",
     pauses.EXAMINING: " gitpip tries again, and nothing is lost. If this goes on, install gitpip's "
-    "dependencies again, or run its image: gitpip doctor tests the detector.",
+    "dependencies again, or run its image. gitpip doctor tests the detector.",
 }
+TOKENS = {
+    pauses.PUBLISHING: "Set PIPEDRIVE_TOKEN to a valid token of a user who may use the API.",
+    pauses.SWEEPING: "Set GITHUB_TOKEN to a classic token without any scope.",
+}
+"""The advice if a pause is the token's fault."""
 
 
 def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Problem:
@@ -332,7 +338,14 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
         since=pause.since,
         act=act,
         unreachable=pause.unreachable,
+        advice=_advice_on(name, act),
     )
+
+
+def _advice_on(name: str, act: Remedy | None) -> str:
+    if act not in {Remedy.SET_GITHUB_TOKEN, Remedy.SET_PIPEDRIVE_TOKEN}:
+        return ""
+    return TOKENS.get(name, "Set GITHUB_TOKEN to a valid token.")
 
 
 def _of_processes(running: Sequence[Instance], process: ProcessFacts) -> Sequence[Problem]:
@@ -347,7 +360,7 @@ def _of_processes(running: Sequence[Instance], process: ProcessFacts) -> Sequenc
         Problem(
             ProblemKind.UNHEALTHY,
             Severity.ERROR,
-            f"A process is not working as it should: {said('; '.join(wrong))} "
+            f"A process is not working as it should: {said(', '.join(wrong))} "
             "The log says more; a restart may help.",
             count=len(wrong),
             act=Remedy.RESTART,

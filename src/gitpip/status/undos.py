@@ -33,7 +33,7 @@ def _stopped(stopped: Sequence[Undo]) -> Problem:
         ProblemKind.UNDO_STOPPED,
         Severity.ERROR,
         f"Undo {first.id} of {first.subject} has stopped: {said(first.stopped_because)} Let the "
-        "token's user delete activities and deals in Pipedrive, then let the undo go on: "
+        "token's user delete activities and deals in Pipedrive. Then resume the undo: "
         f"gitpip undos resume {first.id}.",
         since=first.stopped_at,
         count=len(stopped),
@@ -51,8 +51,8 @@ def _failed(failures: Failures, subject: str) -> Problem:
         ProblemKind.UNDO_FAILED,
         Severity.ERROR,
         f"{_number_of(failures.activities, 'activity', 'activities', failures.deals)} of {whose} "
-        f"could not be deleted in Pipedrive: {said(failures.reason)} Fix the reason, then let the "
-        f"undo go on: gitpip undos resume {failures.undo_id}. Or leave {it} there and acknowledge "
+        f"could not be deleted in Pipedrive: {said(failures.reason)} Fix the problem, then resume "
+        f"the undo: gitpip undos resume {failures.undo_id}. Or keep {it} there and acknowledge "
         "that: gitpip undos acknowledge.",
         since=failures.since,
         count=number,

@@ -188,9 +188,9 @@ def _not_compared(trouble: Trouble) -> Problem:
     return Problem(
         ProblemKind.LISTS_NOT_COMPARED,
         Severity.INFO,
-        f"The gist lists of {people(trouble.count)} have not been read since the upgrade"
-        f"{such_as}{trouble.example}. The former version did not notice that a list was behind, so "
-        "a file of theirs may be missing: they are read now, with the requests to spare.",
+        f"gitpip has not read the gist lists of {people(trouble.count)} since the upgrade"
+        f"{such_as}{trouble.example}. The former version did not notice lists that were behind, so "
+        "a file may be missing. gitpip reads these lists with the requests to spare.",
         count=trouble.count,
     )
 
@@ -217,19 +217,20 @@ def _abandoned(trouble: Trouble) -> Problem:
 
 
 def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Problem:
-    other_advice = ""
+    remedy, names = "Check less often.", "Set "
     if not watching.has_token:
-        other_advice = "GITHUB_TOKEN, or "
+        remedy, names = "Add a GitHub token or check less often.", "Set GITHUB_TOKEN, or "
     elif budgets.token_keeps_from_graphql(watching.pauses.get(pauses.SWEEPING)):
-        other_advice = "GITHUB_TOKEN to a classic token without any scope, or "
+        remedy = "Use a classic GitHub token or check less often."
+        names = "Set GITHUB_TOKEN to a classic token without any scope, or "
     return Problem(
         ProblemKind.OVER_CAPACITY,
         Severity.WARNING,
         f"Too many people for GitHub's limits: {known.users:,} are tracked, and {capacity:,} can "
-        f"be checked every {format_duration(watching.interval)}, so gists are found late. "
-        f"Set {other_advice}a longer GITPIP_CHECK_INTERVAL.",
+        f"be checked every {format_duration(watching.interval)}. gitpip finds gists late. {remedy}",
         count=known.users,
         act=Remedy.CHECK_LESS_OFTEN,
+        advice=f"{names}a longer GITPIP_CHECK_INTERVAL.",
     )
 
 
@@ -248,8 +249,8 @@ async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem]
             Problem(
                 ProblemKind.FEED_UNREADABLE,
                 Severity.WARNING,
-                f"GitHub's public feed can't be read: {said(state.failure)} New gists are found "
-                f"by the regular checks, every {format_duration(watching.interval)}.",
+                f"GitHub's public feed can't be read: {said(state.failure)} The regular checks "
+                f"find new gists, every {format_duration(watching.interval)}.",
                 since=failing,
             )
         )
@@ -275,7 +276,7 @@ async def _all_paused(transaction: Transaction) -> Problem:
     return Problem(
         ProblemKind.USERS_PAUSED,
         Severity.INFO,
-        f"{subject} paused: gitpip looks for no new gists until someone resumes them.",
+        f"{subject} paused: gitpip does not check for new gists until someone resumes them.",
         count=number,
         act=Remedy.RESUME_USERS,
     )
