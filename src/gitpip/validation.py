@@ -70,7 +70,7 @@ def possible_login(login: str) -> str:
     database can't be asked for.
     """
     if not re.fullmatch("[A-Za-z0-9_-]{1,100}", login):
-        raise UserNotTracked(f"{login[:60]!r} can't be a login, so nobody of that name is tracked")
+        raise UserNotTracked(f"{login[:60]!r} isn't a GitHub username")
     return login
 
 

@@ -8,9 +8,7 @@ from gitpip.user_lists.reading import EXPECTED
 from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused, Request
 
-NO_LOGIN = Refused(
-    404, "user-not-tracked", "'no.login' can't be a login, so nobody of that name is tracked"
-)
+NO_LOGIN = Refused(404, "user-not-tracked", "'no.login' isn't a GitHub username")
 TOO_LONG = Refused(
     422,
     "invalid-input",

@@ -55,7 +55,7 @@ def test_an_edit_is_written_into_the_note_whatever_fails(world: World) -> None:
     world.pipedrive.wait_until(lambda: "second words" in note_of(world, "a.txt"))
 
     note = note_of(world, "a.txt")
-    assert "Edited on GitHub: seen " in note
+    assert "Edited on GitHub (noticed " in note
     assert "first words" not in note
     assert "other words" in note_of(world, "b.txt")
     assert len(world.pipedrive.activities) == 2
@@ -100,7 +100,7 @@ def test_a_deletion_is_said_in_the_note_and_an_activity_somebody_deleted_stays_d
     world.pipedrive.delete_activity(number)
     world.github.delete_gist(gist)
 
-    world.pipedrive.wait_until(lambda: "Deleted on GitHub: seen " in note_of(world, "a.txt"))
+    world.pipedrive.wait_until(lambda: "Deleted on GitHub (noticed " in note_of(world, "a.txt"))
     rows = world.gitpip.wait_for(
         lambda: [
             row for row in world.gitpip.get("/api/v1/publications").json()["items"] if row["reason"]

@@ -330,7 +330,7 @@ def test_a_check_ends_although_graphql_does_not_answer(world: World, status: int
     assert json.loads(checked.stdout)["ended_at"]
     # The first pause ends after a minute, which two commands can take on a busy machine.
     told = world.gitpip.command("events", "--kind", "sweeping.paused").stdout
-    assert "so everybody is checked by REST" in told
+    assert "so people are checked one by one" in told
 
 
 @SQLITE

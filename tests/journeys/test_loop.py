@@ -150,7 +150,7 @@ def test_without_a_github_token_it_says_how_many_users_it_can_keep_fresh(world: 
     started = world.gitpip.wait_for(
         lambda: [e for e in world.gitpip.events() if e["event"] == "watching.is_slow"], "a warning"
     )
-    assert "48 users can be looked at every 1h" in str(started[0]["reason"])
+    assert "48 users can be checked every 1h" in str(started[0]["reason"])
     assert world.gitpip.get("/status").json()["capacity"] == 48
     for number in range(49):
         world.github.add_user(f"user-{number}")

@@ -233,7 +233,7 @@ async def test_an_archived_deal_may_refuse_activities(
     waiting = (await scene.rows())[-1]
     if answer is KEEP:
         assert waiting.attempts == 0
-        assert "deal 1 is archived, and Pipedrive refuses it" in str(waiting.reason)
+        assert "Deal 1 is archived and Pipedrive rejects new activities" in str(waiting.reason)
     await scene.settle(process)
     assert goes_to(scene) == (MADE if answer is KEEP else NEXT)
     assert set(scene.activities().values()) == {1}

@@ -221,7 +221,7 @@ async def test_where_a_note_does_not_name_its_files_any_more_the_others_are_held
     await scene.settle(await scene.process())
 
     assert (await scene.states())[-3:] == ["published", "held", "held"]
-    assert "does not say any more which" in str((await scene.rows())[-1].reason)
+    assert "no longer says which" in str((await scene.rows())[-1].reason)
 
 
 async def test_a_file_sent_alone_in_the_first_minutes_is_mended_where_its_gist_shows_late(

@@ -20,7 +20,7 @@ from gitpip.store.publications.recognition import Sighting
 from gitpip.store.users import users
 from tests.support.scene import Scene
 
-BECAUSE = "one of 5 files that would have been published at once"
+BECAUSE = "one of 5 files that would have been sent at once"
 WEEK = timedelta(days=7)
 
 
@@ -121,7 +121,7 @@ async def test_a_bad_answer_says_what_is_wrong_and_changes_nothing(scene: Scene)
     for wrong in ("", "latest:0", "latest:-3", "latest:1e9", "ALL!", "yes", "latest"):
         with pytest.raises(InvalidInput, match="must be all, latest:N"):
             held.parse_answer(wrong)
-    with pytest.raises(HeldChanged, match="2 files of ada are held now, and not 1;"):
+    with pytest.raises(HeldChanged, match="2 files of ada are held now, not 1"):
         await answer(scene, "ada", "all", shown=1)
     with pytest.raises(UserNotTracked):
         await answer(scene, "nobody", "all")

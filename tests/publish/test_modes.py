@@ -17,7 +17,12 @@ from gitpip.actions.acting import Acting
 from gitpip.actions.try_now import try_now
 from gitpip.backfill import Backfill
 from gitpip.config.publishing.policy import PublishingPolicy
-from gitpip.errors import InvalidInput, PublicationNotFound, PublicationStateError
+from gitpip.errors import (
+    OWN_FAULT,
+    InvalidInput,
+    PublicationNotFound,
+    PublicationStateError,
+)
 from gitpip.model import OnDelete, OnEdit, PublicationId, PublicationState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.publish.plan import plan
@@ -212,7 +217,7 @@ async def test_a_persons_pause_outlives_restarts_replicas_and_trying_now(scene: 
     assert tried == tried_all
     assert tried.ended == ()
     assert re.fullmatch(
-        r"Publishing is paused by \w+ until .* UTC\. To resume: gitpip publishing resume",
+        r"Sync is paused by \w+ until .* UTC\. To resume: gitpip publishing resume",
         str(tried.reason),
     )
     scene.clock.advance(timedelta(minutes=119))
@@ -366,7 +371,7 @@ async def test_a_check_that_breaks_spoils_no_other_file(
     first, second = await scene.rows()
     assert second.state is PublicationState.PUBLISHED
     assert first.state is PublicationState.PENDING
-    assert "RuntimeError: a rule that nobody foresaw" in (first.reason or "")
+    assert first.reason == OWN_FAULT
     assert first.due_at > scene.clock()
     await scene.settle(process)
     await scene.assert_each_is_there_once()

@@ -335,7 +335,7 @@ async def test_an_order_that_is_not_clear_changes_nothing(scene: Scene) -> None:
     ):
         with pytest.raises(error):
             await actions.begin(acting, RepairAction(RepairAct.RETRY, wanted))
-    with pytest.raises(RepairChanged, match="2 publications were shown, and now it is 1"):
+    with pytest.raises(RepairChanged, match="the number of files changed from 2 to 1"):
         await actions.begin(acting, RepairAction(RepairAct.RETRY, ALL_FAILED, 2))
     assert await scene.states() == [FAILED]
     async with scene.database.read() as transaction:

@@ -214,7 +214,7 @@ async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
         assert len(scene.crm.requests) - asked < 60
     row = (await scene.rows())[-1]
     assert row.state is PublicationState.PENDING
-    assert "could not look for it before sending it again" in str(row.reason)
+    assert "could not check whether it arrived before sending it again" in str(row.reason)
     scene.crm.faults.clear()
     await scene.settle(survivor)
     await scene.assert_each_is_there_once()
@@ -313,7 +313,7 @@ async def test_one_look_answers_for_all_files_of_its_deal(scene: Scene, survivor
         Fault.broken_json(), method="GET", path=LISTS, about="updated_since", times=8
     )
     await survivor.run()
-    assert any("could not look" in str(row.reason) for row in await scene.rows())
+    assert any("could not check" in str(row.reason) for row in await scene.rows())
     asked = lists(scene)
     scene.crm.faults.clear()
     while "pending" in await scene.states():

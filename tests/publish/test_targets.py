@@ -208,10 +208,10 @@ async def test_a_target_that_can_not_be_read_is_asked_ever_less_often_and_told(
     assert paused <= 1
     assert len(scene.crm.faults.injected) < 30
     assert waits[-1] == HALF_AN_HOUR
-    assert f"could not look at {target.words}" in str(waiting.reason)
+    assert f"{target.words} could not be checked" in str(waiting.reason)
     assert str(fault.status) in str(waiting.reason)
     told = await problems(scene)
-    assert f"could not look at {target.words}" in told[ProblemKind.TARGETS_UNUSABLE]
+    assert f"{target.words} could not be checked" in told[ProblemKind.TARGETS_UNUSABLE]
     scene.crm.faults.clear()
     await scene.settle(process)
     assert there(scene).count(f"{target}") == len(waits)

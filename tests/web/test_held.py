@@ -140,7 +140,7 @@ async def test_a_bad_answer_names_what_is_wrong_and_changes_nothing(shown: Shown
         ({"approve": "latest:0"}, 422, "must be all, latest:N"),
         ({"approve": "everything"}, 422, "must be all, latest:N"),
         ({}, 422, "approve"),
-        ({"approve": "all", "shown": 2}, 409, "3 files of ada are held now, and not 2"),
+        ({"approve": "all", "shown": 2}, 409, "3 files of ada are held now, not 2"),
         ({"approve": "all", "more": 1}, 422, "more"),
     ):
         answer = await shown.decide("ada", **body)

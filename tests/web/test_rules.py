@@ -152,7 +152,7 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
     assert float(answer.headers["gitpip-slowest-seconds"]) < 1
     page = on_one_line((await client.get("/rules")).text)
     assert (
-        "of the newest 1,000 stored files, only the newest 1 could be tried in 0 seconds. "
+        "In 0 seconds, gitpip tried only the newest 1 of 1,000 stored files. "
         "The slowest rule is slow: up to 0.0 s for a file."
     ) in page
     assert "Counted in the newest 1 stored file." in page

@@ -173,7 +173,7 @@ MANY = tuple(f"user{number}" for number in range(500))
         ("tag", ("ada",), " , ", "tags: must be one or more tags"),
         ("tag", ("ada",), "x" * 51, "must be 1 to 50 printable characters"),
         ("tag", ("bob", "ada"), " ".join(map(str, range(20))), "for ada: must be at most 20 tags"),
-        ("untag", ("ada", "bob"), "old vpi", "tags: none of the selected users has the tag 'vpi'"),
+        ("untag", ("ada", "bob"), "old vpi", "tags: none of the selected people has the tag 'vpi'"),
         ("", ("ada",), "", "act: must be check, pause, resume, hold, unhold, remove, tag or untag"),
         ("destroy", ("ada",), "", "act: must be check, pause"),
     ],

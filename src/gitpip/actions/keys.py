@@ -51,7 +51,7 @@ async def rotate(acting: Acting, name: str, *, lifetime: timedelta | None) -> Is
 
 
 async def revoke(acting: Acting, name: str) -> AccessKey:
-    """Revoke a key from this moment on. Raises KeyNotFound."""
+    """Revoke a key immediately. Raises KeyNotFound."""
     async with acting.begin() as act:
         key = await keys.revoke(act.transaction, name, act.now)
         await act.record("key.revoked", key.name)

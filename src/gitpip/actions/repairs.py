@@ -48,8 +48,8 @@ async def begin(acting: Acting, order: RepairAction) -> Repair:
         )
         if order.shown is not None and order.shown != begun.total:
             raise RepairChanged(
-                f"{order.shown:,} publications were shown, and now it is {begun.total:,}; "
-                "look at them again"
+                f"the number of files changed from {order.shown:,} to {begun.total:,}. Review them "
+                "again"
             )
         if begun.total:
             chosen = f"{order.act} {order.wanted}: {begun.total} chosen"

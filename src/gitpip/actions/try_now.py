@@ -52,7 +52,7 @@ async def _not_paused(transaction: Transaction, names: Collection[str], now: dat
     by_person = await publishing_pause.current(transaction, now) if PUBLISHING in names else None
     if by_person is not None:
         end = f" {until(by_person.until, now)}" if by_person.until else ""
-        who = f"Publishing is paused by {by_person.paused_by}{end}"
+        who = f"Sync is paused by {by_person.paused_by}{end}"
         return f"{who}. To resume: gitpip publishing resume"
     if len(names) > 1:
         return "Nothing is paused."

@@ -265,7 +265,7 @@ async def _remove(act: Act, user: User) -> None:
 def _check_tags_are_used(tags: Sequence[str], chosen: Sequence[User]) -> None:
     known = {tag for user in chosen for tag in user.tags}
     if unknown := [tag for tag in tags if tag not in known]:
-        raise InvalidInput("tags", f"none of the selected users has the tag {unknown[0]!r}")
+        raise InvalidInput("tags", f"none of the selected people has the tag {unknown[0]!r}")
 
 
 def _other_tags(user: User, order: BulkAction) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ def _check_environment(environ: Mapping[str, str]) -> None:
             raise InvalidInput(
                 name,
                 f"it is set to {host}; a drill breaks answers and kills processes, so it asks "
-                f"nobody but the stand-ins that it starts; unset {name}",
+                f"no one but the stand-ins that it starts; unset {name}",
             )
 
 

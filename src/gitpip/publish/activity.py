@@ -105,9 +105,9 @@ def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple
     """Return what the note says of edits and of deletion under these rules. Dates are UTC."""
     remarks = []
     if on_edit is OnEdit.UPDATE and file.revised_at is not None:
-        remarks.append(f"Edited on GitHub: seen {file.revised_at:%Y-%m-%d %H:%M} UTC.")
+        remarks.append(f"Edited on GitHub (noticed {file.revised_at:%Y-%m-%d %H:%M} UTC).")
     if on_delete is OnDelete.NOTE and file.removed_at is not None:
-        remarks.append(f"Deleted on GitHub: seen {file.removed_at:%Y-%m-%d %H:%M} UTC.")
+        remarks.append(f"Deleted on GitHub (noticed {file.removed_at:%Y-%m-%d %H:%M} UTC).")
     return tuple(remarks)
 
 

@@ -150,7 +150,7 @@ class DealDrift:
         drift = Drift.DELETED if seen is None else Drift.ARCHIVED
         if seen is not None and self._policies.current.answer_to(drift) is DriftAnswer.KEEP:
             # Whether Pipedrive takes activities of archived deals is not documented.
-            reason = f"waits for the deal: deal {deal_id} is archived, and Pipedrive refuses it"
+            reason = f"Deal {deal_id} is archived and Pipedrive rejects new activities"
             return NotProcessed(reason, WAIT, everyone=False)
         self._index.drop(deal_id)
         async with self._database.begin() as transaction:

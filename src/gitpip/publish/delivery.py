@@ -348,7 +348,7 @@ def could_not_look(
         PublicationState.UNCERTAIN,
         now if ends_with_pause else now + _wait_of((now - since) / 2),
         looks=attempt.looks,
-        reason=f"could not look for it: {failure}",
+        reason=f"gitpip could not check whether it arrived: {failure}",
         in_flight_until=attempt.in_flight_until,
     )
 
@@ -362,7 +362,7 @@ def could_not_look_again(
     search that did not fail. With `ends_with_pause`, only the pause of all publishing delays it.
     """
     wait = timedelta(0) if ends_with_pause else _wait_of(now - (looked_at or now))
-    reason = f"could not look for it before sending it again: {failure}"
+    reason = f"gitpip could not check whether it arrived before sending it again: {failure}"
     return Change(PublicationState.PENDING, now + wait, reason=reason, not_looked_for=True)
 
 

@@ -226,5 +226,5 @@ def _why_left(
     if double.creator_id != creator:
         return LeftActivity(ActivityLeftBecause.TOUCHED, "another user made it")
     if not double.untouched or double.done_since:
-        return LeftActivity(ActivityLeftBecause.TOUCHED, "somebody has changed it")
+        return LeftActivity(ActivityLeftBecause.TOUCHED, "someone has changed it")
     return None

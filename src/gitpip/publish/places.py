@@ -105,8 +105,8 @@ class Places:
         before, it is reported since then.
         """
         now, about = self._now(), (target.user_key, target.target)
-        words = f"could not look at {target.target.words}: {getattr(outcome, 'reason', '')}"
-        reason = f"waits for its target: {words}"
+        words = f"{target.target.words} could not be checked: {getattr(outcome, 'reason', '')}"
+        reason = f"The target {words}"
         if about not in self._unread_since and len(self._unread_since) >= TARGETS_REMEMBERED:
             del self._unread_since[next(iter(self._unread_since))]
         is_new = about not in self._unread_since
@@ -124,7 +124,7 @@ class Places:
 
     def _waits(self, reason: str) -> Change:
         until = self._now() + ASKED_AGAIN_AFTER
-        return Change(PublicationState.PENDING, until, reason=f"waits for its target: {reason}")
+        return Change(PublicationState.PENDING, until, reason=f"The target can't be used: {reason}")
 
     async def why_refused(self, place: Place, claim: Publication, reason: str) -> Outcome | None:
         """Return the outcome of a refused activity if the place is the reason, or None.
@@ -150,7 +150,7 @@ class Places:
                 if (seen.person_id, seen.org_id) == links:
                     await targets.unlink(transaction, target)
         if isinstance(seen, Unusable):
-            again = f"waits for its target: {seen.reason}; {ANOTHER}"
+            again = f"The target can't be used: {seen.reason}; {ANOTHER}"
             return NotProcessed(again, ASKED_AGAIN_AFTER, everyone=False)
         return NotProcessed(reason, timedelta(0), everyone=False)
 

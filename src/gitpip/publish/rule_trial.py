@@ -137,8 +137,8 @@ class RuleTrial:
         if self.timed_out:
             seconds = TIME_LIMIT.total_seconds()
             told.append(
-                f"The rules are slow: of the newest {self.asked:,} stored files, only the newest "
-                f"{len(self.taken):,} could be tried in {seconds:g} seconds."
+                f"The rules are slow. In {seconds:g} seconds, gitpip tried only the newest "
+                f"{len(self.taken):,} of {self.asked:,} stored files."
             )
         if self.late:
             files = "1 of these files" if self.late == 1 else f"{self.late:,} of these files"

@@ -122,7 +122,7 @@ def _phrase(name: str, value: object) -> str:
         "names": f"the filename matches {of}",
         "larger_than": f"larger than {of} bytes",
         "smaller_than": f"smaller than {of} bytes",
-        "tags": f"user has the tag {of}",
+        "tags": f"person has the tag {of}",
         "fork": "is a fork" if value else "is no fork",
         "description": f"description matches {of}",
         "older_than_days": f"created {of} days ago or earlier",

@@ -188,7 +188,7 @@ def _in_its_deal(known: ComparedFile, mine: SurveySighting, around: Around) -> S
         explanation, detail = "adopted-from-others", "another tool made it; it has no marker"
     elif mine.edited:
         state, explanation = "edited", "edited-by-a-person"
-        detail = "its subject or its note has no marker any more"
+        detail = "its subject or its note no longer has a marker"
     if explanation is None:
         return SideVerdict(state, seen=mine)
     return SideVerdict(state, Verdict.EXPLAINED, explanation, detail, mine)

@@ -228,7 +228,7 @@ def _check_access(settings: Settings, mode: AccessMode) -> None:
         raise AccessUndecided(
             f"{address} can be reached from other machines, and there is no access key: "
             "make one with `gitpip keys create NAME --role admin`, or set GITPIP_ADMIN_KEY; "
-            "or let everybody read with GITPIP_ALLOW_ANONYMOUS=read"
+            "or let everyone read with GITPIP_ALLOW_ANONYMOUS=read"
         )
 
 
@@ -253,7 +253,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
         log.warning(
             "watching.is_slow",
             reason="GITHUB_TOKEN is not set, so GitHub allows 60 requests an hour: "
-            f"{settings.capacity_without_token} users can be looked at every "
+            f"{settings.capacity_without_token} users can be checked every "
             f"{format_duration(settings.check_interval)}",
         )
     if settings.pipedrive_token is None:

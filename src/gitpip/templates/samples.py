@@ -53,7 +53,7 @@ SAMPLES = (
         _ORDINARY,
         name="an edited file",
         revision=2,
-        remarks=("Edited on GitHub: seen 2026-03-15 08:00 UTC.",),
+        remarks=("Edited on GitHub (noticed 2026-03-15 08:00 UTC).",),
     ),
     SampleFile(
         "a gist without a description, too large to be stored",

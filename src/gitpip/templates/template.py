@@ -180,7 +180,7 @@ SUBJECT = "{{ file.name }}"
 NOTE = """\
 {%- for remark in remarks %}<p>{{ remark }}</p>{% endfor -%}
 {%- if gist.description %}<p>{{ gist.description }}</p>{% endif -%}
-<p>{{ gist.url|link }} · {{ file.language|default("unknown language") }}
+<p>{{ gist.url|link }}{% if file.language %} · {{ file.language }}{% endif %}
 {{- " · " }}{{ file.size|number }} bytes</p>
 {{- content -}}"""
 DEAL_TITLE = "{{ user.login }}"

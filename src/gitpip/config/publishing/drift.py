@@ -6,8 +6,8 @@ from gitpip.config.publishing.declaration import Group, ValueKind, one_of, setti
 from gitpip.drift import Drift, DriftAnswer
 
 _KEEP = "keep (they still go there)"
-_NEW = "new (to another open deal of the user, which is made if there is none)"
-_WAIT = "wait (until somebody acts)"
+_NEW = "new (to another open deal of the person, or to a new one)"
+_WAIT = "wait (until someone acts)"
 
 _NAMES = {
     DriftAnswer.KEEP: "Still to this deal",

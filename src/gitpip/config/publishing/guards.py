@@ -31,6 +31,6 @@ class GuardSettings:
         whole_number(0, 10**9, example=1000),
         group=Group.GUARDS,
         label="Files a day without asking",
-        description="how many new files of all users can be sent in one day before gitpip holds the"
-        " rest for your decision; 0 for no limit",
+        description="how many new files of all people can be sent in one day before gitpip holds"
+        " the rest for your decision; 0 for no limit",
     )

@@ -201,6 +201,6 @@ async def _check_number(transaction: Transaction, parent: Parent) -> None:
     if number >= limit:
         owner = "made without a key" if anonymous else "of your key"
         raise FeedAddressConflict(
-            f"there are {number} addresses {owner} already, and at most {limit} are kept; "
-            "revoke one that is not used any more"
+            f"there are {number} feed links {owner} already, and at most {limit} are kept; "
+            "revoke one that you no longer use"
         )

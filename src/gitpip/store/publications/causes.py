@@ -16,8 +16,8 @@ from gitpip.store.schema import publications
 from gitpip.store.visibility import of_removed
 
 WHAT_TO_DO = {
-    PublicationState.FAILED: "Fix the cause, then retry or skip them.",
-    PublicationState.HELD: "Look at them, then approve or skip them.",
+    PublicationState.FAILED: "Fix the problem, then retry or skip them.",
+    PublicationState.HELD: "Review them, then approve or skip them.",
     PublicationState.PENDING: "They are sent when they are due. To send them now, retry them.",
     PublicationState.SENDING: "gitpip waits for Pipedrive's answer.",
     PublicationState.UNCERTAIN: "Nothing to do. gitpip checks whether they arrived.",

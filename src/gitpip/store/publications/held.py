@@ -255,8 +255,8 @@ async def answer(
         return Answered(user.login, published=0, skipped=0, for_credentials=left)
     if shown is not None and shown != held.files:
         raise HeldChanged(
-            f"{held.files:,} files of {user.login} are held now, and not {shown:,}; look at them, "
-            "and decide again"
+            f"{held.files:,} files of {user.login} are held now, not {shown:,}. Review them and "
+            "decide again"
         )
     published, skipped = await _answer(transaction, user.key, approved, now, by)
     return Answered(user.login, published=published, skipped=skipped, for_credentials=left)
@@ -277,7 +277,7 @@ async def answer_for_all(
     files = held.files if held else 0
     if shown is not None and shown != files:
         raise HeldChanged(
-            f"{files:,} files are held now, and not {shown:,}; look at them, and decide again"
+            f"{files:,} files are held now, not {shown:,}. Review them and decide again"
         )
     published, skipped = await _answer(transaction, None, approved, now, by)
     left = await approvals.number_for_credentials(transaction)

@@ -48,8 +48,8 @@ PUBLISHED, SENDING, HELD = (
 GIVEN_UP = (PublicationState.SKIPPED.value, PublicationState.FAILED.value, HELD)
 """The states of a holder in which its parts may be found elsewhere."""
 WHICH_FILES = (
-    "activity {} holds other files of this gist, and its note does not say any more which; approve "
-    "this file if it is missing there"
+    "activity {} holds other files of this gist, and its note no longer says which; approve this "
+    "file if it is missing there"
 )
 
 

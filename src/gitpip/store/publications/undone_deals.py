@@ -31,9 +31,9 @@ from gitpip.store.schema_undo import made_deals as made
 from gitpip.store.visibility import tracked
 from gitpip.targets import Target, TargetKind
 
-NOT_MADE = "gitpip did not make it, or does not know any more that it did"
-OF_ANOTHER = "it is another user's deal, too"
-A_TARGET = "it is the target of a user"
+NOT_MADE = "gitpip did not make it, or no longer knows that it did"
+OF_ANOTHER = "it is another person's deal, too"
+A_TARGET = "it is the target of a person"
 MORE_TO_SEND = "something else is to be sent there"
 HOLDS_OURS = "activities that gitpip put there are not undone"
 AFTER_OTHERS = timedelta(seconds=1)

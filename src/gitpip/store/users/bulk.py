@@ -74,7 +74,7 @@ async def add_many(
     await _insert_details(transaction, new, keys)
     added = [NewEvent(EventKind.USER_ADDED, UserKey(key)) for key in keys.values()]
     await events.record(transaction, now, *added)
-    late = AddOutcome(added=False, conflict="it was added by somebody else a moment ago")
+    late = AddOutcome(added=False, conflict="someone else added it a moment ago")
     return tuple(
         late if outcome.added and user.login.lower() not in keys else outcome
         for user, outcome in zip(wanted, outcomes, strict=True)
