@@ -136,7 +136,7 @@ def test_addresses_of_feeds_are_made_and_revoked(run: Run) -> None:
     assert feed == atom.removesuffix("atom") + "json"
     assert [each["name"] for each in listed] == ["phone", "reader"]
     assert run("feeds", "revoke", str(listed[0]["id"])).stdout == (
-        "Revoked the feed address for phone.\n"
+        "Revoked the feed link for phone.\n"
     )
     assert "phone" not in run("feeds", "list").stdout
 

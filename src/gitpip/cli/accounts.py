@@ -47,7 +47,7 @@ def list_accounts(as_json: Json = False) -> None:
 
 @accounts_app.command("switch")
 def switch_account(
-    vendor: Vendor,
+    vendor: Annotated[Vendor, typer.Argument(help="Whose account to switch.")],
     same: Annotated[
         bool,
         typer.Option(help="Same GitHub at a new address. All data stays."),

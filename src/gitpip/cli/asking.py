@@ -7,6 +7,7 @@ import typer
 
 from gitpip.cli.output import errors
 
+Login = Annotated[str, typer.Argument(help="GitHub username of a tracked user.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 

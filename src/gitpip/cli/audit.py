@@ -44,9 +44,7 @@ NoWait = Annotated[
 
 def audit(  # noqa: PLR0913 - one parameter for each option of the command
     *,
-    user: Annotated[
-        str | None, typer.Option(help="Only this user's files, without activities of no file.")
-    ] = None,
+    user: Annotated[str | None, typer.Option(help="Only this user's files.")] = None,
     since: Annotated[
         str | None, typer.Option(help="Only files found since this day in UTC, e.g. 2026-10-01.")
     ] = None,

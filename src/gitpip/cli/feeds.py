@@ -20,7 +20,7 @@ from gitpip.config import Settings
 from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress
 
 feeds_app = typer.Typer(
-    help="Create, list and revoke secret feed addresses for feed readers.",
+    help="Create, list and revoke secret feed links for feed readers.",
     no_args_is_help=True,
 )
 
@@ -30,11 +30,11 @@ def create_address(
     name: Annotated[str, typer.Argument(help="Name of the feed reader.")],
     key: Annotated[
         str | None,
-        typer.Option(help="Access key that owns the address. The address ends with the key."),
+        typer.Option(help="Access key that owns the link. The link ends with the key."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Create a secret feed address. It is shown once; anyone who has it can read the feeds."""
+    """Create a secret feed link. It is shown once; anyone who has it can read the feeds."""
     settings = prepared_settings()
 
     async def make(acting: Acting) -> IssuedAddress:
@@ -54,7 +54,7 @@ def create_address(
             }
         )
         return
-    console.say(f"Created feed addresses for {name}. Copy one now, you won't see them again:")
+    console.say(f"Created feed links for {name}. Copy one now, you won't see them again:")
     console.say(f"{place}.atom")
     console.say(f"{place}.json")
     if settings.public_url is None and _is_any_address(settings.host):
@@ -66,7 +66,7 @@ def create_address(
 
 @feeds_app.command("list")
 def list_addresses(as_json: Json = False) -> None:
-    """List active feed addresses, newest first."""
+    """List active feed links, newest first."""
     settings = prepared_settings()
 
     async def listed(acting: Acting) -> tuple[FeedAddress, ...]:
@@ -75,7 +75,7 @@ def list_addresses(as_json: Json = False) -> None:
     rows: list[dict[str, object]] = [
         FeedAddressBody.of(address).model_dump() for address in act(settings, listed)
     ]
-    print_rows(rows, as_json, "No feed addresses yet. Create one: gitpip feeds create NAME")
+    print_rows(rows, as_json, "No feed links yet. Create one: gitpip feeds create NAME")
 
 
 @feeds_app.command("revoke")
@@ -83,7 +83,7 @@ def revoke_address(
     number: Annotated[int, typer.Argument(min=1, help="ID from gitpip feeds list.")],
     as_json: Json = False,
 ) -> None:
-    """Revoke a feed address immediately."""
+    """Revoke a feed link immediately."""
     address_id = FeedAddressId(number)
     address = act(
         prepared_settings(), lambda acting: actions.revoke(acting, address_id, viewer=None)
@@ -91,7 +91,7 @@ def revoke_address(
     if as_json:
         print_json({"id": address.id, "name": address.name, "revoked": True})
     else:
-        console.say(f"Revoked the feed address for {address.name}.")
+        console.say(f"Revoked the feed link for {address.name}.")
 
 
 def _base(settings: Settings) -> str:

@@ -49,7 +49,12 @@ Columns = Annotated[
 
 
 def import_users(  # noqa: PLR0913 - one parameter for each option of the command
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="Spreadsheet, CSV, JSON or text file."
+        ),
+    ],
     *,
     column: Columns = None,
     header: Annotated[

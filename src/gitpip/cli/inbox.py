@@ -32,12 +32,12 @@ inbox_app = typer.Typer(
     help="List gists of the inbox, mark them as read, and save filters.", no_args_is_help=True
 )
 Key = Annotated[str | None, typer.Option(help="The access key of the reader.")]
-Tag = Annotated[str, typer.Option(help="Of people with this tag.")]
-Language = Annotated[str, typer.Option(help="With a file in this language.")]
-State = Annotated[str, typer.Option(help="With a file in this state in the CRM.")]
-User = Annotated[str, typer.Option(help="Of this GitHub user.")]
-Words = Annotated[str, typer.Option("--search", help="With these words.")]
-Show = Annotated[str, typer.Option(help="unread, today, week or all.")]
+Tag = Annotated[str, typer.Option(help="Filter by tag of the person.")]
+Language = Annotated[str, typer.Option(help="Filter by language of a file.")]
+State = Annotated[str, typer.Option(help="Filter by state of a file in the CRM.")]
+User = Annotated[str, typer.Option(help="Filter by username.")]
+Words = Annotated[str, typer.Option("--search", help="Filter by words.")]
+Show = Annotated[str, typer.Option(help="What to show: unread, today, week or all.")]
 
 
 @inbox_app.command("list")
@@ -49,7 +49,7 @@ def list_gists(  # noqa: PLR0913 - the options of the command
     state: State = "",
     user: User = "",
     show: Show = "",
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 25,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number to show.")] = 25,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
@@ -82,7 +82,7 @@ def list_gists(  # noqa: PLR0913 - the options of the command
 
 @inbox_app.command("read")
 def mark_as_read(
-    gists: Annotated[list[str] | None, typer.Argument(help="Ids of gists.")] = None,
+    gists: Annotated[list[str] | None, typer.Argument(help="IDs from gitpip inbox list.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Mark all of the inbox.")] = False,
     key: Key = None,
     as_json: Json = False,
@@ -96,7 +96,7 @@ def mark_as_read(
 
 @inbox_app.command("unread")
 def mark_as_unread(
-    gists: Annotated[list[str], typer.Argument(help="Ids of gists.")],
+    gists: Annotated[list[str], typer.Argument(help="IDs from gitpip inbox list.")],
     key: Key = None,
     as_json: Json = False,
 ) -> None:
@@ -106,7 +106,7 @@ def mark_as_unread(
 
 @inbox_app.command("undo")
 def undo(
-    number: Annotated[int, typer.Argument(min=1, help="The number that marking printed.")],
+    number: Annotated[int, typer.Argument(min=1, help="ID that gitpip inbox read printed.")],
     key: Key = None,
     as_json: Json = False,
 ) -> None:
@@ -132,7 +132,7 @@ def list_filters(key: Key = None, as_json: Json = False) -> None:
 @inbox_app.command("save")
 def save_filter(  # noqa: PLR0913 - the options of the command
     *,
-    name: Annotated[str, typer.Argument(help="What the filter is called.")],
+    name: Annotated[str, typer.Argument(help="Name of the filter.")],
     search: Words = "",
     tag: Tag = "",
     language: Language = "",
@@ -142,7 +142,7 @@ def save_filter(  # noqa: PLR0913 - the options of the command
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Save a filter; one of this name is replaced."""
+    """Save a filter. It replaces a filter of the same name."""
     asked = _filter(search, tag, language, state, user, show)
     kept = _as_reader(key, lambda acting, viewer: actions.save_filter(acting, viewer, name, asked))
     _report(SavedFilterBody.of(kept), as_json, f"Saved filter {kept.name}.")
@@ -150,7 +150,7 @@ def save_filter(  # noqa: PLR0913 - the options of the command
 
 @inbox_app.command("delete")
 def delete_filter(
-    number: Annotated[int, typer.Argument(min=1, help="Its id in gitpip inbox filters.")],
+    number: Annotated[int, typer.Argument(min=1, help="ID from gitpip inbox filters.")],
     key: Key = None,
     as_json: Json = False,
 ) -> None:

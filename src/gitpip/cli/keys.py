@@ -32,12 +32,13 @@ NO_ADMIN = (
 
 keys_app = typer.Typer(help="Create, list, rotate and revoke access keys.", no_args_is_help=True)
 
+Name = Annotated[str, typer.Argument(help="Name of the key.")]
 Expires = Annotated[str | None, typer.Option(help="Expire after, e.g. 90d.")]
 
 
 @keys_app.command("create")
 def create_key(
-    name: str,
+    name: Annotated[str, typer.Argument(help="Name of the new key.")],
     role: Annotated[Role, typer.Option(help="What the key may do.")],
     expires: Expires = None,
     as_json: Json = False,
@@ -85,7 +86,7 @@ def list_keys(as_json: Json = False) -> None:
 
 
 @keys_app.command("rotate")
-def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> None:
+def rotate_key(name: Name, expires: Expires = None, as_json: Json = False) -> None:
     """Replace a key's secret. The old one stops working immediately."""
     lifetime = _lifetime(expires)
     issued = act(
@@ -95,7 +96,7 @@ def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> Non
 
 
 @keys_app.command("revoke")
-def revoke_key(name: str, as_json: Json = False) -> None:
+def revoke_key(name: Name, as_json: Json = False) -> None:
     """Revoke a key immediately."""
     settings = prepared_settings()
 
@@ -114,7 +115,7 @@ def revoke_key(name: str, as_json: Json = False) -> None:
 
 
 def show_log(
-    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number to show.")] = 50,
     as_json: Json = False,
 ) -> None:
     """Show the audit log, newest first."""

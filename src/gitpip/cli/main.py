@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from gitpip.actions import try_now as actions
 from gitpip.cli import examples, json_fields
 from gitpip.cli.accounts import accounts_app, adopt
+from gitpip.cli.asking import Login
 from gitpip.cli.audit import audit
 from gitpip.cli.completion import completion
 from gitpip.cli.drill import drill
@@ -332,7 +333,7 @@ def publish(
 
 @app.command()
 def latest(
-    login: str,
+    login: Login,
     record: Annotated[bool, typer.Option(help="Mark these files as read.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -363,7 +364,7 @@ def latest(
 
     settings = prepared_settings()
     rows = run(read())
-    print_rows(rows, as_json, f"No new gists from {login} since the last visit.")
+    print_rows(rows, as_json, f"No unread gists from {login}.")
 
 
 @app.command("try-now")

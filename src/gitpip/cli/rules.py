@@ -34,6 +34,7 @@ opt_outs_app = typer.Typer(
 )
 
 Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip rules list.")]
+Action = Annotated[RuleAction, typer.Argument(help="What to do with files that match.")]
 Name = Annotated[str, typer.Option(help="Name of the rule.")]
 When = Annotated[
     list[str] | None,
@@ -67,7 +68,7 @@ def list_rules(as_json: Json = False) -> None:
 
 @rules_app.command("add")
 def add_rule(
-    action: RuleAction,
+    action: Action,
     name: Name,
     when: When = None,
     position: Annotated[int | None, typer.Option(min=1, help="Position. Default: last.")] = None,
@@ -80,7 +81,7 @@ def add_rule(
 
 @rules_app.command("change")
 def change_rule(
-    number: Number, action: RuleAction, name: Name, when: When = None, as_json: Json = False
+    number: Number, action: Action, name: Name, when: When = None, as_json: Json = False
 ) -> None:
     """Replace a rule's action, name and conditions."""
     new = _new(action, name, when)
@@ -112,7 +113,7 @@ def try_rules(
     ] = rule_trial.MAX_TRIED,
     as_json: Json = False,
 ) -> None:
-    """Show which rule applies to each of the newest stored files, and what would become of it."""
+    """Show which rule applies to each of the newest stored files, and the result."""
     settings = prepared_settings()
     policies = Policies(settings.publishing)
     tried = read(
@@ -147,7 +148,7 @@ def list_opt_outs(as_json: Json = False) -> None:
 
 @opt_outs_app.command("add")
 def add_opt_out(
-    login: str,
+    login: Annotated[str, typer.Argument(help="GitHub username of the person.")],
     reason: Annotated[str | None, typer.Option(help="Reason to show in the list.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -160,7 +161,10 @@ def add_opt_out(
 
 
 @opt_outs_app.command("remove")
-def end_opt_out(login: str, as_json: Json = False) -> None:
+def end_opt_out(
+    login: Annotated[str, typer.Argument(help="GitHub username of the person.")],
+    as_json: Json = False,
+) -> None:
     """End an opt-out. New files are sent; skipped files stay skipped."""
     out = act(prepared_settings(), lambda acting: actions.end_opt_out(acting, login))
     if as_json:

@@ -10,7 +10,7 @@ from gitpip.actions import users as actions
 from gitpip.actions.acting import Acting
 from gitpip.bodies.users import ForecastBody, UnreadableBody, UserBody
 from gitpip.capacity import REQUESTS_WITH_TOKEN, REQUESTS_WITHOUT_TOKEN
-from gitpip.cli.asking import Yes, ask, asks
+from gitpip.cli.asking import Login, Yes, ask, asks
 from gitpip.cli.imports import import_users
 from gitpip.cli.output import (
     Json,
@@ -69,7 +69,7 @@ BackfillOption = Annotated[
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag to set. Repeat for several.")]
 ModeOption = Annotated[
     str | None,
-    typer.Option("--mode", help="Publish: automatic, ask or dry-run. Use 'default' to reset."),
+    typer.Option("--mode", help="How to send: automatic, ask or dry-run. Use 'default' to reset."),
 ]
 DealOption = Annotated[str | None, typer.Option("--deal", help="Put activities on this deal (ID).")]
 LeadOption = Annotated[
@@ -93,7 +93,7 @@ IntervalOption = Annotated[
 
 @users_app.command("add")
 def add_user(  # noqa: PLR0913 - one parameter for each option of the command
-    login: str,
+    login: Annotated[str, typer.Argument(help="GitHub username.")],
     *,
     user_id: OwnId = None,
     backfill: BackfillOption = None,
@@ -131,7 +131,7 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
         return
     what = "Tracking" if added.new else "Already tracking"
     doubt = "" if confirmed else " (not confirmed: GitHub did not respond)"
-    console.say(f"{what} {user.login}, id {user.external_id}{doubt}.")
+    console.say(f"{what} {user.login}, customer ID {user.external_id}{doubt}.")
     _print_cost(user)
     _say_unchecked(user)
 
@@ -158,7 +158,7 @@ def list_users(as_json: Json = False) -> None:
 
 
 @users_app.command("show")
-def show_user(login: str, as_json: Json = False) -> None:
+def show_user(login: Login, as_json: Json = False) -> None:
     """Show a tracked user, and any gists that could not be read."""
 
     settings = prepared_settings()
@@ -193,7 +193,7 @@ def show_user(login: str, as_json: Json = False) -> None:
 
 @users_app.command("change")
 def change_user(  # noqa: PLR0913 - one parameter for each option of the command
-    login: str,
+    login: Login,
     *,
     user_id: OwnId = None,
     backfill: BackfillOption = None,
@@ -237,7 +237,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
         return
     every = format_duration(user.check_interval or settings.check_interval)
     console.say(
-        f"{user.login}: {user.state}, id {user.external_id}, backfill {user.backfill}, "
+        f"{user.login}: {user.state}, customer ID {user.external_id}, backfill {user.backfill}, "
         f"every {every}, tags {', '.join(user.tags) or 'none'}, "
         f"publishing mode {user.publishing_mode or users.GENERAL}, "
         f"target {_target_words(user)}."
@@ -247,7 +247,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
 
 
 @users_app.command("check")
-def check_user(login: str, as_json: Json = False) -> None:
+def check_user(login: Login, as_json: Json = False) -> None:
     """Ask the running service to check a user now."""
     user = act(prepared_settings(), lambda acting: actions.check(acting, login))
     if as_json:
@@ -264,7 +264,7 @@ def check_user(login: str, as_json: Json = False) -> None:
 
 
 @users_app.command("remove")
-def remove_user(login: str, yes: Yes = False, as_json: Json = False) -> None:
+def remove_user(login: Login, yes: Yes = False, as_json: Json = False) -> None:
     """Stop tracking a user. Their gists are kept.
 
     If you add the user again, nothing is sent twice.
@@ -289,7 +289,7 @@ async def _leaving(transaction: Transaction, login: str) -> tuple[User, int]:
 
 @users_app.command("forecast")
 def forecast_user(
-    login: str,
+    login: Annotated[str, typer.Argument(help="GitHub username.")],
     backfill: BackfillOption = None,
     as_json: Json = False,
 ) -> None:

@@ -37,7 +37,7 @@ class DemoPlaces:
 
 
 def run_demo() -> None:
-    """Serve the demo on GITPIP_HOST and GITPIP_PORT until Ctrl-C, SIGTERM or SIGHUP.
+    """Serve the demo on GITPIP_HOST and GITPIP_PORT; Ctrl-C, SIGTERM or SIGHUP end it.
 
     Its data is gone afterwards, also where one of these comes during the start.
     """

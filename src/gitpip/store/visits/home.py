@@ -95,7 +95,7 @@ async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeV
         )
     ).one_or_none()
     if row is None:
-        raise VisitNotFound(f"there is no visit {visit_id} of yours")
+        raise VisitNotFound(f"you marked nothing with the number {visit_id}")
     return _home_visit(row)
 
 
