@@ -32,7 +32,7 @@ def test_a_guess_is_shown_and_not_taken(gitpip: Installation) -> None:
         "users": ["ada", "bob"],
         "tracked": 0,
         "faults": [
-            "row 4: login: 'no login' isn't a valid GitHub username (letters, digits and hyphens, "
+            "row 4: 'no login' isn't a valid GitHub username (letters, digits and hyphens, "
             "up to 39)"
         ],
         "more": False,

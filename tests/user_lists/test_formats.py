@@ -110,10 +110,10 @@ def test_cells_are_texts_as_people_read_them() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"PK\x03\x04 and no more", "no spreadsheet that can be read"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "no spreadsheet that can be read"),
-        (xlsx({"People": ()}), "no cell with a text|no login"),
-        (xlsx({"People": (("", None),)}), "no cell with a text|no login"),
+        (b"PK\x03\x04 and no more", "no spreadsheet that gitpip can read"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "no spreadsheet that gitpip can read"),
+        (xlsx({"People": ()}), "no cell with a text|no username"),
+        (xlsx({"People": (("", None),)}), "no cell with a text|no username"),
     ],
 )
 def test_what_can_not_be_read_says_why(content: bytes, words: str) -> None:
@@ -142,7 +142,7 @@ def test_a_file_that_unfolds_to_gigabytes_is_refused() -> None:
                     sheet.write(b"</sheetData></worksheet>")
             else:
                 made.writestr(entry, given.read(entry))
-    with pytest.raises(InvalidInput, match="takes more than 1024 MB or 60 seconds to read; save"):
+    with pytest.raises(InvalidInput, match=r"takes more than 1024 MB or 60 seconds to read\. Save"):
         users(target.getvalue())
 
 
@@ -197,7 +197,7 @@ def test_a_choice_can_take_the_first_row_for_a_user() -> None:
         (Choice({"3": "login"}), "unknown column '3'"),
         (Choice({"GitHub": "name"}), f"unknown column 'name'. Allowed: {', '.join(COLUMNS)}"),
         (Choice({"GitHub": "login", "Kunde": "login"}), "two columns are chosen as login"),
-        (Choice({"Kunde": "id"}), "must have one column that is chosen as login"),
+        (Choice({"Kunde": "id"}), "choose the column that holds GitHub usernames"),
         (Choice({"GitHub": "login"}, header=False), "unknown column 'GitHub'"),
     ],
 )

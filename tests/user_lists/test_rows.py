@@ -122,9 +122,9 @@ def test_a_wrong_header_is_refused(header: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "the file holds no login"),
-        (b"# nobody\n\n", "the file holds no login"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "no spreadsheet that can be read; save the sheet"),
+        (b"", "the file has no username"),
+        (b"# nobody\n\n", "the file has no username"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "no spreadsheet that gitpip can read. Save the sheet"),
         (b'{"login": "ada"}', "a list was expected"),
         (b"GitHub;id\nada;1\n", "separated by semicolons"),
         (b"GitHub\tid\nada\t1\n", "separated by tabs"),
@@ -156,7 +156,7 @@ def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark
 )
 def test_a_list_below_a_heading_that_could_be_a_login_is_refused_whole(heading: str) -> None:
     rows = read_list(io.BytesIO(f"{heading}\nada\nbob\n".encode()))
-    with pytest.raises(InvalidInput, match="looks like the heading of a column; name the column"):
+    with pytest.raises(InvalidInput, match=r"looks like a heading\. Name the column"):
         next(rows)
 
 
@@ -206,7 +206,7 @@ def test_everything_a_line_can_hold() -> None:
         ("login,deal\nada,-1\n", "line 2", "deal: must be the id of a deal"),
         ("login,lead\nada,12\n", "line 2", "lead: must be the UUID of a lead"),
         ("login,organization\nada,x\n", "line 2", "organization: must be the id of an organ"),
-        ("login,deal,person\nada,1,7\n", "line 2", "deal and person: only one of them"),
+        ("login,deal,person\nada,1,7\n", "line 2", "deal and person: give only one of them"),
         ('login\n"ada\n', "line 2", "not CSV: unexpected end"),
         ("[3]", "entry 1", "must be a username or an object"),
         ('[{"login": "ada", "deal": true}]', "entry 1", "deal: must be a text or a number"),

@@ -130,9 +130,9 @@ def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
             if place not in named_places and heading not in ("login", *given):
                 meanings[place] = heading
     if twice := [meaning for meaning in COLUMNS if given.count(meaning) > 1]:
-        raise InvalidInput("columns", f"two columns are chosen as {twice[0]}; choose one")
+        raise InvalidInput("columns", f"two columns are chosen as {twice[0]}. Choose one")
     if "login" not in given:
-        raise InvalidInput("columns", "must have one column that is chosen as login")
+        raise InvalidInput("columns", "choose the column that holds GitHub usernames (login)")
     return Columns(header, tuple(meanings), certain=True)
 
 

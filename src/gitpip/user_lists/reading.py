@@ -19,8 +19,8 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 ROWS_OF_SAMPLE = 20
 """The number of rows that are read to learn what a column holds, if its heading does not say it."""
 EXPECTED = (
-    "the first line must be a header with the column login and, where wanted, "
-    f"{', '.join(COLUMNS[1:])}, e.g. login,id,tags; or say which column holds what"
+    "The first line must be a header with the column login and, if you want, "
+    f"{', '.join(COLUMNS[1:])}, e.g. login,id,tags. Or choose what each column holds"
 )
 
 
@@ -95,8 +95,8 @@ def _refuse_a_guess(understood: Understood) -> None:
     if len(understood.first) == 1:
         raise InvalidInput(
             "header",
-            f"the first line, {found}, looks like the heading of a column; name the column login, "
-            "and if this is a user's login, put a line with login above it",
+            f"the first line, {found}, looks like a heading. Name the column login. If this is a "
+            "username, put a line with login above it",
         )
     names = [name for cell in understood.first if (name := cell.strip().lower())]
     if "login" not in names:
@@ -105,7 +105,7 @@ def _refuse_a_guess(understood: Understood) -> None:
         wrong = f"unknown column {unknown[0][:40]!r}"
     else:
         wrong = "a column is named twice"
-    raise InvalidInput("header", f"{wrong}; {EXPECTED}")
+    raise InvalidInput("header", f"{wrong}. {EXPECTED}")
 
 
 def understood(file: BinaryIO, choice: Choice | None = None) -> Understood:
@@ -134,7 +134,7 @@ def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList
         return
     text = open_text(file, start)
     if not text.first:
-        raise InvalidInput("file", "the file holds no login")
+        raise InvalidInput("file", "the file has no username")
     if is_json(text.first):
         if text.first.lstrip().startswith("{"):
             raise InvalidInput("file", 'a list was expected, like ["octocat"]')
@@ -174,10 +174,10 @@ def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood
     """Return the contents of a table's columns, and then its rows."""
     ahead = list(islice(cells, ROWS_OF_SAMPLE))
     if not ahead:
-        raise InvalidInput("file", "the file holds no login")
+        raise InvalidInput("file", "the file has no username")
     first = ahead[0][1]
     if isinstance(first, RowError):
-        raise InvalidInput("header", f"{first.reason}; {EXPECTED}")
+        raise InvalidInput("header", f"{first.reason}. {EXPECTED}")
     below = [row for _, row in ahead[1:] if not isinstance(row, RowError)]
     proposal = columns.proposed(first, below)
     if not proposal.certain:  # columns without a heading can be chosen, too
@@ -244,7 +244,7 @@ def _read_plain(lines: Iterator[str], skipped: int) -> Iterator[Cells]:
     for number, line in enumerate(lines, start=skipped + 1):
         place, cell = f"line {number}", content(line)
         if any(mark in cell for mark in SEPARATORS):
-            yield place, RowError(place, f"more than a login; for more {EXPECTED}")
+            yield place, RowError(place, f"more than a username. {EXPECTED}")
         elif cell:
             quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
             yield place, [cell[1:-1] if quoted else cell]

@@ -60,7 +60,8 @@ def row_of(place: str, fields: Mapping[str, str]) -> ImportRow | RowError:
             mode=_mode(fields.get("publishing_mode", "")),
         )
     except InvalidInput as error:
-        return RowError(place, str(error))
+        # What is wrong with a username says so itself.
+        return RowError(place, error.message if error.field == "login" else str(error))
 
 
 def _tags(text: str) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ def _target(fields: Mapping[str, str]) -> Target | None:
     if len(named) > 1:
         raise InvalidInput(
             " and ".join(named),
-            "only one of them can be given: a user's activities have one target",
+            "give only one of them: a person's activities have one target",
         )
     for kind, text in named.items():
         try:

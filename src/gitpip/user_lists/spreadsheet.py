@@ -22,7 +22,7 @@ SECONDS = 60
 ZIP = b"PK\x03\x04"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The first bytes of .xlsx and .ods, and of .xls and of what Excel encrypts."""
-SAVE_AS_CSV = "save the sheet with the users as CSV"
+SAVE_AS_CSV = "Save the sheet with the usernames as CSV"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def open_sheet(file: BinaryIO, name: str | None) -> Iterator[Sheet]:
     """The named sheet, or the first visible one with a cell; raises InvalidInput."""
     library = importlib.util.find_spec("python_calamine")
     if library is None or library.origin is None:
-        raise InvalidInput("file", f"this gitpip can't read spreadsheets; {SAVE_AS_CSV}")
+        raise InvalidInput("file", f"this gitpip can't read spreadsheets. {SAVE_AS_CSV}")
     with tempfile.TemporaryFile() as out:
         with tempfile.TemporaryFile() as copy:
             file.seek(0)
@@ -84,16 +84,16 @@ def _read(file: BinaryIO, out: IO[bytes], library: Path, name: str | None) -> No
         return
     said = done.stderr.decode(errors="replace")
     if "Password" in said:
-        raise InvalidInput("file", "the spreadsheet has a password; save it without one")
+        raise InvalidInput("file", "the spreadsheet has a password. Save it without one")
     if done.returncode < 0 or "MemoryError" in said or "memory allocation" in said:
         raise InvalidInput("file", _too_large())
-    raise InvalidInput("file", f"this is no spreadsheet that can be read; {SAVE_AS_CSV}")
+    raise InvalidInput("file", f"this is no spreadsheet that gitpip can read. {SAVE_AS_CSV}")
 
 
 def _too_large() -> str:
     return (
         f"the spreadsheet takes more than {MEMORY_LIMIT // 1024**2} MB "
-        f"or {SECONDS} seconds to read; "
+        f"or {SECONDS} seconds to read. "
         f"{SAVE_AS_CSV}"
     )
 
@@ -102,5 +102,5 @@ def _rows(out: IO[bytes]) -> Iterator[list[str]]:
     for line in out:
         row = json.loads(line)
         if isinstance(row, dict):
-            raise InvalidInput("file", f"the sheet has more than a million rows; {SAVE_AS_CSV}")
+            raise InvalidInput("file", f"the sheet has more than a million rows. {SAVE_AS_CSV}")
         yield row
