@@ -36,6 +36,7 @@ def test_today_and_the_last_week_count_from_the_readers_present() -> None:
     after_change = datetime(2026, 3, 29, 10, tzinfo=UTC).astimezone(BERLIN)
     assert hours(InboxFilter(show="today"), after_change) == ("03-28 23:00", 11)
     assert hours(InboxFilter(show="week"), after_change) == ("03-22 10:00", 7 * 24)
+    assert hours(InboxFilter(show="month"), after_change) == ("02-27 10:00", 30 * 24)
     late = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
     assert hours(InboxFilter(show="today"), late.astimezone(BERLIN)) == ("03-28 23:00", 0.5)
     assert hours(InboxFilter(show="today"), late) == ("03-28 00:00", 23.5)

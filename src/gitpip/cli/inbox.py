@@ -37,7 +37,7 @@ Language = Annotated[str, typer.Option(help="Filter by language of a file.")]
 State = Annotated[str, typer.Option(help="Filter by state of a file in the CRM.")]
 User = Annotated[str, typer.Option(help="Filter by username.")]
 Words = Annotated[str, typer.Option("--search", help="Filter by words.")]
-Show = Annotated[str, typer.Option(help="What to show: unread, today, week or all.")]
+Show = Annotated[str, typer.Option(help="What to show: unread, today, week, month or all.")]
 
 
 @inbox_app.command("list")

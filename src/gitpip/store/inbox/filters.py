@@ -16,7 +16,7 @@ from gitpip.validation import any_of, possible_login, without_nul
 
 FIRST_DAY, LAST_DAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """The bounds of days: no gist is outside of them, and a day beyond may not exist."""
-WEEK = timedelta(days=7)
+WEEK, MONTH = timedelta(days=7), timedelta(days=30)
 
 
 class Show(StrEnum):
@@ -25,6 +25,7 @@ class Show(StrEnum):
     UNREAD = "unread"
     TODAY = "today"
     WEEK = "week"
+    MONTH = "month"
     ALL = "all"
 
 
@@ -124,9 +125,10 @@ def span(asked: InboxFilter, now: datetime) -> tuple[datetime | None, datetime |
     if asked.shows is Show.TODAY:
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         since = max(since or today, today)
-    elif asked.shows is Show.WEEK:
-        week_ago = (now.astimezone(UTC) - WEEK).astimezone(zone)
-        since = max(since or week_ago, week_ago)
+    elif asked.shows in (Show.WEEK, Show.MONTH):
+        length = WEEK if asked.shows is Show.WEEK else MONTH
+        begin = (now.astimezone(UTC) - length).astimezone(zone)
+        since = max(since or begin, begin)
     return since and since.astimezone(UTC), before and before.astimezone(UTC)
 
 
