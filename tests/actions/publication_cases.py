@@ -73,7 +73,7 @@ PUBLICATIONS = [
         refused=Refused(
             409,
             "publication-state",
-            f"publication {PUBLISHED} is already in Pipedrive, so it can't be skipped",
+            "this file is already in Pipedrive, so it can't be skipped",
         ),
     ),
     Case(

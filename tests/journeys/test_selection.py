@@ -147,7 +147,7 @@ def test_nothing_keeps_anybody_from_selecting(tracked: World, browser: Browser, 
         _box(page, "bob").check()
         findings += serious_findings(page, axe)
         _press(page, "Add tags")
-        expect(page.get_by_role("alert").filter(has_text="tags: ")).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text="Tags: ")).to_be_visible()
         expect(_box(page, "bob")).to_be_checked()
         findings += serious_findings(page, axe)
         _press(page, "Check now")

@@ -96,7 +96,7 @@ def test_a_preview_asks_no_more_once_github_does_not_answer(
         ({"login": "ada bob", "id": "7"}, "id: a customer ID is for one person"),
         ({"login": "ada", "backfill": "latest", "latest": "0"}, "backfill: must be all, none"),
         ({"login": "ada", "backfill": "since", "since": ""}, "backfill: must be a date"),
-        ({"login": "ada", "tags": "x" * 51}, "tags: must be"),
+        ({"login": "ada", "tags": "x" * 51}, "Tags: must be"),
     ],
 )
 def test_a_wrong_field_is_explained_and_adds_nobody(

@@ -78,6 +78,54 @@ def test_an_address_is_refused_with_what_to_do(
 
 
 @pytest.mark.parametrize(
+    ("path", "field", "words"),
+    [
+        ("/people?state=xx", "state", "Status: must be active, unavailable or paused."),
+        ("/publications?state=xx", "state", "Status: must be pending, sending, "),
+        ("/publications?check=abc", "check", "Check: must be a whole number."),
+        ("/publications?found_on=abc", "found_on", "Found on: must be "),
+        ("/people?done=xx", "done", "Done: must be check, "),
+        ("/checks/0", "check_id", "Check number: must be greater than or equal to 1."),
+    ],
+)
+def test_a_page_names_the_field_as_its_form_does(
+    url: str, path: str, field: str, words: str
+) -> None:
+    page = httpx2.get(url + path, headers={"accept": "text/html"})
+    answer = httpx2.get(url + path, headers={"accept": "application/json"})
+
+    assert (page.status_code, answer.status_code) == (422, 422)
+    assert words in unescape(page.text)
+    [fault] = answer.json()["errors"]
+    assert fault["field"] == field
+    for text in (unescape(page.text), answer.text):
+        assert not re.search(r"str-enum|literal\[|constrained|function-", text)
+
+
+def test_a_page_tells_each_wrong_field_in_a_line_of_its_own(url: str) -> None:
+    page = httpx2.get(f"{url}/publications?state=xx&offset=-1", headers={"accept": "text/html"})
+
+    assert page.text.count("<li>Status: must be ") == 1
+    assert "<li>Offset: must be greater than or equal to 0.</li>" in page.text
+
+
+def test_an_error_page_is_a_sentence_under_a_heading_of_ours(url: str) -> None:
+    for path, heading, words in (
+        ("/checks/999", "Page not found", "There is no check 999."),
+        ("/people/nobody", "Not tracked", "You don't track nobody yet."),
+        ("/gist/abc", "Page not found", "gitpip has no gist abc."),
+    ):
+        page = unescape(httpx2.get(url + path, headers={"accept": "text/html"}).text)
+        assert f"<h1>{heading}</h1>" in page
+        assert words in page
+        assert "nobody is not tracked" not in page
+    sent = httpx2.post(
+        f"{url}/people", headers={"accept": "text/html", "origin": "https://elsewhere.example"}
+    )
+    assert (sent.status_code, "Forbidden" in sent.text) == (403, False)
+
+
+@pytest.mark.parametrize(
     ("content", "media_type", "status", "words"),
     [
         (b"{bad", "application/json", 422, "body: not JSON at character 1"),
@@ -228,7 +276,8 @@ def test_other_sites_change_nothing(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     page = httpx2.post(f"{url}/users/octocat/1", headers=headers | {"accept": "text/html"})
     assert page.status_code == status
-    assert answer.json()["detail"] in unescape(page.text)
+    detail = answer.json()["detail"]
+    assert f"{detail[:1].upper()}{detail[1:]}." in unescape(page.text)
 
 
 @pytest.mark.parametrize("host", ["LOCALHOST", "localhost.", "Localhost:8080", "127.0.0.1."])
@@ -287,6 +336,6 @@ def test_an_error_of_ours_is_answered_with_the_headers_of_all_pages(served: Serv
     answer = httpx2.get(f"{served.gitpip.url}/people/ada", headers={"accept": "text/html"})
 
     assert answer.status_code == 500
-    assert "the log says what" in answer.text
+    assert "The log says what happened." in answer.text
     for name in ("content-security-policy", "cache-control", "x-content-type-options"):
         assert answer.headers[name] == sound[name]

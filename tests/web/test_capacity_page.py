@@ -54,9 +54,9 @@ def test_the_time_to_pipedrive_and_the_queue_stand_beside_the_plan(served: Serve
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("users=many", "users: must be a whole number, e.g. 250, not &#39;many&#39;"),
-        ("users=0", "users: must be from 1 to"),
-        ("users=1e3", "users: must be a whole number, e.g. 250, not &#39;1e3&#39;"),
+        ("users=many", "People: must be a whole number, e.g. 250, not &#39;many&#39;"),
+        ("users=0", "People: must be from 1 to"),
+        ("users=1e3", "People: must be a whole number, e.g. 250, not &#39;1e3&#39;"),
         ("backlog=1.5", "backlog: must be a whole number"),
         ("gists_per_day=-1", "gists_per_day: must be from 0 to"),
         ("files_per_gist=nan", "files_per_gist: must be from 1 to"),
@@ -65,7 +65,7 @@ def test_the_time_to_pipedrive_and_the_queue_stand_beside_the_plan(served: Serve
             "pipedrive_plan=huge",
             "pipedrive_plan: must be lite, growth, premium or ultimate, not &#39;huge&#39;",
         ),
-        ("check_interval=soon", "check_interval: "),
+        ("check_interval=soon", "Check every: "),
         ("seats=inf", "seats: must be a whole number"),
     ],
 )

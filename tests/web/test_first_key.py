@@ -110,7 +110,7 @@ def test_no_act_of_an_admin_is_open_and_those_of_an_operator_are(fresh: Served) 
         body = {"code": code}
         refused = httpx2.request(method, fresh.gitpip.url + path, json=body)
         assert refused.status_code == 403, path
-        assert "needs an access key with the role admin" in refused.json()["detail"]
+        assert "Only admins can do this. Create an admin key first" in refused.json()["detail"]
 
     assert fresh.api("POST", "/checks").status_code == 202
     assert fresh.gitpip.get("/audit", BROWSER).status_code == 200

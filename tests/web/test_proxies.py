@@ -77,7 +77,7 @@ def test_a_browser_behind_a_proxy_reads_why_it_must_sign_in(open_to_this_machine
     assert "gitpip keys create NAME --role admin" in page
     form = httpx2.post(f"{gitpip.url}/people", data={"login": "x"}, headers=headers)
     assert form.status_code == 401
-    assert "Nothing was changed: this request came through a proxy" in form.text
+    assert "Nothing changed: this request came through a proxy" in form.text
 
     # Without a proxy nothing is said of one, and this machine is served as before.
     assert "proxy" not in gitpip.get("/sign-in", BROWSER).text

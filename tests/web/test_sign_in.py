@@ -121,7 +121,7 @@ def test_who_is_signed_out_meanwhile_hears_that_nothing_was_done(guarded: Served
     answer = browser.send("/people", {"login": "octocat"}, {"referer": page, "origin": browser.url})
 
     assert answer.status_code == 401
-    assert "Nothing was changed" in answer.text
+    assert "Nothing changed: you aren&#39;t signed in. Sign in and try again." in answer.text
     assert 'value="/people?tag=new"' in answer.text
     assert "aria-invalid" not in answer.text
     # What a page asks for of its own accord leads back to it, too, and to no other site.

@@ -31,8 +31,8 @@ def test_users_are_tagged_and_found_by_tag(served: Served, people: httpx2.Client
     assert 'value="45m"' in changed.text
     assert "bob" in people.get("/people?tag=vip").text
     assert wrong.status_code == strange.status_code == 422
-    assert "tags: " in wrong.text
-    assert "interval: " in strange.text
+    assert "Tags: " in wrong.text
+    assert "Check every: " in strange.text
     assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == ["vip"]
     people.post("/people/bob/change", data={"tags": "", "interval": ""})
     assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == []

@@ -25,17 +25,15 @@ from gitpip.web.auth.identity import STATE, Identity, current
 from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.auth.turns import Turns
-from gitpip.web.errors import answer, wants_page
+from gitpip.web.errors import answer, asked_too_often, wants_page
 from gitpip.web.middleware import FORM_LIMIT, SAFE_METHODS
 from gitpip.web.pages.sign_in import sign_in_form
 from gitpip.web.public_address import path_of_page
 
-NOT_DONE = (
-    "Nothing was changed, as you are not signed in, or no longer. Sign in, and send it again."
-)
+NOT_DONE = "Nothing changed: you aren't signed in. Sign in and try again."
 ADMIN_NEEDS_KEY = (
-    "this needs an access key with the role admin, and none exists yet: make the first one on the "
-    f"page Access keys, with the code that gitpip printed when it started, or with `{COMMAND}`"
+    "Only admins can do this. Create an admin key first: on the page Access keys or with "
+    f"`{COMMAND}`."
 )
 ID_MISSING = "the id is missing: a user is tracked by POST /users/{login}/{id}, with an id of yours"
 NO_VALID_KEY = "no valid access key was given; send one in the header Authorization: Bearer KEY"
@@ -173,8 +171,11 @@ def _too_many(request: Request, throttle: Throttle, counted: str, pause: int) ->
         request,
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-requests",
-        f"more than {throttle.limit} from {counted}: wait as long as the header "
-        "Retry-After says, or let the operator raise GITPIP_REQUEST_LIMIT",
+        asked_too_often(
+            f"more than {throttle.limit} from {counted}: wait as long as the header "
+            "Retry-After says, or let the operator raise GITPIP_REQUEST_LIMIT",
+            pause,
+        ),
         headers={"retry-after": str(pause)},
     )
 
@@ -193,7 +194,7 @@ def _unknown(request: Request, requirement: Requirement, proxy_notice: str | Non
         if wants_page(request) and request.method in SAFE_METHODS:
             return RedirectResponse(_sign_in_before(_wanted(request)), status_code=303)
         if wants_page(request):
-            fault = f"Nothing was changed: {proxy_notice}" if proxy_notice else NOT_DONE
+            fault = f"Nothing changed: {proxy_notice}" if proxy_notice else NOT_DONE
             return sign_in_form(_page_before(request), fault=fault, key_is_wrong=False)
     return answer(
         request,
@@ -231,7 +232,7 @@ def _too_little(identity: Identity, needed: Role) -> str:
             f"You need the {needed} role. Your key ({identity.name}) has the {identity.role} role."
         )
     return (
-        f"You need the {needed} role. Without an access key you can only read: sign in, or send a "
+        f"You need the {needed} role. Without an access key you can only read. Sign in, or send a "
         "key in the header Authorization: Bearer KEY."
     )
 

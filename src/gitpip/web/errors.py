@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -56,7 +57,8 @@ from gitpip.errors import (
 )
 from gitpip.observability.logging import get_logger
 from gitpip.web.auth.refusal_log import shortened
-from gitpip.web.render.jinja import render
+from gitpip.web.render.faults import as_sentence, fault_words, field_faults
+from gitpip.web.render.jinja import duration, render
 from gitpip.web.request_faults import faults_of, method_not_allowed
 
 MEDIA_TYPE = "application/problem+json"
@@ -108,8 +110,14 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
 }
 
 TITLES = {
+    HTTPStatus.BAD_REQUEST: "Can't read this request",
+    HTTPStatus.FORBIDDEN: "You don't have access",
     HTTPStatus.NOT_FOUND: "Page not found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Can't do that here",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The address is too long",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Check your input",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests",
     HTTPStatus.CONFLICT: "Can't do that right now",
     HTTPStatus.BAD_GATEWAY: "GitHub or Pipedrive isn't responding",
     HTTPStatus.SERVICE_UNAVAILABLE: "The service isn't ready",
@@ -117,6 +125,9 @@ TITLES = {
 }
 """The heading of an error, for people; any other has its own name."""
 TITLES_OF_KINDS = {
+    "user-not-tracked": "Not tracked",
+    "cross-site": "Request from another site",
+    "code-refused": "Check the code",
     "github-unavailable": "GitHub isn't responding",
     "github-user-not-found": "Not found on GitHub",
     "pipedrive-unasked": "Pipedrive isn't responding",
@@ -133,6 +144,14 @@ _FEED_SECRET = re.compile(
 also where a feed reader encoded the address once too often."""
 
 log = get_logger()
+
+
+class Detail(NamedTuple):
+    """What is wrong, where people are told less: they don't know the names of fields."""
+
+    for_programs: str
+    for_people: Sequence[str]
+    """Sentences, a line each."""
 
 
 def _problem(
@@ -162,32 +181,39 @@ def answer(
     request: Request,
     status: HTTPStatus,
     kind: str,
-    detail: str,
+    detail: str | Detail,
     *,
     errors: Sequence[dict[str, str]] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
     """An error's answer: a page for people, a problem document for programs."""
+    if isinstance(detail, str):
+        detail = Detail(detail, [as_sentence(detail)])
     # What a page asks for of its own accord has the same address: a browser that goes back may
     # not take the one's answer out of its cache for the other's.
     headers = {"vary": "accept", **(headers or {})}
     if wants_page(request):
-        return _page(status, kind, detail, headers)
+        return _page(status, kind, detail.for_people, headers)
     path = told_path(request.scope["path"])[:INSTANCE]
-    return _problem(status, kind, detail, path=path, errors=errors, headers=headers)
+    return _problem(status, kind, detail.for_programs, path=path, errors=errors, headers=headers)
 
 
 def _page(
     status: HTTPStatus,
     kind: str,
-    detail: str,
+    sentences: Sequence[str],
     headers: dict[str, str],
     login: str | None = None,
 ) -> Response:
     """An error as a page; `login` is of a user who could be added."""
     title = TITLES_OF_KINDS.get(kind) or TITLES.get(status, status.phrase)
-    page = render("error.html", title=title, detail=detail, login=login)
+    page = render("error.html", title=title, sentences=sentences, login=login)
     return HTMLResponse(page, status_code=status.value, headers=headers)
+
+
+def asked_too_often(detail: str, seconds: int) -> Detail:
+    """Return what someone does who asked too often."""
+    return Detail(detail, [f"Wait {duration(seconds)}, then try again."])
 
 
 def wants_page(request: Request) -> bool:
@@ -219,7 +245,7 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return await answer_unforeseen(request, error)
     if isinstance(error, UserNotTracked) and error.login and wants_page(request):
-        return _page(status, kind, str(error), {"vary": "accept"}, error.login)
+        return _page(status, kind, (), {"vary": "accept"}, error.login)
     errors = []
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]
@@ -228,7 +254,10 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
         headers = {"retry-after": "5"}
     elif isinstance(error, TooManyAttempts):
         headers = {"retry-after": str(error.seconds)}
-    return answer(request, status, kind, str(error), errors=errors, headers=headers)
+    is_name = isinstance(error, UserConflict)
+    sentence = as_sentence(fault_words(error), begins_with_name=is_name)
+    detail = Detail(str(error), [sentence])
+    return answer(request, status, kind, detail, errors=errors, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -238,7 +267,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         request,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid-input",
-        detail,
+        Detail(detail, field_faults(errors)),
         errors=errors,
     )
 
@@ -274,5 +303,8 @@ async def answer_unforeseen(request: Request, error: Exception) -> Response:
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",
-        "something went wrong here; the log says what",
+        Detail(
+            "something went wrong here; the log says what",
+            ["gitpip had an internal error. The log says what happened."],
+        ),
     )

@@ -21,7 +21,7 @@ from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.identity import STATE, Identity
 from gitpip.web.auth.refusal_log import RefusalLog, shortened
 from gitpip.web.auth.throttle import Throttle, address_counted
-from gitpip.web.errors import answer, answer_unforeseen, told_path
+from gitpip.web.errors import answer, answer_unforeseen, asked_too_often, told_path
 
 BODY_LIMIT = 2**20
 FORM_LIMIT = 2**16
@@ -215,8 +215,11 @@ class SecurityMiddleware:
             request,
             HTTPStatus.TOO_MANY_REQUESTS,
             "too-many-requests",
-            f"more than {self._throttle.limit} refused requests from {address}: wait as long as "
-            "the header Retry-After says",
+            asked_too_often(
+                f"more than {self._throttle.limit} refused requests from {address}: wait as long "
+                "as the header Retry-After says",
+                pause,
+            ),
             headers={"retry-after": str(pause)},
         )
 

@@ -19,4 +19,4 @@ IS: Mapping[PublicationState, str] = {
 def why_not_moved(publication: Publication, to: PublicationState) -> str:
     """Why a person's act does not apply to a publication."""
     done = "skipped" if to is PublicationState.SKIPPED else "retried"
-    return f"publication {publication.id} {IS[publication.state]}, so it can't be {done}"
+    return f"this file {IS[publication.state]}, so it can't be {done}"

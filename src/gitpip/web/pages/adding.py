@@ -15,6 +15,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, LongText, NewPeople, tags_of
 from gitpip.web.pages.selection import ADDED
 from gitpip.web.pages.users import EVERYBODY, show_users
+from gitpip.web.render.faults import as_sentence, fault_words
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -52,10 +53,7 @@ async def add(
             find_account=context.find_account,
         )
     except InvalidInput as error:
-        # The page has one field for usernames, whose sentence says what is wrong with which.
-        message = f"{error.message[:1].upper()}{error.message[1:]}"
-        fault = message if error.field == "login" else str(error)
-        return await show_users(request, context, fault=fault, new=new)
+        return await show_users(request, context, faults=[as_sentence(fault_words(error))], new=new)
     if done.faults:
         return await _not_all(request, context, new, done)
     if len(logins) == 1:
@@ -68,8 +66,7 @@ async def _not_all(
     request: Request, context: AppContext, new: NewPeople, done: AddedPeople
 ) -> Response:
     """The page with those who were not added left in the form, and why they were not."""
-    added = f"Added {', '.join(done.added)}." if done.added else ""
-    reasons = "; ".join(done.faults.values())
-    fault = f"{added} Not added: {reasons}." if added else reasons
+    added = [f"Added {', '.join(done.added)}."] if done.added else []
+    reasons = [as_sentence(reason, begins_with_name=True) for reason in done.faults.values()]
     left = replace(new, login=" ".join(done.faults))
-    return await show_users(request, context, fault=fault, new=left)
+    return await show_users(request, context, faults=[*added, *reasons], new=left)

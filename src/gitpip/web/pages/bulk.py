@@ -18,6 +18,7 @@ from gitpip.web.pages.forms import Field, number_of_people, read_field
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.selection import MAX_SELECTED, SelectedUsers, order_of
 from gitpip.web.pages.users import Asked, Listing, show_users
+from gitpip.web.render.faults import fault_words
 
 PLACE = "#selection"
 """The anchor on the page where the result is shown."""
@@ -61,8 +62,7 @@ async def act_on_selected_users(
             return HTMLResponse(page)
         chosen = await act_on_selected(acting, order)
     except InvalidInput as error:
-        fault = error.message if error.field == "login" else str(error)
-        wrong = replace(selection, field=error.field, fault=fault)
+        wrong = replace(selection, field=error.field, fault=fault_words(error))
         return await show_users(request, context, asked, selection=wrong)
     except UserNotTracked as error:
         wrong = replace(selection, field="login", fault=str(error))
@@ -85,10 +85,10 @@ async def _matching(context: AppContext, asked: Listing, shown: int | None) -> S
     if len(logins) > MAX_SELECTED:
         raise InvalidInput(
             "login",
-            f"more than {MAX_SELECTED} people match; filter the list to at most {MAX_SELECTED}",
+            f"more than {MAX_SELECTED} people match. Filter the list to at most {MAX_SELECTED}",
         )
     if len(logins) != shown:
         raise InvalidInput(
-            "login", f"{len(logins)} people match now; look at the list and select them again"
+            "login", f"{len(logins)} people match now. Review the list and select them again"
         )
     return logins

@@ -17,6 +17,7 @@ from gitpip.status.sizing_rows import SizingRow, sizing_rows
 from gitpip.store.status import today
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -52,7 +53,7 @@ async def capacity(context: Context, asked: Annotated[Form, Depends()]) -> HTMLR
         plan = wanted(_asked(asked), present, context.settings)
         rows = sizing_rows(plan, follows := sizing(plan), present)
     except InvalidInput as error:
-        fault = str(error)
+        fault = fault_words(error)
     page = render(
         "capacity.html",
         page="capacity",

@@ -18,6 +18,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.public_address import public_base
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -46,7 +47,7 @@ async def create_address(
         owner = FeedOwner(viewer_of(request), Parent(identity.parent, identity.key_id))
         issued = await actions.create(acting, name, owner)
     except (InvalidInput, FeedAddressConflict) as error:
-        return await _feeds(request, context, identity, fault=str(error), name=name)
+        return await _feeds(request, context, identity, fault=fault_words(error), name=name)
     return await _feeds(request, context, identity, secret=issued.secret)
 
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import AfterValidator
 
-from gitpip.clock import utc_now
 from gitpip.errors import GistNotFound
 from gitpip.model import FileKey, GistFile, GistId, Role
+from gitpip.status.problem import day_and_clock
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.inbox import entries
@@ -22,7 +22,6 @@ from gitpip.web.public_address import path_of_page
 from gitpip.web.render.diff import MAX_COMPARED_LINES, differences, in_one_column
 from gitpip.web.render.highlight import shown, whole_of, with_line_links
 from gitpip.web.render.jinja import render
-from gitpip.web.render.times import exact
 
 PHONE = "Mobi"
 """The part of its name that every browser of a phone sends, as MDN recommends to tell them."""
@@ -53,11 +52,11 @@ async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLRes
     if not files and unread:
         first = unread[0]
         raise GistNotFound(
-            f"the gist {gist_id} could not be read from GitHub: {first.reason};"
-            f" the next try is at {exact(first.next_try_at, utc_now())}"
+            f"gist {gist_id} could not be read from GitHub: {first.reason}. "
+            f"Next try: {day_and_clock(first.next_try_at)}"
         )
     if not files:
-        raise GistNotFound(f"no gist {gist_id} is known here")
+        raise GistNotFound(f"gitpip has no gist {gist_id}")
     bounds = whole_of(len(files))
     page = await asyncio.to_thread(
         render,
@@ -125,7 +124,7 @@ async def changes(
     earlier = [number for number in known if number < newest]
     new, old = known.get(newest), known.get(before or max(earlier, default=newest))
     if new is None or old is None:
-        raise GistNotFound(f"of this file the revisions {', '.join(map(str, known))} are known")
+        raise GistNotFound(f"this file has the versions {', '.join(map(str, sorted(known)))}")
     places = await asyncio.to_thread(differences, old.content or "", new.content or "")
     page = await asyncio.to_thread(
         render,
@@ -151,7 +150,7 @@ async def raw(gist_id: GistPath, key: Key, context: Context) -> PlainTextRespons
     async with context.database.read() as transaction:
         file = await _file(transaction, gist_id, key)
     if file.content is None:
-        raise GistNotFound(f"no content of file {key} is stored here")
+        raise GistNotFound("gitpip has no content of this file")
     return PlainTextResponse(
         file.content.encode(errors="replace"),
         headers={"content-disposition": f'attachment; filename="{_saved_as(file)}"'},
@@ -167,5 +166,5 @@ def _saved_as(file: GistFile) -> str:
 async def _file(transaction: Transaction, gist_id: str, key: int) -> GistFile:
     file = await gists.file_of_gist(transaction, GistId(gist_id), FileKey(key))
     if file is None:
-        raise GistNotFound(f"no file {key} of a gist {gist_id} is known here")
+        raise GistNotFound(f"gist {gist_id} has no file {key}")
     return file

@@ -23,6 +23,7 @@ from gitpip.web.auth.identity import identity_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import LongText, NewPeople
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -63,7 +64,7 @@ async def upload(
         else:
             return await _ask(context, "file: choose one with the users first, or paste them")
     except InvalidInput as error:
-        return await _ask(context, f"Not imported: {error}", users)
+        return await _ask(context, f"Not imported: {fault_words(error)}", users)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)
 
 
@@ -99,7 +100,7 @@ async def confirm(
         rule = _rule_of(fields, context).rule() or context.settings.backfill
         await actions.confirm(acting, found.id, choice)
     except (InvalidInput, ImportNotWaiting) as error:
-        return await _show(found, request, context, fields, fault=str(error))
+        return await _show(found, request, context, fields, fault=fault_words(error))
     work.add_task(_carry_out, acting, found.id, rule, choice)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)
 
@@ -126,7 +127,7 @@ async def _show(
             async with actions.kept_file(context.database, found.id) as kept:
                 looked = await _looked_at(context, kept, found, _choice_of(fields))
         except InvalidInput as error:
-            fault = fault or str(error)
+            fault = fault or fault_words(error)
             async with actions.kept_file(context.database, found.id) as kept:
                 looked = await _looked_at(context, kept, found, None)
         except ImportNotWaiting:
@@ -136,7 +137,7 @@ async def _show(
     try:
         backfill = rule.rule() or backfill
     except InvalidInput as error:
-        fault = fault or str(error)
+        fault = fault or fault_words(error)
     page = render(
         "import.html",
         page="imports",

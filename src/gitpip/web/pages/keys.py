@@ -16,6 +16,7 @@ from gitpip.store.access.keys import IssuedKey
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.render.faults import fault_words, label
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -57,12 +58,12 @@ async def create_key(
             ),
         )
     except (InvalidInput, KeyConflict) as error:
-        return await _keys(context, new=new, fault=str(error))
+        return await _keys(context, new=new, fault=fault_words(error))
     except CodeRefused as error:
-        return await _keys(context, new=new, fault=str(error), status=HTTPStatus.FORBIDDEN)
+        return await _keys(context, new=new, fault=fault_words(error), status=HTTPStatus.FORBIDDEN)
     except ValueError as error:
         field = "expires" if role in list(Role) else "role"
-        return await _keys(context, new=new, fault=f"{field}: {error}")
+        return await _keys(context, new=new, fault=f"{label(field)}: {error}")
     return await _keys(context, issued=issued)
 
 

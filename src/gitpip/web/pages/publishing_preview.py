@@ -14,6 +14,7 @@ from gitpip.templates import TEMPLATE_LIMIT
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.pages.publishing_settings import PATH as SETTINGS
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 PATH = f"{SETTINGS}/preview"
@@ -62,7 +63,7 @@ async def _page(
             )
             found = await trials.stored(transaction, of, FILES) if of else trials.samples()
         except (TemplateInvalid, GistNotFound, UserNotTracked) as error:
-            fault = str(error)
+            fault = fault_words(error)
     page = render(
         "publishing_preview.html",
         page="publishing-settings",

@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publishing_settings as actions
 from gitpip.actions.publishing_settings import ShownSetting
-from gitpip.config.publishing.policy import Source, registry
+from gitpip.config.publishing.policy import Source
 from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import Role
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 PATH = "/settings/publishing"
@@ -55,10 +56,8 @@ async def change_settings(request: Request, context: Context, acting: CurrentAct
     try:
         given = context.settings.publishing
         done = await actions.change(acting, given, changed, context.check_settings)
-    except InvalidInput as error:
-        return await _page(context, written=written, fault=_with_label(error))
-    except SettingGiven as error:
-        return await _page(context, written=written, fault=str(error))
+    except (InvalidInput, SettingGiven) as error:
+        return await _page(context, written=written, fault=fault_words(error))
     if done.unchecked:
         return await _page(context, saved=True, unchecked=done.unchecked)
     return RedirectResponse(f"{PATH}?saved=true", 303)
@@ -86,12 +85,6 @@ async def _page(
     )
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
     return HTMLResponse(page, status_code=status)
-
-
-def _with_label(error: InvalidInput) -> str:
-    """Return the fault of a value, under the name that the page has for its setting."""
-    known = registry().get(error.field)
-    return f"{known.declaration.label}: {error.message}" if known else str(error)
 
 
 def _row(shown: ShownSetting, written: Mapping[str, str]) -> dict[str, object]:

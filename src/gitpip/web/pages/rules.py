@@ -23,6 +23,7 @@ from gitpip.validation import without_nul
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 MAX_SHOWN = 50
@@ -40,6 +41,8 @@ FIELDS = (
     ("content", "Content matches", "(?i)internal use only"),
 )
 """The conditions as fields of the form: name, label and an example."""
+ACTION_WORDS = {"publish": "Send", "hold": "Hold", "skip": "Skip", "wait": "Wait"}
+"""What happens to a file, by the code of an action or of a trial's outcome."""
 LABELS = {f"conditions.{name}": label for name, label, _ in FIELDS}
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -126,8 +129,7 @@ async def save_rule(
         else:
             await actions.change(acting, RuleId(rule_id), form.rule())
     except InvalidInput as error:
-        fault = f"{LABELS.get(error.field, error.field)}: {error.message}"
-        return await _page(context, form, fault=fault)
+        return await _page(context, form, fault=fault_words(error, LABELS))
     return RedirectResponse("/rules", 303)
 
 
@@ -201,6 +203,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         form=form,
         fields=FIELDS,
         actions=list(RuleAction),
+        action_words=ACTION_WORDS,
         opt_outs=out,
         fault=fault,
     )

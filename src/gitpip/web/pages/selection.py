@@ -37,7 +37,7 @@ def order_of(selection: SelectedUsers, act: str) -> BulkAction:
         raise InvalidInput("login", "select at least one person")
     logins = {login.lower(): possible_login(login) for login in selection.logins}
     if len(logins) > MAX_SELECTED:
-        raise InvalidInput("login", f"{len(logins)} are selected; at most {MAX_SELECTED} at once")
+        raise InvalidInput("login", f"{len(logins)} are selected. Select at most {MAX_SELECTED}")
     chosen = acts[act]
     tags: tuple[str, ...] = ()
     if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):

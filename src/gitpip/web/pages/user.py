@@ -38,6 +38,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.render.charts import WEEKS, per_week
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.inbox import ROW_PREVIEW, rows
 from gitpip.web.render.jinja import render
 
@@ -186,7 +187,7 @@ async def change_user(
         )
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
-        refused = RefusedForm(str(error), tags, interval, publishing_mode)
+        refused = RefusedForm(fault_words(error), tags, interval, publishing_mode)
         return await _person(request, context, login, refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
@@ -202,7 +203,7 @@ async def change_target(
         changes = await chosen_targets.checked(changes, context.check_target)
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
-        refused = RefusedForm(str(error), target=target)
+        refused = RefusedForm(fault_words(error), target=target)
         return await _person(request, context, login, refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
@@ -216,7 +217,7 @@ async def search_targets(
     try:
         hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, DestinationUnavailable) as error:
-        return await _person(request, context, login, refused=RefusedForm(str(error)))
+        return await _person(request, context, login, refused=RefusedForm(fault_words(error)))
     return await _person(request, context, login, found=FoundTargets(term, hits))
 
 
@@ -239,8 +240,8 @@ async def decide_held_files(
         number = read_field("shown", number_of_files, shown)
         answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
-        return await _person(request, context, login, refused=RefusedForm(str(error)))
-    done = urlencode({"queued": answered.published, "skipped": answered.skipped})
+        return await _person(request, context, login, refused=RefusedForm(fault_words(error)))
+    done = urlencode({"approved": answered.published, "skipped": answered.skipped})
     where = f"/publications?{done}" if back == "publications" else f"/people/{answered.login}"
     return RedirectResponse(where, status_code=303)
 

@@ -1,6 +1,7 @@
 """The page of users: the table, and a check of everybody."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -74,13 +75,13 @@ async def show_users(
     context: AppContext,
     asked: Listing = EVERYBODY,
     *,
-    fault: str = "",
+    faults: Sequence[str] = (),
     new: NewPeople | None = None,
     preview: PeoplePreview | None = None,
     selection: SelectedUsers | None = None,
     done: Done = NOTHING_DONE,
 ) -> HTMLResponse:
-    """The page; with a fault it tells the one who added or selected people."""
+    """The page; with faults it tells the one who added or selected people."""
     async with context.database.read() as transaction:
         listed = await user_listing.list_users(
             transaction,
@@ -105,13 +106,13 @@ async def show_users(
         rows=PAGE_SIZE,
         most=MAX_SELECTED,
         stranger=stranger,
-        fault=fault,
+        faults=faults,
         new=new or NewPeople.by_default(context.settings.backfill),
         preview=preview,
         selection=selection,
         done=done,
     )
-    return HTMLResponse(page, status_code=422 if fault or selection.fault else 200)
+    return HTMLResponse(page, status_code=422 if faults or selection.fault else 200)
 
 
 @router.post("/people/check")

@@ -20,6 +20,7 @@ from gitpip.web.render import times
 from gitpip.web.render.acts import act_in_words
 from gitpip.web.render.audit_words import explained
 from gitpip.web.render.highlight import visible
+from gitpip.web.render.faults import as_sentence, label
 from gitpip.web.render.notes import shown_note
 from gitpip.web.render.numbers import numbers, up_to
 
@@ -166,6 +167,8 @@ def templates() -> Environment:
         with_code=_with_code,
         explained=explained,
         duration=duration,
+        as_sentence=as_sentence,
+        label=label,
         up_to=up_to,
         in_words=in_words,
         as_note=shown_note,
