@@ -17,6 +17,7 @@ from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts
 from gitpip.status.findings import Finding, failure, ok, warning
 from gitpip.status.problem import ProblemKind, Remedy, Severity
 from gitpip.status.reading import ProcessFacts, read
+from gitpip.status.setting_advice import SETTING_ADVICE
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.store.publications import publishing_settings
@@ -35,14 +36,12 @@ ADVICE: Mapping[Remedy | None, str] = {
     Remedy.REVIEW_CREDENTIALS: "approve or skip each of them under CRM sync",
     Remedy.RETRY_NOTES: "fix the problem, then retry under Status",
     Remedy.REVIEW_USERS: "see People, or gitpip users list",
-    Remedy.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
-    Remedy.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
+    **SETTING_ADVICE,
     Remedy.SET_CLOCK: "turn on NTP on this machine",
     Remedy.SWITCH_ACCOUNT: "set the former account again, or run gitpip accounts switch",
     Remedy.COMPARE: "fix it in Pipedrive, then run gitpip adopt",
     Remedy.MEND_SECRET_FILE: "fix the file",
     Remedy.RESTART: "read the log and restart gitpip serve",
-    Remedy.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",
 }
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 

@@ -14,6 +14,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.modes import HELD_WORDS
 from gitpip.same_activity import in_words
+from gitpip.status.setting_advice import SETTING_ADVICE
 from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render import times
@@ -184,3 +185,4 @@ def templates() -> Environment:
         held_words=HELD_WORDS,
     )
     return environment
+        setting_advice=SETTING_ADVICE,
