@@ -177,10 +177,10 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
     )
     assert (answer.status_code, answer.headers["location"]) == (
         303,
-        "/publications?queued=2&skipped=3",
+        "/publications?approved=2&skipped=3",
     )
     told = on_one_line((await shown.client.get(answer.headers["location"])).text)
-    assert 'role="status">2 files queued, 3 files skipped.<' in told
+    assert 'role="status">Approved 2 files. Skipped 3 files.<' in told
     answer = await shown.post("/people/bob/held", approve="none", shown="1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/people/bob")
 
@@ -197,12 +197,12 @@ async def test_an_answer_for_all_people_counts_gists_of_all_and_says_so_before(
     await shown.hold("bob", 5)
     page = on_one_line((await shown.client.get("/publications?latest=3")).text)
     assert "gists of all people together" in page
-    assert "The latest 3 gists of all people together: 3 files queued, 7 skipped." in page
+    assert "The latest 3 gists of all people together: 3 files approved, 7 skipped." in page
     assert "Queue 3 files, skip 7</button>" in page
     assert await shown.states("ada") == {HELD: 5}
     answer = await shown.post("/publications/held", approve="latest", latest="3", shown="10")
     told = on_one_line((await shown.client.get(answer.headers["location"])).text)
-    assert 'role="status">3 files queued, 7 files skipped.<' in told
+    assert 'role="status">Approved 3 files. Skipped 7 files.<' in told
 
 
 async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -> None:

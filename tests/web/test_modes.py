@@ -83,7 +83,7 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     answer = httpx2.post(address, data={"act": "approve", "number": [str(first["id"])]})
     assert (answer.status_code, answer.headers["location"]) == (
         303,
-        "/publications?state=held&offset=0&queued=1",
+        "/publications?state=held&offset=0&approved=1",
     )
     served.pipedrive.wait_until(lambda: published(served) == 1)
     assert served.api("GET", f"/publications/{first['id']}").json()["approved_by"]
@@ -95,7 +95,7 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     both = [str(first["id"]), str(second["id"])]
     in_pipedrive = "1 left unchanged: its status is now In Pipedrive."
     for act, number, told in (
-        ("approve", both, f"1 file queued. {in_pipedrive}"),
+        ("approve", both, f"Approved 1 file. {in_pipedrive}"),
         ("skip", both[:1], in_pipedrive),
     ):
         answer = httpx2.post(address, data={"act": act, "number": number}, follow_redirects=True)

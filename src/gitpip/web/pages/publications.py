@@ -67,6 +67,20 @@ ACTS: Mapping[str, tuple[str, ...]] = {
 }
 """The acts on all files in a state."""
 
+DID: Mapping[RepairAct, str] = {
+    RepairAct.APPROVE: "approved",
+    RepairAct.HOLD: "held",
+    RepairAct.RETRY: "retried",
+    RepairAct.SEND_AGAIN: "queued",
+    RepairAct.SKIP: "skipped",
+}
+"""The field of `ActResult` for an act on selected files."""
+SENT: Mapping[PublicationState, str] = {
+    PublicationState.HELD: "approved",
+    PublicationState.FAILED: "retried",
+}
+"""The same for one file that is sent after all, by its state before; others were queued."""
+
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
@@ -87,6 +101,8 @@ class _Attention:
 class ActResult:
     """The result of an act on files, from the address of the page that shows it."""
 
+    approved: Annotated[int | None, Query(ge=0, le=10**9)] = None
+    retried: Annotated[int | None, Query(ge=0, le=10**9)] = None
     queued: Annotated[int | None, Query(ge=0, le=10**9)] = None
     skipped: Annotated[int | None, Query(ge=0, le=10**9)] = None
     held: Annotated[int | None, Query(ge=0, le=10**9)] = None
@@ -100,15 +116,21 @@ class ActResult:
     @property
     def sentence(self) -> str:
         """Return what was done, for people; empty if nothing."""
-        numbers = {"queued": self.queued, "skipped": self.skipped, "held": self.held}
-        done = [f"{count(number, 'file')} {did}" for did, number in numbers.items() if number]
+        numbers = {
+            "Approved": self.approved,
+            "Retried": self.retried,
+            "Queued": self.queued,
+            "Skipped": self.skipped,
+            "Held": self.held,
+        }
+        done = [f"{did} {count(number, 'file')}." for did, number in numbers.items() if number]
         if self.left:
-            done.append(f"{count(self.left, 'file')} left: review what may hold credentials")
+            done.append(f"Left {count(self.left, 'file')}: review what may hold credentials.")
         if self.unchanged:
-            return f"{', '.join(done)}. {self._unchanged}" if done else self._unchanged
+            done.append(self._unchanged)
         if not done and any(number is not None for number in numbers.values()):
             return "Nothing changed."
-        return ", ".join(done) + "." if done else ""
+        return " ".join(done)
 
     @property
     def _unchanged(self) -> str:
@@ -264,7 +286,7 @@ async def decide_held_of_all(
     approved = forms.answer_of(approve, latest)
     answered = await actions.decide_held_of_all(acting, approved, shown=number)
     return RedirectResponse(
-        _list("", 0, queued=answered.published, skipped=answered.skipped), status_code=303
+        _list("", 0, approved=answered.published, skipped=answered.skipped), status_code=303
     )
 
 
@@ -307,8 +329,7 @@ async def act_on_selected(
         moved = await decide(acting, actions.PublicationChoice(ids, login, everything))
         number_done = len(moved.ids)
         others = sorted({one.state for one in moved.left})
-    done = {RepairAct.SKIP: "skipped", RepairAct.HOLD: "held"}.get(act, "queued")
-    told: dict[str, int | list[PublicationState]] = {done: number_done}
+    told: dict[str, int | list[PublicationState]] = {DID[act]: number_done}
     if left:
         told["left"] = len(left)
     if number_done < len(set(ids)):
@@ -338,12 +359,13 @@ async def act_on_publication(
             if await approvals.asking_about_credentials(transaction, [chosen]):
                 place = urlencode({"state": state, "offset": offset})
                 return RedirectResponse(f"/publications/{chosen}?{place}", status_code=303)
-    if act == "retry":
-        await actions.retry(acting, chosen, credentials)
-    else:
+    if act == "skip":
         await actions.skip(acting, chosen)
-    done = {"queued": 1} if act == "retry" else {"skipped": 1}
-    return RedirectResponse(_list(state, offset, **done), status_code=303)
+        return RedirectResponse(_list(state, offset, skipped=1), status_code=303)
+    async with context.database.read() as transaction:
+        before = (await publications.get(transaction, chosen)).state
+    await actions.retry(acting, chosen, credentials)
+    return RedirectResponse(_list(state, offset, **{SENT.get(before, "queued"): 1}), 303)
 
 
 async def _in_other_states(context: AppContext, order: RepairAction) -> list[PublicationState]:
