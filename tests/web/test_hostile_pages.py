@@ -215,7 +215,7 @@ def test_a_gist_of_many_large_files_makes_no_huge_page(served: Served) -> None:
     page = served.gitpip.get(f"/gist/{gist_id}").text
 
     assert len(page) < 2_000_000
-    assert page.count("File shortened. Download the full file") == 30
+    assert page.count("File shortened. Open Raw for the full file.") == 30
 
 
 def test_pictures_joined_to_one_stay_one_and_joined_letters_are_told() -> None:

@@ -186,7 +186,7 @@ def _content(file: GistFile, links: Links) -> str:
     )
     about = Markup("<p>{}</p>").format(visible(file.description)) if file.description else Markup()
     if file.content is None:
-        return about + facts + Markup("<p>The file is too large to show here.</p>")
+        return about + facts + Markup("<p>Not shown: too large or not text.</p>")
     text = file.content[:CONTENT_LIMIT].replace("\r\n", "\n").replace("\r", "\n")
     cut = file.truncated or len(file.content) > CONTENT_LIMIT
     rest = Markup("<p>File shortened.</p>") if cut else Markup()
