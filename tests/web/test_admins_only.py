@@ -6,7 +6,9 @@ from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 
-@pytest.mark.parametrize(("path", "button"), [("/settings/publishing", "Save"), ("/rules", "Add")])
+@pytest.mark.parametrize(
+    ("path", "button"), [("/settings/publishing", "Save settings"), ("/rules", "Add rule")]
+)
 def test_without_any_key_nobody_changes_what_needs_an_admin(
     served: Served, path: str, button: str
 ) -> None:

@@ -117,7 +117,7 @@ async def test_what_the_page_shows(client: httpx2.AsyncClient) -> None:
     text = html.unescape(tried.text)
     assert "tried · ada [gp-" in text
     assert "<b>x</b><pre>x = 1" in text
-    assert "the first 5000 characters are shown; some of it had to be cut" in text
+    assert "Showing the first 5,000 characters. The note was shortened to fit" in text
     assert len(tried.text) < 100_000
 
 
