@@ -1,7 +1,7 @@
 """Templates: rendered with everything escaped, and with a few words of our own for people."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -76,6 +76,10 @@ def _may_change(role: str) -> bool:
 
 def _age(time: datetime | None, otherwise: str = "never") -> Markup | str:
     return otherwise if time is None else times.age(time, utc_now())
+
+
+def _day(date: date) -> str:
+    return times.day(date, utc_now())
 
 
 def _moment(time: datetime) -> Markup:
@@ -161,6 +165,7 @@ def templates() -> Environment:
         size=size,
         age=_age,
         moment=_moment,
+        day=_day,
         prose=_prose,
         state=_state,
         state_words=_state_words,

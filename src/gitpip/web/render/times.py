@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from datetime import datetime
+from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
@@ -13,6 +13,12 @@ def exact(time: datetime, now: datetime) -> str:
     """A time (UTC) for people, with the year if it is not that of `now`: `Nov 25, 21:16 UTC`."""
     year = "" if time.year == now.year else f" {time.year},"
     return f"{time:%b} {time.day},{year} {time:%H:%M} UTC"
+
+
+def day(date: date, now: datetime) -> str:
+    """A day for people, with the year if it is not that of `now`: `Nov 25`."""
+    year = "" if date.year == now.year else f", {date.year}"
+    return f"{date:%b} {date.day}{year}"
 
 
 def age(time: datetime, now: datetime) -> Markup:
