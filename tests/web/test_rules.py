@@ -82,8 +82,8 @@ async def test_the_page_and_the_api_show_which_rule_takes_which_file(
     ]
     page = on_one_line((await client.get("/rules")).text)
     cells = "".join(re.findall("<td>[^<]*</td>", page))
-    assert f"<td>rule 0</td><td>skip</td><td>the filename matches {name}</td><td>1</td>" in cells
-    assert "<td>no rule</td><td>publish</td><td>every other file</td><td>2</td>" in cells
+    assert f"<td>rule 0</td><td>Skip</td><td>the filename matches {name}</td><td>1</td>" in cells
+    assert "<td>no rule</td><td>Send</td><td>every other file</td><td>2</td>" in cells
     assert "Counted in the newest 3 stored files" in page
     edit = on_one_line((await client.get("/rules?edit=2")).text)
     assert 'action="/rules?rule_id=2"' in edit
@@ -108,7 +108,10 @@ async def test_what_would_become_of_a_file_counts_opt_outs_modes_and_pauses(
         """Of a file that a rule skips, one that a rule publishes, and one that none fits."""
         tried = (await client.get(f"{RULES}/trial")).json()
         assert [one["action"] for one in tried] == ["skip", "publish", "publish"]
-        fates = [f"{one['outcome']}: {one['because']}".replace(": None", "") for one in tried]
+        words = {"publish": "Send", "hold": "Hold", "skip": "Skip", "wait": "Wait"}
+        fates = [
+            f"{words[one['outcome']]}: {one['because']}".replace(": None", "") for one in tried
+        ]
         page = on_one_line((await client.get("/rules")).text)
         assert [cell for cell in re.findall("<td>([^<]*)</td></tr>", page) if cell] == fates
         return fates
@@ -117,25 +120,25 @@ async def test_what_would_become_of_a_file_counts_opt_outs_modes_and_pauses(
         assert (await client.patch(f"/api/v1/{path}", json=settings)).status_code == 200
 
     skipped = "; then it is skipped by the rule skip"
-    assert await told() == ["skip: skipped by the rule skip", "publish", "publish"]
+    assert await told() == ["Skip: skipped by the rule skip", "Send", "Send"]
     await mode("publishing/settings", settings={"publishing_mode": "dry-run"})
-    dry = "wait: nothing is sent in a dry run"
+    dry = "Wait: nothing is sent in a dry run"
     held = "; then it is held: found, or not sent yet, during a dry run"
     assert await told() == [dry + skipped, dry + held, dry + held]
     page = on_one_line((await client.get("/rules")).text)
     assert f"<td>no rule</td><td>{dry}{held}</td>" in page
     await mode("users/ada", publishing_mode="ask")
     asked = "needs approval"
-    assert await told() == ["skip: skipped by the rule skip", *[f"hold: {asked}"] * 2]
+    assert await told() == ["Skip: skipped by the rule skip", *[f"Hold: {asked}"] * 2]
     await mode("users/ada", paused=True)
-    paused = "wait: its user is paused"
+    paused = "Wait: its user is paused"
     assert await told() == [paused + skipped, *[f"{paused}; then it is held: {asked}"] * 2]
     await mode("users/ada", publishing_mode="automatic")
     await client.post("/api/v1/publishing/pause", json={})
     paused = f"{paused} and publishing is paused"
     assert await told() == [paused + skipped, paused, paused]
     await client.post("/api/v1/opt-outs", json={"login": "ada"})
-    assert await told() == ["skip: its owner opted out"] * 3
+    assert await told() == ["Skip: its owner opted out"] * 3
 
 
 async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_page(
@@ -161,11 +164,11 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
         [one] = (await client.get(f"{RULES}/trial")).json()
         assert (one["rule"], one["action"], one["too_slow"]) == (None, "hold", True)
         page = on_one_line((await client.get("/rules")).text)
-    assert "<td>too slow</td><td>hold</td>" in page
+    assert "<td>too slow</td><td>Hold</td>" in page
     assert "They take longer for 1 of these files, so gitpip would hold it." in page
     removed = await client.post(f"/rules/{rule['id']}/remove", headers=ORIGIN)
     assert removed.status_code == 303
-    assert "There are no rules" in (await client.get("/rules")).text
+    assert "No rules yet. Every file is sent." in (await client.get("/rules")).text
 
 
 async def test_of_many_trials_at_a_time_two_run_and_the_page_still_shows_the_rules(

@@ -155,7 +155,7 @@ def _named(asked: InboxFilter) -> Named:
             title = f"New gists of {visible(login)} · gitpip"
             return Named(title, f"/people/{login}", feed_id)
         case "", _:
-            title = f"New gists of users tagged {visible(tag)} · gitpip"
+            title = f"New gists of people tagged {visible(tag)} · gitpip"
             return Named(title, f"/?{urlencode({'tag': tag})}", feed_id)
         case _:
             title = f"New gists of {visible(login)}, if tagged {visible(tag)} · gitpip"

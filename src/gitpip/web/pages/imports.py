@@ -62,7 +62,7 @@ async def upload(
             pasted = io.BytesIO(users.encode(errors="replace"))
             import_id = await _upload(context, acting, pasted, "pasted list")
         else:
-            return await _ask(context, "file: choose one with the users first, or paste them")
+            return await _ask(context, "Choose a file or paste a list first.")
     except InvalidInput as error:
         return await _ask(context, f"Not imported: {fault_words(error)}", users)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)

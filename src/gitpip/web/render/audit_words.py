@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
     "missing": "Pipedrive does not list its activity",
-    "twice": "another activity has the same marker",
+    "twice": "another activity has the same Sync ID",
     "moved": "the activity is under another deal",
-    "unknown-marker": "no file here has the marker of this activity",
-    "not-known-as-published": "in Pipedrive, but not known here as sent",
+    "unknown-marker": "no file in gitpip has the Sync ID of this activity",
+    "not-known-as-published": "in Pipedrive, but gitpip does not know that it was sent",
     "not-in-store": "on GitHub, but not stored",
     "edit-not-stored": "edited on GitHub, but not stored",
-    "shown-again": "deleted here, but shown by GitHub",
+    "shown-again": "deleted in gitpip, but shown by GitHub",
     "no-publication": "stored, but never queued",
     "held": "held",
     "waits": "queued",

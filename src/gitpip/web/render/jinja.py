@@ -20,8 +20,8 @@ from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render import times
 from gitpip.web.render.acts import act_in_words
 from gitpip.web.render.audit_words import explained
-from gitpip.web.render.highlight import visible
 from gitpip.web.render.faults import as_sentence, label
+from gitpip.web.render.highlight import visible
 from gitpip.web.render.notes import shown_note
 from gitpip.web.render.numbers import numbers, up_to
 
@@ -167,14 +167,14 @@ def templates() -> Environment:
         moment=_moment,
         day=_day,
         prose=_prose,
+        as_sentence=as_sentence,
+        label=label,
         state=_state,
         state_words=_state_words,
         count=_count,
         with_code=_with_code,
         explained=explained,
         duration=duration,
-        as_sentence=as_sentence,
-        label=label,
         up_to=up_to,
         in_words=in_words,
         as_note=shown_note,
@@ -188,6 +188,6 @@ def templates() -> Environment:
         url_prefix=url_prefix,
         numbers=numbers.get,
         held_words=HELD_WORDS,
+        setting_advice=SETTING_ADVICE,
     )
     return environment
-        setting_advice=SETTING_ADVICE,
