@@ -99,7 +99,7 @@ def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> 
     assert imported.returncode == 1
     assert "Added 2 users. Already tracked: 0.\n" in imported.stdout
     assert "Users it cannot find are shown as unavailable in gitpip users list" in imported.stdout
-    assert "users.txt, line 4: login: 'not a login'" in imported.stderr
+    assert "users.txt, line 4: 'not a login'" in imported.stderr
     assert "users.txt, line 5: the id 1 is taken already, by octocat" in imported.stderr
     assert tracked(world) == ["octocat", "hubot"]
     assert missing.returncode == 2
@@ -302,7 +302,7 @@ def test_a_forecast_is_a_sentence(world: World) -> None:
 def test_files_that_are_no_list_are_refused_with_the_reason(world: World) -> None:
     file = world.gitpip.folder / "users.csv"
     for content, reason in (
-        (b"", "the file holds no login"),
+        (b"", "the file has no username"),
         (b"PK\x03\x04\x14\x00", "save the sheet with the users as CSV"),
         (b'{"login": "ada"}', "a list was expected"),
         (b"GitHub;id\nada;1\n", "separated by semicolons"),

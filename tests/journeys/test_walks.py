@@ -143,9 +143,9 @@ def _import_people(page: Page, url: str, axe: str) -> None:
         reach(page, page.get_by_label("File", exact=True))
         page.get_by_label("File", exact=True).set_input_files(_spreadsheet())
         press(page, page.get_by_role("button", name="Preview import"))
-        expect(page.get_by_label("What GitHub-Konto holds")).to_have_value("login")
+        expect(page.get_by_label("Field of GitHub-Konto")).to_have_value("login")
         assert serious_findings(page, axe) == []
-        reach(page, page.get_by_label("What Kundennummer holds"))
+        reach(page, page.get_by_label("Field of Kundennummer"))
         page.keyboard.type("Customer ID")
         press(page, page.get_by_role("button", name="Update preview"))
         expect(page.get_by_role("cell", name="1009")).to_be_visible()

@@ -167,7 +167,7 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
         page = on_one_line((await shown.client.get(path)).text)
         assert '<form method="post" action="/people/ada/held"' in page
         assert "Approve all 5 files</button>" in page
-    assert "5 files of ada wait for your decision" in (await shown.client.get("/people/ada")).text
+    assert "Held files of ada" in (await shown.client.get("/people/ada")).text
     assert 'aria-label="Decide about bob"' in page
     assert ">Held<" in page
     assert 'href="/publications?state=held"' in (await shown.client.get("/status-page")).text

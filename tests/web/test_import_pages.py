@@ -84,7 +84,7 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     assert encoded in page.text
     assert "Check how gitpip matched the columns" in page.text
     assert re.search(
-        'aria-label="What Konto holds">.*?value="login"\n? *selected', page.text, re.DOTALL
+        'aria-label="Field of Konto">.*?value="login"\n? *selected', page.text, re.DOTALL
     )
 
     address = page.url.path
@@ -118,7 +118,7 @@ def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2
     page = upload(people, FOREIGN.encode())
     for fields, words in (
         ({"column-1": "login", "column-3": "login"}, "two columns are chosen as login"),
-        ({"column-1": "id"}, "must have one column that is chosen as login"),
+        ({"column-1": "id"}, "choose the column that holds GitHub usernames (login)"),
         ({"column-9": "login"}, "unknown column"),
         ({"column-1": "name"}, "unknown column"),
     ):
@@ -149,7 +149,7 @@ def test_usernames_that_github_does_not_show_are_left_out(
     for chosen, words in (
         ({"backfill": "none"}, "None of them is sent to Pipedrive"),
         ({"backfill": "latest", "latest": "1"}, "1 gist will be sent to Pipedrive"),
-        ({"backfill": "latest", "latest": "many"}, "backfill: "),
+        ({"backfill": "latest", "latest": "many"}, "Existing gists: must be"),
     ):
         assert words in on_one_line(people.get(listed.url.path, params=chosen).text), chosen
     confirm(served, people, listed, backfill="none")
@@ -181,8 +181,8 @@ def test_an_import_is_confirmed_once(served: Served, people: httpx2.Client) -> N
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "the file holds no login"),
-        (b"PK\x03\x04\x14\x00", "no spreadsheet that can be read"),
+        (b"", "the file has no username"),
+        (b"PK\x03\x04\x14\x00", "no spreadsheet that gitpip can read"),
         (b'{"login": "ada"}', "a list was expected"),
     ],
 )
@@ -216,7 +216,7 @@ def test_an_odd_file_adds_no_one(
 
 
 def test_no_file_and_too_large_a_file(served: Served, people: httpx2.Client) -> None:
-    assert "choose one" in people.post("/imports", data={"file": ""}).text
+    assert "Choose a file or paste a list first." in people.post("/imports", data={"file": ""}).text
     address = people.base_url
     connection = http.client.HTTPConnection(address.host, address.port)
     connection.putrequest("POST", "/imports")

@@ -125,7 +125,7 @@ def test_the_words_around_a_sent_file(served: Served) -> None:
     listed = served.gitpip.get("/publications").text
     assert re.search(r">View<span[^>]*> one.py", on_one_line(listed))
     shown = on_one_line(served.gitpip.get(f"/publications/{row['id']}").text)
-    assert "<h2>The activity, as it would be sent today</h2>" in shown
+    assert "<h2>Activity with current settings</h2>" in shown
     assert re.search(r'aria-label="Note" dir="auto"><p>.*?<pre>1', shown)  # not its tags as text
     assert f"Sync ID <code>{row['marker']}</code>" in shown
     assert '<span class="state published">' in listed
@@ -286,7 +286,7 @@ def test_an_undo_is_found_from_the_pages(served: Served) -> None:
         lambda: of_ada in served.gitpip.get("/people/ada").text, "the link to undo what was sent"
     )
     assert 'href="/undo"' in served.gitpip.get("/publications").text
-    assert "Undos so far" not in served.gitpip.get("/undo").text
+    assert "Recent undos" not in served.gitpip.get("/undo").text
     asked = httpx2.post(served.gitpip.url + "/undos", data={"user": "ada", "check": "1"})
     assert asked.status_code == 422
     assert "and not several of them" in asked.text

@@ -122,7 +122,7 @@ async def test_what_the_account_lacks_is_refused_with_what_there_is(
         shown = on_one_line(page.text)
         assert f">{registry()[name].declaration.label}: " in shown
         assert there_is.replace("'", "&#39;") in shown
-        assert "<legend>When deals change in Pipedrive</legend>" in shown
+        assert "<legend>Changed deals</legend>" in shown
         assert f">{wrong}</textarea>" in shown or f'value="{wrong}"' in shown
         assert (await value(client, name))[1] == "default"
 

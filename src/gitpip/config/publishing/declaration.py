@@ -40,7 +40,7 @@ class Group(StrEnum):
 TITLES = {
     Group.ACTIVITY: "Activities",
     Group.DEAL: "New deals",
-    Group.DRIFT: "When deals change in Pipedrive",
+    Group.DRIFT: "Changed deals",
     Group.TEMPLATES: "Templates",
     Group.MODE: "Mode",
     Group.GUARDS: "Guards",
