@@ -57,16 +57,16 @@ def test_the_time_to_pipedrive_and_the_queue_stand_beside_the_plan(served: Serve
         ("users=many", "People: must be a whole number, e.g. 250, not &#39;many&#39;"),
         ("users=0", "People: must be from 1 to"),
         ("users=1e3", "People: must be a whole number, e.g. 250, not &#39;1e3&#39;"),
-        ("backlog=1.5", "backlog: must be a whole number"),
-        ("gists_per_day=-1", "gists_per_day: must be from 0 to"),
-        ("files_per_gist=nan", "files_per_gist: must be from 1 to"),
-        ("files_per_gist=few", "files_per_gist: must be a number, e.g. 250, not &#39;few&#39;"),
+        ("backlog=1.5", "Files in the queue: must be a whole number"),
+        ("gists_per_day=-1", "Gists per day: must be from 0 to"),
+        ("files_per_gist=nan", "Files per gist: must be from 1 to"),
+        ("files_per_gist=few", "Files per gist: must be a number, e.g. 250, not &#39;few&#39;"),
         (
             "pipedrive_plan=huge",
-            "pipedrive_plan: must be lite, growth, premium or ultimate, not &#39;huge&#39;",
+            "Pipedrive plan: must be lite, growth, premium or ultimate, not &#39;huge&#39;",
         ),
         ("check_interval=soon", "Check every: "),
-        ("seats=inf", "seats: must be a whole number"),
+        ("seats=inf", "Seats: must be a whole number"),
     ],
 )
 def test_what_makes_no_sense_is_named(served_to_all: Served, query: str, words: str) -> None:

@@ -198,7 +198,7 @@ async def test_an_answer_for_all_people_counts_gists_of_all_and_says_so_before(
     page = on_one_line((await shown.client.get("/publications?latest=3")).text)
     assert "gists of all people together" in page
     assert "The latest 3 gists of all people together: 3 files approved, 7 skipped." in page
-    assert "Queue 3 files, skip 7</button>" in page
+    assert "Approve 3 files, skip 7</button>" in page
     assert await shown.states("ada") == {HELD: 5}
     answer = await shown.post("/publications/held", approve="latest", latest="3", shown="10")
     told = on_one_line((await shown.client.get(answer.headers["location"])).text)

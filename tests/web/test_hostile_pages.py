@@ -151,7 +151,7 @@ async def test_people_get_errors_as_pages(client: httpx2.AsyncClient) -> None:
     document = await client.get("/people/nobody")
 
     assert page.status_code == document.status_code == 404
-    assert "<h1>Page not found</h1>" in page.text
+    assert "<h1>Not tracked</h1>" in page.text
     assert document.headers["content-type"] == "application/problem+json"
 
 

@@ -121,12 +121,14 @@ async def test_what_the_page_shows(client: httpx2.AsyncClient) -> None:
     assert len(tried.text) < 100_000
 
 
-WRONG: list[tuple[dict[str, str], int, str]] = [
-    ({"note_template": "x\n{{ nothing }}"}, 422, "line 2: there is no variable nothing"),
-    ({"of": "nobody"}, 404, "nobody is not tracked"),
-    ({"of": "ada"}, 404, "ada is not tracked"),
-    ({"of": GIST}, 404, f"no gist {GIST}"),
+NO_VARIABLE = "line 2: there is no variable nothing"
+WRONG: list[tuple[dict[str, str], int, str, str]] = [
+    ({"note_template": "x\n{{ nothing }}"}, 422, NO_VARIABLE, f"Note: {NO_VARIABLE}"),
+    ({"of": "nobody"}, 404, "nobody is not tracked", "You don't track nobody yet."),
+    ({"of": "ada"}, 404, "ada is not tracked", "You don't track ada yet."),
+    ({"of": GIST}, 404, f"no gist {GIST}", f"No gist {GIST}"),
 ]
+"""A body, the status and the words of its answer, and the words on the page."""
 
 
 async def test_what_can_not_be_shown(client: httpx2.AsyncClient, database_url: str) -> None:
@@ -136,10 +138,10 @@ async def test_what_can_not_be_shown(client: httpx2.AsyncClient, database_url: s
         ada = await users.find(transaction, "ada")
         await users.remove(transaction, ada.key, utc_now())
     await database.close()
-    for body, status, says in WRONG:
+    for body, status, says, told in WRONG:
         answer = await client.post(API, json=body)
         assert answer.status_code == status
         assert says in answer.text
         page = await client.post(PAGE, data=body)
         assert page.status_code == 422
-        assert says in html.unescape(page.text)
+        assert told in html.unescape(page.text)

@@ -174,8 +174,8 @@ MANY = tuple(f"user{number}" for number in range(500))
         ("tag", ("ada",), "x" * 51, "must be 1 to 50 printable characters"),
         ("tag", ("bob", "ada"), " ".join(map(str, range(20))), "for ada: must be at most 20 tags"),
         ("untag", ("ada", "bob"), "old vpi", "Tags: none of the selected people has the tag 'vpi'"),
-        ("", ("ada",), "", "act: must be check, pause, resume, hold, unhold, remove, tag or untag"),
-        ("destroy", ("ada",), "", "act: must be check, pause"),
+        ("", ("ada",), "", "Act: must be check, pause, resume, hold, unhold, remove, tag or untag"),
+        ("destroy", ("ada",), "", "Act: must be check, pause"),
     ],
 )
 def test_a_wrong_order_is_explained_and_changes_nothing(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gitpip.config.publishing.policy import registry
-from gitpip.errors import InvalidInput
+from gitpip.errors import InvalidInput, UserNotTracked
 
 LABELS: Mapping[str, str] = {
     "approve": "Decision",
@@ -54,6 +54,8 @@ def label(field: str) -> str:
 
 def fault_words(error: Exception, labels: Mapping[str, str] | None = None) -> str:
     """Return what is wrong, after the name of the field; `labels` has names of one page alone."""
+    if isinstance(error, UserNotTracked) and error.login:
+        return f"You don't track {error.login} yet"
     if not isinstance(error, InvalidInput):
         return str(error)
     if error.field in ALONE:
