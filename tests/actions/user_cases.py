@@ -304,7 +304,7 @@ IMPORTS = [
         refused=Refused(
             422,
             "invalid-input",
-            "header: found the columns 'name', 'tags' in a table separated by commas, in UTF-8; "
+            "header: found the columns 'name', 'tags' in a table separated by commas, in UTF-8. "
             + EXPECTED,
         ),
     ),

@@ -17,7 +17,6 @@ from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts
 from gitpip.status.findings import Finding, failure, ok, warning
 from gitpip.status.problem import ProblemKind, Remedy, Severity
 from gitpip.status.reading import ProcessFacts, read
-from gitpip.status.setting_advice import SETTING_ADVICE
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.store.publications import publishing_settings
@@ -36,7 +35,9 @@ ADVICE: Mapping[Remedy | None, str] = {
     Remedy.REVIEW_CREDENTIALS: "approve or skip each of them under CRM sync",
     Remedy.RETRY_NOTES: "fix the problem, then retry under Status",
     Remedy.REVIEW_USERS: "see People, or gitpip users list",
-    **SETTING_ADVICE,
+    Remedy.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
+    Remedy.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
+    Remedy.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",
     Remedy.SET_CLOCK: "turn on NTP on this machine",
     Remedy.SWITCH_ACCOUNT: "set the former account again, or run gitpip accounts switch",
     Remedy.COMPARE: "fix it in Pipedrive, then run gitpip adopt",

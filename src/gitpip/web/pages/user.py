@@ -157,7 +157,7 @@ def _held_up(user: User, stops: ServiceCondition) -> str | None:
     if user.state is UserState.PAUSED:
         return f"{user.login} is paused. Nothing is sent until someone resumes {user.login}."
     stop = stops.held_up(pauses.PUBLISHING)
-    return stop.sentence if stop else None
+    return stop.described if stop else None
 
 
 def is_due(user: User, now: datetime) -> bool:

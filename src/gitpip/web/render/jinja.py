@@ -14,7 +14,6 @@ from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.modes import HELD_WORDS
 from gitpip.same_activity import in_words
-from gitpip.status.setting_advice import SETTING_ADVICE
 from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render import times
@@ -188,6 +187,5 @@ def templates() -> Environment:
         url_prefix=url_prefix,
         numbers=numbers.get,
         held_words=HELD_WORDS,
-        setting_advice=SETTING_ADVICE,
     )
     return environment
