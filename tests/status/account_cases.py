@@ -56,7 +56,7 @@ CASES = (
         ),
         (*FORGET, ledger.delete()),
         (
-            "does not show 3 activities that gitpip sent",
+            "shows none of the latest 3 activities that gitpip sent",
             "gitpip does not send them again on its own",
             "--acknowledge",
         ),

@@ -172,9 +172,8 @@ def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
     told = []
     if state.missing:
         told.append(
-            f"Pipedrive does not show {count(state.missing, 'activity', 'activities')} that gitpip "
-            "sent. The latest ones are there. They were deleted, or the account was reset or "
-            "restored."
+            f"Pipedrive shows none of the latest {count(state.missing, 'activity', 'activities')} "
+            "that gitpip sent. They were deleted, or the account was reset or restored."
         )
     if lost.count:
         have = "has" if lost.count == 1 else "have"
