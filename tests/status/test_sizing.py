@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,18 @@ from hypothesis import strategies as st
 from gitpip.errors import InvalidInput
 from gitpip.status.sizing import PLANS, PlanInput, sizing
 
-ORDINARY = PlanInput(users=1_000, gists_per_day=100, check_interval=timedelta(hours=1))
+ORDINARY = PlanInput(
+    users=1_000,
+    gists_per_day=100,
+    pipedrive_plan="lite",
+    seats=1,
+    check_interval=timedelta(hours=1),
+    files_per_gist=1.5,
+    bytes_per_file=3_000,
+    backlog=0,
+    github_token="classic",
+    github_share=1.0,
+)
 
 
 def test_an_ordinary_plan() -> None:
@@ -107,7 +119,13 @@ def test_only_the_share_of_githubs_limits_that_gitpip_uses_is_planned_with(token
 
 
 def test_what_does_not_fit_into_the_share_says_so() -> None:
-    wanted = PlanInput(5_000, 100_000, check_interval=timedelta(seconds=36), github_share=0.8)
+    wanted = replace(
+        ORDINARY,
+        users=5_000,
+        gists_per_day=100_000,
+        check_interval=timedelta(seconds=36),
+        github_share=0.8,
+    )
 
     assert sizing(wanted).warnings[:2] == (
         "80% (GITPIP_GITHUB_SHARE) of GitHub's 5,000 points an hour are too few to check 5,000 "
@@ -119,7 +137,7 @@ def test_what_does_not_fit_into_the_share_says_so() -> None:
 
 @given(
     st.builds(
-        PlanInput,
+        partial(replace, ORDINARY),
         users=st.integers(1, 10**6),
         gists_per_day=st.floats(0, 10**6),
         pipedrive_plan=st.sampled_from(sorted(PLANS)),

@@ -9,7 +9,7 @@ from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseMissing
 from gitpip.status.planning import PlanOptions, wanted
-from gitpip.status.sizing import GitHubToken, sizing
+from gitpip.status.sizing import sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 
@@ -28,17 +28,21 @@ def plan(  # noqa: PLR0913 - each is an option
     ] = None,
     pipedrive_plan: Annotated[
         str, typer.Option(help="Pipedrive plan: lite, growth, premium or ultimate.")
-    ] = "lite",
-    seats: Annotated[int, typer.Option(help="Seats of the Pipedrive account.")] = 1,
+    ] = PlanOptions.pipedrive_plan,
+    seats: Annotated[int, typer.Option(help="Seats of the Pipedrive account.")] = PlanOptions.seats,
     check_interval: Annotated[
         str | None, typer.Option(help="Check interval, e.g. 30m. Default: the current setting.")
     ] = None,
-    files_per_gist: Annotated[float, typer.Option(help="Files per gist, on average.")] = 1.5,
-    bytes_per_file: Annotated[int, typer.Option(help="Bytes per file, on average.")] = 3_000,
-    backlog: Annotated[int, typer.Option(help="Files in the queue already.")] = 0,
+    files_per_gist: Annotated[
+        float, typer.Option(help="Files per gist, on average.")
+    ] = PlanOptions.files_per_gist,
+    bytes_per_file: Annotated[
+        int, typer.Option(help="Bytes per file, on average.")
+    ] = PlanOptions.bytes_per_file,
+    backlog: Annotated[int, typer.Option(help="Files in the queue already.")] = PlanOptions.backlog,
     github_token: Annotated[
         str, typer.Option(help="Kind of GitHub token: classic, fine-grained or none.")
-    ] = GitHubToken.CLASSIC.value,
+    ] = PlanOptions.github_token,
     as_json: Json = False,
 ) -> None:
     """Estimate rate limits, API tokens and disk space for a number of users and gists.

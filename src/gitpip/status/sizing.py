@@ -67,15 +67,15 @@ class PlanInput:
     users: int
     gists_per_day: float
     """The number of all users' gists together."""
-    pipedrive_plan: str = "lite"
-    seats: int = 1
-    check_interval: timedelta = timedelta(hours=3)
-    files_per_gist: float = 1.5
-    bytes_per_file: int = 3_000
-    backlog: int = 0
+    pipedrive_plan: str
+    seats: int
+    check_interval: timedelta
+    files_per_gist: float
+    bytes_per_file: int
+    backlog: int
     """The files that wait already, such as those of the users' past."""
-    github_token: str = GitHubToken.CLASSIC
-    github_share: float = 1.0
+    github_token: str
+    github_share: float
     """The share of GitHub's limits that gitpip uses, above 0 and up to 1."""
 
     def __post_init__(self) -> None:

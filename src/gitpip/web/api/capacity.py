@@ -8,7 +8,7 @@ from gitpip.bodies.capacity import CapacityBody, SizingBody, TodayBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.status.planning import PlanOptions, wanted
-from gitpip.status.sizing import GitHubToken, sizing
+from gitpip.status.sizing import sizing
 from gitpip.store.status import today
 from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -29,17 +29,17 @@ async def show_capacity(
     ] = None,
     pipedrive_plan: Annotated[
         str, Query(max_length=100, description="lite, growth, premium or ultimate.")
-    ] = "lite",
-    seats: int = 1,
+    ] = PlanOptions.pipedrive_plan,
+    seats: int = PlanOptions.seats,
     check_interval: Annotated[
         str | None, Query(max_length=100, description="Such as 3h; the present one if not given.")
     ] = None,
-    files_per_gist: float = 1.5,
-    bytes_per_file: int = 3_000,
-    backlog: Annotated[int, Query(description="Files that wait already.")] = 0,
+    files_per_gist: float = PlanOptions.files_per_gist,
+    bytes_per_file: int = PlanOptions.bytes_per_file,
+    backlog: Annotated[int, Query(description="Files that wait already.")] = PlanOptions.backlog,
     github_token: Annotated[
         str, Query(max_length=100, description="classic, fine-grained or none.")
-    ] = GitHubToken.CLASSIC.value,
+    ] = PlanOptions.github_token,
 ) -> CapacityBody:
     """Return what so many users and gists cost, beside the present numbers."""
     asked = PlanOptions(
