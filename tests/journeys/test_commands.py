@@ -131,7 +131,7 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert json.loads(second.stdout)["added"] == 2
     assert len(json.loads(second.stdout)["faults"]) == 2
     assert third.returncode == 2
-    assert "header: unknown column 'tag'; " in third.stderr
+    assert "header: unknown column 'tag'. " in third.stderr
     again = world.gitpip.command("users", "import", str(table)).stdout
     assert "Added 0 users. Already tracked: 1 (unchanged)." in again
     assert "on GitHub" not in again
@@ -303,7 +303,7 @@ def test_files_that_are_no_list_are_refused_with_the_reason(world: World) -> Non
     file = world.gitpip.folder / "users.csv"
     for content, reason in (
         (b"", "the file has no username"),
-        (b"PK\x03\x04\x14\x00", "save the sheet with the users as CSV"),
+        (b"PK\x03\x04\x14\x00", "Save the sheet with the usernames as CSV"),
         (b'{"login": "ada"}', "a list was expected"),
         (b"GitHub;id\nada;1\n", "separated by semicolons"),
     ):

@@ -119,7 +119,7 @@ def test_whose_user_is_removed_meanwhile_is_told_and_comes_back_to_a_page(
     expect(page.get_by_role("alert")).to_contain_text("no longer exists")
     page.goto(f"{world.gitpip.url}/people")
     page.go_back()
-    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not tracked")).to_be_visible()
 
 
 def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Browser) -> None:

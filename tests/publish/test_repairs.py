@@ -373,10 +373,12 @@ async def test_an_act_that_a_state_does_not_allow_is_refused_in_words(scene: Sce
     number = PublicationId(1)
     async with scene.database.begin() as transaction:
         held = await publications.skip(transaction, number, NOW)
-        with pytest.raises(PublicationStateError, match="1 is skipped already, so it can't be sk"):
+        with pytest.raises(
+            PublicationStateError, match="this file is skipped already, so it can't be sk"
+        ):
             await publications.skip(transaction, number, NOW)
         for state in PublicationState:
             told = why_not_moved(replace(held, state=state), PENDING)
-            assert told.startswith("publication 1 ")
+            assert told.startswith("this file ")
             assert told.endswith(", so it can't be retried")
     assert len(set(IS.values())) == len(PublicationState)

@@ -35,6 +35,8 @@ class ProblemBody(NounBody[Problem]):
     severity: Severity
     sentence: str
     """What happened, what it means, and what to do."""
+    described: str
+    """What happened and what it means, without the names of settings."""
     since: datetime | None
     count: int
     """The number of users, files or parts that have it."""

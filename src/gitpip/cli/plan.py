@@ -13,6 +13,9 @@ from gitpip.status.sizing import sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 
+FilesPerGist = Annotated[float, typer.Option(help="Files per gist, on average.")]
+BytesPerFile = Annotated[int, typer.Option(help="Bytes per file, on average.")]
+
 
 def plan(  # noqa: PLR0913 - each is an option
     *,
@@ -33,12 +36,8 @@ def plan(  # noqa: PLR0913 - each is an option
     check_interval: Annotated[
         str | None, typer.Option(help="Check interval, e.g. 30m. Default: the current setting.")
     ] = None,
-    files_per_gist: Annotated[
-        float, typer.Option(help="Files per gist, on average.")
-    ] = PlanOptions.files_per_gist,
-    bytes_per_file: Annotated[
-        int, typer.Option(help="Bytes per file, on average.")
-    ] = PlanOptions.bytes_per_file,
+    files_per_gist: FilesPerGist = PlanOptions.files_per_gist,
+    bytes_per_file: BytesPerFile = PlanOptions.bytes_per_file,
     backlog: Annotated[int, typer.Option(help="Files in the queue already.")] = PlanOptions.backlog,
     github_token: Annotated[
         str, typer.Option(help="Kind of GitHub token: classic, fine-grained or none.")

@@ -27,6 +27,7 @@ from gitpip.runtime.present_account import (
 )
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.worker import Worker, forecast, github_of, working
+from gitpip.status import watching
 from gitpip.status.modes import of_persons_pause, overall_mode
 from gitpip.status.problem import until
 from gitpip.store.accounts import accounts
@@ -213,7 +214,9 @@ async def _follow_publishing(
         if by_person:
             return of_persons_pause(by_person, now).sentence
         if pause:
-            return f"paused {until(pause.until, now)}: {pause.reason}"
+            paused = f"paused {until(pause.until, now)}: {pause.reason}"
+            advice = watching.advice_on(pauses.PUBLISHING, pause.cause)
+            return f"{paused}. {advice}" if advice else paused
         if next_due > now + DRAIN_WAITS_FOR:
             return f"the next one is due at {next_due:%Y-%m-%d %H:%M:%S} UTC"
         await asyncio.sleep(0.2)

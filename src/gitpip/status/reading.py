@@ -318,11 +318,6 @@ MEANWHILE = {
     pauses.EXAMINING: " gitpip tries again, and nothing is lost. If this goes on, install gitpip's "
     "dependencies again, or run its image. gitpip doctor tests the detector.",
 }
-TOKENS = {
-    pauses.PUBLISHING: "Set PIPEDRIVE_TOKEN to a valid token of a user who may use the API.",
-    pauses.SWEEPING: "Set GITHUB_TOKEN to a classic token without any scope.",
-}
-"""The advice if a pause is the token's fault."""
 
 
 def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Problem:
@@ -338,14 +333,8 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
         since=pause.since,
         act=act,
         unreachable=pause.unreachable,
-        advice=_advice_on(name, act),
+        advice=watching.advice_on(name, pause.cause),
     )
-
-
-def _advice_on(name: str, act: Remedy | None) -> str:
-    if act not in {Remedy.SET_GITHUB_TOKEN, Remedy.SET_PIPEDRIVE_TOKEN}:
-        return ""
-    return TOKENS.get(name, "Set GITHUB_TOKEN to a valid token.")
 
 
 def _of_processes(running: Sequence[Instance], process: ProcessFacts) -> Sequence[Problem]:

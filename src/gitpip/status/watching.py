@@ -58,6 +58,13 @@ class Watching:
         return max(SHORTEST_DELAY, self.interval / 4)
 
 
+TOKENS = {
+    pauses.PUBLISHING: "Set PIPEDRIVE_TOKEN to a valid token of a user who may use the API.",
+    pauses.SWEEPING: "Set GITHUB_TOKEN to a classic token without any scope.",
+}
+"""The advice if a pause is the token's fault."""
+
+
 def help_for(name: str, cause: PauseCause) -> tuple[Remedy | None, Severity]:
     """Return the act that helps against a pause, and the pause's severity."""
     match cause:
@@ -76,6 +83,13 @@ def help_for(name: str, cause: PauseCause) -> tuple[Remedy | None, Severity]:
             return Remedy.TRY_NOW, Severity.ERROR
         case _:
             return Remedy.TRY_NOW, Severity.WARNING
+
+
+def advice_on(name: str, cause: PauseCause) -> str:
+    """Return the setting that helps if a pause is the token's fault, or an empty text."""
+    if cause is not PauseCause.CREDENTIAL:
+        return ""
+    return TOKENS.get(name, "Set GITHUB_TOKEN to a valid token.")
 
 
 async def problems(watching: Watching, known: Completeness, *, capacity: int) -> Sequence[Problem]:
