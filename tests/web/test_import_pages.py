@@ -183,6 +183,8 @@ def test_an_import_is_confirmed_once(served: Served, people: httpx2.Client) -> N
     [
         (b"", "the file has no username"),
         (b"PK\x03\x04\x14\x00", "no spreadsheet that gitpip can read"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is no list. Upload"),
+        (b"\x00\xff\xfe\n", "is no list. Upload"),
         (b'{"login": "ada"}', "a list was expected"),
     ],
 )
@@ -201,7 +203,7 @@ def test_a_file_that_is_no_list_is_not_kept(
     [
         (b"id,tags,login,login\nx,y,ada,bob\n", "Check how gitpip matched the columns"),
         (b"login;id\n\xff\xff;1\n", "1 row with errors"),
-        (b"\x00\xff\xfe\n", "Choose the column that holds GitHub usernames"),
+        (b"\x1a\xff\xfe\n", "Choose the column that holds GitHub usernames"),
         (b"[1, 2", "2 rows with errors"),
     ],
 )

@@ -158,23 +158,24 @@ def test_who_is_removed_with_news_and_added_again_has_them_still(
     assert "two.py" not in home
 
 
-def test_a_person_has_a_row_for_each_gist_and_unread_ones_first(
+def test_a_person_has_a_row_for_each_gist_that_is_marked_in_its_place(
     served: Served, people: httpx2.Client
 ) -> None:
     served.track("ada", {"one.py": "1", "two.py": "2"}, {"three.py": "3"})
 
-    before = people.get("/people/ada").text
-    rows = re.findall(r'<article class="item[^"]*" id="gist-(\w+)"', before)
-    (marked,) = re.findall(r'name="gist" value="([^"]+)"[^>]*id="mark-' + rows[0], before)
-    people.post("/seen", data={"gist": marked, "back": "user=ada&show=all"})
-    after = people.get("/people/ada").text
+    def rows(page: str) -> list[tuple[str, str]]:
+        return re.findall(r'<article class="item( read)?[^"]*" id="gist-(\w+)"', page)
 
-    assert len(rows) == len(set(rows)) == 2
-    assert "Earlier" not in before
-    unread, earlier = after.split("<h2>Earlier</h2>")
-    assert rows[1] in unread
-    assert f'id="gist-{rows[0]}"' not in unread
-    assert f'id="gist-{rows[0]}"' in earlier
+    before = people.get("/people/ada")
+    (_, first), (_, second) = rows(before.text)
+    (marked,) = re.findall(rf'name="gist" value="([^"]+)"[^>]*id="mark-{first}"', before.text)
+    after = people.post("/seen", data={"gist": marked, "person": "ada"})
+    elsewhere = people.post("/seen", data={"gist": marked, "person": "//evil.example"})
+
+    assert rows(before.text) == [("", first), ("", second)]
+    assert after.url.path == "/people/ada"
+    assert rows(after.text) == [(" read", first), ("", second)]
+    assert (elsewhere.status_code, elsewhere.history) == (404, [])
 
 
 def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Served) -> None:

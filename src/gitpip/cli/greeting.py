@@ -36,7 +36,8 @@ def _missing(settings: Settings) -> list[tuple[str, str]]:
     missing = []
     if settings.github_token is None:
         every = format_duration(settings.check_interval)
-        effect = f"gitpip can check only {settings.capacity_without_token} users every {every}"
+        most = settings.capacity_without_token
+        effect = f"gitpip can check {f'only {most}' if most else 'no'} users every {every}"
         missing.append(("GITHUB_TOKEN", effect))
     if settings.pipedrive_token is None:
         missing.append(("PIPEDRIVE_TOKEN", "nothing is sent to Pipedrive"))

@@ -253,7 +253,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
         log.warning(
             "watching.is_slow",
             reason="GITHUB_TOKEN is not set, so GitHub allows 60 requests an hour: "
-            f"{settings.capacity_without_token} users can be checked every "
+            f"{settings.capacity_without_token or 'no'} users can be checked every "
             f"{format_duration(settings.check_interval)}",
         )
     if settings.pipedrive_token is None:

@@ -174,11 +174,11 @@ def _late(trouble: Trouble) -> Problem:
     return Problem(
         ProblemKind.USERS_LATE,
         Severity.WARNING,
-        f"{subject} not checked in time, so gists{after} may be missing. "
-        "If no other problem is shown, check the log.",
+        f"{subject} not checked in time, so gists{after} may be missing.",
         since=trouble.since,
         count=trouble.count,
         act=Remedy.REVIEW_USERS,
+        advice="If no other problem is shown, see the log.",
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union, union_all
 
-from gitpip.model import UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.schema import users
 from gitpip.store.schema_inbox import inbox, inbox_lines, inbox_marks
@@ -137,13 +136,3 @@ async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
         .where(inbox_lines.c.viewer == viewer)
     )
     return await transaction.scalar(latest)
-
-
-async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:
-    """Return when a viewer last marked files of a user as seen."""
-    return await transaction.scalar(
-        select(visits.c.at)
-        .where(visits.c.user_key == user_key, visits.c.viewer == viewer)
-        .order_by(visits.c.up_to.desc(), visits.c.id.desc())
-        .limit(1)
-    )

@@ -30,7 +30,10 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
             "numero",
         ),
     ),
-    "tags": ("tags", "tag", "labels", "label", "groups", "group", "segment", "segments", "gruppe"),
+    "tags": (
+        *("tags", "tag", "labels", "label", "groups", "group", "segment", "segments", "gruppe"),
+        *("gruppen", "schlagwort", "schlagworte", "schlagwörter", "stichwort", "stichwörter"),
+    ),
     "interval": ("interval", "check interval", "check every", "intervall"),
     "backfill": ("backfill", "existing gists"),
     "deal": ("deal", "deal id", "pipedrive deal", "pipedrive deal id"),

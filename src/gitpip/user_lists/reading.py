@@ -1,6 +1,7 @@
 """Reads a list of users, of whatever format: its rows, and what was understood of it."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from gitpip.user_lists.spreadsheet import Sheet
 from gitpip.user_lists.text import CHUNK_BYTES, ENCODING_NAMES, Text, content, is_json, open_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19]")
+"""Bytes that no text in Windows-1252 has, as a picture has many."""
 ROWS_OF_SAMPLE = 20
 """The number of rows that are read to learn what a column holds, if its heading does not say it."""
 EXPECTED = (
@@ -133,6 +136,8 @@ def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList
             yield _open_sheet(sheet, choice)
         return
     text = open_text(file, start)
+    if text.encoding == "cp1252" and NO_TEXT.search(start):
+        raise InvalidInput("file", "this is no list. Upload a spreadsheet, CSV, JSON or text")
     if not text.first:
         raise InvalidInput("file", "the file has no username")
     if is_json(text.first):

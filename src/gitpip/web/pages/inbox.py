@@ -27,6 +27,7 @@ from gitpip.store.users import users
 from gitpip.store.visits import home
 from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import BROWSER
+from gitpip.validation import possible_login
 from gitpip.web.api.inbox import AskedFilter, start_of
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -197,7 +198,10 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
     if request.headers.get("hx-request") and len(chosen) == 1:
         return await _row(request, context, *chosen, asked=_came_from(form))
     back = _back(form)
-    response = RedirectResponse(f"/?{back}{'&' if back else ''}seen={visit.id}", status_code=303)
+    where = f"/?{back}{'&' if back else ''}seen={visit.id}"
+    if person := str(form.get("person", "")):
+        where = f"/people/{possible_login(person)}"
+    response = RedirectResponse(where, status_code=303)
     remember(request, response, viewer)
     return response
 

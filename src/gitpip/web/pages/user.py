@@ -21,7 +21,7 @@ from gitpip.model import Role, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import SearchHit
 from gitpip.status.reading import ServiceCondition
-from gitpip.store import listing, read_state
+from gitpip.store import listing
 from gitpip.store.gists import unreadable
 from gitpip.store.inbox import entries, pages
 from gitpip.store.publications import held, opt_outs
@@ -106,7 +106,6 @@ async def _person(
         )
         number = await listing.count_gists(transaction, [user.key])
         times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
-        visited = await read_state.last_visit(transaction, user.key, viewer)
         progress = await progress_of(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
@@ -120,7 +119,6 @@ async def _person(
         waits_for_check=is_due(user, now) and stops.held_up(pauses.WATCHING) is None,
         form=_form(user, refused),
         general=format_duration(context.settings.check_interval),
-        visited=visited,
         gists=number,
         progress=progress,
         held=waiting,

@@ -90,6 +90,7 @@ document.addEventListener("htmx:afterSwap", () => {
     scrollBy(0, missing);
   }
   const region = entry.closest("[hx-get]");
+  if (!region) return; // the new page does not go on asking
   const above = entriesOf(region).filter((one) => !known.has(one.id) && topOf(one) < topOf(entry));
   if (above.length) {
     const number = above.length === 1 ? "1 new entry" : `${above.length} new entries`;
