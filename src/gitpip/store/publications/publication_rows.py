@@ -71,14 +71,13 @@ def alone_in(state: PublicationState) -> ColumnElement[bool]:
 def part_in(state: PublicationState) -> ColumnElement[bool]:
     """Return the condition that a publication's holder is in a state, evaluated for each part."""
     its_holder = publications.alias()
-    found = select(its_holder.c.id).where(
-        its_holder.c.id == publications.c.part_of, its_holder.c.state == state.value
-    )
+    # With EXISTS, PostgreSQL joined all parts with all holders in the state.
+    of_holder = select(its_holder.c.state).where(its_holder.c.id == publications.c.part_of)
     # The state of parts lets both databases read them in the order of an index.
     is_part = and_(
         publications.c.state == PublicationState.SKIPPED.value, publications.c.part_of.is_not(None)
     )
-    return and_(is_part, found.correlate_except(its_holder).exists())
+    return and_(is_part, of_holder.correlate_except(its_holder).scalar_subquery() == state.value)
 
 
 async def kinds_in(
