@@ -185,6 +185,7 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
     if is_stranger and (response := await _unrecorded(request, context, viewer)):
         return response
     chosen = _chosen(form)
+    person = possible_login(str(form["person"])) if form.get("person") else None
     if form.get("everything"):
         newest = form.get("newest")
         visit = await actions.mark_all(
@@ -199,9 +200,7 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
         return await _row(request, context, *chosen, asked=_came_from(form))
     back = _back(form)
     where = f"/?{back}{'&' if back else ''}seen={visit.id}"
-    if person := str(form.get("person", "")):
-        where = f"/people/{possible_login(person)}"
-    response = RedirectResponse(where, status_code=303)
+    response = RedirectResponse(f"/people/{person}" if person else where, status_code=303)
     remember(request, response, viewer)
     return response
 
