@@ -135,12 +135,10 @@ async def count_after(
     conditions = _conditions(viewer, replace(wanted, files=replace(wanted.files, text="")), 0)
     chosen = of_tracked_users(inbox.c.gist_id).where(inbox.c.key.in_(keys), *conditions)
     if wanted.files.text:
-        ids = (await transaction.execute(chosen)).scalars().all()
-        files = select(gist_files.c.key).where(gist_files.c.gist_id.in_(ids))
-        own = (await transaction.execute(files)).scalars().all()
-        fitting = await listing.fitting(transaction, wanted.files, [FileKey(key) for key in own])
-        of_gists = select(gist_files.c.gist_id).where(gist_files.c.key.in_(fitting)).distinct()
-        return min(len((await transaction.execute(of_gists)).all()), at_most)
+        ids = [GistId(one) for one in (await transaction.execute(chosen)).scalars()]
+        gist_of = await _files_of(transaction, ids)
+        fitting = await listing.fitting(transaction, wanted.files, list(gist_of))
+        return min(len({gist_of[key] for key in fitting}), at_most)
     number = select(func.count()).select_from(chosen.limit(at_most).subquery())
     return await transaction.scalar(number) or 0
 
@@ -302,12 +300,7 @@ async def _of_few_gists(
     ids = [GistId(one) for one in (await transaction.execute(of_gists)).scalars()]
     if len(ids) > MAX_CHECKED_GISTS:
         return None
-    rows = await transaction.execute(
-        select(gist_files.c.gist_id, gist_files.c.key)
-        .where(gist_files.c.gist_id.in_(ids))
-        .limit(2 * MAX_CHECKED_GISTS + 1)
-    )
-    gist_of = {FileKey(row.key): GistId(row.gist_id) for row in rows}
+    gist_of = await _files_of(transaction, ids, limit=2 * MAX_CHECKED_GISTS + 1)
     if len(gist_of) > 2 * MAX_CHECKED_GISTS:
         return None
     fitting = await listing.fitting(transaction, wanted.files, list(gist_of))
@@ -375,13 +368,23 @@ async def _with_newer_files(
     """Return those of these gists that an earlier page shows, by a newer file that fits."""
     if before is None:
         return set()
-    rows = await transaction.execute(
-        select(gist_files.c.gist_id, gist_files.c.key).where(
-            gist_files.c.gist_id.in_(ids), gist_files.c.key >= before
-        )
-    )
-    newer = {FileKey(row.key): GistId(row.gist_id) for row in rows}
+    newer = await _files_of(transaction, ids, since=before)
     return {newer[key] for key in await listing.fitting(transaction, wanted, list(newer))}
+
+
+async def _files_of(
+    transaction: Transaction,
+    ids: Sequence[GistId],
+    *,
+    since: FileKey | None = None,
+    limit: int | None = None,
+) -> dict[FileKey, GistId]:
+    """Return the files of these gists, at most `limit` of them, from the key `since` on."""
+    chosen = select(gist_files.c.key, gist_files.c.gist_id).where(gist_files.c.gist_id.in_(ids))
+    if since is not None:
+        chosen = chosen.where(gist_files.c.key >= since)
+    rows = await transaction.execute(chosen.limit(limit))
+    return {FileKey(row.key): GistId(row.gist_id) for row in rows}
 
 
 def position(text: str) -> Position | None:
