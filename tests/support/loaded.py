@@ -20,7 +20,6 @@ from gitpip.cli.main import app, main
 from gitpip.clock import utc_now
 from gitpip.config import Settings, load_settings
 from gitpip.http_client import client
-from gitpip.model import Part
 from gitpip.observability import metrics
 from gitpip.observability.logging import configure_logging
 from gitpip.publish.credentials.detector import DETECTOR
@@ -30,7 +29,6 @@ from gitpip.runtime.worker import working
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import metadata
 from gitpip.store.users import users
-from gitpip.web.app import routes_of
 from gitpip.web.render.jinja import templates
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.support.quick_sqlite import do_not_wait_for_the_disk
@@ -113,8 +111,6 @@ compile_once()
 _make_commands()
 asyncio.run(_read_migrations())
 asyncio.run(_read_authorities())
-for part in Part:
-    routes_of(part)
 for name in templates().list_templates():
     templates().get_template(name)
 with TemporaryDirectory() as folder:

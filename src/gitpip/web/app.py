@@ -1,11 +1,9 @@
 """The ASGI application put together."""
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI, Security
-from fastapi.security import HTTPBearer
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
 
@@ -16,7 +14,6 @@ from gitpip.web.api import accounts as api_accounts
 from gitpip.web.api import audits as api_audits
 from gitpip.web.api import capacity as api_capacity
 from gitpip.web.api import checks as api_checks
-from gitpip.web.api import docs_page as api_docs_page
 from gitpip.web.api import events as api_events
 from gitpip.web.api import feeds as api_feeds
 from gitpip.web.api import gists as api_gists
@@ -42,10 +39,10 @@ from gitpip.web.auth.throttle import Throttle
 from gitpip.web.context import AppContext
 from gitpip.web.errors import handle_problems
 from gitpip.web.middleware import SecurityMiddleware
-from gitpip.web.navigation import count_for_navigation
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
     adding,
+    api_docs,
     audit_log,
     audits,
     bulk,
@@ -74,7 +71,7 @@ from gitpip.web.public_address import PublicAddress
 STATIC = Path(__file__).parent / "pages" / "static"
 
 API = (
-    api_status.router,
+    api_status.unversioned,
     api_legacy.router,
     api_gists.router,
     api_visits.router,
@@ -86,7 +83,7 @@ API = (
     api_checks.router,
     api_audits.router,
     api_events.router,
-    api_status.api_router,
+    api_status.router,
     api_targets.router,
     api_users.router,
     api_imports.router,
@@ -101,7 +98,7 @@ API = (
     feeds.router,
 )
 PAGES = (
-    api_docs_page.router,
+    api_docs.router,
     inbox.router,
     imports.router,
     checks.router,
@@ -125,35 +122,18 @@ PAGES = (
     audit_log.router,
     sign_in.router,
 )
-BEARER_KEY = HTTPBearer(
-    auto_error=False,
-    description="An access key, made by `gitpip keys create`. Before the first key is made, a "
-    "gitpip that listens on loopback needs none: programs on its machine may do what an operator "
-    "may.",
-)
-"""For the OpenAPI document; it is `Access` that asks for the key."""
 
 
-@cache
-def routes_of(part: Part) -> Sequence[BaseRoute]:
-    """All routes of a process's part; they know no application, so every one can have them.
-
-    Kept, because FastAPI looks at each parameter of each route to include it: some 45 ms.
-    """
-    router = APIRouter()
-    router.include_router(health.router)
-    shows = part is not Part.WORK
-    for each in (metrics.router, *(API if shows else ())):
-        router.include_router(each, dependencies=[Security(BEARER_KEY)])
-    if shows:
-        for each in PAGES:
-            router.include_router(
-                each, dependencies=[Security(BEARER_KEY), Depends(count_for_navigation)]
-            )
-        static = OpenMount("/static", StaticFiles(directory=STATIC), name="static files")
-        router.routes.append(static)
-    check_routes(router.routes)
-    return tuple(router.routes)
+def _routes_of(part: Part) -> Sequence[BaseRoute]:
+    """All routes of a process's part; they know no application, so every one can have them."""
+    routers = [health.router, metrics.router]
+    if part is not Part.WORK:
+        routers += [*API, *PAGES]
+    routes: list[BaseRoute] = [route for router in routers for route in router.routes]
+    if part is not Part.WORK:
+        routes.append(OpenMount("/static", StaticFiles(directory=STATIC), name="static files"))
+    check_routes(routes)
+    return routes
 
 
 def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
@@ -178,7 +158,7 @@ def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
     app.state.new_browsers = Throttle(inbox.NEW_BROWSERS)
     app.state.sign_ins = Throttle(sign_in.SIGN_INS)
     handle_problems(app)
-    app.router.routes.extend(routes_of(part))
+    app.router.routes.extend(_routes_of(part))
     app.router.default = Unmatched(app.router)
     app.add_middleware(SecurityMiddleware, public_url=public_url, limit=limit)
     if public_url:

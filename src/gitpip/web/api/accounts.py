@@ -6,8 +6,6 @@ found.
 
 from http import HTTPStatus
 
-from fastapi import APIRouter
-
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
 from gitpip.bodies.accounts import AccountBody, AcknowledgedBody, AdoptionBody, DuplicateBody
@@ -17,13 +15,13 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import duplicates, markers
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
 MOST_DUPLICATES = 100
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["accounts"], responses=PROBLEMS)
+router = api_router("accounts")
 
 
 class Switch(RequestBody):

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, Field, field_validator
 
@@ -28,11 +27,11 @@ from gitpip.store.schema_surveys import Confidence, SurveyKind, Verdict
 from gitpip.store.surveys import lines, others, surveys
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit, Number, Offset, RequestBody
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["audits"], responses=PROBLEMS)
+router = api_router("audits")
 
 
 class AuditRequest(RequestBody):

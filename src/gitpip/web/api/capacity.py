@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from gitpip.bodies.capacity import CapacityBody, SizingBody, TodayBody
 from gitpip.clock import utc_now
@@ -10,11 +10,11 @@ from gitpip.model import Role
 from gitpip.status.planning import PlanOptions, wanted
 from gitpip.status.sizing import sizing
 from gitpip.store.status import today
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["status"], responses=PROBLEMS)
+router = api_router("status")
 
 
 @router.get("/capacity")

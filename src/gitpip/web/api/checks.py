@@ -2,8 +2,6 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter
-
 from gitpip.actions import checks as actions
 from gitpip.bodies.checks import CheckBody
 from gitpip.bodies.noun import ListBody
@@ -13,11 +11,11 @@ from gitpip.model import (
 )
 from gitpip.store.status import checks
 from gitpip.web.api.parameters import Limit, Number, Offset
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 
 
 @router.get("/checks", tags=["checks"])

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from gitpip.bodies.events import EventBody, EventsBody
 from gitpip.errors import InvalidInput
@@ -12,11 +12,11 @@ from gitpip.store.events import EventId, EventKind, EventsWanted
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 
 After = Annotated[
     int | None,

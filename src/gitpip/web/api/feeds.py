@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from gitpip.actions import feeds as actions
 from gitpip.actions.feeds import FeedOwner
@@ -12,14 +12,14 @@ from gitpip.model import Role
 from gitpip.store.access import feed_tokens
 from gitpip.store.access.feed_tokens import FeedAddressId, Parent
 from gitpip.web.api.parameters import Number, RequestBody
-from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.router import api_router
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.public_address import public_base
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["feeds"], responses=PROBLEMS)
+router = api_router("feeds")
 
 
 class NewFeedAddress(RequestBody):

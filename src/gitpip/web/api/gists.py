@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import TypeAdapter
 
 from gitpip.bodies.gists import FileBody, FileWithContent
@@ -21,12 +21,12 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.web.api.long_list import json_array
 from gitpip.web.api.parameters import Limit, Login, Offset, Viewer
-from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 FILES = TypeAdapter(list[FileWithContent])
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from gitpip.actions import publications as actions
@@ -10,13 +10,11 @@ from gitpip.bodies.held import AnsweredBody, HeldBody
 from gitpip.model import Role
 from gitpip.store.publications import held
 from gitpip.web.api.parameters import Login, RequestBody, WholeNumber
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(
-    route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
-)
+router = api_router("publications")
 
 
 class HeldAnswer(RequestBody):

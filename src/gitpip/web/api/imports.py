@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, BackgroundTasks, Depends, File, Form, UploadFile
+from fastapi import BackgroundTasks, Depends, File, Form, UploadFile
 from pydantic import TypeAdapter, ValidationError
 
 from gitpip.actions import imports as actions
@@ -23,11 +23,11 @@ from gitpip.store.users.imports import Import, ImportId
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import understood
 from gitpip.web.api.parameters import Number
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["users"], responses=PROBLEMS)
+router = api_router("users")
 
 
 def _body(one: Import) -> ImportBody:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import Field
 
 from gitpip.actions import inbox as actions
@@ -16,12 +16,12 @@ from gitpip.store.inbox import entries, filters, pages, saved
 from gitpip.store.inbox.filters import InboxFilter
 from gitpip.store.inbox.saved import FilterId
 from gitpip.web.api.parameters import Number, RequestBody
-from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["inbox"], responses=PROBLEMS)
+router = api_router("inbox")
 
 MAX_GISTS = 500
 """The most gists that are listed or marked at once."""

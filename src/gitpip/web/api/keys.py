@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import AfterValidator
 
 from gitpip.actions import keys as actions
@@ -14,12 +13,12 @@ from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit_log, keys
 from gitpip.web.api.parameters import Limit, Offset, RequestBody
-from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 
 
 def _duration_text(text: str) -> str:

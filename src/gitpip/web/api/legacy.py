@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, TypeAdapter
 
 from gitpip.actions.users import add_user
@@ -16,11 +16,11 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.validation import EXTERNAL_ID_LIMIT
 from gitpip.web.api.long_list import FILES, files_shown_by, json_array
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, tags=["original"], responses=PROBLEMS)
+router = api_router("original", prefix="")
 
 Login = Annotated[str, Path(description="A GitHub login.", max_length=100)]
 

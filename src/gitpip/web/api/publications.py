@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from gitpip.actions import publications as actions
@@ -20,12 +19,12 @@ from gitpip.store.publications.selection import MAX_NAMED
 from gitpip.store.users import users
 from gitpip.web.api import status
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
-from gitpip.web.api.problems import PROBLEMS
 from gitpip.web.api.repairs import Wanted
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 
 
 @router.get("/publications", tags=["publications"])

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from gitpip.actions import publishing as actions
@@ -12,13 +12,11 @@ from gitpip.model import Role
 from gitpip.publish.plan import plan
 from gitpip.publish.policy import Policies
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(
-    route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
-)
+router = api_router("publications")
 
 
 class PauseWanted(RequestBody):

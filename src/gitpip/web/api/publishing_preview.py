@@ -2,20 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from gitpip.actions.trial import MAX_TRIALS, Per, trials_of
 from gitpip.bodies.publishing_preview import TrialBody
 from gitpip.model import Role
 from gitpip.web.api.parameters import RequestBody, WholeNumber
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 
-router = APIRouter(
-    route_class=RoleRoute, prefix="/api/v1/publishing", tags=["publishing"], responses=PROBLEMS
-)
+router = api_router("publishing", prefix="/api/v1/publishing")
 
 
 class TrialRequest(RequestBody):

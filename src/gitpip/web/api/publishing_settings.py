@@ -3,19 +3,15 @@
 import json
 from collections.abc import Mapping
 
-from fastapi import APIRouter
-
 from gitpip.actions import publishing_settings as actions
 from gitpip.bodies.publishing_settings import PublishingSettingBody, SettingsChanged
 from gitpip.model import Role
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(
-    route_class=RoleRoute, prefix="/api/v1/publishing", tags=["publishing"], responses=PROBLEMS
-)
+router = api_router("publishing", prefix="/api/v1/publishing")
 
 
 class SettingsChange(RequestBody):

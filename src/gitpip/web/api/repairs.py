@@ -4,7 +4,7 @@ from datetime import date
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Query
+from fastapi import BackgroundTasks, Depends, Query
 from pydantic import Field
 
 from gitpip.actions import repairs as actions
@@ -17,13 +17,11 @@ from gitpip.store.publications.repairs import RepairId
 from gitpip.store.publications.selection import MAX_NAMED, PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.parameters import Id, Number, RequestBody, WholeNumber
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(
-    route_class=RoleRoute, prefix="/api/v1/repairs", tags=["publications"], responses=PROBLEMS
-)
+router = api_router("publications", prefix="/api/v1/repairs")
 Word = Annotated[str, Field(max_length=100)]
 
 

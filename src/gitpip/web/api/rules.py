@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import Field
 
 from gitpip.actions import rules as actions
@@ -16,13 +16,11 @@ from gitpip.publish.rules import Conditions
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
 from gitpip.web.api.parameters import Number, RequestBody, WholeNumber
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(
-    route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
-)
+router = api_router("publications")
 _Position = Annotated[WholeNumber, Field(ge=1, le=rules.MAX_RULES)]
 
 

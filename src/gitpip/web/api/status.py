@@ -4,8 +4,6 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Literal
 
-from fastapi import APIRouter
-
 from gitpip.actions.try_now import try_now
 from gitpip.bodies.checks import CheckBody
 from gitpip.bodies.status import (
@@ -25,32 +23,32 @@ from gitpip.status.summary import CountPublications, read_summary
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status.pauses import Pausable
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
 VERSION = version("gitpip")
 NotesAct = Literal["retry", "leave"]
 
-router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
-api_router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["status"], responses=PROBLEMS)
+unversioned = api_router("status", prefix="")
+router = api_router("status")
 
 
-@router.get("/status")
+@unversioned.get("/status")
 @needs(Role.VIEWER)
 async def status(context: Context) -> StatusBody:
     """Return the state of the service."""
     return await status_of(context)
 
 
-@api_router.get("/status")
+@router.get("/status")
 @needs(Role.VIEWER)
 async def get_status(context: Context) -> StatusBody:
     """Return the state of the service."""
     return await status_of(context)
 
 
-@api_router.post("/pauses/{name}/try")
+@router.post("/pauses/{name}/try")
 @needs(Role.OPERATOR)
 async def try_pause_now(name: Pausable, acting: CurrentActing) -> TriedBody:
     """End a pause: one request is made, and it pauses again if that is refused.

@@ -1,16 +1,14 @@
 """`/api/v1/targets`: what there is in Pipedrive to put a user's activities to."""
 
-from fastapi import APIRouter
-
 from gitpip.bodies.targets import FoundBody, HitBody
 from gitpip.model import Role
 from gitpip.publish import chosen_targets
 from gitpip.web.api.parameters import RequestBody
-from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.api.router import api_router
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 
 
 class TargetSearch(RequestBody):

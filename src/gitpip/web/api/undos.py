@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import AliasChoices, ConfigDict, Field
 
 from gitpip.actions import undo as actions
@@ -16,14 +15,12 @@ from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
-from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.router import api_router
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
-router = APIRouter(
-    route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
-)
+router = api_router("publications")
 
 
 class UndoContent(RequestBody):

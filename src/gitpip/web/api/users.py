@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AfterValidator
 
 from gitpip.actions import users as actions
@@ -19,12 +19,12 @@ from gitpip.store.users.users import GENERAL, Changes, Interval, Mode, parsed_mo
 from gitpip.targets import TargetChoice, parsed_target
 from gitpip.validation import check_login
 from gitpip.web.api.parameters import Limit, Login, Offset, RequestBody
-from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.router import api_router
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 
 
 def _backfill_text(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from gitpip.bodies.visits import VisitBody
 from gitpip.clock import utc_now
@@ -14,12 +14,12 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.web.api.long_list import visit_body
 from gitpip.web.api.parameters import Limit, Login, Number, Viewer
-from gitpip.web.api.problems import PROBLEMS
+from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 
-router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+router = api_router()
 
 
 @router.get("/users/{login}/visits", tags=["visits"])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Response, Security
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -17,10 +17,10 @@ from gitpip.status.stats import Stats
 from gitpip.store.database import Pool
 from gitpip.store.status import pauses
 from gitpip.web.api.status import VERSION
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import BEARER_KEY, RoleRoute, needs
 from gitpip.web.context import Context
 
-router = APIRouter(route_class=RoleRoute, tags=["status"])
+router = APIRouter(route_class=RoleRoute, tags=["status"], dependencies=[Security(BEARER_KEY)])
 
 
 @router.get("/metrics", response_class=Response, include_in_schema=False)

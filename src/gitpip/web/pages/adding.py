@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from gitpip.actions.adding import MAX_ADDED_AT_ONCE, AddedPeople, add_people, preview_people
@@ -10,14 +10,15 @@ from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.store.users.users import Changes
 from gitpip.validation import written_logins
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, LongText, NewPeople, tags_of
+from gitpip.web.pages.router import page_router
 from gitpip.web.pages.selection import ADDED
 from gitpip.web.pages.users import EVERYBODY, show_users
 from gitpip.web.render.faults import as_sentence, fault_words
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.post("/people")

@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import HTMLResponse
 
 from gitpip.model import Role
 from gitpip.store.access import audit_log
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
 PAGE_SIZE = 50
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/audit")

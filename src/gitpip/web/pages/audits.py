@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import surveys as actions
@@ -12,14 +12,15 @@ from gitpip.store.schema_surveys import Confidence, SurveyKind, Verdict
 from gitpip.store.surveys import lines, others, surveys
 from gitpip.store.surveys.others import ORDER
 from gitpip.validation import possible_login
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
 PAGE_SIZE = 100
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Number = Annotated[int, Path(ge=1, le=2**53)]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions.users import UserAct, act_on_selected
@@ -12,10 +12,11 @@ from gitpip.errors import InvalidInput, UserNotTracked
 from gitpip.model import Role, UserState
 from gitpip.store import user_listing
 from gitpip.store.users import bulk
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, number_of_people, read_field
 from gitpip.web.pages.removal import asked_before_removing
+from gitpip.web.pages.router import page_router
 from gitpip.web.pages.selection import MAX_SELECTED, SelectedUsers, order_of
 from gitpip.web.pages.users import Asked, Listing, show_users
 from gitpip.web.render.faults import fault_words
@@ -23,7 +24,7 @@ from gitpip.web.render.faults import fault_words
 PLACE = "#selection"
 """The anchor on the page where the result is shown."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.post("/people/selected")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import HTMLResponse
 
 from gitpip.clock import utc_now
@@ -15,12 +15,13 @@ from gitpip.status.planning import PlanOptions, wanted
 from gitpip.status.sizing import PLANS, GitHubToken, Sizing, sizing
 from gitpip.status.sizing_rows import SizingRow, sizing_rows
 from gitpip.store.status import today
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Number = Annotated[str, Query(max_length=20)]
 Value = TypeVar("Value")
 Usual = TypeVar("Usual")

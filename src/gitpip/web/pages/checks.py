@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from fastapi.responses import HTMLResponse
 
 from gitpip.clock import utc_now
@@ -11,11 +11,12 @@ from gitpip.store.publications import publications
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.status import checks
 from gitpip.store.users import users
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 MAX_FILES = 50
 """The most files of a check that are listed; CRM sync lists all of them."""
 Number = Annotated[int, Path(ge=1, le=2**53)]

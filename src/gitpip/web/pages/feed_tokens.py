@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import feeds as actions
@@ -14,14 +14,15 @@ from gitpip.store.access import feed_tokens
 from gitpip.store.access.feed_tokens import FeedAddressId, Parent
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.router import page_router
 from gitpip.web.public_address import public_base
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/feeds")

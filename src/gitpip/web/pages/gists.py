@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import AfterValidator
 
@@ -15,9 +15,10 @@ from gitpip.status.problem import day_and_clock
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.inbox import entries
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.auth.viewer import remember, viewer_of
 from gitpip.web.context import Context
+from gitpip.web.pages.router import page_router
 from gitpip.web.public_address import path_of_page
 from gitpip.web.render.diff import MAX_COMPARED_LINES, differences, in_one_column
 from gitpip.web.render.highlight import shown, whole_of, with_line_links
@@ -26,7 +27,7 @@ from gitpip.web.render.jinja import render
 PHONE = "Mobi"
 """The part of its name that every browser of a phone sends, as MDN recommends to tell them."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 def _possible(gist_id: str) -> str:

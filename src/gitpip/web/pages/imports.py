@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, BackgroundTasks, File, Path, Request, UploadFile
+from fastapi import BackgroundTasks, File, Path, Request, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import imports as actions
@@ -20,13 +20,14 @@ from gitpip.store.users.imports import Import, ImportId
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.rows import COLUMNS
 from gitpip.web.auth.identity import identity_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import LongText, NewPeople
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Number = Annotated[int, Path(ge=1, le=2**53)]
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
 from pydantic import Field
@@ -30,12 +30,13 @@ from gitpip.store.visits.visits import BROWSER
 from gitpip.validation import possible_login
 from gitpip.web.api.inbox import AskedFilter, start_of
 from gitpip.web.auth.authentication import address_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.auth.throttle import address_counted
 from gitpip.web.auth.viewer import remember, sends_name, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
 from gitpip.web.navigation import count_for_navigation
+from gitpip.web.pages.router import page_router
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.reader_zone import reader_now
 from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown
@@ -62,7 +63,7 @@ FILES = 30
 Key = Annotated[int, Field(ge=0, le=2**53)]
 """A key of the inbox in an address."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/")

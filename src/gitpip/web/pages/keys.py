@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path
+from fastapi import Form, Path
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import keys as actions
@@ -14,12 +14,13 @@ from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
 from gitpip.web.auth.identity import CurrentIdentity
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words, label
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Field = Annotated[str, Form(max_length=200)]
 Name = Annotated[str, Path(max_length=60)]
 

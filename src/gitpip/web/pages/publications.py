@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi import Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publications as actions
@@ -40,10 +40,11 @@ from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
 from gitpip.validation import any_of
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.repairs import Asked, Numbers, ask
+from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import PLACES
 from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.jinja import STATES, render
@@ -81,7 +82,7 @@ SENT: Mapping[PublicationState, str] = {
 }
 """The same for one file that is sent after all, by its state before; others were queued."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form
+from fastapi import Form
 from fastapi.responses import HTMLResponse
 
 from gitpip.actions.trial import Per, Trial, trials_of
@@ -11,9 +11,10 @@ from gitpip.config.publishing.activity import PER_FILE, PER_GIST
 from gitpip.errors import GistNotFound, TemplateInvalid, UserNotTracked
 from gitpip.model import Role
 from gitpip.templates import TEMPLATE_LIMIT
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.pages.publishing_settings import PATH as SETTINGS
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
@@ -22,7 +23,7 @@ FILES = 5
 MAX_NOTE_LENGTH = 5_000
 """The most characters of a note that are shown."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Text = Annotated[str, Form()]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import groupby
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publishing_settings as actions
@@ -12,8 +12,9 @@ from gitpip.actions.publishing_settings import ShownSetting
 from gitpip.config.publishing.policy import Source
 from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import Role
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
@@ -24,7 +25,7 @@ WAS = "was:"
 OF_PREVIEW = frozenset({"of", "per"})
 """The fields of the preview that are no settings: it can be saved, too."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get(PATH)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Form, Path, Query
+from fastapi import BackgroundTasks, Depends, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
@@ -17,15 +17,16 @@ from gitpip.store.publications.repairs import RepairId
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.repairs import carry_out
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
 MOST_GROUPED = 10_000
 """The number of publications whose causes are shown, of those that were found last."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Number = Annotated[int, Path(ge=1, le=2**53)]
 Word = Annotated[str, Query(max_length=100)]
 Id = Annotated[int, Query(ge=1, le=2**53)]

@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import rules as actions
@@ -20,9 +20,10 @@ from gitpip.publish.rules import Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
 from gitpip.validation import without_nul
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
@@ -45,7 +46,7 @@ ACTION_WORDS = {"publish": "Send", "hold": "Hold", "skip": "Skip", "wait": "Wait
 """What happens to a file, by the code of an action or of a trial's outcome."""
 LABELS = {f"conditions.{name}": label for name, label, _ in FIELDS}
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 RulePath = Annotated[int, Path(ge=1, le=2**53)]
 
 

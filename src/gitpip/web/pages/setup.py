@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions.trial import trials_of
@@ -16,11 +15,12 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded, publishing_settings
 from gitpip.store.status import instances
 from gitpip.store.users import users
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 class _Token(NamedTuple):

@@ -4,16 +4,17 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import RateLimitItem, parse
 
 from gitpip.model import Role
 from gitpip.web.auth.authentication import COOKIE, Authentication, address_of
 from gitpip.web.auth.identity import STATE
-from gitpip.web.auth.roles import RoleRoute, needs, open_to_all
+from gitpip.web.auth.roles import needs, open_to_all
 from gitpip.web.auth.throttle import address_counted
 from gitpip.web.errors import answer
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
 WRONG_KEYS = parse("10/5 minutes")
@@ -22,7 +23,7 @@ SIGN_INS = parse("30/5 minutes")
 """How often one key may begin a session, with each process."""
 WRONG = "That key isn't valid. It may have expired or been revoked."
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Key = Annotated[str, Form(max_length=500)]
 Next = Annotated[str, Form(max_length=2_000)]
 

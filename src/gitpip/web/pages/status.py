@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publishing
@@ -22,9 +22,10 @@ from gitpip.store.status import freshness, instances, samples
 from gitpip.store.status.pauses import Pausable
 from gitpip.store.status.today import database_size
 from gitpip.web.api.status import NotesAct, status_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.forms import Field
+from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status_cards import marked
 from gitpip.web.reader_zone import reader_zone, with_zone
 from gitpip.web.render.charts import over_a_day, per_hour, top_of_axis
@@ -66,7 +67,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
 }
 """The page where a person can do something about a problem, and the text of the link."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/status-page")

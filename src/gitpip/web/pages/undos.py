@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
@@ -17,8 +17,9 @@ from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.status import pauses
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
+from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import PLACES
 from gitpip.web.render.jinja import render
 
@@ -27,7 +28,7 @@ MAX_SHOWN = 200
 MAX_LISTED = 20
 """The number of undos that the page without a choice lists."""
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Id = Annotated[int, Field(ge=1, le=2**53)]
 UndoPath = Annotated[int, Path(ge=1, le=2**53)]
 Ids = Annotated[list[Id] | None, Query(max_length=MAX_NAMED)]

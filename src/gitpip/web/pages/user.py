@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
@@ -32,11 +32,12 @@ from gitpip.targets import DEAL_BY_TITLE, parsed_target
 from gitpip.validation import possible_login
 from gitpip.web.api.inbox import start_of
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.removal import asked_before_removing
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.charts import WEEKS, per_week
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.inbox import ROW_PREVIEW, rows
@@ -44,7 +45,7 @@ from gitpip.web.render.jinja import render
 
 PAGE_SIZE = 25
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 Login = Annotated[str, Path(), AfterValidator(possible_login)]
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions.adding import PeoplePreview
@@ -14,15 +14,16 @@ from gitpip.actions.checks import request as request_check
 from gitpip.model import Role, UserState
 from gitpip.store import listing, user_listing
 from gitpip.validation import without_nul
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import NewPeople
+from gitpip.web.pages.router import page_router
 from gitpip.web.pages.selection import MAX_SELECTED, NOTHING_DONE, PAGE_SIZE, Done, SelectedUsers
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @dataclass(frozen=True)

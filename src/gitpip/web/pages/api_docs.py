@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from gitpip.model import Role
 from gitpip.web.api.problems import PROBLEMS
-from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.roles import needs
+from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
-router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/openapi.json")
