@@ -26,7 +26,7 @@ test-both: .venv/ready-dev ## every test, every case on both databases
 	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal || $(ALONE)
 
 test-fast: .venv/ready-dev ## tests without processes, browsers and long trials, in two minutes
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal -m "not processes and not long"
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal -m "not processes and not long"
 
 coverage: .venv/ready-dev ## every test, and which lines and branches they reach, into htmlcov
 	rm -f .coverage .coverage.*

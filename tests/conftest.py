@@ -54,8 +54,10 @@ def _trusting_as_before(verify: Verified = True, **more: Any) -> SSLContext:
 # To read the system's authorities takes 18 ms, more than many a test, and each client does it.
 setattr(default, "create_ssl_context", _trusting_as_before)  # noqa: B010 - mypy sees no override
 
-PROCESSES = {"Cluster", "Installation", "Served", "World", "serving", "subprocess"}
+PROCESSES = {"Cluster", "Installation", "Served", "World", "answering", "serving", "subprocess"}
 """A module that knows one of these names starts processes."""
+POSTGRES = {"postgres", "postgresql"}
+"""The parameters that ask for a PostgreSQL."""
 FIXTURES = {"axe", "browser", "npm", "postgres"}
 """These do, whatever module asks for them."""
 
@@ -109,7 +111,10 @@ def _starts_processes(test: pytest.Function) -> bool:
     return (
         not PROCESSES.isdisjoint(vars(test.module))
         or not FIXTURES.isdisjoint(test.fixturenames)
-        or (call is not None and any(value == "postgres" for value in call.params.values()))
+        or (
+            call is not None
+            and any(value in ("postgres", "postgresql") for value in call.params.values())
+        )
     )
 
 

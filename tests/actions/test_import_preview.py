@@ -55,6 +55,7 @@ async def test_a_spreadsheet_is_opened_once(database_url: str) -> None:
     assert file.count <= 2 * len(content)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_import_does_what_its_preview_shows(database_url: str) -> None:
     with asyncio.Runner() as runner:

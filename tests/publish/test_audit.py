@@ -74,6 +74,7 @@ async def auditor(scene: Scene) -> AsyncIterator[Auditor]:
         yield Auditor(scene, account, surveyor)
 
 
+@pytest.mark.long
 async def test_it_finds_all_that_was_planted_and_costs_what_the_lists_cost(
     auditor: Auditor,
 ) -> None:

@@ -93,6 +93,7 @@ async def test_a_look_that_meets_a_limit_is_due_when_the_pause_ends(
     await scene.assert_each_is_there_once()
 
 
+@pytest.mark.long
 @STATES
 @LOSE
 async def test_a_look_that_alone_meets_a_limit_becomes_rare(

@@ -226,6 +226,7 @@ async def test_files_of_one_name_and_content_get_an_activity_each(
     assert other.id not in {found[each].publication_id for each in made}
 
 
+@pytest.mark.long
 async def test_an_undo_keeps_what_another_tool_made_and_says_so(finder: Finder) -> None:
     scene = finder.scene
     deal = scene.crm.add_deal("ada")

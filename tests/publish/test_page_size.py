@@ -45,6 +45,7 @@ async def test_a_comparison_goes_on_where_a_large_page_takes_too_long(scene: Sce
     assert await scene.states() == ["published"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_comparison_goes_on_where_a_large_page_is_too_large(scene: Scene) -> None:
     note = "x" * 150_000

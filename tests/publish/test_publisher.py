@@ -302,6 +302,7 @@ async def test_a_dead_process_holds_nothing_up_where_only_one_can_run(scene: Sce
     await scene.assert_each_is_there_once()
 
 
+@pytest.mark.long
 async def test_a_note_that_can_not_be_rewritten_is_tried_a_limited_number_of_times(
     scene: Scene,
 ) -> None:

@@ -115,6 +115,7 @@ async def put_failures(transaction: Transaction, user_key: int, number: int) -> 
     )
 
 
+@pytest.mark.long
 async def test_ten_thousand_failures_are_retried_by_one_act(database_url: str) -> None:
     database = open_database(database_url)
     user_key = await track(database, "ada", NOW)

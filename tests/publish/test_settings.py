@@ -79,6 +79,7 @@ def lists_read(scene: Scene) -> list[str]:
     return [r.path.rpartition("/")[2] for r in scene.crm.requests if r.path.endswith(names)]
 
 
+@pytest.mark.long
 @on_sqlite
 async def test_by_default_an_activity_is_a_task_that_is_done(scene: Scene) -> None:
     activity = await publish(scene)
@@ -262,6 +263,7 @@ LATER = {
 """A value for each setting of deals, and what is said after it has disappeared."""
 
 
+@pytest.mark.long
 @on_sqlite
 async def test_what_disappears_later_lets_new_deals_wait_and_nothing_else(scene: Scene) -> None:
     equip(scene)

@@ -180,6 +180,7 @@ async def test_a_target_that_goes_holds_up_its_user_alone(
     assert there(scene).count(f"{other}") == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     [Fault.error(500), Fault.html(502), Fault.limited({"x-ratelimit-remaining": "9"})],

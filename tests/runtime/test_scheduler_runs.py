@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from structlog.typing import EventDict
 
 from tests.runtime.conftest import PATIENCE, Work, count, quick, running, until
@@ -48,6 +49,7 @@ async def test_what_is_told_during_a_run_leads_to_one_more(dsn: str | None) -> N
     assert works.most_active == 1
 
 
+@pytest.mark.long
 async def test_what_is_told_for_later_does_not_run_sooner(dsn: str | None) -> None:
     scheduler, works = quick(dsn), Work(free=True)
     scheduler.register("publish", works)
@@ -118,6 +120,7 @@ async def test_telling_a_failing_work_all_the_time_does_not_make_it_run_all_the_
     assert 4 <= runs <= 2 * (3 + passed / 0.4)
 
 
+@pytest.mark.long
 async def test_a_periodic_work_runs_once_in_each_interval_over_all_replicas(
     dsn: str | None,
 ) -> None:
@@ -132,6 +135,7 @@ async def test_a_periodic_work_runs_once_in_each_interval_over_all_replicas(
     assert works.most_active == 1
 
 
+@pytest.mark.long
 async def test_a_periodic_work_that_outlasts_its_interval_is_followed_by_one_run(
     dsn: str | None,
 ) -> None:

@@ -121,6 +121,7 @@ def test_what_can_not_be_read_says_why(content: bytes, words: str) -> None:
         users(content)
 
 
+@pytest.mark.long
 def test_a_file_that_unfolds_to_gigabytes_is_refused() -> None:
     """A megabyte of zip is a gigabyte of cells: the process that reads it ends, not ours."""
     cell = b'<c t="inlineStr"><is><t>' + b"x" * 30_000 + b"</t></is></c>"
@@ -146,6 +147,7 @@ def test_a_file_that_unfolds_to_gigabytes_is_refused() -> None:
         users(target.getvalue())
 
 
+@pytest.mark.long
 @given(
     st.binary(max_size=300), st.sampled_from([b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
 )

@@ -129,6 +129,7 @@ async def _gist_ids(database: Database) -> list[GistId]:
     return list(dict.fromkeys(file.gist_id for file in reversed(page.items)))
 
 
+@pytest.mark.long
 async def test_large_batches_that_fail_are_halved_and_nobody_is_left_out(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

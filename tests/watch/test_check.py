@@ -62,6 +62,7 @@ def fill(world: StandIn, clock: Clock, login: str, number: int) -> list[str]:
     ]
 
 
+@pytest.mark.long
 async def test_a_user_with_250_gists_is_stored_whole_and_then_costs_one_304(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
@@ -86,6 +87,7 @@ async def test_a_user_with_250_gists_is_stored_whole_and_then_costs_one_304(
         assert (check.users, check.unchanged, check.gists) == (1, 1, 0)
 
 
+@pytest.mark.long
 async def test_a_new_file_in_an_old_gist_among_250_is_found(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

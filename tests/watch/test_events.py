@@ -139,6 +139,7 @@ async def test_a_user_becomes_unavailable_and_available_again(
     assert await kinds(database) == ["user.added", "user.unavailable", "user.available"]
 
 
+@pytest.mark.long
 async def test_a_pause_that_goes_on_is_told_once_and_its_end(
     world: StandIn, server: Server, database: Database, clock: Clock
 ) -> None:

@@ -114,6 +114,7 @@ async def test_a_feed_that_fails_does_no_harm_and_is_read_on(
     assert sum(hinted) == 1
 
 
+@pytest.mark.long
 async def test_the_feed_keeps_its_requests_when_reading_has_used_up_its_own(
     world: StandIn, server: Server, database: Database, clock: Clock
 ) -> None:

@@ -208,6 +208,7 @@ async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
     assert row.failures == 13
 
 
+@pytest.mark.long
 async def test_a_gist_that_failed_a_few_times_is_requested_twice_in_a_check(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
@@ -315,6 +316,7 @@ async def test_files_beyond_300_are_noted_where_nothing_can_name_them(
         row = again
 
 
+@pytest.mark.long
 async def test_a_page_that_fails_hides_no_gist_of_the_others(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

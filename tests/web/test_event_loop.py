@@ -349,6 +349,7 @@ async def _pages(number: int, *, fails: bool = False) -> AsyncIterator[list[Trac
         raise DatabaseUnavailable("the database went away")
 
 
+@pytest.mark.long
 async def test_a_long_answer_does_not_fill_the_memory() -> None:
     tracemalloc.start()
     try:

@@ -171,6 +171,7 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
     assert "No rules yet. Every file is sent." in (await client.get("/rules")).text
 
 
+@pytest.mark.long
 async def test_of_many_trials_at_a_time_two_run_and_the_page_still_shows_the_rules(
     client: httpx2.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
