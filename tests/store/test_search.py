@@ -206,6 +206,36 @@ def test_whatever_is_typed_is_no_error(
     runner.run(_found(shared, query))
 
 
+FEW_LETTERS = st.text("ab1É", min_size=1, max_size=4)
+
+
+@given(
+    contents=st.lists(st.lists(FEW_LETTERS, max_size=12), min_size=1, max_size=4),
+    query=st.lists(st.text("abAB1", min_size=1, max_size=3), min_size=1, max_size=3),
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_word_of_a_search_may_be_the_beginning_of_one(
+    runner: asyncio.Runner, shared: Database, contents: list[list[str]], query: list[str]
+) -> None:
+    mark = f"mark{next(numbers)}"
+    files: dict[str, str | None] = {
+        f"{number} {mark}": " ".join(words) for number, words in enumerate(contents)
+    }
+    runner.run(_store(shared, runner.run(_track(shared, mark)), files))
+
+    found = runner.run(_found(shared, " ".join([mark, *query])))
+
+    expected = {
+        name
+        for name, content in files.items()
+        if all(
+            any(word.lower().startswith(begun.lower()) for word in f"{name} {content}".split())
+            for begun in query
+        )
+    }
+    assert set(found) == expected
+
+
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:

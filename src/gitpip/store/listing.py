@@ -73,7 +73,7 @@ async def file_keys(
         return await _first(transaction, _between(_fitting(wanted), lowest, highest), number)
     # Usually enough of the newest fit; then it does not matter how many there are in all.
     recent = max(lowest, await _window(transaction, highest))
-    words = search.holding(transaction, wanted.text) if wanted.text else None
+    words = await search.holding(transaction, wanted.text) if wanted.text else None
     among = _between(_fitting(wanted, words), recent, highest)
     if words is not None:
         among = among.where(words.key >= recent, words.key <= highest)
@@ -155,7 +155,7 @@ async def fitting(
     """Return those of a few files that fit."""
     if not keys:
         return []
-    words = search.holding(transaction, wanted.text) if wanted.text else None
+    words = await search.holding(transaction, wanted.text) if wanted.text else None
     chosen = _fitting(wanted, words).where(gist_files.c.key.in_(keys))
     if words is not None:
         chosen = chosen.where(words.key >= min(keys), words.key <= max(keys))
@@ -168,7 +168,7 @@ async def _holding(
     """Return the newest of a few files that hold the words of a text."""
     if not keys:
         return []
-    words = search.holding(transaction, text)
+    words = await search.holding(transaction, text)
     chosen = select(words.key).where(words.match)
     if transaction.dialect.name == "sqlite":
         # An expression keeps SQLite from asking its index of words for each file.
@@ -207,7 +207,7 @@ async def _keys_of_words_on_sqlite(
     SQLite cannot know which of the two are fewer. With the files first, and no range of keys for
     the words, it read all that hold a common word for each file: 8 seconds for 1,000 of them.
     """
-    words = search.holding(transaction, wanted.text)
+    words = await search.holding(transaction, wanted.text)
     rest = replace(wanted, text="")
     if not rest.narrows and rest.user_keys is None:
         # The index gives its rows in this order, and no more of them are requested.
@@ -252,7 +252,7 @@ async def _keys_of_words(
 ) -> list[FileKey]:
     """Find the words first, in pieces: PostgreSQL cannot estimate how many files hold a word."""
     lowest, highest = bounds
-    words = search.holding(transaction, wanted.text)
+    words = await search.holding(transaction, wanted.text)
     found: list[FileKey] = []
     matching = select(words.key.label("key")).where(words.match)
     amount = MAX_CHECKED_FILES

@@ -9,13 +9,14 @@ each other, and a word may be the beginning of a longer one.
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, column, false, func, table
+from sqlalchemy import BigInteger, ColumnElement, FromClause, column, false, func, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
 from gitpip.store.database import Transaction
 
 _fts5 = table("gist_search", column("rowid", BigInteger), column("gist_search"))
 _documents = table("gist_search", column("file_key", BigInteger), column("document", TSVECTOR))
+_words = table("gist_words", column("term"))
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -28,7 +29,7 @@ class WordIndex:
     match: ColumnElement[bool]
 
 
-def holding(transaction: Transaction, text: str) -> WordIndex:
+async def holding(transaction: Transaction, text: str) -> WordIndex:
     """Return the condition that a file holds every word of a text, in any order, and its index."""
     sqlite = transaction.dialect.name == "sqlite"
     index, key = (_fts5, _fts5.c.rowid) if sqlite else (_documents, _documents.c.file_key)
@@ -37,11 +38,34 @@ def holding(transaction: Transaction, text: str) -> WordIndex:
         return WordIndex(index, key, false())
     # Only letters and digits are left, so nothing in the text is syntax.
     if sqlite:
-        query = " AND ".join(f'"{" ".join(words)}"*' for words in wanted)
+        query = " AND ".join([await _spellings(transaction, words) for words in wanted])
         return WordIndex(index, key, _fts5.c.gist_search.match(query))
     query = " & ".join(f"({' <-> '.join(words)}:*)" for words in wanted)
     tsquery = func.to_tsquery("simple", query, type_=TSQUERY)
     return WordIndex(index, key, _documents.c.document.op("@@")(tsquery))
+
+
+async def _spellings(transaction: Transaction, words: list[str]) -> str:
+    """Return FTS5's query for words next to each other, of which the last may be a beginning.
+
+    For a beginning, FTS5 merges the files of all words that begin so, before it gives the first:
+    40 ms for a word in a million files, each time. Files of whole words it gives from the newest
+    on, so the words that begin so are named if they are few.
+    """
+    *before, last = words
+    # The index folds other letters than these by rules of its own.
+    if last.isascii():
+        last = last.lower()
+        # Only words that are longer: each row counts all files that hold its word.
+        longer = select(_words.c.term).where(
+            _words.c.term >= f"{last}0", _words.c.term < f"{last}{LAST_CHARACTER}"
+        )
+        found = await transaction.execute(longer.limit(MAX_SPELLINGS + 1))
+        others = list(found.scalars())
+        if len(others) <= MAX_SPELLINGS:
+            whole = [" ".join([*before, each]) for each in (last, *others)]
+            return "(" + " OR ".join(f'"{each}"' for each in whole) + ")"
+    return f'"{" ".join(words)}"*'
 
 
 def phrases(text: str) -> list[list[str]]:
@@ -50,3 +74,8 @@ def phrases(text: str) -> list[list[str]]:
     The words of one list are next to each other, and the last one may be a beginning.
     """
     return [words for part in text.split() if (words := _WORD.findall(part))]
+
+
+MAX_SPELLINGS = 20
+"""The most words with a given beginning that are searched for one by one."""
+LAST_CHARACTER = "\U0010ffff"
