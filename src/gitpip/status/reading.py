@@ -72,6 +72,8 @@ class ServiceCondition:
     """A person's pause of publishing."""
     mode: PublishingMode = PublishingMode.AUTOMATIC
     """The publishing mode of everybody."""
+    capacity: int = 0
+    """The number of users that GitHub's limits allow to be checked in each interval."""
 
     @property
     def all_good(self) -> bool:
@@ -182,15 +184,14 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 }
 
 
-async def capacity(transaction: Transaction, process: ProcessFacts, now: datetime) -> int:
-    """Return how many users GitHub's limits allow to be checked in each interval."""
-    settings = process.settings
-    running = await instances.running(transaction, now)
+async def _capacity(
+    transaction: Transaction, process: ProcessFacts, *, has_token: bool, now: datetime
+) -> int:
     return await budgets.capacity_now(
         transaction,
-        has_token=tokens_known(running, process).github,
-        share=settings.github_share,
-        interval=settings.check_interval,
+        has_token=has_token,
+        share=process.settings.github_share,
+        interval=process.settings.check_interval,
         now=now,
     )
 
@@ -201,6 +202,8 @@ async def read(transaction: Transaction, process: ProcessFacts, now: datetime) -
     known = await schedule.completeness(transaction)
     stops = {problem.kind for problem in stopped.problems}
     tracked = await users.any_tracked(transaction)
+    has_token = tokens_known(stopped.instances, process).github
+    capacity = await _capacity(transaction, process, has_token=has_token, now=now)
     problems = [
         *stopped.problems,
         *_of_processes(stopped.instances, process),
@@ -208,7 +211,6 @@ async def read(transaction: Transaction, process: ProcessFacts, now: datetime) -
         *_of_secrets(process),
     ]
     if tracked:
-        has_token = tokens_known(stopped.instances, process).github
         watched = watching.Watching(
             transaction=transaction,
             now=now,
@@ -218,9 +220,7 @@ async def read(transaction: Transaction, process: ProcessFacts, now: datetime) -
             has_token=has_token,
             reads_feed=process.settings.feed and has_token,
         )
-        problems += await watching.problems(
-            watched, known, capacity=await capacity(transaction, process, now)
-        )
+        problems += await watching.problems(watched, known, capacity=capacity)
         problems += _of_unreadable(await unreadable.summary(transaction))
     else:
         problems.append(
@@ -253,6 +253,7 @@ async def read(transaction: Transaction, process: ProcessFacts, now: datetime) -
         works=stopped.works,
         persons_pause=stopped.persons_pause,
         mode=stopped.mode,
+        capacity=capacity,
     )
 
 

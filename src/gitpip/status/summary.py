@@ -86,7 +86,7 @@ async def read_summary(
         next_publication_due=condition.publishing_due(due),
         freshness=await schedule.freshness(transaction),
         lists=await lists_read.lists(transaction, now),
-        capacity=await reading.capacity(transaction, process, now),
+        capacity=condition.capacity,
         budgets=tuple(await budgets.known_budgets(transaction)),
         last_checks=tuple((await checks.page(transaction, offset=0, limit=5)).items),
     )
