@@ -17,37 +17,91 @@ class Card(StrEnum):
     WORKERS = "workers"
 
 
-OF_GITHUB = frozenset(
-    {
-        ProblemKind.GITHUB_ACCOUNT_CHANGED,
-        ProblemKind.WATCHING_PAUSED,
-        ProblemKind.READING_PAUSED,
-        ProblemKind.SWEEPING_PAUSED,
-        ProblemKind.CONTENTS_UNREADABLE,
-        ProblemKind.USERS_UNAVAILABLE,
-        ProblemKind.USERS_FAILING,
-        ProblemKind.USERS_LATE,
-        ProblemKind.USERS_UNREAD,
-        ProblemKind.USERS_PAUSED,
-        ProblemKind.NO_USERS,
-        ProblemKind.CHECK_ABANDONED,
-        ProblemKind.OVER_CAPACITY,
-        ProblemKind.FEED_UNREADABLE,
-        ProblemKind.FEED_GAP,
-    }
-)
-OF_WORKERS = frozenset(
-    {
-        ProblemKind.NO_WORKER,
-        ProblemKind.UNHEALTHY,
-        ProblemKind.EXAMINING_PAUSED,
-        ProblemKind.CLOCK_WRONG,
-        ProblemKind.CLOCK_WAS_WRONG,
-        ProblemKind.SECRET_UNREADABLE,
-        ProblemKind.IMPORT_FAILED,
-        ProblemKind.IMPORT_INTERRUPTED,
-    }
-)
+CARDS: Mapping[Card, frozenset[ProblemKind]] = {
+    Card.GITHUB: frozenset(
+        {
+            ProblemKind.GITHUB_ACCOUNT_CHANGED,
+            ProblemKind.WATCHING_PAUSED,
+            ProblemKind.READING_PAUSED,
+            ProblemKind.SWEEPING_PAUSED,
+            ProblemKind.CONTENTS_UNREADABLE,
+            ProblemKind.USERS_UNAVAILABLE,
+            ProblemKind.USERS_FAILING,
+            ProblemKind.CHECK_ABANDONED,
+            ProblemKind.USERS_LATE,
+            ProblemKind.OVER_CAPACITY,
+            ProblemKind.FEED_UNREADABLE,
+            ProblemKind.FEED_GAP,
+            ProblemKind.USERS_UNREAD,
+            ProblemKind.USERS_PAUSED,
+            ProblemKind.NO_USERS,
+        }
+    ),
+    Card.PIPEDRIVE: frozenset(
+        {
+            ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+            ProblemKind.PUBLISHING_PAUSED,
+            ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+            ProblemKind.DRY_RUN,
+            ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+            ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+            ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
+            ProblemKind.RULES_UNREADABLE,
+            ProblemKind.PUBLICATIONS_HELD,
+            ProblemKind.CREDENTIALS_HELD,
+            ProblemKind.UNDO_STOPPED,
+            ProblemKind.UNDO_FAILED,
+            ProblemKind.REPAIR_INTERRUPTED,
+            ProblemKind.AUDITS_FAILED,
+            ProblemKind.PUBLICATIONS_FAILED,
+            ProblemKind.DEALS_FAILED,
+            ProblemKind.TARGETS_UNUSABLE,
+            ProblemKind.DEALS_GONE,
+            ProblemKind.ACTIVITIES_MISSING,
+            ProblemKind.ACTIVITIES_DOUBLED,
+            ProblemKind.DEALS_DELAYED,
+            ProblemKind.PUBLICATIONS_OVERDUE,
+            ProblemKind.PUBLICATIONS_UNCERTAIN,
+            ProblemKind.PUBLICATIONS_RETRIED,
+            ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR,
+            ProblemKind.DOUBLES_LEFT,
+            ProblemKind.DEALS_DOUBLED,
+            ProblemKind.DEALS_UNCERTAIN,
+            ProblemKind.NOTES_FAILED,
+            ProblemKind.NOTES_OVERDUE,
+            ProblemKind.DOUBLES_DELETED,
+            ProblemKind.DEALS_DRIFTED,
+            ProblemKind.OTHERS_PUBLISH,
+            ProblemKind.LISTS_NOT_COMPARED,
+            ProblemKind.COMPARING,
+            ProblemKind.FIRST_SENDS_COMPARED,
+            ProblemKind.PUBLICATIONS_WAITING,
+            ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
+            ProblemKind.NOTES_WAITING,
+            ProblemKind.AUDITS_WAITING,
+            ProblemKind.UNDO_UNDER_WAY,
+        }
+    ),
+    Card.DATABASE: frozenset(
+        {
+            ProblemKind.DATABASE_SET_BACK,
+        }
+    ),
+    Card.WORKERS: frozenset(
+        {
+            ProblemKind.NO_WORKER,
+            ProblemKind.UNHEALTHY,
+            ProblemKind.EXAMINING_PAUSED,
+            ProblemKind.CLOCK_WRONG,
+            ProblemKind.SECRET_UNREADABLE,
+            ProblemKind.IMPORT_FAILED,
+            ProblemKind.IMPORT_INTERRUPTED,
+            ProblemKind.CLOCK_WAS_WRONG,
+        }
+    ),
+}
+"""The kinds of problems that mark each card; every kind marks one."""
+_CARD_OF = {kind: card for card, kinds in CARDS.items() for kind in kinds}
 CLASS_OF_SEVERITY = {Severity.ERROR: "bad", Severity.WARNING: "wait"}
 
 
@@ -61,21 +115,13 @@ class Marked:
     """The number of errors and warnings."""
 
 
-def card_of(kind: ProblemKind) -> Card:
-    """The card of a kind of problem. Problems of publishing belong to the Pipedrive card."""
-    if kind in OF_GITHUB:
-        return Card.GITHUB
-    if kind in OF_WORKERS:
-        return Card.WORKERS
-    return Card.DATABASE if kind is ProblemKind.DATABASE_SET_BACK else Card.PIPEDRIVE
-
-
 def marked(problems: Sequence[ProblemBody]) -> Mapping[str, Marked]:
     """Return the mark of each card, by its name; `problems` are worst first."""
     found = {card.value: Marked() for card in Card}
     for problem in problems:
         if mark := CLASS_OF_SEVERITY.get(problem.severity):
-            before = found[card_of(problem.kind)]
+            card = _CARD_OF[problem.kind]
+            before = found[card]
             worst = before.mark if before.problems else mark
-            found[card_of(problem.kind)] = Marked(worst, before.problems + 1)
+            found[card] = Marked(worst, before.problems + 1)
     return found
