@@ -203,13 +203,15 @@ class _Walk:
             window = self._behind(select(inbox.c.key, inbox.c.created_at), end)
             if above:
                 window = window.where(inbox.c.key > self.line)
-            rows = (await self.transaction.execute(self._ordered(window).limit(size))).all()
-            ended = len(rows) < size
-            if rows:
+            if self.wanted.by_creation:
+                number, of_window, last = await self._of_rows(window, size)
+            else:
+                number, of_window, last = await self._between(window, size)
+            ended = number < size
+            if last is not None:
                 chosen = of_tracked_users(inbox.c.gist_id, inbox.c.key, inbox.c.created_at)
-                chosen = chosen.where(self._of_window([row.key for row in rows]))
-                found += await self._first(chosen, self.limit + 1 - len(found))
-                end = self._position(rows[-1].key, rows[-1].created_at)
+                found += await self._first(chosen.where(of_window), self.limit + 1 - len(found))
+                end = last
         if len(found) <= self.limit and not ended:
             few = await self._of_few_files(before)
             if few is not None:
@@ -233,12 +235,27 @@ class _Walk:
         chosen = self._behind(chosen.where(inbox.c.gist_id.in_(of_files)), before)
         return self._shown(await self._first(chosen, self.limit + 1), None)
 
-    def _of_window(self, keys: Sequence[int]) -> ColumnElement[bool]:
-        """Return the condition that a row is one of these, which follow each other in order."""
-        if self.wanted.by_creation:
-            return inbox.c.key.in_(keys)
-        # Thousands of parameters take as long as the query.
-        return inbox.c.key.between(keys[-1], keys[0])
+    async def _of_rows(
+        self, window: Select[Any], size: int
+    ) -> tuple[int, ColumnElement[bool], Position | None]:
+        """Return the number of a window's rows, the condition for them, and the last one."""
+        rows = (await self.transaction.execute(self._ordered(window).limit(size))).all()
+        last = self._position(rows[-1].key, rows[-1].created_at) if rows else None
+        return len(rows), inbox.c.key.in_([row.key for row in rows]), last
+
+    async def _between(
+        self, window: Select[Any], size: int
+    ) -> tuple[int, ColumnElement[bool], Position | None]:
+        """Return the same of a window in the order of keys.
+
+        Only its ends are read: thousands of rows, or of parameters, take as long as the query.
+        """
+        rows = self._ordered(window).limit(size).subquery()
+        key = rows.c.key
+        ends = select(func.count(), func.min(key), func.max(key))
+        number, lowest, highest = (await self.transaction.execute(ends)).one()
+        last = None if lowest is None else Position(lowest)
+        return number, inbox.c.key.between(lowest or 0, highest or 0), last
 
     def _shown(self, found: list[tuple[GistId, Position]], end: Position | None) -> GistPage:
         shown = found[: self.limit]
