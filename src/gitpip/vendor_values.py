@@ -2,8 +2,8 @@
 
 Python reads values that a database refuses, or that can't be used in a sum: half a surrogate pair,
 U+0000 (PostgreSQL), a number beyond 64 bits, a time whose UTC lies before year 1. One of them in
-one entry must not stop all others, so every answer is read through these functions. What they can't
-read counts as missing.
+one entry must not stop all others, so every answer is read through these functions. Unreadable
+values count as missing.
 """
 
 import json

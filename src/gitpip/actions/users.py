@@ -202,7 +202,7 @@ FIELDS = (
 
 
 def _effective(wanted: Changes, user: User) -> Changes:
-    """Return the changes that have an effect. `latest:N` counts anew when it is given again."""
+    """Return the changes that have an effect. Giving `latest:N` again has an effect."""
     same = {
         each.field
         for each in FIELDS

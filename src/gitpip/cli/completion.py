@@ -1,7 +1,7 @@
 """`gitpip completion`: what a shell needs to complete commands, options and their values.
 
 Typer's own scripts start gitpip at each press of Tab, which takes a second. These hold all words,
-so a shell answers at once; they are written anew after an upgrade.
+so a shell answers at once; they are rewritten after an upgrade.
 """
 
 from collections.abc import Iterator, Mapping

@@ -73,7 +73,7 @@ async def _show(
 
 
 async def follow_events(database: Database, wanted: EventsWanted, how: View) -> None:
-    """Print what happens, without end; begins anew where the database was set back."""
+    """Print what happens, without end; starts again where the database was set back."""
     found = await _first(database, wanted, how.after, how.limit)
     last = how.after or EventId(0)
     while True:
@@ -88,7 +88,7 @@ async def follow_events(database: Database, wanted: EventsWanted, how: View) -> 
         except EventUnknown:
             errors.say(
                 f"The database was set back to before event {last}, as by a restore: "
-                "events are shown anew, beginning with the last ones."
+                "events are shown again from the last ones on."
             )
             last = EventId(0)
             found = await events.latest(database, wanted, limit=how.limit)

@@ -1,7 +1,7 @@
 """The fields of the JSON of each command that changes something.
 
-So a field that there is none of is refused before the command has done anything. Commands that only
-read find it out when they print.
+An unknown field is refused before the command runs. A command that only reads refuses it when it
+prints.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The commands; each is a thin door to the service or to the store's reading side."""
+"""The program `gitpip`: its commands, and the messages when one fails."""
 
 import asyncio
 import atexit
@@ -110,7 +110,7 @@ PANELS: Mapping[str, Sequence[str]] = {
 class Commands(TyperGroup):
     """All commands, by panel and in the order of PANELS.
 
-    What is wrong with a value is told without the validation library's words.
+    A wrong value is reported in gitpip's words, not pydantic's.
     """
 
     def __init__(self, **attributes: Any) -> None:

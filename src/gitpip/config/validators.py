@@ -294,9 +294,9 @@ def reason(error: Exception) -> str:
 
 LEAST_ABSENCE = timedelta(minutes=5)
 NETWORK = timedelta(seconds=150)
-"""The longest time that an abandoned request can live in the network: 30 s of retransmissions,
-which TCP_USER_TIMEOUT ends (see `gitpip.http_client`), and two minutes that a packet lives at most
-(the maximum segment lifetime of RFC 9293). What a proxy keeps is not known."""
+"""The longest time that an abandoned request can live in the network. Retransmissions end after
+30 s by TCP_USER_TIMEOUT (see `gitpip.http_client`), and a packet lives for at most two minutes (the
+maximum segment lifetime of RFC 9293). How long a proxy keeps a request is not known."""
 
 
 def absence(request_timeout: timedelta) -> timedelta:

@@ -24,8 +24,8 @@ _EITHER: Final = (
     Fault.empty(),
     Fault.says(200, ["not", "an", "answer"], processed=True),
 )
-# One that never arrives and one that does look the same to the client, and only one in five of
-# these does not arrive: what fails three times in a row waits for four minutes, then for sixteen.
+# A lost request and a processed one look the same to the client. One in five of these is lost.
+# After a third failure in a row a request waits for four minutes, then for sixteen.
 
 PIPEDRIVE: Final = (*_EITHER, Fault.held(), Fault.limited({"x-ratelimit-reset": "1"}))
 GITHUB: Final = (*_EITHER, Fault.hang(), Fault.limited({"retry-after": "1"}))

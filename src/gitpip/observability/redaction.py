@@ -24,7 +24,7 @@ def hide(secrets: Iterable[str]) -> None:
 
 
 def forget() -> None:
-    """Hide nothing any more, because logging is set up anew."""
+    """Forget all secrets, because logging is set up again."""
     _redaction.forget()
 
 

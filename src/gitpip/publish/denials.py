@@ -23,5 +23,5 @@ class Denials:
         return len(denied) >= DENIED_IN_A_ROW
 
     def end(self, undo_id: int) -> None:
-        """Count anew, because something of the undo was deleted or the undo has stopped."""
+        """Start to count again: something of the undo was deleted, or the undo has stopped."""
         self._in_a_row.pop(undo_id, None)

@@ -32,7 +32,7 @@ class DealsCapped(Denied):
 
 @dataclass(frozen=True)
 class NoteWritten(Accepted):
-    """A note was written anew."""
+    """A note was rewritten."""
 
     at: datetime | None
     """The time by the CRM's clock; None where it is not told."""

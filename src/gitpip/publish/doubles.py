@@ -115,7 +115,7 @@ class Doubles:
             # A list that is behind may show what an undo has deleted.
             activities = [each for each in seen if each.id != publication.deleted_activity_id]
             withdrawn = publication.state is PublicationState.WITHDRAWN
-            # What of a withdrawn one is there is taken in as every list is, and undone.
+            # Activities of a withdrawn publication are recorded like any others, then deleted.
             if len(activities) > 1 and not withdrawn:
                 await self._settle(publication, sorted(activities, key=lambda each: each.id))
             async with self._database.begin() as transaction:

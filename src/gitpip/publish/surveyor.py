@@ -211,7 +211,7 @@ class Surveyor:
         if restarts > MOST_RESTARTS:
             await self._failed(
                 survey,
-                f"{reason}; the list was read anew {MOST_RESTARTS} times",
+                f"{reason}; the list was read from its start {MOST_RESTARTS} times",
                 spent,
                 at_once=True,
             )
@@ -223,7 +223,7 @@ class Surveyor:
             await self._note(transaction, survey, spent=spent, **values)
             await surveys.forget_sightings(transaction, survey.id, survey.step)
         pause = backoff(restarts, FAILURE_PAUSE, BUDGET_PAUSE)
-        await self._wait(survey, self._now() + pause, f"{reason}; the list is read anew")
+        await self._wait(survey, self._now() + pause, f"{reason}; the list is read from its start")
 
     async def _failed(
         self, survey: Survey, reason: str, spent: int = 0, *, at_once: bool = False

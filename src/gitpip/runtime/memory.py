@@ -1,10 +1,10 @@
 """The memory of a long-running process, kept from growing with its largest answers.
 
-glibc maps a large block on its own, and gives it back to the system when it is freed; but after
-each such block it raises the size from which on it does so, up to 32 MiB ("dynamic mmap threshold",
+glibc maps a large block on its own, and returns it to the system when it is freed. After each such
+block it raises the size from which on it does so, up to 32 MiB ("dynamic mmap threshold",
 mallopt(3)). From then on pages, lists and bodies of some 100 KB lie between small blocks that stay,
 such as contents kept for the next page, and leave gaps. Under the load of `benchmarks.soak` the
-gaps grew from 11 to 17 MiB within eight minutes, and not at all with a size that stays as it is.
+gaps grew from 11 to 17 MiB within eight minutes. With a fixed size they did not grow.
 """
 
 import ctypes

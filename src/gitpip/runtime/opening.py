@@ -19,9 +19,9 @@ log = get_logger()
 def opened(settings: Settings, *, makes: bool = False) -> AbstractAsyncContextManager[Database]:
     """Return the database of these settings, reachable and migrated.
 
-    Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseUnsuitable,
-    DatabaseTooNew, and DatabaseMissing for an SQLite file that is not there, unless this `makes`
-    it: with a wrong path, an answer from a new, empty one misleads.
+    Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseUnsuitable and
+    DatabaseTooNew. An SQLite file that is missing raises DatabaseMissing, unless `makes` is true:
+    with a wrong path, the answer of a new, empty file would mislead.
     """
     if not makes and settings.sqlite_file and _is_missing(settings.sqlite_file):
         raise DatabaseMissing(

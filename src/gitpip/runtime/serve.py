@@ -148,9 +148,9 @@ async def _serve(
 def _keep_what_is_loaded() -> None:
     """Make the garbage collector skip the 170,000 objects that stay until the end.
 
-    A full collection would visit them each time for 110 ms, five times while 100,000 users are
-    listed; and CPython waits with it until a quarter as many new ones have aged, so that memory
-    grew for minutes.
+    A full collection would visit them for 110 ms, and five of them run while 100,000 users are
+    listed. CPython also waits with it until a quarter as many new objects have aged: memory grew
+    for minutes.
     """
     gc.freeze()
 

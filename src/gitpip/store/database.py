@@ -49,7 +49,7 @@ DEADLOCK = "40P01"
 # The statement is not at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNAVAILABLE = ("08", "28", "40", "3D", "53", "57", "58", "25006", "25P03", "42501")
 # By the beginnings of PostgreSQL's codes, and SQLite's names: https://sqlite.org/rescode.html
-RESTORE = "restore a backup, or move the file away to begin anew"
+RESTORE = "restore a backup, or move the file away to start again"
 ADVICE = {
     "53300": "let it accept more (max_connections), or each gitpip open fewer"
     " (GITPIP_DATABASE_CONNECTIONS)",

@@ -392,7 +392,7 @@ publications = Table(
     Column("check_id", Key, index=True),
     # The activity that an undo deleted: a lagging list may still show it.
     Column("deleted_activity_id", BigInteger),
-    # By Pipedrive's clock, when gitpip last wrote the note anew: that was no person's change.
+    # By Pipedrive's clock, when gitpip last rewrote the note: that was no person's change.
     Column("note_written_at", UTCDateTime),
     # The marker of its first activity, if a person has had it sent again since.
     Column("first_marker", String(40)),

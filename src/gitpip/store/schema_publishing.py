@@ -157,7 +157,7 @@ def shown(name: str) -> ColumnElement[Any]:
     return func.coalesce(holder.c[name], publications.c[name]).label(name)
 
 
-# Notes that must be written anew, since their file was edited or removed after its publication.
+# Notes that must be rewritten, since their file was edited or removed after its publication.
 amendments = Table(
     "amendments",
     metadata,

@@ -19,7 +19,7 @@ def read_json(start: str, text: TextIO) -> Iterator[ImportRow | RowError]:
         for number, item in enumerate(_json_items(start, text), start=1):
             yield _json_entry(f"entry {number}", item)
     except ValueError as error:
-        # Where in the file it is is not known: a decoder counts from the start of its piece.
+        # The position in the file is unknown: the decoder counts from the start of its piece.
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         yield RowError(f"after entry {number}", f"not JSON from here on: {reason}")
 
@@ -44,7 +44,7 @@ def _json_items(start: str, text: TextIO) -> Iterator[object]:
         except RecursionError:
             raise ValueError("lists or objects are nested too deeply") from None
         except ValueError:
-            # What is cut off at the end of a piece is whole with the next one.
+            # A value that is cut off at the end of a piece is read with the next piece.
             if ended or len(waiting) - at > LONGEST_ITEM:
                 raise
             piece = text.read(CHUNK_BYTES)

@@ -60,7 +60,7 @@ def row_of(place: str, fields: Mapping[str, str]) -> ImportRow | RowError:
             mode=_mode(fields.get("publishing_mode", "")),
         )
     except InvalidInput as error:
-        # What is wrong with a username says so itself.
+        # The login's error already names the field.
         return RowError(place, error.message if error.field == "login" else str(error))
 
 

@@ -435,7 +435,7 @@ def _events(
 
 
 def unreadable_events(user: User, failures: Sequence[Failure]) -> list[NewEvent]:
-    """Return events that these could not be read, once each. That of a list names no gist."""
+    """Return one event for each failure. An event about a list has no gist."""
     return [
         NewEvent(EventKind.GIST_UNREADABLE, user.key, one.gist_id or None, detail=_told(one))
         for one in failures

@@ -65,7 +65,7 @@ MEDIA_TYPE = "application/problem+json"
 INSTANCE = 2_000
 """The most characters of a path that are repeated in a problem document."""
 
-# Of two that fit, the later counts.
+# If two classes match, the later entry is used.
 KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
     UserNotTracked: (HTTPStatus.NOT_FOUND, "user-not-tracked"),
@@ -189,8 +189,7 @@ def answer(
     """An error's answer: a page for people, a problem document for programs."""
     if isinstance(detail, str):
         detail = Detail(detail, [as_sentence(detail)])
-    # What a page asks for of its own accord has the same address: a browser that goes back may
-    # not take the one's answer out of its cache for the other's.
+    # A page's script requests the same address. Without Vary, Back could show the script's answer.
     headers = {"vary": "accept", **(headers or {})}
     if wants_page(request):
         return _page(status, kind, detail.for_people, headers)

@@ -59,8 +59,8 @@ TOO_MANY_BODIES = (
 )
 RETRY = {HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": "5"}}
 HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
-"""A valid header Host: a name or an address, with or without a port. What reads it takes the name
-for all that stands before the first colon."""
+"""A valid header Host: a name or an address, with or without a port. Other code takes everything
+before the first colon as the name."""
 
 log = get_logger()
 

@@ -21,14 +21,14 @@ def reader_now(request: Request) -> datetime:
 
 
 def reader_zone(request: Request) -> tzinfo:
-    """The zone of who asks."""
+    """The time zone of the reader."""
     return zone_called(unquote(request.cookies.get(COOKIE, "")))
 
 
 def with_zone(text: str, zone: tzinfo) -> str:
     """A time that somebody wrote, with its offset in this zone unless it names one.
 
-    What is no time stays as it is.
+    Text that is not a time is returned unchanged.
     """
     try:
         time = datetime.fromisoformat(text.strip())

@@ -49,7 +49,7 @@ def _place(details: ErrorDetails, body: object) -> tuple[str, ...]:
 
 
 class _Nothing:
-    """What a value does not have."""
+    """Marks a missing value."""
 
 
 NOTHING = _Nothing()

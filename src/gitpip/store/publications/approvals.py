@@ -228,7 +228,7 @@ async def sent_with_credentials(
 ) -> bool:
     """Return whether a person approved this revision of a file with the credentials found in it.
 
-    Not if it was edited since (`revised_at`), nor once it is published: a note that is written anew
+    Not if it was edited since (`revised_at`), nor once it is published: a note that is rewritten
     shows content that no person was asked about.
     """
     row = await _held_for_credentials(transaction, file_key, revision)
@@ -242,7 +242,7 @@ async def shown_with_credentials(
 ) -> bool:
     """Return whether a person is shown the credentials in this revision of a file.
 
-    They are what the person is asked to approve, or what was sent, until the note is written anew.
+    They are what the person is asked to approve, or what was sent, until the note is rewritten.
     """
     row = await _held_for_credentials(transaction, file_key, revision)
     if row is None:

@@ -84,7 +84,7 @@ async def settle(
     """Forget duplicates whose activity, or whose publication's other activity, no longer exists.
 
     `present` are those activities, of both kinds, that Pipedrive still has. If an account was
-    reset, ids begin anew: an activity that a publication has by now is not given to another one.
+    reset, ids start again: an activity that a publication has by now is not given to another one.
     """
     if not await accounts.lock_ledger_of(transaction, account_key):
         return

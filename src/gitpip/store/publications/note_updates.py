@@ -1,4 +1,4 @@
-"""Note updates: notes in Pipedrive that must be written anew because their file changed."""
+"""Note updates: notes in Pipedrive that must be rewritten because their file changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from gitpip.store.visibility import tracked
 
 @dataclass(frozen=True)
 class Amendment:
-    """An activity's note that must be written anew."""
+    """An activity's note that must be rewritten."""
 
     publication_id: PublicationId
     file_key: FileKey
@@ -34,14 +34,14 @@ class Amendment:
     attempts: int = 0
     """The number of failed tries."""
     note_written_at: datetime | None = None
-    """The time when gitpip last wrote the note anew, by Pipedrive's clock."""
+    """The time when gitpip last rewrote the note, by Pipedrive's clock."""
 
 
 _amendment = reader(Amendment)
 
 
 async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime) -> None:
-    """Request the notes of these files' publications to be written anew."""
+    """Request the notes of these files' publications to be rewritten."""
     for key in files:
         ids = await transaction.execute(
             select(publications.c.id).where(publications.c.file_key == key)
@@ -51,7 +51,7 @@ async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime)
 
 
 async def ask(transaction: Transaction, publication_id: int, now: datetime) -> None:
-    """Request the note of a publication to be written anew.
+    """Request the note of a publication to be rewritten.
 
     If that was requested already, the time of the first request stays. A part has its holder's
     note.
@@ -109,7 +109,7 @@ def _due(mode: PublishingMode) -> Select[Any]:
 
 
 async def any_due(transaction: Transaction, present: Present) -> bool:
-    """Return whether a note waits to be written anew."""
+    """Return whether a note waits to be rewritten."""
     return bool(await due(transaction, present, 1))
 
 

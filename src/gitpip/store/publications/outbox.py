@@ -287,7 +287,7 @@ async def record(
             refused_at=(
                 publications.c.sent_at if change.was_refused and claim.never_arrived else None
             ),
-            # What was sent before a switch of the account there and back has lost its deal.
+            # Switching the account away and back removed the deal of earlier sends.
             deal_id=func.coalesce(publications.c.deal_id, claim.deal_id),
         )
     )

@@ -406,7 +406,7 @@ async def skip_deleted(
                     publications.c.token.is_(None),
                     # A person has had it sent again, regardless of what GitHub shows.
                     publications.c.first_marker.is_(None),
-                    # What an activity holds stays as it was when it was first sent.
+                    # The files in an activity do not change after its first send.
                     ~select(holder.c.id).where(holder.c.part_of == publications.c.id).exists(),
                 )
             )

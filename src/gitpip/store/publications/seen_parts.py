@@ -273,7 +273,7 @@ async def _attach(transaction: Transaction, account_key: int, row: Row[Any], now
         await _become_holder(transaction, account_key, row, now)
         return True
     if first.gist_id != row.gist_id or first.id == row.id:
-        return False  # ids begin anew where an account was reset: it is another activity by now
+        return False  # ids start again where an account was reset: it is another activity by now
     await join(transaction, row.id, first.id)
     return True
 

@@ -231,12 +231,12 @@ def is_claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
 
 
 async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
-    """Withdraw what must be undone and is not in Pipedrive. Call `end` next.
+    """Withdraw publications that must be undone and are not in Pipedrive. Call `end` next.
 
     What is being sent or searched for is settled first.
     """
     unsent = and_(publications.c.state.in_(NOTHING_SENT), being_undone())
-    # What was not sent again yet has its earlier activity, which is undone after this.
+    # A publication not yet sent again gets its earlier activity back; that one is deleted later.
     taken_back = await sent_again.step_back(transaction, unsent, now)
     for some in in_pieces(taken_back):
         await transaction.execute(

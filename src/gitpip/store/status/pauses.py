@@ -40,7 +40,7 @@ PAUSED: Mapping[str, EventKind] = {
     PUBLISHING: EventKind.PUBLISHING_PAUSED,
     EXAMINING: EventKind.EXAMINING_PAUSED,
 }
-"""What is told when a pause of this name begins."""
+"""The event for each pause that begins."""
 RESUMED: Mapping[str, EventKind] = {
     WATCHING: EventKind.WATCHING_RESUMED,
     SWEEPING: EventKind.SWEEPING_RESUMED,
@@ -48,7 +48,7 @@ RESUMED: Mapping[str, EventKind] = {
     PUBLISHING: EventKind.PUBLISHING_RESUMED,
     EXAMINING: EventKind.EXAMINING_RESUMED,
 }
-"""What is told when a pause of this name is over."""
+"""The event for each pause that ends."""
 ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
 SAME_PAUSE = timedelta(minutes=5)

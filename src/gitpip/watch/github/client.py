@@ -1,12 +1,11 @@
 """The client of GitHub's REST API for public gists: returns model objects or raises typed errors.
 
-An unchanged user costs one request, and still nothing is missed. A list that fits one page is
-requested with the ETag of that page, which stands for all of it. With several pages the first one's
-ETag would not do: a file added to an old gist changes only a later page. So such a list is
-requested with `since`, a time of the server shortly before the whole list was read: the answer
-holds everything updated from then on, however deep in the list, is one short page, and has an ETag
-of its own. If GitHub ever changed a list without touching `updated_at`, the reading of every page
-once a day finds it.
+An unchanged user costs one request, and still nothing is missed. A list of one page is requested
+with the ETag of that page. With several pages, the ETag of the first is not enough: a file added to
+an old gist changes only a later page. So a longer list is requested with `since`, a time of the
+server shortly before the whole list was read. The answer holds everything updated from then on, at
+any place of the list. It is one short page, and has an ETag of its own. If GitHub ever changed a
+list without touching `updated_at`, the reading of every page once a day finds it.
 """
 
 import asyncio

@@ -72,8 +72,8 @@ class GistToRead:
     def attempts(self, *filenames: str) -> int:
         """Return how many requests may be sent for one answer about these files.
 
-        What failed a few times more often met a fault that passes, and waits longer with each
-        failure. What always fails costs one request in each check.
+        A file that failed a few times is tried twice: its fault may pass. One that always fails is
+        tried once per check.
         """
         failures = max((self.failed.get(name, 0) for name in filenames), default=0)
         if failures == 0:
@@ -160,7 +160,7 @@ class Contents:
         await work.read(by_address)
         seen_gist = replace(gist.seen(wanted.owner_id), is_fork=gist.fork_of is not None)
         if wanted.listed:
-            # What the list explains of GraphQL's is judged by the list's own times.
+            # Take the list's own time: the rows are compared with lists, not with GraphQL.
             seen_gist = replace(seen_gist, updated_at=wanted.listed.updated_at)
         return work.as_reading(seen_gist)
 

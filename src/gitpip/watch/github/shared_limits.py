@@ -1,8 +1,8 @@
 """GitHub's limits, shared by all processes of one database.
 
-A process that replaces another one must not start with a whole minute's budget, nor ask before the
-time that GitHub gave the other one: three processes that were killed now and then exceeded the
-secondary limit ten times in one run.
+A process that replaces another one must not start with a whole minute's budget, nor send a request
+before the time that GitHub gave the other one. In one run without this, three processes that were
+killed now and then exceeded the secondary limit ten times.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whose the rows are, and what Pipedrive holds.
+"""Vendor accounts, and the comparison with Pipedrive.
 
 These are `/api/v1/accounts` and `/api/v1/adoption`, and `/api/v1/problems` to acknowledge what was
 found.
@@ -43,7 +43,7 @@ async def list_accounts(context: Context) -> list[AccountBody]:
 async def switch_account(
     vendor: Vendor, context: Context, acting: CurrentActing, how: Switch | None = None
 ) -> AccountBody:
-    """Let the rows belong to the account that is set; those of the previous one are kept apart."""
+    """Switch to the configured account. The rows of the previous account are kept apart."""
     change = await switch(acting, vendor, same=how is not None and how.same)
     async with context.database.read() as transaction:
         bound = await accounts.bound(transaction, vendor)

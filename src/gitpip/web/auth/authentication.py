@@ -99,7 +99,7 @@ class Authentication:
     async def may_be_right(self, secret: str) -> bool:
         """Return whether a secret is worth a look-up of its own.
 
-        That is one that was right, or that is stored and holds.
+        It was valid before, or is stored and valid.
 
         The answer costs the database next to nothing, however many ask, but may take half a
         second. It is for callers whose address has shown too much that was wrong: there a right

@@ -47,7 +47,7 @@ class Identity:
 
     @property
     def viewer(self) -> str | None:
-        """Whose visits are theirs; None for a caller without a key."""
+        """The viewer whose visits are recorded; None without a key."""
         return keys.viewer_of(self.name) if self.name else None
 
     @property

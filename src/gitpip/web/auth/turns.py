@@ -1,6 +1,6 @@
-"""Turns: a limit of requests of one caller at a time, so that one who asks much delays nobody.
+"""Turns: a limit of requests of one caller at a time, so that many of one delay no others.
 
-The processor and the connections for requests are given out in the order of asking. Without this, a
+Requests get the processor and the connections in the order in which they arrive. Without this, a
 caller with 60 requests at a time stands before everybody else 60 times.
 """
 
@@ -17,7 +17,7 @@ turn."""
 
 
 class Turns:
-    """Whose turn it is: MAX_CONCURRENT requests of each caller, in the order of asking."""
+    """Runs MAX_CONCURRENT requests of each caller at a time, in order."""
 
     def __init__(self) -> None:
         self._places: dict[str, Semaphore] = {}

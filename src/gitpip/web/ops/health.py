@@ -11,7 +11,7 @@ router = APIRouter(route_class=RoleRoute, tags=["status"])
 
 
 class ReadyBody(BaseModel):
-    """Return whether this process can serve, part by part."""
+    """Whether this process can serve, by part."""
 
     ready: bool
     database: bool
@@ -23,16 +23,18 @@ class ReadyBody(BaseModel):
 @router.get(
     "/health",
     response_class=PlainTextResponse,
-    responses={503: {"content": {"text/plain": {}}, "description": "What ails this process"}},
+    responses={
+        503: {"content": {"text/plain": {}}, "description": "What is wrong with this process"}
+    },
 )
 @open_to_all()
 async def health(context: Context) -> PlainTextResponse:
-    """Say `Alive`, or what has not happened here for too long: then a restart may help."""
+    """Say `Alive`, or what has been wrong for so long that a restart may help."""
     health_problems = context.health_problems()
     if not health_problems:
         return PlainTextResponse("Alive")
     return PlainTextResponse(
-        "".join(f"{ailment}\n" for ailment in health_problems), status_code=503
+        "".join(f"{problem}\n" for problem in health_problems), status_code=503
     )
 
 

@@ -96,5 +96,5 @@ async def _feeds(
 
 
 def _whose(request: Request, identity: Identity) -> str | None:
-    """Whose addresses a caller may see and revoke; None for everybody's."""
+    """The owner whose addresses a caller may see and revoke; None for all."""
     return None if identity.role.includes(Role.ADMIN) else viewer_of(request)

@@ -134,7 +134,7 @@ def _page(
         "inbox.html",
         page="home",
         asked=asked,
-        # What appeared since `newest` was read is on the page all the same.
+        # Gists that arrived after `newest` was read are also on the page.
         shown=[entry.key for entry in listed if entry.key > newest],
         newest=newest,
         found=len(listed),
@@ -284,7 +284,7 @@ def _number(field: str, text: str) -> int:
 
 
 def _back(form: FormData) -> str:
-    """The query of the page from which something was marked, made anew from its fields."""
+    """The query of the page from which something was marked, from its fields."""
     return _came_from(form).query
 
 

@@ -24,7 +24,7 @@ router = page_router()
 
 
 class _Token(NamedTuple):
-    """A token that the page tells of."""
+    """A token and its state on the page."""
 
     vendor: Vendor
     name: str

@@ -154,7 +154,7 @@ async def act_on_notes(act: NotesAct, acting: CurrentActing) -> Response:
 @router.post("/status-page/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
 async def switch_account(vendor: Vendor, acting: CurrentActing) -> Response:
-    """Let the rows belong to the account that is set."""
+    """Switch to the configured account."""
     await switch(acting, vendor)
     return RedirectResponse("/status-page", status_code=303)
 

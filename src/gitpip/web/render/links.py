@@ -74,7 +74,7 @@ class Links:
 def _not_pipedrives(settings: Settings) -> str | None:
     """Return the address of an API that is not Pipedrive's own.
 
-    What stands in for it shows its pages there.
+    A stand-in serves its pages at the same address.
     """
     api = urlsplit(settings.pipedrive_api_url)
     host = api.netloc.rpartition("@")[2]
