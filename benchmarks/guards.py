@@ -92,7 +92,7 @@ GUARDS = (
     Guard(
         "a target that is gone keeps the files of its user waiting",
         "publish/places.py",
-        "        return NotProcessed(again, ASKED_AGAIN_AFTER, everyone=False)",
+        "        return NotProcessed(again, UNUSABLE_TARGET_WAIT, everyone=False)",
         "        return None",
         "publish/test_targets.py -k holds_up_its_user",
     ),

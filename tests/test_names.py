@@ -1,6 +1,7 @@
 """Each constant is used and declared once, and each class has a name of its own."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "gitpip"
@@ -58,3 +59,46 @@ def test_no_two_classes_have_one_name() -> None:
                 places.setdefault(statement.name, []).append(path.relative_to(SOURCE).as_posix())
     assert len(places) > 500
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_name_of_a_number_or_duration_has_two_values() -> None:
+    """A reader who knows what a constant limits in one module is right about it in every other."""
+    values: dict[str, dict[str, list[str]]] = {}
+    for path in SOURCE.rglob("*.py"):
+        if "migrations" in path.parts:
+            continue
+        for statement in ast.parse(path.read_text()).body:
+            for name, value in _constants(statement):
+                place = path.relative_to(SOURCE).as_posix()
+                values.setdefault(name, {}).setdefault(ast.unparse(value), []).append(place)
+    assert len(values) > 400
+    assert {name: found for name, found in values.items() if len(found) > 1} == {}
+
+
+def _constants(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the constants of a statement that are numbers or durations, with their values."""
+    match statement:
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
+            pairs = list(zip(targets, values, strict=True))
+        case ast.Assign(targets=[target], value=value):
+            pairs = [(target, value)]
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            pairs = [(target, value)]
+        case _:
+            return
+    for target, value in pairs:
+        if isinstance(target, ast.Name) and target.id.isupper() and _is_number(value):
+            yield target.id, value
+
+
+def _is_number(value: ast.expr) -> bool:
+    match value:
+        case ast.Constant(value=number):
+            return isinstance(number, int | float) and not isinstance(number, bool)
+        case ast.UnaryOp(operand=operand):
+            return _is_number(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_number(left) and _is_number(right)
+        case ast.Call(func=ast.Name(id="timedelta")):
+            return True
+    return False

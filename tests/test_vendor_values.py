@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gitpip.http_client import http_date
 from gitpip.vendor_values import (
-    LARGEST_ID,
     LARGEST_IN_HEADER,
+    LARGEST_STORED_NUMBER,
     cleaned,
     header_number,
     json_of,
@@ -66,7 +66,7 @@ def test_odd_values_spoil_nothing_beside_them(value: object) -> None:
     assert read["good"] == "text"
     assert "\0" not in json.dumps(read)
     number = whole_number(read["odd"])
-    assert number is None or 1 <= number <= LARGEST_ID
+    assert number is None or 1 <= number <= LARGEST_STORED_NUMBER
 
 
 @pytest.mark.parametrize(

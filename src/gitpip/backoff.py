@@ -3,7 +3,7 @@
 import random
 from datetime import timedelta
 
-MOST_STEPS = 100
+MOST_BACKOFF_STEPS = 100
 """The failures after which even a microsecond has grown beyond the longest timedelta."""
 
 
@@ -13,7 +13,7 @@ def backoff(failures: int, first: timedelta, longest: timedelta, *, factor: int 
     It is `first` after the first one and `factor` times as long after each further one, but never
     longer than `longest`.
     """
-    growth = factor ** min(max(failures - 1, 0), MOST_STEPS)
+    growth = factor ** min(max(failures - 1, 0), MOST_BACKOFF_STEPS)
     # Compared before multiplying: a timedelta overflows.
     return longest if first > longest // growth else first * growth
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, Self
 
 DEAL_BY_TITLE: Final = "deal-by-title"
 """The value instead of a target: the user's own deal, found or made by its title."""
-LARGEST_ID = 2**53 - 1
+LARGEST_TARGET_ID = 2**53 - 1
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -39,8 +39,12 @@ class Target:
                     f"not {text[:60]!r}"
                 )
             return cls(kind, written.lower())
-        digits = written.isascii() and written.isdigit() and len(written) < len(f"{LARGEST_ID}") + 1
-        if not (digits and 0 < int(written) <= LARGEST_ID):
+        digits = (
+            written.isascii()
+            and written.isdigit()
+            and len(written) < len(f"{LARGEST_TARGET_ID}") + 1
+        )
+        if not (digits and 0 < int(written) <= LARGEST_TARGET_ID):
             an = "an" if kind is TargetKind.ORGANIZATION else "a"
             raise ValueError(
                 f"must be the id of {an} {kind}, a whole number, e.g. 42, not {text[:40]!r}"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from gitpip.observability.redaction import redacted
 
-LARGEST_ID = 2**63 - 1
+LARGEST_STORED_NUMBER = 2**63 - 1
 """The largest whole number that a column of either database holds."""
 LARGEST_IN_HEADER = 10**11
 """The largest number in a header. In seconds, it is 3,000 years: more can be neither a wait nor a
@@ -44,7 +44,7 @@ def words(text: str, limit: int) -> str:
 def whole_number(value: object) -> int | None:
     """Return an id or a count from 1 on that a database can hold, or None."""
     number = value if isinstance(value, int) and not isinstance(value, bool) else 0
-    return number if 1 <= number <= LARGEST_ID else None
+    return number if 1 <= number <= LARGEST_STORED_NUMBER else None
 
 
 def utc(moment: datetime) -> datetime | None:

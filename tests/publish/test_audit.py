@@ -260,7 +260,7 @@ async def test_what_was_read_for_a_claim_that_is_lost_is_not_written(
 
     async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
         if not claims:
-            scene.clock.advance(surveys.LEASE)
+            scene.clock.advance(surveys.SURVEY_LEASE)
             async with scene.database.begin() as transaction:
                 claims.append(await surveys.claim(transaction, scene.clock()))
             if broken:
@@ -272,7 +272,7 @@ async def test_what_was_read_for_a_claim_that_is_lost_is_not_written(
     assert [audit] == claims
     assert await auditor.lines(audit.id) == []
 
-    scene.clock.advance(surveys.LEASE)
+    scene.clock.advance(surveys.SURVEY_LEASE)
     audit = await auditor.go_on(audit.id)
     assert (audit.failure, audit.ended_at) == (None, scene.clock())
     assert len(await auditor.lines(audit.id)) == 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gitpip.publish.circuit_breaker import (
     DAILY_PAUSE,
     DIFFERENT_FAILURES,
-    LONGEST_PAUSE,
+    LONGEST_PUBLISHING_PAUSE,
     LONGEST_TROUBLE,
     OUTCOMES_KEPT,
     CircuitBreaker,
@@ -242,7 +242,7 @@ def test_a_long_reset_is_believed_as_far_as_refusals_confirm_it(
     assert pauses([limited, Accepted(1)] * 3) == [minute, None] * 3
     lengths = [length for length in pauses([limited] * 9) if length]
     assert lengths[:3] == [minute, 2 * minute, 4 * minute]
-    assert max(lengths) == LONGEST_PAUSE
+    assert max(lengths) == LONGEST_PUBLISHING_PAUSE
 
 
 def test_a_reset_at_an_epoch_is_the_time_until_then() -> None:
@@ -305,7 +305,7 @@ def test_every_pause_ends_and_a_success_of_each_kind_ends_all_trouble(
     for outcome, number, kind in steps:
         pause = breaker.pause_after(outcome, Request(kind, str(number)), now)
         if pause:
-            assert SECOND <= pause.until - now <= LONGEST_PAUSE
+            assert SECOND <= pause.until - now <= LONGEST_PUBLISHING_PAUSE
             assert breaker.probing
             now = pause.until
     for kind in RequestKind:

@@ -20,7 +20,9 @@ INTERVAL = timedelta(minutes=10)
 
 def test_the_longest_waits_are_those_of_publishing() -> None:
     grid = delivery.LOOK_GRIDS[0][1]
-    assert delivery.LONGEST_RETRY + delivery.ABSENCE + grid <= future_times.LONGEST_RETRY
+    assert (
+        delivery.LONGEST_SEND_RETRY + delivery.ABSENCE + grid <= future_times.LONGEST_STORED_RETRY
+    )
     assert max(second_sends.WATCHED) + second_sends.GRID == future_times.LONGEST_WATCH
     assert future_times.LONGEST_HOLD == UNSETTLED_FOR
 
@@ -28,7 +30,7 @@ def test_the_longest_waits_are_those_of_publishing() -> None:
 async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
     await scene.find_files("ada", "late.py", "retried.py")
     now = scene.clock()
-    at = {"late.py": now + TWO_DAYS, "retried.py": now + delivery.LONGEST_RETRY}
+    at = {"late.py": now + TWO_DAYS, "retried.py": now + delivery.LONGEST_SEND_RETRY}
     rows = {row.filename: row.id for row in await scene.rows()}
     async with scene.database.begin() as transaction:
         for name, due_at in at.items():

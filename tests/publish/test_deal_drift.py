@@ -10,7 +10,7 @@ from gitpip.drift import Drift, DriftAnswer
 from gitpip.model import User
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind
-from gitpip.store.publications.deal_drifts import ASKED_AGAIN_AFTER
+from gitpip.store.publications.deal_drifts import DEAL_ASKED_AGAIN_AFTER
 from gitpip.store.users import users
 from gitpip_standins import Fault
 from tests.publish.test_publisher import posts, refusal
@@ -47,7 +47,7 @@ async def process(scene: Scene) -> Process:
     await scene.find_files("ada", "a.py", "b.py")
     await scene.settle(process)
     assert scene.crm.add_deal("a person's own") == OTHER
-    scene.clock.advance(ASKED_AGAIN_AFTER + timedelta(seconds=1))
+    scene.clock.advance(DEAL_ASKED_AGAIN_AFTER + timedelta(seconds=1))
     return process
 
 
@@ -145,7 +145,7 @@ async def test_a_deal_is_asked_about_once_an_hour(scene: Scene, process: Process
         await scene.find_files("ada", name)
         await process.run()
     assert asked() == 1
-    scene.clock.advance(ASKED_AGAIN_AFTER + timedelta(seconds=1))
+    scene.clock.advance(DEAL_ASKED_AGAIN_AFTER + timedelta(seconds=1))
     await scene.find_files("ada", "e.py")
     await process.run()
     assert asked() == 2
@@ -161,7 +161,7 @@ async def test_a_deal_that_is_merged_twice_is_followed_to_the_last_one(
     await process.run()
     assert goes_to(scene) == last
 
-    scene.clock.advance(ASKED_AGAIN_AFTER + timedelta(seconds=1))
+    scene.clock.advance(DEAL_ASKED_AGAIN_AFTER + timedelta(seconds=1))
     again = scene.crm.add_deal("the last one")
     scene.crm.merge_deals(last, again)
     await scene.find_files("ada", "d.py")
@@ -174,7 +174,7 @@ async def test_the_deals_of_two_users_can_be_merged(scene: Scene, process: Proce
     await scene.find_files("bob", "z.py")
     await process.run()
     bobs = int(str(goes_to(scene)))
-    scene.clock.advance(ASKED_AGAIN_AFTER + timedelta(seconds=1))
+    scene.clock.advance(DEAL_ASKED_AGAIN_AFTER + timedelta(seconds=1))
     scene.crm.merge_deals(MADE, bobs)
     await scene.find_files("ada", "c.py")
     await scene.find_files("bob", "d.py")

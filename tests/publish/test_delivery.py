@@ -11,7 +11,7 @@ from gitpip.model import Change, PublicationState
 from gitpip.publish.delivery import (
     ABSENCE,
     GAPS,
-    LONGEST_RETRY,
+    LONGEST_SEND_RETRY,
     MAX_ATTEMPTS,
     Accepted,
     Ambiguous,
@@ -148,7 +148,7 @@ def test_looks_that_fail_prove_nothing_and_become_rare(
         change = could_not_look("500", attempt_of(change), sent_at=now, now=at)
         assert change.state is PublicationState.UNCERTAIN
         assert (change.looks, change.in_flight_until) == (0, None)
-        assert timedelta(seconds=5) <= change.due_at - at <= LONGEST_RETRY
+        assert timedelta(seconds=5) <= change.due_at - at <= LONGEST_SEND_RETRY
     assert looks < 50
 
 
@@ -168,7 +168,7 @@ def test_a_last_look_that_fails_is_repeated_soon_and_then_ever_later(
     while (at := failed.due_at) - now < timedelta(days=1):
         looks += 1
         failed = could_not_look("500", attempt_of(failed), sent_at=now, now=at)
-        assert timedelta(seconds=5) <= failed.due_at - at <= LONGEST_RETRY
+        assert timedelta(seconds=5) <= failed.due_at - at <= LONGEST_SEND_RETRY
     assert looks < 50
 
 
@@ -193,7 +193,7 @@ def test_looks_that_fail_before_another_send_become_rare_and_count_as_no_attempt
         looks += 1
         change = could_not_look_again("500", looked_at=looked_at, now=due_at)
         assert (change.state, change.attempts) == (PublicationState.PENDING, None)
-        assert timedelta(seconds=5) <= change.due_at - due_at <= LONGEST_RETRY
+        assert timedelta(seconds=5) <= change.due_at - due_at <= LONGEST_SEND_RETRY
         due_at = change.due_at
     assert looks < 40
 

@@ -9,7 +9,7 @@ import pytest
 from gitpip.backfill import Backfill
 from gitpip.model import OnEdit, Pause
 from gitpip.publish.credentials.detector import DETECTOR
-from gitpip.publish.detector_pause import FIRST_WAIT, LONGEST_WAIT
+from gitpip.publish.detector_pause import FIRST_DETECTOR_WAIT, LONGEST_DETECTOR_WAIT
 from gitpip.store.publications import held
 from gitpip.store.status import pauses
 from tests.publish.test_edits import see, shown
@@ -62,7 +62,7 @@ async def test_all_wait_and_it_is_tried_later_and_later_until_it_works(
         waits.append(paused.until - scene.clock())
         scene.clock.now = paused.until
     assert waits == sorted(waits)
-    assert (waits[0], waits[-1]) == (FIRST_WAIT, LONGEST_WAIT)
+    assert (waits[0], waits[-1]) == (FIRST_DETECTOR_WAIT, LONGEST_DETECTOR_WAIT)
     assert len(set(waits)) > 4
     assert writes(scene) == []
     detector_works(True)
@@ -106,6 +106,6 @@ async def test_a_note_is_not_written_anew_without_its_file(
     assert shown(scene) == [f"v1 {tmp_path}"]
     assert not await process.publisher.due()
     detector_works(True)
-    scene.clock.advance(FIRST_WAIT + timedelta(seconds=1))
+    scene.clock.advance(FIRST_DETECTOR_WAIT + timedelta(seconds=1))
     await process.run()
     assert shown(scene) == [f"v2 {tmp_path}"]

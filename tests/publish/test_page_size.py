@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitpip.publish.pipedrive.client import ANSWER_LIMIT
+from gitpip.publish.pipedrive.client import PIPEDRIVE_ANSWER_LIMIT
 from gitpip.publish.pipedrive.page_size import SIZES, PageSize
 from gitpip_standins import Fault
 from tests.support.scene import TIMEOUT, Scene
@@ -49,7 +49,7 @@ async def test_a_comparison_goes_on_where_a_large_page_takes_too_long(scene: Sce
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_comparison_goes_on_where_a_large_page_is_too_large(scene: Scene) -> None:
     note = "x" * 150_000
-    for number in range(ANSWER_LIMIT // len(note) + 1):
+    for number in range(PIPEDRIVE_ANSWER_LIMIT // len(note) + 1):
         scene.crm.add_activity(f"call number {number}", note=note)
     await scene.find_files("ada", "a.py")
     await (await scene.process()).run()

@@ -203,7 +203,7 @@ async def test_what_changes_before_its_turn_is_left_and_what_comes_later_is_not_
 async def test_a_repair_that_was_cut_short_goes_on_where_it_stood(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repairs, "BATCH_SIZE", 2)
+    monkeypatch.setattr(repairs, "REPAIRED_AT_ONCE", 2)
     await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
     await fail(scene, *range(1, 6))
     acting = acting_on(scene.database)

@@ -216,7 +216,7 @@ def test_no_pattern_takes_long(expression: str) -> None:
 def test_many_slow_rules_take_no_longer_than_all_may_and_the_file_is_held(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(publishing_rules, "TIME_LIMIT", 0.05)
+    monkeypatch.setattr(publishing_rules, "RULES_TIME_LIMIT", 0.05)
     slow = {"content": "((a{0,30}){0,30}b){0,1}z"}
     ordered = [rule(1, {"names": ["*.md"]}, RuleAction.SKIP)]
     ordered += [rule(number, slow, RuleAction.SKIP) for number in range(2, 101)]

@@ -339,7 +339,7 @@ async def test_a_file_for_which_the_rules_take_too_long_is_held_and_says_so(
 ) -> None:
     await add_rule(scene, RuleAction.SKIP, '{"content":"x"}')
     await scene.find_files("ada", "a.py")
-    monkeypatch.setattr(publishing_rules, "TIME_LIMIT", -1)
+    monkeypatch.setattr(publishing_rules, "RULES_TIME_LIMIT", -1)
     await publish(scene)
     [row] = await scene.rows()
     assert (row.state, row.held_because) == ("held", HeldBecause.RULE)

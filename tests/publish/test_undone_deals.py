@@ -10,7 +10,7 @@ from gitpip.actions import undo as actions
 from gitpip.actions.undo import What
 from gitpip.errors import NothingToUndo
 from gitpip.model import PublicationId
-from gitpip.publish.undo_attempts import FIRST_RETRY
+from gitpip.publish.undo_attempts import FIRST_UNDO_RETRY
 from gitpip.publish.undoer import MERGED
 from gitpip.status.problem import ProblemKind
 from gitpip.store.publications import undone_deals, undos
@@ -202,7 +202,7 @@ async def test_nothing_is_put_under_a_deal_that_is_being_deleted(
     await scene.find_files("ada", "new.py")
     await process.run()
     assert (await scene.states())[-1] == "pending"
-    scene.clock.advance(FIRST_RETRY)
+    scene.clock.advance(FIRST_UNDO_RETRY)
     await carry_out(scene, process)
     assert await deals_of(scene, begun) == [
         (1, DELETED, "it was deleted in Pipedrive before" if processed else None)

@@ -6,7 +6,7 @@ import pytest
 
 from gitpip.publish.comparison import UNSETTLED_FOR
 from gitpip.publish.comparison_allowance import COMPARISON_MAX_AGE, COMPARISONS_IN_A_ROW
-from gitpip.publish.list_lag import TRIED_AGAIN_AFTER, ListLag
+from gitpip.publish.list_lag import COMPARED_AGAIN_AFTER, ListLag
 from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind
 from gitpip.status.publishing import problems
@@ -185,7 +185,7 @@ def test_the_comparison_that_ends_it_is_due_once_a_minute(step: timedelta) -> No
     assert list_lag.is_due(now)
     list_lag.put_off(now)
     assert not list_lag.is_due(now)
-    assert not list_lag.is_due(now + TRIED_AGAIN_AFTER - SECOND)
-    assert list_lag.is_due(now + TRIED_AGAIN_AFTER)
+    assert not list_lag.is_due(now + COMPARED_AGAIN_AFTER - SECOND)
+    assert list_lag.is_due(now + COMPARED_AGAIN_AFTER)
     list_lag.compared(START + UNSETTLED_FOR, now, first=False)
-    assert not list_lag.is_due(now + TRIED_AGAIN_AFTER)
+    assert not list_lag.is_due(now + COMPARED_AGAIN_AFTER)

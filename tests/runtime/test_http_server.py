@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gitpip.runtime.http_server import (
-    FEWEST_CONNECTIONS,
+    FEWEST_CLIENT_CONNECTIONS,
     MOST_CONNECTIONS,
     ClientLimits,
     HttpServer,
@@ -347,7 +347,7 @@ def test_answers_close_the_connections_of_an_address_near_its_limit() -> None:
 @pytest.mark.parametrize(
     ("handles", "expected"),
     [
-        (64, FEWEST_CONNECTIONS),
+        (64, FEWEST_CLIENT_CONNECTIONS),
         (300, 170),
         (1024, MOST_CONNECTIONS),
         (resource.RLIM_INFINITY, MOST_CONNECTIONS),

@@ -54,7 +54,7 @@ async def test_no_event_can_have_been_read_that_never_was(database_url: str) -> 
 async def test_the_command_that_follows_begins_anew_and_says_so(
     database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gitpip.cli.events.LOOK_EVERY", timedelta(seconds=0.01))
+    monkeypatch.setattr("gitpip.cli.events.EVENTS_READ_EVERY", timedelta(seconds=0.01))
     database = open_database(database_url)
     await _happen(database, "one", "two", "three")
     printed = said = ""

@@ -12,7 +12,7 @@ from gitpip.model import Check, User
 from gitpip.store.database import Database
 from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
-from gitpip.watch.batch_poll import SIDE_BY_SIDE, BatchPoller
+from gitpip.watch.batch_poll import QUERIES_SIDE_BY_SIDE, BatchPoller
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
@@ -446,10 +446,12 @@ async def test_suspected_users_are_asked_about_four_at_a_time_however_many_ask(
     suspected = [replace(user, graphql_refusals=1) for user in everybody]
     world.faults.script(Fault.held(), path="^/graphql", times=None)
     runs = [asyncio.create_task(poller.ask(some)) for some in (suspected[:8], suspected[8:])]
-    await asyncio.to_thread(world.wait_until, lambda: len(world.faults.injected) >= SIDE_BY_SIDE)
+    await asyncio.to_thread(
+        world.wait_until, lambda: len(world.faults.injected) >= QUERIES_SIDE_BY_SIDE
+    )
     # Whatever else was sent at the same time has arrived before this.
     await github.account(logins[0])
-    assert len(world.faults.injected) == SIDE_BY_SIDE
+    assert len(world.faults.injected) == QUERIES_SIDE_BY_SIDE
     world.faults.clear()
     world.faults.let_go()
     answers = [answer for each in runs for answer in (await each).answers]

@@ -144,7 +144,7 @@ async def test_what_would_become_of_a_file_counts_opt_outs_modes_and_pauses(
 async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_page(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rule_trial, "TIME_LIMIT", timedelta(0))
+    monkeypatch.setattr(rule_trial, "TRIAL_TIME_LIMIT", timedelta(0))
     slow = {"name": "slow", "action": "hold", "conditions": {"content": SLOW}}
     rule = (await client.post(RULES, json=slow)).json()
     answer = await client.get(f"{RULES}/trial")
@@ -160,7 +160,7 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
     ) in page
     assert "Counted in the newest 1 stored file." in page
     with monkeypatch.context() as patch:
-        patch.setattr(publishing_rules, "TIME_LIMIT", -1)
+        patch.setattr(publishing_rules, "RULES_TIME_LIMIT", -1)
         [one] = (await client.get(f"{RULES}/trial")).json()
         assert (one["rule"], one["action"], one["too_slow"]) == (None, "hold", True)
         page = on_one_line((await client.get("/rules")).text)

@@ -18,7 +18,7 @@ from gitpip.watch.github.graphql import LookedUp
 
 ROWS_OF_PREVIEW = 1000
 """The most rows that are read for a preview."""
-MAX_SHOWN = 10
+MAX_PREVIEWED = 10
 NO_GISTS = Backfill(BackfillKind.NONE)
 
 LookUp = Callable[[Sequence[str]], Awaitable[LookedUp]]
@@ -136,8 +136,8 @@ async def preview(
         new=new,
         tracked=len(known - {row.login.lower() for row in new}),
         faulty=len(faults),
-        faults=tuple(faults[:MAX_SHOWN]),
-        first=tuple(users[:MAX_SHOWN]),
+        faults=tuple(faults[:MAX_PREVIEWED]),
+        first=tuple(users[:MAX_PREVIEWED]),
         more=more,
         remembered=remembered is not None,
     )

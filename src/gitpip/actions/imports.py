@@ -31,11 +31,11 @@ from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import check_list, read_list
 from gitpip.user_lists.rows import ImportRow, RowError
 
-BATCH_SIZE = 1000
-NAME_LIMIT = 100
+USERS_PER_TRANSACTION = 1000
+IMPORT_NAME_LIMIT = 100
 LOOK_UP_LIMIT = timedelta(seconds=10)
 """The longest wait of an upload's answer for what GitHub says of its usernames."""
-CHUNK_BYTES = 1024 * 1024
+FILE_PIECE_BYTES = 1024 * 1024
 """The bytes of each piece in which the database keeps a file."""
 
 log = get_logger()
@@ -75,7 +75,7 @@ async def upload(acting: Acting, file: BinaryIO, *, name: str, look_up: LookUp) 
         )
         await act.record("users.import_uploaded", shown)
         for number in count():
-            if not (data := await asyncio.to_thread(file.read, CHUNK_BYTES)):
+            if not (data := await asyncio.to_thread(file.read, FILE_PIECE_BYTES)):
                 break
             await imports.keep_piece(act.transaction, import_id, number, data)
     try:
@@ -153,7 +153,7 @@ async def carry_out(
     absent = {login.lower() for login in looked_up.not_on_github}
     try:
         entries = read_list(file, choice)
-        while piece := await asyncio.to_thread(list, islice(entries, BATCH_SIZE)):
+        while piece := await asyncio.to_thread(list, islice(entries, USERS_PER_TRANSACTION)):
             shown = [_if_shown(entry, absent) for entry in piece]
             done += await _add(acting.database, shown, backfill, import_id)
             await _advance(acting, import_id, file, done)
@@ -221,4 +221,4 @@ async def _add(
 
 def _shown(name: str) -> str:
     """Return the name of a file for pages and the audit."""
-    return "".join(mark if mark.isprintable() else "?" for mark in name)[:NAME_LIMIT]
+    return "".join(mark if mark.isprintable() else "?" for mark in name)[:IMPORT_NAME_LIMIT]

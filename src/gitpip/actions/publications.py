@@ -11,7 +11,7 @@ from gitpip.modes import FoundCredentials, HeldBecause
 from gitpip.store.publications import approvals, held, note_updates, publications
 from gitpip.store.publications.approvals import ApprovalChoice, Moved
 from gitpip.store.publications.held import Answered
-from gitpip.store.publications.selection import MAX_NAMED
+from gitpip.store.publications.selection import MAX_IDS_CHOSEN
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 
@@ -160,8 +160,10 @@ async def hold(acting: Acting, which: PublicationChoice) -> Moved:
 async def _chosen(act: Act, which: PublicationChoice) -> ApprovalChoice:
     if bool(which.ids) + bool(which.login) + which.everything != 1:
         raise InvalidInput("ids", "name publications, or a user, or all of them")
-    if len(which.ids) > MAX_NAMED:
-        raise InvalidInput("ids", f"{len(which.ids):,} are named; at most {MAX_NAMED:,} at once")
+    if len(which.ids) > MAX_IDS_CHOSEN:
+        raise InvalidInput(
+            "ids", f"{len(which.ids):,} are named; at most {MAX_IDS_CHOSEN:,} at once"
+        )
     if which.login:
         user = await users.find(act.transaction, possible_login(which.login))
         return ApprovalChoice(user_key=user.key)

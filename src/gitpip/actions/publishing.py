@@ -10,7 +10,7 @@ from gitpip.status.problem import day_and_clock
 from gitpip.store.status import publishing_pause
 from gitpip.store.status.publishing_pause import PersonsPause
 
-REASON_LIMIT = 200
+PAUSE_REASON_LIMIT = 200
 
 
 async def pause_publishing(
@@ -70,6 +70,6 @@ def _time(text: str, now: datetime) -> datetime:
 
 def _checked_reason(text: str) -> str:
     line = " ".join(text.split())
-    if len(line) > REASON_LIMIT or not line.isprintable():
-        raise InvalidInput("reason", f"use at most {REASON_LIMIT} printable characters")
+    if len(line) > PAUSE_REASON_LIMIT or not line.isprintable():
+        raise InvalidInput("reason", f"use at most {PAUSE_REASON_LIMIT} printable characters")
     return line

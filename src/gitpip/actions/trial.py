@@ -26,7 +26,7 @@ from gitpip.templates.template import NOTE_LIMIT
 MAX_TRIALS = 20
 """The most activities that are shown."""
 Per = Literal["file", "gist"]
-_AT_A_TIME = 200
+_GISTS_AT_A_TIME = 200
 _GIST_ID = re.compile("[0-9a-f]{20,32}")
 
 
@@ -139,7 +139,7 @@ class Trials:
         keys = await gists.keys_of_gist(transaction, GistId(gist_id))
         if not keys:
             raise GistNotFound(f"no gist {gist_id} of a tracked user is stored")
-        most = _AT_A_TIME if self.per_gist else limit
+        most = _GISTS_AT_A_TIME if self.per_gist else limit
         return await gists.some(transaction, keys[:most], content_limit=NOTE_LIMIT + 1)
 
     async def everything(self, transaction: Transaction) -> TrialCount:
@@ -185,7 +185,7 @@ class Trials:
         """Yield all stored files, some at a time. `per_gist` keeps the files of a gist together."""
         after = FileKey(0)
         kept: Sequence[GistFile] = ()
-        while keys := await gists.keys_after(transaction, after, _AT_A_TIME):
+        while keys := await gists.keys_after(transaction, after, _GISTS_AT_A_TIME):
             found = await gists.some(transaction, keys, content_limit=NOTE_LIMIT + 1)
             found = (*kept, *found)
             *whole, last = self._together(found)

@@ -8,7 +8,7 @@ from gitpip.errors import InvalidInput
 from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undo_choice, undos
-from gitpip.store.publications.selection import MAX_NAMED
+from gitpip.store.publications.selection import MAX_IDS_CHOSEN
 from gitpip.store.publications.undo_choice import UndoChoice
 from gitpip.store.publications.undos import Undo, UndoId, UndoPlan
 from gitpip.store.schema_undo import UndoScope
@@ -90,7 +90,7 @@ async def _named(transaction: Transaction, what: What) -> UndoChoice:
     if what.login:
         user = await users.find(transaction, possible_login(what.login))
         return undo_choice.of_user(user.login, user.key)
-    if len(what.publications) > MAX_NAMED:
+    if len(what.publications) > MAX_IDS_CHOSEN:
         number = len(what.publications)
-        raise InvalidInput("ids", f"{number:,} are named; at most {MAX_NAMED:,} at once")
+        raise InvalidInput("ids", f"{number:,} are named; at most {MAX_IDS_CHOSEN:,} at once")
     return undo_choice.of_ids(what.publications)

@@ -22,7 +22,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.schema_surveys import Confidence
 
-MAX_SHOWN = 20
+MAX_FILES_PRINTED = 20
 
 accounts_app = typer.Typer(
     help="Show and switch the GitHub and Pipedrive accounts.", no_args_is_help=True
@@ -142,12 +142,12 @@ def _print_adopted(result: oneshot_accounts.Adoption, *, dry_run: bool) -> None:
         f"{result.adopted} {would} adopted, {result.kept} of files that are not found yet, "
         f"{result.duplicates} new duplicates"
     )
-    for one in result.files[:MAX_SHOWN]:
+    for one in result.files[:MAX_FILES_PRINTED]:
         console.say(
             f"  {one.filename} of {one.login}: activity {one.activity_id}, deal {one.deal_id}"
         )
-    if len(result.files) > MAX_SHOWN:
-        console.say(f"  and {len(result.files) - MAX_SHOWN} more; --json shows all")
+    if len(result.files) > MAX_FILES_PRINTED:
+        console.say(f"  and {len(result.files) - MAX_FILES_PRINTED} more; --json shows all")
 
 
 def _acknowledge(*, as_json: bool) -> None:

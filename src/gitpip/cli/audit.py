@@ -35,7 +35,7 @@ from gitpip.store.surveys.lines import VerdictCount
 from gitpip.store.surveys.surveys import Survey
 from gitpip.validation import possible_login
 
-MAX_SHOWN = 50
+MAX_LINES_PRINTED = 50
 """The most unexplained differences that are printed; the CSV and the JSON hold all lines."""
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Let the running service do it, and don't wait.")
@@ -189,15 +189,15 @@ def _print_summary(settings: Settings, survey: Survey, counts: tuple[VerdictCoun
     page = read(
         settings,
         lambda transaction: lines.page(
-            transaction, survey.id, verdict=Verdict.UNEXPLAINED, offset=0, limit=MAX_SHOWN
+            transaction, survey.id, verdict=Verdict.UNEXPLAINED, offset=0, limit=MAX_LINES_PRINTED
         ),
     )
     for line in page.items:
         what = f"{line.filename} of {line.login}" if line.filename else "no file"
         activity = f", activity {line.activity_id}" if line.activity_id else ""
         console.say(f"  {line.explanation}: {what}{activity}: {line.detail}")
-    if page.total > MAX_SHOWN:
-        console.say(f"  and {page.total - MAX_SHOWN} more; --csv and --json show all")
+    if page.total > MAX_LINES_PRINTED:
+        console.say(f"  and {page.total - MAX_LINES_PRINTED} more; --csv and --json show all")
 
 
 def adopt_from_others(
@@ -243,8 +243,8 @@ def _show_matches(
         counts[one.confidence] = counts.get(one.confidence, 0) + 1
     told = ", ".join(f"{number} {word}" for word, number in counts.items()) or "none"
     say(f"Activities that other tools made: {told}")
-    for one in page.items[:MAX_SHOWN]:
+    for one in page.items[:MAX_LINES_PRINTED]:
         what = f"{one.filename} of {one.login}" if one.filename else "no file"
         say(f"  {one.confidence}: activity {one.activity_id} is {what}: {one.because}")
-    if page.total > MAX_SHOWN:
-        say(f"  and {page.total - MAX_SHOWN} more; --dry-run --json shows all")
+    if page.total > MAX_LINES_PRINTED:
+        say(f"  and {page.total - MAX_LINES_PRINTED} more; --dry-run --json shows all")

@@ -24,7 +24,7 @@ from gitpip.store.users import users
 from gitpip.validation import possible_login
 
 EVENTS_PER_READING = 500
-LOOK_EVERY = timedelta(seconds=1)
+EVENTS_READ_EVERY = timedelta(seconds=1)
 
 
 def show_events(
@@ -82,7 +82,7 @@ async def follow_events(database: Database, wanted: EventsWanted, how: View) -> 
             last = event.id
         sys.stdout.flush()
         if len(found) < EVENTS_PER_READING:
-            await asyncio.sleep(LOOK_EVERY.total_seconds())
+            await asyncio.sleep(EVENTS_READ_EVERY.total_seconds())
         try:
             found = await events.after(database, last, wanted, limit=EVENTS_PER_READING)
         except EventUnknown:

@@ -83,7 +83,7 @@ def list_repairs(as_json: Json = False) -> None:
     """List the last hundred repairs, newest first."""
     found = read(
         prepared_settings(),
-        lambda transaction: repairs.latest(transaction, limit=repairs.MAX_LISTED),
+        lambda transaction: repairs.latest(transaction, limit=repairs.MAX_REPAIRS_LISTED),
     )
     print_rows([RepairBody.of(one).model_dump() for one in found], as_json, "No repairs yet.")
 

@@ -24,7 +24,7 @@ from gitpip.validation import any_of
 
 LONGEST_DURATION = timedelta(days=366)
 SHORTEST_PATIENCE = timedelta(seconds=5)
-FEWEST_CONNECTIONS = 3
+FEWEST_DATABASE_CONNECTIONS = 3
 """The fewest connections: one is the scheduler's, and one shows life while another is busy."""
 
 _DURATIONS = "e.g. 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H"
@@ -176,8 +176,8 @@ def port(text: str) -> int:
 
 
 def connections(text: str) -> int:
-    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or int(text) < FEWEST_CONNECTIONS:
-        raise ValueError(f"must be a number from {FEWEST_CONNECTIONS} to 9999, e.g. 10")
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or int(text) < FEWEST_DATABASE_CONNECTIONS:
+        raise ValueError(f"must be a number from {FEWEST_DATABASE_CONNECTIONS} to 9999, e.g. 10")
     return int(text)
 
 

@@ -13,8 +13,8 @@ from gitpip.config.dsn import parse_postgres
 from gitpip.errors import InvalidInput
 
 VENDOR_ADDRESSES: Final = ("GITHUB_API_URL", "GITHUB_GRAPHQL_URL", "PIPEDRIVE_API_URL")
-MOST_FILES: Final = 1_000_000
-MOST_USERS: Final = 10_000
+MOST_DRILL_FILES: Final = 1_000_000
+MOST_DRILL_USERS: Final = 10_000
 MOST_REPLICAS: Final = 10
 MOST_FAULTS: Final = 60
 """Percent. With more, hardly any attempt succeeds, and files fail after eight attempts."""
@@ -43,8 +43,8 @@ def check(orders: Orders, environ: Mapping[str, str] | None = None) -> None:
     """Refuse what no drill can do. Raises InvalidInput, with the option or variable it is about."""
     _check_environment(os.environ if environ is None else environ)
     for option, value, most in (
-        ("--files", orders.files, MOST_FILES),
-        ("--users", orders.users, MOST_USERS),
+        ("--files", orders.files, MOST_DRILL_FILES),
+        ("--users", orders.users, MOST_DRILL_USERS),
         ("--replicas", orders.replicas, MOST_REPLICAS),
     ):
         if not 1 <= value <= most:

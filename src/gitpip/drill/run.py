@@ -33,7 +33,7 @@ MIB: Final = 2**20
 LEAST_ROOM: Final = 32 * MIB
 """The space that 1,000 files take on a disk, with the logs."""
 ANOTHER_FOLDER: Final = "make room, or set TMPDIR to a folder that has some"
-LOOK_EVERY: Final = 1.0
+SECONDS_BETWEEN_LOOKS: Final = 1.0
 """Seconds between two looks at how far it is."""
 UNSETTLED: Final = (
     PublicationState.PENDING,
@@ -206,7 +206,7 @@ async def _perform(scene: _Scene, follow: Callable[[DrillProgress], None], began
             scene.replicas.kill_if_due(orders.kill_every, progress.held, chance, now)
         if progress.published == orders.files and await _is_settled(scene.database, orders):
             return True
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
     return False
 
 

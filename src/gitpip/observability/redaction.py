@@ -117,7 +117,7 @@ _TELLING_NAMES = frozenset(
         *("api_token", "access_token", "password", "token"),
     }
 )
-_DEEPEST = 8
+_DEEPEST_EVENT = 8
 
 
 def clean_event(event: EventDict) -> EventDict:
@@ -136,7 +136,7 @@ def _clean(value: object, redact: Callable[[str], str], depth: int) -> object:
         text = str(value)
         is_number = not isinstance(value, float) or isfinite(value)
         return value if is_number and redact(text) == text else redact(text)
-    if isinstance(value, Mapping | list | tuple | set | frozenset) and depth == _DEEPEST:
+    if isinstance(value, Mapping | list | tuple | set | frozenset) and depth == _DEEPEST_EVENT:
         return "..."
     if isinstance(value, Mapping):
         return {

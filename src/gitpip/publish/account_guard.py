@@ -29,8 +29,8 @@ from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import markers
 from gitpip.store.status import pauses
 
-FIRST_WAIT = timedelta(seconds=2)
-LONGEST_WAIT = timedelta(minutes=5)
+FIRST_GUARD_WAIT = timedelta(seconds=2)
+LONGEST_GUARD_WAIT = timedelta(minutes=5)
 EXPLAINS = timedelta(hours=1)
 """The time after a restore in which a list may show earlier activities that the ledger lacks."""
 ACTIVITIES_REMEMBERED = 20_000
@@ -331,7 +331,7 @@ class AccountGuard:
         self._failures = 1 if advanced else self._failures + 1
         self._pages_before = self._comparison.pages
         now = self._now()
-        wait = backoff(self._failures, FIRST_WAIT, LONGEST_WAIT)
+        wait = backoff(self._failures, FIRST_GUARD_WAIT, LONGEST_GUARD_WAIT)
         async with self._database.begin() as transaction:
             await pauses.pause(
                 transaction,

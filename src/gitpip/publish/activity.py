@@ -18,12 +18,12 @@ from gitpip.templates.safe_text import escape, fitting, in_a_line, in_lines, lin
 from gitpip.templates.template import NOTE_LIMIT
 from gitpip.templates.variables import TEXT_LIMIT, ActivityValues, Surroundings, Values, values_of
 
-SUBJECT_LIMIT = 255
+ACTIVITY_SUBJECT_LIMIT = 255
 """Pipedrive documents no cap on a subject; this is the common size of such columns."""
 
 # More than the footer takes, even where Pipedrive has added something to it.
 FOOTER_REACH = 4_000
-NAME_LIMIT = 100
+HEADING_LIMIT = 100
 """The most characters of a filename shown above the content, where an activity holds
 several files."""
 
@@ -216,7 +216,7 @@ def _subject(template: Template, values: Values, marker: str, others: int) -> st
     tail = f"{which} · {values.user.login} [{marker}]"
     # In bytes, for text that is put into one line after this.
     name = in_a_line(template.fill(values, 8 * TEXT_LIMIT).before) or "unnamed"
-    room = SUBJECT_LIMIT - len(tail)
+    room = ACTIVITY_SUBJECT_LIMIT - len(tail)
     return (name if len(name) <= room else name[: room - 1] + "…") + tail
 
 
@@ -271,7 +271,7 @@ _NOT_ALL = "<p>File shortened. The gist has all of it.</p>"
 
 
 def _head(one: FurtherFile) -> str:
-    name = escape(in_a_line(one.file.filename)[:NAME_LIMIT])
+    name = escape(in_a_line(one.file.filename)[:HEADING_LIMIT])
     remarks = "".join(f"<p>{escape(remark)}</p>" for remark in one.remarks)
     return f"<p><b>{name}</b></p>{remarks}"
 

@@ -28,7 +28,7 @@ from gitpip.publish.delivery import (
 )
 from gitpip.publish.token_costs import LIST_TOKENS
 
-LONGEST_PAUSE = timedelta(minutes=30)
+LONGEST_PUBLISHING_PAUSE = timedelta(minutes=30)
 LONGEST_TROUBLE = timedelta(minutes=5)
 """The longest pause for an API that fails or can't be reached: a probe is one request."""
 TROUBLE_PAUSE = timedelta(seconds=1)
@@ -233,7 +233,7 @@ class CircuitBreaker:
         failures = self._failures[request.kind]
         failures.subjects.add(request.subject)
         failures.pauses += 1
-        wait = backoff(failures.pauses, outcome.pause or BAN_PAUSE, LONGEST_PAUSE)
+        wait = backoff(failures.pauses, outcome.pause or BAN_PAUSE, LONGEST_PUBLISHING_PAUSE)
         # The pause may be longer than failures are remembered.
         self._failed_at = now + wait
         return Pause(now + wait, outcome.reason)
@@ -247,7 +247,7 @@ class CircuitBreaker:
         if outcome.rate_limit is not None:
             return self._limited(outcome, outcome.rate_limit, now)
         self._limits, self._limited_since = 0, None
-        at_most = LONGEST_PAUSE if outcome.access else LONGEST_TROUBLE
+        at_most = LONGEST_PUBLISHING_PAUSE if outcome.access else LONGEST_TROUBLE
         wait = backoff(self._refusals, outcome.pause, max(outcome.pause, at_most))
         return Pause(now + wait, outcome.reason)
 
@@ -262,7 +262,7 @@ class CircuitBreaker:
             return Pause(now + DAILY_PAUSE, reason)
         trusted = TRUSTED_RESETS if limit.announced is not None else 1
         # A burst lasts for seconds: a longer wait than a minute has to be confirmed by refusals.
-        believed = backoff(self._limits, LONGEST_UNEXPLAINED, LONGEST_PAUSE)
+        believed = backoff(self._limits, LONGEST_UNEXPLAINED, LONGEST_PUBLISHING_PAUSE)
         pause = min(outcome.pause, believed)
         wait = backoff(self._limits - trusted + 1, pause, max(pause, LONGEST_UNEXPLAINED))
         return Pause(now + wait, outcome.reason)

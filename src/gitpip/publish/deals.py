@@ -36,7 +36,7 @@ from gitpip.publish.destination import (
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass
-from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
+from gitpip.publish.terms import TERMS_TRIED_AGAIN_AFTER, Unsettled
 from gitpip.store.publications import (
     deal_drifts,
     deals,
@@ -54,7 +54,7 @@ servers' clocks may differ a little."""
 CAP_PAUSE = timedelta(hours=1)
 """The wait before the account's limit of open deals is tried again."""
 SENDER_DIED = "gitpip stopped while it was sending this, and checks whether it arrived"
-READ_AGAIN = timedelta(seconds=5)
+UNREADABLE_DEALS_WAIT = timedelta(seconds=5)
 
 log = get_logger()
 
@@ -229,7 +229,7 @@ class Deals:
 
     def _unsettled(self, deal: Deal, fault: Unsettled) -> Change:
         """Wait for another setting, or for what the account lacks, without counting an attempt."""
-        until = self._now() + TRIED_AGAIN_AFTER
+        until = self._now() + TERMS_TRIED_AGAIN_AFTER
         return Change(PublicationState.PENDING, until, reason=str(fault), attempts=deal.attempts)
 
     async def _cap(self) -> datetime | None:
@@ -250,7 +250,11 @@ class Deals:
             return self._after(deal, outcome)
         # Reading again does no harm, so the first two retries come soon.
         return delivery.retried(
-            deal.attempts + 1, str(failure), now=self._now(), at_least=READ_AGAIN, quick_retries=2
+            deal.attempts + 1,
+            str(failure),
+            now=self._now(),
+            at_least=UNREADABLE_DEALS_WAIT,
+            quick_retries=2,
         )
 
     async def _look(self, deal: Deal, *, again: bool = False) -> Change | None:

@@ -69,8 +69,8 @@ client.
 The edge may also refuse one request for its content, as firewalls do: see
 `CircuitBreaker.refused_alone`.
 """
-FIRST_RETRY = timedelta(minutes=1)
-LONGEST_RETRY = timedelta(hours=6)
+FIRST_SEND_RETRY = timedelta(minutes=1)
+LONGEST_SEND_RETRY = timedelta(hours=6)
 """The longest wait between two attempts. With eight attempts, the last one starts some 18 hours
 after the first."""
 
@@ -367,7 +367,7 @@ def could_not_look_again(
 
 
 def _wait_of(age: timedelta) -> timedelta:
-    return min(max(age, SHORTEST_SEARCH_WAIT), LONGEST_RETRY)
+    return min(max(age, SHORTEST_SEARCH_WAIT), LONGEST_SEND_RETRY)
 
 
 def is_fresh(looked_at: datetime | None, now: datetime) -> bool:
@@ -382,7 +382,7 @@ def retried(
     now: datetime,
     at_least: timedelta = timedelta(0),
     quick_retries: int = 0,
-    first: timedelta = FIRST_RETRY,
+    first: timedelta = FIRST_SEND_RETRY,
 ) -> Change:
     """Return the change after an attempt that certainly did not succeed: another one, or failed.
 
@@ -398,11 +398,11 @@ def retried(
     return Change(PublicationState.PENDING, now + wait, reason=reason, attempts=attempt)
 
 
-def retry_wait(attempts: int, first: timedelta = FIRST_RETRY) -> timedelta:
+def retry_wait(attempts: int, first: timedelta = FIRST_SEND_RETRY) -> timedelta:
     """Return how long to wait after failed attempts: `first`, then four times as long each time."""
     if attempts < 1:
         return timedelta(0)
-    return backoff(attempts, first, LONGEST_RETRY, factor=4)
+    return backoff(attempts, first, LONGEST_SEND_RETRY, factor=4)
 
 
 def _look_at(now: datetime, wait: timedelta) -> datetime:

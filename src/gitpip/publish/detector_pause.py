@@ -12,8 +12,8 @@ from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.store.database import Database, Transaction
 from gitpip.store.status import pauses
 
-FIRST_WAIT = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(minutes=10)
+FIRST_DETECTOR_WAIT = timedelta(seconds=30)
+LONGEST_DETECTOR_WAIT = timedelta(minutes=10)
 
 log = get_logger()
 
@@ -73,7 +73,7 @@ class DetectorPause:
         async with self._database.begin() as transaction:
             last = await pauses.last_pause(transaction, pauses.EXAMINING)
             lasted = now - (last.since or now) if last else timedelta(0)
-            until = now + min(max(lasted, FIRST_WAIT), LONGEST_WAIT)
+            until = now + min(max(lasted, FIRST_DETECTOR_WAIT), LONGEST_DETECTOR_WAIT)
             told = f"no file can be examined for credentials ({reason})"
             await pauses.pause(transaction, pauses.EXAMINING, Pause(until, told), now=now)
         self._works = False

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gitpip.publish.comparison import UNSETTLED_FOR
 
-TRIED_AGAIN_AFTER = timedelta(minutes=1)
+COMPARED_AGAIN_AFTER = timedelta(minutes=1)
 """The wait after a comparison that was due and did not end."""
 
 
@@ -51,9 +51,9 @@ class ListLag:
         """Return when, by our clock, to check again whether the minutes are over."""
         due_at = self._due_at
         soon = due_at is not None and timedelta(0) < due_at - now <= UNSETTLED_FOR
-        return due_at if due_at is not None and soon else now + TRIED_AGAIN_AFTER
+        return due_at if due_at is not None and soon else now + COMPARED_AGAIN_AFTER
 
     def put_off(self, now: datetime) -> None:
         """Compare later, as one that was due has failed. What is sent until then is watched."""
         if self.is_due(now):
-            self._due_at = now + TRIED_AGAIN_AFTER
+            self._due_at = now + COMPARED_AGAIN_AFTER

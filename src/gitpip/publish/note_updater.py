@@ -18,8 +18,8 @@ from gitpip.store.publications import note_updates, permission
 from gitpip.store.publications.note_updates import Amendment
 from gitpip.store.publications.permission import Present
 
-BATCH_SIZE = 10
-FIRST_RETRY = timedelta(seconds=2)
+CLAIMED_AT_ONCE = 10
+FIRST_NOTE_RETRY = timedelta(seconds=2)
 """The wait before the first retry. It is short, as writing the same note twice does no harm."""
 
 REASON_GONE = "its activity was deleted in Pipedrive"
@@ -58,7 +58,7 @@ class NoteUpdater:
         """Write a few notes that are due, while `may_go_on` allows it; return their number."""
         async with self._database.read() as transaction:
             present = Present(self._now(), await self._mode(transaction))
-            due = await note_updates.due(transaction, present, BATCH_SIZE)
+            due = await note_updates.due(transaction, present, CLAIMED_AT_ONCE)
         for number, amendment in enumerate(due):
             if not await may_go_on() or not await self._may_be_sent(amendment):
                 return number
@@ -117,7 +117,7 @@ class NoteUpdater:
                     )
                 case Denied(reason=reason) | Ambiguous(reason=reason):
                     tried = amendment.attempts + 1
-                    change = delivery.retried(tried, reason, now=now, first=FIRST_RETRY)
+                    change = delivery.retried(tried, reason, now=now, first=FIRST_NOTE_RETRY)
                     if change.state is PublicationState.FAILED:
                         await note_updates.done(
                             transaction, amendment, _failure(change.reason or reason)

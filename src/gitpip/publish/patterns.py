@@ -10,11 +10,11 @@ from typing import Protocol
 import re2
 
 MAX_PATTERN_LENGTH = 1_000
-MOST_STEPS = 2_000
+MOST_PATTERN_STEPS = 2_000
 """The most steps of a pattern. One of that length takes up to 1 s for 100,000 characters in the
 worst case, as `((a{0,30}){0,30}b){0,1}z` does for `a` alone. Python continues during that time: RE2
 holds no lock."""
-MEMORY_LIMIT = 1 << 20
+PATTERN_MEMORY_LIMIT = 1 << 20
 MOST_STEPS_OF_NAMES = 50_000
 """The same for names. They are short, and one list can have many."""
 
@@ -75,10 +75,10 @@ def _goes_on(text: str, at: int) -> bool:
     return 0 <= at < len(text) and (text[at].isalnum() or text[at] == "_")
 
 
-def _compiled(expression: str, most: int = MOST_STEPS) -> Pattern:
+def _compiled(expression: str, most: int = MOST_PATTERN_STEPS) -> Pattern:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = MEMORY_LIMIT
+    options.max_mem = PATTERN_MEMORY_LIMIT
     try:
         pattern: Pattern = re2.compile(expression, options)
     except re2.error as error:

@@ -13,7 +13,7 @@ from gitpip.publish.terms import Terms
 from gitpip.store.database import Database
 from gitpip.store.status import pauses, publishing_pause
 
-SAME_PAUSE = timedelta(seconds=1)
+PAUSE_TOLERANCE = timedelta(seconds=1)
 """The difference below which two pauses count as the same."""
 
 NO_END = datetime(9000, 1, 1, tzinfo=UTC)
@@ -155,7 +155,7 @@ class Pauses:
         if request.pauses_before is None or request.pauses_before == self.pause_count:
             return False
         wanted = getattr(outcome, "pause", None) or timedelta(0)
-        return self._until is None or self._now() + wanted <= self._until + SAME_PAUSE
+        return self._until is None or self._now() + wanted <= self._until + PAUSE_TOLERANCE
 
     async def _enter(self, pause: Pause, outcome: Outcome | None) -> None:
         refused = isinstance(outcome, NotProcessed) and outcome.access

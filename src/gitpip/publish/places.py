@@ -20,9 +20,9 @@ from gitpip.store.users import targets
 from gitpip.store.users.targets import SeenTarget, UserTarget
 from gitpip.targets import Target, TargetKind
 
-ASKED_AGAIN_AFTER = timedelta(minutes=30)
+UNUSABLE_TARGET_WAIT = timedelta(minutes=30)
 """The wait before an unusable target is read again, unless the user is given another one."""
-READ_AGAIN = timedelta(minutes=1)
+UNREADABLE_TARGET_WAIT = timedelta(minutes=1)
 """The wait after a target could not be read. After that, it is as long as the fault has lasted, up
 to half an hour."""
 TOLD_AFTER = timedelta(minutes=5)
@@ -118,12 +118,12 @@ class Places:
             async with self._database.begin() as transaction:
                 told = replace(target, problem_since=target.problem_since or since)
                 await targets.note_problem(transaction, told, words, now)
-        least = outcome.pause if isinstance(outcome, NotProcessed) else READ_AGAIN
-        wait = max(least, min(max(now - since, READ_AGAIN), ASKED_AGAIN_AFTER))
+        least = outcome.pause if isinstance(outcome, NotProcessed) else UNREADABLE_TARGET_WAIT
+        wait = max(least, min(max(now - since, UNREADABLE_TARGET_WAIT), UNUSABLE_TARGET_WAIT))
         return Change(PublicationState.PENDING, now + wait, reason=reason)
 
     def _waits(self, reason: str) -> Change:
-        until = self._now() + ASKED_AGAIN_AFTER
+        until = self._now() + UNUSABLE_TARGET_WAIT
         return Change(PublicationState.PENDING, until, reason=f"The target can't be used: {reason}")
 
     async def why_refused(self, place: Place, claim: Publication, reason: str) -> Outcome | None:
@@ -151,7 +151,7 @@ class Places:
                     await targets.unlink(transaction, target)
         if isinstance(seen, Unusable):
             again = f"The target can't be used: {seen.reason}; {ANOTHER}"
-            return NotProcessed(again, ASKED_AGAIN_AFTER, everyone=False)
+            return NotProcessed(again, UNUSABLE_TARGET_WAIT, everyone=False)
         return NotProcessed(reason, timedelta(0), everyone=False)
 
 

@@ -48,7 +48,7 @@ from gitpip.store.publications import (
 from gitpip.store.publications.delivered import DEALS, PUBLICATIONS
 from gitpip.store.publications.permission import Present
 
-BATCH_SIZE = 10
+CLAIMED_AT_ONCE = 10
 LOOKED_IN = 20
 """The number of deals whose searches go together: one list can answer for all of them."""
 SHORT_PAUSE = timedelta(seconds=5)
@@ -429,7 +429,7 @@ class Publisher:
                 claim=self._waits.claim,
             )
             crowded, slow = run.running.crowded(limit, waiting), self._screener.slow
-            claimed = await claim_up_to(limit=max(BATCH_SIZE, room), without=crowded | slow)
+            claimed = await claim_up_to(limit=max(CLAIMED_AT_ONCE, room), without=crowded | slow)
             if slow and not claimed:
                 claimed = await claim_up_to(limit=1, without=crowded)
         run.holds_claims = held or bool(claimed)

@@ -15,7 +15,7 @@ from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.publish.catalog import ActivityFields, Catalog, CatalogEntry, DealFields, Field, Listed
 
-MAX_NAMED = 20
+MAX_ENTRIES_NAMED = 20
 """The most existing entries that an error names."""
 LABELS = frozenset({"label", "label_ids"})
 PRIORITY = "priority"
@@ -309,8 +309,8 @@ def _unclear(thing: str, text: str, number: int, there: Iterable[CatalogEntry | 
 
 def _names(there: Sequence[CatalogEntry | Field]) -> str:
     names = [each.name for each in there]
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_ENTRIES_NAMED
+    return ", ".join(names[:MAX_ENTRIES_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _options(

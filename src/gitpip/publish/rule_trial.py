@@ -14,8 +14,14 @@ from enum import StrEnum
 from gitpip.model import FileKey, GistId
 from gitpip.modes import ASKED, MET_IN_DRY_RUN, PublishingMode
 from gitpip.publish.policy import Policies
-from gitpip.publish.rules import EXAMINED_CHARACTERS, Facts, Ruling, readable, ruling_of
-from gitpip.publish.rules import TIME_LIMIT as RULES_TIME_LIMIT
+from gitpip.publish.rules import (
+    EXAMINED_CHARACTERS,
+    RULES_TIME_LIMIT,
+    Facts,
+    Ruling,
+    readable,
+    ruling_of,
+)
 from gitpip.store.database import Transaction
 from gitpip.store.publications import permission, rules
 from gitpip.store.publications.opt_outs import OPTED_OUT
@@ -24,7 +30,7 @@ from gitpip.store.publications.rules import PublishingRule, RuleAction
 from gitpip.store.status import pauses, publishing_pause
 
 MAX_TRIED = 1_000
-TIME_LIMIT = timedelta(seconds=3)
+TRIAL_TIME_LIMIT = timedelta(seconds=3)
 """The most time for a trial. An expression can take a second for each of a thousand files, and the
 page on which it is removed shows a trial."""
 _AT_ONCE = 100
@@ -135,7 +141,7 @@ class RuleTrial:
         """The effect of slow rules on the trial, and the slowest; None if none is too slow."""
         told = []
         if self.timed_out:
-            seconds = TIME_LIMIT.total_seconds()
+            seconds = TRIAL_TIME_LIMIT.total_seconds()
             told.append(
                 f"The rules are slow. In {seconds:g} seconds, gitpip tried only the newest "
                 f"{len(self.taken):,} of {self.asked:,} stored files."
@@ -165,7 +171,7 @@ async def tried(
 
     `read` opens a transaction. None is open while rules are tried, as that can take seconds.
     """
-    deadline = time.monotonic() + TIME_LIMIT.total_seconds()
+    deadline = time.monotonic() + TRIAL_TIME_LIMIT.total_seconds()
     async with read() as transaction:
         overall = (await policies.read(transaction)).publishing_mode
         by_person = await publishing_pause.current(transaction, now)

@@ -19,7 +19,7 @@ from gitpip.validation import plain_fault
 
 EXAMINED_CHARACTERS = NOTE_LIMIT + 4_000
 """The most characters of a content that are examined: a note never holds as many."""
-TIME_LIMIT = 2.0
+RULES_TIME_LIMIT = 2.0
 """The most seconds of processor time that all rules together may take for a file. Each may take
 one.
 
@@ -210,7 +210,8 @@ class Ruling:
     def reason(self) -> str | None:
         """The reason why it is held or skipped, in one sentence without a full stop, or None."""
         if self.is_late:
-            return f"held, because the rules take longer than {TIME_LIMIT:g} s for it{self.of_slow}"
+            longest = f"{RULES_TIME_LIMIT:g} s"
+            return f"held, because the rules take longer than {longest} for it{self.of_slow}"
         if self.rule is None or self.action is RuleAction.PUBLISH:
             return None
         did = "skipped" if self.action is RuleAction.SKIP else "held"
@@ -231,7 +232,7 @@ def ruling_of(rules: Iterable[PublishingRule], facts: Facts) -> Ruling:
     slowest, took = None, 0.0
     began = before = time.thread_time()
     for rule in rules:
-        if before - began > TIME_LIMIT:
+        if before - began > RULES_TIME_LIMIT:
             return Ruling(None, slowest, took, is_late=True)
         conditions = readable(rule)
         if conditions is None:

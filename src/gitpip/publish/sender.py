@@ -36,7 +36,7 @@ from gitpip.publish.places import Places, subject_of_target
 from gitpip.publish.preview import rendered, rendered_together
 from gitpip.publish.records import others_pass, record
 from gitpip.publish.running_tasks import RunningTasks
-from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
+from gitpip.publish.terms import TERMS_TRIED_AGAIN_AFTER, Unsettled
 from gitpip.store.database import Transaction
 from gitpip.store.publications import outbox, second_sends, undone_deals
 from gitpip.store.publications.delivered import PUBLICATIONS, Start
@@ -271,7 +271,7 @@ class Sender:
         try:
             fields = await self._terms.activity(place.deal_id, activity.day, self._deal)
         except Unsettled as fault:
-            return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
+            return NotProcessed(str(fault), TERMS_TRIED_AGAIN_AFTER, setting=True)
         except DealNotRead as failure:
             outcome = failure.outcome
             return outcome if isinstance(outcome, NotProcessed) else Denied(str(failure))
@@ -411,7 +411,7 @@ class Sender:
         try:
             changed = await self._terms.changed_since(ready.fields, refusal.reason)
         except Unsettled as fault:
-            return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
+            return NotProcessed(str(fault), TERMS_TRIED_AGAIN_AFTER, setting=True)
         except LookFailed as failure:
             return await self._unexplained(refusal, claim, "read the account's lists", failure)
         if changed:

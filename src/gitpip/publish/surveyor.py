@@ -336,7 +336,7 @@ class Surveyor:
             async with self._database.begin() as transaction:
                 some = await comparing.files(transaction, survey, turn.user.key, place)
                 found = await self._compared(transaction, survey, turn.user.key, some, side)
-                full = len(some) == comparing.BATCH_SIZE
+                full = len(some) == comparing.COMPARED_AT_ONCE
                 if not full:
                     found += await only_on_github(transaction, survey, turn.user.key, side)
                 await lines.add(transaction, survey.id, found)
@@ -430,7 +430,7 @@ class Surveyor:
                 return
             some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
             await lines.add(transaction, survey.id, list(map(stranger, some)))
-            if len(some) < comparing.BATCH_SIZE:
+            if len(some) < comparing.COMPARED_AT_ONCE:
                 await self._end(transaction, survey)
             else:
                 await self._note(transaction, survey, cursor=str(some[-1].seen.activity_id))

@@ -40,9 +40,9 @@ NOT_LISTED = {"currency": "deal_currency", "visib": "deal_visible_to"}
 setting."""
 REPLACED = timedelta(hours=1)
 """The same while another type is sent instead."""
-TRIED_AGAIN_AFTER = timedelta(minutes=30)
+TERMS_TRIED_AGAIN_AFTER = timedelta(minutes=30)
 """The wait before another try, unless a setting is changed or a person ends the wait."""
-TITLE_LIMIT = 2_000
+DEAL_TITLE_LIMIT = 2_000
 """The limit of a title in bytes. A template makes far shorter ones."""
 OWNER_LASTS = timedelta(minutes=10)
 OWNERS_KNOWN = 10_000
@@ -148,7 +148,7 @@ class Terms:
     def titles(self, login: str) -> tuple[str, ...]:
         """Return the possible titles of a user's deal; the first is that of a new one."""
         template = self.policies.current.deal_title_template
-        title = in_a_line(template.fill({"user": UserValues(login)}, TITLE_LIMIT).before)
+        title = in_a_line(template.fill({"user": UserValues(login)}, DEAL_TITLE_LIMIT).before)
         return (title,) if title == login else (title, login)
 
     async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:

@@ -31,7 +31,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema_undo import UndoneState
 
-FIRST_RETRY = timedelta(seconds=2)
+FIRST_UNDO_RETRY = timedelta(seconds=2)
 
 log = get_logger()
 
@@ -161,7 +161,7 @@ class UndoAttempts(ABC, Generic[Row]):
     async def _again(self, due: Row, reason: str) -> bool:
         """Try it again later, or fail after the last attempt."""
         attempts = due.attempts + 1
-        change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_RETRY)
+        change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_UNDO_RETRY)
         if change.state is PublicationState.FAILED:
             await self._leave(due, UndoneState.FAILED, change.reason or reason)
             return True

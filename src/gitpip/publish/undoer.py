@@ -25,7 +25,7 @@ from gitpip.store.publications import deal_drifts, undo_outcomes, undone, undone
 from gitpip.store.publications.undone import Due
 from gitpip.store.schema_undo import UndoneState
 
-BATCH_SIZE = 10
+CLAIMED_AT_ONCE = 10
 MERGED = "a person may have changed it before its deal was merged into"
 REASON_GONE = "its activity was deleted in Pipedrive before"
 
@@ -57,13 +57,13 @@ class Undoer(UndoAttempts[Due]):
                     token=token,
                     present=await self._present(transaction),
                     lasts=self._waits.lease,
-                    limit=BATCH_SIZE,
+                    limit=CLAIMED_AT_ONCE,
                 )
             for each in due:
                 if not may_go_on() or self._pauses.holds() or not await self._guarded(each):
                     break
             else:
-                for _ in range(BATCH_SIZE - len(due)):
+                for _ in range(CLAIMED_AT_ONCE - len(due)):
                     if not may_go_on() or not await self._deals.one(token) or self._pauses.holds():
                         break
         finally:

@@ -25,7 +25,7 @@ from uvicorn.server import ServerState
 from gitpip.observability.logging import get_logger
 
 MOST_CONNECTIONS = 512
-FEWEST_CONNECTIONS = 16
+FEWEST_CLIENT_CONNECTIONS = 16
 RESERVED_HANDLES = 100
 """The file handles for everything except clients and databases: 2 x 20 idle connections that httpx2
 keeps to the vendors, a burst of accepted connections, uploads on disk, static files."""
@@ -89,7 +89,7 @@ def connection_limit(database_connections: int) -> int:
     if handles == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
     needed = RESERVED_HANDLES + HANDLES_PER_DATABASE_CONNECTION * database_connections
-    return min(max(handles - needed, FEWEST_CONNECTIONS), MOST_CONNECTIONS)
+    return min(max(handles - needed, FEWEST_CLIENT_CONNECTIONS), MOST_CONNECTIONS)
 
 
 class HttpServer(uvicorn.Server):

@@ -10,7 +10,7 @@ from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database
 from gitpip.store.publications import repairs
 
-EVERY = timedelta(seconds=5)
+REPAIRS_CHECKED_EVERY = timedelta(seconds=5)
 """The time between two checks for interrupted repairs."""
 
 log = get_logger()

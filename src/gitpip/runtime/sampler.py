@@ -17,7 +17,7 @@ from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.users import imports
 from gitpip.watch.github.client import GitHub
 
-SAMPLE_EVERY = timedelta(seconds=5)
+GAUGES_KEPT_EVERY = timedelta(seconds=5)
 
 log = get_logger()
 
@@ -53,7 +53,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> N
             kept |= {budget.name: (budget.total, budget.remaining) for budget in changed}
         except DatabaseUnavailable as error:
             log.warning("database.unavailable", reason=str(error))
-        await asyncio.sleep(SAMPLE_EVERY.total_seconds())
+        await asyncio.sleep(GAUGES_KEPT_EVERY.total_seconds())
 
 
 def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[StoredBudget]:

@@ -19,7 +19,7 @@ from gitpip.store.publications.permission import OverallMode, Present
 from gitpip.store.status import workload
 from gitpip.store.status.workload import Work
 
-LOOK_EVERY = timedelta(seconds=5)
+STALLS_CHECKED_EVERY = timedelta(seconds=5)
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Stalls:
         """Read the rows until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(LOOK_EVERY.total_seconds())
+            await asyncio.sleep(STALLS_CHECKED_EVERY.total_seconds())
 
 
 @asynccontextmanager

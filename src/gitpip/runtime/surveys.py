@@ -17,7 +17,7 @@ from gitpip.store.database import Database
 from gitpip.store.surveys import surveys
 from gitpip.store.surveys.surveys import Survey
 
-LONGEST_WAIT = timedelta(minutes=2)
+LONGEST_COMMAND_WAIT = timedelta(minutes=2)
 """The longest wait of a command for a limit to pass. The next call continues from there."""
 Request = Callable[[Acting], Awaitable[Survey]]
 Follow = Callable[[Survey], None]
@@ -77,7 +77,7 @@ def _has_ended(survey: Survey) -> bool:
     """Return whether it has ended; raises GitpipError if it failed or waits for long."""
     if survey.failure is not None:
         raise GitpipError(survey.failure)
-    if survey.waits_until is not None and survey.waits_until > utc_now() + LONGEST_WAIT:
+    if survey.waits_until is not None and survey.waits_until > utc_now() + LONGEST_COMMAND_WAIT:
         raise GitpipError(
             f"stopped after {survey.activities} activities: {survey.waits_because}; called again, "
             f"it goes on there, from {survey.waits_until:%Y-%m-%d %H:%M} UTC on"

@@ -36,7 +36,7 @@ from gitpip.store.status.instances import Tokens
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Budget
 
-CLOCK_TOLERANCE = timedelta(seconds=5)
+DOCTOR_CLOCK_TOLERANCE = timedelta(seconds=5)
 CLASSIC = (
     "create a classic token at https://github.com/settings/tokens/new (no scopes needed) and set "
     "GITHUB_TOKEN"
@@ -230,7 +230,7 @@ def _clock(started: datetime, theirs: Iterable[datetime]) -> Finding:
         return warning(
             "clock", "not checked: neither vendor responded", "fix the connections above"
         )
-    if max(apart) <= CLOCK_TOLERANCE:
+    if max(apart) <= DOCTOR_CLOCK_TOLERANCE:
         return ok("clock", "in sync")
     found = f"{max(apart).total_seconds():.0f} s off the vendors' clocks"
     return warning("clock", found, "turn on NTP on this machine")

@@ -246,7 +246,7 @@ def _give_repairs(scheduler: Scheduler, database: Database) -> None:
     async def go_on() -> None:
         await repairs.go_on(database, wake)
 
-    scheduler.schedule("repair", repairs.EVERY, go_on)
+    scheduler.schedule("repair", repairs.REPAIRS_CHECKED_EVERY, go_on)
 
 
 def _give_surveys(scheduler: Scheduler, surveyor: Surveyor) -> None:

@@ -39,7 +39,7 @@ STATEMENT = timedelta(seconds=30)
 TRIAL = timedelta(seconds=5)
 SHARE_WAIT = timedelta(seconds=10)
 """How long a transaction waits for one of the connections of its share."""
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=3)
+FIRST_DATABASE_PAUSE, LONGEST_DATABASE_PAUSE = timedelta(milliseconds=200), timedelta(seconds=3)
 # Any number will do, as long as every process takes the same one.
 MIGRATION_LOCK = 4_871_325_001
 MIGRATION_TRIES = 20
@@ -171,7 +171,7 @@ class Database:
                 except DBAPIError as error:
                     if _code(error.orig) != DEADLOCK or failures == MIGRATION_TRIES:
                         raise
-                    pause = backoff(failures, FIRST_PAUSE, LONGEST_PAUSE)
+                    pause = backoff(failures, FIRST_DATABASE_PAUSE, LONGEST_DATABASE_PAUSE)
                     await asyncio.sleep(jittered(pause).total_seconds())
                 else:
                     return
@@ -337,7 +337,7 @@ async def wait_until_reachable(
             async with database.read() as transaction:
                 await transaction.execute(text("SELECT 1"))
         except DatabaseUnavailable:
-            pause = backoff(failures, FIRST_PAUSE, LONGEST_PAUSE).total_seconds()
+            pause = backoff(failures, FIRST_DATABASE_PAUSE, LONGEST_DATABASE_PAUSE).total_seconds()
             if database.is_sqlite or asyncio.get_running_loop().time() + pause > deadline:
                 raise
             await asyncio.sleep(pause)

@@ -23,7 +23,7 @@ from gitpip.errors import DatabaseUnsuitable
 
 Answer = TypeVar("Answer")
 
-ANSWER_TIMEOUT = timedelta(seconds=10)
+ACKNOWLEDGEMENT_TIMEOUT = timedelta(seconds=10)
 """What is sent must be acknowledged this soon, and so must a keepalive on an idle connection."""
 
 CLOSE_TIMEOUT = timedelta(seconds=1)
@@ -65,7 +65,7 @@ POOLING_ADVICE = (
 
 # By default, TCP sends for a quarter of an hour to a lost peer, and listens without end. The
 # parameters of an address override these.
-_SECONDS = int(ANSWER_TIMEOUT.total_seconds())
+_SECONDS = int(ACKNOWLEDGEMENT_TIMEOUT.total_seconds())
 TIMES = {
     "connect_timeout": str(_SECONDS),
     "keepalives_idle": str(_SECONDS),
@@ -78,7 +78,7 @@ TIMES = {
 class WatchedConnection(AsyncConnection[TupleRow]):
     """A connection that is closed if the server does not answer in time."""
 
-    patience: timedelta | None = ANSWER_TIMEOUT
+    patience: timedelta | None = ACKNOWLEDGEMENT_TIMEOUT
     """The time that a statement may take; None for no limit."""
 
     async def wait(
@@ -155,7 +155,7 @@ async def _end(request: PGcancelConn) -> None:
         with suppress(OperationalError):
             request.start()
             await wait_conn_async(
-                cancel(request), interval=0.1, timeout=ANSWER_TIMEOUT.total_seconds()
+                cancel(request), interval=0.1, timeout=ACKNOWLEDGEMENT_TIMEOUT.total_seconds()
             )
     finally:
         request.finish()
@@ -242,7 +242,7 @@ async def _backend(connection: WatchedConnection) -> object:
 
 @asynccontextmanager
 async def _connected(address: str) -> AsyncIterator[WatchedConnection]:
-    connection = await connect(address, patience=ANSWER_TIMEOUT)
+    connection = await connect(address, patience=ACKNOWLEDGEMENT_TIMEOUT)
     # Prepared statements outlast transactions, so behind a pooler they can fail.
     connection.prepare_threshold = None
     try:

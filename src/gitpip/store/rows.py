@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Noun = TypeVar("Noun", bound="DataclassInstance")
 Item = TypeVar("Item")
-BATCH_SIZE = 500
+ROWS_PER_STATEMENT = 500
 """The most rows that one statement names, or changes."""
 
 
@@ -29,5 +29,5 @@ def reader(noun: type[Noun]) -> Callable[[Row[*tuple[Any, ...]]], Noun]:
 
 def in_pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """Yield the items in pieces that one statement can name."""
-    for start in range(0, len(items), BATCH_SIZE):
-        yield items[start : start + BATCH_SIZE]
+    for start in range(0, len(items), ROWS_PER_STATEMENT):
+        yield items[start : start + ROWS_PER_STATEMENT]

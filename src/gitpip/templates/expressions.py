@@ -11,7 +11,7 @@ from gitpip.templates.variables import VARIABLES, TextKind, Type
 
 FILTER_STEPS = 20
 """The steps of a filter or a concatenation, which processes a complete text."""
-_DEEPEST = 30
+_DEEPEST_EXPRESSION = 30
 _MOST_OPERANDS = 20
 _LARGEST_NUMBER = 10**9
 _LOOP = {"index": Type.NUMBER, "first": Type.FLAG, "last": Type.FLAG}
@@ -59,8 +59,10 @@ class Scope:
 
     def deeper(self, line: int) -> "Scope":
         """Return the scope of an inner expression. Raises Refused with `line` if it is too deep."""
-        if self.depth == _DEEPEST:
-            raise InvalidTemplate(line, f"more than {_DEEPEST} things are in one another")
+        if self.depth == _DEEPEST_EXPRESSION:
+            raise InvalidTemplate(
+                line, f"more than {_DEEPEST_EXPRESSION} things are in one another"
+            )
         return replace(self, depth=self.depth + 1)
 
 

@@ -9,11 +9,11 @@ TAGS = (
 """The accepted tags. Pipedrive does not document what it shows of a note; its editor makes text of
 these."""
 _EMPTY = ("br", "hr")
-_DEEPEST = 10
+_DEEPEST_TAG = 10
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)\s*(/?)>", re.IGNORECASE)
 _LINK = re.compile(r'<(a) href="(https?://[^"<>\s{}]+)">', re.IGNORECASE)
 _HALF_ENTITY = re.compile("&[#0-9A-Za-z]{0,31}$")
-_CLOSING_ROOM = _DEEPEST * len("</blockquote>")
+_CLOSING_ROOM = _DEEPEST_TAG * len("</blockquote>")
 
 
 class MarkupFault(Exception):
@@ -48,8 +48,8 @@ def opened(text: str, outside: tuple[str, ...], inside: tuple[str, ...]) -> tupl
             raise MarkupFault('a link is written <a href="https://…">', before)
         elif name not in _EMPTY:
             open_tags.append(name)
-        if len(open_tags) > _DEEPEST:
-            raise MarkupFault(f"more than {_DEEPEST} tags are open at once", before)
+        if len(open_tags) > _DEEPEST_TAG:
+            raise MarkupFault(f"more than {_DEEPEST_TAG} tags are open at once", before)
     return tuple(open_tags[len(outside) :])
 
 

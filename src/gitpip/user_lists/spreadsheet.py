@@ -15,7 +15,7 @@ from typing import IO, BinaryIO
 
 from gitpip.errors import InvalidInput
 
-MEMORY_LIMIT = 1024**3
+SPREADSHEET_MEMORY_LIMIT = 1024**3
 """The process may take so many bytes. A sheet of 900,000 users takes 360 MB."""
 SECONDS = 60
 """The most time that the process may take. That sheet takes 11 seconds."""
@@ -66,7 +66,14 @@ def _read(file: BinaryIO, out: IO[bytes], library: Path, name: str | None) -> No
     """Let the process read a file; raises InvalidInput where it can't."""
     child = Path(__file__).parent / "spreadsheet_child.py"
     needed = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
-    command = [sys.executable, "-I", str(child), str(library), str(MEMORY_LIMIT), str(SECONDS)]
+    command = [
+        sys.executable,
+        "-I",
+        str(child),
+        str(library),
+        str(SPREADSHEET_MEMORY_LIMIT),
+        str(SECONDS),
+    ]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and file
             [*command, name or ""],
@@ -92,7 +99,7 @@ def _read(file: BinaryIO, out: IO[bytes], library: Path, name: str | None) -> No
 
 def _too_large() -> str:
     return (
-        f"the spreadsheet takes more than {MEMORY_LIMIT // 1024**2} MB "
+        f"the spreadsheet takes more than {SPREADSHEET_MEMORY_LIMIT // 1024**2} MB "
         f"or {SECONDS} seconds to read. "
         f"{SAVE_AS_CSV}"
     )

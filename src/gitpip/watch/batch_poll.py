@@ -31,14 +31,14 @@ FAILURES_IN_A_ROW = 3
 SLOW_IN_A_ROW = 3
 """The queries of full size without an answer in time, and none with one, after which they
 shrink."""
-PROBES = 2
+USERS_PROBED = 2
 """The users that are asked about alone after a query without an answer in time, to see whether any
 answer comes."""
-SIDE_BY_SIDE = 4
+QUERIES_SIDE_BY_SIDE = 4
 """The most queries about suspected users under way at once, in all runs together: each can cost the
 whole wait."""
-FIRST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)
+FIRST_POLL_PAUSE = timedelta(minutes=1)
+LONGEST_POLL_PAUSE = timedelta(hours=1)
 FIRST_PAUSE_OF_A_TOKEN = timedelta(hours=6)
 LONGEST_PAUSE_OF_A_TOKEN = timedelta(days=1)
 
@@ -94,7 +94,7 @@ class BatchPoller:
         """The time when there was no answer about single users either, by the same clock; 0 for
         never."""
         self._probing = asyncio.Lock()
-        self._places = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._places = asyncio.Semaphore(QUERIES_SIDE_BY_SIDE)
         self._pauses = 0
         self._slow_in_a_row = 0
         self._at_most: dict[UserKey, int] = {}
@@ -141,7 +141,7 @@ class BatchPoller:
         first, longest = (
             (FIRST_PAUSE_OF_A_TOKEN, LONGEST_PAUSE_OF_A_TOKEN)
             if isinstance(error, GraphQLHidesGists)
-            else (FIRST_PAUSE, LONGEST_PAUSE)
+            else (FIRST_POLL_PAUSE, LONGEST_POLL_PAUSE)
         )
         self._pauses += 1
         return backoff(self._pauses, first, longest)
@@ -252,7 +252,7 @@ class BatchPoller:
         keys = {user.key for user in batch}
         known = self._answered_last
         asked = [known] if known and known.key not in keys else []
-        asked = [*asked, *batch][:PROBES]
+        asked = [*asked, *batch][:USERS_PROBED]
         failures = await asyncio.gather(*(self._failure_alone(user, run) for user in asked))
         if all(failures):
             self._silent_at = loop_time()
@@ -381,7 +381,7 @@ class BatchPoller:
         """Return a few users that GraphQL is not known to fail for: the last ones of the run."""
         failed = self._failed_alone | self._failed_last
         others = [u for u in run.users if not u.graphql_refusals and u.key not in failed]
-        return others[-PROBES:]
+        return others[-USERS_PROBED:]
 
     async def _still_answers(
         self, known: User | None, run: Polled, *, others: Sequence[User] = ()

@@ -34,7 +34,7 @@ from gitpip.watch.lanes import Lanes, SlowUsers
 from gitpip.watch.user_check import CheckContext, UserChecker, log_rename
 
 CLAIMED_AT_A_TIME = 20
-LEASE = timedelta(seconds=20)
+USER_LEASE = timedelta(seconds=20)
 """The time for which a claim outlives its holder. It is renewed while the check of a user lasts."""
 LONGEST_CHECK = timedelta(minutes=5)
 """The time after which a check claims no more users, however slow the checks of users are."""
@@ -45,7 +45,7 @@ query about some users may hang."""
 SLOW_QUERIES = 4
 """The parts of the batch poll that may be slow at once, each with one query at a time. That is half
 of the requests that may be under way. Queries about suspected users are at most
-`batch_poll.SIDE_BY_SIDE`, in all parts together."""
+`batch_poll.QUERIES_SIDE_BY_SIDE`, in all parts together."""
 AFTER_THE_OTHERS = timedelta(seconds=5)
 """The time after the others at which a user that made GitHub ask to wait is due again."""
 LISTED_AT_A_TIME = 30
@@ -122,9 +122,9 @@ class CheckRun:
         A lease is short, so that a killed process loses its users soon.
         """
         while True:
-            await asyncio.sleep(LEASE.total_seconds() / 4)
+            await asyncio.sleep(USER_LEASE.total_seconds() / 4)
             async with self._database.begin() as transaction:
-                await schedule.renew(transaction, self._run.token, until=self._now() + LEASE)
+                await schedule.renew(transaction, self._run.token, until=self._now() + USER_LEASE)
 
     async def _claim_all(self, tasks: asyncio.TaskGroup) -> None:
         """Claim users until none is left and all checks of users are over.
@@ -182,7 +182,7 @@ class CheckRun:
                 transaction,
                 token=self._run.token,
                 now=now,
-                lease=LEASE,
+                lease=USER_LEASE,
                 limit=number,
                 listed_before=now - schedule.LISTED_EVERY,
             )
@@ -234,7 +234,7 @@ class CheckRun:
                 transaction,
                 token=self._run.token,
                 now=self._now(),
-                lease=LEASE,
+                lease=USER_LEASE,
                 limit=(
                     self._batch_poll.batch_size
                     if self._mode is _Mode.BATCH_POLL

@@ -33,7 +33,7 @@ Item = TypeVar("Item")
 
 LONGEST_LAG = timedelta(minutes=3)
 """The largest age of what GitHub's APIs show: lists were seen up to two minutes behind."""
-FIRST_RETRY = timedelta(minutes=1)
+FIRST_CHECK_RETRY = timedelta(minutes=1)
 UNAVAILABLE_AFTER = 3
 """The checks in a row that must not find a user: flagged accounts vanish for a while."""
 RARELY = timedelta(days=1)
@@ -350,7 +350,7 @@ def after_failure(
         kind=kind if same is None else FailureKind.SAME_ACCOUNT,
         failures=failures,
         state=user.state,
-        next_check_at=now + backoff(failures, FIRST_RETRY, interval),
+        next_check_at=now + backoff(failures, FIRST_CHECK_RETRY, interval),
         same_account_as=same,
     )
 

@@ -17,7 +17,7 @@ QUICK_AT_A_TIME = 4
 SLOW_AT_A_TIME = 2
 """The slow users checked at once. With the gists of one user that are read at the same time, this
 leaves half of the requests that may be under way to the others: see `rate_limits.IN_FLIGHT` and
-`reading.SIDE_BY_SIDE`."""
+`reading.GISTS_SIDE_BY_SIDE`."""
 SLOW_CHECK = timedelta(seconds=2)
 """The time after which a check leaves the quick lane. The user then counts as slow next time."""
 USERS_REMEMBERED = 200

@@ -21,7 +21,7 @@ from gitpip.store.users import schedule
 from gitpip.watch.github.client import GitHub, PublicFeedPage
 
 READ_EVERY = timedelta(minutes=1)
-MOST_PAGES = 30
+MOST_FEED_PAGES = 30
 """GitHub pages through 3,000 gists and no further."""
 
 log = get_logger()
@@ -75,7 +75,9 @@ class PublicFeed:
         reading.add(first)
         page = first
         # Without an overlap with the page before, some gists were missed in between.
-        while before and not reading.overlaps and page.next_page and reading.pages < MOST_PAGES:
+        while (
+            before and not reading.overlaps and page.next_page and reading.pages < MOST_FEED_PAGES
+        ):
             further = await self._github.public_feed(None, page.next_page)
             if further is None:
                 break

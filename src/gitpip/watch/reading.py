@@ -42,14 +42,14 @@ from gitpip.watch.task import Task
 
 LONGEST_READING = timedelta(minutes=1)
 """The longest reading of a user in one check. The rest is read in the next one."""
-SIDE_BY_SIDE = 2
+GISTS_SIDE_BY_SIDE = 2
 """The gists of a user that are read at once: those of other users continue while these hang."""
 STORED_AFTER = timedelta(seconds=5)
 """The time after which gists that were read are stored, even if more of the batch waits: it may
 hang."""
 DOUBTED_AFTER = 5
 """The failures, with no gist read, after which other users' gists are requested."""
-PROBES = 3
+GISTS_PROBED = 3
 """The number of gists shown before, if possible of other users, that are requested in doubt."""
 TELL_TROUBLE = 2
 """The fewest of these that must fail, all of them, to show a fault of GitHub: one may
@@ -194,7 +194,7 @@ class Reader:
                     break
 
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(SIDE_BY_SIDE):
+            for _ in range(GISTS_SIDE_BY_SIDE):
                 tasks.create_task(read())
         await self._keep(task, batch)
         if batch.refused:
@@ -212,7 +212,7 @@ class Reader:
                 transaction,
                 task.user.key,
                 but={one.gist_id for one in task.wanted},
-                limit=PROBES,
+                limit=GISTS_PROBED,
             )
         results = await asyncio.gather(
             *(self._github.is_gone(gist_id) for gist_id in known), return_exceptions=True

@@ -488,7 +488,7 @@ def _removals(user: User, removed: Removed) -> list[NewEvent]:
 
 def _next_try(row: Unreadable, now: datetime) -> datetime:
     """Return when something unread is tried again. Without a turn, it waits as at first."""
-    return row.next_try_at if row.next_try_at > now else now + unreadable.FIRST_RETRY
+    return row.next_try_at if row.next_try_at > now else now + unreadable.FIRST_READ_RETRY
 
 
 def log_rename(user: User, account: Account) -> None:

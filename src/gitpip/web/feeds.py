@@ -27,9 +27,9 @@ from gitpip.web.render.jinja import size
 from gitpip.web.render.links import Links
 
 ENTRIES = 40
-CONTENT_LIMIT = 20_000
+ENTRY_CONTENT_LIMIT = 20_000
 """The most characters of a file that an entry shows."""
-TITLE_LIMIT = 250
+ENTRY_TITLE_LIMIT = 250
 
 
 class Named(NamedTuple):
@@ -136,7 +136,11 @@ async def _files(context: AppContext, asked: InboxFilter) -> tuple[GistFile, ...
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, utc_now())
         found = await listing.list_files(
-            transaction, wanted.files, before=None, limit=ENTRIES, content_limit=CONTENT_LIMIT + 1
+            transaction,
+            wanted.files,
+            before=None,
+            limit=ENTRIES,
+            content_limit=ENTRY_CONTENT_LIMIT + 1,
         )
     return found[:ENTRIES]
 
@@ -170,7 +174,7 @@ def _feed_id(*parts: str) -> str:
 
 def _title(file: GistFile) -> str:
     name = f"{file.login}: {visible(file.filename)}"
-    return name if len(name) <= TITLE_LIMIT else name[:TITLE_LIMIT] + " …"
+    return name if len(name) <= ENTRY_TITLE_LIMIT else name[:ENTRY_TITLE_LIMIT] + " …"
 
 
 def _changed(file: GistFile) -> datetime:
@@ -187,8 +191,8 @@ def _content(file: GistFile, links: Links) -> str:
     about = Markup("<p>{}</p>").format(visible(file.description)) if file.description else Markup()
     if file.content is None:
         return about + facts + Markup("<p>Not shown: too large or not text.</p>")
-    text = file.content[:CONTENT_LIMIT].replace("\r\n", "\n").replace("\r", "\n")
-    cut = file.truncated or len(file.content) > CONTENT_LIMIT
+    text = file.content[:ENTRY_CONTENT_LIMIT].replace("\r\n", "\n").replace("\r", "\n")
+    cut = file.truncated or len(file.content) > ENTRY_CONTENT_LIMIT
     rest = Markup("<p>File shortened.</p>") if cut else Markup()
     return about + facts + Markup("<pre>{}</pre>").format(visible(text)) + rest
 

@@ -10,7 +10,7 @@ from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import Context
 from gitpip.web.render.numbers import NavigationNumbers, numbers, up_to
 
-MAX_COUNT = 999
+MAX_COUNT_SHOWN = 999
 """Beyond this a number is shown as `999+`, and counting ends."""
 
 
@@ -22,11 +22,11 @@ async def count_for_navigation(request: Request, context: Context) -> None:
     try:
         async with context.database.read() as transaction:
             unread = await read_state.unread(transaction, viewer_of(request))
-            attention = await bounded.count_unsettled(transaction, MAX_COUNT + 1)
+            attention = await bounded.count_unsettled(transaction, MAX_COUNT_SHOWN + 1)
     except DatabaseUnavailable:
         return
     numbers.set(NavigationNumbers(_shown(unread.gists), _shown(attention), unread))
 
 
 def _shown(number: int) -> str:
-    return up_to(number, MAX_COUNT) if number else ""
+    return up_to(number, MAX_COUNT_SHOWN) if number else ""

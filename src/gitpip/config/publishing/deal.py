@@ -24,7 +24,7 @@ VISIBLE_TO = {
     "5": "The owner's group and those below",
     "7": "Everyone",
 }
-MOST_FIELDS = 50
+MOST_CUSTOM_FIELDS = 50
 MOST_LABELS = 20
 VALUE_LIMIT = 10**15
 _EXAMPLE = 'e.g. {"Source": "GitHub"}'
@@ -78,8 +78,8 @@ def _custom_fields(text: str) -> Pairs:
     if text.strip().lower() in (NOT_SET, ""):
         return ()
     pairs = _of_json(text) if text.lstrip().startswith("{") else _of_lines(text)
-    if len(pairs) > MOST_FIELDS:
-        raise ValueError(f"must be at most {MOST_FIELDS} fields, {_EXAMPLE}")
+    if len(pairs) > MOST_CUSTOM_FIELDS:
+        raise ValueError(f"must be at most {MOST_CUSTOM_FIELDS} fields, {_EXAMPLE}")
     if len({name.lower() for name, _ in pairs}) < len(pairs):
         raise ValueError(f"must name each field once, {_EXAMPLE}")
     return pairs

@@ -47,7 +47,7 @@ LONGEST_CURSOR = 2_000
 """The most characters of a cursor: it is part of an address, and a longer one is refused."""
 AGAINST_CAP = "close or delete open deals in Pipedrive, or get a larger plan"
 """The advice if the plan allows no further open deal."""
-LONGEST_NAME = 200
+LONGEST_OWNER_NAME = 200
 LONGEST_CODE = 64
 """The most characters of an error code. Pipedrive's own have 40."""
 
@@ -224,9 +224,9 @@ def owner(answer: Success | Outcome) -> TokenOwner:
     name, of = user.get("name"), user.get("company_name")
     return TokenOwner(
         number,
-        words(f"{name or ''}", LONGEST_NAME) or str(number),
+        words(f"{name or ''}", LONGEST_OWNER_NAME) or str(number),
         company,
-        words(f"{of or ''}", LONGEST_NAME) or str(company),
+        words(f"{of or ''}", LONGEST_OWNER_NAME) or str(company),
         domain,
     )
 

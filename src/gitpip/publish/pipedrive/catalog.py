@@ -24,7 +24,7 @@ from gitpip.vendor_values import storable, whole_number
 DEAL_FIELDS, ACTIVITY_FIELDS = "/v2/dealFields", "/v2/activityFields"
 LONGEST_TEXT = 1_000
 """The most characters of a name that are read."""
-MOST_PAGES = 20
+MOST_CATALOG_PAGES = 20
 """The most pages of one list. An account has at most a few hundred entries in each."""
 
 
@@ -153,7 +153,7 @@ async def _whole(ask: Ask, path: str) -> list[object] | None:
     """Return every entry of a list, or None if it is not shown to the token's user."""
     found: list[object] = []
     cursor: str | None = None
-    for _ in range(MOST_PAGES):
+    for _ in range(MOST_CATALOG_PAGES):
         query: dict[str, str | int] = {} if path.startswith("/v1/") else {"limit": SIZES[0]}
         answer = await ask("GET", path, query | ({"cursor": cursor} if cursor else {}))
         if isinstance(answer, RefusedWithStatus | Denied):

@@ -54,7 +54,7 @@ ACTIVITIES, DEALS = "/v2/activities", "/v2/deals"
 SEARCH = "/v2/deals/search"
 OWNER = "/v1/users/me"
 ACTIVITY_DEFAULTS, DEAL_DEFAULTS = ActivityFields(), DealFields()
-ANSWER_LIMIT = 64 * 2**20
+PIPEDRIVE_ANSWER_LIMIT = 64 * 2**20
 SEARCH_LIMIT = 9
 """The searches of a window, which holds ten on every plan: one is left to the token's
 other users."""
@@ -446,7 +446,7 @@ class Pipedrive:
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
         except _TooLarge:
-            return Unread(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
+            return Unread(f"Pipedrive's answer is larger than {PIPEDRIVE_ANSWER_LIMIT} bytes")
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
                 return answers.not_connected(error, self._api_url)
@@ -480,7 +480,7 @@ class Pipedrive:
             content = bytearray()
             async for piece in response.aiter_bytes():
                 content += piece
-                if len(content) > ANSWER_LIMIT:
+                if len(content) > PIPEDRIVE_ANSWER_LIMIT:
                     raise _TooLarge
             return response, bytes(content)
 

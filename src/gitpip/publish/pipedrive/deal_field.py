@@ -14,7 +14,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
 
 NAME = "gitpip GitHub id"
-TRIED_AGAIN_AFTER = timedelta(days=1)
+FIELD_TRIED_AGAIN_AFTER = timedelta(days=1)
 """The wait before the field is tried again if the account does not let us make it: a person may
 allow it later."""
 FAILED_AGAIN_AFTER = timedelta(minutes=10)
@@ -83,7 +83,7 @@ class DealField:
         if account.deal_field_due_at and self._now() < account.deal_field_due_at and not deleted:
             self._pipedrive.deal_field = self._used = None
             return
-        wait = TRIED_AGAIN_AFTER
+        wait = FIELD_TRIED_AGAIN_AFTER
         try:
             code = await self._pipedrive.deal_field_code(NAME)
         except LookFailed as failure:

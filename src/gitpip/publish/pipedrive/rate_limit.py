@@ -24,7 +24,7 @@ SPREAD = 0.8
 """Two requests keep at least this part of the distance that an even spread would give them."""
 OTHERS_VARY = 10
 """The part of the limit (a tenth) that others may use beyond what they were seen to use."""
-LONGEST_WAIT = timedelta(minutes=1)
+LONGEST_BURST_WAIT = timedelta(minutes=1)
 """The longest announced wait that can be a burst limit. A refusal will name a longer pause."""
 EARLIEST_EPOCH = 1_000_000_000
 """The smallest number of seconds that is a time (2001 or later), as other APIs announce it, and not
@@ -158,7 +158,7 @@ class RateLimiter:
         if remaining <= 1 and ours <= self.limit / 2:
             # Others have used it up, or the limit is one of a longer time.
             reset = seconds_left(headers, "x-ratelimit-reset")
-            wait = min(max(reset or 0, WINDOW.total_seconds()), LONGEST_WAIT.total_seconds())
+            wait = min(max(reset or 0, WINDOW.total_seconds()), LONGEST_BURST_WAIT.total_seconds())
             self._not_before = now + wait
 
     def _reserve(self, now: float) -> int:

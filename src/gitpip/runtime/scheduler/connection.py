@@ -22,10 +22,10 @@ from gitpip.store.postgres import WatchedConnection, connect
 log = get_logger()
 Answer = TypeVar("Answer")
 
-ANSWER_TIMEOUT = timedelta(seconds=5)
+STATEMENT_TIMEOUT = timedelta(seconds=5)
 """The time after which a server that does not answer a statement counts as lost."""
-FIRST_PAUSE = timedelta(milliseconds=100)
-LONGEST_PAUSE = timedelta(seconds=5)
+FIRST_RECONNECT_PAUSE = timedelta(milliseconds=100)
+LONGEST_RECONNECT_PAUSE = timedelta(seconds=5)
 
 # Temporary errors: a server that restarts, hands over, or lacks something for a while.
 PASSING = ("08", "53", "57", "25006")
@@ -47,7 +47,7 @@ class SchedulerConnection(Driver):
     """
 
     def __init__(self, dsn: str) -> None:
-        """`dsn` is an address for libpq; see ANSWER_TIMEOUT."""
+        """`dsn` is an address for libpq; see STATEMENT_TIMEOUT."""
         self._dsn = dsn
         self._connection: WatchedConnection | None = None
         self._turn = asyncio.Lock()
@@ -162,7 +162,7 @@ class SchedulerConnection(Driver):
             self._connection = None  # with a statement that was cancelled
         if self._connection is None:
             connection = await connect(
-                self._dsn, patience=ANSWER_TIMEOUT, application_name="gitpip engine"
+                self._dsn, patience=STATEMENT_TIMEOUT, application_name="gitpip engine"
             )
             try:
                 connection.add_notify_handler(self._tell)
@@ -224,7 +224,7 @@ class SchedulerConnection(Driver):
             self._lost_since = None
 
     async def _pause(self, failures: int, error: Exception) -> None:
-        wait = jittered(backoff(failures, FIRST_PAUSE, LONGEST_PAUSE))
+        wait = jittered(backoff(failures, FIRST_RECONNECT_PAUSE, LONGEST_RECONNECT_PAUSE))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._given_up.wait(), wait.total_seconds())
         if self._given_up.is_set():

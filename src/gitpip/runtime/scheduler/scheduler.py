@@ -20,7 +20,7 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import listen
 from gitpip.runtime.scheduler.connection import (
-    ANSWER_TIMEOUT,
+    STATEMENT_TIMEOUT,
     SchedulerConnection,
     describe,
     refusals_explained,
@@ -142,7 +142,7 @@ class Scheduler:
             second = ceil(at.timestamp())
             key, wait = f"{name}@{second}", timedelta(seconds=second - time.time())
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()), self._queries.driver:
+            async with asyncio.timeout(STATEMENT_TIMEOUT.total_seconds()), self._queries.driver:
                 with refusals_explained(f"{name} could not be told"):
                     # The run under way holds its key, but may have begun too early for this call.
                     if not await self._enqueue(name, key, wait):

@@ -12,7 +12,7 @@ from gitpip.store.schema_access import Via as Via  # noqa: PLC0414 - others know
 from gitpip.store.schema_access import audit
 from gitpip.validation import without_nul
 
-SUBJECT_LIMIT = 300
+LOG_SUBJECT_LIMIT = 300
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ async def record(
             actor=actor.name[:120],
             via=actor.via,
             action=action,
-            subject=without_nul(subject)[:SUBJECT_LIMIT],
+            subject=without_nul(subject)[:LOG_SUBJECT_LIMIT],
         )
     )
 

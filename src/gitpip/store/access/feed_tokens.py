@@ -26,7 +26,7 @@ FeedAddressId = NewType("FeedAddressId", int)
 
 PREFIX = "gitpip_feed_"
 TOKEN_PATTERN = re.compile(rf"{PREFIX}[0-9a-f]{{48}}")
-NAME_LIMIT = 60
+FEED_NAME_LIMIT = 60
 ANONYMOUS = "anonymous"
 """The parent of addresses made without a key: they are valid while reading needs no key."""
 KEY_LIMIT = 50
@@ -76,11 +76,11 @@ async def create(
     Addresses that were revoked, or ended with their parent, are deleted. Raises InvalidInput for an
     invalid name, FeedAddressConflict if there are too many addresses already.
     """
-    if not name or len(name) > NAME_LIMIT or not name.isprintable():
+    if not name or len(name) > FEED_NAME_LIMIT or not name.isprintable():
         raise InvalidInput(
             "name",
-            f"must be 1 to {NAME_LIMIT} printable characters, e.g. Feedly, not "
-            f"{name[: NAME_LIMIT + 20]!r}",
+            f"must be 1 to {FEED_NAME_LIMIT} printable characters, e.g. Feedly, not "
+            f"{name[: FEED_NAME_LIMIT + 20]!r}",
         )
     await commit_order.one_at_a_time(transaction, f"feed addresses of {parent.label}")
     await transaction.execute(delete(feed_addresses).where(_has_ended(now)))

@@ -11,7 +11,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.schema import gist_files, user_tags, users
 from gitpip.templates import Surroundings
 
-_AT_A_TIME = 500
+_KEYS_AT_A_TIME = 500
 Key = TypeVar("Key", GistId, UserKey)
 
 
@@ -78,4 +78,4 @@ async def _tags(
 
 
 def _some_at_a_time(keys: Sequence[Key]) -> list[Sequence[Key]]:
-    return [keys[start : start + _AT_A_TIME] for start in range(0, len(keys), _AT_A_TIME)]
+    return [keys[start : start + _KEYS_AT_A_TIME] for start in range(0, len(keys), _KEYS_AT_A_TIME)]

@@ -15,11 +15,11 @@ from gitpip.store.schema import active, gist_files, unreadable, users, watched
 from gitpip.store.visibility import tracked
 from gitpip.validation import without_nul
 
-FIRST_RETRY = timedelta(minutes=1)
+FIRST_READ_RETRY = timedelta(minutes=1)
 FIRST_RETRY_OF_A_LAG = timedelta(seconds=5)
 """The wait if one of GitHub's APIs does not show yet what another one does: that takes seconds."""
-LONGEST_WAIT = timedelta(days=1)
-REASON_LIMIT = 500
+LONGEST_READ_RETRY = timedelta(days=1)
+UNREADABLE_REASON_LIMIT = 500
 NO_GIST = GistId("")
 """The gist id of an item of the gist list without an id, or of a page of that list."""
 DOUBT = "GraphQL"
@@ -74,11 +74,11 @@ async def record(
     for failure in failures:
         before = known.get((failure.gist_id, failure.filename))
         number = before.failures + 1 if before else 1
-        first = FIRST_RETRY_OF_A_LAG if failure.lags else FIRST_RETRY
+        first = FIRST_RETRY_OF_A_LAG if failure.lags else FIRST_READ_RETRY
         values: dict[str, object] = {
-            "reason": without_nul(failure.reason)[:REASON_LIMIT],
+            "reason": without_nul(failure.reason)[:UNREADABLE_REASON_LIMIT],
             "failures": number,
-            "next_try_at": now + backoff(number, first, LONGEST_WAIT),
+            "next_try_at": now + backoff(number, first, LONGEST_READ_RETRY),
         }
         if before:
             await transaction.execute(

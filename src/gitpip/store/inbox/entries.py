@@ -25,7 +25,7 @@ from gitpip.store.schema import gist_files, gists, publications, revisions, user
 from gitpip.store.schema_inbox import inbox
 from gitpip.store.schema_publishing import holder, shown
 
-FILES = 5
+MAX_FILES_NAMED = 5
 """The most files of a gist that an entry names."""
 COUNTED_CHARACTERS = 20_000
 """The number of characters of two revisions that are read to count the changed lines."""
@@ -86,7 +86,7 @@ class InboxEntry:
     """The time when its newest file or content was found."""
     unread: bool
     files: tuple[GistFile, ...]
-    """The last changed files, without their contents; `FILES` at most."""
+    """The last changed files, without their contents; `MAX_FILES_NAMED` at most."""
     number: int
     """The number of files of the gist."""
     preview: GistFile | None
@@ -177,7 +177,7 @@ async def _files(
         .where(gist_files.c.gist_id.in_(ids))
         .subquery()
     )
-    chosen = await transaction.execute(select(numbered).where(numbered.c.place <= FILES))
+    chosen = await transaction.execute(select(numbered).where(numbered.c.place <= MAX_FILES_NAMED))
     places = {row.key: row for row in chosen}
     numbers = Counter({GistId(row.gist_id): row.number for row in places.values()})
     found = await gist_rows.some(transaction, [FileKey(key) for key in places], content_limit=0)

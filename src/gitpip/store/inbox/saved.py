@@ -16,7 +16,7 @@ from gitpip.store.schema_inbox import inbox_filters
 
 FilterId = NewType("FilterId", int)
 
-NAME_LIMIT = 60
+FILTER_NAME_LIMIT = 60
 FILTERS = 30
 """The most filters that a reader can save."""
 
@@ -45,8 +45,10 @@ async def save(
     transaction: Transaction, viewer: str, name: str, asked: InboxFilter, now: datetime
 ) -> SavedFilter:
     """Save a filter; it replaces one with the same name and keeps its id. Raises InvalidInput."""
-    if not name or len(name) > NAME_LIMIT or not name.isprintable():
-        raise InvalidInput("name", f"must be 1 to {NAME_LIMIT} printable characters, e.g. vip")
+    if not name or len(name) > FILTER_NAME_LIMIT or not name.isprintable():
+        raise InvalidInput(
+            "name", f"must be 1 to {FILTER_NAME_LIMIT} printable characters, e.g. vip"
+        )
     await commit_order.one_at_a_time(transaction, viewer)
     of_viewer = inbox_filters.c.viewer == viewer
     replaced = await transaction.execute(

@@ -16,13 +16,13 @@ from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema import publications
 from gitpip.store.visibility import of_tracked
 
-MAX_COUNT = 10_000
+MAX_COUNTED = 10_000
 """The most publications that are counted in a state; one more says that there are more."""
 MOST_FOUND = 1_000
 """The same for a filter, which reads rows."""
 
 
-async def count(transaction: Transaction, most: int = MAX_COUNT) -> dict[PublicationState, int]:
+async def count(transaction: Transaction, most: int = MAX_COUNTED) -> dict[PublicationState, int]:
     """Return how many publications of tracked users are in each state, up to `most` and one more.
 
     Waiting ones are counted exactly: the time that they take is computed from their number.

@@ -22,7 +22,7 @@ from gitpip.store.schema_targets import deal_drifts
 from gitpip.store.schema_undo import deal_is_open, undone_deals
 from gitpip.targets import DealLinks
 
-ASKED_AGAIN_AFTER = timedelta(hours=1)
+DEAL_ASKED_AGAIN_AFTER = timedelta(hours=1)
 """So a user with one new file a day costs one token more than the five of its activity."""
 PUBLISHED = PublicationState.PUBLISHED.value
 IS_WAITING = deal_drifts.c.answer == DriftAnswer.WAIT.value
@@ -31,7 +31,7 @@ IS_WAITING = deal_drifts.c.answer == DriftAnswer.WAIT.value
 
 async def is_usable(transaction: Transaction, user_key: UserKey, now: datetime) -> bool:
     """Return whether a known deal can be used without asking Pipedrive about it first."""
-    values = {"user": user_key, "earliest": now - ASKED_AGAIN_AFTER, "now": now}
+    values = {"user": user_key, "earliest": now - DEAL_ASKED_AGAIN_AFTER, "now": now}
     return bool(await transaction.scalar(_is_usable(), values))
 
 

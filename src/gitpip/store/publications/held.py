@@ -44,7 +44,7 @@ from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
 
-MOST_FILES = 1_000
+MOST_CREDENTIALS_NAMED = 1_000
 """The most files held for credentials that are named."""
 
 
@@ -117,8 +117,8 @@ async def with_credentials(
 ) -> tuple[Held, ...]:
     """Return all that is held of one user or of all, also for credentials, the longest wait first.
 
-    At most `limit` users are returned. If more than `MOST_FILES` files are held for credentials,
-    the newest are not named.
+    At most `limit` users are returned. If more than `MOST_CREDENTIALS_NAMED` files are held for
+    credentials, the newest are not named.
     """
     if user_key is None:
         others = await everyone(transaction, limit=limit)
@@ -126,7 +126,9 @@ async def with_credentials(
         mine = await of_user(transaction, user_key)
         others = (mine,) if mine else ()
     found = {one.login: one for one in others}
-    for file in await approvals.each_for_credentials(transaction, user_key, limit=MOST_FILES):
+    for file in await approvals.each_for_credentials(
+        transaction, user_key, limit=MOST_CREDENTIALS_NAMED
+    ):
         one = found.get(file.login) or Held(file.login, files=0, gists=0, since=file.since)
         found[file.login] = replace(one, credentials=(*one.credentials, file))
     return tuple(sorted(found.values(), key=lambda one: (one.since, one.login))[:limit])

@@ -52,7 +52,7 @@ from gitpip.store.publications.delivered import SENT
 from gitpip.store.publications.late_arrivals import TakenBack
 from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
-from gitpip.store.rows import BATCH_SIZE, in_pieces
+from gitpip.store.rows import ROWS_PER_STATEMENT, in_pieces
 from gitpip.store.schema import gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
 from gitpip.store.schema_publishing import doubles, holder
@@ -344,7 +344,7 @@ async def _publications(
         .outerjoin(revisions, is_its_revision)
         .where(wanted)
         .order_by(publications.c.id)
-        .limit(BATCH_SIZE)
+        .limit(ROWS_PER_STATEMENT)
     )
     rows: Result[Any] = await transaction.execute(
         found.with_for_update(of=publications) if lock else found

@@ -40,7 +40,7 @@ from gitpip.validation import check_login, without_nul
 
 OptOutId = NewType("OptOutId", int)
 OPTED_OUT = "its owner opted out"
-REASON_LIMIT = 300
+OPT_OUT_REASON_LIMIT = 300
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ async def add(
     If the owner opted out already, only another reason changes something. Raises InvalidInput.
     """
     check_login(login)
-    if reason is not None and len(reason) > REASON_LIMIT:
-        raise InvalidInput("reason", f"longer than {REASON_LIMIT} characters")
+    if reason is not None and len(reason) > OPT_OUT_REASON_LIMIT:
+        raise InvalidInput("reason", f"longer than {OPT_OUT_REASON_LIMIT} characters")
     await ledger.lock(transaction)
     await commit_order.one_at_a_time(transaction, "opt-outs")
     before = await _find(transaction, login)

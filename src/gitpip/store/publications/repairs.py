@@ -47,9 +47,9 @@ from gitpip.store.visibility import of_tracked
 
 RepairId = NewType("RepairId", int)
 
-BATCH_SIZE = 500
+REPAIRED_AT_ONCE = 500
 """The number of publications that are changed in one transaction."""
-MAX_LISTED = 100
+MAX_REPAIRS_LISTED = 100
 """The number of repairs that are listed."""
 CUT_SHORT_AFTER = timedelta(minutes=2)
 """A repair that makes no progress for this long was cut short."""
@@ -341,7 +341,7 @@ async def advance(
             select(repair_items.c.publication_id, repair_items.c.state)
             .where(repair_items.c.repair_id == repair_id)
             .order_by(repair_items.c.publication_id)
-            .limit(BATCH_SIZE)
+            .limit(REPAIRED_AT_ONCE)
         )
     ).all()
     ids = [item.publication_id for item in items]
@@ -362,7 +362,7 @@ async def advance(
             repair_items.c.repair_id == repair_id, repair_items.c.publication_id.in_(ids)
         )
     )
-    over = len(ids) < BATCH_SIZE
+    over = len(ids) < REPAIRED_AT_ONCE
     await transaction.execute(
         update(repairs)
         .where(repairs.c.id == repair_id)

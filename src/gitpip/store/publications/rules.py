@@ -21,7 +21,7 @@ from gitpip.store.schema_rules import publishing_rules
 
 RuleId = NewType("RuleId", int)
 MAX_RULES = 100
-NAME_LIMIT = 100
+RULE_NAME_LIMIT = 100
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,9 @@ async def _number(transaction: Transaction, order: list[RuleId]) -> None:
 
 def _checked_name(name: str) -> str:
     text = " ".join(name.split())
-    if not text or len(text) > NAME_LIMIT or not text.isprintable():
+    if not text or len(text) > RULE_NAME_LIMIT or not text.isprintable():
         raise InvalidInput(
-            "name", f"must be 1 to {NAME_LIMIT} printable characters, e.g. Logs, not {name[:60]!r}"
+            "name",
+            f"must be 1 to {RULE_NAME_LIMIT} printable characters, e.g. Logs, not {name[:60]!r}",
         )
     return text

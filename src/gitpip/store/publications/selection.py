@@ -17,7 +17,7 @@ from gitpip.store.users import former_logins
 from gitpip.store.visibility import of_removed
 from gitpip.validation import without_nul
 
-MAX_NAMED = 1_000
+MAX_IDS_CHOSEN = 1_000
 MAX_NAMED_IDS = 20
 """The most ids that a sentence names."""
 KEY_LENGTH = 12
@@ -70,10 +70,10 @@ class PublicationFilter:
 
     def check(self) -> None:
         """Raise InvalidInput unless it narrows, or says that everything is meant."""
-        if len(self.ids) > MAX_NAMED:
+        if len(self.ids) > MAX_IDS_CHOSEN:
             raise InvalidInput(
                 "ids",
-                f"{len(self.ids):,} are named; name at most {MAX_NAMED:,}, or give a filter",
+                f"{len(self.ids):,} are named; name at most {MAX_IDS_CHOSEN:,}, or give a filter",
             )
         if self.narrows and self.everything:
             raise InvalidInput("all", "all of them and a filter are two things; give one of them")

@@ -33,9 +33,9 @@ from gitpip.store.schema_status import pauses
 
 TOLERANCE = timedelta(minutes=15)
 """Clocks of two machines can differ; a time that is too late by less does little harm."""
-LONGEST_WAIT = timedelta(days=1)
+LONGEST_STORED_WAIT = timedelta(days=1)
 """The longest wait of a user that GitHub does not show, of something unreadable, and of a pause."""
-LONGEST_RETRY = timedelta(hours=7)
+LONGEST_STORED_RETRY = timedelta(hours=7)
 """The longest wait of a delivery, deal or note, with that for absence; see `publish.delivery`."""
 LONGEST_WATCH = timedelta(minutes=39)
 """The longest time between two searches for what was sent twice; see `second_sends`."""
@@ -43,9 +43,9 @@ LONGEST_HOLD = timedelta(minutes=5)
 """The longest hold of everything while more may be on its way into the ledger; see `publish.adopt`.
 """
 OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | None], ...] = (
-    (publications.c.due_at, LONGEST_RETRY, publications.c.state.in_(WAITING)),
-    (deals.c.due_at, LONGEST_RETRY, deals.c.state.in_(WAITING)),
-    (amendments.c.due_at, LONGEST_RETRY, None),
+    (publications.c.due_at, LONGEST_STORED_RETRY, publications.c.state.in_(WAITING)),
+    (deals.c.due_at, LONGEST_STORED_RETRY, deals.c.state.in_(WAITING)),
+    (amendments.c.due_at, LONGEST_STORED_RETRY, None),
     (second_sends.c.due_at, LONGEST_WATCH, None),
     (second_deals.c.due_at, LONGEST_WATCH, None),
     (ledger.c.acknowledged_at, timedelta(0), None),
@@ -89,7 +89,7 @@ async def set_back(transaction: Transaction, *, now: datetime, interval: timedel
     )
     await transaction.execute(
         update(unreadable)
-        .where(unreadable.c.next_try_at > latest + LONGEST_WAIT)
+        .where(unreadable.c.next_try_at > latest + LONGEST_STORED_WAIT)
         .values(next_try_at=now)
     )
     await transaction.execute(update(pauses).where(_paused_too_long(now)).values(until=now))
@@ -108,7 +108,7 @@ async def set_back(transaction: Transaction, *, now: datetime, interval: timedel
 def _due_too_late(now: datetime, interval: timedelta, sqlite: bool) -> ColumnElement[bool]:
     usual = round(interval.total_seconds())
     own = func.coalesce(type_coerce(users.c.check_interval, Integer), usual)
-    a_day = round(LONGEST_WAIT.total_seconds())
+    a_day = round(LONGEST_STORED_WAIT.total_seconds())
     unavailable = users.c.state == UserState.UNAVAILABLE
     longest = case((and_(unavailable, own < a_day), a_day), else_=own)
     at = literal(now, users.c.next_check_at.type)
@@ -117,7 +117,7 @@ def _due_too_late(now: datetime, interval: timedelta, sqlite: bool) -> ColumnEle
         if sqlite
         else func.extract("epoch", users.c.next_check_at - at)
     )
-    shortest = min(interval, LONGEST_WAIT)
+    shortest = min(interval, LONGEST_STORED_WAIT)
     return and_(
         watched,
         users.c.next_check_at > now + shortest + TOLERANCE,  # an index has these few
@@ -139,6 +139,6 @@ def _paused_too_long(now: datetime) -> ColumnElement[bool]:
         pauses.c.until > now,
         or_(
             pauses.c.since > now + TOLERANCE,
-            pauses.c.until > now + LONGEST_WAIT + TOLERANCE,
+            pauses.c.until > now + LONGEST_STORED_WAIT + TOLERANCE,
         ),
     )

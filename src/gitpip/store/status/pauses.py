@@ -51,7 +51,7 @@ RESUMED: Mapping[str, EventKind] = {
 """The event for each pause that ends."""
 ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
-SAME_PAUSE = timedelta(minutes=5)
+CONTINUED_WITHIN = timedelta(minutes=5)
 """A pause that follows another within this time is the same trouble continued."""
 _pause = reader(Pause)
 _by_name = select(pauses).where(pauses.c.name == bindparam("wanted"))
@@ -91,7 +91,7 @@ async def pause(
         except IntegrityError:
             # Another process has inserted the row and recorded the event: this pause continues it.
             last = await _locked(transaction, name)
-    begins = last is None or last.until <= now - SAME_PAUSE
+    begins = last is None or last.until <= now - CONTINUED_WITHIN
     if last is not None:
         since = now if begins else last.since or now
         await transaction.execute(

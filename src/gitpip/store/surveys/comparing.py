@@ -20,7 +20,7 @@ from gitpip.store.schema_undo import UndoneState, undone
 from gitpip.store.surveys.surveys import Survey
 from gitpip.store.visibility import of_removed, tracked
 
-BATCH_SIZE = 500
+COMPARED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ async def files(
         .outerjoin(publications, publications.c.file_key == gist_files.c.key)
         .where(*wanted)
         .order_by(gist_files.c.key, publications.c.id)
-        .limit(BATCH_SIZE)
+        .limit(COMPARED_AT_ONCE)
     )
     return tuple(map(_known, rows))
 
@@ -298,7 +298,7 @@ def _was_sent_again(survey: Survey) -> ColumnElement[bool]:
 
 
 async def strangers(transaction: Transaction, survey: Survey, after: int) -> tuple[Stranger, ...]:
-    """Return the strangers after an activity's id, at most `BATCH_SIZE`."""
+    """Return the strangers after an activity's id, at most `COMPARED_AT_ONCE`."""
     same = or_(
         publications.c.marker == survey_activities.c.marker,
         publications.c.activity_id == survey_activities.c.activity_id,
@@ -333,7 +333,7 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
             ~known,
         )
         .order_by(survey_activities.c.activity_id)
-        .limit(BATCH_SIZE)
+        .limit(COMPARED_AT_ONCE)
     )
     return tuple(
         Stranger(

@@ -12,7 +12,7 @@ from gitpip.store.schema import users
 from gitpip.store.schema_surveys import Verdict, survey_lines
 from gitpip.store.visibility import tracked
 
-BATCH_SIZE = 500
+LINES_READ_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ async def some_after(transaction: Transaction, survey_id: int, after: int) -> tu
         _shown(survey_id)
         .where(survey_lines.c.id > after)
         .order_by(survey_lines.c.id)
-        .limit(BATCH_SIZE)
+        .limit(LINES_READ_AT_ONCE)
     )
     return tuple(map(_line, rows))
 
 
 async def in_pages(transaction: Transaction, survey_id: int) -> AsyncIterator[Sequence[AuditLine]]:
-    """Yield all lines of an audit, `BATCH_SIZE` at once."""
+    """Yield all lines of an audit, `LINES_READ_AT_ONCE` at once."""
     after = 0
     while some := await some_after(transaction, survey_id, after):
         yield some

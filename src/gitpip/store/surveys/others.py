@@ -15,7 +15,7 @@ from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications.deals import adopt_deal
-from gitpip.store.rows import BATCH_SIZE, in_pieces, reader
+from gitpip.store.rows import ROWS_PER_STATEMENT, in_pieces, reader
 from gitpip.store.schema import gist_files, gists, publications, users
 from gitpip.store.schema_surveys import (
     Confidence,
@@ -357,7 +357,7 @@ async def adopt(transaction: Transaction, survey_id: int, least: Confidence, now
                     ~exists().where(taken.c.activity_id == other_activities.c.activity_id),
                 )
                 .order_by(other_activities.c.publication_id)
-                .limit(BATCH_SIZE)
+                .limit(ROWS_PER_STATEMENT)
                 .with_for_update(of=publications)
             )
         ).all()

@@ -26,7 +26,7 @@ ENDED_SURVEYS_KEPT = 5
 """The number of ended surveys of each kind that are kept."""
 FAILURE_SHOWN = timedelta(days=7)
 """How long a failure is shown that no other survey followed."""
-LEASE = timedelta(minutes=2)
+SURVEY_LEASE = timedelta(minutes=2)
 """Longer than any request to a vendor takes; it is renewed with each page."""
 
 
@@ -221,7 +221,7 @@ async def claim(transaction: Transaction, now: datetime, only: int | None = None
         .where(surveys.c.id == number)
         .values(
             token=secrets.token_hex(8),
-            lease_until=now + LEASE,
+            lease_until=now + SURVEY_LEASE,
             waits_until=None,
             waits_because=None,
             begun_at=func.coalesce(surveys.c.begun_at, now),
@@ -240,7 +240,7 @@ async def note(
     written = await transaction.execute(
         update(surveys)
         .where(surveys.c.id == survey.id, surveys.c.token == survey.token)
-        .values(lease_until=now + LEASE, tokens=surveys.c.tokens + spent, **values)
+        .values(lease_until=now + SURVEY_LEASE, tokens=surveys.c.tokens + spent, **values)
     )
     return bool(written.rowcount)
 

@@ -9,7 +9,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.vendor_values import words
 
 LONGEST_WORDS = 300
-LONGEST_NAME = 100
+LONGEST_ADDRESS_PART = 100
 NAMES = (
     (re.compile(r"/gists/public$"), "the public feed"),
     (re.compile(r"/users?/[^/]+/gists$"), "the gist list"),
@@ -34,7 +34,9 @@ def called(url: str) -> str:
         return "an invalid address"
     for pattern, name in NAMES:
         if found := pattern.search(path):
-            return name.format(*(words(unquote(part), LONGEST_NAME) for part in found.groups()))
+            return name.format(
+                *(words(unquote(part), LONGEST_ADDRESS_PART) for part in found.groups())
+            )
     return "a request"
 
 

@@ -31,7 +31,7 @@ from gitpip.watch.github.addresses import logged
 from gitpip.watch.github.contents import JSON, Contents, GistToRead, Reading
 from gitpip.watch.github.gist_list import (
     BURST,
-    PAGE_SIZE,
+    GISTS_PER_REQUEST,
     GistList,
     ListTag,
     SeenList,
@@ -70,7 +70,7 @@ from gitpip.watch.github.transport import (
     same_origin,
 )
 
-MOST_PAGES = 1000
+MOST_GIST_PAGES = 1000
 ROUNDS = 3
 LOOKED_UP_AT_ONCE = 100
 WHOLE_LIST_EVERY = timedelta(days=1)
@@ -298,7 +298,7 @@ class GitHub:
 
         `page` is the URL that the page before gave as `next_page`, or None for the first.
         """
-        url = page or f"{self._api_url}/gists/public?per_page={PAGE_SIZE}"
+        url = page or f"{self._api_url}/gists/public?per_page={GISTS_PER_REQUEST}"
         if not same_origin(url, self._api_url):
             raise GitHubUnavailable("the public feed has its next page on another host")
         answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
@@ -399,7 +399,7 @@ class GitHub:
             while (url := pages[-1].next_page) is not None:
                 if not same_origin(url, first.url):
                     raise GitHubUnavailable("its address is on another host")
-                if len(pages) == MOST_PAGES or any(page.url == url for page in pages):
+                if len(pages) == MOST_GIST_PAGES or any(page.url == url for page in pages):
                     raise GitHubUnavailable("the list has no end")
                 page = await self._get(url)
                 seen.add(page)
@@ -447,7 +447,7 @@ class GitHub:
         return ListTag(self._fingerprint, since, read_at, answer.etag).text()
 
     def _list_url(self, github_id: GitHubId, since: datetime | None = None) -> str:
-        query = {"per_page": str(PAGE_SIZE)}
+        query = {"per_page": str(GISTS_PER_REQUEST)}
         if since:
             query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
         # By id and not by login: it survives a rename, and a login taken over by somebody else.

@@ -33,9 +33,9 @@ from gitpip.watch.github.rest_models import (
 )
 from gitpip.watch.github.transport import ATTEMPTS, AnswerTooLarge, GitHubAnswer, Transport
 
-CONTENT_LIMIT = 1024 * 1024
+STORED_CONTENT_LIMIT = 1024 * 1024
 """The size above which a file's content is not stored: GitHub itself gives up to 1 MB."""
-GIST_CONTENT_LIMIT = 32 * CONTENT_LIMIT
+GIST_CONTENT_LIMIT = 32 * STORED_CONTENT_LIMIT
 """The most content of one gist that is stored. Files beyond stay at their `raw_url`."""
 MOST_NAMES = 3000
 """The most names of a gist's files that are requested."""
@@ -238,7 +238,7 @@ class _Files:
         if file.blob_hash and self._wanted.known.get(file.filename) == file.blob_hash:
             self.read_files.append(by_reference(file))
             return True
-        if shape.truncated or file.size > CONTENT_LIMIT:
+        if shape.truncated or file.size > STORED_CONTENT_LIMIT:
             return False
         content = shape.octets()
         if content is None or file.blob_hash not in {"", blob_hash(content)}:
@@ -256,7 +256,9 @@ class _Files:
         failures = 0
         for file in sorted(files, key=lambda file: file.filename in self._wanted.failed):
             known = file.blob_hash and self._wanted.known.get(file.filename) == file.blob_hash
-            too_large = file.size > CONTENT_LIMIT or self._size + file.size > GIST_CONTENT_LIMIT
+            too_large = (
+                file.size > STORED_CONTENT_LIMIT or self._size + file.size > GIST_CONTENT_LIMIT
+            )
             if known or (too_large and file.raw_url):
                 self.read_files.append(by_reference(file))
                 continue
@@ -278,7 +280,7 @@ class _Files:
             answer = await self._transport.get(
                 file.raw_url,
                 accept="*/*",
-                size_limit=CONTENT_LIMIT,
+                size_limit=STORED_CONTENT_LIMIT,
                 attempts=self._wanted.attempts(file.filename),
             )
         except AnswerTooLarge:

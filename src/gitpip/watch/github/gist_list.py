@@ -10,7 +10,7 @@ from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.rest_models import parse_gists
 from gitpip.watch.github.transport import GitHubAnswer
 
-PAGE_SIZE = 100
+GISTS_PER_REQUEST = 100
 SINCE_OVERLAP = timedelta(minutes=10)
 BURST = timedelta(seconds=2)
 LIST_TAG_LENGTH = 300
@@ -128,6 +128,6 @@ def since_of(server_now: datetime | None, updates: list[datetime]) -> datetime |
         if server_now >= newest + BURST:
             candidates.append(newest + timedelta(seconds=1))
     for since in candidates:
-        if sum(update >= since for update in updates) < PAGE_SIZE:
+        if sum(update >= since for update in updates) < GISTS_PER_REQUEST:
             return since
     return None

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from gitpip.backoff import backoff
 
-FIRST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=6)
+FIRST_ADDRESS_WAIT = timedelta(minutes=1)
+LONGEST_ADDRESS_WAIT = timedelta(hours=6)
 ADDRESSES_REMEMBERED = 1_000
 
 
@@ -57,7 +57,10 @@ class LimitedAddresses:
         if before is None or not (before.alone or (is_only_one and self._others_since(before))):
             return None
         alone = before.alone + 1
-        wait = max(announced or FIRST_WAIT, backoff(alone, FIRST_WAIT, LONGEST_WAIT))
+        wait = max(
+            announced or FIRST_ADDRESS_WAIT,
+            backoff(alone, FIRST_ADDRESS_WAIT, LONGEST_ADDRESS_WAIT),
+        )
         self._keep(address, _Refused(now + wait, alone))
         return now + wait
 

@@ -21,7 +21,7 @@ from gitpip.watch.github.shared_limits import SharedLimits
 IN_FLIGHT = 8
 SHORTEST_WAIT = timedelta(seconds=1)
 SECONDARY_WAIT = timedelta(seconds=60)
-LONGEST_WAIT = timedelta(days=1)
+LONGEST_LIMIT_WAIT = timedelta(days=1)
 MINUTE = timedelta(seconds=60)
 MOST_A_MINUTE = {"core": 900, "graphql": 2000}
 SPARE_A_MINUTE = 150
@@ -198,7 +198,7 @@ class GitHubLimits:
 
     def wait(self, wait: timedelta) -> None:
         """Send nothing for that long from now on."""
-        until = self.now() + min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+        until = self.now() + min(max(wait, SHORTEST_WAIT), LONGEST_LIMIT_WAIT)
         self._until = max(self._until or until, until)
         self._untold = True
         self._freed.set()
@@ -290,7 +290,7 @@ class GitHubLimits:
         # One second more, because both times are cut to whole seconds.
         left = reset - (server_now or self._now_there).timestamp()
         wait = timedelta(seconds=left) + SHORTEST_WAIT
-        return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+        return min(max(wait, SHORTEST_WAIT), LONGEST_LIMIT_WAIT)
 
     @property
     def _shared_limit(self) -> RateLimit:
@@ -319,6 +319,8 @@ def _moment(time: datetime) -> str:
 def _retry_after(text: str, server_now: datetime) -> timedelta | None:
     seconds = header_number(text)
     if seconds is not None:
-        return max(timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())), SHORTEST_WAIT)
+        return max(
+            timedelta(seconds=min(seconds, LONGEST_LIMIT_WAIT.total_seconds())), SHORTEST_WAIT
+        )
     date = http_date(text)
-    return min(max(date - server_now, SHORTEST_WAIT), LONGEST_WAIT) if date else None
+    return min(max(date - server_now, SHORTEST_WAIT), LONGEST_LIMIT_WAIT) if date else None

@@ -33,7 +33,7 @@ from gitpip.watch.github.addresses import LONGEST_WORDS, called, logged
 from gitpip.watch.github.limited_alone import LimitedAddresses
 from gitpip.watch.github.rate_limits import GitHubLimits
 
-ANSWER_LIMIT = 32 * 1024 * 1024
+GITHUB_ANSWER_LIMIT = 32 * 1024 * 1024
 ATTEMPTS = 3
 REDIRECTS = 3
 GRAPHQL_TIMEOUT = timedelta(seconds=12)
@@ -164,7 +164,7 @@ class Transport:
         *,
         accept: str,
         etag: str | None = None,
-        size_limit: int = ANSWER_LIMIT,
+        size_limit: int = GITHUB_ANSWER_LIMIT,
         reserved: bool = False,
         attempts: int = ATTEMPTS,
     ) -> GitHubAnswer:
@@ -296,7 +296,7 @@ class Transport:
         method: str,
         url: str,
         headers: dict[str, str],
-        size_limit: int = ANSWER_LIMIT,
+        size_limit: int = GITHUB_ANSWER_LIMIT,
         content: Mapping[str, object] | None = None,
     ) -> GitHubAnswer:
         started, status, asked_at = time.monotonic(), None, self._limits.now()

@@ -15,7 +15,7 @@ from gitpip.modes import FoundCredentials
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.store.publications import causes, publications
-from gitpip.store.publications.selection import MAX_NAMED
+from gitpip.store.publications.selection import MAX_IDS_CHOSEN
 from gitpip.store.users import users
 from gitpip.web.api import status
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
@@ -106,7 +106,7 @@ async def preview_publication(
 class WhichBody(RequestBody):
     """The chosen publications: give one of the three."""
 
-    ids: list[Id] = Field([], max_length=MAX_NAMED)
+    ids: list[Id] = Field([], max_length=MAX_IDS_CHOSEN)
     login: str = ""
     """The login of their user."""
     all: bool = False

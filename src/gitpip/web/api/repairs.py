@@ -14,7 +14,7 @@ from gitpip.bodies.repairs import CountedBody, RepairBody
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import repairs
 from gitpip.store.publications.repairs import RepairId
-from gitpip.store.publications.selection import MAX_NAMED, PublicationFilter
+from gitpip.store.publications.selection import MAX_IDS_CHOSEN, PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.parameters import Id, Number, RequestBody, WholeNumber
 from gitpip.web.api.router import api_router
@@ -56,7 +56,7 @@ class RepairOrder(RequestBody):
     """The act, and the publications to apply it to: name them, give a filter, or say `all`."""
 
     act: RepairAct
-    ids: list[Id] = Field([], max_length=MAX_NAMED)
+    ids: list[Id] = Field([], max_length=MAX_IDS_CHOSEN)
     states: list[PublicationState] = Field([], max_length=len(PublicationState))
     """Without: those that the act is for. What was skipped is retried only where this says so."""
     cause: Word = ""
@@ -120,9 +120,9 @@ async def begin_repair(
 async def list_repairs(context: Context) -> ListBody[RepairBody]:
     """The last hundred repairs, newest first."""
     async with context.database.read() as transaction:
-        found = await repairs.latest(transaction, limit=repairs.MAX_LISTED)
+        found = await repairs.latest(transaction, limit=repairs.MAX_REPAIRS_LISTED)
     items = [RepairBody.of(one) for one in found]
-    return ListBody(items=items, total=len(items), offset=0, limit=repairs.MAX_LISTED)
+    return ListBody(items=items, total=len(items), offset=0, limit=repairs.MAX_REPAIRS_LISTED)
 
 
 @router.get("/{repair_id}")

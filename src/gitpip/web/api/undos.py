@@ -10,7 +10,7 @@ from gitpip.bodies.noun import ListBody
 from gitpip.bodies.undos import UndoBody, UndoneBody, UndoneDealBody, UndoPlanBody
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
-from gitpip.store.publications.selection import MAX_NAMED
+from gitpip.store.publications.selection import MAX_IDS_CHOSEN
 from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.users.imports import ImportId
@@ -31,7 +31,7 @@ class UndoContent(RequestBody):
     check: Id | None = None
     import_: Annotated[Id | None, Field(alias="import")] = None
     ids: list[Id] = Field(
-        [], max_length=MAX_NAMED, validation_alias=AliasChoices("ids", "publications")
+        [], max_length=MAX_IDS_CHOSEN, validation_alias=AliasChoices("ids", "publications")
     )
     """The IDs of publications. The former name `publications` is accepted, too."""
     login: str = Field("", validation_alias=AliasChoices("login", "user"))

@@ -12,7 +12,7 @@ from gitpip.web.context import Context
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
-PAGE_SIZE = 50
+ENTRIES_PER_PAGE = 50
 
 router = page_router()
 
@@ -24,7 +24,7 @@ async def list_audit(
 ) -> HTMLResponse:
     """Show who did what, latest first."""
     async with context.database.read() as transaction:
-        listed = await audit_log.page(transaction, offset=offset, limit=PAGE_SIZE)
+        listed = await audit_log.page(transaction, offset=offset, limit=ENTRIES_PER_PAGE)
     return HTMLResponse(
-        render("audit_log.html", page="audit", listed=listed, offset=offset, rows=PAGE_SIZE)
+        render("audit_log.html", page="audit", listed=listed, offset=offset, rows=ENTRIES_PER_PAGE)
     )

@@ -18,7 +18,7 @@ from gitpip.web.pages.forms import Field, read_field
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
-PAGE_SIZE = 100
+LINES_PER_PAGE = 100
 
 router = page_router()
 Number = Annotated[int, Path(ge=1, le=2**53)]
@@ -58,7 +58,7 @@ async def one_audit(
         audit = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         counts = await lines.summary(transaction, audit_id)
         shown = await lines.page(
-            transaction, audit_id, verdict=verdict, offset=offset, limit=PAGE_SIZE
+            transaction, audit_id, verdict=verdict, offset=offset, limit=LINES_PER_PAGE
         )
     page = render(
         "one_audit.html",
@@ -69,7 +69,7 @@ async def one_audit(
         verdict=verdict,
         verdicts=list(Verdict),
         offset=offset,
-        rows=PAGE_SIZE,
+        rows=LINES_PER_PAGE,
     )
     return HTMLResponse(page)
 
@@ -82,7 +82,7 @@ async def show_others(context: Context, offset: Offset = 0) -> HTMLResponse:
         search = await surveys.latest(transaction, SurveyKind.OTHERS)
         number = search.id if search else 0
         counts = await others.counts(transaction, number)
-        shown = await others.page(transaction, number, offset=offset, limit=PAGE_SIZE)
+        shown = await others.page(transaction, number, offset=offset, limit=LINES_PER_PAGE)
     page = render(
         "adoption.html",
         page="audits",
@@ -91,7 +91,7 @@ async def show_others(context: Context, offset: Offset = 0) -> HTMLResponse:
         shown=shown,
         order=ORDER,
         offset=offset,
-        rows=PAGE_SIZE,
+        rows=LINES_PER_PAGE,
     )
     return HTMLResponse(page)
 

@@ -47,10 +47,10 @@ from gitpip.web.render.numbers import numbers
 NEW_BROWSERS = parse("20/hour")
 """The most browsers without a key that one address may add, with each process. Only as many as
 `old_visits.BROWSERS_KEPT` are kept: one address needs a day to replace the others'."""
-PAGE_SIZE = 25
+GISTS_PER_PAGE = 25
 ARRIVALS = 99
 """The most new gists that are counted for the line that announces them."""
-MOST_USERS = 1_000
+MOST_USERS_VISITED = 1_000
 """The most users that a browser without a key makes a visit to at once."""
 SEARCHED = 64_000
 """The most characters of a file that are searched; see the migration of the index."""
@@ -58,7 +58,7 @@ ID_LENGTH = 64
 BACK = 2_000
 """The most characters of the query of a page that are read."""
 USERS = 20
-FILES = 30
+VISIT_FILES = 30
 
 Key = Annotated[int, Field(ge=0, le=2**53)]
 """A key of the inbox in an address."""
@@ -82,7 +82,7 @@ async def inbox(
     newest = await commit_order.settled(context.database)
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, now)
-        found = await pages.page(transaction, viewer, wanted, before=start, limit=PAGE_SIZE)
+        found = await pages.page(transaction, viewer, wanted, before=start, limit=GISTS_PER_PAGE)
         searched = dict(zip(found.ids, found.files, strict=False)) if asked.q else None
         listed = await entries.entries(
             transaction,
@@ -156,7 +156,7 @@ async def arrivals(
     context: Context,
     asked: AskedFilter,
     after: Key = 0,
-    shown: Annotated[Sequence[Key], Query(max_length=PAGE_SIZE)] = (),
+    shown: Annotated[Sequence[Key], Query(max_length=GISTS_PER_PAGE)] = (),
 ) -> HTMLResponse:
     """Return how many gists came after the newest one that a page shows, for that page.
 
@@ -193,7 +193,7 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
             acting,
             viewer,
             up_to=None if newest is None else _number("newest", str(newest)),
-            most=MOST_USERS if is_stranger else None,
+            most=MOST_USERS_VISITED if is_stranger else None,
         )
     else:
         visit = await actions.mark(acting, viewer, chosen, read=not form.get("unread"))
@@ -330,7 +330,9 @@ async def earlier_visit(
     """Show again what this viewer marked as read."""
     async with context.database.read() as transaction:
         visit = await home.get(transaction, VisitId(visit_id), viewer_of(request))
-        covered = await home.shown_by(transaction, visit, users=USERS, files=FILES, offset=offset)
+        covered = await home.shown_by(
+            transaction, visit, users=USERS, files=VISIT_FILES, offset=offset
+        )
     page = await asyncio.to_thread(
         render,
         "visit.html",

@@ -49,7 +49,7 @@ from gitpip.web.pages.status import PLACES
 from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.jinja import STATES, render
 
-PAGE_SIZE = 50
+PUBLICATIONS_PER_PAGE = 50
 HELD_USERS = 10
 """The most users that are asked about at once, those that wait longest."""
 
@@ -168,7 +168,7 @@ async def list_publications(
         render,
         "publications.html",
         page="publications",
-        most=bounded.MAX_COUNT,
+        most=bounded.MAX_COUNTED,
         asked=asked,
         told=told,
         latest=latest,
@@ -181,7 +181,7 @@ async def list_publications(
         usual=USUAL,
         state=asked.state,
         offset=offset,
-        rows=PAGE_SIZE,
+        rows=PUBLICATIONS_PER_PAGE,
         **values,
     )
     return HTMLResponse(shown)
@@ -195,7 +195,9 @@ async def _read(
     first = not offset and not asked.address("")
     async with context.database.read() as transaction:
         wanted = asked.selection
-        listed = await publications.listed(transaction, wanted, offset=offset, limit=PAGE_SIZE + 1)
+        listed = await publications.listed(
+            transaction, wanted, offset=offset, limit=PUBLICATIONS_PER_PAGE + 1
+        )
         counts = await bounded.count(transaction)
         total, total_most = await _found(transaction, asked, counts)
         needing = await _attention(transaction, counts) if first else NO_ATTENTION
@@ -206,8 +208,8 @@ async def _read(
         stops = await stops_of(transaction, context)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
     return {
-        "listed": listed[:PAGE_SIZE],
-        "more": len(listed) > PAGE_SIZE,
+        "listed": listed[:PUBLICATIONS_PER_PAGE],
+        "more": len(listed) > PUBLICATIONS_PER_PAGE,
         "total": total,
         "total_most": total_most,
         "tried": tried,
@@ -383,7 +385,7 @@ async def _found(
     if asked.address("", state=""):
         found = await bounded.count_found(transaction, asked.selection)
         return found, bounded.MOST_FOUND
-    return counts.get(asked.state, 0) if asked.state else sum(counts.values()), bounded.MAX_COUNT
+    return counts.get(asked.state, 0) if asked.state else sum(counts.values()), bounded.MAX_COUNTED
 
 
 async def _attention(

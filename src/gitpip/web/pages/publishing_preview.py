@@ -19,7 +19,7 @@ from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 PATH = f"{SETTINGS}/preview"
-FILES = 5
+FILES_PREVIEWED = 5
 MAX_NOTE_LENGTH = 5_000
 """The most characters of a note that are shown."""
 
@@ -62,7 +62,9 @@ async def _page(
             trials = await trials_of(
                 transaction, context.settings, subject or None, note or None, per
             )
-            found = await trials.stored(transaction, of, FILES) if of else trials.samples()
+            found = (
+                await trials.stored(transaction, of, FILES_PREVIEWED) if of else trials.samples()
+            )
         except (TemplateInvalid, GistNotFound, UserNotTracked) as error:
             fault = fault_words(error)
     page = render(

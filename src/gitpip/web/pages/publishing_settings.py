@@ -19,7 +19,7 @@ from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 PATH = "/settings/publishing"
-MOST_FIELDS = 200
+MOST_FORM_FIELDS = 200
 WAS = "was:"
 """Before the name of a field: what it held when the page was made."""
 OF_PREVIEW = frozenset({"of", "per"})
@@ -39,7 +39,7 @@ async def show_settings(context: Context, saved: bool = False) -> HTMLResponse:
 @needs(Role.ADMIN)
 async def change_settings(request: Request, context: Context, acting: CurrentActing) -> Response:
     """Store what was changed; an empty field goes back to the default."""
-    async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
+    async with request.form(max_files=0, max_fields=MOST_FORM_FIELDS) as form:
         texts = {
             name: text.replace("\r\n", "\n").strip()
             for name, text in form.items()

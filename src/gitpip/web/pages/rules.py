@@ -27,7 +27,7 @@ from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
-MAX_SHOWN = 50
+MAX_TRIALS_SHOWN = 50
 """The most files that are shown with their rules; all that were tried are counted."""
 FIELDS = (
     ("languages", "Languages", "Python, Shell, unknown"),
@@ -200,7 +200,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         late=tried.late,
         remark=remark,
         others=tried.others,
-        taken=tried.taken[:MAX_SHOWN],
+        taken=tried.taken[:MAX_TRIALS_SHOWN],
         form=form,
         fields=FIELDS,
         actions=list(RuleAction),

@@ -11,7 +11,7 @@ from gitpip.errors import InvalidInput
 from gitpip.validation import any_of, possible_login
 from gitpip.web.pages.forms import tags_of
 
-PAGE_SIZE = 50
+USERS_PER_PAGE = 50
 """The number of users on a page of the table."""
 MAX_SELECTED = 500
 """The most users that one act can change, in one transaction."""

@@ -89,7 +89,7 @@ async def status_page(request: Request, context: Context) -> HTMLResponse:
         "status.html",
         page="status",
         status=status,
-        counted_to=bounded.MAX_COUNT,
+        counted_to=bounded.MAX_COUNTED,
         places=PLACES,
         cards=marked(status.problems),
         # A worker that has shown no sign of life for some seconds answers this very request.

@@ -11,7 +11,7 @@ from pydantic import Field
 from gitpip.actions import undo as actions
 from gitpip.model import CheckId, PublicationId, Role
 from gitpip.store.publications import undone_deals, undos
-from gitpip.store.publications.selection import MAX_NAMED
+from gitpip.store.publications.selection import MAX_IDS_CHOSEN
 from gitpip.store.publications.undos import UndoId
 from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.status import pauses
@@ -23,16 +23,16 @@ from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import PLACES
 from gitpip.web.render.jinja import render
 
-MAX_SHOWN = 200
+MAX_PUBLICATIONS_SHOWN = 200
 """The most publications that are not simply done and that the page shows."""
-MAX_LISTED = 20
+MAX_UNDOS_LISTED = 20
 """The number of undos that the page without a choice lists."""
 
 router = page_router()
 Id = Annotated[int, Field(ge=1, le=2**53)]
 UndoPath = Annotated[int, Path(ge=1, le=2**53)]
-Ids = Annotated[list[Id] | None, Query(max_length=MAX_NAMED)]
-GivenIds = Annotated[list[Id] | None, Form(max_length=MAX_NAMED)]
+Ids = Annotated[list[Id] | None, Query(max_length=MAX_IDS_CHOSEN)]
+GivenIds = Annotated[list[Id] | None, Form(max_length=MAX_IDS_CHOSEN)]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ async def confirm_undo(
     """Show what an undo would do, and its button; without a choice, what can be chosen."""
     if check is None and import_ is None and not user and not number:
         async with context.database.read() as transaction:
-            latest = await undos.page(transaction, offset=0, limit=MAX_LISTED)
+            latest = await undos.page(transaction, offset=0, limit=MAX_UNDOS_LISTED)
         return HTMLResponse(render("undo_choice.html", page="publications", latest=latest.items))
     async with context.database.read() as transaction:
         asked = UndoForm(check, import_, user, number, which, with_deals)
@@ -119,10 +119,12 @@ async def one_undo(undo_id: UndoPath, context: Context) -> HTMLResponse:
             each
             for state in (UndoneState.FAILED, UndoneState.KEPT)
             for each in await undos.files(
-                transaction, one.id, offset=0, limit=MAX_SHOWN, state=state
+                transaction, one.id, offset=0, limit=MAX_PUBLICATIONS_SHOWN, state=state
             )
         ]
-        deals = await undone_deals.of_undo(transaction, one.id, offset=0, limit=MAX_SHOWN)
+        deals = await undone_deals.of_undo(
+            transaction, one.id, offset=0, limit=MAX_PUBLICATIONS_SHOWN
+        )
         stops = None if one.ended_at else await stops_of(transaction, context)
     page = render(
         "undo.html",

@@ -43,7 +43,7 @@ from gitpip.web.render.faults import fault_words
 from gitpip.web.render.inbox import ROW_PREVIEW, rows
 from gitpip.web.render.jinja import render
 
-PAGE_SIZE = 25
+GISTS_PER_PAGE = 25
 
 router = page_router()
 Login = Annotated[str, Path(), AfterValidator(possible_login)]
@@ -101,7 +101,9 @@ async def _person(
             return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
         unread = await unreadable.of_user(transaction, user.key)
         wanted = pages.GistsWanted(listing.FileWanted(user_keys=[user.key]))
-        found_gists = await pages.page(transaction, viewer, wanted, before=start, limit=PAGE_SIZE)
+        found_gists = await pages.page(
+            transaction, viewer, wanted, before=start, limit=GISTS_PER_PAGE
+        )
         listed = await entries.entries(
             transaction, viewer, found_gists.ids, content_limit=ROW_PREVIEW
         )

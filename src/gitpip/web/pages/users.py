@@ -19,7 +19,13 @@ from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import NewPeople
 from gitpip.web.pages.router import page_router
-from gitpip.web.pages.selection import MAX_SELECTED, NOTHING_DONE, PAGE_SIZE, Done, SelectedUsers
+from gitpip.web.pages.selection import (
+    MAX_SELECTED,
+    NOTHING_DONE,
+    USERS_PER_PAGE,
+    Done,
+    SelectedUsers,
+)
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.render.jinja import render
 
@@ -90,7 +96,7 @@ async def show_users(
             asked.wanted,
             asked.sort,
             offset=asked.offset,
-            limit=PAGE_SIZE,
+            limit=USERS_PER_PAGE,
         )
         tags = await listing.tags(transaction)
         stranger = None if listed.total else await not_tracked(transaction, asked.q)
@@ -104,7 +110,7 @@ async def show_users(
         tags=tags,
         sorts=list(user_listing.UserSort),
         states=list(UserState),
-        rows=PAGE_SIZE,
+        rows=USERS_PER_PAGE,
         most=MAX_SELECTED,
         stranger=stranger,
         faults=faults,

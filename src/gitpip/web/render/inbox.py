@@ -18,7 +18,7 @@ from gitpip.web.render.matches import MatchingLine, highlighted, matching_lines,
 ROW_PREVIEW = 1_000
 """The most characters of a file that are read for the few lines that a row shows."""
 FEW_LINES = Bounds(characters=ROW_PREVIEW, lines=3, width=160)
-TITLE_LIMIT = 300
+ROW_TITLE_LIMIT = 300
 """The most characters of a description that a row shows."""
 FOUND_LATE_AFTER = timedelta(days=1)
 """A gist that was found later than this after its creation says when: its day is that one."""
@@ -77,7 +77,9 @@ def _row(entry: InboxEntry, pattern: re.Pattern[str] | None) -> Row:
     file, matches = entry.preview, list[MatchingLine]()
     if pattern is not None and file is not None and file.content:
         matches = list(matching_lines(file.content, pattern))
-    title = entry.title if len(entry.title) <= TITLE_LIMIT else f"{entry.title[:TITLE_LIMIT]} …"
+    title = (
+        entry.title if len(entry.title) <= ROW_TITLE_LIMIT else f"{entry.title[:ROW_TITLE_LIMIT]} …"
+    )
     return Row(
         entry,
         highlighted(title, pattern),
