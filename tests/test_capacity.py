@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.capacity import Means, capacity
+from gitpip.capacity import HourlyLimits, capacity
 from gitpip.model import Pause, PauseCause
 from gitpip.store.database import Database, open_database
 from gitpip.store.status import budgets, checks, pauses
@@ -19,22 +19,22 @@ NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("means", "expected"),
+    ("limits", "expected"),
     [
-        (Means(60), 60),
-        (Means(60, share=0.8), 48),
-        (Means(5_000), 5_000),
-        (Means(100_000), 54_000),
-        (Means(5_000, points=5_000), 250_000),
-        (Means(5_000, points=10_000, users_a_point=40), 400_000),
-        (Means(5_000, points=5_000, users_a_point=0.5), 2_500),
-        (Means(5_000, points=5_000, rest_part=0.05), 100_000),
-        (Means(5_000, points=5_000, rest_part=1), 5_000),
+        (HourlyLimits(60), 60),
+        (HourlyLimits(60, share=0.8), 48),
+        (HourlyLimits(5_000), 5_000),
+        (HourlyLimits(100_000), 54_000),
+        (HourlyLimits(5_000, points=5_000), 250_000),
+        (HourlyLimits(5_000, points=10_000, users_a_point=40), 400_000),
+        (HourlyLimits(5_000, points=5_000, users_a_point=0.5), 2_500),
+        (HourlyLimits(5_000, points=5_000, rest_part=0.05), 100_000),
+        (HourlyLimits(5_000, points=5_000, rest_part=1), 5_000),
     ],
 )
-def test_capacity_is_what_the_scarcest_limit_allows(means: Means, expected: int) -> None:
-    assert capacity(means, HOUR) == expected
-    assert capacity(means, 3 * HOUR) in range(3 * expected, 3 * expected + 3)
+def test_capacity_is_what_the_scarcest_limit_allows(limits: HourlyLimits, expected: int) -> None:
+    assert capacity(limits, HOUR) == expected
+    assert capacity(limits, 3 * HOUR) in range(3 * expected, 3 * expected + 3)
 
 
 @given(
@@ -47,8 +47,8 @@ def test_capacity_is_what_the_scarcest_limit_allows(means: Means, expected: int)
 def test_capacity_never_promises_more_than_the_limits_pay_for(
     requests: int, points: int | None, share: float, users_a_point: float, rest_part: float
 ) -> None:
-    means = Means(requests, points, share, users_a_point, rest_part)
-    users = capacity(means, HOUR)
+    limits = HourlyLimits(requests, points, share, users_a_point, rest_part)
+    users = capacity(limits, HOUR)
     assert users >= 0
     if points is None:
         assert users <= requests * share

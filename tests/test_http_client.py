@@ -409,7 +409,7 @@ async def test_github_is_asked_again_when_the_token_was_changed_meanwhile() -> N
         async with GitHub(api_url=url, token="old-token", timeout=timedelta(seconds=90)) as github:
             asking = asyncio.create_task(github.account("ada"))
             assert await asyncio.to_thread(hesitant.asked.wait, 60)
-            github.use("new-token")
+            github.set_token("new-token")
             hesitant.changed.set()
             assert (await asking).login == "ada"
 
@@ -425,7 +425,7 @@ async def test_a_refusal_of_the_old_token_says_nothing_of_pipedrives_new_one() -
         ) as pipedrive:
             asking = asyncio.create_task(pipedrive.create_deal("ada"))
             assert await asyncio.to_thread(hesitant.asked.wait, 60)
-            pipedrive.use(SecretStr("new-token"))
+            pipedrive.set_token(SecretStr("new-token"))
             hesitant.changed.set()
             outcome = await asking
             assert isinstance(outcome, NotProcessed)

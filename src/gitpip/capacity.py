@@ -16,7 +16,7 @@ does not."""
 
 
 @dataclass(frozen=True)
-class Means:
+class HourlyLimits:
     """The limits of GitHub in an hour, and the part that is used."""
 
     requests: int
@@ -30,17 +30,19 @@ class Means:
     """The part of the users, from 0 to 1, that REST is asked about in any case."""
 
 
-def capacity(means: Means, interval: timedelta) -> int:
+def capacity(limits: HourlyLimits, interval: timedelta) -> int:
     """Return how many users can be checked in each interval.
 
     By REST a user costs a request: the calculation does not rely on unchanged lists being free with
     a token.
     """
     hours = interval / timedelta(hours=1)
-    by_rest = min(means.requests, MOST_REQUESTS) * means.share * hours
-    if means.points is None:
+    by_rest = min(limits.requests, MOST_REQUESTS) * limits.share * hours
+    if limits.points is None:
         return int(by_rest)
-    by_graphql = means.points * means.share * hours * min(means.users_a_point, MOST_USERS_A_POINT)
-    if means.rest_part <= 0:
+    by_graphql = (
+        limits.points * limits.share * hours * min(limits.users_a_point, MOST_USERS_A_POINT)
+    )
+    if limits.rest_part <= 0:
         return int(by_graphql)
-    return int(min(by_graphql, by_rest / means.rest_part))
+    return int(min(by_graphql, by_rest / limits.rest_part))

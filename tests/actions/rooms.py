@@ -10,7 +10,7 @@ from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
 from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Met, Vendor
+from gitpip.store.accounts.accounts import NamedAccount, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.inbox import marks, saved
@@ -54,8 +54,8 @@ STATES: dict[int, dict[str, object]] = {
 async def furnish(transaction: Transaction) -> None:
     """Put all of it into an empty database."""
     for identity, name in (("1", "Acme"), ("2", "Next Ltd")):
-        met = Met(Vendor.DESTINATION, identity, name)
-        await accounts.meet(transaction, met, credential=None, now=LONG_AGO)
+        named = NamedAccount(Vendor.DESTINATION, identity, name)
+        await accounts.meet(transaction, named, credential=None, now=LONG_AGO)
     await ledger.lock(transaction)
     await ledger.note(transaction, compared_at=LONG_AGO, missing=2, missing_since=LONG_AGO)
     await pauses.pause(transaction, "publishing", Pause(LATER, "refused"), now=LONG_AGO)

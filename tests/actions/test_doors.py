@@ -192,7 +192,7 @@ def test_nothing_but_acts_and_signing_in_is_recorded_in_the_audit() -> None:
     callers = {
         str(path.relative_to(source))
         for path in source.rglob("*.py")
-        if re.search(r"\b(audit_log|act)\.record\(|\bidentity\.did\(", path.read_text())
+        if re.search(r"\b(audit_log|act)\.record\(|\bidentity\.record\(", path.read_text())
     }
     elsewhere = {caller for caller in callers if not caller.startswith("actions/")}
     assert elsewhere == {"web/auth/authentication.py", "web/auth/identity.py"}

@@ -54,10 +54,10 @@ class Both:
         self.process = process
         self._urls = {TOKEN: f"{scene.crm_url}/api", OTHER_TOKEN: url}
 
-    def use(self, token: str) -> None:
+    def set_token(self, token: str) -> None:
         """As when somebody changes the file with the token."""
         self.process.pipedrive._api_url = self._urls[token]
-        self.process.pipedrive.use(SecretStr(token))
+        self.process.pipedrive.set_token(SecretStr(token))
 
     async def switch(self) -> None:
         async with self.scene.database.begin() as transaction:
@@ -78,7 +78,7 @@ async def test_with_another_companys_token_nothing_is_sent(
 ) -> None:
     await scene.find_files("ada", "a.py")
     await both.process.run()
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await scene.find_files("ada", "b.py")
     for _ in range(3):
         await both.process.run()
@@ -90,7 +90,7 @@ async def test_with_another_companys_token_nothing_is_sent(
     assert (change.bound.name, change.waiting.name) == ("Example", "Other Ltd")
 
     # The former token again: all goes on, and nothing had to be decided.
-    both.use(TOKEN)
+    both.set_token(TOKEN)
     await scene.settle(both.process)
     assert await both.change() is None
     await scene.assert_each_is_there_once()
@@ -106,7 +106,7 @@ async def test_what_waits_to_be_sent_again_stays_with_its_account(
     [first] = await scene.rows()
     await send_again(scene, 1)
     for token in (OTHER_TOKEN, TOKEN):
-        both.use(token)
+        both.set_token(token)
         for _ in range(3):
             await both.process.run()
         await account_actions.switch(acting(scene), Vendor.DESTINATION)
@@ -122,7 +122,7 @@ async def test_whose_the_token_is_is_learned_without_anything_to_publish(
 ) -> None:
     publisher = both.process.publisher
     for token, told in ((TOKEN, False), (OTHER_TOKEN, True), (TOKEN, False), (OTHER_TOKEN, True)):
-        both.use(token)
+        both.set_token(token)
         assert await publisher.due()
         await both.process.run()
         assert not await publisher.due()
@@ -147,7 +147,7 @@ async def test_what_the_lists_of_one_company_showed_is_not_adopted_for_another(
     await both.process.run()
     assert await scene.states() == ["published", "published"]
     assert await scene.pause() is not None
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     scene.clock.advance(timedelta(hours=1))
     await both.process.run()
     await both.switch()
@@ -159,7 +159,7 @@ async def test_what_the_lists_of_one_company_showed_is_not_adopted_for_another(
 
 async def test_two_processes_with_tokens_of_two_users_ask_once_each(scene: Scene) -> None:
     processes = [await scene.process(), await scene.process()]
-    processes[1].pipedrive.use(SecretStr("another-users"))
+    processes[1].pipedrive.set_token(SecretStr("another-users"))
     scene.crm.colleagues["another-users"] = 3
 
     for number in range(6):
@@ -174,7 +174,7 @@ async def test_a_process_with_another_companys_token_is_told_as_long_as_it_runs(
 ) -> None:
     ours, theirs = await scene.process(), both.process
     await ours.run()
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await theirs.run()
 
     async def change() -> accounts.AccountChange | None:
@@ -199,7 +199,7 @@ async def test_a_process_with_another_companys_token_is_told_as_long_as_it_runs(
     assert not await ours.publisher.due()
     assert await change() is None
     # Without anybody who has the bound one set it is told for as long as that is so.
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     assert not await theirs.publisher.due()
     scene.clock.advance(10 * accounts.NOTED_FOR)
     told = await change()
@@ -212,7 +212,7 @@ async def test_who_has_the_former_token_after_a_switch_says_so(
 ) -> None:
     ours, theirs = await scene.process(), both.process
     await ours.run()
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await theirs.run()
     await both.switch()
     assert await both.change() is None
@@ -240,7 +240,7 @@ async def test_another_users_token_of_the_same_company_is_no_change(
     await scene.find_files("ada", "a.py")
     await both.process.run()
     scene.crm.token, scene.crm.user_id = "another-users", 3
-    both.process.pipedrive.use(SecretStr("another-users"))
+    both.process.pipedrive.set_token(SecretStr("another-users"))
     await scene.find_files("ada", "b.py")
     await scene.settle(both.process)
     assert await both.change() is None
@@ -260,7 +260,7 @@ async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
     await scene.find_files("bob", "b.py")
     await scene.settle(both.process)
     before = await scene.rows()
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await scene.find_files("ada", "c.py")
     await both.process.run()
     await both.switch()
@@ -277,7 +277,7 @@ async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
     await scene.settle(both.process)
     assert len(other_crm.activities) == 2
 
-    both.use(TOKEN)
+    both.set_token(TOKEN)
     await both.process.run()
     await both.switch()
     await scene.find_files("bob", "d.py")
@@ -291,7 +291,7 @@ async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
     assert len(scene.deals()) == 2
     assert len(other_crm.activities) == 2
 
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await both.process.run()
     await both.switch()
     await scene.settle(both.process)
@@ -313,7 +313,7 @@ async def test_what_the_former_company_lost_is_not_told_of_the_next_one(
             )
         )
         assert (await troubles.activities_lost(transaction)).count == 1
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await scene.find_files("ada", "b.py")
     await both.process.run()
     await both.switch()
@@ -329,7 +329,7 @@ async def test_what_was_sent_twice_can_be_wanted_in_the_next_company(
     await scene.settle(both.process)
     [row] = await scene.rows()
     assert (row.state, row.attempts) == (PublicationState.PUBLISHED, 2)
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await both.process.run()
     await both.switch()
     async with scene.database.begin() as transaction:
@@ -346,14 +346,14 @@ async def test_what_may_be_in_the_former_company_is_looked_for_there_only(
     await scene.find_files("ada", "a.py")
     await both.process.run()
     assert await scene.states() == ["uncertain"]
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     await both.process.run()
     await both.switch()
     await scene.settle(both.process)
     assert await scene.states() == ["skipped"]
     assert other_crm.activities == []
 
-    both.use(TOKEN)
+    both.set_token(TOKEN)
     await both.process.run()
     await both.switch()
     await scene.settle(both.process)
@@ -367,13 +367,13 @@ async def test_a_token_that_is_changed_during_a_send_sends_nothing_to_the_other_
     await both.process.run()
     await scene.find_files("ada", "b.py")
     sending = await scene.freeze_in_state(both.process, PublicationState.SENDING)
-    both.use(OTHER_TOKEN)
+    both.set_token(OTHER_TOKEN)
     both.process.database.thawed.set()
     await sending
     await both.process.run()
     assert await scene.states() == ["published", "pending"]
     assert [request.path for request in other_crm.requests] == ["/api/v1/users/me"]
-    both.use(TOKEN)
+    both.set_token(TOKEN)
     await scene.settle(both.process)
     await scene.assert_each_is_there_once()
 

@@ -140,7 +140,7 @@ class Ledgers(RuleBasedStateMachine):
             self.process = await self.scene.process()
             await self.process.publisher.take_over()
         self.process.pipedrive._api_url = f"{self.servers[self.company].url}/api"
-        self.process.pipedrive.use(SecretStr(TOKENS[self.company]))
+        self.process.pipedrive.set_token(SecretStr(TOKENS[self.company]))
         return self.process
 
     async def _find(self, number: int) -> None:

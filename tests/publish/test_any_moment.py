@@ -10,7 +10,7 @@ from sqlalchemy import make_url, select
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.store.accounts import account_switch, accounts
-from gitpip.store.accounts.accounts import Met, Vendor
+from gitpip.store.accounts.accounts import NamedAccount, Vendor
 from gitpip.store.publications import deals
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.users import users
@@ -25,8 +25,8 @@ PUBLISHED = PublicationState.PUBLISHED
 async def switch_to(scene: Scene, identity: str) -> None:
     """As a person does whose other process has a token of that company."""
     async with scene.database.begin() as transaction:
-        met = Met(Vendor.DESTINATION, identity, f"company {identity}")
-        await accounts.meet(transaction, met, credential=None, now=scene.clock())
+        named = NamedAccount(Vendor.DESTINATION, identity, f"company {identity}")
+        await accounts.meet(transaction, named, credential=None, now=scene.clock())
         await account_switch.switch(transaction, Vendor.DESTINATION, scene.clock())
 
 

@@ -10,7 +10,7 @@ from gitpip.backfill import Backfill
 from gitpip.marking import content_tag_of, marker_of, marker_of_content
 from gitpip.model import Account, ActivityId, DealId, GistId, GitHubId, OnEdit, SeenFile, SeenGist
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Met, Vendor
+from gitpip.store.accounts.accounts import NamedAccount, Vendor
 from gitpip.store.gists import gists
 from gitpip.store.publications import markers, note_updates, publications
 from gitpip.store.publications.recognition import Sighting
@@ -186,7 +186,10 @@ async def test_a_held_file_that_was_published_with_another_content_is_adopted_by
     async with scene.database.begin() as transaction:
         await transaction.execute(update(rows_of_publications).values(state="held", reason="many"))
         account = await accounts.meet(
-            transaction, Met(Vendor.DESTINATION, "1", "x"), credential=None, now=scene.clock()
+            transaction,
+            NamedAccount(Vendor.DESTINATION, "1", "x"),
+            credential=None,
+            now=scene.clock(),
         )
         seen = [
             Sighting(ActivityId(id_), marker, DealId(7), None, content_tag_of(blob(content)))

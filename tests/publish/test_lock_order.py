@@ -42,9 +42,9 @@ class Crowd:
         self.rows = await self.scene.rows()
         async with self.scene.database.begin() as transaction:
             for company in (1, 2):
-                met = company_of(TokenOwner(1, "Ada", company, f"company {company}", None))
+                named = company_of(TokenOwner(1, "Ada", company, f"company {company}", None))
                 account = await accounts.meet(
-                    transaction, met, credential=f"{company}", now=self.scene.clock()
+                    transaction, named, credential=f"{company}", now=self.scene.clock()
                 )
             self.account = account
 

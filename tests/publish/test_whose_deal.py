@@ -201,8 +201,8 @@ async def test_a_field_that_is_found_later_is_read_of_all_deals(scene: Scene) ->
 @pytest.mark.parametrize("host", ["api.github.com", "github.example.com"])
 async def test_the_same_number_at_two_githubs_is_two_users(scene: Scene, host: str) -> None:
     async with scene.database.begin() as transaction:
-        met = accounts.Met(accounts.Vendor.GITHUB, host, host)
-        await accounts.meet(transaction, met, credential=None, now=scene.clock())
+        named = accounts.NamedAccount(accounts.Vendor.GITHUB, host, host)
+        await accounts.meet(transaction, named, credential=None, now=scene.clock())
     await scene.find_files("warm", "up.py")
     process = await scene.process()
     await scene.settle(process)

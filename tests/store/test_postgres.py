@@ -259,17 +259,17 @@ async def test_a_new_login_counts_from_the_next_connection_on(
         return str(await transaction.scalar(text("SELECT current_user")))
 
     async with database.read() as before:
-        database.use(address.set(username=role).render_as_string(hide_password=False))
+        database.set_address(address.set(username=role).render_as_string(hide_password=False))
         await database.migrate()
         async with database.read() as after:
             assert (await user(before), await user(after)) == (address.username, role)
             owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'gists'"
             assert await after.scalar(text(owner)) == role
-    database.use(address.set(username="nobody").render_as_string(hide_password=False))
+    database.set_address(address.set(username="nobody").render_as_string(hide_password=False))
     await database.close()
     with pytest.raises(DatabaseUnavailable, match=r"//nobody.*does not exist"):
         await ask(database)
-    database.use(address.render_as_string(hide_password=False))
+    database.set_address(address.render_as_string(hide_password=False))
     await ask(database)
     await database.close()
     postgres.psql(f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP ROLE {role};")

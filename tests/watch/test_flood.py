@@ -23,7 +23,7 @@ from gitpip.model import (
     UserState,
 )
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Met, Vendor
+from gitpip.store.accounts.accounts import NamedAccount, Vendor
 from gitpip.store.database import Database
 from gitpip.store.publications import held, markers
 from gitpip.store.publications.recognition import Sighting
@@ -318,7 +318,7 @@ async def test_edits_of_what_another_database_published_count_also_where_the_rul
     ids = [world.add_gist("ada", {"a.py": "v2"}, created_at=created_at) for _ in range(number)]
     async with database.begin() as transaction:
         account = await accounts.meet(
-            transaction, Met(Vendor.DESTINATION, "1", "x"), credential=None, now=clock()
+            transaction, NamedAccount(Vendor.DESTINATION, "1", "x"), credential=None, now=clock()
         )
         seen = [
             Sighting(

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import URL
 
 from gitpip.backfill import Backfill, BackfillKind
-from gitpip.capacity import REQUESTS_WITHOUT_TOKEN, Means, capacity
+from gitpip.capacity import REQUESTS_WITHOUT_TOKEN, HourlyLimits, capacity
 from gitpip.config import validators
 from gitpip.config.dsn import (
     SECRET_KEYWORDS,
@@ -299,8 +299,8 @@ class Settings(BaseSettings):
     @property
     def capacity_without_token(self) -> int:
         """The number of users that can be checked in an interval without a token of GitHub."""
-        means = Means(REQUESTS_WITHOUT_TOKEN, share=self.github_share)
-        return capacity(means, self.check_interval)
+        limits = HourlyLimits(REQUESTS_WITHOUT_TOKEN, share=self.github_share)
+        return capacity(limits, self.check_interval)
 
     @property
     def serves_only_this_machine(self) -> bool:

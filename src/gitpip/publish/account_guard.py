@@ -23,7 +23,7 @@ from gitpip.publish.last_sent import Remembered
 from gitpip.publish.pauses import Channel
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
+from gitpip.store.accounts.accounts import NamedAccount, Vendor, VendorAccount
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import markers
@@ -183,9 +183,9 @@ class AccountGuard:
             await self._pauses.after(None, _REQUEST)
             if fingerprint != self._destination.fingerprint:
                 return None  # the token was changed meanwhile: the next one is asked about
-            met = company_of(owner)
+            named = company_of(owner)
             async with self._database.begin() as transaction:
-                known = await accounts.meet(transaction, met, credential=fingerprint, now=now)
+                known = await accounts.meet(transaction, named, credential=fingerprint, now=now)
         if known.identity != self._identity:
             # The lists of another account say nothing about this one.
             self._seen.clear()
@@ -366,9 +366,9 @@ def _is_explained(state: LedgerState, now: datetime) -> bool:
     return state.set_back_at is not None and now - state.set_back_at < EXPLAINS
 
 
-def company_of(owner: TokenOwner) -> Met:
+def company_of(owner: TokenOwner) -> NamedAccount:
     """Return the account that the owner of a token belongs to."""
-    return Met(
+    return NamedAccount(
         Vendor.DESTINATION,
         str(owner.company_id),
         owner.company,

@@ -154,17 +154,17 @@ class Surveyor:
 
     async def _account(self, survey: Survey) -> VendorAccount | None:
         """Return the account that the rows belong to, or None if another one is set."""
-        met = company_of(await self._destination.owner())
+        named = company_of(await self._destination.owner())
         credential = self._destination.fingerprint
         async with self._database.begin() as transaction:
-            known = await accounts.meet(transaction, met, credential=credential, now=self._now())
+            known = await accounts.meet(transaction, named, credential=credential, now=self._now())
             bound = await accounts.bound(transaction, Vendor.DESTINATION)
             read_before = survey.account_key or known.key
             if not known.bound or read_before != known.key:
                 of = bound.name if bound else "no account"
-                why = f"the token is of {met.name}, and the rows are of {of}"
+                why = f"the token is of {named.name}, and the rows are of {of}"
                 if read_before != known.key:
-                    why = f"another account was set meanwhile: {met.name}"
+                    why = f"another account was set meanwhile: {named.name}"
                 now = self._now()
                 await surveys.release(transaction, survey, failure=why, ended_at=now, step=Step.END)
                 return None

@@ -93,20 +93,22 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
 
 async def _account(database: Database, pipedrive: Destination, *, write: bool) -> VendorAccount:
     """Return the account that the rows belong to. Without `write`, it is not bound here."""
-    met = company_of(await pipedrive.owner())
+    named = company_of(await pipedrive.owner())
     now = utc_now()
     async with database.begin() as transaction:
         bound = await accounts.bound(transaction, Vendor.DESTINATION)
-        ours = bound is None or bound.identity == met.identity
+        ours = bound is None or bound.identity == named.identity
         # A service may run with another token: then this command does not say which one is set.
         if write and (ours or not await is_served_now(transaction)):
-            known = await accounts.meet(transaction, met, credential=pipedrive.fingerprint, now=now)
+            known = await accounts.meet(
+                transaction, named, credential=pipedrive.fingerprint, now=now
+            )
             if known.bound:
                 return known
     if bound is not None and not ours:
         raise AccountChanged(
-            f"the token is of {met.name}, and the rows are of {bound.name}: set a token of "
+            f"the token is of {named.name}, and the rows are of {bound.name}: set a token of "
             f"{bound.name}, or run gitpip accounts switch pipedrive"
         )
-    known = accounts.unbound(met, now)
+    known = accounts.unbound(named, now)
     return replace(bound, creators=bound.creators | known.creators) if bound else known

@@ -57,7 +57,7 @@ async def _wait(database: Database, credentials: Credentials) -> None:
 
     async def log_in_anew() -> None:
         if await asyncio.to_thread(credentials.reread):
-            database.use(credentials.settings.database_url)
+            database.set_address(credentials.settings.database_url)
 
     try:
         await wait_until_reachable(database, timedelta(0))

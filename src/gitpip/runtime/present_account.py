@@ -70,8 +70,8 @@ async def note_company(settings: Settings, database: Database) -> VendorAccount:
                 await accounts.set_at_present(transaction, Vendor.DESTINATION, known.key, now)
                 return known
         try:
-            met = company_of(await destination.owner())
+            named = company_of(await destination.owner())
         except LookFailed as failure:
             raise GitpipError(f"{failure}; try again later") from failure
         async with database.begin() as transaction:
-            return await accounts.meet(transaction, met, credential=credential, now=utc_now())
+            return await accounts.meet(transaction, named, credential=credential, now=utc_now())

@@ -115,7 +115,7 @@ async def _serve(
             lambda: worker.github.clock_ahead,
             lambda: tokens_of(credentials.settings),
         ) as life,
-        following(credentials, worker.use),
+        following(credentials, worker.use_settings),
     ):
         context = AppContext(
             whole_database=database,

@@ -92,7 +92,7 @@ async def look_at_github(settings: Settings, known: VendorFacts) -> Answers:
         # These few requests may be taken from the reserve for others.
         whole = settings.model_copy(update={"github_share": 1.0})
         async with github_of(whole) as github:
-            standing = await github.standing()
+            status = await github.access_status()
             trouble = await _graphql_trouble(github)
     except EnvironmentUnusable as error:
         return Answers((failure(GITHUB_CONNECTION, str(error), "fix this setting"),))
@@ -103,10 +103,10 @@ async def look_at_github(settings: Settings, known: VendorFacts) -> Answers:
     except GitHubError as error:
         advice = _advice(untrusted=is_untrusted(error))
         return Answers((failure(GITHUB_CONNECTION, f"{way.found}: {error}", advice),))
-    left = [_left(budget) for budget in standing.budgets] or ["no limit"]
-    if standing.login is None and known.tokens.github:
+    left = [_left(budget) for budget in status.budgets] or ["no limit"]
+    if status.login is None and known.tokens.github:
         token = ok("GitHub", IN_THE_SERVICE)
-    elif standing.login is None:
+    elif status.login is None:
         token = warning(
             "GitHub",
             f"no token; {'; '.join(left[:1])}, enough for {settings.capacity_without_token} users",
@@ -115,17 +115,17 @@ async def look_at_github(settings: Settings, known: VendorFacts) -> Answers:
     elif trouble:
         found, advice = trouble
         token = warning(
-            "GitHub", f"the token belongs to {standing.login}; {'; '.join(left)}; {found}", advice
+            "GitHub", f"the token belongs to {status.login}; {'; '.join(left)}; {found}", advice
         )
-    elif any(budget.remaining < budget.limit * LITTLE_LEFT for budget in standing.budgets):
+    elif any(budget.remaining < budget.limit * LITTLE_LEFT for budget in status.budgets):
         token = warning(
             "GitHub",
-            f"the token belongs to {standing.login}; {'; '.join(left)}",
+            f"the token belongs to {status.login}; {'; '.join(left)}",
             "wait for the reset. If other programs use this token, lower GITPIP_GITHUB_SHARE",
         )
     else:
-        token = ok("GitHub", f"the token belongs to {standing.login}; {'; '.join(left)}")
-    return Answers((way, token), standing.now)
+        token = ok("GitHub", f"the token belongs to {status.login}; {'; '.join(left)}")
+    return Answers((way, token), status.now)
 
 
 async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:

@@ -74,20 +74,20 @@ class Worker:
         """Return whether this process has a token to publish with."""
         return self.pipedrive is not None and self.pipedrive.has_token
 
-    async def use(self, settings: Settings) -> None:
+    async def use_settings(self, settings: Settings) -> None:
         """Use these settings from the next request and connection on.
 
         Work that waited because another token was refused continues.
         """
-        self.database.use(settings.database_url)
-        self.scheduler.use(settings.postgres_dsn)
+        self.database.set_address(settings.database_url)
+        self.scheduler.set_address(settings.postgres_dsn)
         token = settings.github_token
-        self.github.use(token.get_secret_value() if token else None)
+        self.github.set_token(token.get_secret_value() if token else None)
         if self.pipedrive is None:
             return
-        self.pipedrive.use(settings.pipedrive_token)
+        self.pipedrive.set_token(settings.pipedrive_token)
         if self.survey_client is not None:
-            self.survey_client.use(settings.pipedrive_token)
+            self.survey_client.set_token(settings.pipedrive_token)
         try:
             await self.end_pauses()
         except DatabaseUnavailable as error:

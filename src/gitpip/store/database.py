@@ -106,7 +106,7 @@ class Database:
         part._share = Share(size, SHARE_WAIT, lambda: _busy(size))
         return part
 
-    def use(self, address: str) -> None:
+    def set_address(self, address: str) -> None:
         """Use this address of the same database from the next connection on."""
         if self._login:
             self._login.address = address

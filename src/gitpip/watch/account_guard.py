@@ -8,7 +8,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import AccountChanged
 from gitpip.observability.logging import get_logger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Met, Vendor
+from gitpip.store.accounts.accounts import NamedAccount, Vendor
 from gitpip.store.database import Database
 
 log = get_logger()
@@ -31,9 +31,9 @@ class GitHubAccountGuard:
         Raises DatabaseUnavailable.
         """
         if not self._met:
-            met = Met(Vendor.GITHUB, self.host, self.host)
+            named = NamedAccount(Vendor.GITHUB, self.host, self.host)
             async with self._database.begin() as transaction:
-                account = await accounts.meet(transaction, met, credential=None, now=self._now())
+                account = await accounts.meet(transaction, named, credential=None, now=self._now())
             self._met = True
             if not account.bound:
                 log.error("watching.stopped", host=self.host)

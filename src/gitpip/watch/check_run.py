@@ -55,7 +55,7 @@ million in a month, even if some user is always due."""
 log = get_logger()
 
 
-class _Mode(Enum):
+class _CheckMode(Enum):
     """The API of GitHub that is asked about due users."""
 
     BATCH_POLL = auto()
@@ -96,7 +96,7 @@ class CheckRun:
         self._run = run
         self._now = now
         self._lanes = Lanes(self._check_user, checkers.slow)
-        self._mode = _Mode.BATCH_POLL if github.polls_batches else _Mode.REST
+        self._mode = _CheckMode.BATCH_POLL if github.polls_batches else _CheckMode.REST
         self._slow_polls: set[asyncio.Task[None]] = set()
         """Batch polls of some users that take long."""
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
@@ -139,7 +139,7 @@ class CheckRun:
             direct = [user for user in claimed if self._asks_rest(user, now)]
             for user in direct:
                 await self._lanes.put(user, None)
-            await self._sweep_over([user for user in claimed if user not in direct], tasks)
+            await self._ask_graphql([user for user in claimed if user not in direct], tasks)
             if claimed:
                 continue
             if self._slow_polls:
@@ -168,7 +168,7 @@ class CheckRun:
                 await self._lanes.put(user, None)
 
     async def _claim_unlisted(self, number: int, *, unless_due: bool) -> Sequence[User]:
-        if self._mode is not _Mode.BATCH_POLL or self.reading_stopped:
+        if self._mode is not _CheckMode.BATCH_POLL or self.reading_stopped:
             return ()
         now = self._now()
         async with self._database.begin() as transaction:
@@ -213,7 +213,7 @@ class CheckRun:
         about this user.
         """
         return (
-            self._mode is _Mode.REST
+            self._mode is _CheckMode.REST
             or bool(user.github_id and (user.hinted_at or not user.node_id))
             or (user.graphql_refused_until is not None and user.graphql_refused_until > now)
         )
@@ -221,7 +221,7 @@ class CheckRun:
     @property
     def _must_stop(self) -> bool:
         return isinstance(self.reading_stopped, GitHubUnauthorized) or (
-            self.reading_stopped is not None and self._mode is _Mode.REST
+            self.reading_stopped is not None and self._mode is _CheckMode.REST
         )
 
     async def _claim(self) -> tuple[User, ...]:
@@ -237,23 +237,23 @@ class CheckRun:
                 lease=USER_LEASE,
                 limit=(
                     self._batch_poll.batch_size
-                    if self._mode is _Mode.BATCH_POLL
+                    if self._mode is _CheckMode.BATCH_POLL
                     else CLAIMED_AT_A_TIME
                 ),
                 due_by=await self._due_by(transaction),
             )
 
-    async def _mode_now(self, transaction: Transaction) -> "_Mode":
+    async def _mode_now(self, transaction: Transaction) -> "_CheckMode":
         if not self._github.polls_batches:
-            return _Mode.REST
+            return _CheckMode.REST
         pause = await pauses.last_pause(
             transaction, pauses.SWEEPING, credential=self._github.fingerprint
         )
         if pause is None:
-            return _Mode.BATCH_POLL
-        return _Mode.REST if pause.until > self._now() else _Mode.PROBE
+            return _CheckMode.BATCH_POLL
+        return _CheckMode.REST if pause.until > self._now() else _CheckMode.PROBE
 
-    async def _sweep_over(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
+    async def _ask_graphql(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
         """Ask GraphQL about users, and check those that may have something new.
 
         If an answer takes long, this returns, and the query continues beside the following work.
@@ -261,7 +261,7 @@ class CheckRun:
         if not claimed:
             return
         asked_at = self._now()
-        probing = self._mode is _Mode.PROBE
+        probing = self._mode is _CheckMode.PROBE
         # As long as GraphQL has never answered, one query is enough to wait for.
         alone = probing or not self._batch_poll.was_answered
         asking = tasks.create_task(self._batch_poll.ask(claimed, probing=probing))
@@ -303,7 +303,7 @@ class CheckRun:
         """Return whether nothing but the cost of a batch poll is to be noted."""
         return (
             polled.stopped_by is None
-            and self._mode is not _Mode.PROBE
+            and self._mode is not _CheckMode.PROBE
             and not any(
                 user.graphql_refusals or isinstance(answer, GraphQLFailed)
                 for user, answer in polled.answers
@@ -331,7 +331,7 @@ class CheckRun:
             await schedule.forget_refusals(transaction, answered)
             if isinstance(stopped, GitHubUnauthorized):
                 self.reading_stopped = stopped
-            elif isinstance(stopped, GraphQLUnusable) and self._mode is _Mode.REST:
+            elif isinstance(stopped, GraphQLUnusable) and self._mode is _CheckMode.REST:
                 pass  # another query that was under way has paused the batch poll already
             elif stopped is not None:
                 until = (
@@ -346,8 +346,8 @@ class CheckRun:
                     credential=self._github.fingerprint,
                     now=self._now(),
                 )
-                self._mode = _Mode.REST
-            elif self._mode is _Mode.PROBE:
+                self._mode = _CheckMode.REST
+            elif self._mode is _CheckMode.PROBE:
                 await pauses.resume(transaction, pauses.SWEEPING, self._now())
             results = replace(cost, note=str(stopped) if until else None)
             await checks.add_results(transaction, self._run.check_id, results)
@@ -437,7 +437,7 @@ class CheckRun:
                 stopped = self.reading_stopped = error
         # While the batch poll continues, users with something new are due once REST answers again,
         # and in a later check: this one claims no user who is due after it has begun.
-        polling = self._mode is not _Mode.REST
+        polling = self._mode is not _CheckMode.REST
         until = self._now()
         if isinstance(stopped, GitHubLimited):
             until = max(until, stopped.until)

@@ -193,7 +193,7 @@ def answer(
     headers = {"vary": "accept", **(headers or {})}
     if wants_page(request):
         return _page(status, kind, detail.for_people, headers)
-    path = told_path(request.scope["path"])[:INSTANCE]
+    path = path_without_secret(request.scope["path"])[:INSTANCE]
     return _problem(status, kind, detail.for_programs, path=path, errors=errors, headers=headers)
 
 
@@ -216,33 +216,33 @@ def asked_too_often(detail: str, seconds: int) -> Detail:
 
 
 def wants_page(request: Request) -> bool:
-    """Return whether a person asks, by a browser."""
+    """Return whether a browser sent the request."""
     accepted = request.headers.get("accept", "")
     return "text/html" in accepted and not request.scope["path"].startswith("/api/")
 
 
-def told_path(path: str) -> str:
-    """A path as it may be told: without the secret in a feed's address, wherever it stands."""
+def path_without_secret(path: str) -> str:
+    """A path without the secret in a feed's address, wherever it stands."""
     return _FEED_SECRET.sub(REDACTED, path)
 
 
 def handle_problems(app: FastAPI) -> None:
     """Make the application answer every error with a problem document."""
-    app.add_exception_handler(GitpipError, answer_foreseen)
+    app.add_exception_handler(GitpipError, answer_known_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _disconnected)
-    app.add_exception_handler(Exception, answer_unforeseen)
+    app.add_exception_handler(Exception, answer_unexpected_error)
 
 
-async def answer_foreseen(request: Request, error: Exception) -> Response:
-    """The answer to an error that gitpip foresaw."""
+async def answer_known_error(request: Request, error: Exception) -> Response:
+    """The answer to an error that gitpip raised on purpose."""
     status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
     for known, told in KNOWN.items():
         if isinstance(error, known):
             status, kind = told
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return await answer_unforeseen(request, error)
+        return await answer_unexpected_error(request, error)
     if isinstance(error, UserNotTracked) and error.login and wants_page(request):
         return _page(status, kind, (), {"vary": "accept"}, error.login)
     errors = []
@@ -277,11 +277,11 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     detail = str(error.detail)
     if detail == status.phrase:
-        asked = f"{request.method} {told_path(request.scope['path'])}"
+        asked = f"{request.method} {path_without_secret(request.scope['path'])}"
         detail = f"{asked}: {status.description or status.phrase}"
         if status is HTTPStatus.NOT_FOUND:
             what = "page" if wants_page(request) else "endpoint"
-            detail = f"There is no {what} at {told_path(request.scope['path'])}."
+            detail = f"There is no {what} at {path_without_secret(request.scope['path'])}."
         elif status is HTTPStatus.METHOD_NOT_ALLOWED:
             detail = f"{asked}: {method_not_allowed(error)}"
     kind = status.phrase.lower().replace(" ", "-")
@@ -290,14 +290,16 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _disconnected(request: Request, _error: Exception) -> Response:
-    """The entry in the log for a client that went away in its body; nobody reads the answer."""
+    """The log entry for a client that disconnected while it sent its body."""
     detail = "the connection ended before the body did"
     return answer(request, HTTPStatus.BAD_REQUEST, "body-incomplete", detail)
 
 
-async def answer_unforeseen(request: Request, error: Exception) -> Response:
-    """The answer to an error of ours, which only the log tells."""
-    log.error("request.failed", path=shortened(told_path(request.scope["path"])), exc_info=error)
+async def answer_unexpected_error(request: Request, error: Exception) -> Response:
+    """The answer to a defect of gitpip. Only the log says what it is."""
+    log.error(
+        "request.failed", path=shortened(path_without_secret(request.scope["path"])), exc_info=error
+    )
     return answer(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -21,7 +21,7 @@ from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.identity import STATE, Identity
 from gitpip.web.auth.refusal_log import RefusalLog, shortened
 from gitpip.web.auth.throttle import Throttle, address_counted
-from gitpip.web.errors import answer, answer_unforeseen, asked_too_often, told_path
+from gitpip.web.errors import answer, answer_unexpected_error, asked_too_often, path_without_secret
 
 BODY_LIMIT = 2**20
 FORM_LIMIT = 2**16
@@ -150,7 +150,7 @@ class SecurityMiddleware:
         level(
             "http.request",
             method=shortened(method),
-            path=shortened(told_path(scope["path"])),
+            path=shortened(path_without_secret(scope["path"])),
             status=status,
             address=shortened(address),
             duration_ms=round(seconds * 1000, 1),
@@ -276,7 +276,7 @@ async def _answer_failed(request: Request, error: Exception | asyncio.CancelledE
     task = asyncio.current_task()
     is_cancelled = task is not None and task.cancelling() > 0
     if isinstance(error, Exception) and not is_cancelled:
-        return await answer_unforeseen(request, error)
+        return await answer_unexpected_error(request, error)
     # The server stops, and has waited for this request for as long as it does.
     status = HTTPStatus.SERVICE_UNAVAILABLE
     detail = "gitpip stopped before it was done with this; send it again in a few seconds"

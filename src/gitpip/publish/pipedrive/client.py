@@ -86,7 +86,7 @@ class Pipedrive:
         self._client = client(timeout=timeout.total_seconds())
         self._admitted: str | None = None
         """The fingerprint of the only token that may be used, or None if any may."""
-        self.use(token)
+        self.set_token(token)
         self.answers_received = 0
         self.last_status: int | None = None
         """The status of the last request, or None if no complete answer came."""
@@ -112,7 +112,7 @@ class Pipedrive:
     ) -> None:
         await self._client.aclose()
 
-    def use(self, token: SecretStr | None) -> None:
+    def set_token(self, token: SecretStr | None) -> None:
         """Use this token from the next request on. Without a token, nothing should be asked."""
         text = token.get_secret_value() if token else ""
         self.has_token = token is not None

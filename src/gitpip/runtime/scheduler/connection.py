@@ -57,7 +57,7 @@ class SchedulerConnection(Driver):
         self._given_up = asyncio.Event()
         self._users = 0
 
-    def use(self, dsn: str) -> None:
+    def set_address(self, dsn: str) -> None:
         """Use this address of the same database from the next login on."""
         self._dsn = dsn
 
@@ -73,12 +73,12 @@ class SchedulerConnection(Driver):
             self._connection.hang_up()
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        return await self._persevere(
+        return await self._with_retries(
             lambda connection: PsycopgDriver(connection).fetch(query, *args)
         )
 
     async def execute(self, query: str, *args: object) -> str:
-        return await self._persevere(
+        return await self._with_retries(
             lambda connection: PsycopgDriver(connection).execute(query, *args)
         )
 
@@ -89,13 +89,15 @@ class SchedulerConnection(Driver):
             async with connection.transaction():
                 return await act(PsycopgDriver(connection))
 
-        return await self._persevere(transacted)
+        return await self._with_retries(transacted)
 
     async def notify(self, channel: str, payload: str) -> None:
-        await self._persevere(lambda connection: PsycopgDriver(connection).notify(channel, payload))
+        await self._with_retries(
+            lambda connection: PsycopgDriver(connection).notify(channel, payload)
+        )
 
     async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
-        await self._persevere(lambda connection: _listen(connection, channel))
+        await self._with_retries(lambda connection: _listen(connection, channel))
         self._listeners.append((channel, callback))
 
     @property
@@ -133,7 +135,7 @@ class SchedulerConnection(Driver):
             self._lost_since = None
             self._close()
 
-    async def _persevere(self, ask: Callable[[WatchedConnection], Awaitable[Answer]]) -> Answer:
+    async def _with_retries(self, ask: Callable[[WatchedConnection], Awaitable[Answer]]) -> Answer:
         for failures in count(1):
             # One after another, so that no statement gets into the transaction of another one.
             async with self._turn:
@@ -144,10 +146,10 @@ class SchedulerConnection(Driver):
                 except Exception as error:
                     if not _passes(error, connection):
                         raise
-                    self._lose(error)
+                    self._disconnect(error)
                     cause = error
                 else:
-                    self._found()
+                    self._note_connected()
                     return answer
                 finally:
                     self._watch()
@@ -192,7 +194,7 @@ class SchedulerConnection(Driver):
         try:
             self._connection.take_notifications()
         except psycopg.Error as error:
-            self._lose(error)
+            self._disconnect(error)
             self._reconnecting = asyncio.create_task(self._reconnect())
         self._watch()
 
@@ -212,13 +214,13 @@ class SchedulerConnection(Driver):
         if connection is not None:
             connection.pgconn.finish()
 
-    def _lose(self, error: Exception) -> None:
+    def _disconnect(self, error: Exception) -> None:
         self._close()
         if self._lost_since is None and not self._given_up.is_set():
             self._lost_since = time.monotonic()
             log.warning("engine.disconnected", error=describe(error))
 
-    def _found(self) -> None:
+    def _note_connected(self) -> None:
         if self._lost_since is not None:
             log.info("engine.reconnected", seconds=round(time.monotonic() - self._lost_since, 3))
             self._lost_since = None

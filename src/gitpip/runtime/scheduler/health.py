@@ -1,4 +1,4 @@
-"""The signs of life of the scheduler: works that hang or fail again and again in this process."""
+"""Works that hang, or fail repeatedly, in the scheduler of this process."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from gitpip.errors import GitpipError
 
 
 @dataclass(eq=False)
-class Cycle:
+class RunProgress:
     """A run under way, and the time of its last step."""
 
     work: str
@@ -28,26 +28,27 @@ class _Failing:
     times: int = 1
 
 
-class Vitals:
+class RunHealth:
     """The results of the runs in this process.
 
-    `lapse` is the time without another failure after which another process has taken the work over.
+    `taken_over_after` is a time without another failure. After it, another process has taken the
+    work over.
     """
 
-    def __init__(self, *, lapse: timedelta) -> None:
-        self._lapse = lapse.total_seconds()
-        self._under_way: set[Cycle] = set()
+    def __init__(self, *, taken_over_after: timedelta) -> None:
+        self._taken_over_after = taken_over_after.total_seconds()
+        self._under_way: set[RunProgress] = set()
         self._failing: dict[str, _Failing] = {}
 
-    def begin(self, work: str) -> Cycle:
+    def begin(self, work: str) -> RunProgress:
         """Note that a run begins."""
-        cycle = Cycle(work)
-        self._under_way.add(cycle)
-        return cycle
+        progress = RunProgress(work)
+        self._under_way.add(progress)
+        return progress
 
-    def end(self, cycle: Cycle) -> None:
+    def end(self, progress: RunProgress) -> None:
         """Note that a run is over, however it ended."""
-        self._under_way.discard(cycle)
+        self._under_way.discard(progress)
 
     def completed(self, work: str) -> None:
         """Note that a run ended well."""
@@ -57,7 +58,7 @@ class Vitals:
         """Note that a run ended with an error, and will be tried again."""
         now = time.monotonic()
         failing = self._failing.get(work)
-        if failing is None or now - failing.last > self._lapse:
+        if failing is None or now - failing.last > self._taken_over_after:
             self._failing[work] = _Failing(now, now, _meaning(error))
         else:
             failing.last, failing.meaning = now, _meaning(error)
@@ -70,12 +71,12 @@ class Vitals:
         may have taken the work over.
         """
         now, longest = time.monotonic(), patience.total_seconds()
-        for cycle in self._under_way:
-            if (stuck := now - cycle.stepped_at) > longest:
-                yield f"{cycle.work} has made no progress for {stuck:.0f} s"
+        for progress in self._under_way:
+            if (stuck := now - progress.stepped_at) > longest:
+                yield f"{progress.work} has made no progress for {stuck:.0f} s"
         for work, failing in self._failing.items():
             lasted = failing.last - failing.since
-            if lasted > longest and now - failing.last < self._lapse:
+            if lasted > longest and now - failing.last < self._taken_over_after:
                 yield (
                     f"{work} has failed {failing.times} times in {lasted:.0f} s, "
                     f"at last because: {failing.meaning}"

@@ -25,7 +25,7 @@ from gitpip.runtime.scheduler.connection import (
     describe,
     refusals_explained,
 )
-from gitpip.runtime.scheduler.health import Vitals
+from gitpip.runtime.scheduler.health import RunHealth
 from gitpip.runtime.scheduler.queue import (
     NAMES,
     FencedQueries,
@@ -94,7 +94,7 @@ class Scheduler:
         self._handlers: dict[str, Handler] = {}
         self._intervals: dict[str, timedelta] = {}
         self._runs: dict[JobId, HandlerRun] = {}
-        self._vitals = Vitals(lapse=2 * timing.retry_at_most)
+        self._run_health = RunHealth(taken_over_after=2 * timing.retry_at_most)
         self._started_at = time.monotonic()
         self._stop_asked = asyncio.Event()
         self._handing_back = False
@@ -107,10 +107,10 @@ class Scheduler:
             self._connection = SchedulerConnection(postgres_dsn)
             self._queries = on_postgres(self._connection)
 
-    def use(self, postgres_dsn: str | None) -> None:
+    def set_address(self, postgres_dsn: str | None) -> None:
         """Use this address of the same database from the next connection on."""
         if self._connection is not None and postgres_dsn is not None:
-            self._connection.use(postgres_dsn)
+            self._connection.set_address(postgres_dsn)
 
     def register(self, name: str, handler: Handler) -> None:
         """Run `handler` after each `notify` of `name`."""
@@ -220,11 +220,11 @@ class Scheduler:
         Only of this process: what another one does, or fails to do, does not count.
         """
         silence = self._silence
-        ailing = list(self._vitals.health_problems(patience))
+        problems = list(self._run_health.health_problems(patience))
         if silence is not None and silence > patience:
             seconds = silence.total_seconds()
-            ailing.insert(0, f"the scheduler has not looked for work for {seconds:.0f} s")
-        return tuple(ailing)
+            problems.insert(0, f"the scheduler has not looked for work for {seconds:.0f} s")
+        return tuple(problems)
 
     @property
     def _silence(self) -> timedelta | None:
@@ -259,16 +259,16 @@ class Scheduler:
 
     async def _perform(self, handler: Handler, job: Job) -> None:
         """Run a handler in its own task, so that PgQueuer only learns "done" or "again"."""
-        vitals = self._vitals.begin(job.entrypoint)
+        progress = self._run_health.begin(job.entrypoint)
         run = HandlerRun(
-            job.entrypoint, asyncio.create_task(self._run_afresh(handler, job, vitals.step))
+            job.entrypoint, asyncio.create_task(self._run_afresh(handler, job, progress.step))
         )
         self._runs[job.id] = run
         try:
             await asyncio.wait({run.task})
         finally:
             del self._runs[job.id]
-            self._vitals.end(vitals)
+            self._run_health.end(progress)
         error = asyncio.CancelledError() if run.task.cancelled() else run.task.exception()
         if run.taken_over:
             metrics.run_ended(run.work, "taken_over")
@@ -287,11 +287,11 @@ class Scheduler:
                 exc_info=error,
             )
             metrics.run_ended(run.work, "failed")
-            self._vitals.failed(run.work, error)
+            self._run_health.failed(run.work, error)
             raise RetryRequested(wait, reason=type(error).__name__)
         else:
             metrics.run_ended(run.work, "completed")
-            self._vitals.completed(run.work)
+            self._run_health.completed(run.work)
 
     async def _run_afresh(self, handler: Handler, job: Job, step: Callable[[], None]) -> None:
         """Run a handler once for all notifications from before it starts."""

@@ -16,7 +16,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.schema_access import feed_addresses, noted_rights, sessions
 
 
-class Right(StrEnum):
+class NotedRight(StrEnum):
     """A right to access that has no row of its own."""
 
     SETTINGS_KEY = "settings key"
@@ -26,19 +26,19 @@ class Right(StrEnum):
 async def note_settings_key(transaction: Transaction, admin_key: str | None) -> None:
     """Record the settings' key, if any; delete what an earlier period of the same key left."""
     label = stored_sessions.label_of_settings_key(admin_key) if admin_key else ""
-    if await _changes(transaction, Right.SETTINGS_KEY, label) and label:
+    if await _changes(transaction, NotedRight.SETTINGS_KEY, label) and label:
         await transaction.execute(delete(sessions).where(sessions.c.label == label))
         await transaction.execute(delete(feed_addresses).where(feed_addresses.c.parent == label))
 
 
 async def note_without_key(transaction: Transaction, why: str) -> None:
     """Record why reading needs no key, or "" if it needs one. Feed addresses end as above."""
-    if await _changes(transaction, Right.WITHOUT_KEY, why) and why:
+    if await _changes(transaction, NotedRight.WITHOUT_KEY, why) and why:
         of_anybody = feed_addresses.c.parent == ANONYMOUS
         await transaction.execute(delete(feed_addresses).where(of_anybody))
 
 
-async def _changes(transaction: Transaction, right: Right, held: str) -> bool:
+async def _changes(transaction: Transaction, right: NotedRight, held: str) -> bool:
     """Record what a right holds; return whether something else was recorded before."""
     await commit_order.one_at_a_time(transaction, f"noted: {right}")
     of_right = noted_rights.c.name == right.value

@@ -70,8 +70,8 @@ _account = reader(VendorAccount)
 
 
 @dataclass(frozen=True)
-class Met:
-    """An account as the vendor, or the setting, names it."""
+class NamedAccount:
+    """An account as the vendor or the setting names it, stored or not."""
 
     vendor: Vendor
     identity: str
@@ -95,18 +95,18 @@ class AccountChange:
     """Whether another process has the bound account set, and works with it."""
 
 
-def unbound(met: Met, now: datetime) -> VendorAccount:
+def unbound(named: NamedAccount, now: datetime) -> VendorAccount:
     """Return an account that is not stored: no row belongs to it."""
-    creators = frozenset() if met.creator is None else frozenset({met.creator})
+    creators = frozenset() if named.creator is None else frozenset({named.creator})
     return VendorAccount(
         NO_KEY,
-        met.vendor,
-        met.identity,
-        met.name,
+        named.vendor,
+        named.identity,
+        named.name,
         bound=False,
         met_at=now,
         waits_since=None,
-        domain=met.domain,
+        domain=named.domain,
         creators=creators,
     )
 
@@ -155,15 +155,15 @@ async def _one(
 
 
 async def meet(
-    transaction: Transaction, met: Met, *, credential: str | None, now: datetime
+    transaction: Transaction, named: NamedAccount, *, credential: str | None, now: datetime
 ) -> VendorAccount:
     """Record the account that is set at present: the first one is bound, another one waits."""
-    same = and_(accounts.c.vendor == met.vendor, accounts.c.identity == met.identity)
+    same = and_(accounts.c.vendor == named.vendor, accounts.c.identity == named.identity)
     try:
         async with transaction.begin_nested():
             await transaction.execute(
                 insert(accounts).values(
-                    vendor=met.vendor, identity=met.identity, name=met.name, met_at=now
+                    vendor=named.vendor, identity=named.identity, name=named.name, met_at=now
                 )
             )
     except IntegrityError:
@@ -173,22 +173,22 @@ async def meet(
         # A token that was exchanged for one of another account says nothing of its former account.
         await transaction.execute(
             update(accounts)
-            .where(accounts.c.vendor == met.vendor, accounts.c.credential == credential)
+            .where(accounts.c.vendor == named.vendor, accounts.c.credential == credential)
             .values(credential=None)
         )
-    creators = row.creators if met.creator is None else row.creators | {met.creator}
+    creators = row.creators if named.creator is None else row.creators | {named.creator}
     await transaction.execute(
         update(accounts)
         .where(same)
         .values(
-            name=met.name,
-            domain=met.domain,
+            name=named.name,
+            domain=named.domain,
             credential=credential,
             creators=creators,
         )
     )
-    await _bind_the_first(transaction, met.vendor, row.key)
-    await set_at_present(transaction, met.vendor, row.key, now)
+    await _bind_the_first(transaction, named.vendor, row.key)
+    await set_at_present(transaction, named.vendor, row.key, now)
     return _account((await transaction.execute(select(accounts).where(same))).one())
 
 

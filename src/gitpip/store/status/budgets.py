@@ -12,7 +12,7 @@ from gitpip.capacity import (
     REQUESTS_WITH_TOKEN,
     REQUESTS_WITHOUT_TOKEN,
     USERS_A_POINT,
-    Means,
+    HourlyLimits,
     capacity,
 )
 from gitpip.model import Pause, PauseCause
@@ -89,20 +89,20 @@ async def capacity_now(
     if not has_token:
         # What is known may be of a token that was removed, or set just now.
         few = min(requests or REQUESTS_WITHOUT_TOKEN, REQUESTS_WITHOUT_TOKEN)
-        return capacity(Means(few, share=share), interval)
+        return capacity(HourlyLimits(few, share=share), interval)
     if requests <= REQUESTS_WITHOUT_TOKEN:
         requests = REQUESTS_WITH_TOKEN
     if token_keeps_from_graphql(await pauses.paused(transaction, pauses.SWEEPING, now)):
-        return capacity(Means(requests, share=share), interval)
+        return capacity(HourlyLimits(requests, share=share), interval)
     checked, swept, points = await checks.spent(transaction)
-    means = Means(
+    limits = HourlyLimits(
         requests,
         points=known.get(GITHUB_POINTS, POINTS),
         share=share,
         users_a_point=swept / points if points else USERS_A_POINT,
         rest_part=max(checked - swept, 0) / checked if checked else 0.0,
     )
-    return capacity(means, interval)
+    return capacity(limits, interval)
 
 
 def token_keeps_from_graphql(pause: Pause | None) -> bool:

@@ -100,7 +100,7 @@ class PublicFeedPage:
 
 
 @dataclass(frozen=True)
-class Standing:
+class AccessStatus:
     """GitHub's view of a client: the owner of the token, the remaining limits, and the time."""
 
     login: str | None
@@ -148,7 +148,7 @@ class GitHub:
             graphql_url=graphql_url,
             find_listed=self._find_listed,
         )
-        self.use(token)
+        self.set_token(token)
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,7 +156,7 @@ class GitHub:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def use(self, token: str | None) -> None:
+    def set_token(self, token: str | None) -> None:
         """Use this token from the next request on, or none."""
         self._has_token = token is not None
         # An ETag is valid only under the token it was given to.
@@ -165,7 +165,7 @@ class GitHub:
             credential=self._fingerprint, reserve=PUBLIC_FEED_RESERVE if self.polls_batches else 0
         )
         self._graphql_limits.begin(credential=self._fingerprint, reserve=0)
-        self._transport.use(token)
+        self._transport.set_token(token)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -206,7 +206,7 @@ class GitHub:
         budget = self._limits.budget
         return most if budget is None else min(most, budget.spare)
 
-    async def standing(self) -> Standing:
+    async def access_status(self) -> AccessStatus:
         """Ask how GitHub sees this client, with one request, which may be one of the reserve."""
         login = None
         if self._has_token:
@@ -217,9 +217,9 @@ class GitHub:
                 f"{self._api_url}/rate_limit", accept=JSON, reserved=True
             )
         except GitHubNotFound:  # an Enterprise Server without limits
-            return Standing(login, (), None)
+            return AccessStatus(login, (), None)
         limits = parse(LIMITS, answer).resources
-        return Standing(
+        return AccessStatus(
             login,
             tuple(
                 Budget(

@@ -142,7 +142,7 @@ class Transport:
         self._api = origin_of(api_url)
         self._rate_limit_url = f"{api_url}/rate_limit"
         self._timeout = timeout.total_seconds()
-        self.use(token)
+        self.set_token(token)
         self._limits = limits
         self._graphql_limits = graphql_limits
         self._limited_alone = LimitedAddresses()
@@ -151,7 +151,7 @@ class Transport:
         """The lead of our clock over GitHub's at the last answer with a date; 0 if they agree, None
         before the first one."""
 
-    def use(self, token: str | None) -> None:
+    def set_token(self, token: str | None) -> None:
         """Use this token from the next request on, or none."""
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
 

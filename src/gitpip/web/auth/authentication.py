@@ -161,7 +161,7 @@ class Authentication:
         until = min(now + SESSION, identity.expires_at or now + SESSION)
         async with self._database.begin() as transaction:
             token = await sessions.begin(transaction, label=identity.parent, now=now, until=until)
-            await identity.did(transaction, "session.begun", identity.name or "")
+            await identity.record(transaction, "session.begun", identity.name or "")
         return Session(token, until - now)
 
     async def sign_out(self, request: Request) -> None:

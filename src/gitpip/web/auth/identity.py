@@ -56,8 +56,8 @@ class Identity:
         somebody = "someone on this computer" if self.is_open else f"someone at {self.address}"
         return Actor(self.name or somebody, self.via)
 
-    async def did(self, transaction: Transaction, action: str, subject: str) -> None:
-        """Keep in the audit what this caller does, in the transaction in which it is done."""
+    async def record(self, transaction: Transaction, action: str, subject: str) -> None:
+        """Record in the audit log what this caller does, in the same transaction."""
         await audit_log.record(transaction, self.actor, action, subject, utc_now())
 
     def viewer_for(self, wanted: str | None) -> str:
