@@ -72,6 +72,23 @@ def test_a_user_is_shown_and_changed(run: Run) -> None:
     assert removed == {"login": "ada", "removed": True}
 
 
+def test_a_user_without_values_of_their_own_has_the_defaults(house: Callable[[], House]) -> None:
+    """The word that is printed is the one that the options take."""
+    own = house()
+    installation = Installation(own.folder, own.environment)
+
+    shown = installation.command("users", "show", "ada").stdout
+    changed = installation.command(
+        "users", "change", "ada", "--mode", "default", "--interval", "default"
+    ).stdout
+    wrong = installation.command("users", "change", "ada", "--mode", "often")
+
+    assert {"interval: default", "publishing mode: default"} <= set(shown.splitlines())
+    assert "publishing mode default, " in changed
+    assert wrong.returncode == 2
+    assert "dry-run or default" in " ".join(wrong.stderr.split())
+
+
 def test_a_check_of_one_user_says_what_follows(run: Run) -> None:
     assert "If none runs: gitpip check" in run("users", "check", "ada").stdout
     assert (

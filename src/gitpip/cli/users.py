@@ -53,8 +53,8 @@ users_app = typer.Typer(
 users_app.command("import")(import_users)
 
 DEFAULT = "default"
-"""The word that an option takes for no value of the user's own. `general`, the API's word, works
-too."""
+"""The word for no value of the user's own, in options and in what is printed. Options also take the
+API's word, `general`."""
 
 OwnId = Annotated[
     str | None, typer.Option("--id", help="Your customer ID for this user. Must be unique.")
@@ -176,7 +176,7 @@ def show_user(login: Login, as_json: Json = False) -> None:
         items = [UnreadableBody.of(item).model_dump() for item in unread]
         print_json(facts | {"could_not_read": items})
         return
-    mode = user.publishing_mode or users.GENERAL
+    mode = user.publishing_mode or DEFAULT
     described = {
         "tags": ", ".join(user.tags),
         "interval": _every(user),
@@ -239,7 +239,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     console.say(
         f"{user.login}: {user.state}, customer ID {user.external_id}, backfill {user.backfill}, "
         f"every {every}, tags {', '.join(user.tags) or 'none'}, "
-        f"publishing mode {user.publishing_mode or users.GENERAL}, "
+        f"publishing mode {user.publishing_mode or DEFAULT}, "
         f"target {_target_words(user)}."
     )
     _print_cost(user)
@@ -338,7 +338,7 @@ def _facts(user: User, stops: ServiceCondition) -> dict[str, object]:
 
 
 def _every(user: User) -> str:
-    return format_duration(user.check_interval) if user.check_interval else users.GENERAL
+    return format_duration(user.check_interval) if user.check_interval else DEFAULT
 
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
@@ -349,7 +349,7 @@ def _mode(text: str | None) -> users.Mode | None:
     try:
         if text is None:
             return None
-        return users.parsed_mode(users.GENERAL if text == DEFAULT else text)
+        return users.parsed_mode(DEFAULT if text == users.GENERAL else text, reset_by=DEFAULT)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--mode") from None
 

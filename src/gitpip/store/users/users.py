@@ -29,15 +29,18 @@ Interval = timedelta | Literal["general"]
 Mode = PublishingMode | Literal["general"]
 
 
-def parsed_mode(text: str) -> Mode:
-    """Return a user's own mode, or `GENERAL`; raises ValueError with the possible words."""
+def parsed_mode(text: str, *, reset_by: str = GENERAL) -> Mode:
+    """Return a user's own mode, or `GENERAL` for the word `reset_by`.
+
+    Raises ValueError with the possible words.
+    """
     word = text.strip().lower()
-    if word == GENERAL:
+    if word == reset_by:
         return GENERAL
     try:
         return PublishingMode(word)
     except ValueError:
-        words = any_of((*PublishingMode, GENERAL))
+        words = any_of((*PublishingMode, reset_by))
         raise ValueError(f"must be {words}, not {text[:40]!r}") from None
 
 
