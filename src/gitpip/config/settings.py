@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     ] = Field(
         default_factory=lambda: parse("3000/minute"),
         alias="GITPIP_REQUEST_LIMIT",
-        description="how many requests one caller may send to one process, or `off`",
+        description="how many requests one caller may send to one replica, or `off`",
     )
     check_interval: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         timedelta(hours=3),
