@@ -16,7 +16,7 @@ def main() -> None:
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if interruptible:
         signal.signal(signal.SIGINT, _end_at_once)
-    # What is loaded stays. Collecting garbage among it takes about a tenth of the time to load it.
+    # Loaded modules stay. Collecting garbage among it takes about a tenth of the time to load it.
     gc.disable()
     from gitpip.cli.main import main as run  # noqa: PLC0415 - it takes a second to load
 

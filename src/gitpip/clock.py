@@ -58,8 +58,8 @@ def boot_seconds() -> float:
 class Clocks:
     """Three clocks, as no single one tells how much time has passed.
 
-    The wall clock can be set, the monotonic one stands still while the machine is suspended, and
-    the one since boot stands still while a host suspends the virtual machine without telling it.
+    The wall clock can be set. The monotonic one stands still while the machine is suspended. The
+    one since boot stands still while a host suspends the virtual machine silently.
     """
 
     wall: Callable[[], datetime] = utc_now

@@ -3,11 +3,12 @@
 import hashlib
 
 REDACTED = "[secret]"
-"""What is shown in a secret's place."""
+"""The text that replaces a secret."""
 
 
 def digest(content: str | bytes) -> str:
-    """Return the digest of a content. Of secrets with enough random bits nothing else is stored."""
+    """Return the digest of a content. It is all that is stored of a secret with enough random
+    bits."""
     data = content if isinstance(content, bytes) else content.encode(errors="replace")
     return hashlib.sha256(data).hexdigest()
 

@@ -61,7 +61,7 @@ class GistNotFound(GitpipError):
 
 
 class EventUnknown(GitpipError):
-    """No event had this id yet, so that nobody can have read up to it."""
+    """No event had this id yet, so no one can have read up to it."""
 
 
 class PublicationNotFound(GitpipError):
@@ -93,7 +93,7 @@ class UndoNotStopped(GitpipError):
 
 
 class HeldChanged(GitpipError):
-    """What is held of a user is no longer what the person who decides was shown."""
+    """The held files of a user are no longer those that the person who decides was shown."""
 
 
 class PauseKept(GitpipError):
@@ -101,11 +101,11 @@ class PauseKept(GitpipError):
 
 
 class SettingGiven(GitpipError):
-    """The environment sets this setting, so that nobody can change it elsewhere."""
+    """The environment sets this setting, so it can be changed only there."""
 
 
 class MarkedSince(GitpipError):
-    """What a reader marked can't be undone any more: the reader marked something else since."""
+    """A mark can't be undone after the reader marked something else."""
 
 
 class FilterNotFound(GitpipError):
@@ -149,7 +149,7 @@ class AccountUnchanged(GitpipError):
 
 
 class AccountChanged(GitpipError):
-    """Another account is set than the one that the rows belong to, and nobody has decided."""
+    """The rows belong to another account than the configured one, and no one has decided."""
 
 
 class AccessRefused(GitpipError):
@@ -237,7 +237,7 @@ class DestinationUnavailable(GitpipError):
 
 
 class ServiceFailed(GitpipError):
-    """A part of the service ended although nobody had asked it to."""
+    """A part of the service ended unexpectedly."""
 
 
 class EnvironmentUnusable(GitpipError):

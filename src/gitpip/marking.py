@@ -1,8 +1,8 @@
 """The markers of activities and edits, and the content tag in a note's footer.
 
 The first activity of a file is marked by its gist and name: see `marker_of`. An edit is marked by
-its content: each database counts its own revisions, so after a restore, or in a new one, a number
-would stand for another content than in Pipedrive.
+its content, because each database counts its own revisions. After a restore, or in a new one, a
+number would stand for another content than in Pipedrive.
 """
 
 import base64

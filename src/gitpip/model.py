@@ -67,7 +67,7 @@ class UserState(StrEnum):
     UNAVAILABLE = "unavailable"
     """GitHub did not show the user several times in a row; checked rarely."""
     PAUSED = "paused"
-    """Not checked until a person resumes it. What was found is kept."""
+    """Not checked until a person resumes it. Their gists are kept."""
 
 
 class FailureKind(StrEnum):
@@ -160,7 +160,7 @@ class User:
     unreadable: int = 0
     """The number of gists, files and items of the list that could not be read and are retried."""
     publishing_mode: PublishingMode | None = None
-    """The user's own mode, or None for that of everybody."""
+    """The user's own mode; None for the default."""
     target: Target | None = None
     """The target of the activities, or None for the user's deal by its title."""
     target_title: str | None = None
@@ -328,7 +328,7 @@ class Publication:
     masked: bool = False
     """Whether it was approved without what looks like credentials in it."""
     publishing_mode: PublishingMode | None = None
-    """Its user's own mode, or None for that of everybody."""
+    """Its user's own mode; None for the default."""
     user_state: UserState = UserState.ACTIVE
     sent_to: Target | None = None
     """The target that it was sent to, or None for a deal found or made by its title."""

@@ -55,7 +55,7 @@ class Terminal:
 
         Without a terminal, each row is one line without headings, its values separated by tabs, for
         programs that read lines. On a terminal the first column, which names the thing, keeps to
-        one line if half the width is enough for it: a longer one would leave no room for the
+        one line if half the width is enough for it. A longer one would leave no room for the
         others.
         """
         lines = [[on_one_line(value) for value in row.values()] for row in rows]

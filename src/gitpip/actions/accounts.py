@@ -8,7 +8,7 @@ from gitpip.store.publications import sent_again
 
 
 async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> AccountChange:
-    """Let the rows belong to the account that is set. Those of the previous one are kept apart.
+    """Switch to the configured account. The rows of the previous account are kept apart.
 
     `same` says that it is the same GitHub under another address. Raises InvalidInput,
     AccountUnchanged.

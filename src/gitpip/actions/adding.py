@@ -42,7 +42,7 @@ class PeoplePreview:
 
     @property
     def files(self) -> int:
-        """The number of files in these gists, all of which the rule `all` would send."""
+        """The number of files in these gists. The rule `all` would send all of them."""
         return sum(forecast.files for forecast in self.new)
 
     @property

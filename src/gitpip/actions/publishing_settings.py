@@ -89,7 +89,7 @@ async def change(
 ) -> Changed:
     """Change all of these settings, or none. A text of None restores the default.
 
-    What is sent from now on follows them; what was sent is not changed. A value that is stored
+    They apply to what is sent from now on, and change nothing that was sent. A value that is stored
     already keeps the name of the person who stored it. Raises InvalidInput, also for what the
     account lacks, and SettingGiven.
     """

@@ -33,7 +33,7 @@ async def add(acting: Acting, new: NewRule, position: int | None = None) -> Publ
 async def change(acting: Acting, rule_id: RuleId, new: NewRule) -> PublishingRule:
     """Give a rule another name, other conditions and another action.
 
-    What it held or skipped before is not changed. A change without effect is not recorded. Raises
+    Files that it held or skipped before stay so. A change without effect is not recorded. Raises
     RuleNotFound, InvalidInput.
     """
     conditions_of.read(new.conditions)
@@ -61,7 +61,7 @@ async def move(acting: Acting, rule_id: RuleId, position: int) -> PublishingRule
 
 
 async def remove(acting: Acting, rule_id: RuleId) -> PublishingRule:
-    """Remove a rule. What it held or skipped is not changed. Raises RuleNotFound."""
+    """Remove a rule. Files that it held or skipped stay so. Raises RuleNotFound."""
     async with acting.begin() as act:
         rule = await rules.remove(act.transaction, rule_id)
         await _record(act, "removed", rule)
@@ -69,10 +69,10 @@ async def remove(acting: Acting, rule_id: RuleId) -> PublishingRule:
 
 
 async def opt_out(acting: Acting, login: str, reason: str | None = None) -> tuple[OptOut, int]:
-    """Never publish anything of an owner; skip what waits, and return its number.
+    """Never publish anything of an owner; skip the files that wait, and return their number.
 
-    What is in the CRM already stays there. Another reason replaces the present one. Repeating it is
-    not recorded. Raises InvalidInput.
+    Activities in the CRM stay there. Another reason replaces the present one. Repeating it is not
+    recorded. Raises InvalidInput.
     """
     async with acting.begin() as act:
         added = await opt_outs.add(act.transaction, login, reason, act.actor, act.now)

@@ -48,7 +48,7 @@ async def try_now(acting: Acting, names: Collection[str]) -> TryNowResult:
 
 
 async def _not_paused(transaction: Transaction, names: Collection[str], now: datetime) -> str:
-    """Return why there is no pause of these names to end: another one can be the cause."""
+    """Return why no pause of these names can be ended: another one can be the cause."""
     by_person = await publishing_pause.current(transaction, now) if PUBLISHING in names else None
     if by_person is not None:
         end = f" {until(by_person.until, now)}" if by_person.until else ""

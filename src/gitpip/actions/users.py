@@ -125,7 +125,7 @@ async def check(acting: Acting, login: str) -> User:
 
 
 async def remove(acting: Acting, login: str) -> User:
-    """Stop tracking a user. What was found is kept, so that nothing is published twice later.
+    """Stop tracking a user. Found gists are kept, so that nothing is published twice later.
 
     Raises UserNotTracked.
     """
@@ -198,7 +198,7 @@ FIELDS = (
     _Field("mode", "publishing_mode", lambda user: user.publishing_mode or GENERAL),
     _Field("target", "target", lambda user: user.target or DEAL_BY_TITLE),
 )
-"""What people can change of a user, except a pause, in the order of the audit log."""
+"""The fields of a user that people can change, except a pause, in the order of the audit log."""
 
 
 def _effective(wanted: Changes, user: User) -> Changes:

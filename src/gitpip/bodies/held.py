@@ -35,7 +35,7 @@ class AnsweredBody(NounBody[Answered]):
     """The result of an answer, in files."""
 
     login: str
-    """Empty for an answer about everybody."""
+    """Empty for an answer about all users."""
     published: int
     """The number of files that are sent now, in their turn."""
     skipped: int

@@ -48,7 +48,7 @@ class IssuedKeyBody(BaseModel):
 
 
 class AuditEntryBody(NounBody[AuditEntry]):
-    """One thing that somebody did. Times are UTC."""
+    """One thing that someone did. Times are UTC."""
 
     id: int
     at: datetime

@@ -31,8 +31,8 @@ class PublicationBody(NounBody[Publication]):
     marker: str
     state: PublicationState
     due_at: datetime | None
-    """The time of the next step, not before the end of a pause; null where it is unknown, as in a
-    dry run, of a paused user, or during a pause without an end."""
+    """The time of the next step, not before the end of a pause. Null if it is unknown: in a dry
+    run, for a paused user, or during a pause without an end."""
     attempts: int
     looks: int
     reason: str | None

@@ -16,7 +16,7 @@ class PersonsPauseBody(NounBody[PersonsPause]):
     paused_by: str
     since: datetime
     until: datetime | None
-    """Null where it lasts until somebody resumes publishing."""
+    """Null if it lasts until someone resumes publishing."""
     reason: str
 
 
@@ -24,7 +24,7 @@ class ResumedBody(BaseModel):
     """The result for a person's pause."""
 
     resumed: bool
-    """False where nobody had paused publishing."""
+    """False if publishing was not paused."""
 
 
 class PlannedBody(NounBody[Planned]):
@@ -49,7 +49,8 @@ class PlannedBody(NounBody[Planned]):
 
 
 class PlanBody(NounBody[SendingPlan]):
-    """What would be sent if no dry run kept it back, in its order; nothing is sent for this."""
+    """The files that would be sent without the dry run, in their order. Nothing is sent for
+    this."""
 
     items: list[PlannedBody]
     activities: int

@@ -140,7 +140,7 @@ class StatusBody(BaseModel):
     publishing_mode: PublishingMode
     """The mode of every user who has none of their own."""
     nothing_missed_before: datetime | None
-    """Every gist that was public before is found; null while somebody is unread."""
+    """Every gist that was public before is found; null until each user was read."""
     held_back_by: HeldBackBody | None
     """The user who holds that time back, if something is in the way."""
     freshness: FreshnessBody

@@ -17,7 +17,7 @@ class UndoPlanBody(NounBody[UndoPlan]):
     subject: str
     total: int
     to_delete: int
-    """The number of publications in Pipedrive: their activities are deleted, if nobody has changed
+    """The number of publications in Pipedrive: their activities are deleted, if no one has changed
     them."""
     to_settle: int
     """Being sent or looked for: once that is known, they are deleted or never sent."""
@@ -32,12 +32,13 @@ class UndoPlanBody(NounBody[UndoPlan]):
     kept_of_others: int
     """Another tool made their activities, and gitpip adopted these."""
     kept_before: int
-    """Of those to delete: an earlier undo kept their activities; a person had changed them."""
+    """Some of those to delete: an earlier undo kept their activities, because a person had changed
+    them."""
     which: UndoScope
     earlier: int
     """Activities from before a person had the publication sent again; they are deleted, too."""
     activities: int
-    """The number of activities that are deleted, if nobody has changed them."""
+    """The number of activities that are deleted, if no one has changed them."""
     deals: int
     """The number of deals that gitpip made for these users: each that is empty then can go with
     them."""

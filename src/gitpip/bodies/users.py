@@ -39,7 +39,7 @@ class UserBody(NounBody[User]):
     """The number of gists, files and parts of the gist list that could not be read, and are tried
     again."""
     publishing_mode: PublishingMode | None
-    """The user's own; null for that of everybody."""
+    """The user's own; null for the default."""
     target: TargetWords
     """Where the activities are put, like `deal:42`; null for the user's deal by its title."""
     target_title: str | None

@@ -1,4 +1,4 @@
-"""What the commands share: settings, consoles, tables, JSON."""
+"""Functions that the commands share: settings, consoles, tables, JSON."""
 
 import asyncio
 import json

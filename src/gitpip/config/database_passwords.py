@@ -28,8 +28,8 @@ def password_sources(
 ) -> Iterator[PasswordSource]:
     """Yield every source that may give an address its password; none if it has its own.
 
-    What the address leaves open is assumed to match every line of a password file: a service or a
-    variable may add it.
+    A part that the address leaves out is assumed to match every line of a password file: a service
+    or a variable may add it.
     """
     if "password" in keywords:
         return

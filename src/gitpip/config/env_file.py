@@ -12,8 +12,8 @@ QUOTED = re.compile(r"""\s*(?:export\s+)?[^=\s]+\s*=\s*["']""")
 def read_env_file(path: Path, faults: list[str]) -> dict[str, str]:
     """Return the values of a `.env` file, or none if it is missing; a `$` in a value stays.
 
-    A sentence for each unreadable line is added to `faults`, without the content of the line, which
-    can be a secret. python-dotenv's reader of files would only log a warning for it.
+    A sentence for each unreadable line is added to `faults`. It leaves out the line, which can be a
+    secret. python-dotenv's reader of files would only log a warning for it.
 
     pydantic-settings can only read such a file with `${NAME}` replaced from the environment. A
     downloaded file could send any secret of the environment to a host of its own that way.

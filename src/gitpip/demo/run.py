@@ -80,8 +80,8 @@ def run_demo() -> None:
 def _interrupted_once() -> Iterator[None]:
     """Let the first signal to stop raise KeyboardInterrupt, and ignore those that follow it.
 
-    What follows takes a moment, and a second signal must not keep it from deleting the data. While
-    the demo is served, `serve` handles the signals.
+    Stopping takes a moment, and a second signal must not keep it from deleting the data. While the
+    demo is served, `serve` handles the signals.
     """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -47,7 +47,7 @@ def not_a_drill(settings: Settings) -> str | None:
 def send_again_without_looking() -> None:
     """Take what keeps files from being doubled out of this process.
 
-    What may have been sent is sent again at once, as a program would that trusts its time-outs.
+    A file that may have been sent is sent again at once, as by a program that trusts its time-outs.
     """
 
     def at_once(reason: str, *, now: datetime, first_look: timedelta = timedelta(0)) -> Change:

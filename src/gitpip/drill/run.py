@@ -65,7 +65,7 @@ class _Scene:
 
 
 async def run_drill(orders: Orders, follow: Callable[[DrillProgress], None]) -> Report:
-    """Do as ordered, and count what came of it; `follow` is told each second how far it is.
+    """Do as ordered, and count what came of it; `follow` gets the progress each second.
 
     Every process is ended and every file removed, however this ends. Raises InvalidInput,
     DatabaseUnavailable, ServiceFailed, and GitpipError where there is no room.
@@ -75,7 +75,7 @@ async def run_drill(orders: Orders, follow: Callable[[DrillProgress], None]) -> 
     with _folder() as folder:
         async with _scene(orders, folder) as scene:
             finished = await _perform(scene, follow, began)
-            # What the vendors were sent last may land late.
+            # The last requests to the vendors may arrive late.
             await scene.replicas.stop()
             await asyncio.sleep(2)
             github = await scene.github.ask("report")

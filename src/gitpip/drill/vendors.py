@@ -1,7 +1,7 @@
 """One of the two vendors in a process of its own: `python -m gitpip.drill.vendors`.
 
-What people do at the vendor, and what the vendor holds in the end, is asked for over the standard
-input, a line of JSON each. It ends when its input does, so that it never outlives the drill.
+The standard input asks for acts of people at the vendor, and for what the vendor holds in the end,
+by a line of JSON each. It ends when its input does, so that it never outlives the drill.
 """
 
 import json

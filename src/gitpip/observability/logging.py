@@ -53,8 +53,8 @@ def configure_logging(
 
     `json` writes one object a line with `timestamp` (RFC 3339, UTC), `severity`, `event`, the
     event's fields, and `exception` as text; Google's, Amazon's and Datadog's log systems read it.
-    `console` writes one line an event too; only the lines of a traceback follow below, each marked
-    by a bar, so that no text from outside can pass for an event.
+    `console` also writes one line for each event. Only the lines of a traceback follow below, each
+    marked by a bar, so that no text from outside looks like an event.
 
     uvicorn must be started with `log_config=None`, else it sets up its own output.
     """

@@ -144,7 +144,7 @@ _OUR_SUBJECT = re.compile(rf".+ · \S+ \[({_MARKER})\]")
 _OTHERS = re.compile(rf".+ \(\+([0-9]{{1,3}}) files?\) · \S+ \[{_MARKER}\]")
 _TAG = f"[0-9a-f]{{{CONTENT_TAG_LENGTH}}}"
 _WITH = rf"with ({_MARKER}) ({_TAG}) "
-# Nothing of a content can stand between the tag of the first file and the marker at the end.
+# No text of a content can stand between the tag of the first file and the marker at the end.
 _CONTENT_TAG = rf"content ({_TAG}) ((?:with {_MARKER} {_TAG} )*)(?:again ({_MARKER}) )?"
 _OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
 _OUR_CONTENT_TAG = re.compile(rf"(?:^|.* ){_CONTENT_TAG}gitpip {_MARKER}", re.DOTALL)

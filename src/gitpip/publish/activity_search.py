@@ -95,7 +95,7 @@ class ActivitySearch:
                 everything = [claim for claim in everything if claim.id in left]
             else:
                 of_all = seen
-                # What the shared list has shown is not searched for again.
+                # Publications that the shared list has shown are not searched for again.
                 found = ListReading(shared.found, shared.at, None)
                 known = [claim for claim in everything if claim.id in shared.found]
                 await self._settle(known, found, started_at)
@@ -113,7 +113,7 @@ class ActivitySearch:
     ) -> None:
         """Read the list of each deal in which a search is due.
 
-        What was sent to no deal is searched for in the list of all activities, to its end.
+        Files that were sent to no deal are searched for in the list of all activities, to its end.
         """
         by_deal: defaultdict[DealId | None, list[Publication]] = defaultdict(list)
         for claim in claims:

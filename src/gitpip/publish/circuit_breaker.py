@@ -2,11 +2,11 @@
 
 A failure that is about one publication or deal never pauses the others. Only these do: a refused
 token, a limit, an API that can't be reached, and different publications failing in a row, with no
-success between: two that the edge refuses are a ban. What failed while others were accepted is
-known to fail alone; its next failures are not counted. So is what meets a limit for a second time,
-with others answered between, unless a header says that the limit is used up.
-After a pause the next request is a probe: publishing is paused again, for longer, if it fails, and
-a success ends the trouble.
+success between: two that the edge refuses are a ban. A row fails alone if others were accepted
+meanwhile. It also does if it meets a limit for a second time with others answered between, unless a
+header says that the limit is used up. Its next failures are not counted. After a pause the next
+request is a probe: publishing is paused again, for longer, if it fails, and a success ends the
+trouble.
 """
 
 from collections import deque
@@ -190,7 +190,7 @@ class CircuitBreaker:
             case Ambiguous():
                 self._failed_at = now
                 if outcome.unintelligible:
-                    # A success, whatever it says, is no answer of a budget that is used up.
+                    # An unreadable success still shows that the budget is not used up.
                     self._limits, self._limited_since = 0, None
                 return self._ambiguous(outcome, request, now)
             case _:

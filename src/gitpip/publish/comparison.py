@@ -29,9 +29,9 @@ UNSETTLED_FOR = timedelta(minutes=5)
 PAGES_AT_A_TIME = 20
 """The pages read in one step. Then other work has its turn: an account can hold hundreds of
 thousands of activities."""
-ANEW_AFTER = 5
-"""The failures of a page in a row after which the list is read from its start: the cursor may have
-expired, and Pipedrive does not document with which answer it says so."""
+RESTARTED_AFTER = 5
+"""The failures of a page in a row after which the list is read from its start. The cursor may have
+expired, and Pipedrive does not document the answer for that."""
 LATEST_COMPARED = 20
 """The number of latest published activities that are compared: if none is listed, they are
 missing."""
@@ -135,7 +135,7 @@ class Comparison:
             except LookFailed as failure:
                 if not isinstance(failure.outcome, NotProcessed):
                     reading.failures += 1
-                if not isinstance(failure.outcome, Refused) and reading.failures < ANEW_AFTER:
+                if not isinstance(failure.outcome, Refused) and reading.failures < RESTARTED_AFTER:
                     self._reading = reading  # continues from here
                 raise
             reading.failures = 0
@@ -227,7 +227,7 @@ class Comparison:
             latest = await ledger.published_between(
                 transaction,
                 reading.lowest,
-                # What an acknowledged comparison found to be missing is known already.
+                # Activities that an acknowledged comparison found to be missing are known already.
                 after=known and known - UNSETTLED_FOR,
                 before=now - UNSETTLED_FOR,
                 limit=LATEST_COMPARED,

@@ -91,8 +91,8 @@ class Deals:
 
         It is `pending` while an undo is deleting it.
 
-        Returns None if the publication is no longer ours to send, as after a switch of the account:
-        otherwise a deal that this token sees would be recorded for the next account.
+        Returns None if the publication is no longer ours to send, as after a switch of the account.
+        Otherwise a deal that this token sees would be recorded for the next account.
         """
         deal = await self._after_a_step(claim)
         if deal is None or deal.state is not PublicationState.PUBLISHED:

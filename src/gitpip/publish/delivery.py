@@ -12,11 +12,11 @@ A publication of a flood begins as held, and is pending or skipped once a person
     held → pending
          → skipped
 
-Pipedrive has no idempotency key, so after an outcome that leaves open whether the write happened
-the only proof is to look. Presence is quick: finding the write is conclusive, so the first look
-comes after seconds, and further ones follow with growing gaps. Absence is slow: a request in flight
-can still land, and a list can lag behind the writes. It is concluded only from a complete look that
-comes long enough after the first one by the times of Pipedrive's own answers; our clocks can step.
+Pipedrive has no idempotency key. So if an outcome does not say whether the write happened, the only
+proof is to look. Presence is quick: finding the write is conclusive, so the first look comes after
+seconds, and further ones follow with growing gaps. Absence is slow: a request in flight can still
+land, and a list can lag behind the writes. It is concluded only from a complete look that comes
+long enough after the first one by the times of Pipedrive's own answers; our clocks can step.
 """
 
 from dataclasses import dataclass, replace
@@ -241,8 +241,8 @@ def after_refusal(
 
     A limit says that all requests should wait. `refusals` is how many times in a row the row met it
     before. `alone` says that others were accepted since the last time. A row that meets the limit
-    again and again while others pass is the cause: then its attempts count, so that it waits longer
-    each time, and fails in the end.
+    repeatedly while others pass is the cause. Then its attempts count: it waits longer each time,
+    and fails in the end.
     """
     if not (isinstance(outcome, NotProcessed) and outcome.everyone):
         return replace(change, refusals=0)
@@ -338,8 +338,8 @@ def could_not_look(
     """Return the change of a row whose search failed. That proves nothing.
 
     The wait grows with the time since the first search, or since the last one (which shows absence)
-    was due: a list that always fails costs ever less, and one that fails once delays nothing. With
-    `ends_with_pause`, only the pause of all publishing delays the row.
+    was due. So a list that always fails costs ever less, and one that fails once delays nothing.
+    With `ends_with_pause`, only the pause of all publishing delays the row.
     """
     last = attempt.in_flight_until
     # That time is by another clock. If that is wrong, the wait grows with the age of the attempt.

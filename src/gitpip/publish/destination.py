@@ -35,7 +35,7 @@ class NoteWritten(Accepted):
     """A note was rewritten."""
 
     at: datetime | None
-    """The time by the CRM's clock; None where it is not told."""
+    """The time by the CRM's clock; None if it is not known."""
 
 
 class LookFailed(Exception):

@@ -21,7 +21,7 @@ from gitpip.store.publications.second_deals import WatchedDeal
 from gitpip.store.publications.second_sends import OF_DEALS
 
 EARLIER = 2 * UNSETTLED_FOR
-"""The time by which a deal can be older than our own request: a request sent until QUIET after a
+"""The time by which a deal can be older than our own request. A request sent until QUIET after a
 database's first comparison may also have been sent before it, and the list may have lagged behind.
 """
 

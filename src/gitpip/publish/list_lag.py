@@ -26,7 +26,7 @@ class ListLag:
         """The time to compare for that, by our clock."""
 
     def compared(self, at: datetime | None, now: datetime, *, first: bool) -> None:
-        """Note a comparison that began `at` this time by Pipedrive's clock, if that is told.
+        """Note a comparison that began `at` this time by Pipedrive's clock, if that is known.
 
         The `first` one is that of a process, of another database or account, or after the database
         was set back.
@@ -54,6 +54,7 @@ class ListLag:
         return due_at if due_at is not None and soon else now + COMPARED_AGAIN_AFTER
 
     def put_off(self, now: datetime) -> None:
-        """Compare later, as one that was due has failed. What is sent until then is watched."""
+        """Compare later, as one that was due has failed. Requests that are sent until then are
+        watched."""
         if self.is_due(now):
             self._due_at = now + COMPARED_AGAIN_AFTER

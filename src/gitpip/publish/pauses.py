@@ -149,7 +149,7 @@ class Pauses:
     def _is_known(self, outcome: Outcome | None, request: Request) -> bool:
         """Return whether the request of this outcome started before the last pause.
 
-        What several requests meet at the same time is one fault, and a success from before says
+        Failures of several requests at the same time are one fault, and an earlier success says
         nothing about it. A longer pause than the one that holds is new.
         """
         if request.pauses_before is None or request.pauses_before == self.pause_count:

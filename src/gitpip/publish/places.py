@@ -26,7 +26,7 @@ UNREADABLE_TARGET_WAIT = timedelta(minutes=1)
 """The wait after a target could not be read. After that, it is as long as the fault has lasted, up
 to half an hour."""
 TOLD_AFTER = timedelta(minutes=5)
-"""The time after which an unreadable target is a problem that a person is told of."""
+"""The time after which an unreadable target is shown as a problem."""
 TARGETS_REMEMBERED = 1_000
 ANOTHER = "give the user another target, or deal-by-title"
 
@@ -47,8 +47,8 @@ class Places:
     async def known(self, transaction: Transaction, claim: Publication) -> Place | None:
         """Return the place as far as the rows tell it, or None if Pipedrive must be asked first.
 
-        What may have been sent before is sent again to the same place, even if its user has another
-        target now.
+        A file that may have been sent before is sent again to the same place, even if its user has
+        another target now.
         """
         target = await targets.of_user(transaction, claim.user_key)
         if claim.looked_at is not None and (kept := _kept(claim, target)) is not None:

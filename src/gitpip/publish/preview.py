@@ -94,8 +94,9 @@ async def previewed(
 ) -> Rendered:
     """Return what a person is shown of the activity of a file, as it is or as it will be.
 
-    The same as `rendered`, but what is held for credentials is shown as an approval sends it, with
-    or without them as `credentials` says, and what was sent with them as it was sent.
+    The same as `rendered`, with two exceptions. A file that is held for credentials is shown as an
+    approval sends it, with or without them as `credentials` says. A file that was sent with them is
+    shown as it was sent.
     """
     return await _of_file(transaction, key, revision, replace(options, shown=credentials))
 
@@ -231,8 +232,8 @@ async def _guarded(
 ) -> list[GistFile]:
     """Return the files of an activity as they are sent: each without its credentials.
 
-    A file that a person approved with them is complete. What is left out of one is left out of the
-    others, too, even if it may not look like a credential there.
+    A file that a person approved with them is complete. Text that is left out of one file is left
+    out of the others, too, even if it does not look like a credential there.
     """
     examined = [
         await _examined(transaction, piece, file, options, found)

@@ -97,7 +97,7 @@ def needed(policy: PublishingPolicy, refused: About | None = None) -> frozenset[
 def resolve(
     policy: PublishingPolicy, catalog: Catalog, *, chosen: Collection[str] = ()
 ) -> Resolved:
-    """Return the settings in this account's ids. What was not read is taken as it is named.
+    """Return the settings in this account's ids. A name whose list was not read is used unchanged.
 
     `chosen` names settings that a person gives now: the default type is a fault among them, if the
     account has none of its name.

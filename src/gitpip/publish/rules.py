@@ -50,7 +50,7 @@ class Conditions(BaseModel):
     """The size in bytes above which a file fits."""
     smaller_than: _Size | None = None
     tags: _Items = ()
-    """The tags, of which the user has at least one."""
+    """Tags: the user has at least one of them."""
     fork: bool | None = None
     """Whether the gist must be a fork. A gist about which that is not known fits neither."""
     description: str | None = None
@@ -59,7 +59,7 @@ class Conditions(BaseModel):
     """The age in days that the gist must have at least."""
     younger_than_days: _Days | None = None
     words: _Items = ()
-    """The words, of which the content holds at least one, whole and in any case."""
+    """Words: the content holds at least one of them, whole and in any case."""
     content: str | None = None
     """A regular expression (RE2) that matches somewhere in the beginning of the content."""
 

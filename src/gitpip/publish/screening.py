@@ -68,8 +68,8 @@ class Checks:
 def is_screened(publication: Publication) -> bool:
     """Return whether it is checked before it is sent; not if a person approved the findings.
 
-    If it was approved without the credentials, it must be possible to find them. What may have been
-    sent before must be settled, whatever it is.
+    If it was approved without the credentials, it must be possible to find them. A publication that
+    may have been sent before must be settled, whatever it holds.
     """
     if not publication.never_arrived:
         return False

@@ -1,6 +1,6 @@
 """Surveys: reading a whole account page by page, for an audit or for activities of other tools.
 
-What was read is written with the cursor of the next page, in one transaction. So a survey that is
+Each page is stored with the cursor of the next page, in one transaction. So a survey that is
 interrupted by a limit, a restart or a kill continues with the page at which it stopped.
 """
 

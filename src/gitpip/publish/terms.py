@@ -24,7 +24,8 @@ from gitpip.templates.safe_text import in_a_line
 from gitpip.templates.variables import UserValues
 
 LISTS_LAST = timedelta(days=1)
-"""The age up to which the lists are used. What disappears is noticed when Pipedrive refuses it."""
+"""The age up to which the lists are used. gitpip notices a removed entry when Pipedrive refuses
+it."""
 AFTER_CHANGE = timedelta(minutes=10)
 """The same after a change of a setting: what a person has just named may be new in the account."""
 AFTER_REFUSAL = timedelta(minutes=1)
@@ -104,8 +105,8 @@ class Terms:
     ) -> ActivityFields:
         """Return the fields of an activity for a gist of this day. Raises Unsettled, LookFailed.
 
-        Without a deal there is no owner of a deal: then the owner is the user of the token.
-        `look_at` returns a deal as it is now, and may raise errors of its own.
+        Without a deal, the owner is the user of the token. `look_at` returns a deal as it is now,
+        and may raise errors of its own.
         """
         policy = self.policies.current
         resolved = await self._settled(About.ACTIVITY)

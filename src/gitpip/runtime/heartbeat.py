@@ -39,8 +39,8 @@ class Heartbeat:
     ) -> None:
         """`others` returns what else is wrong in this process. The row shows it to all others.
 
-        The row also shows how far this machine's clock is ahead of GitHub's, and the tokens that
-        this process has: a command in a shell without them must not judge by its own.
+        The row also shows how far this machine's clock is ahead of GitHub's, and which tokens this
+        process has. A command in a shell without them must not judge by its own.
         """
         self._database = database
         self._part = part

@@ -43,7 +43,7 @@ class Adoption:
 
 
 async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountChange:
-    """Let the rows belong to the account that is set. Raises AccountUnchanged.
+    """Switch to the configured account. Raises AccountUnchanged.
 
     If no service runs, it is the one that this command has set. Raises GitpipError if Pipedrive
     can't be asked for the owner of the token.

@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
 
 class ProblemKind(StrEnum):
-    """The kinds of problems. Of equally severe problems, the first one here is shown first."""
+    """The kinds of problems. Equally severe problems are shown in this order."""
 
     NO_WORKER = "no-worker"
     UNHEALTHY = "unhealthy"
@@ -139,7 +139,7 @@ class Remedy(StrEnum):
     SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do
     SET_CLOCK = "set-clock"
     SWITCH_ACCOUNT = "switch-account"
-    """Let the rows belong to the account that is set, or set the former one again."""
+    """Switch to the configured account, or set the former one again."""
     COMPARE = "compare"
     """Compare everything with Pipedrive once more."""
     MEND_SECRET_FILE = "mend-secret-file"  # noqa: S105 - what to do

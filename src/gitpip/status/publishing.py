@@ -34,8 +34,8 @@ LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
 DRIFT_SHOWN = timedelta(days=1)
 GOES_ON = frozenset({"activity_type", publishing_settings.REQUIRED})
-"""The settings without which sending continues: another type is sent instead of one that is
-missing, and a deal may be made without a required field; without its stage it is not made."""
+"""Sending continues without these settings: another type is sent instead of a missing one, and a
+deal may be made without a required field. It is not made without its stage."""
 WHERE_TO_SET = "Change it under Settings, or with gitpip publishing settings."
 LOOKS_TAKE = 10
 """The longest time that an uncertain publication is searched for, in time-outs of a request."""

@@ -196,7 +196,7 @@ def _first(chosen: Select[Any], wanted: EventsWanted, *, newest: bool, limit: in
     first = chosen.order_by(events.c.id.desc() if newest else events.c.id).limit(limit)
     if not wanted.kinds:
         return first
-    # Each kind has its own query, which reads `limit` rows of the index of kinds: for several kinds
+    # Each kind has its own query, which reads `limit` rows of the index of kinds. For several kinds
     # at once, SQLite would sort all their events, in 0.8 seconds for a million.
     each = [
         select(first.where(events.c.kind == kind).subquery())

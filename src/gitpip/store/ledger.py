@@ -63,7 +63,7 @@ _progress_of = (
     select(publications.c.marker, *_progress)
     .where(publications.c.marker.in_(_WANTED))
     .union_all(
-        # What a person has had sent again has another marker by now.
+        # A file that a person had sent again has another marker by now.
         select(earlier_activities.c.marker, *_progress)
         .join(publications, publications.c.id == earlier_activities.c.publication_id)
         .where(earlier_activities.c.marker.in_(_WANTED))
@@ -206,8 +206,9 @@ async def holds(transaction: Transaction, last_ones: Collection[LastPublication]
     found = {row.marker: row for row in rows}
     for one in last_ones:
         row = found.get(one.marker)
-        # What was compared since a restore is adopted: it is published, without a time of sending.
-        # Any other state without a time of sending is older than that one: also held or skipped.
+        # An activity that was compared since a restore is adopted: it is published, without a time
+        # of sending. Any other state without a time of sending is older than that one: also held or
+        # skipped.
         if row is None or (row.sent_at is None and row.state != PublicationState.PUBLISHED.value):
             return False
         if one.sent_at is not None and row.sent_at is not None and row.sent_at < one.sent_at:
@@ -220,7 +221,8 @@ async def holds_deal(transaction: Transaction, last: LastDeal) -> bool:
     columns = select(deals.c.sent_at, deals.c.state)
     rows = await transaction.execute(columns.where(deals.c.user_key == last.user_key))
     row = rows.one_or_none()
-    # What was compared since a restore is found in a list: it exists, without a time of sending.
+    # An activity that was compared since a restore was found in a list: it exists, without a time
+    # of sending.
     if row is not None and row.state == PublicationState.PUBLISHED.value:
         return True
     if row is not None and row.sent_at is not None and row.sent_at >= last.sent_at:

@@ -24,7 +24,8 @@ from gitpip.errors import DatabaseUnsuitable
 Answer = TypeVar("Answer")
 
 ACKNOWLEDGEMENT_TIMEOUT = timedelta(seconds=10)
-"""What is sent must be acknowledged this soon, and so must a keepalive on an idle connection."""
+"""The longest wait for an acknowledgement, of a statement or of a keepalive on an idle
+connection."""
 
 CLOSE_TIMEOUT = timedelta(seconds=1)
 """The time that the server may take to end a connection that we closed."""

@@ -4,8 +4,8 @@ Each new file and each edit gives a gist a new key in the table `inbox`. A gist 
 is larger than the reader's line, than the reader's mark of it, and than what the reader's last
 visit to its user saw. A mark can also say that a gist is unread, regardless of its key.
 
-The line does not count for a user who was removed when it was drawn, and was added again later:
-what of them was read then is what a visit saw.
+The line does not count for a user who was removed when it was drawn, and was added again later. For
+such a user, only visits say what was read.
 """
 
 from dataclasses import dataclass

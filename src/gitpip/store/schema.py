@@ -380,7 +380,7 @@ publications = Table(
     # The state in which it was skipped only because GitHub no longer showed its file. It returns to
     # that state if GitHub shows the file again. NULL if it is skipped for another reason.
     Column("deleted_from", OneOf(PublicationState, 20)),
-    # What a person approved is not held.
+    # A publication that a person approved is not held.
     Column("approved_at", UTCDateTime),
     Column("approved_by", String(120)),
     # It was approved without what looks like credentials in it.

@@ -127,7 +127,7 @@ imports = Table(
     Column("acknowledged_at", UTCDateTime),
 )
 
-# The file of an import, until that is done: the process that shows it may not be the one that
+# The file of an import, until that is done. The process that shows it may not be the one that
 # received it, and an import that was cut short can be continued.
 import_pieces = Table(
     "import_pieces",

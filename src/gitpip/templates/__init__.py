@@ -1,7 +1,7 @@
 """The templates of subjects, notes and deal titles, without I/O.
 
-They are Jinja templates of a small language: `language.py` refuses everything that it does not
-name, so that a template that was accepted can't fail, take long or leave out what we add.
+They are Jinja templates of a small language. `language.py` refuses everything that it does not
+name, so an accepted template can't fail, take long or leave out what we add.
 """
 
 from gitpip.templates.template import (

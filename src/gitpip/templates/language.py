@@ -1,8 +1,8 @@
 """The language of templates: what one may hold, decided before it first runs.
 
 With Jinja's sandbox alone, a template can fail, loop for minutes and make megabytes. Here every
-node has a cost, every expression has a type, and everything not named is refused: so a template
-that was accepted can't fail on any gist, and takes at most STEPS steps.
+node has a cost, every expression has a type, and everything not named is refused. So an accepted
+template can't fail on any gist, and takes at most STEPS steps.
 """
 
 import re

@@ -59,10 +59,10 @@ MOST_ARE = 0.5
 class Choice:
     """The columns as a person gives them, or an earlier import of a table with the same headings.
 
-    `columns` says what columns hold (one of COLUMNS, or nothing), by heading or by number from 1;
-    those it does not name are left out, or with `keeps_others` hold what their headings say, but
-    for logins. `header` is whether the first row holds headings; None
-    leaves that to the table. `sheet` names one of a spreadsheet.
+    `columns` says what columns hold (one of COLUMNS, or nothing), by heading or by number from 1.
+    Other columns are left out. With `keeps_others` they hold what their headings say, except
+    logins. `header` is whether the first row holds headings; None leaves that to the table. `sheet`
+    names one of a spreadsheet.
     """
 
     columns: Mapping[str, str]

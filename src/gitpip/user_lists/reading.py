@@ -73,8 +73,8 @@ Cells = tuple[str, list[str] | RowError]
 def read_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[ImportRow | RowError]:
     """Every user of a file, and every fault, in their order; a faulty row spoils no other.
 
-    Raises InvalidInput before the first user where the file is none of the formats, where it is
-    empty, and where without a choice it would have to be guessed which column holds what.
+    Raises InvalidInput before the first user if the file is empty or has none of the formats, or if
+    only a guess could say which column holds what.
     """
     with open_list(file, choice) as opened:
         _refuse_a_guess(opened.understood)
@@ -124,10 +124,10 @@ def understood(file: BinaryIO, choice: Choice | None = None) -> Understood:
 def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList]:
     """Open a list, and say what its columns hold: as chosen, else as far as the rows tell.
 
-    A spreadsheet is told by its first bytes, whatever the name of the file. JSON is a list of
-    logins, or of objects with the names in COLUMNS. All else is a table whose cells are separated
-    by commas, semicolons or tabs, or a login a line; comments begin with `#` in such a list, and
-    before the header of a table. `file` must be seekable. Raises InvalidInput.
+    A spreadsheet is recognised by its first bytes, whatever the name of the file. JSON is a list of
+    logins, or of objects with the names in COLUMNS. Any other file is a table whose cells are
+    separated by commas, semicolons or tabs, or has a login in each line. Comments begin with `#` in
+    such a list, and before the header of a table. `file` must be seekable. Raises InvalidInput.
     """
     file.seek(0)
     start = file.read(CHUNK_BYTES)

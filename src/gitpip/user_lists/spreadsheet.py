@@ -80,7 +80,7 @@ def _read(file: BinaryIO, out: IO[bytes], library: Path, name: str | None) -> No
             stdin=file,
             stdout=out,
             stderr=subprocess.PIPE,
-            # Nothing of our environment, which holds tokens; but what Python needs to start.
+            # Only the variables that Python needs to start: our environment holds tokens.
             env={key: os.environ[key] for key in needed if key in os.environ},
             timeout=SECONDS + 10,
             check=False,

@@ -1,8 +1,8 @@
 """The process that reads a spreadsheet: its rows come out as lines of JSON, cells as text.
 
-It runs apart from the service, within limits of memory and time, since its library is native code
-that reads what strangers made, and a small file can unfold to many gigabytes. It imports nothing
-of gitpip. The file comes in by standard input; the first line that goes out names the sheets.
+It runs apart from the service, within limits of memory and time. Its library is native code that
+reads files of strangers, and a small file can unfold to many gigabytes. It imports nothing of
+gitpip. The file comes in by standard input; the first line that goes out names the sheets.
 """
 
 import contextlib

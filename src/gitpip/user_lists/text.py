@@ -23,7 +23,7 @@ ENCODING_NAMES = {
 
 @dataclass
 class Text:
-    """A file as text. What is no text in it is read as U+FFFD."""
+    """A file as text. Bytes that are not text are read as U+FFFD."""
 
     stream: io.TextIOWrapper
     first: str
@@ -36,8 +36,9 @@ class Text:
 def open_text(file: BinaryIO, start: bytes) -> Text:
     """Read a file up to its first line; `start` was read of it already. It stays open.
 
-    UTF-8 and UTF-16 are told by their byte order mark, UTF-16 without one by its zeros. What is
-    not UTF-8 then is Windows-1252, in which spreadsheets write CSV in Europe and America.
+    UTF-8 and UTF-16 are recognised by their byte order mark, UTF-16 without one by its zeros. Other
+    bytes that are not UTF-8 are read as Windows-1252, in which spreadsheets write CSV in Europe and
+    America.
     """
     encoding = _encoding(start, file)
     file.seek(len(start))

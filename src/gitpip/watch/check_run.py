@@ -300,7 +300,7 @@ class CheckRun:
             await self._lanes.put(user, None)
 
     def _went_as_usual(self, polled: Polled) -> bool:
-        """Return whether nothing but the cost of a batch poll is to be noted."""
+        """Return whether only the cost of a batch poll must be recorded."""
         return (
             polled.stopped_by is None
             and self._mode is not _CheckMode.PROBE
@@ -435,8 +435,8 @@ class CheckRun:
                 return
             except (GitHubLimited, GitHubUnauthorized) as error:
                 stopped = self.reading_stopped = error
-        # While the batch poll continues, users with something new are due once REST answers again,
-        # and in a later check: this one claims no user who is due after it has begun.
+        # While the batch poll continues, users with something new are due once REST answers again.
+        # That is in a later check: this one claims no user who is due after it has begun.
         polling = self._mode is not _CheckMode.REST
         until = self._now()
         if isinstance(stopped, GitHubLimited):

@@ -64,7 +64,7 @@ class Retries:
 
     @property
     def waiting_gists(self) -> frozenset[GistId]:
-        """Gists of which nothing is due yet."""
+        """Gists without a part that is due."""
         return frozenset(gist_id for gist_id, _ in self.waiting) - self.gists
 
 
@@ -90,7 +90,7 @@ class Differences:
     to_read: tuple[SeenGist, ...]
     """Gists with a new or an edited file, oldest first, with the files to read."""
     touched: tuple[SeenGist, ...]
-    """Known gists of which only the description or the time of an update may differ."""
+    """Known gists in which only the description or the time of an update may differ."""
     removed: tuple[tuple[GistId, str], ...]
     """Files that are no longer in their gist."""
     missing: tuple[GistId, ...]
@@ -109,7 +109,7 @@ def compare(
     """Return what is new, edited, removed or missing in a list, which is `whole` or a part.
 
     A file is known by its gist and name, its content by the blob hash: a star, which changes the
-    time of the last update, makes no difference. Nothing that waits for its next try is read.
+    time of the last update, makes no difference. Parts that wait for their next try are not read.
     `also_named` are gists that the list names but that could not be interpreted.
     """
     by_gist: dict[GistId, set[str]] = {}

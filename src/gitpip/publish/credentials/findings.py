@@ -137,7 +137,8 @@ def masked(file: GistFile, examination: Examined) -> GistFile:
         )
     parts = parts_of(file)
     in_name, in_description, in_content = examination.spans
-    # What is left out makes room: the content after it was perhaps not examined to its end.
+    # Text that is left out makes room for later content, which may not have been examined to its
+    # end.
     shown = [span for span in in_content if span.start < NOTE_LIMIT]
     end = max(NOTE_LIMIT, shown[-1].end if shown else 0)
     return replace(

@@ -94,7 +94,8 @@ WORDS: Mapping[str, str] = {
 
 
 def kind_in_words(kind: str) -> str:
-    """What people call a kind of credential; of an id that is not known here, its parts as words.
+    """The name of a kind of credential for people. An id that is not known here is split into
+    words.
 
     Such an id begins with the name of a service, or of what the credential opens.
     """

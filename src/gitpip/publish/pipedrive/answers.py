@@ -74,7 +74,7 @@ class Unread(Ambiguous):
 
 @dataclass(frozen=True)
 class Success:
-    """A success. `body` is the JSON object, `at` the time by Pipedrive's clock if it is told."""
+    """A success. `body` is the JSON object, `at` the time by Pipedrive's clock if it is known."""
 
     body: Json
     at: datetime | None = None
@@ -266,7 +266,7 @@ def activity(entry: object) -> ListedActivity | None:
 
 
 def deleted(answer: AnswerOrRefusal, number: int) -> Outcome:
-    """Return the outcome of a deletion. What was deleted before counts as deleted."""
+    """Return the outcome of a deletion. Something that was deleted before counts as deleted."""
     gone = isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}
     return Accepted(number) if gone or isinstance(answer, Success) else answer
 

@@ -5,9 +5,9 @@ is read for each user who needs a deal, and what was read is kept. Until the lis
 something in it can't be read, the search (20 tokens) answers. After that, only what has changed is
 read, from the time by Pipedrive's own clock.
 
-A deal is a user's if our custom field holds the user's GitHub id, or else if its title is what the
-template makes of the login, or the login alone. Logins change hands: a deal that belongs to one
-user, by its field or by our own rows, is given to no other.
+A deal is a user's if our custom field holds the user's GitHub id. Without that field, its title
+must be the login, or the text that the template makes of it. Logins change hands: a deal that
+belongs to one user, by its field or by our own rows, is given to no other.
 """
 
 from collections import defaultdict
@@ -104,8 +104,8 @@ class DealIndex:
     async def find(self, wanted: Deal, titles: Sequence[str]) -> Item | None:
         """Return the open deal of a user: by our field, or by the first of these titles found.
 
-        Of several, it takes the one with the exact case, then the oldest. Costs at most 10 tokens,
-        20 for each title, and one for each deal that may be it. Raises LookFailed.
+        If several match, it takes the one with the exact case, then the oldest. Costs at most 10
+        tokens, 20 for each title, and one for each deal that may be it. Raises LookFailed.
         """
         await self.prepare()
         if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):

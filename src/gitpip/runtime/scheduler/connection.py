@@ -37,9 +37,9 @@ class SchedulerConnection(Driver):
 
     Opened by its first user and closed by its last; PgQueuer's loop is one of them.
 
-    A statement whose answer was lost is sent again: all of PgQueuer's allow that (what is enqueued
-    twice meets its dedupe key; what was picked by a lost answer goes stale and is picked again).
-    LISTEN needs a connection of its own: a pooler in between must pool by session.
+    A statement whose answer was lost is sent again. All of PgQueuer's allow that: a job that is
+    enqueued twice meets its dedupe key, and a job picked by a lost answer goes stale and is picked
+    again. LISTEN needs a connection of its own: a pooler in between must pool by session.
 
     PgQueuer's own driver holds the connection's lock while it listens, up to a second at a time
     (`PsycopgDriver.watch_notifies` of PgQueuer 1.6), and each statement would wait for that. So it

@@ -85,7 +85,7 @@ async def install(queries: Queries) -> None:
             await queries.install()
 
 
-# PgQueuer finishes, retries and keeps alive a job by its id alone: a process that was frozen and
+# PgQueuer finishes, retries and keeps alive a job by its id alone. A process that was frozen and
 # thawed would delete the row under its successor, and a third one could start beside that. So its
 # statements are sent within a transaction that has locked those rows that are still held.
 HELD = f"""

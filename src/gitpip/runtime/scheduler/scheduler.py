@@ -317,8 +317,8 @@ class Scheduler:
         half an interval agree which one is next. Two keys take turns, as a run may outlast its
         interval.
 
-        PgQueuer's own schedules do not suffice: they are cron's, in full seconds with one second's
-        tolerance, a failed run is not repeated, and one whose process died waits for fixed 30 s.
+        PgQueuer's own schedules do not suffice. They are cron's, in full seconds with one second's
+        tolerance. A failed run is not repeated, and one whose process died waits for fixed 30 s.
         """
         seconds = interval.total_seconds()
         while True:

@@ -1,8 +1,8 @@
 """Secret addresses of feeds: made by a viewer, used by a feed reader, revoked.
 
 Only hashes are stored. A feed reader cannot sign in; its address is the key, to the feeds alone. An
-address ends with what it is derived from: a key that is revoked, rotated or expired, the settings'
-key when it is replaced, or reading without a key when that is no longer allowed.
+address ends with its parent: a key when it is revoked, rotated or expired, the settings' key when
+it is replaced, or reading without a key when that is no longer allowed.
 """
 
 import re

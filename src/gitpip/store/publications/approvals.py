@@ -192,15 +192,15 @@ async def approve(
 ) -> Moved:
     """Approve what is held: it is sent, and held again only if credentials are found in it.
 
-    What is held for credentials is approved only by its id, and sent with or without them, as
-    `credentials` says; None keeps a person's earlier decision, or sends it with them.
+    A file that is held for credentials is approved only by its id, and sent with or without them,
+    as `credentials` says; None keeps a person's earlier decision, or sends it with them.
 
     Named publications that wait and were never sent are approved as well. Raises
     PublicationNotFound, and PublicationStateError if no named one can be approved.
     """
     await ledger.share(transaction)
     wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD_WITH_OTHERS
-    # What was approved without credentials before stays so, unless it asks about them again.
+    # A file that was approved without credentials stays so, unless it asks about them again.
     asks = case((ASKS_ABOUT_CREDENTIALS, 0), else_=publications.c.masked)
     decided = 1 if credentials is FoundCredentials.MASK else asks
     masked = {"masked": decided} if chosen.ids and credentials is not None else {}

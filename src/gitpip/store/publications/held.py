@@ -2,8 +2,8 @@
 
 Those held for credentials are not among them: each needs its own decision.
 
-A flood into a CRM cannot be undone, so only `answer`, and the acts on single publications, let a
-held one be sent: no restart, no other process and no later check does.
+A flood into a CRM cannot be undone. So only `answer`, and the acts on single publications, release
+a held one. No restart, other process or later check does.
 """
 
 from collections import defaultdict
@@ -165,7 +165,7 @@ async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
     return {row[0]: row[1] for row in rows}
 
 
-# What an older gitpip held has no stored kind of reason.
+# A file that an older gitpip held has no stored kind of reason.
 _because = func.coalesce(
     publications.c.held_because,
     literal_column(f"'{HeldBecause.FLOOD}'"),

@@ -1,8 +1,8 @@
 """Late arrivals: files sent again and taken back, whose request reached Pipedrive after all.
 
 The sending was undone or skipped before it was known whether it had arrived. A request that arrives
-later makes an activity nevertheless. What was undone is deleted then; what was skipped counts as
-published.
+later makes an activity nevertheless. An activity that was undone is deleted then. One that was
+skipped counts as published.
 """
 
 from collections.abc import Collection, Sequence

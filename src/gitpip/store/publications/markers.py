@@ -109,8 +109,9 @@ async def take_in(
 ) -> TakenIn:
     """Adopt what the ledger did not know to be in Pipedrive; without `write`, only return it.
 
-    Of several activities with one marker the first sighting counts, and the others are reported. If
-    edits count (`on_edit`), what was adopted with a former content is brought up to date.
+    If several activities have one marker, the first that was seen counts, and the others are
+    reported. If edits count (`on_edit`), what was adopted with a former content is brought up to
+    date.
     """
     told = TakenIn()
     if write and not await accounts.lock_ledger_of(transaction, account_key):
@@ -136,7 +137,7 @@ async def attach_parts(
 ) -> None:
     """Mark publications with these markers as published in the activities of others.
 
-    If edits are published, those of which Pipedrive has a former content are sent as edits.
+    If edits are published, a file whose former content Pipedrive has is sent as an edit.
     """
     edited = await seen_parts.attach(transaction, account_key, wanted, now, on_edit=on_edit)
     if edited:
@@ -271,7 +272,7 @@ def _adopted(row: Row[Any], sighting: Sighting) -> Adopted:
 def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) -> bool:
     """Return whether an unsent file was published with another content before.
 
-    What this database has sent holds its content.
+    An activity that this database has sent holds its content.
     """
     return (
         on_edit is OnEdit.NEW

@@ -211,7 +211,7 @@ def _of(known: OptOut) -> Select[tuple[int]]:
 def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
     """Return the condition on what was never sent of these users.
 
-    What may have been sent is settled as usual.
+    A publication that may have been sent is settled as usual.
     """
     of = publications.c
     return and_(
@@ -222,7 +222,7 @@ def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
 
 
 def _again_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
-    """What waits to be sent again of these users."""
+    """Publications of these users that wait to be sent again."""
     of = publications.c
     return and_(
         of.user_key.in_(user_keys), of.state.in_(recognition.NOT_SENT), of.is_new_round == 1

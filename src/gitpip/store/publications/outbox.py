@@ -83,9 +83,9 @@ async def claim_sends(
 ) -> tuple[Publication, ...]:
     """Claim up to `limit` due publications to send, for the time of a `claim`.
 
-    Fresh ones come before those from before their user was tracked. Those of the users `without`,
-    and those of which nothing may be sent, are left out. If gists are claimed together, the other
-    sendable files of the same gists are claimed, too.
+    Fresh ones come before those from before their user was tracked. Users in `without`, and users
+    with no file that may be sent, are left out. If gists are claimed together, the other sendable
+    files of the same gists are claimed, too.
     """
     now = present.now
     if present.per_gist:
@@ -129,9 +129,9 @@ async def claim_looks(
 ) -> dict[DealId | None, tuple[Publication, ...]]:
     """Claim uncertain publications of up to `deals` deals, if a search is due in one of them.
 
-    Those without a deal form one group, under None. Those that are not due yet are claimed, too,
-    at most `MAX_SEARCHED_AT_ONCE` in all, since one list answers for all of them. What is claimed
-    with one of the tokens `under_way` is left to those searches, even if its lease is over.
+    Those without a deal form one group, under None. Those that are not due yet are claimed, too, at
+    most `MAX_SEARCHED_AT_ONCE` in all, since one list answers for all of them. Rows claimed with
+    one of the tokens `under_way` are left to those searches, even if their lease is over.
     """
     if not await transaction.scalar(_to_be_looked_for(), {"now": now}):
         return {}
@@ -218,8 +218,8 @@ async def begin_sending(
     """Mark a claimed publication `sending`; return False if that is not allowed.
 
     `deal_id` is the deal that it is put under, if any, and `sent_to` the user's target. The
-    `others` of its gist, claimed with it, become its parts. What may have been sent before is
-    searched for again after this.
+    `others` of its gist, claimed with it, become its parts. A publication that may have been sent
+    before is searched for again after this.
     """
     present = Present(start.now, start.mode)
     if others and not await parts.lock_claimed(transaction, (claim, *others), present):

@@ -1,9 +1,9 @@
 """Parts: publications whose file is in the activity of another publication of the same gist.
 
 That other one, the holder, is claimed, sent and searched for; `part_of` names it. It is set in the
-transaction in which the holder is first marked as being sent, so the content of an activity is
-settled before the first request, and stays so. The state of a part's own row is `skipped`: nothing
-sends it, and what is shown of it is read from its holder's row.
+transaction that first marks the holder as being sent. So the files of an activity are chosen before
+its first request, and do not change. The state of a part's own row is `skipped`: nothing sends it,
+and what is shown of it is read from its holder's row.
 """
 
 from collections.abc import Collection, Sequence

@@ -234,8 +234,8 @@ async def _take_claims_back(transaction: Transaction) -> None:
 async def mode_changes(transaction: Transaction, before: PublishingMode) -> None:
     """Prepare for another general mode, in the transaction that changes it.
 
-    No claim from before is sent. What waited in a dry run, or for a person's approval, is held
-    under any mode that follows.
+    No claim from before is sent. Files that waited in a dry run, or for a person's approval, are
+    held under any mode that follows.
     """
     await ledger.lock(transaction)
     await _leave(transaction, before)

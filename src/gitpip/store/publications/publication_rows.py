@@ -83,7 +83,7 @@ def part_in(state: PublicationState) -> ColumnElement[bool]:
 async def kinds_in(
     transaction: Transaction, states: Sequence[PublicationState]
 ) -> list[ColumnElement[bool]]:
-    """Return the conditions of which one is true for a publication in these states.
+    """Return conditions: one of them is true for a publication in these states.
 
     They are the kinds for `newest_of`.
     """

@@ -381,7 +381,7 @@ async def skip(
     )
     await _tell(transaction, now, EventKind.PUBLICATIONS_SKIPPED, skipped)
     if await sent_again.step_back(transaction, publications.c.id == publication_id, now):
-        # What is skipped before it is sent again is in Pipedrive as before.
+        # A file that is skipped before it is sent again is in Pipedrive as before.
         return await get(transaction, publication_id)
     return skipped
 
@@ -424,7 +424,7 @@ async def take_back_skips_of_deleted(
 ) -> None:
     """Send what was skipped only because GitHub did not show it: GitHub shows it again.
 
-    What was held is held again: a person still decides about it.
+    A file that was held is held again: a person still decides about it.
     """
     was_held = publications.c.deleted_from == PublicationState.HELD.value
     for start in range(0, len(file_keys), 500):

@@ -102,7 +102,7 @@ async def unsent_edits(
 ) -> frozenset[WantedContent]:
     """Return the contents that would be sent as edits: Pipedrive has the file with another one.
 
-    Nothing is claimed: it tells beforehand how much would be sent.
+    Nothing is claimed: this only counts what would be sent.
     """
     if on_edit is not OnEdit.NEW or not wanted:
         return frozenset()

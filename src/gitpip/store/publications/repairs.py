@@ -63,7 +63,7 @@ POSSIBLE = {
     RepairAct.SEND_AGAIN: (PublicationState.PUBLISHED, PublicationState.WITHDRAWN),
 }
 """The states in which each act can be done."""
-# What a person or a rule decided is sent only if a person says so explicitly.
+# A file about which a person or a rule decided is sent only if a person says so explicitly.
 MEANT = POSSIBLE | {
     RepairAct.RETRY: (FAILED, PENDING),
     RepairAct.SEND_AGAIN: (PublicationState.PUBLISHED,),
@@ -402,7 +402,7 @@ async def _apply(
     )
     keys = result.scalars().all()
     if act is RepairAct.SKIP:
-        # What is skipped before it is sent again is in Pipedrive as before.
+        # A file that is skipped before it is sent again is in Pipedrive as before.
         await sent_again.step_back(transaction, publications.c.id.in_(ids), now)
     told = {
         RepairAct.SKIP: (EventKind.PUBLICATIONS_SKIPPED, SKIPPED_BY_A_PERSON),

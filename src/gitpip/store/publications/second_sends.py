@@ -59,7 +59,7 @@ class LeftActivity:
 
 @dataclass(frozen=True)
 class Double:
-    """A publication of which Pipedrive holds, or held, a second activity."""
+    """A publication with a second activity in Pipedrive, now or before."""
 
     publication_id: PublicationId
     marker: str | None
@@ -71,7 +71,7 @@ class Double:
 
 @dataclass(frozen=True)
 class Watch:
-    """The rows of one table, each of which is searched for again a few times."""
+    """The rows of one table that are searched for again a few times."""
 
     table: Table
     key: Column[int]
@@ -106,7 +106,7 @@ class Watch:
 
 _is_there = and_(
     or_(publications.c.deal_id.is_not(None), publications.c.sent_to.is_not(None)),
-    # What was undone is searched for, too: a request that seemed lost may still arrive.
+    # Undone publications are searched for, too: a request that seemed lost may still arrive.
     publications.c.state.in_((PublicationState.PUBLISHED.value, PublicationState.WITHDRAWN.value)),
 )
 OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)

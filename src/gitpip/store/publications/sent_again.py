@@ -1,7 +1,7 @@
 """Sending again on purpose: a further activity for what is in Pipedrive already.
 
 Pipedrive keeps the earlier activity. Its marker and its id move to `earlier_activities`, and the
-publication gets the next marker: so no list takes the earlier activity for the new one, and the new
+publication gets the next marker. So no list takes the earlier activity for the new one, and the new
 one is sent exactly once, as every other. The note of the new one names the first marker, too: a
 database that was set back, or a new one, recognises it as the activity of this file.
 
@@ -48,7 +48,7 @@ from gitpip.store.schema_publishing import second_sends as watched_publications
 
 PUBLISHED, WITHDRAWN = PublicationState.PUBLISHED, PublicationState.WITHDRAWN
 NO_CLAIM = {"token": None, "lease_until": None}
-ANEW = {
+FIRST_ATTEMPT = {
     "attempts": 0,
     "refusals": 0,
     "looks": 0,
@@ -138,8 +138,8 @@ async def send(
 ) -> tuple[int, ...]:
     """Have these published or withdrawn publications sent once more; return their users' keys.
 
-    Call `ledger.lock` first. What an undo deleted is sent with its own marker, as by a retry. If
-    Pipedrive is known to have the further activity, as after a restore, it is not sent.
+    Call `ledger.lock` first. An activity that an undo deleted is sent with its own marker, as by a
+    retry. If Pipedrive is known to have the further activity, as after a restore, it is not sent.
     """
     rows = (
         await transaction.execute(
@@ -154,25 +154,25 @@ async def send(
     following = await _following_markers(transaction, there)
     kept = await _kept(transaction, key, there, following)
     await replace(transaction, key, there, by=by, now=now)
-    anew = {
+    reset = {
         "state": PublicationState.PENDING.value,
         "due_at": now,
         "approved_at": now,
         "approved_by": by,
-        **ANEW,
+        **FIRST_ATTEMPT,
     }
     for some in in_pieces([row.id for row in rows if row.state is WITHDRAWN]):
         in_doubt = publications.c.looked_at.is_not(None)
         place = {name: case((in_doubt, publications.c[name])) for name in ("deal_id", "sent_to")}
         await transaction.execute(
-            update(publications).where(publications.c.id.in_(some)).values(**anew, **place)
+            update(publications).where(publications.c.id.in_(some)).values(**reset, **place)
         )
     if there:
         await transaction.execute(
             update(publications)
             .where(publications.c.id == bindparam("of"))
             .values(
-                **anew,
+                **reset,
                 marker=bindparam("next"),
                 first_marker=func.coalesce(publications.c.first_marker, publications.c.marker),
                 is_new_round=True,
@@ -286,8 +286,8 @@ async def step_back(
 ) -> tuple[PublicationId, ...]:
     """Restore these publications as they were before they were sent again; return their ids.
 
-    Their newest activity is no longer theirs: it was deleted, or never made. What was in doubt is
-    searched for during the next hour, and is not sent again before that. Publications without an
+    Their newest activity is no longer theirs: it was deleted, or never made. An uncertain activity
+    is searched for during the next hour, and is not sent again before that. Publications without an
     earlier activity stay as they are.
     """
     rows = await transaction.execute(
@@ -333,7 +333,7 @@ async def _restore(transaction: Transaction, row: Row[Any], now: datetime) -> No
         update(publications)
         .where(of.id == row.id)
         .values(
-            **ANEW,
+            **FIRST_ATTEMPT,
             state=PUBLISHED.value,
             due_at=now,
             marker=row.marker,

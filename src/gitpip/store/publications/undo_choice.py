@@ -61,8 +61,8 @@ class UndoChoice:
         )
 
 
-# What was adopted when the file was found had been in Pipedrive before: neither a check nor an
-# import caused it.
+# An activity that was adopted when the file was found had been in Pipedrive before: neither a check
+# nor an import caused it.
 _was_caused = or_(
     publications.c.state != PublicationState.PUBLISHED.value,
     publications.c.sent_at.is_not(None),

@@ -195,8 +195,8 @@ async def landed_late(
     `taken_back_at` is set for what was sent again and taken back: if it was skipped, nothing undoes
     it.
 
-    `added_at` is by Pipedrive's clock. What was added long after it was withdrawn was sent on
-    purpose, by a database that knows nothing of the undo or has lost what came after it.
+    `added_at` is by Pipedrive's clock. An activity that was added long after the withdrawal was
+    sent on purpose, by a database that does not know the undo or lost what came after it.
     """
     last = (
         await transaction.execute(

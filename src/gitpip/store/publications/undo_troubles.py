@@ -56,7 +56,7 @@ def failed_activity() -> ColumnElement[bool]:
     """Return the condition that a row of `undone` failed, and must still be deleted.
 
     It need not be if another undo is about to delete it, or if a person had the file sent again
-    since: that is a later decision, and the earlier activity stays then.
+    since. That is a later decision, and the earlier activity then stays.
     """
     sent_again_since = exists().where(
         earlier_activities.c.publication_id == undone.c.publication_id,

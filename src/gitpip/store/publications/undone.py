@@ -233,7 +233,7 @@ def is_claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
 async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
     """Withdraw publications that must be undone and are not in Pipedrive. Call `end` next.
 
-    What is being sent or searched for is settled first.
+    Publications that are being sent or searched for are settled first.
     """
     unsent = and_(publications.c.state.in_(NOTHING_SENT), being_undone())
     # A publication not yet sent again gets its earlier activity back; that one is deleted later.

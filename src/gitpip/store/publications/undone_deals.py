@@ -203,7 +203,7 @@ async def next_due(transaction: Transaction, overall: PublishingMode) -> datetim
 async def claim(
     transaction: Transaction, *, token: str, present: Present, lasts: timedelta
 ) -> DueDeal | None:
-    """Claim the next deal of which everything else is undone."""
+    """Claim the next deal for which everything else is undone."""
     free = (
         select(undone_deals.c.id)
         .where(*_is_due(present.mode, present.now))

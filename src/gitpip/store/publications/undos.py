@@ -1,7 +1,8 @@
 """Undos of a check, an import or chosen publications: their plans, rows and progress.
 
-An undo is written at once, with a row for each of its publications. What was never sent is
-withdrawn in the same transaction; the process that publishes deletes the activities after it.
+An undo is written at once, with a row for each of its publications. Publications that were never
+sent are withdrawn in the same transaction. The process that publishes deletes the activities after
+it.
 """
 
 from collections import Counter

@@ -87,7 +87,7 @@ async def capacity_now(
     known = {budget.name: budget.total for budget in await known_budgets(transaction)}
     requests = known.get(GITHUB_REQUESTS, 0)
     if not has_token:
-        # What is known may be of a token that was removed, or set just now.
+        # The stored numbers may belong to a token that was removed, or set just now.
         few = min(requests or REQUESTS_WITHOUT_TOKEN, REQUESTS_WITHOUT_TOKEN)
         return capacity(HourlyLimits(few, share=share), interval)
     if requests <= REQUESTS_WITHOUT_TOKEN:

@@ -114,9 +114,9 @@ async def end_pauses(
 ) -> tuple[str, ...]:
     """End those of these pauses that GitHub did not ask for; return their names.
 
-    Their rows stay until a request succeeds, which is why only one request is sent at first. What a
-    pause of publishing put off to its end is due at `now`. Deals that cannot be made for now are
-    part of publishing: their waits end too.
+    Their rows stay until a request succeeds, which is why only one request is sent at first. Rows
+    that a pause of publishing put off to its end are due at `now`. Deals that cannot be made for
+    now are part of publishing: their waits end too.
     """
     if PUBLISHING in names:
         await ledger.lock(transaction)

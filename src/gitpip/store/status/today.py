@@ -18,7 +18,7 @@ from gitpip.store.visibility import of_tracked
 
 WEEK = timedelta(days=7)
 MAX_MEASURED = 5_000
-"""The newest publications of which the new gists are measured, so that it takes the same time
+"""The newest publications among which new gists are measured. The limit keeps the time the same,
 however many there are."""
 
 

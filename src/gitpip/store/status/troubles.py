@@ -227,12 +227,12 @@ async def activities_lost(transaction: Transaction) -> Trouble:
 
 
 async def doubles_left(transaction: Transaction, since: datetime) -> Trouble:
-    """Return the files found in Pipedrive twice since then, of which gitpip deleted neither."""
+    """Return the files found in Pipedrive twice since then, if gitpip deleted neither activity."""
     return await _doubles(transaction, doubles.c.reason.is_not(None), doubles.c.found_at > since)
 
 
 async def doubles_deleted(transaction: Transaction, since: datetime) -> Trouble:
-    """Return the files found in Pipedrive twice since then, of which gitpip deleted one."""
+    """Return the files found in Pipedrive twice since then, if gitpip deleted one activity."""
     return await _doubles(transaction, doubles.c.reason.is_(None), doubles.c.found_at > since)
 
 

@@ -73,7 +73,7 @@ async def add(transaction: Transaction, survey_id: int, lines: Sequence[NewLine]
 
 
 def _shown(survey_id: int) -> Select[tuple[object, ...]]:
-    # Nothing of a user who was removed since is shown.
+    # Lines of a user who was removed since are not shown.
     return (
         select(survey_lines, users.c.login)
         .outerjoin(users, users.c.key == survey_lines.c.user_key)

@@ -103,7 +103,7 @@ async def request(
 ) -> Requested:
     """Request a survey; if the same one is under way, return that instead.
 
-    Of the ended surveys only the latest are kept.
+    Only the latest of the ended surveys are kept.
     """
     same = and_(
         surveys.c.ended_at.is_(None),

@@ -87,7 +87,7 @@ async def put(
 ) -> None:
     """Set a user's target, with what Pipedrive has just said of it, if it was asked.
 
-    None restores the deal found by its title. What was sent stays where it was sent. Call
+    None restores the deal found by its title. Activities that were sent stay where they are. Call
     `ledger.lock` first.
     """
     await transaction.execute(delete(targets).where(targets.c.user_key == user_key))

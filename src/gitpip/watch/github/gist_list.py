@@ -36,7 +36,7 @@ class GistList:
     """The time of the answer by GitHub's clock, or None if it was not told or the list kept
     changing."""
     unchanged: bool = False
-    """Whether it is the same as when it gave the list tag. Then nothing else is told."""
+    """Whether it is the same as when it gave the list tag. Then the other fields are empty."""
 
 
 class SeenList:

@@ -217,8 +217,8 @@ class Transport:
         """Send one query to GraphQL.
 
         Raises GitHubUnauthorized (only if REST refuses the token as well), GitHubLimited, and
-        GraphQLFailed (a GraphQLTooSlow after at most 12 seconds) for every other failure: it can
-        be that of a single user in the query.
+        GraphQLFailed (a GraphQLTooSlow after at most 12 seconds) for every other failure. A single
+        user in the query can cause it.
         """
         headers = {"Accept": "application/json", **self._authorization}
         try:

@@ -33,7 +33,7 @@ class NewFeedAddress(RequestBody):
 async def list_addresses(
     request: Request, context: Context, identity: CurrentIdentity
 ) -> list[FeedAddressBody]:
-    """Your addresses (an admin sees everybody's), newest first."""
+    """Your addresses (an admin sees all), newest first."""
     authentication: Authentication = request.app.state.authentication
     parents = await authentication.valid_parents(request)
     async with context.database.read() as transaction:
@@ -67,5 +67,5 @@ async def revoke_address(
 
 
 def _whose(identity: Identity) -> str | None:
-    """The viewer whose addresses a caller may see and revoke; None for everybody's."""
+    """The viewer whose addresses a caller may see and revoke; None for those of all callers."""
     return None if identity.role.includes(Role.ADMIN) else identity.viewer_for(None)

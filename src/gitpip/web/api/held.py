@@ -40,9 +40,9 @@ async def list_held(
 @router.post("/held")
 @needs(Role.OPERATOR)
 async def decide_held_of_all(answer: HeldAnswer, acting: CurrentActing) -> AnsweredBody:
-    """Publish what is held of everybody: all, the latest N gists, or none. The rest is skipped.
+    """Publish the held files of all users: all, the latest N gists, or none. The rest is skipped.
 
-    What is held since it looks like it holds credentials is left: approve or skip each.
+    Files that are held for credentials are left: approve or skip each.
     """
     approved = held.parse_answer(answer.approve)
     return AnsweredBody.of(await actions.decide_held_of_all(acting, approved, shown=answer.shown))

@@ -109,12 +109,12 @@ async def import_file(
     """Take a file of users; they are added after the answer, and `GET` shows how far that is.
 
     Users who are tracked already (`known`) stay as they are. GitHub is asked for the logins after
-    the import: a user whose login it does not show counts as added here, and is then shown under
-    `/api/v1/users` with the state `unavailable`.
+    the import. A user whose login it does not show counts as added here. `/api/v1/users` then shows
+    that user with the state `unavailable`.
 
     Columns are never guessed: a table whose headings are not `login`, `id` and so on is refused
-    without `columns` (422), and so is what is no list. What would be proposed is shown by
-    `POST /api/v1/imports/preview`.
+    without `columns` (422), and so is what is no list. `POST /api/v1/imports/preview` shows what
+    would be proposed.
     """
     with ExitStack() as closed:
         kept, size = await _kept(file)

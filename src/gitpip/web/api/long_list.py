@@ -36,9 +36,9 @@ async def json_array(
 
     `before` and `after` are what an object has around its array.
 
-    The event loop is free between two pages. The answer is complete before its first byte is sent:
-    no transaction stays open as long as a client takes to read, and a database that fails halfway
-    is a proper error and no array that ends early.
+    The event loop is free between two pages. The answer is complete before its first byte is sent.
+    So no transaction stays open while a client reads, and a database that fails halfway is an
+    error, not an array that ends early.
     """
     kept = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed once it is sent)
     try:

@@ -74,7 +74,7 @@ async def preview_publication(
 ) -> ActivityPreview:
     """Return what exactly would be sent to Pipedrive now.
 
-    Of a file that is held for credentials: what an approval with these `credentials` sends.
+    For a file that is held for credentials: what an approval with these `credentials` sends.
     """
     async with context.database.read() as transaction:
         publication = await publications.get(transaction, PublicationId(publication_id))
@@ -147,7 +147,7 @@ async def approve_publications(wanted: ApprovalBody, acting: CurrentActing) -> M
 @router.post("/publications/hold", tags=["publications"])
 @needs(Role.OPERATOR)
 async def hold_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBody:
-    """Hold publications that wait and were never sent, until somebody approves them."""
+    """Hold publications that wait and were never sent, until someone approves them."""
     return MovedBody.of(await actions.hold(acting, wanted.which))
 
 

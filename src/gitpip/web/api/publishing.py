@@ -1,4 +1,4 @@
-"""`/api/v1/publishing`: what would be sent; pause publishing for everybody, and resume it."""
+"""`/api/v1/publishing`: what would be sent; pause all publishing, and resume it."""
 
 from typing import Annotated
 
@@ -45,7 +45,7 @@ async def show_plan(
 @router.post("/publishing/pause")
 @needs(Role.OPERATOR)
 async def pause_publishing(wanted: PauseWanted, acting: CurrentActing) -> PersonsPauseBody:
-    """Pause publishing in all processes, until the pause ends or somebody resumes it.
+    """Pause publishing in all replicas, until the pause ends or someone resumes it.
 
     Given again, it counts as it was given last.
     """

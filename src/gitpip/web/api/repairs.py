@@ -58,7 +58,7 @@ class RepairOrder(RequestBody):
     act: RepairAct
     ids: list[Id] = Field([], max_length=MAX_IDS_CHOSEN)
     states: list[PublicationState] = Field([], max_length=len(PublicationState))
-    """Without: those that the act is for. What was skipped is retried only where this says so."""
+    """Without: those that the act is for. Skipped publications are retried only if this says so."""
     cause: Word = ""
     """The key of a cause."""
     login: Word = ""
@@ -107,8 +107,8 @@ async def begin_repair(
 ) -> RepairBody:
     """Do one act to many publications after the answer; `GET` shows how far that is.
 
-    It is done to what is found now, and to nothing that the filter finds later. What changes before
-    its turn, as it is sent, is left.
+    It is done to what is found now, and to nothing that the filter finds later. A publication that
+    changes before its turn, because it is sent, is left.
     """
     begun = await actions.begin(acting, wanted.order)
     work.add_task(carry_out, acting, begun.id)

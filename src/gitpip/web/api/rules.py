@@ -92,7 +92,7 @@ async def try_rules(
 @router.post("/publishing/rules", status_code=HTTPStatus.CREATED)
 @needs(Role.ADMIN)
 async def add_rule(new: RuleToAdd, acting: CurrentActing) -> RuleBody:
-    """Add a rule. What was held or skipped before stays so."""
+    """Add a rule. Files that were held or skipped before stay so."""
     return RuleBody.of(await actions.add(acting, new.rule, new.position))
 
 
@@ -113,7 +113,7 @@ async def move_rule(rule_id: Number, place: RulePosition, acting: CurrentActing)
 @router.delete("/publishing/rules/{rule_id}")
 @needs(Role.ADMIN)
 async def remove_rule(rule_id: Number, acting: CurrentActing) -> RuleBody:
-    """Remove a rule. What was held or skipped by it stays so."""
+    """Remove a rule. Files that it held or skipped stay so."""
     return RuleBody.of(await actions.remove(acting, RuleId(rule_id)))
 
 
@@ -128,7 +128,7 @@ async def list_opt_outs(context: Context) -> list[OptOutBody]:
 @router.post("/opt-outs", status_code=HTTPStatus.CREATED)
 @needs(Role.OPERATOR)
 async def add_opt_out(new: NewOptOut, acting: CurrentActing) -> OptOutBody:
-    """Never publish anything of an owner; what waits is skipped.
+    """Never publish anything of an owner. Files that wait are skipped.
 
     The same again changes nothing. Another reason takes the place of the present one.
     """

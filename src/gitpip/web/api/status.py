@@ -106,7 +106,7 @@ async def status_of(
 
 
 async def stops_of(transaction: Transaction, context: AppContext) -> ServiceCondition:
-    """Only what keeps watching or publishing from going on; cheap, whatever waits."""
+    """Only the problems that stop watching or publishing. It is cheap, however many files wait."""
     return await read_stops(transaction, context.process, utc_now())
 
 

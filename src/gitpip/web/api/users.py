@@ -71,11 +71,11 @@ class UserChange(RequestBody):
     tags: list[str] | None = None
     """All of them; `[]` takes every tag away."""
     interval: IntervalText | None = None
-    """The time between two checks, like `45s` or `6h`; `general` for that of the settings."""
+    """The time between two checks, like `45s` or `6h`; `general` for the default."""
     paused: bool | None = None
     """True if the user is not checked, and nothing of theirs is sent."""
     publishing_mode: ModeText | None = None
-    """`automatic`, `ask` or `dry-run`; `general` for that of everybody."""
+    """`automatic`, `ask` or `dry-run`; `general` for the default."""
     target: TargetText | None = None
     """Where new activities are put: `deal:ID`, `lead:UUID`, `person:ID`, `organization:ID`, or
     `deal-by-title`."""
@@ -204,7 +204,7 @@ async def check_user(login: Login, context: Context, acting: CurrentActing) -> U
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
 @needs(Role.OPERATOR)
 async def remove_user(login: Login, acting: CurrentActing) -> None:
-    """Stop tracking. What was found stays, so that nothing is published twice later."""
+    """Stop tracking. Gists that were found stay, so that nothing is published twice later."""
     await actions.remove(acting, login)
 
 

@@ -1,4 +1,4 @@
-"""Recognises who asks: by a key, a session, a feed's address, or where none is needed."""
+"""Recognises callers by a key, a session or a feed's address, or as one who needs none."""
 
 import contextlib
 import hmac
@@ -214,7 +214,7 @@ class Authentication:
 
         None in any other case.
 
-        That is: a proxy on this machine passed it on, so it can come from anybody. Raises
+        A proxy on this machine passed it on, so anyone can have sent it. Raises
         DatabaseUnavailable.
         """
         connection = connection_of(request)

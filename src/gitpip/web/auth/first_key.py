@@ -1,8 +1,8 @@
-"""The first access key, which closes a service that was open to everybody on its machine.
+"""The first access key, which closes a service that was open to everyone on its machine.
 
-It takes a code that only the process's own output shows. The address of a connection is no proof:
-nginx from 1.29.7 on passes requests on with HTTP/1.1 and no header of its own, so that a stranger
-looks like a program of this machine.
+It takes a code that only the process's own output shows. The address of a connection is no proof.
+From 1.29.7 on, nginx passes requests on with HTTP/1.1 and no header of its own, so a stranger looks
+like a program of this machine.
 """
 
 import hmac

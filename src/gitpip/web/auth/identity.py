@@ -23,7 +23,7 @@ current: ContextVar["Identity | None"] = ContextVar("present", default=None)
 
 @dataclass(frozen=True)
 class Identity:
-    """Somebody who asks, and was let in."""
+    """A caller who was let in."""
 
     role: Role
     address: str
@@ -41,9 +41,8 @@ class Identity:
     in_session: bool = False
     """Whether this is a browser that signed in."""
     is_open: bool = False
-    """Whether they were let in without a key because there is none yet, as somebody who seems to be
-    on this machine: they may read everything and do what an operator may, but nothing that only an
-    admin may."""
+    """Whether they were let in without a key because there is none yet and they seem to be on this
+    machine. They may do what an operator may, but nothing that only an admin may."""
 
     @property
     def viewer(self) -> str | None:

@@ -11,9 +11,8 @@ from gitpip.store.database import Database
 PAUSE = timedelta(seconds=0.5)
 """The time after the last query until the next one begins, unless many wait for it."""
 MANY = 64
-"""The number of waiting requests that ends the pause: waiting ones occupy connections, of which an
-address has 384 at most, and an ingress that is not trusted is one address for all who come through
-it."""
+"""The number of waiting requests that ends the pause. They occupy connections, and an address has
+at most 384. An ingress that is not trusted is one address for all its callers."""
 
 ABSENT_KEPT = timedelta(minutes=1)
 """The time that a secret that opens nothing is not looked up again. It would stay one for good:

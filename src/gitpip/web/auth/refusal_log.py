@@ -14,7 +14,7 @@ MAX_LOGGED_CHARACTERS = 200
 REFUSALS_LOGGED = 30
 """The most refused requests of one address that are logged in a minute."""
 ADDRESSES_LOGGED = 100
-"""The most addresses of which refused requests are logged in a minute."""
+"""The most addresses whose refused requests are logged in a minute."""
 COUNTED_OVER = timedelta(minutes=1)
 
 log = get_logger()

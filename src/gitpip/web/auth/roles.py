@@ -146,7 +146,7 @@ async def guarded(
 
 
 def check_routes(routes: Iterable[BaseRoute]) -> None:
-    """Raise TypeError for a route that would let in everybody because of its class."""
+    """Raise TypeError for a route that would let in everyone because of its class."""
     for context in iter_route_contexts(tuple(routes)):
         if not isinstance(context.original_route, RoleRoute | OpenMount):
             kind = type(context.original_route).__name__

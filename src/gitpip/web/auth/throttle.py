@@ -15,8 +15,8 @@ it are one caller, or a caller would have 2**64 allowances."""
 class Throttle:
     """Counts what callers do, and says when one has to wait.
 
-    In fixed windows, each from the first act of its caller on: with the moving windows of
-    `limits` 5.8, its memory storage keeps an entry for every caller it has ever seen.
+    In fixed windows, each from the first act of its caller on. With moving windows, the memory
+    storage of `limits` 5.8 keeps an entry for every caller it has ever seen.
     """
 
     def __init__(self, limit: RateLimitItem) -> None:

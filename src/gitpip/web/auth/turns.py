@@ -27,7 +27,7 @@ class Turns:
     async def turn(self, caller: str, send: Send) -> AsyncIterator[Send]:
         """Wait for the caller's turn; what to send the answer with.
 
-        The turn ends when the answer begins: how long somebody takes to receive it is no work.
+        The turn ends when the answer begins: the time that a client takes to receive it is no work.
         """
         places = self._places.setdefault(caller, Semaphore(MAX_CONCURRENT))
         self._asking[caller] += 1

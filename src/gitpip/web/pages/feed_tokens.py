@@ -30,7 +30,7 @@ router = page_router()
 async def list_addresses(
     request: Request, context: Context, identity: CurrentIdentity
 ) -> HTMLResponse:
-    """The viewer's addresses (an admin sees everybody's), and a form for another one."""
+    """The viewer's addresses (an admin sees all), and a form for another one."""
     return await _feeds(request, context, identity)
 
 

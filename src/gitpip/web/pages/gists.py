@@ -80,7 +80,7 @@ async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLRes
 
 @dataclass(frozen=True)
 class _Place:
-    """The page from which somebody came to a gist."""
+    """The page from which the reader came to a gist."""
 
     path: str
     words: str
@@ -115,7 +115,7 @@ async def changes(
 ) -> HTMLResponse:
     """Two revisions of a file; without being told which, the last two.
 
-    On a phone they share one column unless somebody asks for two: half of each would be cut off.
+    On a phone they share one column unless the reader asks for two: half of each would be cut off.
     """
     async with context.database.read() as transaction:
         file = await _file(transaction, gist_id, key)

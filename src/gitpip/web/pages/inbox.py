@@ -176,8 +176,8 @@ async def arrivals(
 async def mark(request: Request, context: Context, acting: CurrentActing) -> Response:
     """Mark one gist as read or unread, the gists of a page, or everything.
 
-    A browser without a key is recorded only if it keeps its cookie, and at most `NEW_BROWSERS` of
-    each address are: one that sends a new cookie each time could fill the database, and evict the
+    A browser without a key is recorded only if it keeps its cookie, and only `NEW_BROWSERS` of each
+    address are. A client that sends a new cookie each time could fill the database, and evict the
     visits of all other browsers.
     """
     viewer = viewer_of(request)

@@ -284,7 +284,7 @@ async def decide_held_of_all(
     latest: forms.Field = "",
     shown: forms.Field = "",
 ) -> Response:
-    """Publish what is held of everybody: all, the latest gists, or none; the rest is skipped."""
+    """Publish the held files of all users: all, the latest gists, or none. The rest is skipped."""
     number = forms.read_field("shown", forms.number_of_files, shown)
     approved = forms.answer_of(approve, latest)
     answered = await actions.decide_held_of_all(acting, approved, shown=number)
@@ -309,8 +309,8 @@ async def act_on_selected(
 ) -> Response:
     """Approve, hold, retry or skip publications: those that are selected, of a user, or all.
 
-    Before they are sent again, the next page asks. What is held for credentials is left: it is
-    sent from its own page, which shows what is sent.
+    Before they are sent again, the next page asks. Files that are held for credentials are left:
+    they are sent from their own pages, which show what is sent.
     """
     ids = [PublicationId(each) for each in number or ()]
     left: frozenset[PublicationId] = frozenset()
@@ -354,7 +354,8 @@ async def act_on_publication(
 ) -> Response:
     """Send a publication after all, or not at all; then back to the list one came from.
 
-    What is held for credentials is sent by the buttons that say how; others lead to its page.
+    A file that is held for credentials is sent by the buttons that say how. Others lead to its
+    page.
     """
     chosen = PublicationId(publication_id)
     if act == "retry" and credentials is None:

@@ -43,7 +43,7 @@ FIELDS = (
 )
 """The conditions as fields of the form: name, label and an example."""
 ACTION_WORDS = {"publish": "Send", "hold": "Hold", "skip": "Skip", "wait": "Wait"}
-"""What happens to a file, by the code of an action or of a trial's outcome."""
+"""The words for what happens to a file, by the code of an action or of a trial's outcome."""
 LABELS = {f"conditions.{name}": label for name, label, _ in FIELDS}
 
 router = page_router()

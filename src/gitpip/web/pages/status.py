@@ -129,7 +129,7 @@ async def pause_publishing(
     reason: Field = "",
     back: Field = "",
 ) -> Response:
-    """Let nothing be sent until a time of the reader's, for a while, or until somebody resumes."""
+    """Pause publishing until a time of the reader's, for a while, or until someone resumes it."""
     until = with_zone(until, reader_zone(request))
     await publishing.pause_publishing(acting, until=until, lasts=lasts, reason=reason)
     return _to_page(back)

@@ -96,7 +96,7 @@ async def _person(
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         if user.login.lower() != login.lower():
-            # Not for good: somebody else can take the former login, and be tracked under it.
+            # Temporarily: someone else can take the former login, and be tracked under it.
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
         unread = await unreadable.of_user(transaction, user.key)

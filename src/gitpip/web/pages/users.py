@@ -1,4 +1,4 @@
-"""The page of users: the table, and a check of everybody."""
+"""The page of users: the table, and a check of all users."""
 
 import asyncio
 from collections.abc import Sequence

@@ -39,8 +39,8 @@ _NEVER_SLOW = """
 LEXERS = frozenset(name.strip() for name in _NEVER_SLOW.split(";"))
 """Those of Pygments' lexers that are never slow; some others take minutes on what is no code."""
 
-# Other control characters than tab and line feed, those that turn text around, those that show
-# nothing, and those that are none; but what joins pictures to one picture shows as that.
+# Control characters other than tab and line feed, characters that change the direction of text,
+# invisible ones, and code points that are no characters. The joiner of emoji is not among them.
 _HIDDEN = re.compile(
     "(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|"
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"

@@ -67,7 +67,7 @@ def _may(role: str) -> bool:
 
 
 def _may_change(role: str) -> bool:
-    """Return whether the caller may do what needs a role; without any key, nobody is an admin."""
+    """Return whether the caller may do what needs a role; without any key, no one is an admin."""
     identity = current.get()
     is_let_in = identity is not None and identity.is_open and Role(role) is Role.ADMIN
     return _may(role) and not is_let_in
