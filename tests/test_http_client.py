@@ -124,7 +124,7 @@ def test_a_missing_route_and_a_silence_are_said_in_words(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @every_vendor
-async def test_nothing_arrives_where_a_vendor_redirects_to(ask: Ask, status: int) -> None:
+async def test_redirects_of_vendors_are_not_followed(ask: Ask, status: int) -> None:
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -372,7 +372,7 @@ async def test_a_proxy_that_lets_nobody_in_is_named_without_its_password(
         ("SSL_CERT_DIR", "/nowhere/at/all", "SSL_CERT_DIR=/nowhere/at/all: must be"),
     ],
 )
-async def test_what_the_environment_has_wrong_is_told(
+async def test_a_wrong_proxy_or_certificate_setting_is_named(
     name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)

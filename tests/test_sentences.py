@@ -120,7 +120,7 @@ def test_a_comparison_is_found(code: str) -> None:
         "row.held_because == HeldBecause.FLOOD",
     ],
 )
-def test_what_is_no_comparison_of_a_sentence_is_not(code: str) -> None:
+def test_other_comparisons_are_not_reported(code: str) -> None:
     assert not [*comparisons(code)]
 
 

@@ -80,6 +80,6 @@ def test_wrong_bytes_and_huge_numbers_spoil_nothing_beside_them(odd: bytes) -> N
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"\xff"], ids=lambda b: b[:9])
-def test_what_is_no_json_is_told_apart(body: bytes) -> None:
+def test_invalid_json_is_distinguished(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         json_of(body)

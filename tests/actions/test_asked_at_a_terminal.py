@@ -34,7 +34,7 @@ ASKING = {
 }
 
 
-def test_what_can_not_be_taken_back_is_done_only_after_a_yes(house: Callable[[], House]) -> None:
+def test_irreversible_commands_ask_first(house: Callable[[], House]) -> None:
     own = house()
     for command, told in ASKING.items():
         code, asked, _, done = answered(own, "", *command)

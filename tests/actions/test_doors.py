@@ -187,7 +187,7 @@ def test_every_act_says_who_acts() -> None:
         assert first.annotation is Acting, f"{function} takes no Acting"
 
 
-def test_nothing_but_acts_and_signing_in_is_recorded_in_the_audit() -> None:
+def test_only_acts_and_signing_in_are_recorded_in_the_audit_log() -> None:
     source = Path(gitpip.actions.__path__[0]).parent
     callers = {
         str(path.relative_to(source))

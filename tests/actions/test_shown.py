@@ -314,7 +314,7 @@ def test_json_has_the_fields_that_are_chosen_or_says_which_there_are(
         (("users", "show", "nobody"), 1),
     ],
 )
-def test_what_was_given_wrongly_exits_with_2_and_what_is_refused_with_1(
+def test_a_wrong_value_exits_with_2_and_a_refusal_with_1(
     house: Callable[[], House], arguments: tuple[str, ...], code: int
 ) -> None:
     own = house()

@@ -29,7 +29,7 @@ def test_a_broken_env_file_is_a_fault(tmp_path: Path) -> None:
         load_settings({}, env_file=env_file)
 
 
-def test_what_is_usual_in_an_env_file_is_read(tmp_path: Path) -> None:
+def test_usual_lines_of_an_env_file_are_read(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text(
         '\ufeff# a comment\n\n  export GITPIP_PORT = 1234 # another\nPIPEDRIVE_TOKEN="a$b"\n'

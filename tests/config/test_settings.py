@@ -393,7 +393,7 @@ def test_who_may_ask_is_decided_by_settings() -> None:
         ("GITPIP_REQUEST_LIMIT", "0/minute", "3000/minute"),
     ],
 )
-def test_what_these_can_not_be(name: str, value: str, words: str) -> None:
+def test_wrong_values_of_these_settings_are_refused(name: str, value: str, words: str) -> None:
     (fault,) = faults(**{name: value})
     assert fault.startswith(f"{name}=")
     assert words in fault

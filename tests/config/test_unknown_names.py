@@ -86,7 +86,7 @@ def test_variables_of_other_programs_are_no_faults(tmp_path: Path) -> None:
     assert load_settings({}, env_file=env_file).secrets == ()
 
 
-def test_what_kubernetes_sets_for_a_service_is_no_setting() -> None:
+def test_variables_that_kubernetes_sets_are_no_settings() -> None:
     links = {
         "GITPIP_SERVICE_HOST": "10.0.0.1",
         "GITPIP_SERVICE_PORT": "80",

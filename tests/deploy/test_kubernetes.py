@@ -199,7 +199,7 @@ def test_the_service_accepts_the_settings_that_it_is_given(tmp_path: Path) -> No
                 assert settings.feed is False
 
 
-def test_what_shows_and_what_works_can_be_scaled_apart() -> None:
+def test_web_and_work_can_be_scaled_apart() -> None:
     found = manifests(rendered([*VALUES["two parts"], "serviceMonitor.enabled=true"]))
     web, work = found["Deployment/gitpip-web"], found["Deployment/gitpip-work"]
     assert (web["spec"]["replicas"], work["spec"]["replicas"]) == (3, 1)

@@ -152,7 +152,7 @@ def test_one_that_does_not_look_before_it_sends_again_is_found_out(tmp_path: Pat
         (["--pipedrive-api-url", "https://api.pipedrive.com"], {}, "No such option"),
     ],
 )
-def test_what_no_drill_can_do_is_refused(
+def test_impossible_drills_are_refused(
     tmp_path: Path, options: list[str], environment: dict[str, str], said: str
 ) -> None:
     refused = Installation(tmp_path, {"TMPDIR": str(tmp_path), **environment}).command(
@@ -303,7 +303,7 @@ def test_what_is_counted() -> None:
         ({"finished": False}, False),
     ],
 )
-def test_what_passes(wrong: dict[str, Any], passed: bool) -> None:
+def test_a_report_passes_only_without_faults(wrong: dict[str, Any], passed: bool) -> None:
     told: dict[str, Any] = {
         "files": 3,
         "users": 2,

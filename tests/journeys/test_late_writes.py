@@ -31,9 +31,7 @@ def assert_each_is_there_once(served: Served, files: int) -> None:
     assert not any(activity["is_deleted"] for activity in served.pipedrive.activities)
 
 
-def test_what_lands_late_and_is_listed_late_is_there_once(
-    tmp_path: Path, database_url: str
-) -> None:
+def test_a_late_write_in_a_late_list_is_there_once(tmp_path: Path, database_url: str) -> None:
     with serving(tmp_path, database_url, **SETTINGS) as served:
         served.track("ada", {"old.py": "1\n"})
         published(served.gitpip, 1)

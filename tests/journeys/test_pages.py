@@ -79,9 +79,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
-    world: World, browser: Browser
-) -> None:
+def test_live_parts_keep_the_focus_and_say_when_they_fail(world: World, browser: Browser) -> None:
     world.github.add_user("octocat")
     world.github.add_gist("octocat", {"first.py": "print(1)\n"})
     world.gitpip.start()
@@ -104,7 +102,7 @@ def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_whose_user_is_removed_meanwhile_is_told_and_comes_back_to_a_page(
+def test_a_form_for_a_removed_user_says_so_and_leads_to_a_page(
     world: World, browser: Browser
 ) -> None:
     world.github.add_user("octocat")
@@ -368,7 +366,7 @@ def _top(page: Page, name: str) -> float:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
+def test_the_line_being_read_keeps_its_place_while_gists_arrive(
     world: World, browser: Browser
 ) -> None:
     world.github.add_user("octocat")

@@ -20,7 +20,7 @@ def web(world: World, tmp_path: Path) -> Iterator[Installation]:
     web.stop()
 
 
-def test_what_is_asked_of_the_one_is_done_by_the_other(world: World, web: Installation) -> None:
+def test_a_worker_does_what_the_web_process_was_asked_for(world: World, web: Installation) -> None:
     world.github.add_user("octocat")
     world.github.add_gist("octocat", {"a.txt": "a"})
     world.gitpip.environment = {**world.gitpip.environment, "GITPIP_CHECK_INTERVAL": "1h"}
@@ -65,7 +65,7 @@ def test_without_anybody_who_works_the_reason_is_said(world: World, web: Install
     assert len(world.pipedrive.activities) == 1
 
 
-def test_who_only_shows_does_not_warn_of_the_work_of_others(world: World, tmp_path: Path) -> None:
+def test_a_web_process_does_not_warn_of_work_in_others(world: World, tmp_path: Path) -> None:
     environment = dict(world.gitpip.environment)
     del environment["GITHUB_TOKEN"], environment["PIPEDRIVE_TOKEN"]
     folder = tmp_path / "web"

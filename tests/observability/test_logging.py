@@ -182,7 +182,7 @@ LEAKS = {
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
 @pytest.mark.parametrize("form", EVERY_FORMAT)
-def test_what_looks_like_a_secret_is_hidden_though_nobody_named_it(leak: str, form: Form) -> None:
+def test_text_that_looks_like_a_secret_is_hidden(leak: str, form: Form) -> None:
     stream = io.StringIO()
     configure_logging("INFO", form, stream=stream)
     get_logger().info(leak, deep=[{"deeper": (leak,)}])
@@ -338,7 +338,7 @@ def test_an_object_that_can_not_be_shown_does_not_lose_the_event() -> None:
     assert event["broken"] == "<Broken>"
 
 
-def test_what_nobody_catches_is_logged_without_secrets() -> None:
+def test_uncaught_errors_are_logged_without_secrets() -> None:
     program = f"""
 import threading
 from gitpip.observability.logging import configure_logging, log_uncaught

@@ -117,7 +117,7 @@ async def test_what_waits_to_be_sent_again_stays_with_its_account(
     assert not other_crm.activities
 
 
-async def test_whose_the_token_is_is_learned_without_anything_to_publish(
+async def test_the_owner_of_the_token_is_read_without_anything_to_publish(
     scene: Scene, other_crm: Crm, both: Both
 ) -> None:
     publisher = both.process.publisher
@@ -300,7 +300,7 @@ async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
     assert len(other_crm.activities) == 2
 
 
-async def test_what_the_former_company_lost_is_not_told_of_the_next_one(
+async def test_activities_missing_in_the_former_company_are_no_problem_of_the_next(
     scene: Scene, both: Both
 ) -> None:
     await scene.find_files("ada", "a.py")
@@ -321,7 +321,7 @@ async def test_what_the_former_company_lost_is_not_told_of_the_next_one(
         assert (await troubles.activities_lost(transaction)).count == 0
 
 
-async def test_what_was_sent_twice_can_be_wanted_in_the_next_company(
+async def test_a_file_sent_twice_can_be_sent_to_the_next_company(
     scene: Scene, other_crm: Crm, both: Both
 ) -> None:
     scene.crm.faults.script(Fault.drop(), method="POST", path="activities$")

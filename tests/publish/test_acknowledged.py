@@ -134,6 +134,6 @@ async def test_a_copy_that_was_hidden_is_told_when_its_user_is_back(
     assert await person.problems() == {DOUBLED: 1}
 
 
-async def test_where_nothing_is_missing_or_doubled_nothing_is_audited(person: Person) -> None:
+async def test_acknowledging_without_a_problem_is_not_recorded(person: Person) -> None:
     assert await person.acknowledge(*ACKNOWLEDGEABLE) == {}
     assert await person.did() == []

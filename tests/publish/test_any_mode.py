@@ -157,6 +157,6 @@ class Modes(Installation):
         await self.scene.assert_each_is_there_once()
 
 
-def test_nothing_is_sent_that_was_to_be_asked_about() -> None:
+def test_no_file_is_sent_without_the_approval_that_its_mode_asks_for() -> None:
     with of_sqlite() as databases:
         run(Modes, databases, examples=8, steps=12)

@@ -31,7 +31,7 @@ def ours(scene: Scene) -> OurClock:
 
 @pytest.mark.parametrize("ahead", [DAYS, -DAYS], ids=["ahead", "behind"])
 @pytest.mark.parametrize("path", ["activities", "deals"])
-async def test_what_landed_is_found_whatever_our_clock_says(
+async def test_an_arrived_activity_is_found_whatever_our_clock_says(
     scene: Scene, ours: OurClock, ahead: timedelta, path: str
 ) -> None:
     ours.ahead = ahead
@@ -46,7 +46,7 @@ async def test_what_landed_is_found_whatever_our_clock_says(
 
 @pytest.mark.parametrize("step", [DAYS, -timedelta(minutes=2)], ids=["forward", "back"])
 @pytest.mark.parametrize("path", ["activities", "deals"])
-async def test_what_lands_late_is_waited_for_although_our_clock_is_set(
+async def test_gitpip_waits_for_a_late_write_although_our_clock_is_set(
     scene: Scene, ours: OurClock, step: timedelta, path: str
 ) -> None:
     scene.crm.list_lag = timedelta(minutes=1)

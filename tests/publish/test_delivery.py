@@ -210,7 +210,7 @@ def test_what_was_found_is_published(
 
 
 @given(denied, moments)
-def test_what_is_denied_again_and_again_fails_within_days_after_ever_longer_waits(
+def test_repeated_refusals_fail_within_days_after_growing_waits(
     outcome: Denied, now: datetime
 ) -> None:
     at, apart = now, []
@@ -226,7 +226,7 @@ def test_what_is_denied_again_and_again_fails_within_days_after_ever_longer_wait
 
 
 @given(attempts, moments, pauses, st.booleans())
-def test_what_says_nothing_about_a_delivery_does_not_count_as_an_attempt(
+def test_an_answer_that_says_nothing_about_a_delivery_is_no_attempt(
     attempt: int, now: datetime, pause: timedelta, everyone: bool
 ) -> None:
     outcome = NotProcessed("unreachable", pause, everyone=everyone)

@@ -121,7 +121,7 @@ async def test_the_ledger_names_the_activity_that_stays(scene: Scene) -> None:
     ],
     ids=str,
 )
-async def test_what_somebody_has_touched_is_left_and_told(
+async def test_a_double_that_a_person_changed_is_left_and_shown(
     scene: Scene, touch: dict[str, object], reason: str | None
 ) -> None:
     process = await send_twice(scene)

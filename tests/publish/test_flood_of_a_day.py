@@ -17,7 +17,7 @@ LATEST = range(GISTS - 3, GISTS)
 """The latest gists, of one file each, so that `latest:3` means three files."""
 
 
-async def test_of_a_thousand_files_none_is_sent_without_an_answer_and_three_after_the_answer(
+async def test_a_thousand_files_wait_for_an_answer_and_then_three_are_sent(
     scene: Scene,
 ) -> None:
     scene.given = {"flood_per_day": "200"}
@@ -43,7 +43,9 @@ async def test_of_a_thousand_files_none_is_sent_without_an_answer_and_three_afte
     assert len(scene.activities()) == 3
 
 
-async def test_of_a_trickle_the_first_are_sent_and_the_rest_is_one_question(scene: Scene) -> None:
+async def test_the_first_files_of_a_trickle_are_sent_and_the_rest_is_one_question(
+    scene: Scene,
+) -> None:
     most = 10
     scene.given = {"flood_per_day": str(most)}
     process = await scene.process()

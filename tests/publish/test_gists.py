@@ -207,7 +207,7 @@ async def test_an_edit_of_a_part_writes_the_whole_note_anew(scene: Scene) -> Non
     assert (note.count("<pre>x = 1"), note.count("<pre>y = 2")) == (2, 1)
 
 
-async def test_where_a_note_does_not_name_its_files_any_more_the_others_are_held(
+async def test_other_files_are_held_if_an_edited_note_no_longer_names_them(
     scene: Scene, backup: Backup
 ) -> None:
     process = await grown_up(scene)

@@ -129,7 +129,7 @@ async def test_a_bad_answer_says_what_is_wrong_and_changes_nothing(scene: Scene)
     assert await kept(scene) == []
 
 
-async def test_of_two_answers_at_once_one_counts(scene: Scene) -> None:
+async def test_one_of_two_simultaneous_answers_counts(scene: Scene) -> None:
     await hold(scene, "ada", *(f"{number}.py" for number in range(6)))
     answers = await asyncio.gather(answer(scene, "ada", "all"), answer(scene, "ada", "none"))
     assert sorted((one.published, one.skipped) for one in answers) in [
@@ -140,7 +140,7 @@ async def test_of_two_answers_at_once_one_counts(scene: Scene) -> None:
     assert len(await kept(scene)) == 1
 
 
-async def test_of_a_removed_user_nothing_is_sent_shown_or_decided(scene: Scene) -> None:
+async def test_held_files_of_a_removed_user_are_not_sent_shown_or_decided(scene: Scene) -> None:
     await hold(scene, "ada", "1.py", "2.py")
     process = await scene.process()
     async with scene.database.begin() as transaction:

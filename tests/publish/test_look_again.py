@@ -22,9 +22,7 @@ TWO_DAYS = timedelta(days=2)
 @pytest.mark.parametrize(
     ("rows", "path"), [(publications, "activities$"), (deals, "deals$")], ids=["files", "deals"]
 )
-async def test_what_can_not_be_looked_for_is_asked_for_ever_less_often(
-    scene: Scene, rows: Table, path: str
-) -> None:
+async def test_failing_searches_become_ever_rarer(scene: Scene, rows: Table, path: str) -> None:
     scene.crm.faults.script(Fault.drop(processed=True), method="POST", path=path)
     await scene.find_files("ada", "a.py")
     process = await scene.process()

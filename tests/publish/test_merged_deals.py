@@ -151,7 +151,7 @@ async def test_it_is_sent_again_where_it_was_deleted_with_its_deal(
     assert posts(scene) > len(await scene.rows())
 
 
-async def test_nothing_is_concluded_while_nobody_knows_whether_the_deal_is_there(
+async def test_absence_is_not_concluded_while_the_deal_is_unknown(
     scene: Scene, process: Process
 ) -> None:
     deal = await lose_an_answer(scene, process, Fault.drop(processed=True))

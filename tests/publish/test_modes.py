@@ -107,7 +107,7 @@ async def test_what_a_person_approved_in_a_dry_run_is_sent_after_it(scene: Scene
     await scene.assert_each_is_there_once()
 
 
-async def test_of_a_paused_user_nothing_is_sent(scene: Scene) -> None:
+async def test_no_file_of_a_paused_user_is_sent(scene: Scene) -> None:
     await scene.find_files("ada", "a.py")
     await scene.find_files("bob", "b.py")
     await pause(scene, "ada", paused=True)

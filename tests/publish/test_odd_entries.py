@@ -106,7 +106,7 @@ async def test_odd_words_about_the_token_stop_nothing(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("entry", [None, {"id": 7, "subject": None}], ids=repr)
-async def test_what_cannot_be_read_may_be_what_is_missing_from_its_deal(
+async def test_an_unreadable_entry_may_be_the_activity_that_its_deal_lacks(
     scene: Scene, entry: object
 ) -> None:
     scene.crm.faults.script(Fault.drop(), method="POST", path="activities$", about='"lost.py ')

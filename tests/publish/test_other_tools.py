@@ -139,7 +139,7 @@ async def test_what_other_tools_made_is_adopted_and_never_sent(finder: Finder) -
     assert {str(one["deal_id"]) for one in scene.crm.activities} == {str(deal)}
 
 
-async def test_of_a_thousand_with_near_equal_names_none_is_matched_wrongly(finder: Finder) -> None:
+async def test_a_thousand_near_equal_names_are_matched_correctly(finder: Finder) -> None:
     scene = finder.scene
     deals = {login: scene.crm.add_deal(login) for login in ("ada", "ada-b", "adab", "Ada_")}
     names = [f"note{'s' * (number % 3)}-{number // 3}.py" for number in range(150)]
@@ -372,7 +372,7 @@ def test_the_name_and_the_content_are_those_of_the_file(
     assert (found.confidence is Confidence.CERTAIN) is is_certain
 
 
-def test_of_files_that_differ_in_tags_alone_the_exact_one_is_meant() -> None:
+def test_a_link_means_the_exact_one_of_files_that_differ_in_tags_alone() -> None:
     files = [candidate("a" * 32, "i.html", f"<{tag}>Hello</{tag}>") for tag in ("p", "b")]
     found = by_name(read(activity("i.html", "<b>Hello</b>")), files)
     assert found is not None
@@ -412,7 +412,7 @@ def test_a_link_names_a_gist_and_perhaps_a_file(
     assert (link.gist_id, link.filename, link.anchor) == (gist_id, filename, anchor)
 
 
-def test_what_is_no_link_to_a_gist_is_none() -> None:
+def test_only_links_to_gists_are_recognised() -> None:
     assert link_in("https://gist.github.com/discover") is None
     assert link_in("https://[gist.github.com/" + "a" * 32) is None
     assert anchor_of("My File.py") == "file-my-file-py"

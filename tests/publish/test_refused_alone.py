@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("path", ["activities$", "deals$"])
-async def test_what_alone_is_refused_fails_in_the_end_and_nobody_else_waits_for_it(
+async def test_a_row_that_alone_is_refused_fails_and_delays_no_others(
     scene: Scene, path: str
 ) -> None:
     """The processes change: the count survives restarts."""
@@ -64,7 +64,7 @@ async def problems(scene: Scene) -> set[ProblemKind]:
     return {problem.kind for problem in found}
 
 
-async def test_what_everybody_meets_is_not_blamed_on_a_file(scene: Scene) -> None:
+async def test_a_limit_for_all_is_not_blamed_on_a_file(scene: Scene) -> None:
     scene.crm.faults.script(LIMITED, method="POST", path="activities$", times=6)
     await scene.find_files("ada", "a.py")
     await scene.settle(await scene.process())

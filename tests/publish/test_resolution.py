@@ -55,7 +55,7 @@ def policy(**texts: str) -> PublishingPolicy:
     ],
     ids=str,
 )
-def test_what_is_unclear_or_lacking_is_named(texts: dict[str, str], fault: str) -> None:
+def test_an_ambiguous_or_missing_name_is_reported(texts: dict[str, str], fault: str) -> None:
     (sentence,) = resolve(policy(**texts), CATALOG).faults.values()
     assert fault in sentence
 

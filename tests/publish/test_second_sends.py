@@ -275,7 +275,7 @@ async def test_a_look_that_outlasts_its_claim_says_nothing_of_a_later_send(
     await scene.assert_each_is_there_once()
 
 
-async def test_what_a_look_finds_counts_also_where_the_list_outlasts_its_claim(
+async def test_a_found_activity_counts_even_if_the_list_outlasts_the_claim(
     scene: Scene, survivor: Process
 ) -> None:
     await scene.find_files("bob", "warm-up.py")

@@ -265,7 +265,7 @@ LATER = {
 
 @pytest.mark.long
 @on_sqlite
-async def test_what_disappears_later_lets_new_deals_wait_and_nothing_else(scene: Scene) -> None:
+async def test_only_new_deals_wait_for_an_entry_that_was_removed(scene: Scene) -> None:
     equip(scene)
     process = await scene.process()
     await scene.find_files("ada", "a.py")

@@ -53,7 +53,7 @@ def test_fifty_long_files_share_the_note_and_short_ones_are_whole() -> None:
     assert list(find_markers(subject=None, note=activity.note).parts) == named
 
 
-def test_where_the_footer_is_gone_the_subject_tells_how_many_there_are() -> None:
+def test_without_the_footer_the_subject_says_how_many_files_there_are() -> None:
     activity, _ = rendered(["a", "b", "c"], marker_of(FILE.gist_id, "0.py"))
     assert find_markers(subject=activity.subject, note="").unnamed == 2
     assert find_markers(subject=activity.subject, note=activity.note).unnamed == 0

@@ -36,7 +36,7 @@ async def test_each_file_that_fails_with_its_deal_is_named(scene: Scene) -> None
 
 
 @pytest.mark.parametrize("found_first", [True, False])
-async def test_what_is_seen_in_pipedrive_is_told_as_published(
+async def test_an_activity_seen_in_pipedrive_is_an_event(
     scene: Scene, *, found_first: bool
 ) -> None:
     """A file can be found before its activity is seen there, or after that."""

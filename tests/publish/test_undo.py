@@ -231,7 +231,7 @@ async def test_undone_while_it_is_being_sent(scene: Scene) -> None:
     assert not there(scene)
 
 
-async def test_what_lands_after_it_was_withdrawn_is_deleted(scene: Scene) -> None:
+async def test_an_activity_that_arrives_after_the_withdrawal_is_deleted(scene: Scene) -> None:
     scene.timeout = TIMEOUT
     process = await scene.process()
     scene.crm.faults.script(Fault.lands(timedelta(minutes=20)), method="POST", path="/activities$")
@@ -270,7 +270,7 @@ async def test_an_account_that_does_not_allow_it_stops_that_undo_alone(scene: Sc
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_what_is_denied_keeps_nothing_else_back(scene: Scene, method: str) -> None:
+async def test_a_refused_deletion_does_not_delay_others(scene: Scene, method: str) -> None:
     process = await scene.process()
     await scene.find_files("ada", *(f"{number}.py" for number in range(6)))
     await scene.settle(process)

@@ -122,7 +122,7 @@ async def test_a_deal_that_people_use_is_kept_and_says_why(scene: Scene, reason:
     assert open_deals(scene) == [scene.crm.deals[0]["title"]]
 
 
-async def test_what_is_not_told_keeps_a_deal(scene: Scene) -> None:
+async def test_a_deal_is_kept_if_pipedrive_does_not_count_its_notes(scene: Scene) -> None:
     process = await published(scene, "ada")
 
     def without_notes(request: Request, body: JsonObject) -> JsonObject:

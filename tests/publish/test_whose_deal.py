@@ -165,7 +165,7 @@ async def test_the_field_is_made_once_for_each_account(scene: Scene) -> None:
     assert all(deal["custom_fields"] for deal in scene.crm.deals)
 
 
-async def test_of_a_deals_custom_fields_ours_alone_is_kept(scene: Scene) -> None:
+async def test_only_our_custom_field_of_a_deal_is_kept(scene: Scene) -> None:
     """A company can have hundreds of them, on each of thousands of deals."""
     await scene.find_files("ada", "a.py")
     process = await scene.process()

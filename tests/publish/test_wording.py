@@ -75,7 +75,7 @@ def test_the_content_goes_where_the_template_says() -> None:
     assert absent.startswith("a<p>The file is too large to show here. Full file: <a href=")
 
 
-def test_what_a_template_makes_too_much_of_is_cut_with_its_tags_closed() -> None:
+def test_an_overlong_note_of_a_template_is_cut_with_its_tags_closed() -> None:
     names = tuple(f"{number}&".ljust(255, "€") for number in range(300))
     wording = Wording(
         Templates.of(None, "<ul>{% for name in gist.files %}<li>{{ name }}</li>{% endfor %}</ul>"),
@@ -139,7 +139,7 @@ def test_any_activity_is_ours_and_holds_no_markup_of_a_gist(
 
 
 @pytest.mark.parametrize("hostile", [*HOSTILE, "{{ 7 * 7 }}{% for x in y %}", "\0content\0"])
-def test_what_a_gist_holds_is_not_taken_for_a_template(hostile: str) -> None:
+def test_the_content_of_a_gist_is_not_run_as_a_template(hostile: str) -> None:
     file = replace(PLAIN, filename=hostile, description=hostile, content=hostile)
     note = "<p>{{ file.name }}</p>{{ content }}<p>{{ gist.description }}</p>"
     subject, text = worded(file, subject="{{ gist.description }} {{ file.name }}", note=note)

@@ -37,7 +37,7 @@ def test_the_client_is_made_in_one_place() -> None:
     ],
     ids=["adopt", "adopt --from-others"],
 )
-async def test_what_asks_pipedrive_says_that_the_token_is_missing(
+async def test_calls_of_pipedrive_say_that_the_token_is_missing(
     command: Callable[[Settings], Awaitable[object]], database_url: str
 ) -> None:
     environment = {"GITPIP_DATABASE_URL": database_url}

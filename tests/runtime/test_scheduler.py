@@ -128,7 +128,7 @@ async def says(process: Process, line: str) -> None:
     assert said.decode().strip() == line
 
 
-async def test_who_freezes_while_it_makes_the_tables_holds_no_start_up_for_long(
+async def test_a_process_frozen_while_it_makes_the_tables_delays_others_briefly(
     postgres_dsn: str, logged: list[EventDict]
 ) -> None:
     async with replica(postgres_dsn, "install") as process:

@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 from tests.runtime.conftest import PATIENCE, Work, count, quick, running, until
 
 
-async def test_what_is_told_often_before_a_run_leads_to_one_run(dsn: str | None) -> None:
+async def test_many_notifications_before_a_run_lead_to_one_run(dsn: str | None) -> None:
     scheduler, works = quick(dsn), Work(free=True)
     scheduler.register("publish", works)
     for _ in range(5):
@@ -24,7 +24,7 @@ async def test_what_is_told_often_before_a_run_leads_to_one_run(dsn: str | None)
     assert works.begun == 2
 
 
-async def test_what_is_told_during_a_run_leads_to_one_more(dsn: str | None) -> None:
+async def test_a_notification_during_a_run_leads_to_one_more(dsn: str | None) -> None:
     works = Work()
     engines = [quick(dsn) for _ in range(3 if dsn else 1)]
     for scheduler in engines:
@@ -50,7 +50,7 @@ async def test_what_is_told_during_a_run_leads_to_one_more(dsn: str | None) -> N
 
 
 @pytest.mark.long
-async def test_what_is_told_for_later_does_not_run_sooner(dsn: str | None) -> None:
+async def test_a_notification_for_later_does_not_run_sooner(dsn: str | None) -> None:
     scheduler, works = quick(dsn), Work(free=True)
     scheduler.register("publish", works)
     async with running(scheduler):

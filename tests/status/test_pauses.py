@@ -124,7 +124,7 @@ async def test_only_what_github_asked_for_is_kept(rows: Rows, name: str, cause: 
     assert (await tried(rows, *pauses.PAUSABLE))[0] == ("publishing",)
 
 
-async def test_what_is_not_paused_but_held_up_names_the_pause_that_holds_it_up(rows: Rows) -> None:
+async def test_work_that_waits_for_a_pause_names_that_pause(rows: Rows) -> None:
     async def reason(name: str) -> str | None:
         return (await try_now(_acting(rows), (name,))).reason
 

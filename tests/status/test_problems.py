@@ -285,7 +285,7 @@ async def test_the_doctor_is_recommended_where_a_vendor_can_not_be_reached(
         assert ("Run gitpip doctor." in told[problem]) is unreachable
 
 
-async def test_what_cannot_be_looked_for_is_told_for_that_alone_and_beside_others(
+async def test_failing_searches_are_a_problem_alone_and_beside_others(
     rows: Rows,
 ) -> None:
     waits = {"state": "pending", "looked_at": LONG_AGO, "due_at": NOW + HOUR}
@@ -464,7 +464,7 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
         ([unread("a.txt")], "file a.txt of gist a1b2: blocked by GitHub (451)"),
     ],
 )
-async def test_who_holds_the_time_back_is_named_and_counts(
+async def test_the_user_who_holds_back_the_time_is_named(
     rows: Rows, spoil: Sequence[Executable], reason: str
 ) -> None:
     assert (await rows.condition()).furthest_behind is None

@@ -53,7 +53,7 @@ def test_a_backlog_takes_what_the_day_leaves() -> None:
     assert follows.backlog_days == pytest.approx(2, abs=0.001)
 
 
-def test_what_does_not_fit_says_what_would() -> None:
+def test_a_plan_that_does_not_fit_says_what_would() -> None:
     follows = sizing(replace(ORDINARY, users=1_000_000, gists_per_day=90_000))
 
     assert follows.backlog_days is None
@@ -145,7 +145,7 @@ def test_what_does_not_fit_into_the_share_says_so() -> None:
         github_share=st.sampled_from([0.1, 0.8, 1.0]),
     )
 )
-def test_what_is_named_as_enough_is_enough(wanted: PlanInput) -> None:
+def test_the_numbers_named_as_enough_are_enough(wanted: PlanInput) -> None:
     follows = sizing(wanted)
     slower = replace(wanted, check_interval=timedelta(seconds=follows.found_within_seconds))
     seats = -(-follows.tokens_per_day // (30_000 * PLANS[wanted.pipedrive_plan]))

@@ -112,7 +112,7 @@ KEPT_BACK = {
 
 
 @pytest.mark.parametrize("why", KEPT_BACK)
-async def test_what_a_person_keeps_back_does_not_stand_still(rows: Rows, why: str) -> None:
+async def test_files_that_a_person_holds_back_are_no_stall(rows: Rows, why: str) -> None:
     watch = Watch(rows)
     await rows.execute(DUE["publishing"], KEPT_BACK[why])
     assert await watch.look(9) == []

@@ -16,7 +16,7 @@ STATE = publications.c.state
 @pytest.mark.parametrize("user_key", [None, UserKey(1)])
 @pytest.mark.parametrize("state", ["pending", "uncertain"])
 @pytest.mark.parametrize("backfill", [False, True])
-async def test_what_waits_for_its_next_try_takes_at_least_until_then(
+async def test_the_time_left_lasts_at_least_until_the_next_try(
     rows: Rows, user_key: UserKey | None, state: str, *, backfill: bool
 ) -> None:
     first, second = publications.c.id == 1, publications.c.id == 2

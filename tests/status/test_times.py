@@ -20,7 +20,7 @@ from tests.status.conftest import NOW, Rows
         (23, 50, timedelta(hours=1), "until 2026-05-05 00:50 UTC"),
     ],
 )
-def test_what_is_over_soon_is_told_in_seconds(
+def test_short_times_are_shown_in_seconds(
     hour: int, minute: int, lasts: timedelta, told: str
 ) -> None:
     now = NOW.replace(hour=hour, minute=minute)

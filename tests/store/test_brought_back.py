@@ -66,7 +66,7 @@ async def removed(database: Database) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_is_given_of_a_removed_user_whose_account_is_not_known_yet_holds(
+async def test_changes_before_the_account_is_known_apply_to_the_user_who_comes_back(
     database_url: str, name: str
 ) -> None:
     database = open_database(database_url)

@@ -54,7 +54,7 @@ async def test_each_follower_gets_each_event_once(databases: list[Database], see
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-async def test_what_commits_late_is_not_passed_over(databases: list[Database]) -> None:
+async def test_an_event_that_commits_late_is_not_skipped(databases: list[Database]) -> None:
     slow, quick, reader = databases
     async with AsyncExitStack() as stack:
         transaction = await stack.enter_async_context(slow.begin())

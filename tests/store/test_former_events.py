@@ -20,7 +20,7 @@ def _before(connection: Connection) -> None:
         connection.execute(insert(table).values(happened_at=NOW, kind=literal(kind, String)))
 
 
-async def test_that_a_user_was_removed_is_no_event_any_more(unmigrated_url: str) -> None:
+async def test_the_removal_of_a_user_is_no_event(unmigrated_url: str) -> None:
     database = open_database(unmigrated_url)
     async with database.begin() as transaction:
         await transaction.run_sync(_before)

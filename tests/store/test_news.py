@@ -81,7 +81,7 @@ async def test_no_gist_is_read_that_was_not_shown(databases: list[Database], see
     assert shown == found
 
 
-async def test_who_commits_late_is_not_missed(databases: list[Database]) -> None:
+async def test_a_late_commit_is_not_missed(databases: list[Database]) -> None:
     late, early = [await track(databases[0], login, NOW) for login in ("ada", "bob")]
     if databases[0].is_sqlite:
         pytest.skip("SQLite has one writer: nobody can overtake")
@@ -94,7 +94,7 @@ async def test_who_commits_late_is_not_missed(databases: list[Database]) -> None
     assert hidden in await _read(databases[2])
 
 
-async def test_who_is_recognised_comes_back_with_all_that_is_unread(
+async def test_a_recognised_user_comes_back_with_all_unread_gists(
     databases: list[Database],
 ) -> None:
     database = databases[0]

@@ -202,7 +202,7 @@ async def test_a_connection_is_not_replaced_before_the_server_let_it_go(postgres
     await database.close()
 
 
-async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
+async def test_a_process_frozen_in_a_transaction_delays_others_briefly(
     database: Database,
 ) -> None:
     async def pause(reason: str, thaw: asyncio.Event | None = None) -> None:

@@ -140,7 +140,7 @@ async def test_changes_are_found_at_once_and_old_words_no_more(database: Databas
     assert await _found(database, "newname") == []
 
 
-async def test_what_goes_leaves_an_index_that_is_sound(database: Database) -> None:
+async def test_removing_files_leaves_a_sound_index(database: Database) -> None:
     user = await _track(database, "ada")
     await _store(database, user, {"one.py": "first"})
     async with database.begin() as transaction:

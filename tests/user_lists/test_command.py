@@ -51,7 +51,7 @@ def test_a_guess_is_shown_and_not_taken(gitpip: Installation) -> None:
         (("--column", "login=login", "--sheet", "Other"), ["eve"]),
     ],
 )
-def test_what_a_person_says_is_taken(
+def test_the_columns_that_a_person_names_are_used(
     gitpip: Installation, options: tuple[str, ...], added: list[str]
 ) -> None:
     done = gitpip.command("users", "import", "list.xlsx", *options)
@@ -84,7 +84,7 @@ def test_columns_that_are_not_named_keep_what_their_headings_say(gitpip: Install
         (("--no-header",), "with --column alone"),
     ],
 )
-def test_what_can_not_be_is_refused(
+def test_impossible_columns_are_refused(
     gitpip: Installation, options: tuple[str, ...], words: str
 ) -> None:
     refused = gitpip.command("users", "import", "list.xlsx", *options)

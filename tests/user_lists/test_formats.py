@@ -116,7 +116,7 @@ def test_cells_are_texts_as_people_read_them() -> None:
         (xlsx({"People": (("", None),)}), "no cell with a text|no username"),
     ],
 )
-def test_what_can_not_be_read_says_why(content: bytes, words: str) -> None:
+def test_an_unreadable_file_says_why(content: bytes, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         users(content)
 
@@ -170,7 +170,7 @@ def test_no_archive_is_too_strange(rest: bytes, start: bytes) -> None:
         (b"Handle,Labels,Kunde\nada,vip,A B\n", ("login", "tags", None), True),
     ],
 )
-def test_what_columns_hold_is_proposed(
+def test_the_contents_of_columns_are_proposed(
     content: bytes, meanings: tuple[str | None, ...], header: bool
 ) -> None:
     told = understood(content)

@@ -130,7 +130,7 @@ def test_a_wrong_header_is_refused(header: str, words: str) -> None:
         (b"GitHub\tid\nada\t1\n", "separated by tabs"),
     ],
 )
-def test_what_is_no_list_is_refused_with_the_reason(content: bytes, words: str) -> None:
+def test_a_file_that_is_no_list_is_refused_with_the_reason(content: bytes, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         list(read_list(io.BytesIO(content)))
 
@@ -267,7 +267,7 @@ def test_bytes_that_are_no_text_spoil_one_entry() -> None:
     assert [type(entry) for entry in found] == [ImportRow, RowError, RowError, ImportRow]
 
 
-def test_of_two_fields_of_one_name_the_last_counts() -> None:
+def test_the_last_of_two_fields_with_one_name_counts() -> None:
     (found,) = read('[{"login": "ada", "login": "bob"}]')
     assert isinstance(found, ImportRow)
     assert found.login == "bob"

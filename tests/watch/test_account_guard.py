@@ -139,7 +139,7 @@ async def test_another_address_is_told_as_long_as_a_process_has_it(database: Dat
     assert await waiting(database) is None
 
 
-async def test_who_has_the_former_address_after_a_switch_says_so(database: Database) -> None:
+async def test_a_process_with_the_former_address_after_a_switch_says_so(database: Database) -> None:
     ours = at(database, "https://api.github.com")
     assert await ours.permits()
     assert not await at(database, "https://ghe.example.com").permits()

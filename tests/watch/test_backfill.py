@@ -72,7 +72,7 @@ async def test_a_first_answer_that_is_cut_silently_publishes_no_more_than_the_ru
 
 
 @pytest.mark.parametrize("rule", ["none", "latest:2"])
-async def test_what_appears_later_from_before_the_adding_falls_under_the_rule(
+async def test_a_gist_from_before_the_adding_that_appears_later_follows_the_rule(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, rule: str
 ) -> None:
     world.add_user("ada")

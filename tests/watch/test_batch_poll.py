@@ -343,7 +343,7 @@ async def test_graphql_in_trouble_leaves_everybody_to_rest_until_one_query_works
         assert not await pauses.pauses_now(transaction, clock())
 
 
-async def test_what_is_known_of_everybody_is_computed_from_what_was_read(
+async def test_completeness_is_computed_from_the_lists_that_were_read(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     await track(database, clock, *add_users(world, 3))

@@ -201,7 +201,7 @@ async def test_a_new_file_is_read_by_its_address_where_the_gist_is_behind_its_li
     assert await rows_of(database, "ada") == ()
 
 
-async def test_what_is_known_is_known_up_to_githubs_time_less_what_lists_can_be_behind(
+async def test_the_time_of_completeness_is_githubs_minus_the_lag_of_lists(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     await _known(world, watcher, database, clock)
@@ -250,7 +250,7 @@ async def test_a_list_is_read_only_with_requests_to_spare(
     assert len(lists_of_bob) == (0 if used else 1)
 
 
-async def test_what_the_feed_shows_before_the_list_is_found_as_soon_as_the_list_shows_it(
+async def test_a_gist_in_the_feed_is_found_once_the_list_shows_it(
     world: StandIn, watcher: Watcher, github: GitHub, database: Database, clock: Clock
 ) -> None:
     await _known(world, watcher, database, clock)

@@ -110,7 +110,7 @@ async def test_a_new_file_in_an_old_gist_among_250_is_found(
     assert [request.status for request in world.requests[before:]] == [304]
 
 
-async def test_what_no_time_betrays_is_found_within_a_day(
+async def test_a_gist_made_public_later_is_found_within_a_day(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     world.add_user("ada")

@@ -85,7 +85,7 @@ async def test_a_wrong_clock_does_not_move_the_time_up_to_which_all_is_known(
         wrong.advance(INTERVAL)
 
 
-async def test_how_wrong_our_clock_is_is_noticed(
+async def test_the_error_of_our_clock_is_measured(
     world: StandIn, github: GitHub, clock: Clock, wrong: Clock
 ) -> None:
     world.add_user("ada")
@@ -217,7 +217,7 @@ async def test_times_that_are_as_late_as_they_may_be_stay(
     st.floats(0, 5),
     st.floats(0, 1),
 )
-def test_how_far_a_clock_is_ahead_is_never_overstated(
+def test_the_lead_of_a_clock_is_never_overstated(
     theirs: datetime, ahead: float, took: float, within: float
 ) -> None:
     answered = theirs + timedelta(seconds=ahead + within * 0.999)

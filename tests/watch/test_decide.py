@@ -93,7 +93,7 @@ def known_as(
 
 
 @given(gists(), st.data())
-def test_what_is_read_holds_something_unknown_or_edited_and_nothing_else_is(
+def test_only_gists_with_new_or_edited_files_are_read(
     listed: list[SeenGist], data: st.DataObject
 ) -> None:
     files = [(gist.id, file.filename) for gist in listed for file in gist.files]
@@ -177,7 +177,7 @@ def test_a_user_that_graphql_refuses_is_checked_by_rest_longer_each_time_up_to_a
         (timedelta(hours=5), True, timedelta(days=1), timedelta(days=1)),
     ],
 )
-def test_who_has_news_is_looked_at_more_often_if_the_budget_allows_it(
+def test_active_users_are_checked_more_often_if_the_budget_allows_it(
     quiet_for: timedelta | None, eager: bool, own: timedelta | None, expected: timedelta
 ) -> None:
     found_at = None if quiet_for is None else ADDED - quiet_for
@@ -195,7 +195,7 @@ def test_gists_later_than_the_user_are_always_published(
 
 
 @given(gists(), backfills, gists())
-def test_what_is_created_later_changes_nothing_for_what_was_there(
+def test_later_gists_do_not_change_which_earlier_ones_are_skipped(
     listed: list[SeenGist], backfill: Backfill, more: list[SeenGist]
 ) -> None:
     ids = {gist.id for gist in listed}

@@ -49,7 +49,7 @@ async def test_it_is_published_all_the_same_unless_the_setting_says_no(
     }
 
 
-async def test_what_was_skipped_for_that_is_published_once_it_is_public_again(
+async def test_a_skipped_deleted_file_is_published_once_it_is_public_again(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:
     rules = Rules(interval=INTERVAL, publish_deleted=False)

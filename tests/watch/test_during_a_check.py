@@ -86,7 +86,7 @@ async def test_a_pause_during_a_look_lasts(
     assert not await watcher.due()
 
 
-async def test_what_is_asked_for_during_a_look_is_looked_at_again(
+async def test_a_check_requested_during_a_check_runs_after_it(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     world.add_user("ada")

@@ -66,7 +66,7 @@ async def test_what_happens_to_gists(
     assert [event.happened_at for event in happened][1] == happened[2].happened_at
 
 
-async def test_what_can_not_be_read_is_told_once(
+async def test_an_unreadable_gist_is_one_event(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     world.add_user("ada")

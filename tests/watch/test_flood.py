@@ -136,7 +136,7 @@ RULES = {
 }
 
 
-async def test_what_the_backfill_rule_asks_for_is_not_held(
+async def test_files_that_the_backfill_rule_asks_for_are_not_held(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:
     for number, rule in enumerate(RULES):
@@ -187,7 +187,7 @@ async def test_a_check_of_the_ordinary_life_is_held_above_the_threshold_only(
     assert await states(database) == {PENDING: MOST + 2, HELD: MOST + 1}
 
 
-async def test_what_is_deleted_while_it_is_held_is_skipped_where_the_setting_says_so(
+async def test_a_held_file_that_is_deleted_is_skipped_if_the_setting_says_so(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:
     rules = Rules(interval=INTERVAL, publish_deleted=False, hold_above=1)
@@ -204,7 +204,7 @@ async def test_what_is_deleted_while_it_is_held_is_skipped_where_the_setting_say
     assert await states(database) == {PENDING: 1, HELD: 1, SKIPPED: 1}
 
 
-async def test_what_was_secret_while_it_was_held_is_held_again_and_not_published(
+async def test_a_held_gist_that_was_secret_for_a_while_is_held_again(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:
     rules = Rules(interval=INTERVAL, publish_deleted=False, hold_above=1)
@@ -239,7 +239,7 @@ class OursIsAhead(Clock):
         return self._worlds() + self.ahead
 
 
-async def test_what_was_queued_while_our_clock_was_ahead_makes_no_later_file_a_flood(
+async def test_files_queued_while_our_clock_was_ahead_make_no_flood(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:
     ours = OursIsAhead(clock)
@@ -364,7 +364,7 @@ async def test_a_reading_that_goes_on_in_several_checks_does_not_slip_under_the_
 
 
 @pytest.mark.parametrize("answer", [None, "all", "latest:3"])
-async def test_what_of_a_flood_could_not_be_read_at_first_is_no_exception(
+async def test_unread_files_of_a_flood_are_held_when_they_are_read(
     *, world: StandIn, github: GitHub, database: Database, clock: Clock, answer: str | None
 ) -> None:
     watcher = watcher_of(database, github, clock)

@@ -120,7 +120,7 @@ async def test_each_of_many_that_fail_has_its_turn_and_one_that_is_mended_is_fou
     assert await rows_of(database, "ada") == ()
 
 
-async def test_where_other_users_gists_fail_as_well_github_is_in_trouble(
+async def test_failures_of_other_users_gists_show_trouble_of_github(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     for login in ("ada", "bob"):
@@ -146,7 +146,7 @@ async def test_where_other_users_gists_fail_as_well_github_is_in_trouble(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_what_was_read_is_stored_while_older_gists_hang(
+async def test_read_gists_are_stored_while_older_ones_hang(
     world: StandIn,
     watcher: Watcher,
     database: Database,

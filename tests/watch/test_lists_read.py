@@ -84,7 +84,7 @@ async def test_no_more_are_read_than_requests_are_to_spare_and_the_pace_is_told(
     assert half_a_day_later.round == A_DAY * (USERS / half_a_day_later.a_day)
 
 
-async def test_who_becomes_due_meanwhile_comes_before_the_rest(
+async def test_a_user_who_becomes_due_meanwhile_comes_before_the_rest(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, logins: list[str]
 ) -> None:
     await run(watcher)

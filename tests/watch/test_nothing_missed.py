@@ -257,7 +257,7 @@ def names(text: str, login: str) -> bool:
     indirect=["database_url"],
 )
 @pytest.mark.parametrize("by_graphql", [True, False])
-async def test_nothing_older_than_the_time_that_is_told_is_missing(
+async def test_no_gist_older_than_the_shown_time_is_missing(
     database: Database, monkeypatch: pytest.MonkeyPatch, by_graphql: bool, seed: int
 ) -> None:
     life, chance = Heartbeat(database, monkeypatch, by_graphql), random.Random(seed)

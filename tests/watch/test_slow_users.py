@@ -193,7 +193,7 @@ async def test_a_user_can_be_claimed_anew_while_a_check_of_it_ends() -> None:
     assert not lanes.any_slow
 
 
-async def test_where_everybody_is_slow_nobody_is_put_aside() -> None:
+async def test_no_user_is_put_aside_if_all_are_slow() -> None:
     slow = SlowUsers()
     slow.note(UserKey(1), slow=True)
     assert UserKey(1) in slow

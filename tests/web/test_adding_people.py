@@ -54,7 +54,7 @@ def test_several_are_previewed_and_added_however_they_are_written(
     assert "All of them were already tracked." in _said(people.post("/people", data=form))
 
 
-def test_who_can_not_be_added_is_said_and_left_in_the_form(
+def test_people_who_can_not_be_added_stay_in_the_form_with_the_reason(
     served: Served, people: httpx2.Client
 ) -> None:
     served.track("bob", {"one.py": "1"})
@@ -124,7 +124,9 @@ def test_a_link_writes_a_name_into_the_form(served_to_all: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/people?q=octocat", "/?q=octocat", "/people/octocat"])
-def test_who_is_searched_for_and_not_tracked_can_be_added(served_to_all: Served, path: str) -> None:
+def test_a_searched_person_who_is_not_tracked_can_be_added(
+    served_to_all: Served, path: str
+) -> None:
     url, accept = f"{served_to_all.gitpip.url}{path}", {"accept": "text/html"}
     answer = httpx2.get(url, headers=accept)
     other = httpx2.get(url.replace("octocat", "no+name%21"), headers=accept)

@@ -63,7 +63,7 @@ def test_the_setting_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("domain", [None, 7, "evil.example/x?"])
-def test_what_can_be_no_company_is_not_linked_to(served: Served, domain: object) -> None:
+def test_a_name_that_is_no_company_is_not_linked(served: Served, domain: object) -> None:
     served.pipedrive.company_domain = domain
     _publish(served, {"notes.md": "# Notes"})
     served.gitpip.wait_for(lambda: _asked(served) == 1, "the question")

@@ -123,7 +123,7 @@ def test_a_key_in_a_file_that_comes_back_brings_nothing_back(served: Served) -> 
     assert not _is_signed_in(served, cookies)
 
 
-def test_what_was_made_without_a_key_holds_while_none_is_needed(served: Served) -> None:
+def test_an_address_made_without_a_key_is_valid_while_none_is_needed(served: Served) -> None:
     _restart(served, {"GITPIP_ALLOW_ANONYMOUS": "read"})
     feed = _make_feed(served, {})
     assert _reads(served, feed) == 200

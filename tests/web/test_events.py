@@ -132,7 +132,7 @@ def test_the_command_shows_and_follows(served: Served) -> None:
     assert "nobody is not tracked" in unknown.stderr
 
 
-def test_what_can_not_be_meant_is_refused(served: Served) -> None:
+def test_impossible_filters_are_refused(served: Served) -> None:
     for query, field in (
         ("after=1&before=2", "before"),
         ("kind=gist.lost", "kind"),

@@ -35,7 +35,7 @@ def test_what_is_shown_is_what_is_sent(served: Served) -> None:
     assert served.gitpip.get("/publications/99").status_code == 404
 
 
-def test_how_it_is_sent_and_what_is_left_out_is_shown(served: Served) -> None:
+def test_the_page_shows_the_fields_and_what_is_left_out(served: Served) -> None:
     done = served.gitpip.command(
         *("publishing", "settings", "set", "credentials=mask", "activity_type=meeting"),
         *("activity_done=no", "activity_due_date=today", "activity_owner=deal"),

@@ -140,7 +140,7 @@ async def test_the_default_type_is_refused_if_a_person_chooses_it_and_the_accoun
     assert other.status_code == 200  # the first active type is sent instead, as the doctor says
 
 
-async def test_what_is_saved_several_times_reads_the_lists_once(
+async def test_saving_several_times_reads_the_lists_once(
     database: Database, crm: Pipedrive, crm_url: str
 ) -> None:
     async with asked(database, crm_url) as client:
@@ -167,7 +167,7 @@ async def test_what_was_added_in_the_account_after_a_refusal_is_accepted(
     assert (answer.status_code, answer.json()["unchecked"]) == (200, None)
 
 
-async def test_what_could_not_be_compared_is_saved_and_said(
+async def test_a_setting_that_could_not_be_compared_is_saved_with_a_note(
     database: Database, crm: Pipedrive, crm_url: str
 ) -> None:
     crm.faults.script(Fault.error(500), path="activityTypes$", times=None)

@@ -172,7 +172,7 @@ async def test_slow_rules_are_tried_on_fewer_files_and_can_be_removed_on_the_pag
 
 
 @pytest.mark.long
-async def test_of_many_trials_at_a_time_two_run_and_the_page_still_shows_the_rules(
+async def test_two_trials_run_at_a_time_and_the_page_still_shows_the_rules(
     client: httpx2.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context, "TRIALS_WAIT", timedelta(0))

@@ -133,7 +133,7 @@ def test_due_times_take_a_pause_into_account(served: Served) -> None:
     assert as_json["all_good"] is False
 
 
-def test_how_far_the_reading_of_lists_is_is_told_everywhere(tmp_path: Path) -> None:
+def test_the_progress_of_reading_lists_is_shown_everywhere(tmp_path: Path) -> None:
     path = tmp_path / "gitpip.sqlite3"
     with serving(tmp_path, f"sqlite+aiosqlite:///{path}") as served:
         served.track("ada", {"one.txt": "1"})

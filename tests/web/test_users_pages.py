@@ -141,7 +141,7 @@ def test_a_check_of_everybody_shows_how_far_it_is(served: Served, people: httpx2
     assert "1 person checked" in on_one_line(people.get(page.url.path).text)
 
 
-def test_who_is_removed_with_news_and_added_again_has_them_still(
+def test_unread_gists_of_a_user_survive_removing_and_adding_again(
     served: Served, people: httpx2.Client
 ) -> None:
     served.track("ada", {"one.py": "1"})
