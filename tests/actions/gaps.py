@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from gitpip.actions import adding, adoption, checks, imports, users
+from gitpip.actions import adding, adoption, checks, imports, users, visits
 
 Gap = tuple[Callable[..., object], str]
 """An act and a door: page, api or command."""
@@ -16,6 +16,7 @@ LEFT_OUT: Mapping[Gap, str] = {
     (imports.upload, "command"): "users import asks at the terminal, while it has the file open",
     (imports.confirm, "api"): "POST /api/v1/imports takes the file together with its columns",
     (imports.confirm, "command"): "users import begins as soon as its question is answered",
+    (visits.record, "page"): "POST /seen marks gists, and reading a page records nothing",
     (adoption.request_comparison, "command"): "adopt makes the comparison, and waits for it",
     (adoption.adopt, "page"): "a request does not wait so long: it uses request_comparison",
     (adoption.adopt, "api"): "a request does not wait so long: it uses request_comparison",

@@ -1,14 +1,14 @@
-"""Cases of what a reader does in the inbox."""
+"""Cases of what a reader does in the inbox, and of visits to one user."""
 
-from gitpip.actions import inbox
-from tests.actions.cases import Case, api, post
+from gitpip.actions import inbox, visits
+from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused, Request
 
 FIRST = f"{1:020}"
 COOKIE = Request("POST", "/seen")
 """A browser without a key is recorded once it sends its cookie."""
 MARKED = Request("POST", "/seen", {"gist": FIRST}, after=COOKIE)
-UNRECORDED = {inbox.mark, inbox.mark_all, inbox.undo}
+UNRECORDED = {inbox.mark, inbox.mark_all, inbox.undo, visits.record}
 """What a person has read is that person's business alone."""
 INBOX = [
     Case(
@@ -120,5 +120,29 @@ INBOX = [
         api("DELETE", "/inbox/filters/77"),
         ("inbox", "delete", "77"),
         refused=Refused(404, "filter-not-found", "you have no saved filter 77"),
+    ),
+    Case(
+        "what is new of a user is seen",
+        visits.record,
+        None,
+        api("POST", "/users/ada/visits"),
+        ("latest", "ada"),
+        tables=("visits",),
+    ),
+    Case(
+        "what is new of a user is seen by the original's endpoint",
+        visits.record,
+        None,
+        Request("POST", "/latestgists/ada"),
+        ("latest", "ada"),
+        tables=("visits",),
+    ),
+    Case(
+        "a user who is not tracked is visited",
+        visits.record,
+        None,
+        api("POST", "/users/nobody/visits"),
+        ("latest", "nobody"),
+        refused=NOBODY,
     ),
 ]

@@ -208,6 +208,22 @@ def test_only_actions_begin_an_act() -> None:
     assert callers == {"actions"}
 
 
+BEGIN_THEMSELVES = {
+    "web/auth/authentication.py": "sessions and uses of keys: no act of a person",
+}
+
+
+def test_the_doors_begin_no_transaction_that_writes_by_themselves() -> None:
+    source = Path(gitpip.actions.__path__[0]).parent
+    beginning = {
+        str(path.relative_to(source))
+        for door in ("web", "cli")
+        for path in (source / door).rglob("*.py")
+        if ".begin()" in path.read_text()
+    }
+    assert beginning == BEGIN_THEMSELVES.keys(), "a change by a person is an act of actions"
+
+
 def test_every_act_succeeds_by_every_door_but_those_that_say_why_not() -> None:
     doors = ("page", "api", "command")
     succeeds = {

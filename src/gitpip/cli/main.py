@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import try_now as actions
+from gitpip.actions import visits as visit_actions
 from gitpip.cli import examples, json_fields
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.asking import Login
@@ -38,6 +39,7 @@ from gitpip.cli.output import (
     print_json,
     print_rows,
     progress_bar,
+    read,
     run,
     summary_of,
     tell_finding,
@@ -59,13 +61,14 @@ from gitpip.model import Check, Part, PublicationState
 from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
-from gitpip.runtime.opening import opened
 from gitpip.status.findings import Finding, FindingLevel
 from gitpip.status.problem import count, people
+from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.store.visits import visits
+from gitpip.store.visits.visits import Visit
 from gitpip.validation import plain_fault, possible_login
 
 log = get_logger()
@@ -338,33 +341,39 @@ def latest(
     as_json: Json = False,
 ) -> None:
     """Show a user's unread gist files."""
+    viewer, wanted = visits.SHARED_VIEWER, possible_login(login)
 
-    async def read() -> list[dict[str, object]]:
-        async with opened(settings) as database, database.begin() as transaction:
-            user = await users.find(transaction, possible_login(login))
-            viewer, now = visits.SHARED_VIEWER, utc_now()
-            if record:
-                visit = await visits.record(transaction, user.key, viewer=viewer, now=now)
-            else:
-                visit = await visits.look(transaction, user, viewer=viewer, now=now)
-            files = await gists.between(
-                transaction, user.key, after=visit.after, up_to=visit.up_to, content_limit=0
-            )
-            return [
-                {
-                    "filename": file.filename,
-                    "language": file.language,
-                    "size": file.size,
-                    "created_at": file.created_at,
-                    "published": file.publication is PublicationState.PUBLISHED,
-                    "html_url": file.html_url,
-                }
-                for file in files
-            ]
+    async def looked_at(transaction: Transaction) -> list[dict[str, object]]:
+        user = await users.find(transaction, wanted)
+        visit = await visits.look(transaction, user, viewer=viewer, now=utc_now())
+        return await _files_shown_by(transaction, visit)
 
     settings = prepared_settings()
-    rows = run(read())
+    if record:
+        rows = act(
+            settings,
+            lambda acting: visit_actions.record(acting, wanted, viewer, _files_shown_by),
+        )
+    else:
+        rows = read(settings, looked_at)
     print_rows(rows, as_json, f"No unread gists from {login}.")
+
+
+async def _files_shown_by(transaction: Transaction, visit: Visit) -> list[dict[str, object]]:
+    files = await gists.between(
+        transaction, visit.user_key, after=visit.after, up_to=visit.up_to, content_limit=0
+    )
+    return [
+        {
+            "filename": file.filename,
+            "language": file.language,
+            "size": file.size,
+            "created_at": file.created_at,
+            "published": file.publication is PublicationState.PUBLISHED,
+            "html_url": file.html_url,
+        }
+        for file in files
+    ]
 
 
 @app.command("try-now")

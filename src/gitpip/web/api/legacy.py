@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import Path, Response
 from pydantic import BaseModel, TypeAdapter
 
+from gitpip.actions import visits as visit_actions
 from gitpip.actions.users import add_user
 from gitpip.bodies.gists import FileBody
-from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.store.database import Transaction
 from gitpip.store.users import users
-from gitpip.store.visits import visits
+from gitpip.store.visits.visits import SHARED_VIEWER, Visit
 from gitpip.validation import EXTERNAL_ID_LIMIT
 from gitpip.web.api.long_list import FILES, files_shown_by, json_array
 from gitpip.web.api.router import api_router
@@ -81,11 +81,10 @@ async def track_user(
 
 @router.post("/latestgists/{login}", response_model=list[FileBody])
 @needs(Role.VIEWER)
-async def latest_gists(login: Login, context: Context) -> Response:
+async def latest_gists(login: Login, acting: CurrentActing) -> Response:
     """The gist files added since the last visit, oldest first; records the visit."""
-    async with context.database.begin() as transaction:
-        user = await users.find(transaction, login)
-        visit = await visits.record(
-            transaction, user.key, viewer=visits.SHARED_VIEWER, now=utc_now()
-        )
-        return await json_array(files_shown_by(transaction, visit), FILES)
+    return await visit_actions.record(acting, login, SHARED_VIEWER, _files)
+
+
+async def _files(transaction: Transaction, visit: Visit) -> Response:
+    return await json_array(files_shown_by(transaction, visit), FILES)

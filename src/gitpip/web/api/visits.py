@@ -4,20 +4,19 @@ from http import HTTPStatus
 
 from fastapi import Response
 
+from gitpip.actions import visits as actions
 from gitpip.bodies.visits import VisitBody
-from gitpip.clock import utc_now
-from gitpip.model import (
-    Role,
-    VisitId,
-)
+from gitpip.model import Role, VisitId
+from gitpip.store.database import Transaction
 from gitpip.store.users import users
 from gitpip.store.visits import visits
+from gitpip.store.visits.visits import Visit
 from gitpip.web.api.long_list import visit_body
 from gitpip.web.api.parameters import Limit, Login, Number, Viewer
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 
 router = api_router()
 
@@ -40,15 +39,10 @@ async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list
 )
 @needs(Role.VIEWER)
 async def record_visit(
-    login: Login, context: Context, identity: CurrentIdentity, viewer: Viewer = None
+    login: Login, acting: CurrentActing, identity: CurrentIdentity, viewer: Viewer = None
 ) -> Response:
     """Record a visit, and show what was new."""
-    async with context.database.begin() as transaction:
-        user = await users.find(transaction, login)
-        visit = await visits.record(
-            transaction, user.key, viewer=identity.viewer_for(viewer), now=utc_now()
-        )
-        return await visit_body(transaction, visit, status_code=HTTPStatus.CREATED)
+    return await actions.record(acting, login, identity.viewer_for(viewer), _created)
 
 
 @router.get("/visits/{visit_id}", tags=["visits"], response_model=VisitBody)
@@ -58,3 +52,7 @@ async def get_visit(visit_id: Number, context: Context) -> Response:
     async with context.database.read() as transaction:
         visit = await visits.get(transaction, VisitId(visit_id))
         return await visit_body(transaction, visit)
+
+
+async def _created(transaction: Transaction, visit: Visit) -> Response:
+    return await visit_body(transaction, visit, status_code=HTTPStatus.CREATED)
