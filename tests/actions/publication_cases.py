@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.status.problem import until
 from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused
-from tests.actions.rooms import FAILED, HELD, LATER, PUBLISHED, WAITING
+from tests.actions.rooms import FAILED, HELD, LATER, LEAK, PUBLISHED, WAITING
 
 GONE = Refused(404, "publication-not-found", "there is no publication 77")
 PUBLICATIONS = [
@@ -82,6 +82,40 @@ PUBLICATIONS = [
         post("/publications/selected", act="approve", number=str(HELD)),
         api("POST", "/publications/approve", ids=[HELD]),
         ("publications", "approve", str(HELD)),
+        audit=(("publications.approved", str(HELD)),),
+        wakes=("publish",),
+        tables=("events", "publications"),
+    ),
+    Case(
+        "what is held for credentials is approved by its number",
+        publications.approve,
+        None,  # its own page approves it, which shows the credentials; a list does not, see below
+        api("POST", "/publications/approve", ids=[LEAK]),
+        ("publications", "approve", str(LEAK)),
+        audit=(("publications.approved", str(LEAK)),),
+        wakes=("publish",),
+        tables=("events", "publications"),
+    ),
+    Case(
+        "what is held for credentials is selected in a list to be approved",
+        publications.approve,
+        post("/publications/selected", act="approve", number=str(LEAK)),
+        None,
+        None,
+    ),
+    Case(
+        "what is held for credentials is selected in a list to be sent",
+        repairs.begin,
+        post("/publications/selected", act="retry", number=str(LEAK)),
+        None,
+        None,
+    ),
+    Case(
+        "what is held is selected in a list, some of it for credentials",
+        publications.approve,
+        post("/publications/selected", act="approve", number=[str(HELD), str(LEAK)]),
+        None,
+        None,
         audit=(("publications.approved", str(HELD)),),
         wakes=("publish",),
         tables=("events", "publications"),

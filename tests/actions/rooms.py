@@ -6,6 +6,7 @@ from sqlalchemy import insert, update
 
 from gitpip.backfill import Backfill
 from gitpip.model import Account, GistId, GitHubId, Pause, PauseCause, PublicationId, Role, User
+from gitpip.modes import HeldBecause
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
 from gitpip.store.access.audit_log import Actor, Via
@@ -39,7 +40,7 @@ from tests.support.rows import gist_of_one_file
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
 LATER = datetime(2090, 1, 1, tzinfo=UTC)
-FAILED, WAITING, HELD, PUBLISHED, NOTE_FAILED, UNDOING = 1, 2, 3, 4, 5, 6
+FAILED, WAITING, HELD, PUBLISHED, NOTE_FAILED, UNDOING, LEAK = 1, 2, 3, 4, 5, 6, 7
 """The ids of ada's publications."""
 STATES: dict[int, dict[str, object]] = {
     FAILED: {"state": "failed", "reason": "refused"},
@@ -48,6 +49,12 @@ STATES: dict[int, dict[str, object]] = {
     PUBLISHED: {"state": "published", "activity_id": 4, "deal_id": 1},
     NOTE_FAILED: {"state": "published", "activity_id": 5, "deal_id": 1, "reason": "note refused"},
     UNDOING: {"state": "published", "activity_id": 6, "deal_id": 1},
+    LEAK: {
+        "state": "held",
+        "held_because": HeldBecause.CREDENTIALS,
+        "reason": "looks like a token",
+        "queued_at": LONG_AGO,
+    },
 }
 
 

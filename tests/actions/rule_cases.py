@@ -113,7 +113,7 @@ RULES = [
         post("/opt-outs", login="Ada", reason="asked by mail"),
         api("POST", "/opt-outs", login="Ada", reason="asked by mail"),
         ("opt-outs", "add", "Ada", "--reason", "asked by mail"),
-        audit=(("opt_out.added", "ada, 2 skipped"),),
+        audit=(("opt_out.added", "ada, 3 skipped"),),
         tables=("events", "opt_outs", "publications"),
     ),
     Case(

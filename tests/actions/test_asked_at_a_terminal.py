@@ -30,7 +30,7 @@ ASKING = {
     ("undo", "--user", "ada"): "Activities that a person has changed are kept.\r\nUndo this?",
     ("publications", "repair", "skip", "--all"): "1 pending\r\n",
     ("publications", "approve", "--all"): "1 held publication would be approved, and sent.",
-    ("users", "remove", "ada"): "gitpip would stop tracking ada. 2 queued or held files would not",
+    ("users", "remove", "ada"): "gitpip would stop tracking ada. 3 queued or held files would not",
 }
 
 

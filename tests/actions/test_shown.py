@@ -17,7 +17,7 @@ from gitpip.cli.json_shapes import SHAPES
 from gitpip.cli.main import app
 from gitpip.publish.preview import PreviewedFields
 from tests.actions.doors import House
-from tests.actions.rooms import FAILED, HELD, LATER, PUBLISHED, WAITING
+from tests.actions.rooms import FAILED, HELD, LATER, LEAK, PUBLISHED, WAITING
 from tests.support.running import Installation
 
 NO_JSON = {"serve", "demo", "setup", "completion"}
@@ -104,8 +104,11 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     held = json.loads(run("publications", "list", "--state", "held", "--json").stdout)
     shown = json.loads(run("publications", "show", str(PUBLISHED), "--json").stdout)
 
-    assert [each["id"] for each in everything] == [6, 5, 4, 3, 2, 1]
-    assert [(each["id"], each["reason"]) for each in held] == [(HELD, "a flood")]
+    assert [each["id"] for each in everything] == [7, 6, 5, 4, 3, 2, 1]
+    assert [(each["id"], each["reason"]) for each in held] == [
+        (LEAK, "looks like a token"),
+        (HELD, "a flood"),
+    ]
     assert (shown["filename"], shown["activity_id"]) == ("4.txt", 4)
     assert "4.txt" in shown["subject"]
     assert "<a href=" in shown["note"]
@@ -120,7 +123,7 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     }
     assert set(shown) == {*PublicationBody.model_fields, *preview}
     cut_off = run("publications", "list", "--limit", "2")
-    assert cut_off.stderr == "Showing 2 of 6. Use --limit to show more.\n"
+    assert cut_off.stderr == "Showing 2 of 7. Use --limit to show more.\n"
     assert f"id: {PUBLISHED}\n" in run("publications", "show", str(PUBLISHED)).stdout
     assert run("publications", "list", "--state", "uncertain").stderr == (
         "No uncertain publications.\n"

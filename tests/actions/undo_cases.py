@@ -22,7 +22,7 @@ UNDOS = [
         post("/undos", user="ada"),
         api("POST", "/undos", user="ada"),
         ("undo", "--user", "ada"),
-        audit=(("undo.begun", "2: user ada, 5 publications"),),
+        audit=(("undo.begun", "2: user ada, 6 publications"),),
         wakes=("publish",),
         tables=("publications", "undone", "undos"),
     ),

@@ -26,6 +26,9 @@ class PublicationChoice:
     ids: Sequence[PublicationId] = ()
     login: str = ""
     everything: bool = False
+    reviewed: bool = True
+    """False if the person has not seen what those named hold, as in a list: what is held for
+    credentials is not approved then."""
 
 
 async def retry(
@@ -121,7 +124,8 @@ async def approve(
     """Approve held publications, so that they are sent: those named, those of a user, or all.
 
     Those named are sent with or without what looks like credentials in them, as `credentials` says,
-    or, if it is None, as a person has decided before.
+    or, if it is None, as a person has decided before. What is held for credentials is approved only
+    if it is named, and `reviewed`.
 
     Raises InvalidInput, PublicationNotFound, UserNotTracked, and PublicationStateError if none of
     those named is held, as after they were skipped.
@@ -167,7 +171,7 @@ async def _chosen(act: Act, which: PublicationChoice) -> ApprovalChoice:
     if which.login:
         user = await users.find(act.transaction, possible_login(which.login))
         return ApprovalChoice(user_key=user.key)
-    return ApprovalChoice(tuple(dict.fromkeys(which.ids)))
+    return ApprovalChoice(tuple(dict.fromkeys(which.ids)), reviewed=which.reviewed)
 
 
 def _sent_how(retried: Publication) -> str:

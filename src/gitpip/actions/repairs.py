@@ -21,6 +21,9 @@ class RepairAction:
     wanted: PublicationFilter
     shown: int | None = None
     """The number of publications that the person was told."""
+    reviewed: bool = True
+    """False if the person has not seen what those named by their ids hold, as in a list: what is
+    held for credentials is not sent then."""
 
     def check(self) -> None:
         """Raise InvalidInput if the order makes no sense."""
@@ -32,7 +35,7 @@ class RepairAction:
 async def counted(transaction: Transaction, order: RepairAction) -> Counted:
     """Return what an order would do. Raises InvalidInput, PublicationNotFound."""
     order.check()
-    return await repairs.count(transaction, order.act, order.wanted)
+    return await repairs.count(transaction, order.act, order.wanted, reviewed=order.reviewed)
 
 
 async def begin(acting: Acting, order: RepairAction) -> Repair:
@@ -44,7 +47,12 @@ async def begin(acting: Acting, order: RepairAction) -> Repair:
     order.check()
     async with acting.begin() as act:
         begun = await repairs.begin(
-            act.transaction, order.act, order.wanted, by=act.actor, now=act.now
+            act.transaction,
+            order.act,
+            order.wanted,
+            by=act.actor,
+            now=act.now,
+            reviewed=order.reviewed,
         )
         if order.shown is not None and order.shown != begun.total:
             raise RepairChanged(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, false, func, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
@@ -74,6 +74,8 @@ class ApprovalChoice:
 
     ids: tuple[PublicationId, ...] = ()
     user_key: UserKey | None = None
+    reviewed: bool = True
+    """Whether the person has seen what those named by their ids hold."""
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -103,7 +105,8 @@ class Moved:
     left: tuple[LeftPublication, ...]
     """Named publications in another state, since they were sent or skipped meanwhile."""
     for_credentials: int = 0
-    """The number of unnamed publications that stay held because they may hold credentials."""
+    """The number of publications that were left because they may hold credentials: a person
+    decides about each."""
 
 
 @dataclass(frozen=True)
@@ -192,14 +195,17 @@ async def approve(
 ) -> Moved:
     """Approve what is held: it is sent, and held again only if credentials are found in it.
 
-    A file that is held for credentials is approved only by its id, and sent with or without them,
-    as `credentials` says; None keeps a person's earlier decision, or sends it with them.
+    A file that is held for credentials is approved only by its id, if the person has reviewed it,
+    and sent with or without them, as `credentials` says; None keeps a person's earlier decision,
+    or sends it with them.
 
     Named publications that wait and were never sent are approved as well. Raises
     PublicationNotFound, and PublicationStateError if no named one can be approved.
     """
     await ledger.share(transaction)
     wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD_WITH_OTHERS
+    if not chosen.reviewed:
+        wanted = and_(wanted, ~func.coalesce(ASKS_ABOUT_CREDENTIALS, false()))
     # A file that was approved without credentials stays so, unless it asks about them again.
     asks = case((ASKS_ABOUT_CREDENTIALS, 0), else_=publications.c.masked)
     decided = 1 if credentials is FoundCredentials.MASK else asks
@@ -211,13 +217,17 @@ async def approve(
         .returning(publications.c.id, publications.c.user_key)
     )
     rows = result.all()
-    moved = await _moved(transaction, chosen, [row.id for row in rows], "approved", "held")
+    spared: frozenset[PublicationId] = frozenset()
+    if chosen.ids and not chosen.reviewed:
+        spared = await asking_about_credentials(transaction, chosen.ids)
+    named = replace(chosen, ids=tuple(each for each in chosen.ids if each not in spared))
+    moved = await _moved(transaction, named, [row.id for row in rows], "approved", "held")
     keys = [row.user_key for row in rows]
     await events.record_files(
         transaction, now, EventKind.PUBLICATIONS_APPROVED, keys, APPROVED_BY_A_PERSON
     )
     if chosen.ids:
-        return moved
+        return replace(moved, for_credentials=len(spared))
     await _approve_unread(transaction, chosen.user_key)
     left = await number_for_credentials(transaction, chosen.user_key)
     return replace(moved, for_credentials=left)

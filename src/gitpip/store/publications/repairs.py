@@ -174,10 +174,12 @@ def states_meant(act: RepairAct, wanted: PublicationFilter) -> tuple[Publication
     return MEANT[act]
 
 
-def _chosen(act: RepairAct, wanted: PublicationFilter) -> ColumnElement[bool]:
+def _chosen(
+    act: RepairAct, wanted: PublicationFilter, *, reviewed: bool = True
+) -> ColumnElement[bool]:
     states = [state.value for state in states_meant(act, wanted)]
     chosen = [wanted.condition, publications.c.state.in_(states), _allows(act)]
-    if not wanted.ids and act in SENDS:
+    if act in SENDS and not (wanted.ids and reviewed):
         # A person checks each of these: no answer about many approves them.
         asks = func.coalesce(approvals.ASKS_ABOUT_CREDENTIALS, false())
         chosen.append(not_(asks))
@@ -204,10 +206,15 @@ def _allows(act: RepairAct) -> ColumnElement[bool]:
     return and_(*allowed)
 
 
-async def count(transaction: Transaction, act: RepairAct, wanted: PublicationFilter) -> Counted:
-    """Return what a repair would do. Raises PublicationNotFound if a named one is missing."""
+async def count(
+    transaction: Transaction, act: RepairAct, wanted: PublicationFilter, *, reviewed: bool = True
+) -> Counted:
+    """Return what a repair would do. Raises PublicationNotFound if a named one is missing.
+
+    `reviewed`: whether the person has seen what those named by their ids hold.
+    """
     await _check_named(transaction, wanted)
-    chosen = _chosen(act, wanted)
+    chosen = _chosen(act, wanted, reviewed=reviewed)
     states = await _by_state(transaction, chosen)
     return Counted(
         total=sum(one.publications for one in states),
@@ -282,12 +289,18 @@ async def _check_named(transaction: Transaction, wanted: PublicationFilter) -> N
 
 
 async def begin(
-    transaction: Transaction, act: RepairAct, wanted: PublicationFilter, *, by: Actor, now: datetime
+    transaction: Transaction,
+    act: RepairAct,
+    wanted: PublicationFilter,
+    *,
+    by: Actor,
+    now: datetime,
+    reviewed: bool = True,
 ) -> Repair:
     """Choose the publications of a repair; nothing of them is changed yet.
 
-    Publications that match the filter later are not included. Raises PublicationNotFound as
-    `count`.
+    Publications that match the filter later are not included. `reviewed`, and what it raises: as
+    with `count`.
     """
     await _check_named(transaction, wanted)
     inserted = await transaction.execute(
@@ -305,7 +318,7 @@ async def begin(
     )
     repair_id = RepairId(inserted.scalar_one())
     chosen = select(literal(repair_id), publications.c.id, publications.c.state).where(
-        _chosen(act, wanted)
+        _chosen(act, wanted, reviewed=reviewed)
     )
     await transaction.execute(
         insert(repair_items).from_select(["repair_id", "publication_id", "state"], chosen)

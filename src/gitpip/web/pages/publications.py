@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_actions
+from gitpip.actions.acting import Acting
 from gitpip.actions.repairs import RepairAction
 from gitpip.backfill import Backfill, BackfillKind
 from gitpip.clock import utc_now
@@ -35,13 +36,14 @@ from gitpip.store.publications import (
 )
 from gitpip.store.publications.causes import MAX_CAUSES, Cause
 from gitpip.store.publications.held import Held
+from gitpip.store.publications.repairs import PublicationLeftBecause
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
 from gitpip.validation import any_of
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.repairs import Asked, Numbers, ask
 from gitpip.web.pages.router import page_router
@@ -96,6 +98,17 @@ class _Attention:
     """The number of failed files, where they are too many to be grouped here."""
     held: tuple[Held, ...] = ()
     held_files: int = 0
+
+
+@dataclass(frozen=True)
+class _Done:
+    """The result of an act on selected files."""
+
+    number: int
+    left: int
+    """The number of selected files that were left because they may hold credentials."""
+    others: list[PublicationState]
+    """The states of selected files in which the act can't be done to them."""
 
 
 @dataclass(frozen=True)
@@ -312,31 +325,24 @@ async def act_on_selected(
     Before they are sent again, the next page asks. Files that are held for credentials are left:
     they are sent from their own pages, which show what is sent.
     """
-    ids = [PublicationId(each) for each in number or ()]
-    left: frozenset[PublicationId] = frozenset()
-    if ids and act in {RepairAct.APPROVE, RepairAct.RETRY}:
-        async with context.database.read() as transaction:
-            left = await approvals.asking_about_credentials(transaction, ids)
-        ids = [each for each in ids if each not in left]
-        if not ids:
-            return RedirectResponse(_list(state, offset, left=len(left)), status_code=303)
-    order = RepairAction(act, PublicationFilter(ids=tuple(ids), login=login, everything=everything))
+    ids = tuple(map(PublicationId, dict.fromkeys(number or ())))
+    wanted = PublicationFilter(ids=ids, login=login, everything=everything)
     if act is RepairAct.SEND_AGAIN:
-        return await ask(context, order, asked)
+        return await ask(context, RepairAction(act, wanted), asked)
     if act in {RepairAct.RETRY, RepairAct.SKIP}:
-        others = await _in_other_states(context, order) if ids else []
-        begun = await repair_actions.begin(acting, order)
-        number_done = (await repair_actions.carry_out(acting, begun.id)).done
+        done = await _repaired(acting, RepairAction(act, wanted, reviewed=False))
     else:
-        decide = actions.approve if act is RepairAct.APPROVE else actions.hold
-        moved = await decide(acting, actions.PublicationChoice(ids, login, everything))
-        number_done = len(moved.ids)
+        which = actions.PublicationChoice(ids, login, everything, reviewed=False)
+        moved = await (actions.approve if act is RepairAct.APPROVE else actions.hold)(acting, which)
         others = sorted({one.state for one in moved.left})
-    told: dict[str, int | list[PublicationState]] = {DID[act]: number_done}
-    if left:
-        told["left"] = len(left)
-    if number_done < len(set(ids)):
-        told |= {"unchanged": len(set(ids)) - number_done, "now": others}
+        done = _Done(len(moved.ids), moved.for_credentials if ids else 0, others)
+    told: dict[str, int | list[PublicationState]] = {}
+    if done.number or not done.left:
+        told[DID[act]] = done.number
+    if done.left:
+        told["left"] = done.left
+    if done.number + done.left < len(ids):
+        told |= {"unchanged": len(ids) - done.number - done.left, "now": done.others}
     return RedirectResponse(_list(state, offset, **told), status_code=303)
 
 
@@ -372,11 +378,24 @@ async def act_on_publication(
     return RedirectResponse(_list(state, offset, **{SENT.get(before, "queued"): 1}), 303)
 
 
-async def _in_other_states(context: AppContext, order: RepairAction) -> list[PublicationState]:
-    """The states of selected files in which the act can't be done to them."""
-    async with context.database.read() as transaction:
-        counted = await repair_actions.counted(transaction, order)
-    return [one.state for one in counted.left if one.state not in repairs.POSSIBLE[order.act]]
+async def _repaired(acting: Acting, order: RepairAction) -> _Done:
+    """Retry or skip; nothing is begun if none of the selected files can be."""
+    counted = None
+    if order.wanted.ids:
+        async with acting.database.read() as transaction:
+            counted = await repair_actions.counted(transaction, order)
+    number = 0
+    if counted is None or counted.total:
+        begun = await repair_actions.begin(acting, order)
+        number = (await repair_actions.carry_out(acting, begun.id)).done
+    left = counted.left if counted else ()
+    asking = [one for one in left if one.because is PublicationLeftBecause.CREDENTIALS]
+    possible = repairs.POSSIBLE[order.act]
+    return _Done(
+        number,
+        sum(one.publications for one in asking),
+        [one.state for one in left if one.state not in possible],
+    )
 
 
 async def _found(
