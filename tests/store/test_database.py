@@ -18,7 +18,7 @@ from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.schema import metadata
-from gitpip.store.users import schedule, users
+from gitpip.store.users import renames, users
 from tests.support.migrations import upgrade_to
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -227,7 +227,7 @@ async def test_a_user_is_found_by_every_former_login(database_url: str) -> None:
     ):
         account = Account(login, GitHubId(1 if user == first.user else 2))
         async with database.begin() as transaction:
-            await schedule.record_accounts(transaction, [(user, account)], NOW)
+            await renames.follow(transaction, [(user, account)], NOW)
     async with database.read() as transaction:
         # Both had the login; the one who was added last is meant.
         assert (await users.find(transaction, "ada")).login == "robert"

@@ -11,7 +11,7 @@ from gitpip.store import visibility
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import former_logins
 from gitpip.store.schema import users as table
-from gitpip.store.users import account_match, bulk, schedule, users
+from gitpip.store.users import account_match, bulk, renames, users
 from tests.support.migrations import upgrade_to
 
 BEFORE = "0032"
@@ -34,7 +34,7 @@ async def _renamed(database: Database, *logins: str) -> UserKey:
     for login in others:
         async with database.begin() as transaction:
             user = await users.get(transaction, added.user.key)
-            await schedule.record_accounts(transaction, [(user, Account(login, ADA))], NOW)
+            await renames.follow(transaction, [(user, Account(login, ADA))], NOW)
     return added.user.key
 
 

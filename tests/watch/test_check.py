@@ -9,7 +9,7 @@ from gitpip.model import Account, Check, FailureKind, GistFile, GitHubId, Public
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.status import checks
-from gitpip.store.users import schedule, users
+from gitpip.store.users import renames, users
 from gitpip.watch.check import Watcher
 from gitpip_standins import GitHub as StandIn
 from tests.support.clocks import Clock
@@ -281,7 +281,7 @@ async def test_the_user_who_has_the_account_is_known_by_the_row_and_not_by_the_l
     async with database.begin() as transaction:
         # A check of the first one alone tells how it is called now.
         known = await users.find(transaction, "ada")
-        await schedule.record_accounts(transaction, [(known, now)], clock())
+        await renames.follow(transaction, [(known, now)], clock())
         await users.remove(transaction, other.key, clock())
         assert (await users.find(transaction, "countess")).next_check_at > clock()
         await users.remove(transaction, first.key, clock())

@@ -19,19 +19,19 @@ from gitpip.errors import (
     UserConflict,
     UserNotTracked,
 )
-from gitpip.model import Account, Pause, PauseCause, User
+from gitpip.model import Pause, PauseCause, User
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.status import checks, pauses
 from gitpip.store.status.checks import Results
-from gitpip.store.users import account_match, backfills, schedule, users
+from gitpip.store.users import account_match, backfills, renames, schedule, users
 from gitpip.store.users.schedule import CheckedUser
 from gitpip.watch import decide
 from gitpip.watch.batch_poll import BatchPoller, Polled
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
 from gitpip.watch.lanes import Lanes, SlowUsers
-from gitpip.watch.user_check import CheckContext, UserChecker, log_rename
+from gitpip.watch.user_check import CheckContext, UserChecker, log_renames
 
 CLAIMED_AT_A_TIME = 20
 USER_LEASE = timedelta(seconds=20)
@@ -383,21 +383,15 @@ class CheckRun:
     ) -> None:
         if not unchanged and cost == Results():
             return
-        renamed: list[tuple[User, Account]] = []
         checked: list[CheckedUser] = []
         async with self._database.begin() as transaction:
+            accounts = [(user, snapshot.account) for user, snapshot in unchanged]
+            followed = await renames.follow(transaction, accounts, self._now())
             for user, snapshot in unchanged:
                 if self._github.knows_the_time:
                     await backfills.correct_added_at(
                         transaction, user, ahead=self._github.clock_ahead, now=self._now()
                     )
-                account, taken = snapshot.account, False
-                if account.login != user.login:
-                    taken = await users.login_taken(
-                        transaction, account.login, by_other_than=user.key
-                    )
-                    if not taken:
-                        renamed.append((user, account))
                 checked.append(
                     CheckedUser(
                         user=user,
@@ -407,18 +401,16 @@ class CheckRun:
                         known_until=decide.known_until(snapshot.as_of) if snapshot.as_of else None,
                         gist_count=snapshot.gist_count,
                         # Until the other user's rename is noted, this user is checked again.
-                        sweep_mark=None if taken else snapshot.mark,
+                        sweep_mark=None if user.key in followed.waiting else snapshot.mark,
                     )
                 )
-            await schedule.record_accounts(transaction, renamed, self._now())
             await schedule.record_successes(
                 transaction, checked, token=self._run.token, now=self._now()
             )
             results = replace(cost, users=len(checked), unchanged=len(checked))
             await checks.add_results(transaction, self._run.check_id, results)
         results.count()
-        for user, account in renamed:
-            log_rename(user, account)
+        log_renames(followed)
 
     async def _check_user(self, user: User, snapshot: Snapshot | None) -> None:
         stopped = self.reading_stopped

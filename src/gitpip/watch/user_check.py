@@ -16,7 +16,6 @@ from gitpip.errors import (
     UserNotTracked,
 )
 from gitpip.model import (
-    Account,
     CheckId,
     FileKey,
     GistId,
@@ -37,7 +36,8 @@ from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.status import checks
 from gitpip.store.status.checks import Results
-from gitpip.store.users import account_match, backfills, schedule, users
+from gitpip.store.users import account_match, backfills, renames, schedule, users
+from gitpip.store.users.renames import Renames
 from gitpip.store.users.schedule import CheckedUser
 from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
@@ -387,12 +387,9 @@ class UserChecker:
             locked = await users.lock(transaction, user.key)
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
-            # Another user may still have the new login, whose own rename waits. Leave it for now.
-            taken = account and await users.login_taken(
-                transaction, account.login, by_other_than=user.key
-            )
-            if account and not taken:
-                await schedule.record_accounts(transaction, [(user, account)], now)
+            seen_accounts = [(user, account)] if account else []
+            followed = await renames.follow(transaction, seen_accounts, now)
+            waits = user.key in followed.waiting
             unread = await self._note_list(transaction, user, seen)
             as_of = seen.listed.as_of
             checked = CheckedUser(
@@ -405,9 +402,9 @@ class UserChecker:
                         *self._retry_of_lagging_list(user, seen),
                     ]
                 ),
-                etag=user.etag if taken else list_tag,
+                etag=user.etag if waits else list_tag,
                 gist_count=len(seen.there),
-                sweep_mark=None if taken else seen.mark(user),
+                sweep_mark=None if waits else seen.mark(user),
                 listed_at=now - self._github.clock_ahead if seen.list_told else None,
                 known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
@@ -418,8 +415,7 @@ class UserChecker:
         results.count()
         if seen.doubt:
             log.info("user.list_behind", login=user.login, reason=seen.doubt)
-        if account and not taken:
-            log_rename(user, account)
+        log_renames(followed)
 
     def _retry_of_lagging_list(self, user: User, seen: UserCheckResult) -> Sequence[datetime]:
         """Return when to ask GraphQL about a user whose list does not show what a hint did."""
@@ -491,7 +487,7 @@ def _next_try(row: Unreadable, now: datetime) -> datetime:
     return row.next_try_at if row.next_try_at > now else now + unreadable.FIRST_READ_RETRY
 
 
-def log_rename(user: User, account: Account) -> None:
-    """Log a rename, if it is one."""
-    if user.login != account.login:
-        log.info("user.renamed", login=account.login, old_login=user.login)
+def log_renames(followed: Renames) -> None:
+    """Log the renames that were followed."""
+    for each in followed.renamed:
+        log.info("user.renamed", login=each.login, old_login=each.old_login)

@@ -21,12 +21,11 @@ from sqlalchemy import (
 )
 
 from gitpip.failed_check import FailedCheck
-from gitpip.model import Account, GitHubId, User, UserKey, UserState
+from gitpip.model import GitHubId, User, UserKey, UserState
 from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import active, not_compared, unreadable, users, watched
-from gitpip.store.users import former_logins
 from gitpip.store.users.user_rows import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)
@@ -256,30 +255,6 @@ def _parameters(each: CheckedUser, token: str) -> dict[str, object]:
         "was_due": each.user.next_check_at,
         "next_check": each.next_check_at,
     }
-
-
-async def record_accounts(
-    transaction: Transaction, accounts: Sequence[tuple[User, Account]], now: datetime
-) -> None:
-    """Record the present logins of accounts and their ids in GraphQL; keep the former logins."""
-    for user, account in sorted(accounts, key=lambda each: each[0].key):
-        await former_logins.note_rename(transaction, user.key, account.login)
-        await transaction.execute(
-            update(users)
-            .where(users.c.key == user.key)
-            .values(
-                former_login=former_logins.last_one(account.login),
-                login=account.login,
-                github_id=account.github_id,
-                node_id=func.coalesce(account.node_id, users.c.node_id),
-            )
-        )
-    happened = [
-        NewEvent(EventKind.USER_RENAMED, user.key, detail=f"formerly {user.login}")
-        for user, account in accounts
-        if user.login.lower() != account.login.lower()
-    ]
-    await events.record(transaction, now, *happened)
 
 
 async def put_back(

@@ -394,11 +394,10 @@ async def lock(transaction: Transaction, key: UserKey) -> User | None:
     return await _one(transaction, users.c.key == key) if found.first() else None
 
 
-async def login_taken(transaction: Transaction, login: str, *, by_other_than: UserKey) -> bool:
-    """Return whether another tracked user has this login, perhaps until their rename is seen."""
-    other = users.c.key != by_other_than
+async def login_taken(transaction: Transaction, login: str) -> bool:
+    """Return whether a tracked user has this login, perhaps until their rename is seen."""
     same = func.lower(users.c.login) == login.lower()
-    return bool(await transaction.scalar(select(exists().where(tracked, other, same))))
+    return bool(await transaction.scalar(select(exists().where(tracked, same))))
 
 
 async def _one(transaction: Transaction, *wanted: Any) -> User | None:
