@@ -6,7 +6,7 @@ token.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -251,26 +251,22 @@ class AccountGuard:
             told["requested_at"] = None
         if set_back:
             told["set_back_at"] = now
-            log.error("ledger.compared_after_set_back", adopted=len(compared.told.adopted))
         by_others = known_before and state.hold_until is None and (strange or compared.told.unknown)
         if by_others and not _is_explained(state, now):
             told["others_seen_at"] = now
-            log.warning("ledger.others_publish")
         async with self._database.begin() as transaction:
             if not await accounts.lock_ledger_of(transaction, account.key):
                 return False
-            if set_back:
-                self._last_sent.forget()
-            elif not await self._last_sent.is_there(transaction):
-                self._note_set_back()  # while it was compared
-                return False
-            present = (await ledger.read(transaction)).hold_until
-            if hold is not None:
-                told["hold_until"] = max(hold, present or hold)
-            elif present == state.hold_until:  # otherwise another process has begun a hold
-                told["hold_until"] = None
-            await ledger.note(transaction, **told)
-            await self._last_sent.learn(transaction)
+            lost = not set_back and not await self._last_sent.is_there(transaction)
+            if not lost:
+                await self._write_settled(transaction, state, hold, told)
+        if lost:
+            self._note_set_back()  # while it was compared
+            return False
+        if "set_back_at" in told:
+            log.error("ledger.compared_after_set_back", adopted=len(compared.told.adopted))
+        if "others_seen_at" in told:
+            log.warning("ledger.others_publish")
         self._list_lag.compared(compared.at, now, first=self._compared_in != here or set_back)
         self._compared_in = self._held_in = here
         self._set_back = False
@@ -278,6 +274,24 @@ class AccountGuard:
             return True
         await self._pause_until(hold)
         return False
+
+    async def _write_settled(
+        self,
+        transaction: Transaction,
+        state: LedgerState,
+        hold: datetime | None,
+        told: Mapping[str, datetime | None],
+    ) -> None:
+        """Write what a comparison showed, and begin a hold, or end the one that it began with."""
+        values, present = dict(told), (await ledger.read(transaction)).hold_until
+        if hold is not None:
+            values["hold_until"] = max(hold, present or hold)
+        elif present == state.hold_until:  # otherwise another process has begun a hold
+            values["hold_until"] = None
+        await ledger.note(transaction, **values)
+        if self._set_back:
+            self._last_sent.forget()
+        await self._last_sent.learn(transaction)
 
     async def _has_lost(self, here: tuple[str, str]) -> bool:
         """Return whether the database lacks something that this process sent recently."""

@@ -186,11 +186,11 @@ class Surveyor:
             )
 
     async def _wait(self, survey: Survey, until: datetime, reason: str, **values: object) -> None:
-        log.info("survey.waits", survey=survey.id, until=until, reason=reason)
         async with self._database.begin() as transaction:
             await surveys.release(
                 transaction, survey, waits_until=until, waits_because=reason, **values
             )
+        log.info("survey.waits", survey=survey.id, until=until, reason=reason)
 
     async def _after(self, survey: Survey, failure: LookFailed, spent: int) -> None:
         """Wait, or fail, after a list could not be read. `spent` is the cost of that."""
@@ -236,7 +236,6 @@ class Surveyor:
             pause = backoff(failures, FAILURE_PAUSE, BUDGET_PAUSE)
             await self._wait(survey, now + pause, reason)
             return
-        log.warning("survey.failed", survey=survey.id, reason=reason)
         told = reason if at_once else f"{reason} (for the {failures}th time)"
         async with self._database.begin() as transaction:
             await self._note(transaction, survey, spent=spent, failures=failures)
@@ -244,6 +243,7 @@ class Surveyor:
             await surveys.release(
                 transaction, survey, failure=told, ended_at=now, step=Step.END, cursor=None
             )
+        log.warning("survey.failed", survey=survey.id, reason=reason)
 
     async def _step(self, survey: Survey, account: VendorAccount) -> Survey | None:
         """Read one page, or compare one user's files; return None if the claim is lost."""
@@ -330,6 +330,8 @@ class Surveyor:
                     await self._end(transaction, survey)
                 else:
                     await self._note(transaction, survey, step=after, cursor=None, put_off=())
+            if after is Step.END:
+                _log_end(survey)
             return
         side, place = await self._side(survey, turn), turn.place
         while True:
@@ -423,24 +425,30 @@ class Surveyor:
     async def _strangers(self, survey: Survey) -> None:
         """Record what belongs to no publication, and for a search which matches are ambiguous."""
         async with self._database.begin() as transaction:
+            some: Sequence[comparing.Stranger] = ()
             if survey.kind is SurveyKind.OTHERS:
                 await pair(transaction, survey.id)
                 await others.settle(transaction, survey.id)
-                await self._end(transaction, survey)
-                return
-            some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
-            await lines.add(transaction, survey.id, list(map(stranger, some)))
-            if len(some) < comparing.COMPARED_AT_ONCE:
-                await self._end(transaction, survey)
             else:
+                some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
+                await lines.add(transaction, survey.id, list(map(stranger, some)))
+            full = len(some) == comparing.COMPARED_AT_ONCE
+            if full:
                 await self._note(transaction, survey, cursor=str(some[-1].seen.activity_id))
+            else:
+                await self._end(transaction, survey)
+        if not full:
+            _log_end(survey)
 
     async def _end(self, transaction: Transaction, survey: Survey) -> None:
         now = self._now()
         await self._note(transaction, survey, step=Step.END, cursor=None, ended_at=now)
         await surveys.forget_sightings(transaction, survey.id)
         await surveys.release(transaction, survey)
-        log.info("survey.ended", survey=survey.id, kind=survey.kind, tokens=survey.tokens)
+
+
+def _log_end(survey: Survey) -> None:
+    log.info("survey.ended", survey=survey.id, kind=survey.kind, tokens=survey.tokens)
 
 
 def _ends_before(page: ListPage, since: datetime) -> bool:
