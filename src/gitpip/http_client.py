@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
@@ -19,6 +18,7 @@ import httpx2
 
 from gitpip.errors import EnvironmentUnusable
 from gitpip.vendor_values import utc, words
+from gitpip.version import VERSION
 
 _PROXIES = {"https": "HTTPS_PROXY", "all": "ALL_PROXY"}
 
@@ -56,7 +56,7 @@ def client(*, timeout: float) -> httpx2.AsyncClient:
     for scheme in _PROXIES:
         proxy_for(scheme)
     return _Client(
-        headers={"User-Agent": f"gitpip/{version('gitpip')}"},
+        headers={"User-Agent": f"gitpip/{VERSION}"},
         verify=_trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         # Settings allow http on this machine alone, which no proxy can reach.
         mounts={"http://": None},

@@ -22,6 +22,7 @@ from gitpip.errors import (
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.runtime.repairs import go_on
+from gitpip.store import lease
 from gitpip.store.access import audit_log
 from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
@@ -228,7 +229,7 @@ async def test_a_service_goes_on_with_what_was_cut_short(scene: Scene) -> None:
     eve = Actor("eve", Via.PAGE)
     async with scene.database.begin() as transaction:
         for act, wanted, begun in (
-            (RepairAct.RETRY, ALL_FAILED, utc_now() - 2 * repairs.CUT_SHORT_AFTER),
+            (RepairAct.RETRY, ALL_FAILED, utc_now() - 2 * lease.CUT_SHORT_AFTER),
             (RepairAct.SKIP, ALL_FAILED, utc_now()),  # its process may be at it
         ):
             await repairs.begin(transaction, act, wanted, by=eve, now=begun)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.status.problem import count
+from gitpip.counts import count
 from tests.support.running import Installation
 from tests.support.spreadsheets import xlsx
 

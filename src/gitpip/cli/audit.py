@@ -24,11 +24,11 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import Settings
+from gitpip.counts import count
 from gitpip.errors import GitpipError
 from gitpip.runtime.opening import opened
 from gitpip.runtime.surveys import survey_now
 from gitpip.spreadsheet import BOM, csv_lines
-from gitpip.status.problem import count
 from gitpip.store.schema_surveys import Confidence, Verdict
 from gitpip.store.surveys import lines, others
 from gitpip.store.surveys.lines import VerdictCount

@@ -12,9 +12,9 @@ import typer
 
 from gitpip.cli.output import Json, console, errors, print_json, progress_bar
 from gitpip.config import parse_duration
+from gitpip.counts import count
 from gitpip.drill.orders import Orders, check
 from gitpip.errors import InvalidInput
-from gitpip.status.problem import count
 
 if TYPE_CHECKING:
     from gitpip.drill.report import Report

@@ -21,8 +21,8 @@ from gitpip.cli.output import (
     read,
 )
 from gitpip.config import Settings
+from gitpip.counts import count
 from gitpip.modes import HELD_WORDS
-from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held

@@ -23,8 +23,8 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import Settings
+from gitpip.counts import count
 from gitpip.runtime.opening import opened
-from gitpip.status.problem import count
 from gitpip.store.users.imports import Imported
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import understood

@@ -20,6 +20,7 @@ from gitpip.cli.output import (
     print_rows,
 )
 from gitpip.clock import utc_now
+from gitpip.counts import count
 from gitpip.errors import InvalidInput
 from gitpip.model import GistId, VisitId
 from gitpip.store.inbox import entries, filters, pages, saved
@@ -173,8 +174,8 @@ def _mark(gists: Sequence[str] | None, key: str | None, as_json: bool, *, read: 
         return await actions.mark(acting, viewer, chosen, read=read)
 
     body = MarkBody.of(_as_reader(key, marked))
-    number = f"{body.gists:,} gist{'' if body.gists == 1 else 's'}"
     state = "read" if read else "unread"
+    number = count(body.gists, "gist")
     _report(body, as_json, f"Marked {number} as {state}. Undo with: gitpip inbox undo {body.id}")
 
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from io import TextIOWrapper
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -55,6 +54,7 @@ from gitpip.cli.undo import undo, undos_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import describe
+from gitpip.counts import count, people
 from gitpip.doctor.examination import examine
 from gitpip.errors import GitpipError, InvalidInput, SettingsError
 from gitpip.model import Check, Part, PublicationState
@@ -62,7 +62,6 @@ from gitpip.observability.logging import configure_logging, get_logger, log_unca
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.status.findings import Finding, FindingLevel
-from gitpip.status.problem import count, people
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses
@@ -70,6 +69,7 @@ from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.store.visits.visits import Visit
 from gitpip.validation import plain_fault, possible_login
+from gitpip.version import VERSION
 
 log = get_logger()
 
@@ -194,7 +194,7 @@ app.command("status")(status)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        console.say(f"gitpip {version('gitpip')}")
+        console.say(f"gitpip {VERSION}")
         raise typer.Exit
 
 

@@ -16,6 +16,7 @@ from gitpip.bodies.checks import CheckBody
 from gitpip.cli import json_fields
 from gitpip.clock import in_json, utc_now
 from gitpip.config import Settings, load_settings
+from gitpip.counts import count
 from gitpip.http_client import proxy_passwords
 from gitpip.model import Check
 from gitpip.observability.logging import configure_logging
@@ -23,7 +24,6 @@ from gitpip.observability.redaction import redacted
 from gitpip.runtime.acting import acting
 from gitpip.runtime.opening import opened
 from gitpip.status.findings import Finding, FindingLevel
-from gitpip.status.problem import count
 from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal

@@ -27,6 +27,7 @@ from gitpip.cli.output import (
 )
 from gitpip.cli.repairs import FoundOn, OfCause, OfCheck, PublishedOn, States, Tagged, day
 from gitpip.clock import utc_now
+from gitpip.counts import count
 from gitpip.model import Page, Publication, PublicationId, PublicationState
 from gitpip.modes import FoundCredentials
 from gitpip.publish.activity import Rendered
@@ -34,7 +35,6 @@ from gitpip.publish.credentials.findings import listed
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import PreviewedFields, RenderOptions, conditions, previewed
 from gitpip.same_activity import in_words
-from gitpip.status.problem import count
 from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications, undone

@@ -21,11 +21,11 @@ from gitpip.cli.publishing_preview import preview
 from gitpip.cli.publishing_settings import settings_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings
+from gitpip.counts import count
 from gitpip.modes import HELD_WORDS, PublishingMode
 from gitpip.publish.plan import SendingPlan, plan
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import RenderOptions, previewed
-from gitpip.status.problem import count
 from gitpip.status.reading import ProcessFacts, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.status import pauses

@@ -16,7 +16,7 @@ from gitpip.cli.output import (
     print_text,
     read,
 )
-from gitpip.status.problem import count
+from gitpip.counts import count
 from gitpip.store.database import Transaction
 
 

@@ -21,8 +21,8 @@ from gitpip.cli.output import (
     progress_bar,
     read,
 )
+from gitpip.counts import count
 from gitpip.model import PublicationId, PublicationState
-from gitpip.status.problem import count
 from gitpip.store.publications import causes, repairs
 from gitpip.store.publications.repairs import LEFT, Counted, Repair, RepairId
 from gitpip.store.publications.selection import PublicationFilter

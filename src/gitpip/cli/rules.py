@@ -18,10 +18,10 @@ from gitpip.cli.output import (
     read,
 )
 from gitpip.clock import utc_now
+from gitpip.counts import count
 from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
 from gitpip.publish.rules import Conditions, told
-from gitpip.status.problem import count
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
 

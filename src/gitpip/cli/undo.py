@@ -21,8 +21,8 @@ from gitpip.cli.output import (
     read_stops_now,
 )
 from gitpip.clock import utc_now
+from gitpip.counts import count
 from gitpip.model import CheckId, Page, PublicationId
-from gitpip.status.problem import count
 from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undone_deals, undos

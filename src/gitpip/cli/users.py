@@ -27,12 +27,12 @@ from gitpip.cli.output import (
 )
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
+from gitpip.counts import count
 from gitpip.errors import InvalidInput
 from gitpip.model import Unreadable, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
 from gitpip.runtime.account_targets import AccountTargets
-from gitpip.status.problem import count
 from gitpip.status.reading import ProcessFacts, ServiceCondition, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from importlib.metadata import version
 
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
@@ -15,11 +14,9 @@ from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.status import instances
+from gitpip.version import VERSION
 
 STOP_TIMEOUT = timedelta(seconds=5)
-
-# importlib.metadata lists and keeps complete folders again each time they changed.
-VERSION = version("gitpip")
 
 log = get_logger()
 

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
-from importlib.metadata import version
 
 import uvicorn
 
@@ -36,6 +35,7 @@ from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.status.modes import overall_mode
 from gitpip.store.database import Database
 from gitpip.terminal import Terminal
+from gitpip.version import VERSION
 from gitpip.web.app import create_app
 from gitpip.web.auth.first_key import FirstKey, new_code
 from gitpip.web.context import AppContext, Preview
@@ -243,7 +243,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
         "service.started",
         address=address,
         part=part.value,
-        version=version("gitpip"),
+        version=VERSION,
         database=settings.masked_database_url,
         check_interval=format_duration(settings.check_interval),
     )

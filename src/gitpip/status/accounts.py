@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count
+from gitpip.counts import count
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count, day_and_clock, said
+from gitpip.counts import count
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.schema_surveys import SurveyKind
 from gitpip.store.surveys import surveys

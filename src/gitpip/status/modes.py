@@ -4,8 +4,9 @@ from datetime import datetime
 
 from gitpip.config import Settings
 from gitpip.config.publishing.policy import publishing_mode
+from gitpip.counts import count, people
 from gitpip.modes import PublishingMode
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count, people, said, until
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, said, until
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publishing_settings
 from gitpip.store.status import kept_back

@@ -215,22 +215,12 @@ def worst_first(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     )
 
 
-def count(number: int, thing: str, things: str | None = None) -> str:
-    """Return a number with what it counts, such as `1 user` or `1,200 users`."""
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
 def until(time: datetime, now: datetime) -> str:
     """Return how long something lasts that ends at `time` (UTC): `for 45 s`, or `until` a time."""
     left = time - now
     if left < SHOWN_IN_SECONDS:
         return f"for {max(math.ceil(left.total_seconds()), 1)} s"
     return f"until {day_and_clock(time)}"
-
-
-def people(number: int) -> str:
-    """Return a number of tracked users in the words of pages, such as `1,200 people`."""
-    return count(number, "person", "people")
 
 
 def day_and_clock(time: datetime) -> str:

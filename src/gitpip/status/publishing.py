@@ -5,19 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitpip.config.publishing.policy import effective
+from gitpip.counts import count, people
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.publish.rules import readable
 from gitpip.status import modes
-from gitpip.status.problem import (
-    Problem,
-    ProblemKind,
-    Remedy,
-    Severity,
-    count,
-    day_and_clock,
-    people,
-    said,
-)
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, held, publishing_settings, repairs, rules
 from gitpip.store.publications.approvals import HeldForCredentials

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.config import Settings, format_duration
+from gitpip.counts import count, people
 from gitpip.model import Pause, Publication, PublicationState, User, UserState
 from gitpip.modes import PublishingMode
 from gitpip.status import accounts, background_work, modes, publishing, undos, watching
@@ -15,9 +16,7 @@ from gitpip.status.problem import (
     ProblemKind,
     Remedy,
     Severity,
-    count,
     day_and_clock,
-    people,
     said,
     until,
     worst_first,

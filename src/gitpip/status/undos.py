@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, count, day_and_clock, said
+from gitpip.counts import count
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undo_troubles, undos
 from gitpip.store.publications.undo_troubles import Failures, RetriedItem

@@ -12,6 +12,7 @@ from typing import Any, NewType
 
 from sqlalchemy import Select, delete, insert, or_, select, text, union_all, update
 
+from gitpip.counts import count
 from gitpip.errors import EventUnknown
 from gitpip.model import GistId, PublicationId, UserKey
 from gitpip.store.database import Database, Transaction
@@ -99,7 +100,7 @@ async def record_files(
     """Record an event about many files, once for each user; a key stands for one file."""
     files = Counter(map(UserKey, user_keys))
     happened = [
-        NewEvent(kind, key, detail=f"{number:,} file{'' if number == 1 else 's'}: {why}")
+        NewEvent(kind, key, detail=f"{count(number, 'file')}: {why}")
         for key, number in files.items()
     ]
     await record(transaction, now, *happened)

@@ -17,6 +17,10 @@ NOW = bindparam("now", type_=UTCDateTime())
 """The present time in a query that is built once, and executed with `now`."""
 Now = datetime | BindParameter[datetime]
 """The time by our own clock."""
+NO_CLAIM = {"token": None, "lease_until": None}
+"""The columns of a row that nothing has claimed."""
+CUT_SHORT_AFTER = timedelta(minutes=2)
+"""A repair or an import that makes no progress for this long was cut short."""
 
 
 def until(ours: datetime, lease: timedelta) -> ColumnElement[datetime]:

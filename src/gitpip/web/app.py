@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
 
 from gitpip.model import Part
+from gitpip.version import VERSION
 from gitpip.web import feeds
 from gitpip.web.access import Access, Unmatched
 from gitpip.web.api import accounts as api_accounts
@@ -142,7 +143,7 @@ def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
     app = FastAPI(
         title="gitpip",
         description="Tracked GitHub users, their new gist files, and how these get into the CRM.",
-        version=api_status.VERSION,
+        version=VERSION,
         docs_url=None,
         redoc_url=None,
         servers=[{"url": public_url.prefix}] if public_url and public_url.prefix else None,

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Table, case, delete, func, insert, literal, null,
 
 from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
-from gitpip.store import commit_order, ledger, locking
+from gitpip.store import commit_order, lease, ledger, locking
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor
 from gitpip.store.database import Transaction
@@ -34,7 +34,6 @@ PUBLISHED, SENDING, UNCERTAIN, SKIPPED = (
 )
 IN_THE_ACCOUNT = (PUBLISHED, SENDING, UNCERTAIN)
 """The states of what is or may be in the account; all else can be sent to the next one."""
-NO_CLAIM = {"token": None, "lease_until": None}
 
 
 async def switch(
@@ -50,8 +49,8 @@ async def switch(
     if change is None:
         raise AccountUnchanged(f"no change of the {vendor} account waits to be confirmed")
     if vendor is Vendor.DESTINATION:
-        await _keep_publications(transaction, change, now)
-        await _keep_deals(transaction, change, now)
+        await _keep_publications(transaction, change)
+        await _keep_deals(transaction, change)
         await ledger.note(
             transaction,
             compared_at=None,
@@ -74,9 +73,7 @@ async def switch(
     return change
 
 
-async def _keep_publications(
-    transaction: Transaction, change: AccountChange, now: datetime
-) -> None:
+async def _keep_publications(transaction: Transaction, change: AccountChange) -> None:
     former, next_one = change.bound, change.waiting
     await locking.all_publications(transaction)
     of_former = publications.c.state.in_(IN_THE_ACCOUNT)
@@ -95,7 +92,7 @@ async def _keep_publications(
             deleted_from=None,
             activity_id=None,
             published_at=None,
-            **NO_CLAIM,
+            **lease.NO_CLAIM,
         )
     )
     # The former account's missing activities are not asked about under the next one.
@@ -113,12 +110,12 @@ async def _keep_publications(
         update(targets).where(targets.c.account_key.is_(None)).values(account_key=former.key)
     )
     await transaction.execute(
-        update(publications).where(held).values(deal_id=None, sent_to=None, **NO_CLAIM)
+        update(publications).where(held).values(deal_id=None, sent_to=None, **lease.NO_CLAIM)
     )
     await _restore(transaction, kept_publications, publications, next_one.key)
 
 
-async def _keep_deals(transaction: Transaction, change: AccountChange, now: datetime) -> None:
+async def _keep_deals(transaction: Transaction, change: AccountChange) -> None:
     await _keep(transaction, kept_deals, deals, change.bound.key)
     await transaction.execute(delete(deals))
     names = [column.name for column in kept_deals.c if column.name != "account_key"]

@@ -27,6 +27,8 @@ WHAT_TO_DO = {
         "They are in Pipedrive, but their notes are out of date. Run gitpip notes retry."
     ),
 }
+MOST_GROUPED = 10_000
+"""The most publications that are grouped while a page waits, those that were found last."""
 MAX_CAUSES = 100
 """The most causes that are shown, those of most publications first."""
 

@@ -123,7 +123,7 @@ async def take_in(
             gone = await _deleted_by_us(transaction, some)
             gone |= await sent_again.activities_among(transaction, ids)
             there = [seen for seen in some if seen.activity_id not in gone]
-            wanted = await seen_parts.take_in(transaction, account_key, there, now)
+            wanted = await seen_parts.take_in(transaction, account_key, there)
             await attach_parts(transaction, account_key, wanted, now, on_edit)
     return told
 

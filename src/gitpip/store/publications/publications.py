@@ -191,16 +191,6 @@ def _beginning(
     }
 
 
-async def marker(transaction: Transaction, file_key: FileKey, revision: int) -> str | None:
-    """Return the marker of the activity of a file's revision."""
-    found: str | None = await transaction.scalar(
-        select(publications.c.marker).where(
-            publications.c.file_key == file_key, publications.c.revision == revision
-        )
-    )
-    return found
-
-
 async def next_due(
     transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
 ) -> datetime | None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from gitpip.errors import PublicationNotFound, RepairNotFound
 from gitpip.model import PublicationState, UserKey
-from gitpip.store import events, ledger, visibility
+from gitpip.store import events, lease, ledger, visibility
 from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
@@ -51,8 +51,6 @@ REPAIRED_AT_ONCE = 500
 """The number of publications that are changed in one transaction."""
 MAX_REPAIRS_LISTED = 100
 """The number of repairs that are listed."""
-CUT_SHORT_AFTER = timedelta(minutes=2)
-"""A repair that makes no progress for this long was cut short."""
 PENDING, HELD = PublicationState.PENDING, PublicationState.HELD
 FAILED, SKIPPED = PublicationState.FAILED, PublicationState.SKIPPED
 POSSIBLE = {
@@ -94,7 +92,7 @@ class Repair:
 
     def cut_short(self, now: datetime) -> bool:
         """Return whether the process that ran it stopped before the end."""
-        return self.ended_at is None and now - self.moved_at > CUT_SHORT_AFTER
+        return self.ended_at is None and now - self.moved_at > lease.CUT_SHORT_AFTER
 
     @property
     def left(self) -> timedelta | None:
@@ -447,7 +445,7 @@ async def cut_short(transaction: Transaction, now: datetime) -> tuple[Repair, ..
     """Return the repairs that were cut short, the oldest first."""
     found = await transaction.execute(
         select(repairs)
-        .where(repairs.c.ended_at.is_(None), repairs.c.moved_at < now - CUT_SHORT_AFTER)
+        .where(repairs.c.ended_at.is_(None), repairs.c.moved_at < now - lease.CUT_SHORT_AFTER)
         .order_by(repairs.c.id)
     )
     return tuple(map(_repair, found))

@@ -54,7 +54,7 @@ WHICH_FILES = (
 
 
 async def take_in(
-    transaction: Transaction, account_key: int, sightings: Sequence[Sighting], now: datetime
+    transaction: Transaction, account_key: int, sightings: Sequence[Sighting]
 ) -> frozenset[str]:
     """Store which files these activities hold; return the markers that `attach` must check.
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 
+from gitpip.counts import count
 from gitpip.errors import InvalidInput
 from gitpip.model import PublicationId, PublicationState
 from gitpip.store.publications.publication_rows import is_in
@@ -126,7 +127,7 @@ class PublicationFilter:
     def in_words(self) -> str:
         """The selection for pages: without ids of rows and the keys of causes."""
         if self.ids:
-            return f"{len(self.ids):,} chosen file{'s' if len(self.ids) > 1 else ''}"
+            return count(len(self.ids), "chosen file")
         parts = [
             " or ".join(self.states),
             "with the same reason" if self.cause else "",

@@ -33,7 +33,7 @@ from sqlalchemy import (
 from gitpip.errors import PublicationStateError
 from gitpip.marking import next_marker
 from gitpip.model import ActivityId, DealId, PublicationId, PublicationState
-from gitpip.store import events, ledger
+from gitpip.store import events, lease, ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
@@ -47,7 +47,6 @@ from gitpip.store.schema_publishing import amendments, earlier_activities
 from gitpip.store.schema_publishing import second_sends as watched_publications
 
 PUBLISHED, WITHDRAWN = PublicationState.PUBLISHED, PublicationState.WITHDRAWN
-NO_CLAIM = {"token": None, "lease_until": None}
 FIRST_ATTEMPT = {
     "attempts": 0,
     "refusals": 0,
@@ -57,7 +56,7 @@ FIRST_ATTEMPT = {
     "in_flight_until": None,
     "refused_at": None,
     "activity_lost_at": None,
-    **NO_CLAIM,
+    **lease.NO_CLAIM,
 }
 
 

@@ -9,7 +9,7 @@ from typing import NewType
 from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
 
 from gitpip.errors import ImportNotFound, ImportNotWaiting
-from gitpip.store import visibility
+from gitpip.store import lease, visibility
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema_status import import_columns, import_pieces, imports
@@ -17,8 +17,6 @@ from gitpip.store.schema_status import import_columns, import_pieces, imports
 ImportId = NewType("ImportId", int)
 
 FAULTS_KEPT = 500
-CUT_SHORT_AFTER = timedelta(minutes=2)
-"""An import that makes no progress for this long was cut short."""
 INTERRUPTED_SHOWN = timedelta(days=7)
 """How long an interruption or a failure is shown if no other import follows it."""
 INTERRUPTED = (
@@ -68,7 +66,7 @@ class Import:
 
     def cut_short(self, now: datetime) -> bool:
         """Return whether the process that ran it stopped before the end."""
-        stale = now - self.moved_at > CUT_SHORT_AFTER
+        stale = now - self.moved_at > lease.CUT_SHORT_AFTER
         return self.ended_at is None and not self.waits and stale
 
     def failure_at(self, now: datetime) -> str | None:
@@ -308,7 +306,7 @@ def _interrupted(now: datetime) -> ColumnElement[bool]:
         imports.c.ended_at.is_(None),
         imports.c.confirmed_at.is_not(None),
         imports.c.acknowledged_at.is_(None),
-        imports.c.moved_at.between(now - INTERRUPTED_SHOWN, now - CUT_SHORT_AFTER),
+        imports.c.moved_at.between(now - INTERRUPTED_SHOWN, now - lease.CUT_SHORT_AFTER),
         ~_followed(),
     )
 

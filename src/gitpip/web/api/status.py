@@ -1,7 +1,6 @@
 """For those who keep it running: alive, ready, and how it is doing."""
 
 from datetime import datetime
-from importlib.metadata import version
 from typing import Literal
 
 from gitpip.actions.try_now import try_now
@@ -23,11 +22,11 @@ from gitpip.status.summary import CountPublications, read_summary
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status.pauses import Pausable
+from gitpip.version import VERSION
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
-VERSION = version("gitpip")
 NotesAct = Literal["retry", "leave"]
 
 unversioned = api_router("status", prefix="")

@@ -16,7 +16,7 @@ from gitpip.status.problem import ProblemKind
 from gitpip.status.stats import Stats
 from gitpip.store.database import Pool
 from gitpip.store.status import pauses
-from gitpip.web.api.status import VERSION
+from gitpip.version import VERSION
 from gitpip.web.auth.roles import BEARER_KEY, RoleRoute, needs
 from gitpip.web.context import Context
 

@@ -15,11 +15,11 @@ from gitpip.actions.acting import Acting
 from gitpip.actions.repairs import RepairAction
 from gitpip.backfill import Backfill, BackfillKind
 from gitpip.clock import utc_now
+from gitpip.counts import count
 from gitpip.model import Publication, PublicationId, PublicationState, Role
 from gitpip.modes import FoundCredentials, PublishingMode
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
-from gitpip.status.problem import count
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
@@ -55,8 +55,6 @@ PUBLICATIONS_PER_PAGE = 50
 HELD_USERS = 10
 """The most users that are asked about at once, those that wait longest."""
 
-MOST_GROUPED = 10_000
-"""The most failures that are grouped here; the page of causes groups more."""
 USUAL = ("pending", "failed", "held", "published", "skipped")
 """States that can be chosen even while nothing is in them."""
 ACTS: Mapping[str, tuple[str, ...]] = {
@@ -412,7 +410,7 @@ async def _attention(
     transaction: Transaction, counts: Mapping[PublicationState, int]
 ) -> _Attention:
     failed = counts.get(PublicationState.FAILED, 0)
-    too_many = failed > MOST_GROUPED
+    too_many = failed > causes.MOST_GROUPED
     found = () if too_many else await causes.needing_attention(transaction)
     newest = PublicationFilter(ids=tuple(one.newest for one in found))
     rows = (

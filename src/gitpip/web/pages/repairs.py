@@ -23,9 +23,6 @@ from gitpip.web.pages import forms
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
-MOST_GROUPED = 10_000
-"""The number of publications whose causes are shown, of those that were found last."""
-
 router = page_router()
 Number = Annotated[int, Path(ge=1, le=2**53)]
 Word = Annotated[str, Query(max_length=100)]
@@ -74,14 +71,14 @@ Asked = Annotated[RepairFilter, Depends()]
 async def list_causes(context: Context, asked: Asked) -> HTMLResponse:
     """Show the causes of publications' states, a line for each."""
     async with context.database.read() as transaction:
-        found = await causes.of(transaction, asked.selection, newest=MOST_GROUPED)
+        found = await causes.of(transaction, asked.selection, newest=causes.MOST_GROUPED)
         latest = await repairs.latest(transaction, limit=10)
     page = render(
         "causes.html",
         page="publications",
         found=found,
-        grouped_all=sum(one.publications for one in found) < MOST_GROUPED,
-        most=MOST_GROUPED,
+        grouped_all=sum(one.publications for one in found) < causes.MOST_GROUPED,
+        most=causes.MOST_GROUPED,
         asked=asked,
         latest=latest,
         now=utc_now(),

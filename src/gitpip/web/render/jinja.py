@@ -11,6 +11,7 @@ from jinja2.filters import do_truncate
 from markupsafe import Markup, escape
 
 from gitpip.clock import utc_now
+from gitpip.counts import count
 from gitpip.model import Role
 from gitpip.modes import HELD_WORDS
 from gitpip.same_activity import in_words
@@ -114,17 +115,13 @@ def _state_words(state: str) -> str:
     return STATES[state]
 
 
-def _count(number: int, thing: str, things: str | None = None) -> str:
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
 def duration(length: timedelta | float) -> str:
     """A length of time (or a number of seconds) for people, in one unit."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
     for unit, worth in (("day", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= worth:
             number = round(seconds / worth)
-            return _count(number, unit) if unit == "day" else f"{number} {unit}"
+            return count(number, unit) if unit == "day" else f"{number} {unit}"
     return f"{max(round(seconds), 1)} s"
 
 
@@ -170,7 +167,7 @@ def templates() -> Environment:
         label=label,
         state=_state,
         state_words=_state_words,
-        count=_count,
+        count=count,
         with_code=_with_code,
         explained=explained,
         duration=duration,
