@@ -1,7 +1,7 @@
 """A row is read as the dataclass says: each field has its type, on both databases."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from sqlalchemy import Dialect, Select, Table, TypeDecorator, insert, select, update
+from sqlalchemy import Dialect, Select, Table, TypeDecorator, insert, literal, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import StatementError
 
@@ -49,6 +49,14 @@ from gitpip.store.visits.home import HomeVisit
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True)
+class _Counted:
+    login: str
+    files: int
+    reasons: tuple[str, ...] = ()
+
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 DIALECT: Dialect = sqlite.dialect()
@@ -189,6 +197,19 @@ async def test_each_field_has_the_type_that_the_dataclass_declares(database: Dat
             types = get_type_hints(noun)
             for name in (field.name for field in fields(noun)):
                 TypeAdapter(types[name]).validate_python(getattr(one, name), strict=True)
+
+
+async def test_only_fields_that_are_said_to_be_no_columns_are_given_beside_the_row(
+    database: Database,
+) -> None:
+    query = select(schema.users.c.login, literal(7).label("files"))
+    async with database.read() as transaction:
+        row = (await transaction.execute(query.limit(1))).one()
+    beside = reader(_Counted, besides=("reasons",))
+    assert beside(row, reasons=("flood",)) == _Counted("ada", 7, ("flood",))
+    assert beside(row) == _Counted("ada", 7)
+    with pytest.raises(AttributeError):
+        reader(_Counted)(row)
 
 
 async def test_what_is_written_is_read(database: Database) -> None:

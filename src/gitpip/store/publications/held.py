@@ -39,6 +39,7 @@ from gitpip.store.publications.approvals import (
     FileWithCredentials,
 )
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, skipped_by
+from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
@@ -60,6 +61,9 @@ class Held:
     """The number of files held for each reason."""
     credentials: tuple[FileWithCredentials, ...] = ()
     """The files held for credentials, if they were requested; they are not counted in `files`."""
+
+
+_held = reader(Held, besides=("because", "credentials"))
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ async def _with_reasons(transaction: Transaction, rows: Sequence[Row[Any]]) -> t
     reasons: defaultdict[int, dict[HeldBecause, int]] = defaultdict(dict)
     for key, because, number in counted:
         reasons[key][because] = number
-    return tuple(Held(row.login, row.files, row.gists, row.since, reasons[row.key]) for row in rows)
+    return tuple(_held(row, because=reasons[row.key]) for row in rows)
 
 
 def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:

@@ -16,6 +16,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import sent_again, undo_outcomes
 from gitpip.store.publications.being_undone import bound_account_key
 from gitpip.store.publications.recognition import Sighting
+from gitpip.store.rows import reader
 from gitpip.store.schema import publications
 from gitpip.store.schema_publishing import earlier_activities, second_sends
 from gitpip.targets import Target
@@ -31,6 +32,9 @@ class TakenBack:
     taken_back_at: datetime
 
 
+_taken_back = reader(TakenBack)
+
+
 async def that_may_land(transaction: Transaction, wanted: Collection[str]) -> dict[str, TakenBack]:
     """Return those of these markers that were taken back and whose request may still arrive.
 
@@ -39,7 +43,7 @@ async def that_may_land(transaction: Transaction, wanted: Collection[str]) -> di
     of = earlier_activities.c
     watched = select(second_sends.c.publication_id)
     rows = await transaction.execute(
-        select(of.publication_id, of.marker, of.sent_to, of.deleted_at)
+        select(of.publication_id, of.marker, of.sent_to, of.deleted_at.label("taken_back_at"))
         .join(publications, publications.c.id == of.publication_id)
         .where(
             of.marker.in_(list(wanted)),
@@ -51,7 +55,7 @@ async def that_may_land(transaction: Transaction, wanted: Collection[str]) -> di
             ),
         )
     )
-    return {row.marker: TakenBack(*row) for row in rows}
+    return {row.marker: _taken_back(row) for row in rows}
 
 
 async def make_room(

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, delete, exists, select
 from gitpip.marking import ContentMatch, marker_of, marker_of_content, markers_by_number, match
 from gitpip.model import ActivityId, DealId, GistId, OnEdit, PublicationState
 from gitpip.store.database import Transaction
-from gitpip.store.rows import in_pieces
+from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import markers
 
@@ -40,6 +40,9 @@ class Sighting:
     """The number of other files that it holds without naming them."""
     first_marker: str | None = None
     """The marker of the file's first activity, if a person has had it sent again."""
+
+
+_sighting = reader(Sighting, besides=("parts", "unnamed"))
 
 
 @dataclass(frozen=True)
@@ -215,17 +218,7 @@ async def _kept(
         )
         .order_by(markers.c.activity_id)
     )
-    return tuple(
-        Sighting(
-            row.activity_id,
-            row.marker,
-            row.deal_id,
-            row.added_at,
-            row.content,
-            first_marker=row.first_marker,
-        )
-        for row in rows
-    )
+    return tuple(map(_sighting, rows))
 
 
 async def take(

@@ -153,6 +153,7 @@ class Undone:
     ended_at: datetime | None
 
 
+_undo = reader(Undo, besides=("subject", "counts", "deal_counts"))
 _undone = reader(Undone)
 
 
@@ -440,19 +441,11 @@ async def _read(transaction: Transaction, *wanted: ColumnElement[bool]) -> tuple
     for undo_id, state, number in counted:
         counts.setdefault(undo_id, {})[state] = number
     return tuple(
-        Undo(
-            UndoId(row.id),
-            row.subject if row.subject in shown else OF_REMOVED,
-            row.asked_at,
-            row.asked_by,
-            row.total,
-            row.stopped_because,
-            row.stopped_at,
-            row.ended_at,
-            row.which,
-            row.with_deals,
-            counts.get(row.id, {}),
-            deal_counts.get(row.id, {}),
+        _undo(
+            row,
+            subject=row.subject if row.subject in shown else OF_REMOVED,
+            counts=counts.get(row.id, {}),
+            deal_counts=deal_counts.get(row.id, {}),
         )
         for row in rows
     )

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_status import github_limits
 
 LIMITS_KEPT_FOR = timedelta(days=30)
@@ -92,6 +93,9 @@ class _Row:
     reserved: str
 
 
+_row = reader(_Row)
+
+
 async def _locked(transaction: Transaction, limit: RateLimit, now: datetime) -> _Row:
     query = (
         select(github_limits.c.until, github_limits.c.refusals, github_limits.c.reserved)
@@ -113,7 +117,7 @@ async def _locked(transaction: Transaction, limit: RateLimit, now: datetime) -> 
         except IntegrityError:
             pass  # another process was faster
         found = (await transaction.execute(query)).one()
-    return _Row(found.until, found.refusals, found.reserved)
+    return _row(found)
 
 
 def _same(limit: RateLimit) -> ColumnElement[bool]:

@@ -273,6 +273,9 @@ class Stranger:
     """Whether an earlier activity of a publication that was sent again has the same marker."""
 
 
+_stranger = reader(Stranger, besides=("seen",))
+
+
 def _was_sent_again(survey: Survey) -> ColumnElement[bool]:
     """Return the condition that the publication of an activity was sent again after it."""
     # A further activity with this marker is a double of the one that is remembered.
@@ -325,7 +328,7 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
             removed,
             acknowledged,
             _was_sent_again(survey),
-            doubled.label("doubled"),
+            doubled.label("doubles_earlier"),
         )
         .where(
             survey_activities.c.survey_id == survey.id,
@@ -335,13 +338,4 @@ async def strangers(transaction: Transaction, survey: Survey, after: int) -> tup
         .order_by(survey_activities.c.activity_id)
         .limit(COMPARED_AT_ONCE)
     )
-    return tuple(
-        Stranger(
-            _sighting(row),
-            bool(row.removed),
-            bool(row.acknowledged),
-            bool(row.sent_again),
-            bool(row.doubled),
-        )
-        for row in rows
-    )
+    return tuple(_stranger(row, seen=_sighting(row)) for row in rows)

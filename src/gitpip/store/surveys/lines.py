@@ -65,6 +65,9 @@ class VerdictCount:
     lines: int
 
 
+_verdict_count = reader(VerdictCount)
+
+
 async def add(transaction: Transaction, survey_id: int, lines: Sequence[NewLine]) -> None:
     """Add lines to an audit."""
     if lines:
@@ -137,5 +140,6 @@ async def summary(transaction: Transaction, survey_id: int) -> tuple[VerdictCoun
         .group_by(survey_lines.c.verdict, survey_lines.c.explanation)
     )
     worst = {Verdict.UNEXPLAINED: 0, Verdict.EXPLAINED: 1, Verdict.SAME: 2}
-    counts = [VerdictCount(row.verdict, row.explanation, row.lines) for row in rows]
-    return tuple(sorted(counts, key=lambda one: (worst[one.verdict], -one.lines)))
+    return tuple(
+        sorted(map(_verdict_count, rows), key=lambda one: (worst[one.verdict], -one.lines))
+    )
