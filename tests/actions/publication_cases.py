@@ -346,7 +346,7 @@ WORK = [
         ("try-now", "publishing"),
         audit=(("pause.ended", "publishing"),),
         wakes=("publish",),
-        tables=("pauses", "publications"),
+        tables=("events", "pauses", "publications"),
     ),
     Case(
         "publishing is paused",

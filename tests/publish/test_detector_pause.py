@@ -10,11 +10,13 @@ from gitpip.backfill import Backfill
 from gitpip.model import OnEdit, Pause
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.detector_pause import FIRST_DETECTOR_WAIT, LONGEST_DETECTOR_WAIT
+from gitpip.store.events import EventKind
 from gitpip.store.publications import held
 from gitpip.store.status import pauses
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes
 from tests.support.detectors import program
+from tests.support.happened import happened
 from tests.support.scene import Scene
 
 Detect = Callable[[bool], None]
@@ -70,6 +72,8 @@ async def test_all_wait_and_it_is_tried_later_and_later_until_it_works(
     await scene.assert_each_is_there_once()
     assert await pause(scene) is None
     assert {row.attempts for row in await scene.rows()} == {1}
+    told = await happened(scene.database, EventKind.EXAMINING_PAUSED, EventKind.EXAMINING_RESUMED)
+    assert [kind for kind, *_ in told] == ["examining.paused", "examining.resumed"]
 
 
 async def test_a_new_process_and_another_setting_do_not_wait_for_the_next_try(

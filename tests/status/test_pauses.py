@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from gitpip.actions.acting import Acting
-from gitpip.actions.publishing import pause_publishing
+from gitpip.actions.publishing import pause_publishing, resume_publishing
 from gitpip.actions.try_now import try_now
 from gitpip.errors import PauseKept
 from gitpip.model import Pause, PauseCause, UserState
@@ -21,12 +21,13 @@ from gitpip.store import events
 from gitpip.store.access import audit_log
 from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database, open_database
-from gitpip.store.events import EventsWanted
+from gitpip.store.events import EventKind, EventsWanted
 from gitpip.store.schema import deals, publications, users
 from gitpip.store.schema_status import pauses as pause_rows
-from gitpip.store.status import pauses
+from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.users.users import find
 from tests.status.conftest import NOW, Rows
+from tests.support.happened import happened
 from tests.support.scene import wake_nobody
 
 SOURCE = Path(__file__).parents[2] / "src" / "gitpip"
@@ -40,6 +41,17 @@ REFUSED_FOR = {
 
 async def pause(rows: Rows, name: str, cause: PauseCause) -> None:
     await rows.execute(insert(pause_rows).values(name=name, until=SOON, reason="why", cause=cause))
+
+
+async def stop(rows: Rows, name: str, now: datetime, until: datetime) -> None:
+    """What gitpip does when a vendor refuses."""
+    async with rows.database.begin() as transaction:
+        await pauses.pause(transaction, name, Pause(until, "why"), now=now)
+
+
+async def kinds(rows: Rows) -> list[str]:
+    told = await happened(rows.database)
+    return [kind for kind, *_ in told if not kind.startswith("user.")]
 
 
 async def tried(rows: Rows, *names: str) -> tuple[Collection[str], list[tuple[str, str]]]:
@@ -97,8 +109,87 @@ async def test_each_part_that_can_be_paused_tells_its_pause_and_its_end(
     async with rows.database.begin() as transaction:
         await pauses.pause(transaction, name, Pause(SOON, "why"), now=NOW)
         await pauses.resume(transaction, name, NOW)
-    told = await events.latest(rows.database, EventsWanted(), limit=9)
-    assert {f"{name}.paused", f"{name}.resumed"} <= {event.kind for event in told}
+    assert await kinds(rows) == [f"{name}.paused", f"{name}.resumed"]
+
+
+async def test_each_pause_has_kinds_of_events_of_its_own(rows: Rows) -> None:
+    async with rows.database.begin() as transaction:
+        for name in pauses.PAUSABLE:
+            await pauses.pause(transaction, name, Pause(SOON, "why"), now=NOW)
+            await pauses.resume(transaction, name, NOW)
+    assert await kinds(rows) == [
+        EventKind.WATCHING_PAUSED,
+        EventKind.WATCHING_RESUMED,
+        EventKind.SWEEPING_PAUSED,
+        EventKind.SWEEPING_RESUMED,
+        EventKind.READING_PAUSED,
+        EventKind.READING_RESUMED,
+        EventKind.PUBLISHING_PAUSED,
+        EventKind.PUBLISHING_RESUMED,
+        EventKind.EXAMINING_PAUSED,
+        EventKind.EXAMINING_RESUMED,
+    ]
+
+
+@pytest.mark.parametrize("name", pauses.PAUSABLE)
+async def test_the_end_by_a_person_is_told_at_once_and_once(rows: Rows, name: str) -> None:
+    paused, resumed = f"{name}.paused", f"{name}.resumed"
+    await stop(rows, name, NOW, SOON)
+    assert (await tried(rows, name))[0] == (name,)
+    assert await kinds(rows) == [paused, resumed]
+    assert (await tried(rows, name))[0] == ()
+    # The request that follows is refused, which begins another pause.
+    await stop(rows, name, NOW, SOON)
+    assert await kinds(rows) == [paused, resumed, paused]
+    assert (await tried(rows, name))[0] == (name,)
+    # The request that follows succeeds.
+    async with rows.database.begin() as transaction:
+        await pauses.clear_pause(transaction, name, NOW)
+        await pauses.tell_over(transaction, LATER)
+    assert await kinds(rows) == [paused, resumed] * 2
+
+
+async def test_a_pause_whose_time_passes_is_told_to_be_over_once(rows: Rows) -> None:
+    async def look(now: datetime) -> bool:
+        async with rows.database.begin() as transaction:
+            over = await pauses.any_over(transaction, now)
+            await pauses.tell_over(transaction, now)
+        return over
+
+    paused, resumed = "publishing.paused", "publishing.resumed"
+    await stop(rows, "publishing", NOW, SOON)
+    # As long as a pause that follows would continue this one, its end is not told.
+    soon_after = SOON + pauses.CONTINUED_WITHIN - timedelta(seconds=1)
+    assert not await look(soon_after)
+    await stop(rows, "publishing", soon_after, LATER)
+    assert await kinds(rows) == [paused]
+    assert await look(LATER + pauses.CONTINUED_WITHIN)
+    assert not await look(LATER + pauses.CONTINUED_WITHIN)
+    assert await kinds(rows) == [paused, resumed]
+    # Where nothing has looked, the next pause tells the end of the one before.
+    for days in (1, 2):
+        day = timedelta(days=days)
+        await stop(rows, "publishing", NOW + day, SOON + day)
+    assert await kinds(rows) == [paused, resumed] * 2 + [paused]
+
+
+async def test_a_persons_pause_whose_time_passes_is_told_to_be_over_once(rows: Rows) -> None:
+    paused, resumed = "publishing.paused", "publishing.resumed"
+    first = replace(_acting(rows), clock=lambda: NOW)
+    second = replace(_acting(rows), clock=lambda: LATER)
+    await pause_publishing(first, until="2026-05-04T13:00")
+    async with rows.database.begin() as transaction:
+        assert not await publishing_pause.any_over(transaction, SOON)
+        assert await publishing_pause.any_over(transaction, LATER)
+        await publishing_pause.tell_over(transaction, LATER)
+        assert not await publishing_pause.any_over(transaction, LATER)
+    assert await kinds(rows) == [paused, resumed]
+    # Where nothing has looked, what follows tells it.
+    await pause_publishing(first, until="2026-05-04T13:00")
+    await pause_publishing(second, until="2026-05-04T15:00")
+    assert await kinds(rows) == [paused, resumed] * 2 + [paused]
+    assert await resume_publishing(replace(first, clock=lambda: LATER + timedelta(days=1))) is None
+    assert await kinds(rows) == [paused, resumed] * 3
 
 
 def test_the_names_of_pauses_are_declared_in_one_place() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from gitpip.model import UserState
 from gitpip.store import events
 from gitpip.store.database import Database
-from gitpip.store.events import Event, EventsWanted
+from gitpip.store.events import Event, EventKind, EventsWanted
 from gitpip.store.schema import users as users_table
 from gitpip.store.status import pauses
 from gitpip.watch.check import Watcher
@@ -160,9 +160,20 @@ async def test_a_pause_that_goes_on_is_told_once_and_its_end(
         assert await kinds(database) == ["sweeping.paused", "sweeping.resumed"]
 
 
-@pytest.mark.parametrize("name", [pauses.READING, pauses.WATCHING])
+@pytest.mark.parametrize(
+    ("name", "both"),
+    [
+        (pauses.READING, [EventKind.READING_PAUSED, EventKind.READING_RESUMED]),
+        (pauses.WATCHING, [EventKind.WATCHING_PAUSED, EventKind.WATCHING_RESUMED]),
+    ],
+)
 async def test_a_pause_after_an_answer_is_a_new_one(
-    world: StandIn, server: Server, database: Database, clock: Clock, name: str
+    world: StandIn,
+    server: Server,
+    database: Database,
+    clock: Clock,
+    name: str,
+    both: list[EventKind],
 ) -> None:
     [login] = add_users(world, 1)
     await track_identified(database, world, clock, [login])
@@ -183,4 +194,4 @@ async def test_a_pause_after_an_answer_is_a_new_one(
             await run(watcher)
             await make_everybody_due(database, clock)
     happened = [kind for kind in await kinds(database) if kind.startswith(name)]
-    assert happened == [f"{name}.paused", f"{name}.resumed"] * 2
+    assert happened == both * 2

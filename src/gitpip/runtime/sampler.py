@@ -1,4 +1,7 @@
-"""The vendors' budgets and the length of the queue, which a working process keeps as rows."""
+"""The vendors' budgets and the length of the queue, which a working process keeps as rows.
+
+It also tells the ends of pauses whose time has passed, which no other transaction does.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +15,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.destination import Destination
 from gitpip.store import events
 from gitpip.store.database import Database
-from gitpip.store.status import budgets, samples
+from gitpip.store.status import budgets, pauses, publishing_pause, samples
 from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.users import imports
 from gitpip.watch.github.client import GitHub
@@ -43,9 +46,13 @@ async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> N
         try:
             async with database.read() as transaction:
                 due = await samples.sample_is_due(transaction, now)
-            if changed or due:
+                own_over = await pauses.any_over(transaction, now)
+                persons_over = await publishing_pause.any_over(transaction, now)
+            if changed or due or own_over or persons_over:
                 async with database.begin() as transaction:
                     await budgets.note_budgets(transaction, changed)
+                    await pauses.tell_over(transaction, now)
+                    await publishing_pause.tell_over(transaction, now)
                     if due:
                         await samples.take_sample(transaction, now)
                         await events.prune(transaction, now)

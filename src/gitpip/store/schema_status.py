@@ -28,6 +28,7 @@ pauses = Table(
     # Whether the reason is that the vendor cannot be reached.
     Column("unreachable", Flag, nullable=False, server_default=text("0")),
     # The time when it began; a pause that follows another without a break keeps that one's time.
+    # NULL once its end has been told as an event.
     Column("since", UTCDateTime),
 )
 

@@ -1,4 +1,10 @@
-"""Pauses of watching and publishing: their reasons and ends, and how one ends."""
+"""Pauses of watching and publishing: their reasons and ends, and how one ends.
+
+The beginning and the end of a pause are told as events, each once. The end is told in the
+transaction in which a person, another token or a success ends the pause. If its time passes and
+nothing is asked of the vendor, the end is told after `CONTINUED_WITHIN`. A row whose end has been
+told has no `since`; it stays until a request succeeds.
+"""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -91,8 +97,10 @@ async def pause(
         except IntegrityError:
             # Another process has inserted the row and recorded the event: this pause continues it.
             last = await _locked(transaction, name)
-    begins = last is None or last.until <= now - CONTINUED_WITHIN
+    begins = last is None or last.since is None or last.until <= now - CONTINUED_WITHIN
     if last is not None:
+        if begins and last.since is not None:
+            await events.record(transaction, now, NewEvent(RESUMED[name]))
         since = now if begins else last.since or now
         await transaction.execute(
             update(pauses).where(pauses.c.name == name).values(since=since, **values)
@@ -114,9 +122,9 @@ async def end_pauses(
 ) -> tuple[str, ...]:
     """End those of these pauses that GitHub did not ask for; return their names.
 
-    Their rows stay until a request succeeds, which is why only one request is sent at first. Rows
-    that a pause of publishing put off to its end are due at `now`. Deals that cannot be made for
-    now are part of publishing: their waits end too.
+    Their rows stay until a request succeeds, which is why only one request is sent at first. A
+    pause that follows is a new one. Rows that a pause of publishing put off to its end are due at
+    `now`. Deals that cannot be made for now are part of publishing: their waits end too.
     """
     if PUBLISHING in names:
         await ledger.lock(transaction)
@@ -129,7 +137,8 @@ async def end_pauses(
         select(pauses.c.name, pauses.c.until).where(*can_be_ended).with_for_update()
     )
     ended = {row.name: row.until for row in rows}
-    await transaction.execute(update(pauses).where(*can_be_ended).values(until=now))
+    await transaction.execute(update(pauses).where(*can_be_ended).values(until=now, since=None))
+    await events.record(transaction, now, *(NewEvent(RESUMED[name]) for name in ended))
     if until := ended.get(PUBLISHING):
         for table in (publications, deals):
             put_off = (
@@ -205,11 +214,32 @@ async def clear_pause(transaction: Transaction, name: str, now: datetime) -> Non
     await _forget(transaction, now, pauses.c.name == name, pauses.c.until <= now)
 
 
+async def any_over(transaction: Transaction, now: datetime) -> bool:
+    """Return whether the end of a pause has to be told: see `tell_over`."""
+    found = await transaction.scalar(select(pauses.c.name).where(*_is_over(now)).limit(1))
+    return found is not None
+
+
+async def tell_over(transaction: Transaction, now: datetime) -> None:
+    """Tell the ends of the pauses that neither a success nor another pause has followed."""
+    over = await transaction.execute(
+        update(pauses).where(*_is_over(now)).values(since=None).returning(pauses.c.name)
+    )
+    resumed = [NewEvent(RESUMED[name]) for name in over.scalars()]
+    await events.record(transaction, now, *resumed)
+
+
+def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (pauses.c.until <= now - CONTINUED_WITHIN, pauses.c.since.is_not(None))
+
+
 async def _forget(
     transaction: Transaction, now: datetime, *wanted: ColumnElement[bool]
 ) -> tuple[str, ...]:
-    deleted = await transaction.execute(delete(pauses).where(*wanted).returning(pauses.c.name))
-    names = tuple(deleted.scalars())
-    resumed = [NewEvent(RESUMED[name]) for name in names]
+    deleted = await transaction.execute(
+        delete(pauses).where(*wanted).returning(pauses.c.name, pauses.c.since)
+    )
+    rows = deleted.all()
+    resumed = [NewEvent(RESUMED[row.name]) for row in rows if row.since is not None]
     await events.record(transaction, now, *resumed)
-    return names
+    return tuple(row.name for row in rows)

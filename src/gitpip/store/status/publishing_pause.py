@@ -1,13 +1,13 @@
 """A person's pause of publishing: one row for all replicas, until a time or until it is ended.
 
 It is not one of `pauses`, which are gitpip's own and end when a probe succeeds, when the token
-changes or when a person tries again.
+changes or when a person tries again. Its row stays until its end has been told as an event.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import ColumnElement, delete, insert, or_, select
 
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
@@ -52,6 +52,7 @@ async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) ->
     pause.
     """
     await commit_order.one_at_a_time(transaction, "publishing pause")
+    await tell_over(transaction, now)
     before = await current(transaction, now)
     if before and replace(pause, paused_by=before.paused_by, since=before.since) == before:
         return False
@@ -77,8 +78,26 @@ async def end(transaction: Transaction, now: datetime) -> PersonsPause | None:
     A running service continues within two seconds: its sweep finds what waits.
     """
     await commit_order.one_at_a_time(transaction, "publishing pause")
+    await tell_over(transaction, now)
     before = await current(transaction, now)
     await transaction.execute(delete(publishing_pause))
     if before is not None:
         await events.record(transaction, now, NewEvent(EventKind.PUBLISHING_RESUMED))
     return before
+
+
+async def any_over(transaction: Transaction, now: datetime) -> bool:
+    """Return whether a pause has ended because its time is over, and that was not told yet."""
+    found = await transaction.scalar(select(publishing_pause.c.id).where(_is_over(now)))
+    return found is not None
+
+
+async def tell_over(transaction: Transaction, now: datetime) -> None:
+    """Tell the end of a pause whose time is over, and delete its row."""
+    over = await transaction.execute(delete(publishing_pause).where(_is_over(now)))
+    if over.rowcount:
+        await events.record(transaction, now, NewEvent(EventKind.PUBLISHING_RESUMED))
+
+
+def _is_over(now: datetime) -> ColumnElement[bool]:
+    return publishing_pause.c.until <= now
