@@ -407,7 +407,7 @@ WORK = [
         ("accounts", "switch", "pipedrive"),
         audit=(("account.switched", "pipedrive Next Ltd"),),
         wakes=("publish",),
-        tables=("accounts", "kept_publications", "ledger", "publications"),
+        tables=("accounts", "events", "kept_publications", "ledger", "publications"),
     ),
     Case(
         "no other account is set",

@@ -24,7 +24,7 @@ UNDOS = [
         ("undo", "--user", "ada"),
         audit=(("undo.begun", "2: user ada, 6 publications"),),
         wakes=("publish",),
-        tables=("publications", "undone", "undos"),
+        tables=("events", "publications", "undone", "undos"),
     ),
     Case(
         "a publication is undone with the deal of its user",

@@ -15,6 +15,7 @@ from gitpip.publish.account_guard import company_of
 from gitpip.publish.destination import TokenOwner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.events import EventKind
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as publication_rows
@@ -25,6 +26,7 @@ from gitpip_standins import Pipedrive as Crm
 from tests.publish.test_sent_again import send_again
 from tests.publish.test_undo import acting
 from tests.support.clocks import Clock
+from tests.support.happened import happened
 from tests.support.scene import Process, Scene
 from tests.support.tokens import TOKEN
 
@@ -267,6 +269,8 @@ async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
     await scene.settle(both.process)
 
     assert await scene.states() == ["skipped", "skipped", "published"]
+    switched = [("account.switched", None, "pipedrive: Example → Other Ltd")]
+    assert await happened(scene.database, EventKind.ACCOUNT_SWITCHED) == switched
     assert "published to Example" in str((await scene.rows())[0].reason)
     assert [a["subject"].split(" ")[0] for a in other_crm.activities] == ["c.py"]  # type: ignore[attr-defined]
     assert all(activity["deal_id"] != stranger for activity in other_crm.activities)

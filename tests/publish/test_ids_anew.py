@@ -10,10 +10,12 @@ from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.events import EventKind
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.recognition import Sighting
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
+from tests.support.happened import happened
 from tests.support.scene import Process, Scene
 from tests.support.tokens import TOKEN
 
@@ -41,6 +43,9 @@ async def test_an_older_file_gives_up_the_id_of_its_activity_until_a_person_acts
         assert former.state.value == "skipped"
         assert former.reason is not None
         assert "Pipedrive has given its number to another file" in former.reason
+        assert await happened(scene.database, EventKind.PUBLICATIONS_SKIPPED) == [
+            ("publications.skipped", "ada", f"{former.filename}: {former.reason}")
+        ]
         # A later comparison finds everything that it looks for, and that is no end of it.
         scene.clock.advance(timedelta(days=2))
         async with scene.database.begin() as transaction:

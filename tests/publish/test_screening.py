@@ -17,6 +17,7 @@ from gitpip.publish import screener
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import NO_FINDINGS, Examined, Parts
 from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.events import EventKind
 from gitpip.store.publications import approvals, held, opt_outs, publications, rules
 from gitpip.store.publications.approvals import ApprovalChoice
 from gitpip.store.publications.rules import NewRule, RuleAction
@@ -25,6 +26,7 @@ from gitpip.store.users import account_match, users
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes
 from tests.support.detectors import program
+from tests.support.happened import happened
 from tests.support.scene import Scene
 from tests.support.tokens import LEAKED
 
@@ -321,6 +323,23 @@ async def test_the_first_rule_that_fits_decides(scene: Scene) -> None:
     await approve(scene, ApprovalChoice())
     await publish(scene)
     assert Counter(await scene.states()) == {"published": 4, "skipped": 2}
+
+
+async def test_what_rules_skip_and_hold_is_told_with_the_number_of_files(scene: Scene) -> None:
+    await add_rule(scene, RuleAction.SKIP, '{"names":["*.log"]}', "No logs")
+    await add_rule(scene, RuleAction.HOLD, '{"names":["*.py"]}', "Ask")
+    number = 40
+    await scene.find_files("ada", *(f"{each}.log" for each in range(number)))
+    await scene.find_files("bob", "b.log", "b.py")
+    await publish(scene)
+    skipped = await happened(scene.database, EventKind.PUBLICATIONS_SKIPPED)
+    assert ("publications.skipped", "bob", "1 file: skipped by the rule No logs") in skipped
+    details = [str(detail) for _, login, detail in skipped if login == "ada"]
+    assert sum(int(detail.split(" ")[0]) for detail in details) == number
+    assert len(details) <= number / 5
+    assert await happened(scene.database, EventKind.PUBLICATIONS_HELD) == [
+        ("publications.held", "bob", "1 file: held by the rule Ask")
+    ]
 
 
 async def test_a_rule_that_cannot_be_read_holds_every_file(scene: Scene) -> None:

@@ -20,6 +20,7 @@ from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault
 from gitpip_standins.exchange import JsonObject, Request
 from tests.publish.test_undo import acting, carry_out, files, read, there, told
+from tests.support.happened import happened
 from tests.support.scene import Process, Scene, until_killed
 
 Change = Callable[[Scene], object]
@@ -119,6 +120,9 @@ async def test_a_deal_that_people_use_is_kept_and_says_why(scene: Scene, reason:
     begun = await undo(scene, "ada")
     await carry_out(scene, process)
     assert await deals_of(scene, begun) == [(1, KEPT, reason)]
+    assert await happened(scene.database, EventKind.DEAL_KEPT) == [
+        ("deal.kept", "ada", f"deal 1: {reason}")
+    ]
     assert open_deals(scene) == [scene.crm.deals[0]["title"]]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.store.database import Database
+from gitpip.store.events import EventKind
 from gitpip.store.publications import publications
 from gitpip.store.status import checks
 from gitpip.watch.check import Watcher
@@ -13,6 +14,7 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from tests.support.clocks import Clock
+from tests.support.happened import happened
 from tests.watch.conftest import INTERVAL
 from tests.watch.test_check import run, stored, track
 from tests.watch.test_unreadable import rows_of
@@ -47,6 +49,9 @@ async def test_it_is_published_all_the_same_unless_the_setting_says_no(
         "removed.txt": then,
         "kept.txt": PublicationState.PENDING,
     }
+    skipped = await happened(database, EventKind.PUBLICATIONS_SKIPPED)
+    each = ("publications.skipped", "ada", "3 files: deleted or made secret on GitHub")
+    assert skipped == ([] if publish else [each])
 
 
 async def test_a_skipped_deleted_file_is_published_once_it_is_public_again(
@@ -79,6 +84,9 @@ async def test_a_skipped_deleted_file_is_published_once_it_is_public_again(
     clock.advance(INTERVAL)
     await run(watcher)
 
+    assert await happened(database, EventKind.PUBLICATIONS_QUEUED) == [
+        ("publications.queued", "ada", "3 files: shown on GitHub again")
+    ]
     states = {file.filename: file.publication for file in await stored(database, "ada")}
     assert states.pop("by-person.txt") is PublicationState.SKIPPED
     assert set(states.values()) == {PublicationState.PENDING}

@@ -10,10 +10,11 @@ from sqlalchemy import Column, Table, case, delete, func, insert, literal, null,
 
 from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
-from gitpip.store import commit_order, lease, ledger, locking
+from gitpip.store import commit_order, events, lease, ledger, locking
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import activity_lost, deals, publications, users
 from gitpip.store.schema_accounts import (
     accounts as account_rows,
@@ -70,6 +71,9 @@ async def switch(
             .where(account_rows.c.key == key)
             .values(bound=bound, waits_since=None, noted_until=None)
         )
+    # One event for all rows that this changes.
+    detail = f"{vendor}: {change.bound.name} → {change.waiting.name}"
+    await events.record(transaction, now, NewEvent(EventKind.ACCOUNT_SWITCHED, detail=detail))
     return change
 
 

@@ -294,13 +294,15 @@ async def record(
     if result.rowcount == 1 and (kind := EVENTS.get(change.state)):
         rows = await transaction.execute(selected().where(publications.c.part_of == claim.id))
         happened = [claim, *map(publication_of, rows)]
-        await events.record(transaction, now, *(_event(kind, each, change) for each in happened))
+        await events.record(
+            transaction, now, *(_event(kind, each, change.reason) for each in happened)
+        )
     return result.rowcount == 1
 
 
-def _event(kind: EventKind, publication: Publication, change: Change) -> NewEvent:
+def _event(kind: EventKind, publication: Publication, reason: str | None) -> NewEvent:
     name = publication.filename
-    detail = f"{name}: {change.reason}" if change.reason else name
+    detail = f"{name}: {reason}" if reason else name
     return NewEvent(kind, publication.user_key, publication.gist_id, publication.id, detail)
 
 
@@ -322,7 +324,7 @@ async def _take_from_another(
     claimed = select(publications.c.id).where(*wanted).with_for_update()
     if await transaction.scalar(claimed) is None:
         return
-    await transaction.execute(
+    moved = await transaction.execute(
         update(publications)
         .where(another)
         .values(
@@ -339,7 +341,14 @@ async def _take_from_another(
                 "number to another file; retry it to publish it again"
             ),
         )
+        .returning(publications.c.id)
     )
+    skipped = await transaction.execute(
+        selected().where(publications.c.id.in_(moved.scalars().all()))
+    )
+    for one in map(publication_of, skipped):
+        told = _event(EventKind.PUBLICATIONS_SKIPPED, one, one.reason)
+        await events.record(transaction, now, told)
 
 
 async def postpone(
@@ -366,7 +375,7 @@ async def postpone(
     if kind := EVENTS.get(change.state):
         rows = await transaction.execute(selected().where(publications.c.id.in_(ids)))
         await events.record(
-            transaction, now, *(_event(kind, publication_of(row), change) for row in rows)
+            transaction, now, *(_event(kind, publication_of(row), change.reason) for row in rows)
         )
     return len(ids)
 

@@ -64,6 +64,10 @@ SKIPPED_BY_A_PERSON = "skipped by a person"
 DELETED_WHILE_HELD = "deleted or made secret while it was held"
 HELD_AGAIN = "GitHub shows it again, after it was deleted or secret while it was held"
 DELETED_BEFORE_SENT = "deleted or made secret before it was sent"
+EVENT_OF_RETURN = {
+    PublicationState.PENDING: EventKind.PUBLICATIONS_QUEUED,
+    PublicationState.HELD: EventKind.PUBLICATIONS_HELD,
+}
 
 
 @dataclass(frozen=True)
@@ -387,7 +391,7 @@ async def skip_deleted(
     """Skip what GitHub no longer shows, unless an attempt to send it may have arrived."""
     was_held = publications.c.state == PublicationState.HELD.value
     for start in range(0, len(file_keys), 500):
-        await transaction.execute(
+        skipped = await transaction.execute(
             update(publications)
             .where(
                 in_order(
@@ -406,7 +410,10 @@ async def skip_deleted(
                 reason=case((was_held, DELETED_WHILE_HELD), else_=DELETED_BEFORE_SENT),
                 deleted_from=publications.c.state,
             )
+            .returning(publications.c.user_key)
         )
+        keys, kind = skipped.scalars().all(), EventKind.PUBLICATIONS_SKIPPED
+        await events.record_files(transaction, now, kind, keys, "deleted or made secret on GitHub")
 
 
 async def take_back_skips_of_deleted(
@@ -418,7 +425,7 @@ async def take_back_skips_of_deleted(
     """
     was_held = publications.c.deleted_from == PublicationState.HELD.value
     for start in range(0, len(file_keys), 500):
-        await transaction.execute(
+        result = await transaction.execute(
             update(publications)
             .where(
                 in_order(
@@ -435,7 +442,12 @@ async def take_back_skips_of_deleted(
                 reason=case((was_held, HELD_AGAIN), else_=None),
                 deleted_from=None,
             )
+            .returning(publications.c.user_key, publications.c.state)
         )
+        rows = result.all()
+        for state, kind in EVENT_OF_RETURN.items():
+            keys = [row.user_key for row in rows if row.state == state]
+            await events.record_files(transaction, now, kind, keys, "shown on GitHub again")
 
 
 def skipped_by(name: str | None) -> str:

@@ -15,6 +15,12 @@ from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.schema import never_arrived, publications
 
+EVENTS = {
+    PublicationState.HELD: EventKind.PUBLICATIONS_HELD,
+    PublicationState.SKIPPED: EventKind.PUBLICATIONS_SKIPPED,
+}
+"""The event that is recorded for each state that screening decides on."""
+
 
 @dataclass(frozen=True)
 class ScreeningDecision:
@@ -66,11 +72,8 @@ async def write(
         )
         rows = result.all()
         written.update(PublicationId(row.id) for row in rows)
-        if verdict.state is PublicationState.HELD:
-            keys = [row.user_key for row in rows]
-            await events.record_files(
-                transaction, now, EventKind.PUBLICATIONS_HELD, keys, verdict.reason
-            )
+        keys = [row.user_key for row in rows]
+        await events.record_files(transaction, now, EVENTS[verdict.state], keys, verdict.reason)
     return frozenset(written)
 
 

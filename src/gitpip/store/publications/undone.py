@@ -3,6 +3,7 @@
 One row for each publication of an undo. `now` is the time by our own clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,13 +14,15 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, upd
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, GistId, PublicationId, PublicationState, UserKey
 from gitpip.modes import PublishingMode
-from gitpip.store import lease
+from gitpip.store import events, lease
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends, sent_again, undone_deals
 from gitpip.store.publications.being_undone import being_undone, of_bound_account
 from gitpip.store.publications.delivered import NOTHING_SENT, SENT
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
+from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities
@@ -263,7 +266,9 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
         )
         .returning(publications.c.id, publications.c.looked_at)
     )
-    doubtful = [row.id for row in moved if row.looked_at is not None]
+    rows = moved.all()
+    await _tell_withdrawn(transaction, [row.id for row in rows], now)
+    doubtful = [row.id for row in rows if row.looked_at is not None]
     await second_sends.watch(transaction, doubtful, now)
     await transaction.execute(
         update(undone)
@@ -276,6 +281,25 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
         )
         .values(state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None)
     )
+
+
+async def _tell_withdrawn(transaction: Transaction, ids: Sequence[int], now: datetime) -> None:
+    """Record that these were withdrawn, each with its file, as those whose activity is deleted."""
+    for some in in_pieces(ids):
+        withdrawn = await transaction.execute(
+            selected().where(publications.c.id.in_(some)).order_by(publications.c.id)
+        )
+        happened = [
+            NewEvent(
+                EventKind.PUBLICATION_WITHDRAWN,
+                one.user_key,
+                one.gist_id,
+                one.id,
+                f"{one.filename}: {NOT_SENT_ANY_MORE}",
+            )
+            for one in map(publication_of, withdrawn)
+        ]
+        await events.record(transaction, now, *happened)
 
 
 async def end(transaction: Transaction, now: datetime) -> tuple[int, ...]:
