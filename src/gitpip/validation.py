@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -46,21 +47,35 @@ def written_login(text: str) -> str:
     return login
 
 
-def written_logins(text: str, *, at_most: int) -> tuple[str, ...]:
-    """Return the logins in a person's text for several users, each once.
+def split_logins(text: str) -> list[str]:
+    """Return the words of a person's text for several users.
 
-    They are separated by spaces, commas, semicolons or lines. Raises InvalidInput if GitHub can't
-    have one of them, or if there is none or are more than `at_most`.
+    They are separated by spaces, commas, semicolons or lines, and may stand in quotation marks.
     """
-    each = [written_login(part) for part in re.split(r"[\s,;]+", text) if part]
-    logins = {login.lower(): login for login in each}
-    if not logins:
-        raise InvalidInput("login", "enter at least one GitHub username")
-    if len(logins) > at_most:
-        raise InvalidInput(
-            "login", f"{len(logins)} people are named; at most {at_most} can be added here at once"
-        )
-    return tuple(logins.values())
+    words = [word for word in re.split(r"[\s,;]+", text) if word]
+    return [word[1:-1] if re.fullmatch('".+"', word) else word for word in words]
+
+
+@dataclass(frozen=True)
+class WrittenLogins:
+    """The words of a person's text for several users, each once."""
+
+    logins: tuple[str, ...]
+    faults: dict[str, str]
+    """The words that GitHub can't have, each with the reason."""
+
+
+def written_logins(text: str) -> WrittenLogins:
+    """Return the logins in a person's text for several users."""
+    logins, faults = dict[str, str](), dict[str, str]()
+    for word in split_logins(text):
+        try:
+            login = written_login(word)
+        except InvalidInput as error:
+            faults[word] = error.message
+        else:
+            logins[login.lower()] = login
+    return WrittenLogins(tuple(logins.values()), faults)
 
 
 def possible_login(login: str) -> str:

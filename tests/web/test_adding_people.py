@@ -42,7 +42,7 @@ def test_several_are_previewed_and_added_however_they_are_written(
     assert "3 people, 3 existing gists: 2 files will be sent now, in about 1 s." in said
     assert "“Send all” would send 4 files, in about 1 s. Nothing has been added yet." in said
     assert "ada: 2 public gists, 1 of 3 files will be sent" in said
-    assert "<button>Add 3 people</button>" in preview.text
+    assert re.search("<button[^>]*>Add 3 people</button>", on_one_line(preview.text))
     assert re.search(r'value="latest" checked>.*\s.*name="latest"[^>]*value="1"', preview.text)
     assert _tracked(served) == []
     added = people.post("/people", data=form)
@@ -65,14 +65,56 @@ def test_people_who_can_not_be_added_stay_in_the_form_with_the_reason(
     assert "ada has 0 public gists (0 files)" in _said(preview)
     assert "bob is already tracked." in _said(preview)
     assert "GitHub has no user nobody; check the spelling." in _said(preview)
-    assert "<button>Add ada</button>" in preview.text
+    assert re.search("<button[^>]*>Add ada</button>", on_one_line(preview.text))
     added = people.post("/people", data=form)
 
     assert added.status_code == 422
-    assert "Added ada." in _said(added)
-    assert "GitHub has no user nobody" in _said(added)
+    (good,) = re.findall('<div class="sentence good"[^>]*>(.*?)</div>', added.text, re.DOTALL)
+    (bad,) = re.findall('<div class="sentence bad"[^>]*>(.*?)</div>', added.text, re.DOTALL)
+    assert "Added ada." in on_one_line(good)
+    assert "Already tracked: bob." in on_one_line(good)
+    assert "GitHub has no user nobody" in on_one_line(bad)
+    assert "ada" not in bad
     assert ">nobody</textarea>" in added.text
     assert set(_tracked(served)) == {"ada", "bob"}
+
+
+def test_a_bad_word_is_shown_and_the_others_can_be_added(
+    served: Served, people: httpx2.Client
+) -> None:
+    for login in ("ada", "grace-hopper"):
+        served.github.add_user(login)
+    form = {"login": "ada, @nobody, https://github.com/grace-hopper, no!name", "backfill": "none"}
+
+    for fields in ({"forecast": "1"}, {}):  # without a preview, too, nothing is added unseen
+        preview = people.post("/people", data={**form, **fields})
+        assert preview.status_code == (200 if fields else 422)
+        assert "GitHub has no user nobody; check the spelling." in _said(preview)
+        assert "'no!name' isn't a valid GitHub username" in _said(preview)
+        assert '<button name="rest" value="1">Add 2 people</button>' in on_one_line(preview.text)
+        assert _tracked(served) == []
+    added = people.post("/people", data={**form, "rest": "1"})
+
+    assert _tracked(served) == ["ada", "grace-hopper"]
+    assert "Added ada, grace-hopper." in _said(added)
+    assert "'no!name' isn't a valid GitHub username" in _said(added)
+    assert ">nobody no!name</textarea>" in added.text
+
+
+def test_a_list_that_is_too_long_goes_on_to_the_import(
+    served: Served, people: httpx2.Client
+) -> None:
+    names = [f"name-{number}" for number in range(6_000)]
+    written = ",\r\n".join(names)  # more than twice the 65,536 bytes of other forms
+    refused = people.post("/people", data={"login": written})
+
+    assert refused.status_code == 422
+    assert "6000 people are named; at most 20 can be added here at once." in _said(refused)
+    assert "Import takes longer lists. Import this list" in _said(refused)
+    (form,) = re.findall('<form[^>]*action="/imports"[^>]*>.*?</form>', refused.text, re.DOTALL)
+    (text,) = re.findall('<textarea name="users"[^>]*>([^<]*)<', form)
+    page = people.post("/imports", data={"users": text})
+    assert "going by the first 1,000 rows. The file has more" in _said(page)
 
 
 def test_a_preview_asks_no_more_once_github_does_not_answer(
@@ -83,7 +125,8 @@ def test_a_preview_asks_no_more_once_github_does_not_answer(
 
     preview = people.post("/people", data={"login": "ada bob cleo", "forecast": "1"})
 
-    assert "Can't preview ada, bob, cleo: GitHub isn't responding." in _said(preview)
+    assert "Can't preview ada, bob, cleo: GitHub does not accept the token" in _said(preview)
+    assert "isn't responding" not in _said(preview)
     asked = [request.path for request in served.github.requests if "/users/" in request.path]
     assert asked == ["/users/ada"]
 

@@ -30,7 +30,7 @@ class PeoplePreview:
     tracked: Sequence[Forecast]
     """The people who are tracked already."""
     faults: Sequence[str]
-    """The sentences of GitHub about people who can't be added."""
+    """The sentences about people who can't be added."""
     unasked: Sequence[str]
     """The logins that GitHub could not be asked about, and the reason."""
     reason: str
@@ -82,7 +82,7 @@ async def preview_people(
                     (tracked if forecast.tracked_as else new).append(forecast)
                 unasked.remove(login)
     except TimeoutError:
-        reason = f"no answer within {PREVIEW_LIMIT.seconds} seconds"
+        reason = f"GitHub did not answer within {PREVIEW_LIMIT.seconds} seconds"
     except GitHubError as error:
         reason = str(error)
     return PeoplePreview(new, tracked, faults, unasked, reason)

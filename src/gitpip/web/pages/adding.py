@@ -1,6 +1,7 @@
 """Adding people on their page: one or several at once, after a preview if wanted."""
 
 from dataclasses import replace
+from http import HTTPStatus
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -35,19 +36,34 @@ async def add(
     latest: Field = "",
     since: Field = "",
     forecast: Field = "",
+    rest: Field = "",
 ) -> Response:
-    """Track people, or say first what that would send."""
+    """Track people, or say first what that would send.
+
+    With a word that is no username, nothing is added before the person has seen that: then `rest`
+    adds the others.
+    """
     new = NewPeople(login, id, tags, backfill, latest, since)
+    told = written_logins(login)
+    named = len(told.logins) + len(told.faults)
+    if not told.logins or named > MAX_ADDED_AT_ONCE:
+        is_long = named > MAX_ADDED_AT_ONCE
+        most = f"{named} people are named; at most {MAX_ADDED_AT_ONCE} can be added here at once."
+        wrong = [as_sentence(fault) for fault in told.faults.values()]
+        faults = [most] if is_long else wrong or ["Enter at least one GitHub username."]
+        return await show_users(request, context, faults=faults, new=new, is_long=is_long)
     try:
-        logins = written_logins(login, at_most=MAX_ADDED_AT_ONCE)
         rule = new.rule() or context.settings.backfill
         details = Changes(tags=tags_of(tags))
-        if forecast:
-            preview = await preview_people(logins, rule, context.forecast)
-            return await show_users(request, context, new=new, preview=preview)
+        if forecast or (told.faults and not rest):
+            preview = await preview_people(told.logins, rule, context.forecast)
+            preview = replace(preview, faults=(*preview.faults, *told.faults.values()))
+            page = await show_users(request, context, new=new, preview=preview)
+            page.status_code = HTTPStatus.OK if forecast else HTTPStatus.UNPROCESSABLE_ENTITY
+            return page
         done = await add_people(
             acting,
-            logins,
+            told.logins,
             external_id=id.strip() or None,
             backfill=rule,
             details=details,
@@ -55,19 +71,19 @@ async def add(
         )
     except InvalidInput as error:
         return await show_users(request, context, faults=[as_sentence(fault_words(error))], new=new)
+    done.faults.update(told.faults)
     if done.faults:
         return await _not_all(request, context, new, done)
-    if len(logins) == 1:
+    if len(told.logins) == 1:
         return RedirectResponse(f"/people/{(*done.added, *done.known)[0]}", status_code=303)
-    told = EVERYBODY.address(done=ADDED, number=len(done.added), known=len(done.known))
-    return RedirectResponse(f"{told}#selection", status_code=303)
+    address = EVERYBODY.address(done=ADDED, number=len(done.added), known=len(done.known))
+    return RedirectResponse(f"{address}#selection", status_code=303)
 
 
 async def _not_all(
     request: Request, context: AppContext, new: NewPeople, done: AddedPeople
 ) -> Response:
     """The page with those who were not added left in the form, and why they were not."""
-    added = [f"Added {', '.join(done.added)}."] if done.added else []
     reasons = [as_sentence(reason, begins_with_name=True) for reason in done.faults.values()]
     left = replace(new, login=" ".join(done.faults))
-    return await show_users(request, context, faults=[*added, *reasons], new=left)
+    return await show_users(request, context, faults=reasons, new=left, added=done)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gitpip.actions.adding import PeoplePreview
+from gitpip.actions.adding import AddedPeople, PeoplePreview
 from gitpip.actions.checks import request as request_check
 from gitpip.model import Role, UserState
 from gitpip.store import listing, user_listing
@@ -85,10 +85,16 @@ async def show_users(
     faults: Sequence[str] = (),
     new: NewPeople | None = None,
     preview: PeoplePreview | None = None,
+    added: AddedPeople | None = None,
+    is_long: bool = False,
     selection: SelectedUsers | None = None,
     done: Done = NOTHING_DONE,
 ) -> HTMLResponse:
-    """The page; with faults it tells the one who added or selected people."""
+    """The page; with faults it tells the one who added or selected people.
+
+    `added` are those who were added despite the faults. `is_long` is whether the list that was
+    written is too long for this page.
+    """
     async with context.database.read() as transaction:
         listed = await user_listing.list_users(
             transaction,
@@ -116,6 +122,8 @@ async def show_users(
         faults=faults,
         new=new or NewPeople.by_default(context.settings.backfill),
         preview=preview,
+        added=added,
+        is_long=is_long,
         selection=selection,
         done=done,
     )
