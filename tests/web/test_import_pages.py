@@ -3,6 +3,7 @@
 import http.client
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import httpx2
 import pytest
@@ -24,6 +25,11 @@ def people(served: Served) -> Iterator[httpx2.Client]:
 
 def upload(people: httpx2.Client, content: bytes, name: str = "list.csv") -> httpx2.Response:
     return people.post("/imports", files={"file": (name, content)})
+
+
+def said(page: httpx2.Response) -> str:
+    """Return the text of a page, without its tags."""
+    return on_one_line(unescape(re.sub("<[^>]+>", " ", page.text)))
 
 
 def confirm(
@@ -50,13 +56,13 @@ def test_a_file_is_shown_then_imported_and_its_bad_rows_named(
     text = "login,tags\ncleo,\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
 
     page = upload(people, text.encode(), "<b>list</b>.csv")
-    shown = on_one_line(page.text)
+    shown = said(page)
 
     assert "2 people will be added. 1 already tracked, left unchanged. 1 row with errors" in shown
     assert "a table separated by commas, in UTF-8" in shown
     assert "proposes" not in shown
     assert "no such login" in shown
-    assert "<b>list" not in shown
+    assert "<b>list" not in page.text
     assert tracked(served) == ["cleo"]
     assert "not confirmed yet" in on_one_line(people.get("/imports").text)
     done = confirm(served, people, page).text
@@ -102,14 +108,14 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     assert "Its columns are used as you chose for the same headings before" in again
     assert "2 already tracked" in again
     other = upload(people, b"login,id\nada,another\nbob,B\n")
-    assert "1 already tracked, left unchanged. 1 row with errors" in on_one_line(other.text)
+    assert "1 already tracked, left unchanged. 1 row with errors" in said(other)
     assert (
         "ada is tracked with customer ID A; the file says another. Left unchanged"
         in on_one_line(other.text)
     )
     for login in ("cleo", "dan"):
         served.github.add_user(login)
-    taken = on_one_line(upload(people, b"login,id\ncleo,A\ndan,7\nDAN,8\n").text)
+    taken = said(upload(people, b"login,id\ncleo,A\ndan,7\nDAN,8\n"))
     assert "1 person will be added. 2 rows with errors, left out." in taken
     assert "line 2: the id A is taken already, by ada" in taken
 
@@ -136,14 +142,14 @@ def test_usernames_that_github_does_not_show_are_left_out(
         served.github.add_gist("ada", {name: "1"})
         served.github.add_gist("bob", {name: "1"})
     page = upload(people, b"login,backfill\nada,latest:1\nno-such-user,all\n")
-    shown = on_one_line(page.text)
+    shown = said(page)
     assert "1 person will be added." in shown
     assert "1 username is not on GitHub and left out: no-such-user." in shown
     assert "The new person has 2 public gists now. 1 gist will be sent to Pipedrive" in shown
-    assert "Add 1 person<" in shown
-    done = on_one_line(confirm(served, people, page).text)
+    assert "Add 1 person<" in on_one_line(page.text)
+    done = said(confirm(served, people, page))
     assert "1 person added, 1 row with errors" in done
-    assert "GitHub has no user &#39;no-such-user&#39;" in done
+    assert "GitHub has no user 'no-such-user'" in done
     assert tracked(served) == ["ada"]
     listed = upload(people, b"bob\n")
     for chosen, words in (
@@ -151,14 +157,14 @@ def test_usernames_that_github_does_not_show_are_left_out(
         ({"backfill": "latest", "latest": "1"}, "1 gist will be sent to Pipedrive"),
         ({"backfill": "latest", "latest": "many"}, "Existing gists: must be"),
     ):
-        assert words in on_one_line(people.get(listed.url.path, params=chosen).text), chosen
+        assert words in said(people.get(listed.url.path, params=chosen)), chosen
     confirm(served, people, listed, backfill="none")
     assert served.api("GET", "/users/bob").json()["backfill"] == "none"
     file = {"file": ("list.csv", b"cleo\n")}
     refused = people.post("/api/v1/imports", data={"backfill": "x"}, files=file)
     assert (refused.status_code, "backfill: " in refused.text) == (422, True)
     served.github.tokens.clear()
-    shown = on_one_line(upload(people, b"ada\n").text)
+    shown = said(upload(people, b"ada\n"))
     assert "GitHub could not be asked whether these usernames exist" in shown
 
 
@@ -169,12 +175,69 @@ def test_a_pasted_list_is_previewed_too(served: Served, people: httpx2.Client) -
     assert tracked(served) == ["ada", "bob"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["ada, bob, cleo", "ada; bob\r\ncleo; dan", "@ada\r\nhttps://github.com/bob/x\r\ncleo\tdan"],
+)
+def test_every_word_of_a_pasted_list_is_a_username(
+    served: Served, people: httpx2.Client, text: str
+) -> None:
+    names = ["ada", "bob", "cleo", "dan"][: 3 + ("dan" in text)]
+    for login in names[2:]:
+        served.github.add_user(login)
+    page = people.post("/imports", data={"users": text})
+    assert f"{len(names)} people will be added." in said(page)
+    assert "a list of usernames, in UTF-8. Each word is taken as a username." in said(page)
+    confirm(served, people, page, kind="list")
+    assert sorted(tracked(served)) == names
+
+
+def test_a_list_can_be_read_as_a_table_instead(served: Served, people: httpx2.Client) -> None:
+    page = people.post("/imports", data={"users": "Acme;ada\nBau;bob"})
+    assert "“" not in said(page)
+    assert "left out: Acme, Bau." in said(page)
+    table = people.get(page.url.path, params={"kind": "table"})
+    assert re.search('value="table" *selected', on_one_line(table.text))
+    assert 'name="column-2"' in table.text
+    chosen = {"kind": "table", "column-1": "", "column-2": "login"}
+    assert "2 people will be added" in said(people.get(page.url.path, params=chosen))
+    assert "2 people added" in said(confirm(served, people, page, **chosen))
+    assert tracked(served) == ["ada", "bob"]
+
+
+def test_a_first_row_like_the_others_is_no_heading(served: Served, people: httpx2.Client) -> None:
+    page = upload(people, b"ada;5\nbob;6\n")
+    assert "2 people will be added." in said(page)
+    assert re.search('name="header">', on_one_line(page.text))
+    assert ">Don't import</option>" in page.text
+    assert "Nothing to import" not in page.text
+
+
+def test_every_username_that_is_not_on_github_can_be_read(
+    served: Served, people: httpx2.Client
+) -> None:
+    absent = [f"not-on-github-{number}" for number in range(28)]
+    page = upload(people, "\n".join(["ada", *absent]).encode())
+    assert "1 person will be added. 28 usernames are not on GitHub and left out" in said(page)
+    for login in absent:
+        assert f"<li>{login}</li>" in page.text
+    assert re.findall('role="columnheader">([^<]*)<', page.text)[3:] == ["GitHub username"]
+
+
+def test_nobody_to_ask_about_is_not_said_to_be_githubs_fault(
+    served: Served, people: httpx2.Client
+) -> None:
+    assert "GitHub could not be asked" not in said(upload(people, b"Name,Town\nA L.,St. Ives\n"))
+
+
 def test_an_import_is_confirmed_once(served: Served, people: httpx2.Client) -> None:
     page = upload(people, b"ada\n")
     confirm(served, people, page)
     again = people.post(f"{page.url.path}/confirm")
-    assert again.status_code == 422
-    assert "is kept no more" in again.text
+    assert [answer.status_code for answer in (*again.history, again)] == [303, 200]
+    assert again.url.path == page.url.path
+    assert "1 person added" in said(again)
+    assert '<p class="sentence bad" role="alert">' not in again.text
     assert people.post("/imports/99/confirm").status_code == 404
 
 

@@ -124,11 +124,15 @@ async def preview(
     fates = list(zip(wanted, outcomes, strict=True))
     new = tuple(row for row, fate in fates if fate.added)
     known = {row.login.lower() for row, fate in fates if not (fate.added or fate.conflict)}
-    refused = {row.place: fate.conflict for row, fate in fates if fate.conflict}
+    refused = {(row.place, row.login): fate.conflict for row, fate in fates if fate.conflict}
     faults = [
         f"{row.place}: {reason}"
         for row in rows
-        if (reason := row.reason if isinstance(row, RowError) else refused.get(row.place))
+        if (
+            reason := row.reason
+            if isinstance(row, RowError)
+            else refused.get((row.place, row.login))
+        )
     ]
     return ImportPreview(
         told,

@@ -27,7 +27,7 @@ from gitpip.counts import count
 from gitpip.runtime.opening import opened
 from gitpip.store.users.imports import Imported
 from gitpip.user_lists.columns import Choice
-from gitpip.user_lists.reading import understood
+from gitpip.user_lists.reading import open_list, understood
 
 LOOKED_UP_LATER = (
     "gitpip now looks up the added usernames on GitHub. Users it cannot find are shown as "
@@ -121,10 +121,12 @@ def _carry_out(
 ) -> Imported:
     size = file.stat().st_size
     with progress_bar(as_json) as progress:
-        task = progress.add_task("Importing", total=None)
+        total = None if progress.disable else _rows(stream, choice)
+        task = progress.add_task("Importing", total=total)
 
         def follow(imported: Imported) -> None:
-            progress.update(task, completed=imported.added + imported.known)
+            done = imported.added + imported.known + len(imported.faults)
+            progress.update(task, completed=done)
 
         async def take(acting: Acting) -> Imported:
             import_id = await imports.begin(acting, stream, choice, name=file.name, size=size)
@@ -138,6 +140,11 @@ def _carry_out(
             )
 
         return act(settings, take, makes=True)
+
+
+def _rows(stream: BinaryIO, choice: Choice | None) -> int:
+    with open_list(stream, choice) as found:
+        return sum(1 for _ in found.rows)
 
 
 async def _looked_at(settings: Settings, file: BinaryIO, choice: Choice | None) -> ImportPreview:
@@ -169,11 +176,13 @@ def _confirmed(looked: ImportPreview, *, yes: bool) -> Choice | None:
     meanings = {
         str(place): meaning for place, meaning in enumerate(told.columns.meanings, 1) if meaning
     }
-    if "login" not in meanings.values() or not (yes or asks(yes=yes)):
+    if not (told.is_list or "login" in meanings.values()) or not (yes or asks(yes=yes)):
         return None
     if not yes:
         _show(looked, as_json=False)
         ask(question="Import this?")
+    if told.is_list:
+        return Choice({}, is_list=True)
     return Choice(meanings, told.columns.header, told.sheet)
 
 

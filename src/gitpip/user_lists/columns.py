@@ -62,13 +62,15 @@ class Choice:
     `columns` says what columns hold (one of COLUMNS, or nothing), by heading or by number from 1.
     Other columns are left out. With `keeps_others` they hold what their headings say, except
     logins. `header` is whether the first row holds headings; None leaves that to the table. `sheet`
-    names one of a spreadsheet.
+    names one of a spreadsheet. `is_list` is whether each word of a text is a username. With False,
+    and no columns, the columns are as the table tells.
     """
 
     columns: Mapping[str, str]
     header: bool | None = None
     sheet: str | None = None
     keeps_others: bool = False
+    is_list: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def proposed(first: Sequence[str], following: Sequence[Sequence[str]]) -> Column
         return Columns(False, ("login",), certain=True)
     meanings = [_meaning(cell) for cell in first]
     login = _login_column(meanings, following or [first])
-    header = _is_header(first, login)
+    header = _is_header(first, login) and not _has_values(first, following)
     meanings = [
         None if meaning == "login" or meaning in meanings[:place] else meaning
         for place, meaning in enumerate(meanings)
@@ -149,6 +151,11 @@ def is_heading(cell: str) -> bool:
     return _plain(cell) in LIST_HEADINGS
 
 
+def is_known_heading(cell: str) -> bool:
+    """Return whether people use this text as the heading of a column."""
+    return (is_heading(cell) or _meaning(cell) is not None) and not is_marked(cell)
+
+
 def is_login(cell: str) -> bool:
     """Return whether a cell can hold a login, as people write it."""
     try:
@@ -156,6 +163,12 @@ def is_login(cell: str) -> bool:
     except InvalidInput:
         return False
     return True
+
+
+def is_marked(cell: str) -> bool:
+    """Return whether a cell names GitHub: an @name, or an address there."""
+    cell = cell.strip().lower()
+    return cell.startswith("@") or "github.com/" in cell
 
 
 def listed(cells: Sequence[str]) -> str:
@@ -178,7 +191,22 @@ def _is_header(first: Sequence[str], login: int | None) -> bool:
     """Return whether a first row holds headings: a table mostly does, a list mostly does not."""
     if len(first) == 1:
         return is_heading(first[0]) or not is_login(first[0])
-    return login is None or not _is_marked(first[login])
+    return login is None or not is_marked(first[login])
+
+
+def _has_values(first: Sequence[str], following: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first row has a number or a mail address where the others have one."""
+    if any(map(is_known_heading, first)):
+        return False
+    rows = [first, *following]
+    columns = [[row[place] for row in rows if place < len(row)] for place in range(len(first))]
+    return any(all(map(_is_value, column)) for column in columns if len(column) > 1)
+
+
+def _is_value(cell: str) -> bool:
+    """Return whether a cell is a number, a date or a mail address, as no heading is."""
+    cell = cell.strip()
+    return (any(map(str.isdigit, cell)) and not any(map(str.isalpha, cell))) or "@" in cell[1:]
 
 
 def _login_column(meanings: Sequence[str | None], rows: Sequence[Sequence[str]]) -> int | None:
@@ -188,16 +216,10 @@ def _login_column(meanings: Sequence[str | None], rows: Sequence[Sequence[str]])
     for place, meaning in enumerate(meanings):
         cells = [row[place] for row in rows if place < len(row) and row[place].strip()]
         share = sum(is_login(cell) for cell in cells) / len(cells) if cells else 0.0
-        marked = sum(_is_marked(cell) for cell in cells) / len(cells) if cells else 0.0
+        marked = sum(is_marked(cell) for cell in cells) / len(cells) if cells else 0.0
         named = meaning == "login"
         if (share <= MOST_ARE and not (named and not cells)) or (meaning and not named):
             continue
         if best is None or (named, marked, share) > best:
             best, found = (named, marked, share), place
     return found
-
-
-def _is_marked(cell: str) -> bool:
-    """Return whether a cell names GitHub: an @name, or an address there."""
-    cell = cell.strip().lower()
-    return cell.startswith("@") or "github.com/" in cell

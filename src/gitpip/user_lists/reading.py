@@ -12,6 +12,7 @@ from gitpip.errors import InvalidInput
 from gitpip.user_lists import columns, spreadsheet
 from gitpip.user_lists.columns import Choice, Columns
 from gitpip.user_lists.json_list import read_json
+from gitpip.user_lists.names import has_several, is_list_of_names, read_names
 from gitpip.user_lists.rows import COLUMNS, ImportRow, RowError, row_of
 from gitpip.user_lists.spreadsheet import Sheet
 from gitpip.user_lists.text import CHUNK_BYTES, ENCODING_NAMES, Text, content, is_json, open_text
@@ -41,6 +42,8 @@ class Understood:
     sheet: str | None = None
     second: tuple[str, ...] = ()
     """The cells of its second row that has any."""
+    is_list: bool = False
+    """Whether each word is a username. It can be read as a table instead."""
 
     @property
     def certain(self) -> bool:
@@ -94,6 +97,10 @@ def check_list(file: BinaryIO, choice: Choice | None = None) -> Understood:
 def _refuse_a_guess(understood: Understood) -> None:
     if understood.certain:
         return
+    if understood.is_list:
+        raise InvalidInput(
+            "file", "some lines have several words. Put one GitHub username on each line"
+        )
     found = columns.listed(understood.first)
     if len(understood.first) == 1:
         raise InvalidInput(
@@ -126,8 +133,8 @@ def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList
 
     A spreadsheet is recognised by its first bytes, whatever the name of the file. JSON is a list of
     logins, or of objects with the names in COLUMNS. Any other file is a table whose cells are
-    separated by commas, semicolons or tabs, or has a login in each line. Comments begin with `#` in
-    such a list, and before the header of a table. `file` must be seekable. Raises InvalidInput.
+    separated by commas, semicolons or tabs, or a list of logins. Comments begin with `#` in such a
+    list, and before the header of a table. `file` must be seekable. Raises InvalidInput.
     """
     file.seek(0)
     start = file.read(CHUNK_BYTES)
@@ -146,7 +153,7 @@ def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList
         exact = Columns(header=True, meanings=(), certain=True)
         yield UserList(Understood("JSON", (), exact), read_json(text.first, text.stream))
     else:
-        yield _open_text(text, choice)
+        yield _open_text(text, choice, start)
 
 
 def _open_sheet(sheet: Sheet, choice: Choice | None) -> UserList:
@@ -157,10 +164,16 @@ def _open_sheet(sheet: Sheet, choice: Choice | None) -> UserList:
     return _open_table(cells, choice, Understood(what, (), _NONE, sheet.names, sheet.name))
 
 
-def _open_text(text: Text, choice: Choice | None) -> UserList:
+def _open_text(text: Text, choice: Choice | None, start: bytes) -> UserList:
     encoding = ENCODING_NAMES[text.encoding]
-    separator = _separator(text.first)
     lines = chain([text.first], text.stream)
+    beginning = _lines(start, text.encoding)
+    if choice.is_list if choice else is_list_of_names(beginning):
+        certain = choice is not None or not has_several(beginning)
+        held = Columns(header=False, meanings=(), certain=certain)
+        found = Understood(f"a list of usernames, in {encoding}", (), held, is_list=True)
+        return UserList(found, read_names(lines, text.skipped))
+    separator = _separator(text.first)
     if separator is None:
         plain = Understood(f"one column, in {encoding}", (), _NONE)
         return _open_table(_read_plain(lines, text.skipped), choice, plain)
@@ -189,7 +202,8 @@ def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood
         width = max(map(_width, below), default=0)
         first = [*first, *[""] * (width - len(first))]
         proposal = columns.proposed(first, below)
-    held = columns.chosen(choice, first, proposal) if choice else proposal
+    proposes = choice is None or (choice.is_list is False and not choice.columns)
+    held = columns.chosen(choice, first, proposal) if choice and not proposes else proposal
     rows = chain(ahead[1:] if held.header else ahead, cells)
     second = tuple(below[0]) if below else ()
     understood = replace(found, first=tuple(first), columns=held, second=second)
@@ -211,6 +225,12 @@ def _read_rows(cells: Iterator[Cells], held: Columns) -> Iterator[ImportRow | Ro
         elif width:
             named = zip(held.meanings, (cell.strip() for cell in row), strict=False)
             yield row_of(place, {meaning: cell for meaning, cell in named if meaning})
+
+
+def _lines(start: bytes, encoding: str) -> list[str]:
+    """Return the lines in the first bytes of a file, without one that goes on after them."""
+    lines = re.split("\r\n|\r|\n", start.decode(encoding, "replace"))
+    return lines[:-1] if len(start) == CHUNK_BYTES and len(lines) > 1 else lines
 
 
 def _separator(line: str) -> str | None:

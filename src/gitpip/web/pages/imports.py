@@ -100,8 +100,10 @@ async def confirm(
     try:
         rule = _rule_of(fields, context).rule() or context.settings.backfill
         await actions.confirm(acting, found.id, choice)
-    except (InvalidInput, ImportNotWaiting) as error:
+    except InvalidInput as error:
         return await _show(found, request, context, fields, fault=fault_words(error))
+    except ImportNotWaiting:  # of several confirmations, one was faster: its page shows how far
+        return RedirectResponse(f"/imports/{import_id}", status_code=303)
     work.add_task(_carry_out, acting, found.id, rule, choice)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)
 
@@ -148,6 +150,7 @@ async def _show(
         added=added,
         existing=existing_gists(added, found.gist_counts, backfill),
         columns=COLUMNS,
+        asks_kind="kind" in fields,
         rule=rule,
         fault=fault,
     )
@@ -169,12 +172,18 @@ def _rule_of(fields: Mapping[str, str], context: AppContext) -> NewPeople:
 
 
 def _choice_of(fields: Mapping[str, str]) -> Choice | None:
-    """Return the columns as a form gives them: `column-1` and so on, `header` and `sheet`."""
+    """Return the columns as a form gives them: `column-1` and so on, `header` and `sheet`.
+
+    `kind` is whether a text is a list of usernames or a table, where it can be either.
+    """
+    if fields.get("kind") == "list":
+        return Choice({}, is_list=True)
     columns = {
         name.removeprefix("column-"): meaning
         for name, meaning in fields.items()
         if name.startswith("column-")
     }
+    is_list = False if fields.get("kind") == "table" else None
     if not columns:
-        return None
-    return Choice(columns, header="header" in fields, sheet=fields.get("sheet") or None)
+        return Choice({}, is_list=False) if is_list is False else None
+    return Choice(columns, "header" in fields, fields.get("sheet") or None, is_list=is_list)
