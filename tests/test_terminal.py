@@ -1,5 +1,6 @@
 """Tables for people on a terminal, and for programs that read lines; colours for those who want."""
 
+import re
 import sys
 
 import pytest
@@ -59,6 +60,37 @@ def test_a_name_too_long_for_a_terminal_is_shown_to_its_end(
     assert heading.split() == ["FILE", "SIZE", "REASON"]
     assert shown.count("f") == 255
     assert "no" in shown
+
+
+def test_short_values_are_never_broken_beside_a_long_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"id": "10000001", "github id": "10000001", "state": "active", "tags": "vip"}
+    row = {"login": LOGIN, **values, "files": "12", "checked at": "2026-05-04 12:00 UTC"}
+    at_a_terminal(monkeypatch, width=80).table([row])
+
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert re.sub(" +", " ", heading) == "LOGIN ID GITHUB ID STATE TAGS FILES CHECKED AT "
+    assert max(map(len, (heading, *lines))) <= 80
+    for value in [*values.values(), "12", "2026-05-04 12:00 UTC"]:
+        assert value in lines[0]
+    assert "".join(line.split()[0] for line in lines) == LOGIN
+
+
+def test_a_terminal_too_narrow_for_a_table_gets_a_line_for_each_value(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"login": LOGIN, "state": "active", "tags": "", "checked at": "2026-05-04 12:00 UTC"}
+    terminal = at_a_terminal(monkeypatch, width=40)
+    monkeypatch.setenv("TERM", "xterm")  # Rich takes each dumb terminal for one of 80 letters
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal.table([row])
+
+    assert capsys.readouterr().out.splitlines() == [
+        LOGIN,
+        "  STATE active",
+        "  CHECKED AT 2026-05-04 12:00 UTC",
+    ]
 
 
 @pytest.mark.parametrize(

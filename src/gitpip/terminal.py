@@ -18,6 +18,12 @@ from rich.text import Text
 from gitpip import colours
 from gitpip.observability.logging import on_one_line
 
+SHORT = len("2026-05-04 12:00 UTC")
+"""Values of at most this many letters, such as a time, are never broken in a table."""
+LEAST = 12
+"""The least width of a column whose values are broken."""
+GAP = 2
+
 
 class Terminal:
     """Standard output or standard error. No other part of gitpip prints for people."""
@@ -54,23 +60,44 @@ class Terminal:
         """Print rows with the same names. There must be at least one.
 
         Without a terminal, each row is one line without headings, its values separated by tabs, for
-        programs that read lines. On a terminal the first column, which names the thing, keeps to
-        one line if half the width is enough for it. A longer one would leave no room for the
-        others.
+        programs that read lines. On a terminal short values keep to one line, and so does the first
+        column, which names the thing, if it leaves room for the others. Where the terminal is too
+        narrow for that, each value has a line of its own.
         """
         lines = [[on_one_line(value) for value in row.values()] for row in rows]
         if not self.is_terminal:
             for line in lines:
                 self._console.file.write("\t".join(line) + "\n")  # print() turns tabs into spaces
             return
-        first = max(cell_len(line[0]) for line in lines)
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for number, name in enumerate(rows[0]):
-            whole = number == 0 and first <= self._console.width // 2
-            table.add_column(on_one_line(name).upper(), overflow="fold", no_wrap=whole)
+        names = [on_one_line(name).upper() for name in rows[0]]
+        widths = [
+            max(cell_len(name), *(cell_len(line[place]) for line in lines))
+            for place, name in enumerate(names)
+        ]
+        is_short = [place > 0 and width <= SHORT for place, width in enumerate(widths)]
+        others = sum(
+            GAP + (width if short else LEAST)
+            for width, short in zip(widths[1:], is_short[1:], strict=True)
+        )
+        room = self._console.width - others - GAP
+        if room < min(LEAST, widths[0]):
+            self._records(names, lines)
+            return
+        whole = widths[0] <= (room if all(is_short[1:]) else min(room, self._console.width // 2))
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+        for name, short in zip(names, [whole, *is_short[1:]], strict=True):
+            table.add_column(name, overflow="fold", no_wrap=short)
         for line in lines:
             table.add_row(*map(Text, line))
         self._console.print(table)
+
+    def _records(self, names: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+        """Print each row as lines: what names it, then its other values that have a text."""
+        for line in lines:
+            self.say(line[0])
+            for name, value in zip(names[1:], line[1:], strict=True):
+                if value:
+                    self.say(value, lead=f"  {name} ", style="dim")
 
     def progress(self, *, disable: bool) -> Progress:
         """Return a progress bar on a terminal, and one that shows nothing elsewhere."""
