@@ -84,15 +84,19 @@ def test_at_a_terminal_the_start_ends_with_where_to_look(tmp_path: Path) -> None
         r"gitpip is running at http://127\.0\.0\.1:\d+ \(Ctrl-C to stop\)", said[-1]
     )
     assert re.fullmatch(
-        r"No one is tracked yet: add people at \S+/people, or with gitpip users add LOGIN", said[-2]
+        r"No one is tracked yet: add people at \S+/people, or with \S*gitpip users add LOGIN",
+        said[-2],
     )
-    to_do = r"Run gitpip setup, or add it to \.env"
+    to_do = r"Run \S*gitpip setup, or add it to \.env"
     assert re.fullmatch(
         rf"PIPEDRIVE_TOKEN is not set: nothing is sent to Pipedrive\. {to_do}", said[-3]
     )
     assert re.fullmatch(
         rf"GITHUB_TOKEN is not set: gitpip can check only \d+ users every \w+\. {to_do}", said[-4]
     )
+    assert said[0] == "Starting gitpip …"
+    # What is missing is said once, and not as an event, too.
+    assert sum("is not set" in line for line in said) == 2
 
 
 def test_tokens_that_are_set_are_not_told_of(tmp_path: Path) -> None:
@@ -116,6 +120,10 @@ def test_where_nobody_reads_along_there_are_events_alone(tmp_path: Path) -> None
         gitpip.stop()
 
     assert "gitpip is running at" not in said
+    assert "Starting gitpip" not in said
+    assert {"watching.is_slow", "publishing.waits"} <= {
+        json.loads(line)["event"] for line in said.splitlines() if line[:1] == "{"
+    }
     assert [line[:1] for line in said.splitlines() if line[:1] != "{"] == ["N"]  # the code's line
 
 

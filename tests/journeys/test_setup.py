@@ -56,6 +56,17 @@ def test_tokens_are_tested_and_written_for_their_owner_alone(
     )
 
 
+def test_what_is_given_up_at_the_second_token_says_that_the_first_is_saved(
+    tmp_path: Path, vendors: dict[str, str]
+) -> None:
+    code, said = set_up(tmp_path, vendors, GOOD, "\x04")  # as Ctrl-C does, it ends the question
+
+    assert code != 0
+    assert (tmp_path / ".env").read_text() == "GITHUB_TOKEN=ghp_good\n"
+    assert f"Saved GITHUB_TOKEN in {tmp_path}/.env, readable only by you." in said
+    assert "token (hidden; Enter to skip): " in said
+
+
 def test_a_second_setup_keeps_what_is_accepted_and_replaces_what_is_not(
     tmp_path: Path, vendors: dict[str, str]
 ) -> None:
@@ -91,6 +102,7 @@ def test_a_token_is_saved_untested_where_the_vendor_can_not_be_reached(tmp_path:
     )
 
     assert (code, said.count("Save the token untested?")) == (0, 2), said
+    assert said.count("Not saved. Enter the token again to test it once more, or skip it.") == 1
     assert (tmp_path / ".env").read_text() == f"GITHUB_TOKEN={GOOD}\n"
 
 

@@ -1,12 +1,19 @@
-"""The greeting of `gitpip serve` at a terminal when it has started."""
+"""The words of `gitpip serve` at a terminal: that it starts, and when it has started."""
 
 from gitpip.config import Settings, format_duration
 from gitpip.model import Part
+from gitpip.program import program
 from gitpip.store.database import Database
 from gitpip.store.users import users
 from gitpip.terminal import Terminal
 
 console = Terminal(stderr=True)
+
+
+def announce() -> None:
+    """Say that the service starts, which takes some seconds; only on a terminal."""
+    if console.is_terminal:
+        console.say("Starting gitpip …")
 
 
 async def greet(settings: Settings, part: Part, address: str, database: Database) -> None:
@@ -16,7 +23,7 @@ async def greet(settings: Settings, part: Part, address: str, database: Database
     if part is not Part.WEB:
         for name, effect in _missing(settings):
             console.say(
-                f" is not set: {effect}. Run gitpip setup, or add it to .env",
+                f" is not set: {effect}. Run {program()} setup, or add it to .env",
                 lead=name,
                 style="yellow",
             )
@@ -24,7 +31,7 @@ async def greet(settings: Settings, part: Part, address: str, database: Database
         tracked = await users.count(transaction)
     if not tracked:
         console.say(
-            f": add people at {address}/people, or with gitpip users add LOGIN",
+            f": add people at {address}/people, or with {program()} users add LOGIN",
             lead="No one is tracked yet",
             style="yellow",
         )

@@ -25,7 +25,7 @@ from gitpip.cli.completion import completion
 from gitpip.cli.drill import drill
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
-from gitpip.cli.greeting import greet
+from gitpip.cli.greeting import announce, greet
 from gitpip.cli.held import show_or_decide
 from gitpip.cli.inbox import inbox_app
 from gitpip.cli.keys import keys_app, show_log
@@ -246,6 +246,7 @@ def serve(
     ] = None,
 ) -> None:
     """Start the server (Ctrl-C to stop)."""
+    announce()
     from gitpip.runtime.serve import serve as run_service  # noqa: PLC0415 - loads every page
 
     settings = prepared_settings(quiet=False)

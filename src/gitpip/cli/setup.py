@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from gitpip.cli.output import console, errors, prepared_settings, run, tell_finding
 from gitpip.config import Settings
 from gitpip.config.loader import ENVIRONMENT
+from gitpip.program import program
 from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_github, look_at_pipedrive
 from gitpip.status.findings import Finding, FindingLevel
 
@@ -62,16 +63,20 @@ def set_up() -> None:
         raise typer.Exit(1)
     settings = prepared_settings()
     written = []
-    for asked in TOKENS:
-        console.say(f"{asked.vendor}")
-        token = _ask(settings, asked)
-        if token is not None:
-            _write(asked.name, token)
-            written.append(asked.name)
-        console.say("")
-    if written:
-        console.say(f"Saved {' and '.join(written)} in {FILE.resolve()}, readable only by you.")
-    console.say("Start with: make run, or gitpip serve")
+    try:
+        for asked in TOKENS:
+            console.say(f"{asked.vendor}")
+            token = _ask(settings, asked)
+            if token is not None:
+                _write(asked.name, token)
+                written.append(asked.name)
+            console.say("")
+    finally:  # also where Ctrl-C ends it
+        if written:
+            console.say(f"Saved {' and '.join(written)} in {FILE.resolve()}, readable only by you.")
+    console.say(
+        f"Start gitpip with: make run, or {program()} serve. If it runs already, restart it."
+    )
 
 
 def _ask(settings: Settings, asked: _Asked) -> str | None:
@@ -93,7 +98,7 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
     console.say(asked.where + ".")
     while True:
         text: str = typer.prompt(
-            f"{asked.vendor} token (not shown; Enter to skip)",
+            f"{asked.vendor} token (hidden; Enter to skip)",
             default="",
             hide_input=True,
             show_default=False,
@@ -112,8 +117,10 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
             for finding in findings
         )
         # It may be right: the network can be the trouble, and asking again finds out nothing.
-        if unreachable and typer.confirm("Save the token untested?", default=False):
-            return text
+        if unreachable:
+            if typer.confirm("Save the token untested?", default=False):
+                return text
+            console.say("Not saved. Enter the token again to test it once more, or skip it.")
 
 
 def _accepts(findings: Sequence[Finding]) -> bool:

@@ -8,6 +8,7 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.model import Check, PublicationState, UserState
 from gitpip.observability.redaction import redacted
+from gitpip.program import program
 from gitpip.runtime.opening import opened
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, until
 from gitpip.status.reading import ProcessFacts, ServiceCondition
@@ -35,8 +36,9 @@ def status(as_json: Json = False) -> None:
             case Check():
                 text = f"{shown(value.ended_at) or 'under way'}; {summary_of(value)}"
             case _:
-                text = shown(value)
-        console.say(f"{LABELS.get(name, name.replace('_', ' '))}: {text or 'none'}")
+                text = shown(value) if value or name == "running_services" else ""
+        if text:
+            console.say(f"{LABELS.get(name, name.replace('_', ' '))}: {text}")
 
 
 LABELS = {
@@ -101,11 +103,13 @@ def _print_problems(condition: ServiceCondition) -> None:
 
 
 def _command_for(problem: Problem) -> str:
-    """The command that ends a pause, as one more sentence: pages have a button for it."""
+    """The command that helps, as one more sentence: pages have a button for it."""
     if problem.act is Remedy.RESUME_PUBLISHING:
         return " To resume: gitpip publishing resume"
     if problem.pause and problem.act in ENDED_BY_A_TRY:
         return f" Try: gitpip try-now {problem.pause}"
+    if problem.act in (Remedy.SET_GITHUB_TOKEN, Remedy.SET_PIPEDRIVE_TOKEN):
+        return f" Run {program()} setup, then restart gitpip."
     return ""
 
 

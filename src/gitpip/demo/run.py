@@ -138,8 +138,8 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: DemoPlace
             "",
             f"  {places.command}",
             "",
-            "  To change settings and rules, create a key with keys create me --role admin, and",
-            "  sign in with it.",
+            "  To change settings and rules, sign in with a key. To create one, use in place of "
+            "status: keys create me --role admin",
             "",
         ):
             console.say(line)

@@ -247,7 +247,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
         database=settings.masked_database_url,
         check_interval=format_duration(settings.check_interval),
     )
-    if part is Part.WEB:
+    if part is Part.WEB or console.is_terminal:  # where the greeting says what is missing
         return
     if settings.github_token is None:
         log.warning(

@@ -14,6 +14,7 @@ from gitpip.clock import utc_now
 from gitpip.counts import count
 from gitpip.model import Role
 from gitpip.modes import HELD_WORDS
+from gitpip.program import program
 from gitpip.same_activity import in_words
 from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
@@ -35,6 +36,11 @@ STATES = {
     "skipped": "Skipped",
     "held": "Held",
     "withdrawn": "Undone",
+}
+PERSON_STATES = {
+    "active": "Active",
+    "paused": "Paused",
+    "unavailable": "Not found on GitHub",
 }
 VERIFYING = (
     "Pipedrive did not confirm. gitpip checks whether the activity arrived before it sends again, "
@@ -168,6 +174,7 @@ def templates() -> Environment:
         state=_state,
         state_words=_state_words,
         count=count,
+        person_state=PERSON_STATES.__getitem__,
         with_code=_with_code,
         explained=explained,
         duration=duration,
@@ -184,5 +191,6 @@ def templates() -> Environment:
         url_prefix=url_prefix,
         numbers=numbers.get,
         held_words=HELD_WORDS,
+        program=program,
     )
     return environment
