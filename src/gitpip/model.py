@@ -176,6 +176,12 @@ class User:
     """The deal that drifted."""
 
     @property
+    def customer_id(self) -> str | None:
+        """The id that the caller gave; None where it is GitHub's own, as it is without one."""
+        unset = (str(self.github_id), self.login.lower())
+        return None if self.external_id in unset else self.external_id
+
+    @property
     def deal_drift_words(self) -> str | None:
         """The drift in words for people."""
         if self.deal_drift is None or self.deal_drift_answer is None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from gitpip_standins import Fault
 from gitpip_standins.faults import FaultKind
 from tests.journeys.conftest import World
-from tests.support.chromium import RULES, RULES_OF_COLOURS, serious_findings
+from tests.support.chromium import ARGUMENTS, RULES, RULES_OF_COLOURS, serious_findings
 from tests.support.pages import on_one_line
 
 COLOURS = {
@@ -289,6 +290,34 @@ def test_nothing_keeps_anybody_from_using_the_pages(
             findings += [f"{path}, {scheme}, {width}: {finding}" for finding in found]
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     assert findings == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_page_scrolls_sideways_with_a_font_twice_as_large(
+    world: World, browser: Browser
+) -> None:
+    _set_scene(world)
+    large = browser.browser_type.launch(
+        executable_path=shutil.which("chromium"),
+        args=[*ARGUMENTS, "--blink-settings=defaultFontSize=32"],
+    )
+    page = large.new_page(viewport=ViewportSize(width=320, height=800))
+    wide = []
+    for path in (
+        "/",
+        "/people?q=octocat",
+        "/people/octocat",
+        "/imports",
+        "/publications",
+        "/setup",
+    ):
+        page.goto(world.gitpip.url + path)
+        page.evaluate("document.querySelectorAll('main details').forEach(it => it.open = true)")
+        shown = page.evaluate("document.documentElement.scrollWidth")
+        if shown > 320:
+            wide.append(f"{path} is {shown} wide")
+    large.close()
+    assert wide == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -38,6 +38,23 @@ def test_users_are_tagged_and_found_by_tag(served: Served, people: httpx2.Client
     assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == []
 
 
+def test_people_are_told_of_as_people_say_it(served: Served, people: httpx2.Client) -> None:
+    for login in ("ada", "bob"):
+        served.github.add_user(login)
+    people.post("/people", data={"login": "ada", "id": "customer-7"})
+    without = people.post("/people", data={"login": "bob"})
+
+    listed = on_one_line(people.get("/people").text)
+    assert 'data-label="Status">Active</td>' in listed
+    assert ">Not found on GitHub</a>" in listed
+    assert "Last checked: when gitpip last asked GitHub about the person." in listed
+    # Without a customer ID, a program is told GitHub's number, and a person is told nothing.
+    assert "customer ID" not in without.text
+    assert people.get("/people/ada").text.count("<bdi>customer-7</bdi>") == 1
+    number = served.api("GET", "/users/bob").json()
+    assert number["id"] == str(number["github_id"])
+
+
 def test_what_was_written_stays_in_the_form_that_is_refused(
     served: Served, people: httpx2.Client
 ) -> None:
