@@ -68,9 +68,12 @@ class Inbox:
                     return shown
         raise AssertionError("the pages have no end")
 
-    async def mark(self, viewer: str, *ids: str, read: bool = True) -> HomeVisit:
+    async def mark(
+        self, viewer: str, *ids: str, read: bool = True, seen: int | None = None
+    ) -> HomeVisit:
+        """Mark these gists, each as it was seen with the key `seen`, or as it is now."""
         async with self.database.begin() as transaction:
-            chosen = {GistId(gist_id): None for gist_id in ids}
+            chosen = {GistId(gist_id): seen for gist_id in ids}
             return await marks.mark(transaction, viewer, chosen, NOW, read=read)
 
     async def mark_all(self, viewer: str, up_to: int | None = None) -> HomeVisit:
@@ -154,6 +157,22 @@ async def test_the_last_mark_can_be_undone(inbox: Inbox) -> None:
     await inbox.mark(ANNA, "g4")
     with pytest.raises(MarkedSince):
         await inbox.undo(ANNA, earlier)
+
+
+async def test_a_stale_page_makes_nothing_unread_that_was_marked_since(inbox: Inbox) -> None:
+    async with inbox.database.read() as transaction:
+        (shown,) = await entries.entries(transaction, ANNA, [GistId("g1")])
+    await inbox.find("ada", "g1", "a.py", content="edited")
+    await inbox.mark(ANNA, "g1")
+
+    stale = await inbox.mark(ANNA, "g1", "g2", seen=shown.key)
+
+    assert await inbox.shows(ANNA) == ["g5", "g4", "g3", "g2"]
+    await inbox.undo(ANNA, stale)
+    assert await inbox.shows(ANNA) == ["g5", "g4", "g3", "g2"]
+    await inbox.mark(ANNA, "g1", read=False)
+    await inbox.mark(ANNA, "g1", seen=shown.key)
+    assert "g1" in await inbox.shows(ANNA)  # the edit was not on that page
 
 
 async def test_one_can_stay_unread_below_the_line(inbox: Inbox) -> None:

@@ -48,7 +48,7 @@ async def mark(
     A gist without a key is marked as it is now.
 
     A gist that is not known, or whose user is not tracked, is left out. One that got another key
-    since, by a new file or an edit, stays unread.
+    since, by a new file or an edit, stays unread, unless it was marked as read with that key.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await _move_line(transaction, viewer)
@@ -135,6 +135,10 @@ async def _take_back(
 async def _write_marks(
     transaction: Transaction, viewer: str, levels: Mapping[GistId, int], visit_id: VisitId
 ) -> None:
+    """Write the key up to which each gist is read, or 0 where it is unread.
+
+    A page can be older than the last mark, so a mark is never replaced by a lower key.
+    """
     of_viewer = inbox_marks.c.viewer == viewer
     for some in in_pieces(sorted(levels)):
         those = (of_viewer, inbox_marks.c.gist_id.in_(some))
@@ -149,7 +153,7 @@ async def _write_marks(
                 {
                     "viewer": viewer,
                     "gist_id": gist_id,
-                    "up_to": levels[gist_id],
+                    "up_to": levels[gist_id] and max(levels[gist_id], formerly.get(gist_id, 0)),
                     "formerly": formerly.get(gist_id),
                     "visit_id": visit_id,
                 }
