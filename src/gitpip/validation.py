@@ -40,15 +40,21 @@ def written_login(text: str) -> str:
 
     Raises InvalidInput if GitHub can't have it.
     """
-    text = text.strip()
-    address = _ADDRESS.fullmatch(text)
-    login = address["login"] if address else text.removeprefix("@")
+    login = named_login(text)
     check_login(login)
     return login
 
 
+def named_login(text: str) -> str:
+    """Return what stands in the place of a login in a person's text, unchecked."""
+    text = text.strip()
+    address = _ADDRESS.fullmatch(text)
+    return address["login"] if address else text.removeprefix("@")
+
+
 def split_logins(text: str) -> list[str]:
     """Return the words of a person's text for several users.
+
 
     They are separated by spaces, commas, semicolons or lines, and may stand in quotation marks.
     """

@@ -93,8 +93,9 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
         shown = re.findall('name="back" value="([^"]*)"', on_one_line(page))
         marked = browser.post("/seen", data={**unread, "back": unescape(shown[0])})
 
-    assert '<a href="/?show=all&amp;tag=x" data-back>Back to inbox</a>' in page
-    assert '<a href="/" data-back>Back to inbox</a>' in elsewhere
+    row = f"#gist-{gist.removeprefix('/gist/')}"
+    assert f'<a href="/?show=all&amp;tag=x{row}" data-back>Back to inbox</a>' in page
+    assert f'<a href="/{row}" data-back>Back to inbox</a>' in elsewhere
     assert "Marked 1 gist as unread." in on_one_line(marked.text)
     assert (marked.url.params["tag"], marked.url.params["show"]) == ("x", "all")
     assert "Marked 1 gist as read." in first

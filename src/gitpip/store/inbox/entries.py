@@ -17,6 +17,7 @@ from gitpip.model import (
     PublicationState,
     UserKey,
 )
+from gitpip.modes import HeldBecause
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists as gist_rows
 from gitpip.store.read_state import is_unread, line_of, of_tracked_users
@@ -93,6 +94,8 @@ class InboxEntry:
     """A file with the beginning of its content; the one that a search found, if there was one."""
     sync: Sync | None
     edit: Edit | None
+    has_credentials: bool
+    """Whether one of its files was held because it may contain credentials."""
 
     @property
     def title(self) -> str:
@@ -135,6 +138,7 @@ async def entries(
     previews = await _previews(transaction, files, searched or {}, content_limit)
     syncs = await _syncs(transaction, list(rows))
     edits = await _edits(transaction, files)
+    suspicious = await _with_credentials(transaction, list(rows))
     tags = await _tags(transaction, {row.user_key for row in rows.values()})
     return tuple(
         InboxEntry(
@@ -153,6 +157,7 @@ async def entries(
             preview=previews.get(gist_id),
             sync=syncs.get(gist_id),
             edit=edits.get(gist_id),
+            has_credentials=gist_id in suspicious,
         )
         for gist_id in ids
         if (row := rows.get(gist_id)) is not None and files[gist_id]
@@ -223,6 +228,18 @@ async def _syncs(transaction: Transaction, ids: Sequence[GistId]) -> dict[GistId
     for row in rows:
         of_gist[GistId(row.gist_id)].append(_sync(row))
     return {gist_id: _worst(own) for gist_id, own in of_gist.items()}
+
+
+async def _with_credentials(transaction: Transaction, ids: Sequence[GistId]) -> Collection[GistId]:
+    rows = await transaction.execute(
+        select(gist_files.c.gist_id)
+        .join(publications, publications.c.file_key == gist_files.c.key)
+        .where(
+            gist_files.c.gist_id.in_(ids),
+            publications.c.held_because == HeldBecause.CREDENTIALS,
+        )
+    )
+    return {GistId(gist_id) for gist_id in rows.scalars()}
 
 
 def _worst(syncs: Sequence[Sync]) -> Sync:

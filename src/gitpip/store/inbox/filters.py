@@ -12,7 +12,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.inbox.pages import GistsWanted
 from gitpip.store.listing import FileWanted
 from gitpip.store.users import users
-from gitpip.validation import any_of, possible_login, without_nul
+from gitpip.validation import any_of, named_login, possible_login, without_nul
 
 FIRST_DAY, LAST_DAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """The bounds of days: no gist is outside of them, and a day beyond may not exist."""
@@ -56,15 +56,13 @@ class InboxFilter:
     def of(cls, given: Mapping[str, str]) -> "InboxFilter":
         """Return the given fields, in their usual spelling. Raises InvalidInput."""
         values = {one.name: without_nul(given.get(one.name, "")).strip() for one in fields(cls)}
-        asked = cls(**values)
+        values["user"] = named_login(values["user"])
         for name, kinds in (("state", PublicationState), ("by", By), ("show", Show)):
             if values[name] and values[name] not in list(kinds):
                 raise InvalidInput(name, f"must be {any_of(kinds)}, not {values[name][:40]!r}")
         for name in ("since", "until"):
             _day(name, values[name])
-        if asked.user:
-            possible_login(asked.user)
-        return asked
+        return cls(**values)
 
     @property
     def query(self) -> str:
@@ -95,7 +93,7 @@ async def wanted(transaction: Transaction, asked: InboxFilter, now: datetime) ->
     """
     user_keys = None
     if asked.user:
-        user_keys = [(await users.find(transaction, asked.user)).key]
+        user_keys = [(await users.find(transaction, possible_login(asked.user))).key]
     since, before = span(asked, now)
     found = asked.by == By.FOUND
     return GistsWanted(

@@ -42,6 +42,8 @@ class GistsWanted:
     files: FileWanted = field(default_factory=FileWanted)
     """The conditions that one of their files must meet."""
     unread: bool = False
+    edited: bool = False
+    """Whether one of their files was edited."""
     created_since: datetime | None = None
     created_before: datetime | None = None
     """The time by GitHub's clock."""
@@ -50,7 +52,7 @@ class GistsWanted:
     def narrows(self) -> bool:
         """Whether anything is asked for besides that they are unread."""
         files = self.files.narrows or self.files.user_keys is not None
-        return files or self.by_creation
+        return files or self.edited or self.by_creation
 
     @property
     def by_creation(self) -> bool:
@@ -62,7 +64,7 @@ class GistsWanted:
         """Whether the gists are in the order of their files."""
         if self.files.text:
             return True
-        return self.narrows and not self.unread and not self.by_creation
+        return self.narrows and not (self.unread or self.edited or self.by_creation)
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,10 @@ def _conditions(viewer: str, wanted: GistsWanted, line: int) -> list[ColumnEleme
     conditions: list[ColumnElement[bool]] = []
     if wanted.unread:
         conditions.append(is_unread(viewer, line))
+    if wanted.edited:
+        file = select(gist_files.c.key).where(gist_files.c.gist_id == inbox.c.gist_id)
+        edited = file.where(gist_files.c.revised_at.is_not(None))
+        conditions.append(edited.correlate(inbox).exists())
     if wanted.created_since:
         conditions.append(inbox.c.created_at >= wanted.created_since)
     if wanted.created_before:
@@ -340,7 +346,7 @@ async def _by_files(
     first = end = None if before is None else FileKey(before.key)
     line = await line_of(transaction, viewer) if wanted.unread else 0
     rest = replace(wanted, files=FileWanted())
-    picky = wanted.unread or wanted.by_creation
+    picky = wanted.unread or wanted.edited or wanted.by_creation
     # SQLite reads all files with a common word for each chunk: one large chunk costs 50 ms, three
     # cost 150.
     number, chunks = (CHUNKS * listing.MAX_CHECKED_FILES, 1) if picky else (CHUNKS * limit, CHUNKS)

@@ -13,6 +13,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.inbox.filters import InboxFilter
 from gitpip.store.rows import reader
 from gitpip.store.schema_inbox import inbox_filters
+from gitpip.validation import possible_login
 
 FilterId = NewType("FilterId", int)
 
@@ -44,7 +45,12 @@ _saved_filter = reader(SavedFilter)
 async def save(
     transaction: Transaction, viewer: str, name: str, asked: InboxFilter, now: datetime
 ) -> SavedFilter:
-    """Save a filter; it replaces one with the same name and keeps its id. Raises InvalidInput."""
+    """Save a filter; it replaces one with the same name and keeps its id.
+
+    Raises InvalidInput, and UserNotTracked for a user that can't exist.
+    """
+    if asked.user:
+        possible_login(asked.user)
     if not name or len(name) > FILTER_NAME_LIMIT or not name.isprintable():
         raise InvalidInput(
             "name", f"must be 1 to {FILTER_NAME_LIMIT} printable characters, e.g. vip"

@@ -1,6 +1,7 @@
 """The acts of marking in the inbox, and the files that marking everything covered."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,6 +98,15 @@ async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeV
     if row is None:
         raise VisitNotFound(f"you marked nothing with the number {visit_id}")
     return _home_visit(row)
+
+
+async def marked(transaction: Transaction, visit_id: int | None, viewer: str) -> HomeVisit | None:
+    """Return what a viewer has just marked; the address may have come from another viewer."""
+    if visit_id is None:
+        return None
+    with suppress(VisitNotFound):
+        return await get(transaction, VisitId(visit_id), viewer)
+    return None
 
 
 async def visits_of(transaction: Transaction, viewer: str, *, limit: int) -> tuple[HomeVisit, ...]:

@@ -84,8 +84,11 @@ class _Place:
 
     path: str
     words: str
-    inbox: str = ""
-    """Return what the inbox shows there, as the query of its address."""
+    person: str = ""
+    query: str = ""
+    """The part of its address that says which gists it lists."""
+    is_list: bool = True
+    """Whether it has a row for each gist."""
 
 
 def _came_from(request: Request) -> _Place:
@@ -93,11 +96,12 @@ def _came_from(request: Request) -> _Place:
     came_from = path_of_page(request, request.headers.get("referer", "")) or "/"
     path, _, query = came_from.partition("?")
     if path.startswith("/publications"):
-        return _Place(came_from if path == "/publications" else "/publications", "CRM sync")
+        back = came_from if path == "/publications" else "/publications"
+        return _Place(back, "CRM sync", is_list=False)
     if login := re.fullmatch(r"/people/([A-Za-z0-9_-]+)", path):
-        return _Place(came_from, login[1])
+        return _Place(came_from, login[1], person=login[1], query=query)
     if path == "/":
-        return _Place(came_from, "inbox", query)
+        return _Place(came_from, "inbox", query=query)
     return _Place("/", "inbox")
 
 

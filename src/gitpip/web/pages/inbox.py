@@ -1,12 +1,11 @@
 """The inbox: one row for each gist, filters, search, and marking as read."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import parse_qsl
 
 from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -15,7 +14,7 @@ from pydantic import Field
 from starlette.datastructures import FormData
 
 from gitpip.actions import inbox as actions
-from gitpip.errors import InvalidInput, VisitNotFound
+from gitpip.errors import InvalidInput, UserNotTracked
 from gitpip.model import GistId, PublicationState, Role, VisitId
 from gitpip.store import commit_order, listing, read_state
 from gitpip.store.database import Transaction
@@ -25,9 +24,7 @@ from gitpip.store.inbox.filters import By, InboxFilter, Show
 from gitpip.store.inbox.saved import FilterId
 from gitpip.store.users import users
 from gitpip.store.visits import home
-from gitpip.store.visits.home import HomeVisit
 from gitpip.store.visits.visits import BROWSER
-from gitpip.validation import possible_login
 from gitpip.web.api.inbox import AskedFilter, start_of
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import needs
@@ -36,9 +33,12 @@ from gitpip.web.auth.viewer import remember, sends_name, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
 from gitpip.web.navigation import count_for_navigation
+from gitpip.web.pages.lists import ShownList
+from gitpip.web.pages.masked_previews import without_credentials
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.reader_zone import reader_now
+from gitpip.web.render.faults import fault_words
 from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown
 from gitpip.web.render.inbox import ROW_PREVIEW, by_day, rows
 from gitpip.web.render.jinja import render
@@ -55,8 +55,6 @@ MOST_USERS_VISITED = 1_000
 SEARCHED = 64_000
 """The most characters of a file that are searched; see the migration of the index."""
 ID_LENGTH = 64
-BACK = 2_000
-"""The most characters of the query of a page that are read."""
 USERS = 20
 VISIT_FILES = 30
 
@@ -66,23 +64,53 @@ Key = Annotated[int, Field(ge=0, le=2**53)]
 router = page_router()
 
 
+@dataclass(frozen=True)
+class _Written:
+    """The name under which a filter is to be saved, and why it was not."""
+
+    name: str = ""
+    fault: str = ""
+
+
 @router.get("/")
 @needs(Role.VIEWER)
 async def inbox(
+    *,
     request: Request,
     context: Context,
     asked: AskedFilter,
     before: Annotated[str, Query(max_length=40)] = "",
     seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    name: Annotated[str, Query(max_length=saved.FILTER_NAME_LIMIT)] = "",
 ) -> HTMLResponse:
-    """The gists that the reader has not read, or those that fit what is asked for."""
-    viewer = viewer_of(request)
-    start = start_of(before)
+    """The gists that the reader has not read, or those that fit what is asked for.
+
+    Without scripts, a browser applies a filter when somebody presses Enter in the field for its
+    `name`, which is kept in the form.
+    """
+    shown = ShownList(asked=asked, before=before)
+    return await _inbox(request, context, shown, seen=seen, written=_Written(name))
+
+
+async def _inbox(
+    request: Request,
+    context: AppContext,
+    came_from: ShownList,
+    *,
+    seen: int | None = None,
+    written: _Written,
+) -> HTMLResponse:
+    viewer, asked = viewer_of(request), came_from.asked
+    start = start_of(came_from.before)
     now = reader_now(request)
     newest = await commit_order.settled(context.database)
     async with context.database.read() as transaction:
-        wanted = await filters.wanted(transaction, asked, now)
-        found = await pages.page(transaction, viewer, wanted, before=start, limit=GISTS_PER_PAGE)
+        wanted = await _wanted(transaction, asked, now)
+        found = pages.GistPage([], None)
+        if wanted is not None:
+            found = await pages.page(
+                transaction, viewer, wanted, before=start, limit=GISTS_PER_PAGE
+            )
         searched = dict(zip(found.ids, found.files, strict=False)) if asked.q else None
         listed = await entries.entries(
             transaction,
@@ -99,32 +127,46 @@ async def inbox(
             "read_at": await read_state.read_at(transaction, viewer),
             "saved": await saved.of_viewer(transaction, viewer),
             "visits": await home.visits_of(transaction, viewer, limit=10),
-            "marked": await _marked(transaction, seen, viewer),
-            "stranger": None if listed else await not_tracked(transaction, asked.q),
+            "marked": await home.marked(transaction, seen, viewer),
+            "stranger": None
+            if listed
+            else await not_tracked(transaction, asked.q if wanted else asked.user),
         }
     page = await asyncio.to_thread(
         _page,
         asked=asked,
         now=now,
-        wanted=wanted,
+        by_creation=wanted is not None and wanted.by_creation,
+        unknown=wanted is None,
+        written=written,
         more=found.next,
-        listed=listed,
-        later=start is not None,
+        listed=await without_credentials(context.database, listed),
+        came_from=came_from,
         condition=await context.recent_condition.read(),
         links=await context.links(),
         newest=newest,
         **content,
     )
-    response = HTMLResponse(page)
+    response = HTMLResponse(page, status_code=422 if written.fault else 200)
     remember(request, response, viewer)
     return response
+
+
+async def _wanted(
+    transaction: Transaction, asked: InboxFilter, now: datetime
+) -> pages.GistsWanted | None:
+    """Return the gists that are asked for; None for those of a person who is not tracked."""
+    try:
+        return await filters.wanted(transaction, asked, now)
+    except UserNotTracked:
+        return None
 
 
 def _page(
     *,
     asked: InboxFilter,
     now: datetime,
-    wanted: pages.GistsWanted,
+    by_creation: bool,
     listed: Sequence[InboxEntry],
     newest: int,
     **content: object,
@@ -138,7 +180,7 @@ def _page(
         newest=newest,
         found=len(listed),
         some_unread=any(entry.unread for entry in listed),
-        days=list(by_day(rows(listed, asked.q), now, by_creation=wanted.by_creation)),
+        days=list(by_day(rows(listed, asked.q), now, by_creation=by_creation)),
         zone=str(now.tzinfo),
         states=list(PublicationState),
         shows=list(Show),
@@ -184,7 +226,7 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
     if is_stranger and (response := await _unrecorded(request, context, viewer)):
         return response
     chosen = _chosen(form)
-    person = possible_login(str(form["person"])) if form.get("person") else None
+    came_from = ShownList.of(form)
     if form.get("everything"):
         newest = form.get("newest")
         visit = await actions.mark_all(
@@ -193,13 +235,13 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
             up_to=None if newest is None else _number("newest", str(newest)),
             most=MOST_USERS_VISITED if is_stranger else None,
         )
+        came_from = replace(came_from, before="")
     else:
         visit = await actions.mark(acting, viewer, chosen, read=not form.get("unread"))
     if request.headers.get("hx-request") and len(chosen) == 1:
-        return await _row(request, context, *chosen, asked=_came_from(form))
-    back = _back(form)
-    where = f"/?{back}{'&' if back else ''}seen={visit.id}"
-    response = RedirectResponse(f"/people/{person}" if person else where, status_code=303)
+        return await _row(request, context, *chosen, came_from=came_from)
+    row = f"#gist-{next(iter(chosen))}" if len(chosen) == 1 and not form.get("page") else ""
+    response = RedirectResponse(came_from.address(visit.id) + row, status_code=303)
     remember(request, response, viewer)
     return response
 
@@ -210,19 +252,22 @@ async def undo(
     visit_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: CurrentActing
 ) -> Response:
     """Undo what the reader marked last."""
-    form = await request.form()
+    came_from = ShownList.of(await request.form())
     await actions.undo(acting, viewer_of(request), VisitId(visit_id))
-    back = _back(form)
-    return RedirectResponse(f"/?{back}" if back else "/", status_code=303)
+    return RedirectResponse(came_from.address(), status_code=303)
 
 
 @router.post("/inbox/filters")
 @needs(Role.VIEWER)
-async def save_filter(request: Request, acting: CurrentActing) -> Response:
+async def save_filter(request: Request, context: Context, acting: CurrentActing) -> Response:
     """Save what the form asks for under a name, and show it."""
     form = {name: str(value) for name, value in (await request.form()).items()}
-    viewer = viewer_of(request)
-    kept = await actions.save_filter(acting, viewer, form.get("name", ""), InboxFilter.of(form))
+    viewer, name, asked = viewer_of(request), form.get("name", ""), InboxFilter.of(form)
+    try:
+        kept = await actions.save_filter(acting, viewer, name, asked)
+    except (InvalidInput, UserNotTracked) as error:
+        written = _Written(name, fault_words(error))
+        return await _inbox(request, context, ShownList(asked=asked), written=written)
     response = RedirectResponse(f"/?{kept.query}", status_code=303)
     remember(request, response, viewer)
     return response
@@ -239,7 +284,7 @@ async def delete_filter(
 
 
 async def _row(
-    request: Request, context: AppContext, gist_id: GistId, *, asked: InboxFilter
+    request: Request, context: AppContext, gist_id: GistId, *, came_from: ShownList
 ) -> Response:
     """The row of a gist that was marked, with how much is unread now, for the page with both."""
     viewer = viewer_of(request)
@@ -249,13 +294,15 @@ async def _row(
     await count_for_navigation(request, context)  # what was counted before the act is over
     page = render(
         "inbox_row.html",
-        rows=rows(listed, ""),
+        rows=rows(await without_credentials(context.database, listed), ""),
         links=await context.links(),
-        asked=asked,
+        came_from=came_from,
         counted=numbers.get().counted,
         read_at=read_at,
     )
-    return HTMLResponse(page)
+    response = HTMLResponse(page)
+    remember(request, response, viewer)
+    return response
 
 
 def _chosen(form: FormData) -> dict[GistId, int | None]:
@@ -279,19 +326,6 @@ def _number(field: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= pages.POSITION_DIGITS):
         raise InvalidInput(field, f"{text[:40]!r} is not a number")
     return int(text)
-
-
-def _back(form: FormData) -> str:
-    """The query of the page from which something was marked, from its fields."""
-    return _came_from(form).query
-
-
-def _came_from(form: FormData) -> InboxFilter:
-    """Return what the page shows from which something was marked."""
-    fields = dict(parse_qsl(str(form.get("back", ""))[:BACK]))
-    with contextlib.suppress(InvalidInput):
-        return InboxFilter.of(fields)
-    return InboxFilter()
 
 
 async def _unrecorded(request: Request, context: AppContext, viewer: str) -> Response | None:
@@ -342,12 +376,3 @@ async def earlier_visit(
         links=await context.links(),
     )
     return HTMLResponse(page)
-
-
-async def _marked(transaction: Transaction, visit_id: int | None, viewer: str) -> HomeVisit | None:
-    """Return what a viewer has just marked; the address may have come from another viewer."""
-    if visit_id is None:
-        return None
-    with contextlib.suppress(VisitNotFound):
-        return await home.get(transaction, VisitId(visit_id), viewer)
-    return None

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import Path, Query, Request
@@ -17,25 +17,29 @@ from gitpip.actions.users import UserAct
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import DestinationUnavailable, HeldChanged, InvalidInput
-from gitpip.model import Role, User, UserState
+from gitpip.model import PublicationState, Role, User, UserState
 from gitpip.publish import chosen_targets
 from gitpip.publish.destination import SearchHit
 from gitpip.status.reading import ServiceCondition
 from gitpip.store import listing
 from gitpip.store.gists import unreadable
 from gitpip.store.inbox import entries, pages
+from gitpip.store.inbox.filters import WEEK
 from gitpip.store.publications import held, opt_outs
 from gitpip.store.publications.progress import progress as progress_of
 from gitpip.store.status import pauses
 from gitpip.store.users import users
+from gitpip.store.visits import home
 from gitpip.targets import DEAL_BY_TITLE, parsed_target
 from gitpip.validation import possible_login
 from gitpip.web.api.inbox import start_of
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
-from gitpip.web.auth.viewer import viewer_of
+from gitpip.web.auth.viewer import remember, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
+from gitpip.web.pages.lists import OfPerson, ShownList
+from gitpip.web.pages.masked_previews import without_credentials
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.charts import WEEKS, per_week
@@ -72,27 +76,31 @@ class RefusedForm:
 @router.get("/people/{login}")
 @needs(Role.VIEWER)
 async def person(
+    *,
     login: Login,
     request: Request,
     context: Context,
     before: Annotated[str, Query(max_length=40)] = "",
+    show: OfPerson | Literal[""] = "",
+    seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
-    """One user: what is known, and the gists, newest first."""
-    return await _person(request, context, login, before=before)
+    """One user: what is known, and all gists or some of them, newest first."""
+    shown = ShownList(login, show=show, before=before)
+    return await _person(request, context, shown, seen=seen)
 
 
 async def _person(
     request: Request,
     context: AppContext,
-    login: str,
+    came_from: ShownList,
     *,
-    before: str = "",
+    seen: int | None = None,
     refused: RefusedForm | None = None,
     found: FoundTargets | None = None,
 ) -> Response:
     """The page; where a form was refused, what was written stays in it."""
     now = utc_now()
-    viewer, start = viewer_of(request), start_of(before)
+    viewer, login, start = viewer_of(request), came_from.person, start_of(came_from.before)
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         if user.login.lower() != login.lower():
@@ -100,7 +108,7 @@ async def _person(
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
         unread = await unreadable.of_user(transaction, user.key)
-        wanted = pages.GistsWanted(listing.FileWanted(user_keys=[user.key]))
+        wanted = _wanted(user, came_from.show, now)
         found_gists = await pages.page(
             transaction, viewer, wanted, before=start, limit=GISTS_PER_PAGE
         )
@@ -113,6 +121,7 @@ async def _person(
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
         stops = await stops_of(transaction, context)
+        marked = await home.marked(transaction, seen, viewer)
     page = await asyncio.to_thread(
         render,
         "person.html",
@@ -128,15 +137,31 @@ async def _person(
         mode=stops.mode,
         opt_out=opt_out,
         held_up=_held_up(user, stops) if progress.waiting else None,
-        before=start,
+        came_from=replace(came_from, person=user.login),
+        marked=marked,
         weeks=per_week(times, now),
-        rows=rows(listed, ""),
+        rows=rows(await without_credentials(context.database, listed), ""),
         more=found_gists.next,
         links=await context.links(),
         fault=refused.fault if refused else "",
         found=found,
     )
-    return HTMLResponse(page, status_code=422 if refused else 200)
+    response = HTMLResponse(page, status_code=422 if refused else 200)
+    remember(request, response, viewer)
+    return response
+
+
+def _wanted(user: User, show: str, now: datetime) -> pages.GistsWanted:
+    """Return the gists of a user that the page shows."""
+    return pages.GistsWanted(
+        listing.FileWanted(
+            user_keys=[user.key],
+            state=PublicationState.FAILED if show == OfPerson.FAILED else None,
+        ),
+        unread=show == OfPerson.UNREAD,
+        edited=show == OfPerson.EDITED,
+        created_since=now - WEEK if show == OfPerson.WEEK else None,
+    )
 
 
 def _form(user: User, refused: RefusedForm | None) -> RefusedForm:
@@ -189,7 +214,7 @@ async def change_user(
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
         refused = RefusedForm(fault_words(error), tags, interval, publishing_mode)
-        return await _person(request, context, login, refused=refused)
+        return await _person(request, context, ShownList(login), refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
 
@@ -205,7 +230,7 @@ async def change_target(
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
         refused = RefusedForm(fault_words(error), target=target)
-        return await _person(request, context, login, refused=refused)
+        return await _person(request, context, ShownList(login), refused=refused)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
 
@@ -218,8 +243,10 @@ async def search_targets(
     try:
         hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, DestinationUnavailable) as error:
-        return await _person(request, context, login, refused=RefusedForm(fault_words(error)))
-    return await _person(request, context, login, found=FoundTargets(term, hits))
+        return await _person(
+            request, context, ShownList(login), refused=RefusedForm(fault_words(error))
+        )
+    return await _person(request, context, ShownList(login), found=FoundTargets(term, hits))
 
 
 @router.post("/people/{login}/held")
@@ -241,7 +268,9 @@ async def decide_held_files(
         number = read_field("shown", number_of_files, shown)
         answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
-        return await _person(request, context, login, refused=RefusedForm(fault_words(error)))
+        return await _person(
+            request, context, ShownList(login), refused=RefusedForm(fault_words(error))
+        )
     done = urlencode({"approved": answered.published, "skipped": answered.skipped})
     where = f"/publications?{done}" if back == "publications" else f"/people/{answered.login}"
     return RedirectResponse(where, status_code=303)

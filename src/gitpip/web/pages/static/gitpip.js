@@ -14,6 +14,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 
 const ENTRIES = "article[id], tr[id], li[id]";
 let reading = null; // the entry that is being read, and where it was before the update
+let held = null; // the part whose update waits until nothing in it is selected or open
 
 function entriesOf(region) {
   return [...region.querySelectorAll(ENTRIES)];
@@ -27,6 +28,23 @@ function isSelectedIn(region) {
   const selection = getSelection();
   return !selection.isCollapsed && selection.containsNode(region, true);
 }
+
+function whyHeld(region) {
+  if (isSelectedIn(region)) return "Updates wait while text is selected.";
+  return region.querySelector("details[open]") ? "Updates wait while details are open." : null;
+}
+
+function catchUp() {
+  if (!held || whyHeld(held)) return;
+  const region = held;
+  held = null;
+  announce("");
+  const path = region.isConnected && region.getAttribute("hx-get");
+  if (path) htmx.ajax("GET", path, { source: region });
+}
+
+document.addEventListener("selectionchange", catchUp);
+document.addEventListener("toggle", catchUp, true); // it does not bubble
 
 function announce(text, act) {
   const place = document.getElementById("announcement");
@@ -56,13 +74,17 @@ function showFirst(id) {
 document.addEventListener("htmx:beforeSwap", (event) => {
   const region = event.detail.target;
   reading = null;
-  if (!event.detail.shouldSwap || !region.id) return;
+  // What the reader does is answered at once; only updates wait.
+  if (!event.detail.shouldSwap || !region.id || event.detail.requestConfig.verb !== "get") return;
   const hold = (text, act) => {
     event.detail.shouldSwap = false;
     announce(text, act);
   };
-  if (isSelectedIn(region)) return hold("Updates wait while text is selected.");
-  if (region.querySelector("details[open]")) return hold("Updates wait while details are open.");
+  const why = whyHeld(region);
+  if (why) {
+    held = region;
+    return hold(why);
+  }
   const entries = entriesOf(region);
   const seen = entries.filter((one) => one.getBoundingClientRect().bottom > 0 && topOf(one) < innerHeight);
   if (!seen.length) return announce("");
@@ -100,4 +122,13 @@ document.addEventListener("htmx:afterSwap", () => {
 
 document.addEventListener("scroll", () => {
   if (scrollY === 0) announce("");
+});
+
+// Where a form has several buttons, Enter in a field can press another one than the first.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing) return;
+  const button = document.getElementById(event.target.dataset?.enter);
+  if (!button) return;
+  event.preventDefault();
+  button.click();
 });
