@@ -1,6 +1,8 @@
 // Keys of the pages, as in miniflux and on GitHub. An item of a list is an element with an id and
 // data-item; its links are marked with data-open and data-github, its button with data-mark.
 const OFF = "gitpip.keys-off";
+const ITEM = "gitpip.item"; // in this tab: the item that was chosen last, and the path of its page
+const RETURNS = "gitpip.returns"; // in this tab: the next page is the list that the reader came from
 const SEQUENCE_ENDS = 1_500; // milliseconds after the first key of two
 const dialog = document.getElementById("keys");
 const menu = document.querySelector(".menu");
@@ -26,11 +28,34 @@ function move(step) {
   // An item that is gone has left its place to the next one.
   const next = found >= 0 ? found + step : step > 0 ? Math.max(current.index, 0) : current.index - 1;
   const index = Math.min(Math.max(next, 0), all.length - 1);
-  const item = all[index];
-  current = { id: item.id, index };
+  choose(all[index]);
+}
+
+function remember(item) {
+  current = { id: item.id, index: items().indexOf(item) };
   history.replaceState({ ...history.state, item: current }, "");
+  sessionStorage.setItem(ITEM, JSON.stringify({ ...current, path: location.pathname }));
+}
+
+function choose(item) {
+  remember(item);
   item.querySelector("[data-open]")?.focus({ preventScroll: true });
   item.scrollIntoView({ block: "nearest" });
+}
+
+// A reader who goes back from a gist to its list comes to the same item, or to the one in its place.
+function comeBack() {
+  const last = JSON.parse(sessionStorage.getItem(ITEM));
+  const isBack = sessionStorage.getItem(RETURNS) !== null;
+  sessionStorage.removeItem(RETURNS);
+  if (!isBack || last?.path !== location.pathname) return;
+  const all = items();
+  const item = document.getElementById(last.id) ?? all[Math.min(last.index, all.length - 1)];
+  if (item) choose(item);
+}
+
+function goesBack() {
+  sessionStorage.setItem(RETURNS, "1");
 }
 
 function press(selector) {
@@ -45,6 +70,7 @@ const KEYS = {
   v: () => press("[data-github]"),
   u: () => document.querySelector("[data-back]")?.click(),
   "/": () => document.getElementById("find")?.select(),
+  A: () => document.getElementById("mark-everything")?.click(),
   "?": () => dialog.showModal(),
 };
 
@@ -70,6 +96,7 @@ if (dialog) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (!isOn.checked || isWriting(event.target)) return;
+    if (event.key === "A" && !event.shiftKey) return; // Caps Lock
     const isSecond = Date.now() < prefixEnds;
     prefixEnds = 0;
     const place = isSecond && document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
@@ -80,6 +107,16 @@ if (dialog) {
     event.preventDefault();
   });
 }
+
+document.addEventListener("click", (event) => {
+  const item = event.target.closest("[data-item]");
+  if (item) remember(item);
+  if (event.target.closest("[data-back]")) goesBack();
+}, true);
+document.addEventListener("submit", (event) => {
+  if (event.submitter?.matches("[data-mark]") && !event.submitter.closest("[data-item]")) goesBack();
+});
+window.addEventListener("load", comeBack);
 
 // A menu closes as people expect it: on Escape, and by a click elsewhere.
 document.addEventListener("click", (event) => {
