@@ -240,6 +240,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
     world: World, browser: Browser, axe: str
 ) -> None:
     scene = _set_scene(world)
+    world.github.add_gist("octocat", {"wide.txt": "two wide words " * 20}, description="Two words")
     colours = world.github.add_gist("octocat", COLOURS, description="In many colours")
     world.gitpip.wait_for(
         lambda: world.gitpip.get(f"/gist/{colours}").status_code == 200, "the colours"
