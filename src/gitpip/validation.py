@@ -116,6 +116,10 @@ FAULTS = {
     "datetime_type": "must be a time",
     "datetime_parsing": "must be a time",
     "datetime_from_date_parsing": "must be a time",
+    "date_type": "must be a date, e.g. 2026-01-31",
+    "date_parsing": "must be a date, e.g. 2026-01-31",
+    "date_from_datetime_parsing": "must be a date, e.g. 2026-01-31",
+    "date_from_datetime_inexact": "must be a date, e.g. 2026-01-31",
 }
 """The words for a fault of a value, by pydantic's name of it."""
 

@@ -11,7 +11,7 @@ from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 MORE = [
-    *("Feeds", "Rules", "Audits", "Capacity", "Import", "Set up"),
+    *("Feeds", "Rules", "Compare with Pipedrive", "Capacity", "Import", "Set up"),
     *("Settings", "Access keys", "Audit log", "API docs"),
 ]
 
@@ -72,7 +72,7 @@ def test_the_menu_leads_to_what_the_reader_may_open(served: Served, reader: http
     assert "Choose what to undo" in undo
     assert links(at_home)[4:] == MORE
     assert 'href="/keys" aria-current="page"' in at_home
-    assert links(signed_in)[4:] == [*MORE[:4], "API docs"]
+    assert links(signed_in)[4:] == [*MORE[:3], "API docs"]
     refused = reader.get("/keys")
     assert refused.status_code == 403
     assert ">You need the admin role." in on_one_line(refused.text)

@@ -54,7 +54,7 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
 
     asked = post(refused, path, act="retry").text
     assert "Retry 3 files?" in asked
-    assert "Filter: failed, with the same reason." in on_one_line(asked)
+    assert "Files: failed, with the same reason." in on_one_line(asked)
     assert cause["key"] not in asked.partition("<h1>")[2].partition("<form")[0]
     assert total(refused, "failed") == 3
     changed = post(refused, path, act="retry", shown="4")
@@ -63,13 +63,15 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
     begun = post(refused, path, act="retry", shown="3")
     assert begun.status_code == 303
     done = refused.gitpip.wait_for(
-        lambda: "3 of 3 files done" in refused.gitpip.get(begun.headers["location"]).text,
+        lambda: (
+            "Retried 3 files." in on_one_line(refused.gitpip.get(begun.headers["location"]).text)
+        ),
         "the repair to be done",
     )
     assert done
     shown = refused.gitpip.get(begun.headers["location"]).text
     assert "<h1>Retry 3 files</h1>" in shown
-    assert "Filter: failed, with the same reason." in on_one_line(shown)
+    assert "Files: failed, with the same reason." in on_one_line(shown)
     refused.pipedrive.wait_until(lambda: len(refused.pipedrive.activities) == 3)
     refused.gitpip.wait_for(lambda: total(refused, "published") == 3, "three activities")
     assert len(refused.pipedrive.activities) == 3

@@ -23,7 +23,10 @@ def try_by_page(served: Served) -> None:
     page = served.gitpip.get("/status-page").text
     assert 'action="/status-page/try/publishing"' in page
     answer = httpx2.post(f"{served.gitpip.url}/status-page/try/publishing")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/status-page")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/status-page?tried=publishing",
+    )
 
 
 def try_by_api(served: Served) -> None:

@@ -27,7 +27,7 @@ SHORTEST_PATIENCE = timedelta(seconds=5)
 FEWEST_DATABASE_CONNECTIONS = 3
 """The fewest connections: one is the scheduler's, and one shows life while another is busy."""
 
-_DURATIONS = "e.g. 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H"
+_DURATIONS = "e.g. 45 s, 90 min, 3 h, 2 days"
 _FOLDER = "e.g. /var/lib/gitpip"
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 

@@ -197,6 +197,12 @@ async def last_pause(
     return _pause(row) if row else None
 
 
+async def is_tried(transaction: Transaction, name: str, now: datetime) -> bool:
+    """Return whether a pause is over, and no request has shown yet whether that was too early."""
+    last = await last_pause(transaction, name)
+    return last is not None and last.until <= now
+
+
 async def checks_held_up(transaction: Transaction, now: datetime) -> Pause | None:
     """Return the pause that prevents every check, if any.
 

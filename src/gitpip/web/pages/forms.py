@@ -17,6 +17,19 @@ LongText = Annotated[str, Form(max_length=200_000)]
 Value = TypeVar("Value")
 
 
+@dataclass(frozen=True)
+class PauseForm:
+    """The fields of the form that pauses sync, as they were sent, and why it was refused."""
+
+    lasts: str = ""
+    until: str = ""
+    reason: str = ""
+    fault: str = ""
+
+
+NEW_PAUSE = PauseForm()
+
+
 def tags_of(text: str) -> tuple[str, ...]:
     """Tags separated by spaces, commas or semicolons; raises InvalidInput."""
     return checked_tags(text.replace(",", " ").replace(";", " ").split())

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from fastapi import Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,6 +16,7 @@ from gitpip.actions.repairs import RepairAction
 from gitpip.backfill import Backfill, BackfillKind
 from gitpip.clock import utc_now
 from gitpip.counts import count
+from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError
 from gitpip.model import Publication, PublicationId, PublicationState, Role
 from gitpip.modes import FoundCredentials, PublishingMode
 from gitpip.publish.policy import Policies
@@ -40,15 +41,18 @@ from gitpip.store.publications.repairs import PublicationLeftBecause
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
+from gitpip.store.status.pauses import Pausable
 from gitpip.validation import any_of
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages import forms
-from gitpip.web.pages.repairs import Asked, Numbers, ask
+from gitpip.web.pages.forms import NEW_PAUSE, PauseForm
+from gitpip.web.pages.repairs import Asked, Numbers, RepairFilter, ask
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import PLACES
 from gitpip.web.reader_zone import reader_zone
+from gitpip.web.render.faults import as_sentence, fault_words
 from gitpip.web.render.jinja import STATES, render
 
 PUBLICATIONS_PER_PAGE = 50
@@ -153,6 +157,22 @@ class ActResult:
         return f"{left}: {whose} status is now {any_of(STATES[one] for one in self.now)}."
 
 
+EVERY_STATE = RepairFilter()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The part of the list that an address means."""
+
+    asked: RepairFilter = EVERY_STATE
+    offset: int = 0
+    latest: int | None = None
+    """The number of gists of which the held files may be approved."""
+    tried: Pausable | Literal[""] = ""
+    """The pause that the reader has just ended."""
+
+
+ALL_FILES = Listed()
 NO_ATTENTION = _Attention()
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
@@ -168,12 +188,29 @@ async def list_publications(
     told: Annotated[ActResult, Depends()],
     latest: Annotated[int | None, Query(ge=1, le=999_999)] = None,
     offset: Offset = 0,
+    tried: Pausable | Literal[""] = "",
 ) -> HTMLResponse:
     """Show what needs attention, by its causes; then what waits, and until when, and what was sent.
 
     With `latest`, also what would become of all held files if so many gists were approved.
     """
-    values = await _read(context, asked, latest, offset)
+    wanted = Listed(asked, offset, latest, tried)
+    return await sync_page(request, context, wanted, notice=told.sentence)
+
+
+async def sync_page(
+    request: Request,
+    context: AppContext,
+    listed: Listed = ALL_FILES,
+    *,
+    notice: str = "",
+    fault: str = "",
+    pausing: PauseForm = NEW_PAUSE,
+    status: int = HTTPStatus.OK,
+) -> HTMLResponse:
+    """Return the list, with a notice or with the reason why a form was refused."""
+    asked = listed.asked
+    values = await _read(context, listed)
     links = await context.links()
     shown = await asyncio.to_thread(
         render,
@@ -181,8 +218,11 @@ async def list_publications(
         page="publications",
         most=bounded.MAX_COUNTED,
         asked=asked,
-        told=told,
-        latest=latest,
+        notice=notice,
+        fault=fault or pausing.fault,
+        pausing=pausing,
+        latest=listed.latest,
+        tried_pause=listed.tried,
         narrowed=bool(replace(asked, state="").address("")),
         possible=ACTS.get(asked.state, ()),
         places=PLACES,
@@ -191,18 +231,16 @@ async def list_publications(
         states=list(PublicationState),
         usual=USUAL,
         state=asked.state,
-        offset=offset,
+        offset=listed.offset,
         rows=PUBLICATIONS_PER_PAGE,
         **values,
     )
-    return HTMLResponse(shown)
+    return HTMLResponse(shown, status_code=status)
 
 
-async def _read(
-    context: Context, asked: Asked, latest: int | None, offset: int
-) -> dict[str, object]:
+async def _read(context: AppContext, shown: Listed) -> dict[str, object]:
     """Return what the template shows of the rows."""
-    now = utc_now()
+    now, asked, offset, latest = utc_now(), shown.asked, shown.offset, shown.latest
     first = not offset and not asked.address("")
     async with context.database.read() as transaction:
         wanted = asked.selection
@@ -218,6 +256,7 @@ async def _read(
         left = await progress.time_left(transaction, waiting, now)
         stops = await stops_of(transaction, context)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
+        trying = await pauses.is_tried(transaction, pauses.PUBLISHING, now)
     return {
         "listed": listed[:PUBLICATIONS_PER_PAGE],
         "more": len(listed) > PUBLICATIONS_PER_PAGE,
@@ -235,7 +274,8 @@ async def _read(
         "waiting": waiting,
         # In ask mode most of what is queued will be held, as soon as it is looked at; in a dry run
         # it is not sent.
-        "left": left if stops.mode is PublishingMode.AUTOMATIC else None,
+        "left": left if stops.mode is PublishingMode.AUTOMATIC and not trying else None,
+        "trying": trying,
         "stopped": stops.held_up(pauses.PUBLISHING),
         "stops": stops,
         "account": account,
@@ -248,7 +288,7 @@ async def _read(
 async def publication(
     publication_id: PublicationPath,
     context: Context,
-    state: PublicationState | Literal[""] = "",
+    asked: Asked,
     offset: Offset = 0,
 ) -> HTMLResponse:
     """One publication, and what exactly is or would be sent."""
@@ -280,8 +320,8 @@ async def publication(
         sent=sent,
         guard=guard,
         links=await context.links(),
-        came_from=_list(state, offset),
-        state=state,
+        came_from=asked.address(offset=offset),
+        asked=asked,
         offset=offset,
     )
     return HTMLResponse(page)
@@ -290,17 +330,23 @@ async def publication(
 @router.post("/publications/held")
 @needs(Role.OPERATOR)
 async def decide_held_of_all(
+    request: Request,
+    context: Context,
     acting: CurrentActing,
     approve: forms.Field = "",
     latest: forms.Field = "",
     shown: forms.Field = "",
 ) -> Response:
     """Publish the held files of all users: all, the latest gists, or none. The rest is skipped."""
-    number = forms.read_field("shown", forms.number_of_files, shown)
-    approved = forms.answer_of(approve, latest)
-    answered = await actions.decide_held_of_all(acting, approved, shown=number)
+    try:
+        number = forms.read_field("shown", forms.number_of_files, shown)
+        approved = forms.answer_of(approve, latest)
+        answered = await actions.decide_held_of_all(acting, approved, shown=number)
+    except (InvalidInput, HeldChanged) as error:
+        return await refused(request, context, error)
     return RedirectResponse(
-        _list("", 0, approved=answered.published, skipped=answered.skipped), status_code=303
+        EVERY_STATE.address(approved=answered.published, skipped=answered.skipped),
+        status_code=303,
     )
 
 
@@ -308,6 +354,7 @@ async def decide_held_of_all(
 @needs(Role.OPERATOR)
 async def act_on_selected(
     *,
+    request: Request,
     act: Annotated[RepairAct, Form()],
     acting: CurrentActing,
     number: Numbers = None,
@@ -315,7 +362,6 @@ async def act_on_selected(
     asked: Asked,
     login: Annotated[str, Form(max_length=2_000)] = "",
     everything: Annotated[bool, Form()] = False,
-    state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
     """Approve, hold, retry or skip publications: those that are selected, of a user, or all.
@@ -331,7 +377,11 @@ async def act_on_selected(
         done = await _repaired(acting, RepairAction(act, wanted, reviewed=False))
     else:
         which = actions.PublicationChoice(ids, login, everything, reviewed=False)
-        moved = await (actions.approve if act is RepairAct.APPROVE else actions.hold)(acting, which)
+        decide = actions.approve if act is RepairAct.APPROVE else actions.hold
+        try:
+            moved = await decide(acting, which)
+        except (InvalidInput, PublicationStateError) as error:
+            return await refused(request, context, error, Listed(asked, offset))
         others = sorted({one.state for one in moved.left})
         done = _Done(len(moved.ids), moved.for_credentials if ids else 0, others)
     told: dict[str, int | list[PublicationState]] = {}
@@ -341,7 +391,7 @@ async def act_on_selected(
         told["left"] = done.left
     if done.number + done.left < len(ids):
         told |= {"unchanged": len(ids) - done.number - done.left, "now": done.others}
-    return RedirectResponse(_list(state, offset, **told), status_code=303)
+    return RedirectResponse(asked.address(offset=offset, **told), status_code=303)
 
 
 @router.post("/publications/{publication_id}/{act}")
@@ -350,10 +400,11 @@ async def act_on_publication(
     *,
     publication_id: PublicationPath,
     act: Literal["retry", "skip"],
+    request: Request,
     context: Context,
     acting: CurrentActing,
+    asked: Asked,
     credentials: Annotated[FoundCredentials | None, Form()] = None,
-    state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
     """Send a publication after all, or not at all; then back to the list one came from.
@@ -365,15 +416,31 @@ async def act_on_publication(
     if act == "retry" and credentials is None:
         async with context.database.read() as transaction:
             if await approvals.asking_about_credentials(transaction, [chosen]):
-                place = urlencode({"state": state, "offset": offset})
-                return RedirectResponse(f"/publications/{chosen}?{place}", status_code=303)
-    if act == "skip":
-        await actions.skip(acting, chosen)
-        return RedirectResponse(_list(state, offset, skipped=1), status_code=303)
+                where = asked.address(f"/publications/{chosen}", offset=offset)
+                return RedirectResponse(where, status_code=303)
     async with context.database.read() as transaction:
         before = (await publications.get(transaction, chosen)).state
-    await actions.retry(acting, chosen, credentials)
-    return RedirectResponse(_list(state, offset, **{SENT.get(before, "queued"): 1}), 303)
+    try:
+        if act == "skip":
+            await actions.skip(acting, chosen)
+        else:
+            await actions.retry(acting, chosen, credentials)
+    except PublicationStateError as error:
+        return await refused(request, context, error, Listed(asked, offset))
+    told = {"skipped" if act == "skip" else SENT.get(before, "queued"): 1}
+    return RedirectResponse(asked.address(offset=offset, **told), status_code=303)
+
+
+async def refused(
+    request: Request,
+    context: AppContext,
+    error: InvalidInput | HeldChanged | PublicationStateError,
+    listed: Listed = ALL_FILES,
+) -> Response:
+    """Return the list with the reason why an act was refused, as after another person's act."""
+    status = 422 if isinstance(error, InvalidInput) else 409
+    fault = as_sentence(fault_words(error))
+    return await sync_page(request, context, listed, fault=fault, status=status)
 
 
 async def _repaired(acting: Acting, order: RepairAction) -> _Done:
@@ -424,8 +491,3 @@ async def _attention(
         held=await held.everyone(transaction, limit=HELD_USERS),
         held_files=all_held.files if all_held else 0,
     )
-
-
-def _list(state: str, offset: int, **done: int | list[PublicationState]) -> str:
-    """The list, which says how many files something was done to."""
-    return "/publications?" + urlencode({"state": state, "offset": offset, **done}, doseq=True)

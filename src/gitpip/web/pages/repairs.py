@@ -21,6 +21,7 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.router import page_router
+from gitpip.web.render.acts import ACTED
 from gitpip.web.render.jinja import render
 
 router = page_router()
@@ -56,10 +57,10 @@ class RepairFilter:
             published_on=self.published_on or None,
         )
 
-    def address(self, path: str = "/publications", **others: object) -> str:
+    def address(self, path: str = "/publications", /, **others: object) -> str:
         """Return the address of the page that shows these, or others, where `others` say so."""
         values = vars(self) | others
-        query = urlencode({name: value for name, value in values.items() if value})
+        query = urlencode({name: one for name, one in values.items() if one != ""}, doseq=True)
         return f"{path}?{query}" if query else path
 
 
@@ -111,7 +112,7 @@ async def repair(
         return await ask(context, order, asked)
     begun = await actions.begin(acting, order)
     work.add_task(carry_out, acting, begun.id)
-    return RedirectResponse(f"/repairs/{begun.id}", status_code=303)
+    return RedirectResponse(asked.address(f"/repairs/{begun.id}"), status_code=303)
 
 
 async def ask(context: Context, order: actions.RepairAction, asked: RepairFilter) -> HTMLResponse:
@@ -132,17 +133,22 @@ async def ask(context: Context, order: actions.RepairAction, asked: RepairFilter
 
 @router.get("/repairs/{repair_id}")
 @needs(Role.VIEWER)
-async def one_repair(repair_id: Number, context: Context) -> HTMLResponse:
-    """Show the progress of a repair."""
+async def one_repair(repair_id: Number, context: Context, asked: Asked) -> HTMLResponse:
+    """Show the progress of a repair; `asked` is the list where a person began it."""
     async with context.database.read() as transaction:
         found = await repairs.get(transaction, RepairId(repair_id))
-    return HTMLResponse(render("repair.html", page="publications", work=found, now=utc_now()))
+    page = render(
+        "repair.html", page="publications", work=found, asked=asked, acted=ACTED, now=utc_now()
+    )
+    return HTMLResponse(page)
 
 
 @router.post("/repairs/{repair_id}/resume")
 @needs(Role.OPERATOR)
-async def resume(repair_id: Number, acting: CurrentActing, work: BackgroundTasks) -> Response:
+async def resume(
+    repair_id: Number, acting: CurrentActing, work: BackgroundTasks, asked: Asked
+) -> Response:
     """Go on with a repair that was cut short, after the answer."""
     found = await actions.resume(acting, RepairId(repair_id))
     work.add_task(carry_out, acting, found.id)
-    return RedirectResponse(f"/repairs/{found.id}", status_code=303)
+    return RedirectResponse(asked.address(f"/repairs/{found.id}"), status_code=303)

@@ -3,31 +3,31 @@
 import asyncio
 import shutil
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
+from typing import Literal
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gitpip.actions import publishing
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
 from gitpip.actions.publications import settle_failed_notes
-from gitpip.actions.try_now import try_now
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded, publications
-from gitpip.store.status import freshness, instances, samples
+from gitpip.store.status import freshness, instances, pauses, samples
 from gitpip.store.status.pauses import Pausable
 from gitpip.store.status.today import database_size
 from gitpip.web.api.status import NotesAct, status_of
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import Context, CurrentActing
-from gitpip.web.pages.forms import Field
+from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.forms import NEW_PAUSE, PauseForm
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status_cards import marked
-from gitpip.web.reader_zone import reader_zone, with_zone
+from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.charts import over_a_day, per_hour, top_of_axis
 from gitpip.web.render.jinja import duration, render
 
@@ -67,33 +67,57 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
 }
 """The page where a person can do something about a problem, and the text of the link."""
 
+PERSONS_PAUSE = ProblemKind.PUBLISHING_PAUSED_BY_PERSON
+
 router = page_router()
 
 
 @router.get("/status-page")
 @needs(Role.VIEWER)
-async def status_page(request: Request, context: Context) -> HTMLResponse:
+async def show_status(
+    request: Request, context: Context, tried: Pausable | Literal[""] = ""
+) -> HTMLResponse:
     """Show the status, in words and numbers."""
-    status = await status_of(context, bounded.count)
+    return await status_page(request, context, tried=tried)
+
+
+async def status_page(
+    request: Request,
+    context: AppContext,
+    *,
+    tried: Pausable | Literal[""] = "",
+    pausing: PauseForm = NEW_PAUSE,
+    status: int = HTTPStatus.OK,
+) -> HTMLResponse:
+    """Return the page.
+
+    `tried` is the pause that the reader has just ended, and `pausing` the form that was refused.
+    """
+    condition = await status_of(context, bounded.count)
     now = utc_now()
     async with context.database.read() as transaction:
         taken = await samples.samples_of_a_day(transaction)
         size = await database_size(transaction)
         groups = await freshness.freshness_groups(transaction, now)
         running = await instances.running(transaction, now)
+        trying = bool(tried) and await pauses.is_tried(transaction, tried, now)
     workers = sum(one.works for one in running)
-    waiting = sum(status.publications[PublicationState(state)] for state in publications.WAITING)
+    waiting = sum(condition.publications[PublicationState(state)] for state in publications.WAITING)
     moments = [*((sample.at, sample.waiting) for sample in taken), (now, waiting)]
     queue = over_a_day(moments, now)
     page = render(
         "status.html",
         page="status",
-        status=status,
+        status=condition,
+        tried=tried,
+        trying=trying,
+        pausing=pausing,
+        persons_pause=any(one.kind is PERSONS_PAUSE for one in condition.problems),
         counted_to=bounded.MAX_COUNTED,
         places=PLACES,
-        cards=marked(status.problems),
+        cards=marked(condition.problems),
         # A worker that has shown no sign of life for some seconds answers this very request.
-        workers=max(workers, int(status.engine_is_alive)),
+        workers=max(workers, int(condition.engine_is_alive)),
         counted=bool(taken),
         queue=queue,
         top=top_of_axis(queue),
@@ -107,40 +131,7 @@ async def status_page(request: Request, context: Context) -> HTMLResponse:
         now=now,
         zone=str(reader_zone(request)),
     )
-    return HTMLResponse(page)
-
-
-@router.post("/status-page/try/{name}")
-@needs(Role.OPERATOR)
-async def try_pause_now(name: Pausable, acting: CurrentActing, back: Field = "") -> Response:
-    """End a pause, and ask once more."""
-    await try_now(acting, (name,))
-    return _to_page(back)
-
-
-@router.post("/status-page/publishing/pause")
-@needs(Role.OPERATOR)
-async def pause_publishing(
-    *,
-    request: Request,
-    acting: CurrentActing,
-    until: Field = "",
-    lasts: Field = "",
-    reason: Field = "",
-    back: Field = "",
-) -> Response:
-    """Pause publishing until a time of the reader's, for a while, or until someone resumes it."""
-    until = with_zone(until, reader_zone(request))
-    await publishing.pause_publishing(acting, until=until, lasts=lasts, reason=reason)
-    return _to_page(back)
-
-
-@router.post("/status-page/publishing/resume")
-@needs(Role.OPERATOR)
-async def resume_publishing(acting: CurrentActing, back: Field = "") -> Response:
-    """End a person's pause."""
-    await publishing.resume_publishing(acting)
-    return _to_page(back)
+    return HTMLResponse(page, status_code=status)
 
 
 @router.post("/status-page/notes/{act}")
@@ -178,9 +169,3 @@ async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> R
 def _free(file: Path | None) -> int | None:
     """Free bytes beside a database file; None where a server keeps the database."""
     return shutil.disk_usage(file.parent).free if file and file.parent.exists() else None
-
-
-def _to_page(back: str) -> Response:
-    """Return a redirect to the page that a form was on."""
-    path = "/publications" if back == "publications" else "/status-page"
-    return RedirectResponse(path, status_code=303)

@@ -40,6 +40,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.lists import OfPerson, ShownList
 from gitpip.web.pages.masked_previews import without_credentials
+from gitpip.web.pages.publications import refused as refused_on_list
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.charts import WEEKS, per_week
@@ -268,6 +269,8 @@ async def decide_held_files(
         number = read_field("shown", number_of_files, shown)
         answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
+        if back == "publications":
+            return await refused_on_list(request, context, error)
         return await _person(
             request, context, ShownList(login), refused=RefusedForm(fault_words(error))
         )

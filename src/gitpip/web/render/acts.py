@@ -3,6 +3,16 @@
 from collections.abc import Mapping
 
 from gitpip.store.access.audit_log import AuditEntry
+from gitpip.store.schema_publishing import RepairAct
+
+ACTED: Mapping[RepairAct, str] = {
+    RepairAct.APPROVE: "Approved",
+    RepairAct.HOLD: "Held",
+    RepairAct.RETRY: "Retried",
+    RepairAct.SEND_AGAIN: "Queued",
+    RepairAct.SKIP: "Skipped",
+}
+"""The words for acts on files that are done."""
 
 WORDS: Mapping[str, str] = {
     "user.added": "Added",

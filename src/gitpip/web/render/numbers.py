@@ -2,8 +2,19 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 
 from gitpip.store.read_state import Amount
+
+
+@dataclass(frozen=True)
+class SyncPause:
+    """A pause during which nothing is sent."""
+
+    until: datetime | None
+    """None if it lasts until a person ends it."""
+    retries: bool
+    """Whether gitpip tries again at its end."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,7 @@ class NavigationNumbers:
     """Publications that failed or are held."""
     counted: Amount | None = None
     """Return `unread` for the page; None where it was not counted."""
+    pause: SyncPause | None = None
 
 
 NO_NUMBERS = NavigationNumbers()
