@@ -54,9 +54,16 @@ async def list_files(
     `before` is for the next page. A row more than `limit` shows that there is a next page.
     """
     keys = await file_keys(transaction, wanted, before, limit + 1)
+    return await files_with_keys(transaction, keys, content_limit)
+
+
+async def files_with_keys(
+    transaction: Transaction, keys: Sequence[FileKey], content_limit: int = PREVIEW_CHARACTERS
+) -> tuple[GistFile, ...]:
+    """Return these files of tracked users, in this order."""
     found = await transaction.execute(select_files(content_limit).where(gist_files.c.key.in_(keys)))
     files = {file.key: file for file in map(file_of, found)}
-    return tuple(files[key] for key in keys)
+    return tuple(files[key] for key in keys if key in files)
 
 
 async def file_keys(

@@ -1,14 +1,15 @@
-"""Feeds: the files found last, of all, of one user or of one tag, for feed readers."""
+"""Feeds: the files found last, of all or of those that a filter finds, for feed readers."""
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
 from markupsafe import Markup
@@ -17,19 +18,22 @@ from gitpip.clock import EPOCH, in_json, utc_now
 from gitpip.digests import digest
 from gitpip.model import GistFile, Role
 from gitpip.store import listing
-from gitpip.store.inbox import filters
-from gitpip.store.inbox.filters import InboxFilter
+from gitpip.store.inbox import filters, pages
+from gitpip.store.inbox.filters import InboxFilter, Show
+from gitpip.web.api import inbox as api_inbox
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base, public_url_of
 from gitpip.web.render.highlight import visible
-from gitpip.web.render.jinja import size
+from gitpip.web.render.jinja import STATES, size
 from gitpip.web.render.links import Links
 
 ENTRIES = 40
 ENTRY_CONTENT_LIMIT = 20_000
 """The most characters of a file that an entry shows."""
 ENTRY_TITLE_LIMIT = 250
+DAYS: Mapping[str, str] = {Show.TODAY: "today", Show.WEEK: "7 days", Show.MONTH: "30 days"}
+"""The words for the days that a filter shows."""
 
 
 class Named(NamedTuple):
@@ -43,17 +47,14 @@ class Named(NamedTuple):
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
-def _asked(
-    *,
-    user: Annotated[str, Query(max_length=100)] = "",
-    tag: Annotated[str, Query(max_length=50)] = "",
-    q: Annotated[str, Query(max_length=200)] = "",
-    language: Annotated[str, Query(max_length=200)] = "",
-    state: str = "",
-) -> InboxFilter:
-    """The subject of a feed. The days of a filter, and what was read, do not count."""
-    given = {"user": user, "tag": tag, "q": q, "language": language, "state": state}
-    return InboxFilter.of(given)
+def _asked(asked: api_inbox.AskedFilter) -> InboxFilter:
+    """The subject of a feed. Its days are in UTC.
+
+    What is unread is left out on purpose: a feed has no reader who could have read something.
+    """
+    if asked.show in (Show.UNREAD, Show.ALL):
+        asked = replace(asked, show="")
+    return asked if asked.since or asked.until or asked.show else replace(asked, by="")
 
 
 AskedFilter = Annotated[InboxFilter, Depends(_asked)]
@@ -134,7 +135,10 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
 
 async def _files(context: AppContext, asked: InboxFilter) -> tuple[GistFile, ...]:
     async with context.database.read() as transaction:
-        wanted = await filters.wanted(transaction, asked, utc_now())
+        wanted = replace(await filters.wanted(transaction, asked, utc_now()), unread=False)
+        if wanted.by_creation:
+            keys = await pages.newest_files(transaction, wanted, ENTRIES)
+            return await listing.files_with_keys(transaction, keys, ENTRY_CONTENT_LIMIT + 1)
         found = await listing.list_files(
             transaction,
             wanted.files,
@@ -148,8 +152,7 @@ async def _files(context: AppContext, asked: InboxFilter) -> tuple[GistFile, ...
 def _named(asked: InboxFilter) -> Named:
     login, tag = asked.user, asked.tag
     if asked != InboxFilter(user=login, tag=tag):
-        about = " · ".join(visible(one) for one in (asked.q, asked.language, login, tag) if one)
-        title = f"New gists: {about or asked.state} · gitpip"
+        title = f"New gists: {in_words(asked)} · gitpip"
         return Named(title, f"/?{asked.query}", _feed_id("feed", asked.query))
     feed_id = _feed_id("feed", login.lower(), tag)
     match login, tag:
@@ -164,6 +167,17 @@ def _named(asked: InboxFilter) -> Named:
         case _:
             title = f"New gists of {visible(login)}, if tagged {visible(tag)} · gitpip"
             return Named(title, f"/people/{login}", feed_id)
+
+
+def in_words(asked: InboxFilter) -> str:
+    """Return what a filter asks for, in the words of the inbox."""
+    words = (
+        *(asked.q, asked.language, asked.user, asked.tag, STATES.get(asked.state, "")),
+        f"after {asked.since}" if asked.since else "",
+        f"before {asked.until}" if asked.until else "",
+        DAYS.get(asked.show, ""),
+    )
+    return " · ".join(visible(one) for one in words if one)
 
 
 def _feed_id(*parts: str) -> str:

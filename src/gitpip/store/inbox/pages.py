@@ -112,6 +112,21 @@ async def page(
     return await walk.page(before)
 
 
+async def newest_files(transaction: Transaction, wanted: GistsWanted, limit: int) -> list[FileKey]:
+    """Return the newest files that fit, of the gists that were created on the days asked for."""
+    ids: list[GistId] = []
+    position = None
+    for _ in range(CHUNKS):
+        found = await page(transaction, "", wanted, before=position, limit=limit - len(ids))
+        ids += found.ids
+        position = found.next
+        if position is None or len(ids) == limit:
+            break
+    gist_of = await _files_of(transaction, ids)
+    fitting = await listing.fitting(transaction, wanted.files, list(gist_of))
+    return sorted(fitting, reverse=True)[:limit]
+
+
 async def count_after(
     transaction: Transaction,
     viewer: str,

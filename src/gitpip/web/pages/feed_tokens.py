@@ -12,11 +12,13 @@ from gitpip.errors import FeedAddressConflict, InvalidInput
 from gitpip.model import Role
 from gitpip.store.access import feed_tokens
 from gitpip.store.access.feed_tokens import FeedAddressId, Parent
+from gitpip.store.inbox.filters import InboxFilter
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.feeds import AskedFilter, in_words
 from gitpip.web.pages.router import page_router
 from gitpip.web.public_address import public_base
 from gitpip.web.render.faults import fault_words
@@ -28,10 +30,13 @@ router = page_router()
 @router.get("/feeds")
 @needs(Role.VIEWER)
 async def list_addresses(
-    request: Request, context: Context, identity: CurrentIdentity
+    request: Request, context: Context, identity: CurrentIdentity, asked: AskedFilter
 ) -> HTMLResponse:
-    """The viewer's addresses (an admin sees all), and a form for another one."""
-    return await _feeds(request, context, identity)
+    """The viewer's addresses (an admin sees all), and a form for another one.
+
+    The filter is that of the inbox for which an address is wanted.
+    """
+    return await _feeds(request, context, identity, asked)
 
 
 @router.post("/feeds")
@@ -41,6 +46,7 @@ async def create_address(
     context: Context,
     acting: CurrentActing,
     identity: CurrentIdentity,
+    asked: AskedFilter,
     name: Annotated[str, Form(max_length=200)] = "",
 ) -> HTMLResponse:
     """Create an address, and show it once."""
@@ -48,8 +54,8 @@ async def create_address(
         owner = FeedOwner(viewer_of(request), Parent(identity.parent, identity.key_id))
         issued = await actions.create(acting, name, owner)
     except (InvalidInput, FeedAddressConflict) as error:
-        return await _feeds(request, context, identity, fault=fault_words(error), name=name)
-    return await _feeds(request, context, identity, secret=issued.secret)
+        return await _feeds(request, context, identity, asked, fault=fault_words(error), name=name)
+    return await _feeds(request, context, identity, asked, secret=issued.secret)
 
 
 @router.post("/feeds/{address_id}/revoke")
@@ -70,6 +76,7 @@ async def _feeds(
     request: Request,
     context: AppContext,
     identity: Identity,
+    asked: InboxFilter,
     *,
     fault: str = "",
     name: str = "",
@@ -90,6 +97,9 @@ async def _feeds(
         written=name,
         base=public_base(request),
         secret=secret,
+        query=asked.query,
+        filtered=in_words(asked),
+        needs_link=bool(identity.name),
     )
     headers = {"cache-control": "no-store"} if secret else None
     return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
