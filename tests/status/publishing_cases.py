@@ -126,7 +126,7 @@ CASES = (
         Remedy.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
-        ("1 file of ada waits for your decision: new files need approval. Approve",),
+        ("1 file of ada waits for a decision: new files need approval. Approve",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
@@ -134,7 +134,7 @@ CASES = (
         Remedy.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, held_because="rule"),),
         (SENT,),
-        ("1 file of ada waits for your decision: a rule holds them. Approve",),
+        ("1 file of ada waits for a decision: a rule holds them. Approve",),
     ),
     Case(
         ProblemKind.TARGETS_UNUSABLE,
@@ -156,7 +156,7 @@ CASES = (
         (SENT,),
         (
             "1 file may hold credentials: ada.txt of ada. ",
-            "gitpip does not send it until you approve it.",
+            "gitpip does not send it until someone approves it.",
         ),
     ),
     Case(
@@ -165,7 +165,7 @@ CASES = (
         Remedy.REVIEW_CREDENTIALS,
         (publications.update().values(state="held", held_because="credentials"),),
         (SENT,),
-        ("2 files may hold credentials, e.g. ", "does not send them until you approve them."),
+        ("2 files may hold credentials, e.g. ", "does not send them until someone approves them."),
         count=2,
     ),
     Case(
@@ -206,7 +206,7 @@ CASES = (
         Remedy.DECIDE_HELD,
         (queued(state="held", queued_at=LONG_AGO, reason="one of 412 files"),),
         (SENT,),
-        ("1 file of ada waits for your decision: ", "gitpip held ada"),
+        ("1 file of ada waits for a decision: ", "gitpip held ada"),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
@@ -214,7 +214,7 @@ CASES = (
         Remedy.DECIDE_HELD,
         (publications.update().values(state="held", queued_at=LONG_AGO),),
         (SENT,),
-        ("2 files of 2 people wait for your decision: ", " 1 of them is by ada. Approve"),
+        ("2 files of 2 people wait for a decision: ", " 1 of them is by ada. Approve"),
         count=2,
     ),
     Case(

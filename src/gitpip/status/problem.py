@@ -4,7 +4,6 @@ The page, the API, the commands and the metrics all show problems. No code reads
 what is wrong.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,8 +12,8 @@ from enum import StrEnum
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status import pauses
 
-SHOWN_IN_SECONDS = timedelta(minutes=2)
-"""The age below which a time is shown with seconds: without them it says too little."""
+A_MOMENT = timedelta(minutes=1)
+"""The time below which an end is not named: it would be over before it was read."""
 
 
 class Severity(StrEnum):
@@ -216,10 +215,9 @@ def worst_first(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 
 def until(time: datetime, now: datetime) -> str:
-    """Return how long something lasts that ends at `time` (UTC): `for 45 s`, or `until` a time."""
-    left = time - now
-    if left < SHOWN_IN_SECONDS:
-        return f"for {max(math.ceil(left.total_seconds()), 1)} s"
+    """Return how long something lasts that ends at `time` (UTC), in words."""
+    if time - now < A_MOMENT:
+        return "for a moment"
     return f"until {day_and_clock(time)}"
 
 

@@ -49,30 +49,33 @@ REPORTS: Mapping[ProblemKind, _Report] = {
     ProblemKind.PUBLICATIONS_FAILED: _Report(
         Severity.ERROR,
         "file",
-        "{number} failed to sync: {example} Fix the problem, then retry or skip.",
+        "{number} failed to sync: {example}",
         Remedy.RETRY_FAILED,
+        "Fix the problem, then retry or skip.",
     ),
     ProblemKind.DEALS_FAILED: _Report(
         Severity.ERROR,
         "deal",
-        "{number} could not be found or created: {example} These people's files are not sent. "
-        "Fix the problem, then retry one of the files.",
+        "{number} could not be found or created: {example} These people's files are not sent.",
         Remedy.RETRY_FAILED,
+        "Fix the problem, then retry one of the files.",
     ),
     ProblemKind.TARGETS_UNUSABLE: _Report(
         Severity.ERROR,
         "person",
         "{number} {have} a target in Pipedrive that can't be used: {example} New files of theirs "
-        "wait. Set another target on the person's page, or with gitpip users change.",
+        "wait.",
         Remedy.CHANGE_TARGETS,
+        "Set another target on the person's page, or with gitpip users change.",
     ),
     ProblemKind.DEALS_GONE: _Report(
         Severity.ERROR,
         "person",
         "{number} {have} a deal in Pipedrive that people closed or removed: {example} New files of "
-        "theirs wait. Open the deal again, or set a target on the person's page.",
+        "theirs wait.",
         Remedy.CHANGE_TARGETS,
-        "Or change the publishing settings on_deal_won to on_deal_merged.",
+        "Open the deal again, set a target on the person's page, or change the publishing "
+        "settings on_deal_won to on_deal_merged.",
     ),
     ProblemKind.NOTES_FAILED: _Report(
         Severity.WARNING,
@@ -96,13 +99,15 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         Severity.WARNING,
         "file",
         "{number} {are} in Pipedrive twice, and gitpip deletes neither activity: {example} "
-        "Open the deal and delete the one that you don't need. This is shown for a week.",
+        "This is shown for a week.",
+        advice="Open the deal and delete the one that you don't need.",
     ),
     ProblemKind.DEALS_DOUBLED: _Report(
         Severity.WARNING,
         "person",
-        "{number} {have} two deals in Pipedrive that gitpip created: {example} Merge them, or "
-        "delete the one that you don't need. This is shown for a week.",
+        "{number} {have} two deals in Pipedrive that gitpip created: {example} This is "
+        "shown for a week.",
+        advice="Merge them, or delete the one that you don't need.",
     ),
     ProblemKind.DOUBLES_DELETED: _Report(
         Severity.INFO,
@@ -287,7 +292,7 @@ async def unusable_settings(
     first, name = found[0], found[0].setting.name
     sentence = (
         f"The stored value of {name} can't be used: {said(first.fault)} Its default is used "
-        f"instead. {WHERE_TO_SET}"
+        "instead."
     )
     return [
         Problem(
@@ -297,6 +302,7 @@ async def unusable_settings(
             since=stored[name].set_at,
             count=len(found),
             act=Remedy.CHANGE_SETTINGS,
+            advice=WHERE_TO_SET,
         )
     ]
 
@@ -310,11 +316,11 @@ def _interrupted(cut_short: Sequence[Repair]) -> Problem:
         Severity.WARNING,
         f"Repair {first.id} ({first.act}) was interrupted: {gone:,} of "
         f"{count(first.total, 'file')} {'is' if gone == 1 else 'are'} done. A running "
-        "service continues it. To continue it now: "
-        f"gitpip publications repair --resume {first.id}.",
+        "service continues it.",
         since=first.moved_at,
         count=len(cut_short),
         act=Remedy.RESUME_REPAIR,
+        advice=f"To continue it now: gitpip publications repair --resume {first.id}.",
     )
 
 
@@ -339,10 +345,11 @@ def _settings_refused(faults: Sequence[Fault]) -> Problem:
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
         Severity.ERROR if waiting else Severity.WARNING,
         f"A publishing setting does not fit the Pipedrive account: {first.name}: "
-        f"{said(first.sentence)}{meanwhile} {WHERE_TO_SET}",
+        f"{said(first.sentence)}{meanwhile}",
         since=first.since,
         count=len(faults),
         act=Remedy.CHANGE_SETTINGS,
+        advice=WHERE_TO_SET,
     )
 
 
@@ -353,10 +360,10 @@ def _rules_unreadable(unreadable: Sequence[PublishingRule]) -> Problem:
         ProblemKind.RULES_UNREADABLE,
         Severity.WARNING,
         f"This gitpip can't read rule {first.id}, {first.name}: another version may have stored "
-        "it. Every file that no earlier rule decides about is held. Change or remove the rule "
-        f"under Rules, or with gitpip rules change {first.id}.{others}",
+        f"it. Every file that no earlier rule decides about is held.{others}",
         count=len(unreadable),
         act=Remedy.CHANGE_RULES,
+        advice=f"Change or remove the rule under Rules, or with gitpip rules change {first.id}.",
     )
 
 
@@ -366,20 +373,21 @@ def _held(waiting: HeldSummary) -> Problem:
     files = count(waiting.files, "file")
     example = ""
     if waiting.users == 1:
-        subject = f"{files} of {first.login} {wait} for your decision"
+        subject = f"{files} of {first.login} {wait} for a decision"
     else:
-        subject = f"{files} of {people(waiting.users)} {wait} for your decision"
+        subject = f"{files} of {people(waiting.users)} {wait} for a decision"
         are = "is" if first.files == 1 else "are"
         example = f" {first.files:,} of them {are} by {first.login}."
     as_wanted = not set(waiting.because) - AS_WANTED
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.INFO if as_wanted else Severity.ERROR,
-        f"{subject}: {_why_held(waiting.because)}.{example} Approve all, those of the latest "
-        f"gists, or none, under CRM sync or with gitpip held {first.login}.",
+        f"{subject}: {_why_held(waiting.because)}.{example}",
         since=first.since,
         count=waiting.files,
         act=Remedy.DECIDE_HELD,
+        advice="Approve all, those of the latest gists, or none, under CRM sync or with gitpip "
+        f"held {first.login}.",
     )
 
 
@@ -389,12 +397,12 @@ def _credentials_held(held: HeldForCredentials) -> Problem:
         ProblemKind.CREDENTIALS_HELD,
         Severity.WARNING,
         f"{count(held.files, 'file')} may hold credentials{such_as}{held.example} of "
-        f"{held.login}. gitpip does not send {them} until you approve {them}. Review {them} under "
-        "CRM sync. If you find credentials, tell the owner, because anyone can use what was "
-        "public.",
+        f"{held.login}. gitpip does not send {them} until someone approves {them}.",
         since=held.since,
         count=held.files,
         act=Remedy.REVIEW_CREDENTIALS,
+        advice=f"Review {them} under CRM sync. If you find credentials, tell the owner, because "
+        "anyone can use what was public.",
     )
 
 

@@ -275,9 +275,9 @@ async def read_stops(
             Problem(
                 ProblemKind.NO_WORKER,
                 Severity.ERROR,
-                "No worker is running, so no one is checked and nothing is sent. "
-                "Start one with gitpip serve.",
+                "No worker is running, so no one is checked and nothing is sent.",
                 act=Remedy.START_WORKER,
+                advice="Start one with gitpip serve.",
             )
         )
     if not tokens_known(running, process).pipedrive:
@@ -315,9 +315,12 @@ WHAT_WAITS = {
 MEANWHILE = {
     pauses.WATCHING: " Nothing is lost.",
     pauses.PUBLISHING: " Nothing is lost.",
-    pauses.EXAMINING: " gitpip tries again, and nothing is lost. If this goes on, install gitpip's "
-    "dependencies again, or run its image. gitpip doctor tests the detector.",
+    pauses.EXAMINING: " gitpip tries again, and nothing is lost.",
 }
+DETECTOR_ADVICE = (
+    "If this goes on, install gitpip's dependencies again, or run its image. gitpip doctor tests "
+    "the detector."
+)
 
 
 def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Problem:
@@ -333,7 +336,9 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
         since=pause.since,
         act=act,
         unreachable=pause.unreachable,
-        advice=watching.advice_on(name, pause.cause),
+        advice=DETECTOR_ADVICE
+        if name == pauses.EXAMINING
+        else watching.advice_on(name, pause.cause),
     )
 
 
@@ -349,10 +354,10 @@ def _of_processes(running: Sequence[Instance], process: ProcessFacts) -> Sequenc
         Problem(
             ProblemKind.UNHEALTHY,
             Severity.ERROR,
-            f"A process is not working as it should: {said(', '.join(wrong))} "
-            "The log says more; a restart may help.",
+            f"A process is not working as it should: {said(', '.join(wrong))}",
             count=len(wrong),
             act=Remedy.RESTART,
+            advice="The log says more; a restart may help.",
         ),
     )
 
@@ -368,10 +373,11 @@ def _of_clocks(running: Sequence[Instance]) -> Sequence[Problem]:
             ProblemKind.CLOCK_WRONG,
             Severity.WARNING,
             f"The clock of {count(len(wrong), 'process', 'processes')} is {apart} GitHub's, so "
-            "people may be checked too early or too late. Let the machine set its clock by NTP. "
+            "people may be checked too early or too late. "
             "The time up to which all gists are known follows GitHub's clock.",
             count=len(wrong),
             act=Remedy.SET_CLOCK,
+            advice="Let the machine set its clock by NTP.",
         ),
     )
 

@@ -1,15 +1,18 @@
 """The rows of a plan for more users and gists, for people, beside the present numbers."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
-from gitpip.config import format_duration, parse_duration
+from gitpip.config import format_duration
 from gitpip.status.sizing import PlanInput, Sizing
 from gitpip.store.status.budgets import GITHUB_POINTS, GITHUB_REQUESTS
 from gitpip.store.status.today import Today
 
 DAY = timedelta(days=1).total_seconds()
+UNITS: Mapping[str, str] = {"d": "d", "h": "h", "m": "min", "s": "s"}
+"""The words for the units of a duration."""
 
 
 class SizingRow(NamedTuple):
@@ -106,7 +109,9 @@ def _short(number: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    return format_duration(parse_duration(f"{max(1, round(seconds))}s"))
+    length = format_duration(timedelta(seconds=max(1, round(seconds))))
+    parts = re.findall("([0-9]+)([dhms])", length)
+    return " ".join(f"{number} {UNITS[unit]}" for number, unit in parts)
 
 
 def _size(number: float) -> str:

@@ -110,14 +110,15 @@ def _unavailable(trouble: Trouble) -> Problem:
     if trouble.count == 1:
         sentence = (
             f"gitpip can't find new gists of {trouble.example}: {said(trouble.reason)} gitpip asks "
-            "again once a day. Check the username, or stop tracking this person."
+            "again once a day."
         )
+        advice = "Check the username, or stop tracking this person."
     else:
         sentence = (
             f"gitpip can't find new gists of {people(trouble.count)}, e.g. {trouble.example}: "
-            f"{said(trouble.reason)} gitpip asks again once a day. "
-            "Check the usernames, or stop tracking them."
+            f"{said(trouble.reason)} gitpip asks again once a day."
         )
+        advice = "Check the usernames, or stop tracking them."
     return Problem(
         ProblemKind.USERS_UNAVAILABLE,
         Severity.WARNING,
@@ -125,6 +126,7 @@ def _unavailable(trouble: Trouble) -> Problem:
         since=trouble.since,
         count=trouble.count,
         act=Remedy.REVIEW_USERS,
+        advice=advice,
     )
 
 
@@ -216,10 +218,11 @@ def _abandoned(trouble: Trouble) -> Problem:
         ProblemKind.CHECK_ABANDONED,
         Severity.WARNING,
         f"Check {trouble.example}{when} stopped before it was done: it failed, or its process "
-        "ended. It starts again. If this continues, check the log.",
+        "ended. It starts again.",
         since=trouble.since,
         count=trouble.count,
         act=Remedy.RESTART,
+        advice="If this continues, check the log.",
     )
 
 
@@ -234,10 +237,10 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
         ProblemKind.OVER_CAPACITY,
         Severity.WARNING,
         f"Too many people for GitHub's limits: {known.users:,} are tracked, and {capacity:,} can "
-        f"be checked every {format_duration(watching.interval)}. gitpip finds gists late. {remedy}",
+        f"be checked every {format_duration(watching.interval)}. gitpip finds gists late.",
         count=known.users,
         act=Remedy.CHECK_LESS_OFTEN,
-        advice=f"{names}a longer GITPIP_CHECK_INTERVAL.",
+        advice=f"{remedy} {names}a longer GITPIP_CHECK_INTERVAL.",
     )
 
 
