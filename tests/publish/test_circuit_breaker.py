@@ -102,9 +102,7 @@ def test_what_failed_while_others_were_accepted_never_pauses_them(first: Outcome
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 527])
 def test_an_html_page_is_a_ban_only_with_403_and_429(status: int) -> None:
-    assert read(status, {}, b"<html>") == Ambiguous(
-        f"Pipedrive answered {status} with something that is no JSON"
-    )
+    assert read(status, {}, b"<html>") == Ambiguous(f"Pipedrive isn't responding ({status})")
     for banned, kind in ((403, Ambiguous), (429, NotProcessed)):
         outcome = read(banned, {}, b"<html>")
         assert isinstance(outcome, kind)

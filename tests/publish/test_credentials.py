@@ -157,7 +157,7 @@ def test_what_was_found_is_named_without_the_secret() -> None:
     found = DETECTOR.find(parts(f"one\ntwo\n{LEAKED}\n", description=f"my {LEAKED}"))
     assert found.sentence() == (
         "may contain credentials: GitHub personal access token, in its description; "
-        "GitHub personal access token, line 3"
+        "GitHub personal access token (line 3)"
     )
     assert LEAKED[6:] not in repr(found)
 

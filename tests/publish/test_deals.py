@@ -133,7 +133,7 @@ async def test_a_refused_deal_fails_its_users_files_only(scene: Scene) -> None:
     await scene.settle(process)
     adas, bobs = await scene.rows()
     assert (adas.state, bobs.state) == (FAILED, PUBLISHED)
-    assert "Pipedrive answered 400: Something went wrong" in str(adas.reason)
+    assert "Pipedrive rejected it: “Something went wrong” (400)" in str(adas.reason)
     async with scene.database.begin() as transaction:
         await publications.retry(transaction, adas.id, scene.clock())
     await scene.settle(process)

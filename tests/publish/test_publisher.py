@@ -174,7 +174,7 @@ async def test_a_refused_activity_fails_with_pipedrives_words_and_the_next_goes_
     await scene.settle(process)
     refused, next_one = await scene.rows()
     assert (refused.state, next_one.state) == (FAILED, PUBLISHED)
-    assert refused.reason == "Pipedrive answered 400: Something went wrong"
+    assert refused.reason == "Pipedrive rejected it: “Something went wrong” (400)"
     async with scene.database.begin() as transaction:
         await publications.retry(transaction, refused.id, scene.clock())
     await scene.settle(process)

@@ -32,7 +32,7 @@ from tests.support.tokens import LEAKED
 
 EVE = Actor("eve", Via.COMMAND)
 OTHER = "gh" + "p_" + "zB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG9"
-HELD_FOR_IT = "may contain credentials: GitHub personal access token, line 2"
+HELD_FOR_IT = "may contain credentials: GitHub personal access token (line 2)"
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 SECRET = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
-FOUND = "GitHub personal access token, line 2"
+FOUND = "GitHub personal access token (line 2)"
 REMOVED = "[removed: GitHub personal access token]"
 """It is nobody's, and looks like a token of GitHub's."""
 

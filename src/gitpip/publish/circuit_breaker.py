@@ -282,10 +282,7 @@ class CircuitBreaker:
         failures.pauses += 1
         pause = outcome.pause or TROUBLE_PAUSE
         wait = backoff(failures.pauses, pause, max(pause, LONGEST_TROUBLE))
-        return Pause(
-            now + wait,
-            f"Pipedrive fails for different publications; the last one: {outcome.reason}",
-        )
+        return Pause(now + wait, outcome.reason)
 
     def _fails_alone(self, request: Request) -> bool:
         """Note a failure; return whether others were accepted since this one failed before."""

@@ -76,8 +76,8 @@ NO_FINDINGS = Examined()
 
 
 def listed(named: Sequence[str]) -> str:
-    """Findings in one line: each has a comma of its own, before its place."""
-    return "; ".join(named)
+    """Findings in one line."""
+    return ", ".join(named)
 
 
 def parts_of(file: GistFile) -> Parts:
@@ -163,7 +163,7 @@ def without(text: str, spans: Iterable[Span]) -> str:
 
 def _named(parts: Parts, spans: Sequence[Sequence[Span]]) -> tuple[str, ...]:
     return tuple(
-        f"{kind_in_words(span.kind)}, {_place(name, text, span)}"
+        f"{kind_in_words(span.kind)} ({_place(name, text, span)})"
         for name, text, of_part in zip(Parts._fields, parts, spans, strict=True)
         for span in of_part
     )

@@ -98,7 +98,9 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
         )
     body = _json(content)
     if body is None:
-        reason = f"Pipedrive answered {status} with something that is no JSON"
+        reason = f"Pipedrive answered {status} without JSON"
+        if httpx2.codes.is_server_error(status):
+            reason = f"Pipedrive isn't responding ({status})"
         if status == httpx2.codes.TOO_MANY_REQUESTS:
             return NotProcessed(reason, BAN_PAUSE, by_edge=True)
         if status == httpx2.codes.FORBIDDEN:
@@ -122,7 +124,7 @@ def _error(
         case 401 | 402 | 403:
             return Unauthorized(said, status)
         case 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422:
-            return RefusedWithStatus(said, status)
+            return RefusedWithStatus(_refusal(status, body), status)
         case _:
             return Ambiguous(said)
 
@@ -300,9 +302,22 @@ def _json(content: bytes) -> Json | None:
 
 
 def _words(status: int, body: Json) -> str:
-    said = body.get("error") or body.get("error_info") or body.get("message") or "without a reason"
-    # The text is kept as the reason, and may repeat what was sent.
-    return f"Pipedrive answered {status}: {words(str(said), 500) or 'without a reason'}"
+    return f"Pipedrive answered {status}: {_said(body) or 'without a reason'}"
+
+
+def _refusal(status: int, body: Json) -> str:
+    said = _said(body).rstrip(".")
+    return (
+        f"Pipedrive rejected it: “{said}” ({status})"
+        if said
+        else f"Pipedrive rejected it ({status})"
+    )
+
+
+def _said(body: Json) -> str:
+    """Return Pipedrive's own words: they are kept as the reason, and may repeat what was sent."""
+    said = body.get("error") or body.get("error_info") or body.get("message") or ""
+    return words(str(said), 500)
 
 
 def cause(error: Exception) -> str:

@@ -20,9 +20,9 @@ WHAT_TO_DO = {
     PublicationState.HELD: "Review them, then approve or skip them.",
     PublicationState.PENDING: "They are sent when they are due. To send them now, retry them.",
     PublicationState.SENDING: "gitpip waits for Pipedrive's answer.",
-    PublicationState.UNCERTAIN: "Nothing to do. gitpip checks whether they arrived.",
-    PublicationState.SKIPPED: "Nothing to do. To send them anyway, retry them.",
-    PublicationState.WITHDRAWN: "Nothing to do. They were undone. To send one again, retry it.",
+    PublicationState.UNCERTAIN: "gitpip checks whether they arrived.",
+    PublicationState.SKIPPED: "To send them after all, retry them.",
+    PublicationState.WITHDRAWN: "They were undone. To send one again, retry it.",
     PublicationState.PUBLISHED: (
         "They are in Pipedrive, but their notes are out of date. Run gitpip notes retry."
     ),

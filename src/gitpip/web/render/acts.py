@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gitpip.store.access.audit_log import AuditEntry
 from gitpip.store.schema_publishing import RepairAct
+from gitpip.store.status import pauses
 
 ACTED: Mapping[RepairAct, str] = {
     RepairAct.APPROVE: "Approved",
@@ -65,10 +66,21 @@ WORDS: Mapping[str, str] = {
 }
 """The words for each code; what the act was done to follows."""
 
+ENDED_PAUSES: Mapping[str, str] = {
+    pauses.PUBLISHING: "Resumed sync (Try now)",
+    pauses.EXAMINING: "Resumed sync (Try now)",
+    pauses.WATCHING: "Resumed checks (Try now)",
+    pauses.READING: "Resumed reading new gists (Try now)",
+    pauses.SWEEPING: "Resumed checks of many people at once (Try now)",
+}
+"""The words for the end of a pause of each name."""
+
 
 def act_in_words(entry: AuditEntry) -> str:
     """Return what a person did, and to what.
 
     An act that only another version records keeps its code.
     """
+    if entry.action == "pause.ended" and entry.subject in ENDED_PAUSES:
+        return ENDED_PAUSES[entry.subject]
     return f"{WORDS.get(entry.action, entry.action)} {entry.subject}".rstrip()
