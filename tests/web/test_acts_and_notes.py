@@ -11,7 +11,7 @@ from gitpip.web.render.notes import shown_note
 SOURCE = Path(__file__).parents[2] / "src" / "gitpip"
 RECORDED = re.compile(
     r"""\bact\.record\(\s*(?:"([a-z_.]+)"(?:\ if\ [\w.]+\ else\ "([a-z_.]+)")?)
-    |\.did\(\w+,\s*"([a-z_.]+)"|\b_record\(act,\s*"([a-z]+)\"""",
+    |\bidentity\.record\(\w+,\s*"([a-z_.]+)"|\b_record\(act,\s*"([a-z]+)\"""",
     re.VERBOSE,
 )
 MADE_OF_PARTS = {"notes.left", "notes.retried"}

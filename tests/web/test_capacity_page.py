@@ -47,7 +47,7 @@ def test_the_time_to_pipedrive_and_the_queue_stand_beside_the_plan(served: Serve
     assert 0 <= present["published_p95_seconds"] <= 60
     assert 0 < present["queue_seconds"] <= 600
     page = on_one_line(gitpip.get("/capacity").text)
-    assert re.search(r'data-label="Today">within [0-9ms]+ \(last 7 days\)</td>', page)
+    assert re.search(r'data-label="Today">within [0-9]+ (s|min) \(last 7 days\)</td>', page)
     assert '<td role="cell" data-label="Today">0.0 for the queue</td>' in page
 
 

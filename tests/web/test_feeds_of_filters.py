@@ -60,7 +60,7 @@ def test_days_count_in_feeds_as_they_do_in_the_inbox(served_from_any: Served) ->
     wrong = httpx2.get(f"{served.gitpip.url}/feed.json?since=soon")
     assert (wrong.status_code, "must be a date" in wrong.text) == (422, True)
     page = on_one_line(served.gitpip.get("/").text)
-    assert "Feeds have gists that you have read, too." in page
+    assert "Feeds also have gists that you have read." in page
 
 
 def test_a_private_link_of_a_filter_is_read_without_a_key(with_key: Served) -> None:

@@ -221,6 +221,7 @@ def _note_what_exists(
         "approved": ["1"],
         "queued": ["1"],
         "retried": ["1"],
+        "tried": ["publishing"],
         "skipped": ["1"],
         "left": ["1"],
         "unchanged": ["1"],

@@ -132,7 +132,7 @@ def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: htt
 
     answer = people.post("/people", data={"login": "ada", "forecast": "1"})
 
-    assert "Can't preview right now: GitHub isn't responding." in on_one_line(answer.text)
+    assert "Can't preview right now: GitHub does not accept the token." in on_one_line(answer.text)
 
 
 def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.Client) -> None:
@@ -215,4 +215,4 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     assert "New gists are collected and sent once you connect it." in waiting
     listed = served.gitpip.get("/publications?state=pending").text
     assert "New gists are collected and sent once you connect it." in listed
-    assert "Sync has stopped: the status says why" in listed
+    assert "Sync is paused" in listed

@@ -161,7 +161,7 @@ EVERY_STATE = RepairFilter()
 
 
 @dataclass(frozen=True)
-class Listed:
+class SyncList:
     """The part of the list that an address means."""
 
     asked: RepairFilter = EVERY_STATE
@@ -172,7 +172,7 @@ class Listed:
     """The pause that the reader has just ended."""
 
 
-ALL_FILES = Listed()
+ALL_FILES = SyncList()
 NO_ATTENTION = _Attention()
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
@@ -194,14 +194,14 @@ async def list_publications(
 
     With `latest`, also what would become of all held files if so many gists were approved.
     """
-    wanted = Listed(asked, offset, latest, tried)
+    wanted = SyncList(asked, offset, latest, tried)
     return await sync_page(request, context, wanted, notice=told.sentence)
 
 
 async def sync_page(
     request: Request,
     context: AppContext,
-    listed: Listed = ALL_FILES,
+    listed: SyncList = ALL_FILES,
     *,
     notice: str = "",
     fault: str = "",
@@ -238,7 +238,7 @@ async def sync_page(
     return HTMLResponse(shown, status_code=status)
 
 
-async def _read(context: AppContext, shown: Listed) -> dict[str, object]:
+async def _read(context: AppContext, shown: SyncList) -> dict[str, object]:
     """Return what the template shows of the rows."""
     now, asked, offset, latest = utc_now(), shown.asked, shown.offset, shown.latest
     first = not offset and not asked.address("")
@@ -381,7 +381,7 @@ async def act_on_selected(
         try:
             moved = await decide(acting, which)
         except (InvalidInput, PublicationStateError) as error:
-            return await refused(request, context, error, Listed(asked, offset))
+            return await refused(request, context, error, SyncList(asked, offset))
         others = sorted({one.state for one in moved.left})
         done = _Done(len(moved.ids), moved.for_credentials if ids else 0, others)
     told: dict[str, int | list[PublicationState]] = {}
@@ -426,7 +426,7 @@ async def act_on_publication(
         else:
             await actions.retry(acting, chosen, credentials)
     except PublicationStateError as error:
-        return await refused(request, context, error, Listed(asked, offset))
+        return await refused(request, context, error, SyncList(asked, offset))
     told = {"skipped" if act == "skip" else SENT.get(before, "queued"): 1}
     return RedirectResponse(asked.address(offset=offset, **told), status_code=303)
 
@@ -435,7 +435,7 @@ async def refused(
     request: Request,
     context: AppContext,
     error: InvalidInput | HeldChanged | PublicationStateError,
-    listed: Listed = ALL_FILES,
+    listed: SyncList = ALL_FILES,
 ) -> Response:
     """Return the list with the reason why an act was refused, as after another person's act."""
     status = 422 if isinstance(error, InvalidInput) else 409
