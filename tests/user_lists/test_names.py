@@ -41,6 +41,7 @@ def logins(text: str) -> list[str]:
         "a, @b; https://github.com/c/tool?tab=readme",
         '"a", "b", "c"',
         "# ours\n\na b # both\nc",
+        "@a, https://gist.github.com/b/1#file-a-md, c",
         "a,\nb,\nc,\n",
     ],
 )
@@ -114,3 +115,19 @@ def test_a_number_beside_a_username_is_not_taken_for_a_person() -> None:
         *("ada", "bob", None, "8", "9", "dan", "eve")
     ]
     assert "'cy,7' may be a username and a customer ID" in str(rows[2])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "imp-a,#1001\nimp-b,#1002\n",
+        "imp-a;#vip;#berlin\nimp-b;#gold;#bonn\n",
+        "imp-a;1001;vip\nimp-b;1002;\n",
+        "imp-a;1001;vip\nimp-b;1002\n",
+        "coder,mail,company\nimp-a,mona@x.com,\nimp-b,h@y.com,Acme\n",
+    ],
+)
+def test_a_table_with_empty_or_numbered_cells_is_asked_about(text: str) -> None:
+    told, _ = opened(text)
+    assert not told.is_list
+    assert not told.certain

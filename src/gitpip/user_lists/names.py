@@ -3,13 +3,15 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from gitpip.user_lists.columns import is_known_heading, is_login
 from gitpip.user_lists.rows import ImportRow, RowError, row_of
-from gitpip.user_lists.text import content
+from gitpip.user_lists.text import COMMENT, content
 from gitpip.validation import split_logins
 
 SEPARATORS = ",;\t"
+NUMBERED_CELL = re.compile(r"[,;]\s*#[^\s#]")
 MOST_ARE = 0.5
 """A list without the shape of a table holds usernames if more of its words than this can be some.
 """
@@ -23,17 +25,18 @@ def is_list_of_names(lines: Sequence[str]) -> bool:
     is only one, no table is lost if some words are no usernames.
     """
     told = [line for line in map(content, lines) if line]
-    if not told or _has_headings(told):
+    # A cell may begin like a comment, such as a customer number, and must not be lost.
+    if not told or _has_headings(told) or any(map(NUMBERED_CELL.search, lines)):
         return False
     words = [split_logins(line) for line in told]
     named = [is_login(word) for each in words for word in each]
     table = _cells(told)
-    if len(table) > 1 and len({len(row) for row in table}) == 1:
-        if _has_kinds(table):
-            return False
-    elif has_several(told) and (len(table) == 1 or all(map(is_login, words[0]))):
+    alike = len(table) > 1 and len({len(row) for row in table}) == 1
+    if len(table) > 1 and _has_kinds(table):
+        return False
+    if not alike and has_several(told) and (len(table) == 1 or all(map(is_login, words[0]))):
         return sum(named) > MOST_ARE * len(named)
-    separated = any(mark in line.partition("#")[0] for line in lines for mark in SEPARATORS)
+    separated = any(mark in COMMENT.sub("", line) for line in lines for mark in SEPARATORS)
     return all(named) and (separated or has_several(told))
 
 
@@ -71,24 +74,28 @@ def _has_headings(lines: Sequence[str]) -> bool:
 
 
 def _cells(lines: Sequence[str]) -> list[list[str]]:
-    """Return the lines as rows of a table, without empty cells at their ends."""
+    """Return the lines as rows of a table."""
     mark = max(SEPARATORS, key=lambda mark: sum(line.count(mark) for line in lines))
-    rows = []
-    for line in lines:
-        row = [
-            cell.strip()
-            for cell in next(csv.reader([line], delimiter=mark, skipinitialspace=True), [])
-        ]
-        while row and not row[-1]:
-            row.pop()
-        rows.append(row)
-    return rows
+    rows = [next(csv.reader([line], delimiter=mark, skipinitialspace=True), []) for line in lines]
+    return [[cell.strip() for cell in row] for row in rows]
 
 
 def _has_kinds(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether columns differ: numbers, or names of other words, beside usernames."""
-    kinds = [{_kind(cell) for cell in column} for column in zip(*rows, strict=True)]
-    return all(len(kind) == 1 for kind in kinds) and len(set.union(*kinds)) > 1
+    """Return whether columns differ: numbers, or names of other words, beside usernames.
+
+    A column with empty cells counts only if it holds numbers: lines of a list are of different
+    lengths, too.
+    """
+    columns = list(zip_longest(*rows, fillvalue=""))
+    kinds = [{_kind(cell) for cell in column if cell} for column in columns]
+    if not all(len(kind) <= 1 for kind in kinds):
+        return False
+    whole = [
+        kind
+        for kind, column in zip(kinds, columns, strict=True)
+        if all(column) or kind == {"number"}
+    ]
+    return len(set().union(*whole)) > 1
 
 
 def _kind(cell: str) -> str:

@@ -2,10 +2,12 @@
 
 import codecs
 import io
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
 CHUNK_BYTES = 64 * 1024
+COMMENT = re.compile(r"(^|\s)#.*", re.DOTALL)
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -54,8 +56,11 @@ def open_text(file: BinaryIO, start: bytes) -> Text:
 
 
 def content(line: str) -> str:
-    """A line without its comment."""
-    return line.partition("#")[0].strip()
+    """A line without its comment, which begins at its start or after a space.
+
+    The `#` in an address, and in a cell such as `#1001`, begins none.
+    """
+    return COMMENT.sub("", line).strip()
 
 
 def is_json(first: str) -> bool:
