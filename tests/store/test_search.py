@@ -206,6 +206,16 @@ def test_whatever_is_typed_is_no_error(
     runner.run(_found(shared, query))
 
 
+async def test_a_word_that_the_index_cuts_inside_a_character_does_no_harm(
+    database: Database,
+) -> None:
+    user = await _track(database, "ada")
+    await _store(database, user, {"long.txt": "zqx" + "中" * 11_000, "short.txt": "zqx"})
+
+    # PostgreSQL leaves out so long a word.
+    assert "short.txt" in await _found(database, "zqx")
+
+
 FEW_LETTERS = st.text("ab1É", min_size=1, max_size=4)
 
 

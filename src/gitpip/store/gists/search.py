@@ -7,9 +7,22 @@ each other, and a word may be the beginning of a longer one.
 """
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, column, false, func, select, table
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    cast,
+    column,
+    false,
+    func,
+    select,
+    table,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
 from gitpip.store.database import Transaction
@@ -57,15 +70,25 @@ async def _spellings(transaction: Transaction, words: list[str]) -> str:
     if last.isascii():
         last = last.lower()
         # Only words that are longer: each row counts all files that hold its word.
-        longer = select(_words.c.term).where(
+        longer = select(cast(_words.c.term, LargeBinary)).where(
             _words.c.term >= f"{last}0", _words.c.term < f"{last}{LAST_CHARACTER}"
         )
         found = await transaction.execute(longer.limit(MAX_SPELLINGS + 1))
-        others = list(found.scalars())
-        if len(others) <= MAX_SPELLINGS:
+        others = _decoded(found.scalars().all())
+        if others is not None and len(others) <= MAX_SPELLINGS:
             whole = [" ".join([*before, each]) for each in (last, *others)]
             return "(" + " OR ".join(f'"{each}"' for each in whole) + ")"
     return f'"{" ".join(words)}"*'
+
+
+def _decoded(terms: Sequence[bytes]) -> list[str] | None:
+    """Return words of FTS5's index; None if one was cut inside a character.
+
+    FTS5 keeps 32,768 bytes of a word: https://www.sqlite.org/src/file/ext/fts5/fts5Int.h
+    """
+    with suppress(UnicodeDecodeError):
+        return [term.decode() for term in terms]
+    return None
 
 
 def phrases(text: str) -> list[list[str]]:
