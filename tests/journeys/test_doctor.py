@@ -230,7 +230,7 @@ def test_answers_that_are_none_are_told(world: World) -> None:
     code, findings = ask(world)
     assert code == 1
     assert "500" in findings["GitHub connection"]["found"]
-    assert "no JSON" in findings["Pipedrive"]["found"]
+    assert "without JSON" in findings["Pipedrive"]["found"]
     for fault, verdict, advice in (
         (Fault.error(500), "warning", "check PIPEDRIVE_API_URL and the proxy"),
         (Fault.error(502), "warning", "check PIPEDRIVE_API_URL and the proxy"),

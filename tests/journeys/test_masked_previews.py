@@ -21,7 +21,9 @@ def test_previews_show_no_credential_that_a_file_is_held_for(
     for path in ("/", "/people/octocat", "/?q=export"):
         page.goto(world.gitpip.url + path)
         row = page.get_by_role("article")
-        expect(row).to_contain_text("may contain credentials: GitHub personal access token, line 2")
+        expect(row).to_contain_text(
+            "may contain credentials: GitHub personal access token (line 2)"
+        )
         expect(row).to_contain_text("export GITHUB_TOKEN=[removed: GitHub personal access token]")
         assert token not in page.content()
     page.get_by_role("button", name="Mark as read").click()

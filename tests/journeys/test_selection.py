@@ -60,7 +60,7 @@ def test_two_are_paused_tagged_and_removed(tracked: World, browser: Browser, scr
     _box(page, "cleo").check()
     _press(page, "Pause")
     expect(page.get_by_text("Paused 2 people.")).to_be_in_viewport()
-    for login, state in (("ada", "paused"), ("bob", "active"), ("cleo", "paused")):
+    for login, state in (("ada", "Paused"), ("bob", "Active"), ("cleo", "Paused")):
         expect(_row(page, login)).to_contain_text(state)
         expect(_box(page, login)).not_to_be_checked()
 

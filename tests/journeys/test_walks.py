@@ -113,7 +113,7 @@ def test_a_failed_batch_is_retried_and_a_secret_is_skipped(
         assert serious_findings(page, axe) == []
         attention.get_by_role("button", name="Retry all 3").click()
         page.get_by_role("button", name="Retry 3 files").click()
-        expect(page.get_by_text("3 of 3 files done")).to_be_visible()
+        expect(page.get_by_text("Retried 3 files")).to_be_visible()
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 3)
 
     page = browser.new_context(java_script_enabled=False).new_page()

@@ -166,6 +166,7 @@ QUERIES = {
     "approved": ["1"],
     "queued": ["1"],
     "retried": ["1"],
+    "tried": ["publishing"],
     "skipped": ["1"],
     "left": ["1"],
     "unchanged": ["1"],

@@ -183,9 +183,10 @@ def test_trying_now_is_said_until_the_pause_is_back(served: Served) -> None:
 
     served.pipedrive.faults.let_go()
     served.gitpip.wait_for(
-        lambda: "Trying now…" not in shown(served, "/publications?tried=publishing"), "the result"
+        lambda: 'id="try-publishing"' in shown(served, "/publications?tried=publishing"),
+        "the pause that is back",
     )
-    assert 'id="try-publishing"' in shown(served, "/publications?tried=publishing")
+    assert "Trying now…" not in shown(served, "/publications?tried=publishing")
 
 
 def test_what_waits_is_counted_as_the_filters_count_it(served: Served) -> None:
