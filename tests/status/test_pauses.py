@@ -177,18 +177,21 @@ async def test_a_persons_pause_whose_time_passes_is_told_to_be_over_once(rows: R
     paused, resumed = "publishing.paused", "publishing.resumed"
     first = replace(_acting(rows), clock=lambda: NOW)
     second = replace(_acting(rows), clock=lambda: LATER)
+    third = replace(_acting(rows), clock=lambda: LATER + timedelta(days=1))
     await pause_publishing(first, until="2026-05-04T13:00")
     async with rows.database.begin() as transaction:
         assert not await publishing_pause.any_over(transaction, SOON)
         assert await publishing_pause.any_over(transaction, LATER)
         await publishing_pause.tell_over(transaction, LATER)
         assert not await publishing_pause.any_over(transaction, LATER)
+        # The clock may have been wrong.
+        assert await publishing_pause.current(transaction, NOW)
     assert await kinds(rows) == [paused, resumed]
     # Where nothing has looked, what follows tells it.
-    await pause_publishing(first, until="2026-05-04T13:00")
     await pause_publishing(second, until="2026-05-04T15:00")
+    await pause_publishing(third, until="2026-05-06T15:00")
     assert await kinds(rows) == [paused, resumed] * 2 + [paused]
-    assert await resume_publishing(replace(first, clock=lambda: LATER + timedelta(days=1))) is None
+    assert await resume_publishing(replace(first, clock=lambda: LATER + timedelta(days=9))) is None
     assert await kinds(rows) == [paused, resumed] * 3
 
 

@@ -42,6 +42,7 @@ publishing_pause = Table(
     Column("reason", Text, nullable=False),
     Column("paused_by", String(120), nullable=False),
     Column("since", UTCDateTime, nullable=False),
+    Column("end_told_at", UTCDateTime),
 )
 
 # GitHub's limits, shared by every process that asks GitHub: requests reserved in the last minute as

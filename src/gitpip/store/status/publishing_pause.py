@@ -1,13 +1,14 @@
 """A person's pause of publishing: one row for all replicas, until a time or until it is ended.
 
 It is not one of `pauses`, which are gitpip's own and end when a probe succeeds, when the token
-changes or when a person tries again. Its row stays until its end has been told as an event.
+changes or when a person tries again. Its row stays when its time is over: a process whose clock is
+fast would end the pause for all others.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
@@ -93,11 +94,11 @@ async def any_over(transaction: Transaction, now: datetime) -> bool:
 
 
 async def tell_over(transaction: Transaction, now: datetime) -> None:
-    """Tell the end of a pause whose time is over, and delete its row."""
-    over = await transaction.execute(delete(publishing_pause).where(_is_over(now)))
-    if over.rowcount:
+    """Tell the end of a pause whose time is over, once."""
+    over = update(publishing_pause).where(_is_over(now)).values(end_told_at=now)
+    if (await transaction.execute(over)).rowcount:
         await events.record(transaction, now, NewEvent(EventKind.PUBLISHING_RESUMED))
 
 
 def _is_over(now: datetime) -> ColumnElement[bool]:
-    return publishing_pause.c.until <= now
+    return and_(publishing_pause.c.until <= now, publishing_pause.c.end_told_at.is_(None))
