@@ -98,7 +98,7 @@ async def put_failures(transaction: Transaction, user_key: int, number: int) -> 
             for each in numbers
         ],
     )
-    refused, missing = "Pipedrive answered 400: no type", "Pipedrive answered 404: no deal"
+    refused, missing = "Pipedrive rejected it (400)", "Pipedrive rejected it (404)"
     await transaction.execute(
         rows.insert(),
         [
@@ -129,7 +129,7 @@ async def test_ten_thousand_failures_are_retried_by_one_act(database_url: str) -
             transaction, PublicationFilter(cause=found[1].key), offset=0, limit=1
         )
     assert [(one.publications, one.users) for one in found] == [(9_000, 1), (1_000, 1)]
-    assert [one.example.split(":")[0][-3:] for one in found] == ["400", "404"]
+    assert [one.example.split()[3] for one in found] == ["(400)", "(404)"]
     assert (counted.total, counted.left) == (10_000, ())
     assert counted.causes == found
     assert of_a_cause.total == 1_000

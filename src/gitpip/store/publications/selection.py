@@ -22,8 +22,8 @@ MAX_IDS_CHOSEN = 1_000
 MAX_NAMED_IDS = 20
 """The most ids that a sentence names."""
 KEY_LENGTH = 12
-NUMBERS = r"(?<![0-9])(?<!answered )[0-9]+"
-"""Every number in a reason but the status that Pipedrive answered.
+NUMBERS = r"(?<![0-9])(?<!answered )(?<!rejected it \()(?<!” \()(?<!responding \()[0-9]+"
+"""Every number in a reason but the status that Pipedrive answered (`publish/pipedrive/answers.py`).
 
 Ids and counts differ, and the cause does not. PostgreSQL and Python read this pattern alike.
 """
