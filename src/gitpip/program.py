@@ -17,8 +17,11 @@ def program() -> str:
     found = shutil.which(NAME)
     if called.name != NAME or (found and os.path.realpath(found) == os.path.realpath(called)):
         return NAME
+    try:
+        here = Path.cwd()
+    except OSError:  # the working directory is gone
+        return str(called)
     whole = called.absolute()
-    here = Path.cwd()
     # In the root directory, every path would be relative, and look like a name.
     is_below = here != Path("/") and whole.is_relative_to(here)
     return str(whole.relative_to(here) if is_below else whole)

@@ -349,7 +349,9 @@ def _mode(text: str | None) -> users.Mode | None:
     try:
         if text is None:
             return None
-        return users.parsed_mode(DEFAULT if text == users.GENERAL else text, reset_by=DEFAULT)
+        return users.parsed_mode(
+            DEFAULT if text.strip().lower() == users.GENERAL else text, reset_by=DEFAULT
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--mode") from None
 

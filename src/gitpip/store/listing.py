@@ -134,10 +134,11 @@ async def _keys_of_state_and_words(
     """Find the newest files in a state first, and check the words after that, in pieces."""
     if not wanted.text:
         return await _keys_of_state(transaction, wanted, before, number)
+    words = await search.holding(transaction, wanted.text)
     found: list[FileKey] = []
     for amount in _amounts(number):
         keys = await _keys_of_state(transaction, wanted, before, amount)
-        found += await _holding(transaction, wanted.text, keys, number - len(found))
+        found += await _holding(transaction, words, keys, number - len(found))
         if len(found) == number or len(keys) < amount:
             break
         before = keys[-1]
@@ -170,12 +171,11 @@ async def fitting(
 
 
 async def _holding(
-    transaction: Transaction, text: str, keys: Sequence[FileKey], number: int
+    transaction: Transaction, words: search.WordIndex, keys: Sequence[FileKey], number: int
 ) -> list[FileKey]:
-    """Return the newest of a few files that hold the words of a text."""
+    """Return the newest of a few files that hold the words."""
     if not keys:
         return []
-    words = await search.holding(transaction, text)
     chosen = select(words.key).where(words.match)
     if transaction.dialect.name == "sqlite":
         # An expression keeps SQLite from asking its index of words for each file.
@@ -242,12 +242,13 @@ async def _keys_of_files_and_words(
     """Find the files first, and check the words after that, in pieces."""
     lowest, highest = bounds
     rest = replace(wanted, text="")
+    words = await search.holding(transaction, wanted.text)
     found: list[FileKey] = []
     for amount in _amounts(number):
         if len(found) == number:
             break
         files = await _first(transaction, _between(_fitting(rest), lowest, highest), amount)
-        found += await _holding(transaction, wanted.text, files, number - len(found))
+        found += await _holding(transaction, words, files, number - len(found))
         if len(files) < amount:
             break
         highest = files[-1] - 1

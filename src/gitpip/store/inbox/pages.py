@@ -113,7 +113,10 @@ async def page(
 
 
 async def newest_files(transaction: Transaction, wanted: GistsWanted, limit: int) -> list[FileKey]:
-    """Return the newest files that fit, of the gists that were created on the days asked for."""
+    """Return the newest files that fit, of the gists that were created last on the days asked for.
+
+    `limit` is the number of gists, and that of the files.
+    """
     ids: list[GistId] = []
     position = None
     for _ in range(CHUNKS):
