@@ -46,8 +46,11 @@ VERIFYING = (
     "Pipedrive did not confirm. gitpip checks whether the activity arrived before it sends again, "
     "so nothing is duplicated."
 )
-ADDRESS = re.compile(r'\b(href|src|(?:form)?action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
-"""The start of an attribute that holds an address: an expression, or a path of ours."""
+ADDRESS = re.compile(
+    r'\b(href|src|(?:form)?action|hx-get|hx-post)="(?:\{\{((?:(?!\}\}).)+)\}\}|/)', re.DOTALL
+)
+"""The start of an attribute that holds an address: an expression, maybe of several lines, or a path
+of ours."""
 _KIB = 1024
 
 
@@ -144,7 +147,7 @@ class _LocalAddresses(Extension):
         def with_prefix(found: re.Match[str]) -> str:
             attribute, expression = found.groups()
             if expression:
-                return f'{attribute}="{{{{ ({expression}) | local_url }}}}'
+                return f'{attribute}="{{{{ ({expression.strip()}) | local_url }}}}'
             return f'{attribute}="{{{{ url_prefix() }}}}/'
 
         return ADDRESS.sub(with_prefix, source)
