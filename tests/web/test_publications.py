@@ -70,6 +70,33 @@ def test_the_page_shows_the_fields_and_what_is_left_out(served: Served) -> None:
     assert "done: no" in shown
 
 
+def test_lists_show_no_credential_that_a_file_is_held_for(served: Served) -> None:
+    name = f"{SECRET}.py"
+    served.github.add_user("ada")
+    served.github.add_gist("ada", {name: f"key = {SECRET!r}\n"}, description=f"use {SECRET}")
+    served.gitpip.post("/users/ada/id-of-ada")
+    served.gitpip.wait_for(
+        lambda: served.api("GET", "/publications?state=held").json()["total"] == 1, "the held file"
+    )
+    url = served.gitpip.url
+    with httpx2.Client(base_url=url, follow_redirects=True) as browser:
+        browser.get("/")
+        browser.post("/seen", data={"everything": "1"})
+        [visit] = re.findall('href="(/seen/[0-9]+)"', browser.get("/").text)
+        for path in (
+            "/?show=all",
+            "/people/ada",
+            visit,
+            "/publications",
+            "/publications?login=ada",
+        ):
+            page = browser.get(path).text
+            assert SECRET not in page.replace(name, ""), path
+            assert name in page, path
+        assert page.count(REMOVED) == 0
+        assert browser.get(visit).text.count(REMOVED) == 2
+
+
 def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: Served) -> None:
     served.track("ada", {"leak.py": f"user = 'ada'\nkey = {SECRET!r}\n"})
     [row] = served.gitpip.wait_for(

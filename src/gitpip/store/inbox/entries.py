@@ -138,7 +138,7 @@ async def entries(
     previews = await _previews(transaction, files, searched or {}, content_limit)
     syncs = await _syncs(transaction, list(rows))
     edits = await _edits(transaction, files)
-    suspicious = await _with_credentials(transaction, list(rows))
+    suspicious = await with_credentials(transaction, list(rows))
     tags = await _tags(transaction, {row.user_key for row in rows.values()})
     return tuple(
         InboxEntry(
@@ -230,7 +230,8 @@ async def _syncs(transaction: Transaction, ids: Sequence[GistId]) -> dict[GistId
     return {gist_id: _worst(own) for gist_id, own in of_gist.items()}
 
 
-async def _with_credentials(transaction: Transaction, ids: Sequence[GistId]) -> Collection[GistId]:
+async def with_credentials(transaction: Transaction, ids: Collection[GistId]) -> Collection[GistId]:
+    """Return the gists with a file that was held because it may contain credentials."""
     rows = await transaction.execute(
         select(gist_files.c.gist_id)
         .join(publications, publications.c.file_key == gist_files.c.key)

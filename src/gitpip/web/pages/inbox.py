@@ -34,7 +34,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
 from gitpip.web.navigation import count_for_navigation
 from gitpip.web.pages.lists import ShownList
-from gitpip.web.pages.masked_previews import without_credentials
+from gitpip.web.pages.masked_previews import news_without_credentials, without_credentials
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.reader_zone import reader_now
@@ -370,7 +370,7 @@ async def earlier_visit(
         "visit.html",
         page="home",
         visit=visit,
-        news=covered,
+        news=await news_without_credentials(context.database, covered),
         next_offset=offset + USERS if offset + USERS < visit.users else None,
         preview=lambda file: shown(file, PREVIEW_BOUNDS),
         links=await context.links(),

@@ -1,42 +1,62 @@
-"""Previews of gists that were held because of credentials, without what was found in them."""
+"""Lists of gists that were held because of credentials, without what was found in them.
 
-from collections.abc import Sequence
+A filename is shown as it is: it identifies the file; see docs/rules.md.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from gitpip.model import GistFile
+from gitpip.model import FileKey, GistFile
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.credentials.findings import EXAMINED_CHARACTERS, masked
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
-from gitpip.store.inbox.entries import InboxEntry
+from gitpip.store.inbox.entries import InboxEntry, with_credentials
+from gitpip.store.visits.home import UserNews
 
 
 async def without_credentials(
     database: Database, listed: Sequence[InboxEntry]
 ) -> Sequence[InboxEntry]:
-    """Return the entries with each credential in a title, a filename or a preview left out.
+    """Return the entries with each credential in a title or a preview left out."""
+    keys = [one.preview.key for one in listed if one.has_credentials and one.preview]
+    clean = await _clean(database, keys)
+    return [
+        replace(one, preview=file, description=file.description)
+        if one.preview and (file := clean.get(one.preview.key))
+        else one
+        for one in listed
+    ]
+
+
+async def news_without_credentials(
+    database: Database, news: Sequence[UserNews]
+) -> Sequence[UserNews]:
+    """Return the files of an earlier visit with each credential in them left out."""
+    files = [file for one in news for file in one.files]
+    async with database.read() as transaction:
+        found = await with_credentials(transaction, {file.gist_id for file in files})
+    clean = await _clean(database, [file.key for file in files if file.gist_id in found])
+    return [
+        replace(one, files=tuple(clean.get(file.key, file) for file in one.files)) for one in news
+    ]
+
+
+async def _clean(database: Database, keys: Collection[FileKey]) -> Mapping[FileKey, GistFile]:
+    """Return these files without credentials.
 
     The detector reads more of a file than a preview shows: a key is recognised by its end.
     """
-    keys = [one.preview.key for one in listed if one.has_credentials and one.preview]
     if not keys:
-        return listed
+        return {}
     async with database.read() as transaction:
-        files = await gists.some(transaction, keys, content_limit=EXAMINED_CHARACTERS)
-    clean = {file.gist_id: await _masked(file) for file in files}
-    return [_with_preview(one, clean.get(one.gist_id)) for one in listed]
+        files = await gists.some(transaction, list(keys), content_limit=EXAMINED_CHARACTERS)
+    return {file.key: await _masked(file) for file in files}
 
 
 async def _masked(file: GistFile) -> GistFile:
     shown = masked(file, await DETECTOR.examine(file))
+    if shown is file:
+        return file
     # What is kept of shown contents is found by this hash.
-    return file if shown is file else replace(shown, blob_hash=f"{file.blob_hash} masked")
-
-
-def _with_preview(entry: InboxEntry, file: GistFile | None) -> InboxEntry:
-    if file is None:
-        return entry
-    names = tuple(
-        replace(one, filename=file.filename) if one.key == file.key else one for one in entry.files
-    )
-    return replace(entry, preview=file, description=file.description, files=names)
+    return replace(shown, filename=file.filename, blob_hash=f"{file.blob_hash} masked")
