@@ -121,6 +121,31 @@ def test_under_a_filter_only_what_it_shows_is_marked(served: Served) -> None:
     assert "inbox</a>. You don't track zzznothing yet." in on_one_line(none)
 
 
+def test_the_unread_gists_of_a_person_stay_and_their_end_is_refreshed(served: Served) -> None:
+    served.track("ada", {"a.txt": "1"})
+    with httpx2.Client(base_url=served.gitpip.url) as browser:
+        unread = on_one_line(browser.get("/people/ada?show=unread").text)
+        browser.post("/seen", data={"everything": "1"})
+        read = on_one_line(browser.get("/people/ada?show=unread").text)
+    assert 'hx-select-oob="#head:morph,#progress:morph" hx-swap="none"' in unread
+    assert 'hx-swap="morph:outerHTML"' in read.partition('id="files"')[2]
+
+
+def test_a_row_that_is_marked_keeps_the_lines_that_a_search_found(served: Served) -> None:
+    served.track("ada", {"a.txt": "first\n" * 9 + "needle\n", "b.txt": "other"})
+    with httpx2.Client(base_url=served.gitpip.url) as browser:
+        listed = browser.get("/?q=needle&show=all").text
+        [key] = re.findall('name="gist" value="([^"]+)"', listed)
+        row = browser.post(
+            "/seen",
+            data={"gist": key, "back": "q=needle&show=all"},
+            headers={"hx-request": "true"},
+        ).text
+    for page in (listed, row):
+        assert '<span class="soft">10</span> <mark>needle</mark>' in page
+    assert "Mark as unread" in on_one_line(row)
+
+
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_what_the_page_shows_is_not_announced_as_new(
     served_from_any: Served, database_url: str, runner: asyncio.Runner

@@ -112,6 +112,14 @@ async def page(
     return await walk.page(before)
 
 
+async def fitting_file(
+    transaction: Transaction, wanted: GistsWanted, gist_id: GistId
+) -> FileKey | None:
+    """Return the newest file of a gist that fits, or None."""
+    gist_of = await _files_of(transaction, [gist_id])
+    return max(await listing.fitting(transaction, wanted.files, list(gist_of)), default=None)
+
+
 async def newest_files(transaction: Transaction, wanted: GistsWanted, limit: int) -> list[FileKey]:
     """Return the newest files that fit, of the gists that were created last on the days asked for.
 

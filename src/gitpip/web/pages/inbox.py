@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 
 from gitpip.actions import inbox as actions
 from gitpip.errors import InvalidInput, UserNotTracked
-from gitpip.model import GistId, PublicationState, Role, VisitId
+from gitpip.model import FileKey, GistId, PublicationState, Role, VisitId
 from gitpip.store import commit_order, listing, read_state
 from gitpip.store.database import Transaction
 from gitpip.store.inbox import entries, filters, pages, saved
@@ -288,13 +288,23 @@ async def _row(
 ) -> Response:
     """The row of a gist that was marked, with how much is unread now, for the page with both."""
     viewer = viewer_of(request)
+    asked, searched = came_from.asked, dict[GistId, FileKey]()
     async with context.database.read() as transaction:
-        listed = await entries.entries(transaction, viewer, [gist_id], content_limit=ROW_PREVIEW)
+        wanted = await _wanted(transaction, asked, reader_now(request)) if asked.q else None
+        if wanted and (file := await pages.fitting_file(transaction, wanted, gist_id)):
+            searched[gist_id] = file
+        listed = await entries.entries(
+            transaction,
+            viewer,
+            [gist_id],
+            searched=searched,
+            content_limit=SEARCHED if asked.q else ROW_PREVIEW,
+        )
         read_at = await read_state.read_at(transaction, viewer)
     await count_for_navigation(request, context)  # what was counted before the act is over
     page = render(
         "inbox_row.html",
-        rows=rows(await without_credentials(context.database, listed), ""),
+        rows=rows(await without_credentials(context.database, listed), asked.q),
         links=await context.links(),
         came_from=came_from,
         counted=numbers.get().counted,
