@@ -54,7 +54,7 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
 
     asked = post(refused, path, act="retry").text
     assert "Retry 3 files?" in asked
-    assert "Files: failed, with the same reason." in on_one_line(asked)
+    assert "Files: Failed, with the same reason." in on_one_line(asked)
     assert cause["key"] not in asked.partition("<h1>")[2].partition("<form")[0]
     assert total(refused, "failed") == 3
     changed = post(refused, path, act="retry", shown="4")
@@ -71,7 +71,7 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
     assert done
     shown = refused.gitpip.get(begun.headers["location"]).text
     assert "<h1>Retry 3 files</h1>" in shown
-    assert "Files: failed, with the same reason." in on_one_line(shown)
+    assert "Files: Failed, with the same reason." in on_one_line(shown)
     refused.pipedrive.wait_until(lambda: len(refused.pipedrive.activities) == 3)
     refused.gitpip.wait_for(lambda: total(refused, "published") == 3, "three activities")
     assert len(refused.pipedrive.activities) == 3

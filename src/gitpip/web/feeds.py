@@ -17,6 +17,7 @@ from markupsafe import Markup
 from gitpip.clock import EPOCH, in_json, utc_now
 from gitpip.digests import digest
 from gitpip.model import GistFile, Role
+from gitpip.publication_states import STATES
 from gitpip.store import listing
 from gitpip.store.inbox import filters, pages
 from gitpip.store.inbox.filters import InboxFilter, Show
@@ -25,7 +26,7 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base, public_url_of
 from gitpip.web.render.highlight import visible
-from gitpip.web.render.jinja import STATES, size
+from gitpip.web.render.jinja import size
 from gitpip.web.render.links import Links
 
 ENTRIES = 40

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from gitpip.counts import count
 from gitpip.errors import InvalidInput
 from gitpip.model import PublicationId, PublicationState
+from gitpip.publication_states import STATES
 from gitpip.store.publications.publication_rows import is_in
 from gitpip.store.schema import gist_files, publications, user_tags
 from gitpip.store.users import former_logins
@@ -129,7 +130,7 @@ class PublicationFilter:
         if self.ids:
             return count(len(self.ids), "chosen file")
         parts = [
-            " or ".join(self.states),
+            " or ".join(STATES[state] for state in self.states),
             "with the same reason" if self.cause else "",
             f"of {self.login}" if self.login else "",
             f"of people tagged {self.tag}" if self.tag else "",

@@ -19,6 +19,7 @@ from gitpip.counts import count
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError
 from gitpip.model import Publication, PublicationId, PublicationState, Role
 from gitpip.modes import FoundCredentials, PublishingMode
+from gitpip.publication_states import STATES
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.store.accounts import accounts
@@ -53,7 +54,7 @@ from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import PLACES
 from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.faults import as_sentence, fault_words
-from gitpip.web.render.jinja import STATES, render
+from gitpip.web.render.jinja import render
 
 PUBLICATIONS_PER_PAGE = 50
 HELD_USERS = 10

@@ -15,6 +15,7 @@ from gitpip.counts import count
 from gitpip.model import Role
 from gitpip.modes import HELD_WORDS
 from gitpip.program import program
+from gitpip.publication_states import STATES
 from gitpip.same_activity import in_words
 from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
@@ -27,16 +28,6 @@ from gitpip.web.render.notes import shown_note
 from gitpip.web.render.numbers import numbers, up_to
 
 FOLDER = Path(__file__).parents[1] / "pages" / "templates"
-STATES = {
-    "pending": "Queued",
-    "sending": "Sending",
-    "uncertain": "Verifying",
-    "published": "In Pipedrive",
-    "failed": "Failed",
-    "skipped": "Skipped",
-    "held": "Held",
-    "withdrawn": "Undone",
-}
 PERSON_STATES = {
     "active": "Active",
     "paused": "Paused",
