@@ -196,8 +196,10 @@ async def test_an_answer_for_all_people_counts_gists_of_all_and_says_so_before(
     await shown.hold("ada", 5)
     await shown.hold("bob", 5)
     page = on_one_line((await shown.client.get("/publications?latest=3")).text)
-    assert "gists of all people together" in page
-    assert "The latest 3 gists of all people together: 3 files approved, 7 skipped." in page
+    assert "gists of all people" in page
+    assert (
+        "If you approve the latest 3 gists of all people, gitpip sends 3 files and skips 7." in page
+    )
     assert "Approve 3 files, skip 7</button>" in page
     assert await shown.states("ada") == {HELD: 5}
     answer = await shown.post("/publications/held", approve="latest", latest="3", shown="10")

@@ -93,7 +93,7 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
         "the approved file to be noted as sent",
     )
     both = [str(first["id"]), str(second["id"])]
-    in_pipedrive = "1 left unchanged: its status is now In Pipedrive."
+    in_pipedrive = "1 file did not change. Its status is now In Pipedrive."
     for act, number, told in (
         ("approve", both, f"Approved 1 file. {in_pipedrive}"),
         ("skip", both[:1], in_pipedrive),

@@ -139,7 +139,9 @@ def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: 
         lambda: served.gitpip.get(f"/api/v1{path}").json()["state"] == "published", "it to be sent"
     )
     page = on_one_line(served.gitpip.get(path).text)
-    assert f"Sent as shown here, with what looks like credentials: {FOUND}." in page
+    assert (
+        f"gitpip sent it as shown here. It contains what looks like credentials: {FOUND}." in page
+    )
     assert SECRET in page
 
 

@@ -59,7 +59,7 @@ def test_a_page_asks_with_the_count_and_shows_how_far_it_is(refused: Served) -> 
     assert total(refused, "failed") == 3
     changed = post(refused, path, act="retry", shown="4")
     assert changed.status_code == 409
-    assert "the number of files changed from 4 to 3" in changed.text
+    assert "The number of files changed from 4 to 3." in changed.text
     begun = post(refused, path, act="retry", shown="3")
     assert begun.status_code == 303
     done = refused.gitpip.wait_for(

@@ -116,6 +116,16 @@ def test_a_number_that_changed_is_said_where_it_was_decided(held: Served) -> Non
     assert total(held, "held") == 3
 
 
+def test_a_repair_whose_files_changed_asks_again_with_the_reason(held: Served) -> None:
+    answer = post(held, "/repairs?state=held", act="approve", shown="2")
+    page = on_one_line(answer.text)
+    assert answer.status_code == 409
+    assert "<h1>Approve 3 files?</h1>" in page
+    assert 'role="alert">The number of files changed from 2 to 3. Review' in page
+    assert '<button name="shown" value="3"' in page
+    assert total(held, "held") == 3
+
+
 def test_acts_on_all_ask_once_and_look_alike(held: Served) -> None:
     page = shown(held, "/publications").partition('<div class="chips"')[0]
     buttons = re.findall('<button name="act" value="(approve|skip)"([^>]*)>([^<]*)<', page)
@@ -144,7 +154,7 @@ def test_a_wrong_length_of_a_pause_keeps_the_form(served: Served) -> None:
         for name, value in (("lasts", "tomorrow"), ("reason", "a fair")):
             assert re.search(f'name="{name}"[^>]* value="{value}"', page)
     late = post(served, "/status-page/publishing/pause", until="2001-02-03T08:00").text
-    assert re.search(r"Or until: <time[^>]*>[^<]*</time> is not within", on_one_line(late))
+    assert re.search(r"Until: <time[^>]*>[^<]*</time> is not within", on_one_line(late))
     for length in ("90 min", "3 h", "2 days"):
         paused = post(served, "/status-page/publishing/pause", lasts=length, back="publications")
         assert (paused.status_code, paused.headers["location"]) == (303, "/publications")
@@ -153,6 +163,30 @@ def test_a_wrong_length_of_a_pause_keeps_the_form(served: Served) -> None:
         page = shown(served, path)
         assert 'id="pause-publishing"' not in page, path
         assert 'id="resume-publishing"' in page, path
+
+
+def test_pausing_and_resuming_keep_the_filter(refused: Served) -> None:
+    back = "/publications?state=failed&login=ada&tag=vip"
+    for act in ("pause", "resume"):
+        page = shown(refused, f"/publications?{FILTER}&state=failed")
+        [form] = [one for one in actions(page) if one.startswith("/status-page/publishing/")]
+        assert form.startswith(f"/status-page/publishing/{act}?")
+        wrong = post(refused, form, back="publications", lasts="tomorrow")
+        if act == "pause":
+            assert 'name="login" value="ada"' in on_one_line(wrong.text)
+            done = post(refused, form, back="publications")
+            assert done.headers["location"] == back
+            # Nothing is tried above the pause of a person.
+            status = shown(refused, "/status-page?tried=publishing")
+            assert "Trying now" not in status
+            assert "is running again" not in status
+        else:
+            assert wrong.headers["location"] == back
+    number = re.findall('name="number" value="([0-9]+)"', page)[0]
+    tried = post(refused, f"/status-page/try/publishing?{FILTER}", back="publications")
+    assert tried.headers["location"] == f"/publications?{FILTER}&tried=publishing"
+    again = post(refused, f"/repairs?{FILTER}&state=published", act="retry", number=number)
+    assert "<h1>Retry 1 file?</h1>" in on_one_line(again.text)
 
 
 def test_a_wrong_day_in_an_address_is_named_in_plain_words(served_to_all: Served) -> None:

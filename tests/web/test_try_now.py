@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from gitpip_standins import Fault
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 USED_UP = Fault.limited({"x-daily-ratelimit-token-remaining": "0"})
@@ -121,4 +122,5 @@ def test_what_github_asked_to_wait_for_is_kept(served: Served) -> None:
         f"{served.gitpip.url}/status-page/try/{name}", headers={"accept": "text/html"}
     )
     assert page.status_code == 409
+    assert '<details class="more"><summary class="act">Pause sync' in on_one_line(page.text)
     assert len(served.github.requests) == asked

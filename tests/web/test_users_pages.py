@@ -215,4 +215,4 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     assert "New gists are collected and sent once you connect it." in waiting
     listed = served.gitpip.get("/publications?state=pending").text
     assert "New gists are collected and sent once you connect it." in listed
-    assert "Sync is paused" in listed
+    assert "Sync has stopped" in listed

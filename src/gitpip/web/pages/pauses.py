@@ -1,6 +1,8 @@
 """The buttons that end a pause, pause sync and resume it, on CRM sync and on the status page."""
 
-from fastapi import Request
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from gitpip.actions import publishing
@@ -11,29 +13,40 @@ from gitpip.store.status.pauses import Pausable
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, PauseForm
-from gitpip.web.pages.publications import sync_page
+from gitpip.web.pages.publications import Offset, SyncList, sync_page
+from gitpip.web.pages.repairs import Asked
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import status_page
 from gitpip.web.reader_zone import reader_zone, with_zone
 from gitpip.web.render.faults import as_sentence, fault_words
 
-LABELS = {"for": "For", "until": "Or until"}
+LABELS = {"for": "For", "until": "Until"}
 """The names of the form's fields, which are those of other fields elsewhere."""
 
 router = page_router()
 
 
+def _origin(asked: Asked, offset: Offset = 0, back: Field = "") -> SyncList | None:
+    """Return the list that a form was on; None for the status page."""
+    return SyncList(asked, offset) if back == "publications" else None
+
+
+Origin = Annotated[SyncList | None, Depends(_origin)]
+
+
 @router.post("/status-page/try/{name}")
 @needs(Role.OPERATOR)
 async def try_pause_now(
-    name: Pausable, request: Request, context: Context, acting: CurrentActing, back: Field = ""
+    name: Pausable, request: Request, context: Context, acting: CurrentActing, origin: Origin
 ) -> Response:
     """End a pause, and ask once more."""
     try:
         await try_now(acting, (name,))
     except PauseKept as error:
-        return await _refused(request, context, back, PauseForm(fault=as_sentence(str(error))), 409)
-    return _to_page(back, f"?tried={name}")
+        return await _refused(
+            request, context, origin, PauseForm(fault=as_sentence(str(error))), 409
+        )
+    return _to_page(origin, name)
 
 
 @router.post("/status-page/publishing/pause")
@@ -46,7 +59,7 @@ async def pause_publishing(
     until: Field = "",
     lasts: Field = "",
     reason: Field = "",
-    back: Field = "",
+    origin: Origin,
 ) -> Response:
     """Pause publishing until a time of the reader's, for a while, or until someone resumes it."""
     end = with_zone(until, reader_zone(request))
@@ -54,27 +67,35 @@ async def pause_publishing(
         await publishing.pause_publishing(acting, until=end, lasts=lasts, reason=reason)
     except InvalidInput as error:
         fault = as_sentence(fault_words(error, LABELS))
-        return await _refused(request, context, back, PauseForm(lasts, until, reason, fault), 422)
-    return _to_page(back)
+        return await _refused(request, context, origin, PauseForm(lasts, until, reason, fault), 422)
+    return _to_page(origin)
 
 
 @router.post("/status-page/publishing/resume")
 @needs(Role.OPERATOR)
-async def resume_publishing(acting: CurrentActing, back: Field = "") -> Response:
+async def resume_publishing(acting: CurrentActing, origin: Origin) -> Response:
     """End a person's pause."""
     await publishing.resume_publishing(acting)
-    return _to_page(back)
+    return _to_page(origin)
 
 
-def _to_page(back: str, query: str = "") -> Response:
+def _to_page(origin: SyncList | None, tried: Pausable | Literal[""] = "") -> Response:
     """Return a redirect to the page that a form was on."""
-    path = "/publications" if back == "publications" else "/status-page"
-    return RedirectResponse(path + query, status_code=303)
+    if origin is not None:
+        path = origin.asked.address(offset=origin.offset or "", tried=tried)
+    else:
+        path = f"/status-page?tried={tried}" if tried else "/status-page"
+    return RedirectResponse(path, status_code=303)
 
 
 async def _refused(
-    request: Request, context: AppContext, back: str, pausing: PauseForm, status: int
+    request: Request,
+    context: AppContext,
+    origin: SyncList | None,
+    pausing: PauseForm,
+    status: int,
 ) -> Response:
     """Return the page that a form was on, with the reason why the form was refused."""
-    show = sync_page if back == "publications" else status_page
-    return await show(request, context, pausing=pausing, status=status)
+    if origin is None:
+        return await status_page(request, context, pausing=pausing, status=status)
+    return await sync_page(request, context, origin, pausing=pausing, status=status)

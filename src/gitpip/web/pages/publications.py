@@ -142,7 +142,9 @@ class ActResult:
         }
         done = [f"{did} {count(number, 'file')}." for did, number in numbers.items() if number]
         if self.left:
-            done.append(f"Left {count(self.left, 'file')}: review what may hold credentials.")
+            one = "1 file was left because it may hold credentials. Review it."
+            many = f"{self.left:,} files were left because they may hold credentials. Review each."
+            done.append(one if self.left == 1 else many)
         if self.unchanged:
             done.append(self._unchanged)
         if not done and any(number is not None for number in numbers.values()):
@@ -151,11 +153,11 @@ class ActResult:
 
     @property
     def _unchanged(self) -> str:
-        left = f"{self.unchanged or 0:,} left unchanged"
+        left = f"{count(self.unchanged or 0, 'file')} did not change."
         if not self.now:
-            return f"{left}."
-        whose = "its" if self.unchanged == 1 else "their"
-        return f"{left}: {whose} status is now {any_of(STATES[one] for one in self.now)}."
+            return left
+        whose = "Its" if self.unchanged == 1 else "Their"
+        return f"{left} {whose} status is now {any_of(STATES[one] for one in self.now)}."
 
 
 EVERY_STATE = RepairFilter()
@@ -257,7 +259,7 @@ async def _read(context: AppContext, shown: SyncList) -> dict[str, object]:
         left = await progress.time_left(transaction, waiting, now)
         stops = await stops_of(transaction, context)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
-        trying = await pauses.is_tried(transaction, pauses.PUBLISHING, now)
+        trying = await pauses.is_tried(transaction, shown.tried or pauses.PUBLISHING, now)
     return {
         "listed": listed[:PUBLICATIONS_PER_PAGE],
         "more": len(listed) > PUBLICATIONS_PER_PAGE,

@@ -1,7 +1,8 @@
 """The pages of repairs: causes as groups, the question before an act on many, its progress."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from http import HTTPStatus
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from gitpip.actions import repairs as actions
 from gitpip.clock import utc_now
+from gitpip.errors import RepairChanged
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.store.publications import causes, repairs
 from gitpip.store.publications.repairs import RepairId
@@ -102,7 +104,10 @@ async def repair(
     shown: forms.Field = "",
 ) -> Response:
     """Say how many an act would change, and ask; once that is confirmed, do it after the answer."""
-    selection = replace(asked.selection, ids=tuple(map(PublicationId, number or ())))
+    # The filter says where the chosen files were listed; their states may have changed since.
+    selection = (
+        PublicationFilter(ids=tuple(map(PublicationId, number))) if number else asked.selection
+    )
     if everything and not selection.narrows:
         selection = PublicationFilter(everything=True)
     order = actions.RepairAction(
@@ -110,13 +115,18 @@ async def repair(
     )
     if order.shown is None:
         return await ask(context, order, asked)
-    begun = await actions.begin(acting, order)
+    try:
+        begun = await actions.begin(acting, order)
+    except RepairChanged as error:
+        return await ask(context, order, asked, fault=str(error))
     work.add_task(carry_out, acting, begun.id)
     return RedirectResponse(asked.address(f"/repairs/{begun.id}"), status_code=303)
 
 
-async def ask(context: Context, order: actions.RepairAction, asked: RepairFilter) -> HTMLResponse:
-    """The page that asks before an act on many."""
+async def ask(
+    context: Context, order: actions.RepairAction, asked: RepairFilter, *, fault: str = ""
+) -> HTMLResponse:
+    """The page that asks before an act on many, or asks again, with the reason why."""
     async with context.database.read() as transaction:
         counted = await actions.counted(transaction, order)
     page = render(
@@ -127,8 +137,9 @@ async def ask(context: Context, order: actions.RepairAction, asked: RepairFilter
         counted=counted,
         left_words=repairs.LEFT,
         filtered="" if order.wanted.ids else order.wanted.in_words,
+        fault=fault,
     )
-    return HTMLResponse(page)
+    return HTMLResponse(page, status_code=HTTPStatus.CONFLICT if fault else HTTPStatus.OK)
 
 
 @router.get("/repairs/{repair_id}")

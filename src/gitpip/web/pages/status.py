@@ -16,6 +16,7 @@ from gitpip.actions.publications import settle_failed_notes
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
+from gitpip.status.reading import STOPS
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded, publications
 from gitpip.store.status import freshness, instances, pauses, samples
@@ -101,6 +102,7 @@ async def status_page(
         groups = await freshness.freshness_groups(transaction, now)
         running = await instances.running(transaction, now)
         trying = bool(tried) and await pauses.is_tried(transaction, tried, now)
+    work = pauses.PUBLISHING if tried in pauses.STOPS_PUBLISHING else pauses.WATCHING
     workers = sum(one.works for one in running)
     waiting = sum(condition.publications[PublicationState(state)] for state in publications.WAITING)
     moments = [*((sample.at, sample.waiting) for sample in taken), (now, waiting)]
@@ -111,6 +113,7 @@ async def status_page(
         status=condition,
         tried=tried,
         trying=trying,
+        stopped=any(one.kind in STOPS[work] for one in condition.problems),
         pausing=pausing,
         persons_pause=any(one.kind is PERSONS_PAUSE for one in condition.problems),
         counted_to=bounded.MAX_COUNTED,
