@@ -111,7 +111,8 @@ if (dialog) {
 document.addEventListener("click", (event) => {
   const item = event.target.closest("[data-item]");
   if (item) remember(item);
-  if (event.target.closest("[data-back]")) goesBack();
+  const opensElsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
+  if (event.target.closest("[data-back]") && !opensElsewhere) goesBack();
 }, true);
 document.addEventListener("submit", (event) => {
   if (event.submitter?.matches("[data-mark]") && !event.submitter.closest("[data-item]")) goesBack();
