@@ -205,4 +205,4 @@ def test_thirty_people_are_imported_and_their_gists_read_with_keys_alone(
     page.goto(f"{world.gitpip.url}/imports")
     page.get_by_label("File", exact=True).set_input_files(_spreadsheet())
     page.get_by_role("button", name="Preview import").click()
-    expect(page.get_by_text("30 already tracked, left unchanged")).to_be_visible()
+    expect(page.get_by_text("You already track 30 people")).to_be_visible()

@@ -109,7 +109,7 @@ def test_a_list_that_is_too_long_goes_on_to_the_import(
     refused = people.post("/people", data={"login": written})
 
     assert refused.status_code == 422
-    assert "6000 people are named; at most 20 can be added here at once." in _said(refused)
+    assert "You named 6000 people. You can add at most 20 here at once." in _said(refused)
     assert "Import takes longer lists. Import this list" in _said(refused)
     (form,) = re.findall('<form[^>]*action="/imports"[^>]*>.*?</form>', refused.text, re.DOTALL)
     (text,) = re.findall('<textarea name="users"[^>]*>([^<]*)<', form)
@@ -136,7 +136,10 @@ def test_a_preview_asks_no_more_once_github_does_not_answer(
     [
         ({"login": " , "}, "Enter at least one GitHub username"),
         ({"login": "ada no!name"}, "'no!name' isn't a valid GitHub username"),
-        ({"login": " ".join(f"u{n}" for n in range(21))}, "21 people are named; at most 20"),
+        (
+            {"login": " ".join(f"u{n}" for n in range(21))},
+            "You named 21 people. You can add at most 20",
+        ),
         ({"login": "ada bob", "id": "7"}, "Customer ID: a customer ID is for one person"),
         (
             {"login": "ada", "backfill": "latest", "latest": "0"},

@@ -60,7 +60,7 @@ def test_days_count_in_feeds_as_they_do_in_the_inbox(served_from_any: Served) ->
     wrong = httpx2.get(f"{served.gitpip.url}/feed.json?since=soon")
     assert (wrong.status_code, "must be a date" in wrong.text) == (422, True)
     page = on_one_line(served.gitpip.get("/").text)
-    assert "Feeds also have gists that you have read." in page
+    assert "Feeds also include gists that you have read." in page
 
 
 def test_a_private_link_of_a_filter_is_read_without_a_key(with_key: Served) -> None:
@@ -87,6 +87,8 @@ def test_a_private_link_of_a_filter_is_read_without_a_key(with_key: Served) -> N
 
         asked = on_one_line(reader.get(html.unescape(link)).text)
         assert "The new link will follow this filter: bob." in asked
+        # A query after the link's own would be another part of it.
+        assert "to any link" not in asked
         [action] = re.findall('<form method="post" action="(/feeds[^"/]*)"', asked)
         made = on_one_line(reader.post(html.unescape(action), data={"name": "phone"}).text)
 

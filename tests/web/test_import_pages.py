@@ -58,7 +58,10 @@ def test_a_file_is_shown_then_imported_and_its_bad_rows_named(
     page = upload(people, text.encode(), "<b>list</b>.csv")
     shown = said(page)
 
-    assert "2 people will be added. 1 already tracked, left unchanged. 1 row with errors" in shown
+    assert (
+        "2 people will be added. You already track 1 person. gitpip does not change this person. "
+        "gitpip leaves out 1 row with errors." in shown
+    )
     assert "a table separated by commas, in UTF-8" in shown
     assert "proposes" not in shown
     assert "no such login" in shown
@@ -106,9 +109,12 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     ]
     again = on_one_line(upload(people, content).text)
     assert "Its columns are used as you chose for the same headings before" in again
-    assert "2 already tracked" in again
+    assert "You already track 2 people. gitpip does not change them." in again
     other = upload(people, b"login,id\nada,another\nbob,B\n")
-    assert "1 already tracked, left unchanged. 1 row with errors" in said(other)
+    assert (
+        "You already track 1 person. gitpip does not change this person. "
+        "gitpip leaves out 1 row with errors." in said(other)
+    )
     assert (
         "ada is tracked with customer ID A; the file says another. Left unchanged"
         in on_one_line(other.text)
@@ -116,7 +122,7 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     for login in ("cleo", "dan"):
         served.github.add_user(login)
     taken = said(upload(people, b"login,id\ncleo,A\ndan,7\nDAN,8\n"))
-    assert "1 person will be added. 2 rows with errors, left out." in taken
+    assert "1 person will be added. gitpip leaves out 2 rows with errors." in taken
     assert "line 2: the id A is taken already, by ada" in taken
 
 
@@ -144,7 +150,7 @@ def test_usernames_that_github_does_not_show_are_left_out(
     page = upload(people, b"login,backfill\nada,latest:1\nno-such-user,all\n")
     shown = said(page)
     assert "1 person will be added." in shown
-    assert "1 username is not on GitHub and left out: no-such-user." in shown
+    assert "GitHub does not know 1 username. gitpip leaves it out: no-such-user." in shown
     assert "The new person has 2 public gists now. 1 gist will be sent to Pipedrive" in shown
     assert "Add 1 person<" in on_one_line(page.text)
     done = said(confirm(served, people, page))
@@ -165,7 +171,7 @@ def test_usernames_that_github_does_not_show_are_left_out(
     assert (refused.status_code, "backfill: " in refused.text) == (422, True)
     served.github.tokens.clear()
     shown = said(upload(people, b"ada\n"))
-    assert "GitHub could not be asked whether these usernames exist" in shown
+    assert "gitpip could not ask GitHub whether these usernames exist" in shown
 
 
 def test_a_pasted_list_is_previewed_too(served: Served, people: httpx2.Client) -> None:
@@ -187,7 +193,7 @@ def test_every_word_of_a_pasted_list_is_a_username(
         served.github.add_user(login)
     page = people.post("/imports", data={"users": text})
     assert f"{len(names)} people will be added." in said(page)
-    assert "a list of usernames, in UTF-8. Each word is taken as a username." in said(page)
+    assert "a list of usernames, in UTF-8. gitpip reads each word as a username." in said(page)
     confirm(served, people, page, kind="list")
     assert sorted(tracked(served)) == names
 
@@ -195,7 +201,7 @@ def test_every_word_of_a_pasted_list_is_a_username(
 def test_a_list_can_be_read_as_a_table_instead(served: Served, people: httpx2.Client) -> None:
     page = people.post("/imports", data={"users": "Acme;ada\nBau;bob"})
     assert "“" not in said(page)
-    assert "left out: Acme, Bau." in said(page)
+    assert "out: Acme, Bau." in said(page)
     table = people.get(page.url.path, params={"kind": "table"})
     assert re.search('value="table" *selected', on_one_line(table.text))
     assert 'name="column-2"' in table.text
@@ -203,6 +209,15 @@ def test_a_list_can_be_read_as_a_table_instead(served: Served, people: httpx2.Cl
     assert "2 people will be added" in said(people.get(page.url.path, params=chosen))
     assert "2 people added" in said(confirm(served, people, page, **chosen))
     assert tracked(served) == ["ada", "bob"]
+
+
+def test_a_guessed_table_can_be_read_as_a_list_instead(
+    served: Served, people: httpx2.Client
+) -> None:
+    page = upload(people, b"ada;5\nbob;6\n")
+    assert re.search('<select name="kind">.*value="table" *selected', on_one_line(page.text))
+    exact = upload(people, b"login,id\nada,A\n")
+    assert 'name="kind"' not in exact.text
 
 
 def test_a_first_row_like_the_others_is_no_heading(served: Served, people: httpx2.Client) -> None:
@@ -218,7 +233,10 @@ def test_every_username_that_is_not_on_github_can_be_read(
 ) -> None:
     absent = [f"not-on-github-{number}" for number in range(28)]
     page = upload(people, "\n".join(["ada", *absent]).encode())
-    assert "1 person will be added. 28 usernames are not on GitHub and left out" in said(page)
+    assert (
+        "1 person will be added. GitHub does not know 28 usernames. gitpip leaves them out"
+        in said(page)
+    )
     for login in absent:
         assert f"<li>{login}</li>" in page.text
     assert re.findall('role="columnheader">([^<]*)<', page.text)[3:] == ["GitHub username"]
@@ -227,7 +245,7 @@ def test_every_username_that_is_not_on_github_can_be_read(
 def test_nobody_to_ask_about_is_not_said_to_be_githubs_fault(
     served: Served, people: httpx2.Client
 ) -> None:
-    assert "GitHub could not be asked" not in said(upload(people, b"Name,Town\nA L.,St. Ives\n"))
+    assert "gitpip could not ask GitHub" not in said(upload(people, b"Name,Town\nA L.,St. Ives\n"))
 
 
 def test_an_import_is_confirmed_once(served: Served, people: httpx2.Client) -> None:

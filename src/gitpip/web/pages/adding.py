@@ -48,7 +48,7 @@ async def add(
     named = len(told.logins) + len(told.faults)
     if not told.logins or named > MAX_ADDED_AT_ONCE:
         is_long = named > MAX_ADDED_AT_ONCE
-        most = f"{named} people are named; at most {MAX_ADDED_AT_ONCE} can be added here at once."
+        most = f"You named {named} people. You can add at most {MAX_ADDED_AT_ONCE} here at once."
         wrong = [as_sentence(fault) for fault in told.faults.values()]
         faults = [most] if is_long else wrong or ["Enter at least one GitHub username."]
         return await show_users(request, context, faults=faults, new=new, is_long=is_long)
