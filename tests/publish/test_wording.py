@@ -127,7 +127,9 @@ def test_any_activity_is_ours_and_holds_no_markup_of_a_gist(
     try:
         templates = Templates.of(subject if "link" not in subject else None, note)
     except TemplateInvalid as error:
-        assert "more than 100 KB" in str(error)  # as it repeats a name often for each of 300 files
+        # It may repeat a long name, which is too much for 300 files.
+        if "more than 100 KB" not in str(error):
+            raise
         reject()
     rendered = render(file, revision=2, wording=Wording(templates, AROUND))
     found = find_markers(subject=rendered.subject, note=rendered.note)
