@@ -11,7 +11,7 @@ from gitpip.model import FileKey, GistFile, PublicationState, UserKey
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
-from gitpip.store.gists.gists import PREVIEW_CHARACTERS, file_of, select_files
+from gitpip.store.gists.gists import PREVIEW_CHARACTERS, some
 from gitpip.store.publications.publication_rows import are_few, kinds_in, newest_of, shown_in
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
 from gitpip.store.visibility import of_tracked, tracked
@@ -61,8 +61,8 @@ async def files_with_keys(
     transaction: Transaction, keys: Sequence[FileKey], content_limit: int = PREVIEW_CHARACTERS
 ) -> tuple[GistFile, ...]:
     """Return these files of tracked users, in this order."""
-    found = await transaction.execute(select_files(content_limit).where(gist_files.c.key.in_(keys)))
-    files = {file.key: file for file in map(file_of, found)}
+    found = await some(transaction, keys, content_limit=content_limit)
+    files = {file.key: file for file in found}
     return tuple(files[key] for key in keys if key in files)
 
 
@@ -90,7 +90,7 @@ async def file_keys(
     if words is not None:
         are_common = await _are_common(transaction, words, recent, highest)
         find = _keys_of_files_and_words if are_common else _keys_of_words
-        return await find(transaction, wanted, (lowest, highest), number)
+        return await find(transaction, wanted, words, (lowest, highest), number)
     return await _first(transaction, _between(_fitting(wanted, words), lowest, highest), number)
 
 
@@ -233,21 +233,24 @@ async def _keys_of_words_on_sqlite(
             return found
         fit, highest = len(fitting), matches[-1] - 1
     bounds = (lowest, highest)
-    return found + await _keys_of_files_and_words(transaction, wanted, bounds, number - len(found))
+    missing = number - len(found)
+    return found + await _keys_of_files_and_words(transaction, wanted, words, bounds, missing)
 
 
 async def _keys_of_files_and_words(
-    transaction: Transaction, wanted: FileWanted, bounds: tuple[int, int], number: int
+    transaction: Transaction,
+    wanted: FileWanted,
+    words: search.WordIndex,
+    bounds: tuple[int, int],
+    number: int,
 ) -> list[FileKey]:
     """Find the files first, and check the words after that, in pieces."""
     lowest, highest = bounds
-    rest = replace(wanted, text="")
-    words = await search.holding(transaction, wanted.text)
     found: list[FileKey] = []
     for amount in _amounts(number):
         if len(found) == number:
             break
-        files = await _first(transaction, _between(_fitting(rest), lowest, highest), amount)
+        files = await _first(transaction, _between(_fitting(wanted), lowest, highest), amount)
         found += await _holding(transaction, words, files, number - len(found))
         if len(files) < amount:
             break
@@ -256,11 +259,14 @@ async def _keys_of_files_and_words(
 
 
 async def _keys_of_words(
-    transaction: Transaction, wanted: FileWanted, bounds: tuple[int, int], number: int
+    transaction: Transaction,
+    wanted: FileWanted,
+    words: search.WordIndex,
+    bounds: tuple[int, int],
+    number: int,
 ) -> list[FileKey]:
     """Find the words first, in pieces: PostgreSQL cannot estimate how many files hold a word."""
     lowest, highest = bounds
-    words = await search.holding(transaction, wanted.text)
     found: list[FileKey] = []
     matching = select(words.key.label("key")).where(words.match)
     amount = MAX_CHECKED_FILES
@@ -270,7 +276,7 @@ async def _keys_of_words(
         matches = matches.prefix_with("MATERIALIZED")
         newest = select(matches.c.key).order_by(matches.c.key.desc())
         candidates = await _first(transaction, newest, amount)
-        chosen = _fitting(replace(wanted, text="")).where(gist_files.c.key.in_(candidates))
+        chosen = _fitting(wanted).where(gist_files.c.key.in_(candidates))
         missing = number - len(found)
         found += await _first(transaction, _between(chosen, lowest, highest), missing)
         if len(candidates) < amount:
