@@ -1,7 +1,7 @@
 """The inbox: one row for each gist, filters, search, and marking as read."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -11,6 +11,7 @@ from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
 from pydantic import Field
+from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 
 from gitpip.actions import inbox as actions
@@ -119,19 +120,10 @@ async def _inbox(
             searched=searched,
             content_limit=SEARCHED if asked.q else ROW_PREVIEW,
         )
-        content: dict[str, object] = {
-            "nobody": not await users.any_tracked(transaction),
-            "languages": await listing.languages(transaction),
-            "tags": await listing.tags(transaction),
-            "unread": numbers.get().counted or await read_state.unread(transaction, viewer),
-            "read_at": await read_state.read_at(transaction, viewer),
-            "saved": await saved.of_viewer(transaction, viewer),
-            "visits": await home.visits_of(transaction, viewer, limit=10),
-            "marked": await home.marked(transaction, seen, viewer),
-            "stranger": None
-            if listed
-            else await not_tracked(transaction, asked.q if wanted else asked.user),
-        }
+        besides = await _besides_rows(transaction, viewer, seen)
+        stranger = None
+        if not listed:
+            stranger = await not_tracked(transaction, asked.q if wanted else asked.user)
     page = await asyncio.to_thread(
         _page,
         asked=asked,
@@ -142,14 +134,35 @@ async def _inbox(
         more=found.next,
         listed=await without_credentials(context.database, listed),
         came_from=came_from,
-        condition=await context.recent_condition.read(),
+        condition=await context.condition_shown(),
+        languages=await context.recent_languages.read(),
         links=await context.links(),
         newest=newest,
-        **content,
+        stranger=stranger,
+        **besides,
     )
-    response = HTMLResponse(page, status_code=422 if written.fault else 200)
+    response = HTMLResponse(
+        page,
+        status_code=422 if written.fault else 200,
+        background=BackgroundTask(context.renew_condition),
+    )
     remember(request, response, viewer)
     return response
+
+
+async def _besides_rows(
+    transaction: Transaction, viewer: str, seen: int | None
+) -> Mapping[str, object]:
+    """Return what the inbox shows besides its rows."""
+    return {
+        "nobody": not await users.any_tracked(transaction),
+        "tags": await listing.tags(transaction),
+        "unread": numbers.get().counted or await read_state.unread(transaction, viewer),
+        "read_at": await read_state.read_at(transaction, viewer),
+        "saved": await saved.of_viewer(transaction, viewer),
+        "visits": await home.visits_of(transaction, viewer, limit=10),
+        "marked": await home.marked(transaction, seen, viewer),
+    }
 
 
 async def _wanted(
