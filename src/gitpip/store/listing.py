@@ -9,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, Select, func, select
 
 from gitpip.model import FileKey, GistFile, PublicationState, UserKey
 from gitpip.store import commit_order
+from gitpip.store.among import among
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import PREVIEW_CHARACTERS, some
@@ -164,7 +165,7 @@ async def fitting(
     if not keys:
         return []
     words = await search.holding(transaction, wanted.text) if wanted.text else None
-    chosen = _fitting(wanted, words).where(gist_files.c.key.in_(keys))
+    chosen = _fitting(wanted, words).where(among(gist_files.c.key, keys))
     if words is not None:
         chosen = chosen.where(words.key >= min(keys), words.key <= max(keys))
     return await _first(transaction, chosen, len(keys))
@@ -179,9 +180,9 @@ async def _holding(
     chosen = select(words.key).where(words.match)
     if transaction.dialect.name == "sqlite":
         # An expression keeps SQLite from asking its index of words for each file.
-        chosen = chosen.where(words.key.between(min(keys), max(keys)), (words.key + 0).in_(keys))
+        chosen = chosen.where(words.key.between(min(keys), max(keys)), among(words.key + 0, keys))
     else:
-        chosen = chosen.where(words.key.in_(keys))
+        chosen = chosen.where(among(words.key, keys))
     return await _first(transaction, chosen.order_by(words.key.desc()), number)
 
 
@@ -226,7 +227,7 @@ async def _keys_of_words_on_sqlite(
     while len(found) < number and fit >= MAX_CHECKED_FILES // 10:
         newest = select(words.key).where(words.match, words.key.between(lowest, highest))
         matches = await _first(transaction, newest.order_by(words.key.desc()), MAX_CHECKED_FILES)
-        chosen = _fitting(rest).where(key.in_(matches)).order_by(key.desc())
+        chosen = _fitting(rest).where(among(key, matches)).order_by(key.desc())
         fitting = await _first(transaction, chosen, MAX_CHECKED_FILES)
         found += fitting[: number - len(found)]
         if len(matches) < MAX_CHECKED_FILES:
@@ -276,7 +277,7 @@ async def _keys_of_words(
         matches = matches.prefix_with("MATERIALIZED")
         newest = select(matches.c.key).order_by(matches.c.key.desc())
         candidates = await _first(transaction, newest, amount)
-        chosen = _fitting(wanted).where(gist_files.c.key.in_(candidates))
+        chosen = _fitting(wanted).where(among(gist_files.c.key, candidates))
         missing = number - len(found)
         found += await _first(transaction, _between(chosen, lowest, highest), missing)
         if len(candidates) < amount:
@@ -315,7 +316,7 @@ def _conditions_of_file(
     """Return the conditions on `gist_files` without words and state; `read` wraps its columns."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.user_keys is not None:
-        conditions.append(read(gist_files.c.user_key).in_(wanted.user_keys))
+        conditions.append(among(read(gist_files.c.user_key), wanted.user_keys))
     if wanted.language:
         conditions.append(read(gist_files.c.language) == wanted.language)
     if wanted.tag:
