@@ -10,7 +10,7 @@ import pytest
 
 from gitpip_standins import GitHub, Server
 from tests.actions.doors import House, Rows, furnished
-from tests.conftest import PostgresServer
+from tests.conftest import Administrator, PostgresServer
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,7 @@ def house(tmp_path: Path, furnished_file: tuple[Path, Rows], github: str) -> Cal
 def house_on_postgres(
     tmp_path: Path,
     postgres: PostgresServer,
+    administrator: Administrator,
     furnished_template: tuple[str, Rows],
     github: str,
 ) -> Iterator[Callable[[], House]]:
@@ -66,9 +67,9 @@ def house_on_postgres(
 
     def make() -> House:
         names.append(f"test_{uuid4().hex}")
-        postgres.psql(f"CREATE DATABASE {names[-1]} TEMPLATE {template} STRATEGY file_copy;")
+        administrator.execute(f"CREATE DATABASE {names[-1]} TEMPLATE {template} STRATEGY file_copy")
         return House(tmp_path, postgres.get_uri(names[-1]), rows, github)
 
     yield make
     for name in names:
-        postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")

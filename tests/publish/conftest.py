@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from gitpip.store.database import open_database
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
-from tests.conftest import PostgresServer
+from tests.conftest import Administrator
 from tests.support.clocks import Clock
 from tests.support.mortal_database import make_hands
 from tests.support.restores import Backup, OfFile, OfServer
@@ -62,9 +62,9 @@ async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[S
         url = url.set(database=f"{url.database}.{name}")
         shutil.copy(request.getfixturevalue("migrated_file"), str(url.database))
     else:
-        postgres: PostgresServer = request.getfixturevalue("postgres")
+        administrator: Administrator = request.getfixturevalue("administrator")
         template = request.getfixturevalue("migrated_template")
-        postgres.psql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy;")
+        administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         url = url.set(database=name)
     other = at(scene, url.render_as_string(hide_password=False))
     other._gists = 0
@@ -72,4 +72,4 @@ async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[S
     yield other
     await other.close()
     if url.get_backend_name() != "sqlite":
-        postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -11,7 +11,7 @@ from typing import NewType, Protocol
 from uuid import uuid4
 
 from gitpip.store.database import open_database
-from tests.conftest import PostgresServer
+from tests.conftest import Administrator, PostgresServer
 from tests.support.mortal_database import make_hands
 
 Copied = NewType("Copied", str)
@@ -71,8 +71,9 @@ class OfSQLite:
 class OfPostgreSQL:
     """Databases of a server, made from one another as templates."""
 
-    def __init__(self, server: PostgresServer) -> None:
+    def __init__(self, server: PostgresServer, administrator: Administrator) -> None:
         self._server = server
+        self._administrator = administrator
         self._names: list[str] = []
         url = self._made("migrated", None)
         asyncio.run(_migrate(url))
@@ -85,7 +86,7 @@ class OfPostgreSQL:
 
     def _make(self, name: str, template: str | None) -> None:
         like = f" TEMPLATE {template} STRATEGY file_copy" if template else ""
-        self._server.psql(f"CREATE DATABASE {name}{like};")
+        self._administrator.execute(f"CREATE DATABASE {name}{like}")
 
     def _name(self, url: str) -> str:
         return next(name for name in self._names if name in url)
@@ -99,12 +100,12 @@ class OfPostgreSQL:
 
     def set_back(self, url: str, copied: Copied) -> None:
         name = self._name(url)
-        self._server.psql(f"DROP DATABASE {name} WITH (FORCE);")
+        self._administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
         self._make(name, copied)
 
     def drop(self) -> None:
         for name in self._names:
-            self._server.psql(f"DROP DATABASE {name} WITH (FORCE);")
+            self._administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -117,11 +118,12 @@ def of_sqlite() -> Iterator[Databases]:
 @contextmanager
 def of_postgresql(server: PostgresServer) -> Iterator[Databases]:
     """Databases that are dropped at the end."""
-    databases = OfPostgreSQL(server)
-    try:
-        yield databases
-    finally:
-        databases.drop()
+    with Administrator(server) as administrator:
+        databases = OfPostgreSQL(server, administrator)
+        try:
+            yield databases
+        finally:
+            databases.drop()
 
 
 async def _migrate(url: str) -> None:
