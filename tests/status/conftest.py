@@ -1,9 +1,12 @@
 """A database whose rows tell of work that goes well, for tests to spoil."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Executable, text
@@ -20,7 +23,7 @@ from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
 from gitpip.store.status import instances
 from gitpip.store.users import users
-from tests.conftest import PostgresServer
+from tests.conftest import Administrator, PostgresServer
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 JUST_NOW = NOW - timedelta(seconds=30)
@@ -127,25 +130,6 @@ def _gist(user: User, number: int) -> SeenGist:
     )
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
-def migrated_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database of each kind for all these tests, as migrating one takes longer than a test."""
-    if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('status')}/gitpip.sqlite3"
-    else:
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        postgres.psql("CREATE DATABASE status;")
-        url = postgres.get_uri("status")
-
-    async def migrate() -> None:
-        database = open_database(url)
-        await database.migrate()
-        await database.close()
-
-    asyncio.run(migrate())
-    return url
-
-
 async def empty(database: Database) -> None:
     """Forget every row of earlier tests, and number new ones from 1."""
     tables = list(reversed(metadata.sorted_tables))
@@ -158,11 +142,50 @@ async def empty(database: Database) -> None:
             await transaction.execute(table.delete())
 
 
-@pytest.fixture
-async def rows(migrated_url: str) -> AsyncIterator[Rows]:
-    database = open_database(migrated_url)
+async def _fill(url: str) -> None:
+    database = open_database(url)
     await empty(database)
-    rows = Rows(database)
-    await rows.fill()
-    yield rows
+    await Rows(database).fill()
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def filled_file(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Path:
+    """An SQLite database with these rows, to be copied: to fill one takes longer than a test."""
+    path = tmp_path_factory.mktemp("status") / "gitpip.sqlite3"
+    shutil.copy(migrated_file, path)
+    asyncio.run(_fill(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def filled_template(
+    postgres: PostgresServer, administrator: Administrator, migrated_template: str
+) -> str:
+    """The name of a PostgreSQL database with these rows, to be copied."""
+    administrator.execute(f"CREATE DATABASE filled TEMPLATE {migrated_template}")
+    asyncio.run(_fill(postgres.get_uri("filled")))
+    return "filled"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def filled_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database with these rows, once for each kind of database."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("filled_file"), tmp_path / "gitpip.sqlite3")
+        yield f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    administrator: Administrator = request.getfixturevalue("administrator")
+    template = request.getfixturevalue("filled_template")
+    name = f"test_{uuid4().hex}"
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield postgres.get_uri(name)
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def rows(filled_url: str) -> AsyncIterator[Rows]:
+    database = open_database(filled_url)
+    yield Rows(database)
     await database.close()

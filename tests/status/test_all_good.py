@@ -384,9 +384,9 @@ async def a_world(database: Database, *, polls_batches: bool) -> AsyncIterator[W
             yield world
 
 
-def test_all_good_is_said_only_when_the_stand_ins_agree(migrated_url: str) -> None:
+def test_all_good_is_said_only_when_the_stand_ins_agree(database_url: str) -> None:
     with asyncio.Runner() as runner:
-        database = open_database(migrated_url)
+        database = open_database(database_url)
 
         # The examples take seconds each, so there are few, and none is made smaller.
         @settings(
