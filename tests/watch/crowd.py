@@ -1,13 +1,15 @@
 """Many tracked users at once, and what the tests ask about them."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from gitpip.model import GitHubId
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
+from gitpip.store.schema import gist_files
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import users
 from gitpip_standins import GitHub as StandIn
@@ -54,6 +56,16 @@ async def track_identified(
                 for user in known
             ],
         )
+
+
+async def files_of_each(database: Database) -> Counter[str]:
+    """How many files are stored of each user, by login, in one statement."""
+    both = users_table.join(gist_files, gist_files.c.user_key == users_table.c.key)
+    counted = select(users_table.c.login, func.count().label("files")).select_from(both)
+    counted = counted.group_by(users_table.c.login)
+    async with database.read() as transaction:
+        found = await transaction.execute(counted)
+    return Counter({row.login: row.files for row in found})
 
 
 async def files_of(database: Database, login: str) -> list[str]:

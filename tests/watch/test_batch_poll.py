@@ -75,7 +75,7 @@ async def test_1000_quiet_users_cost_at_most_25_points_a_round(
     for login in logins[:20]:
         world.add_gist(login, {"a.txt": login})
     clock.advance(timedelta(minutes=1))
-    await track(database, clock, *logins)
+    await track_identified(database, world, clock, logins)
     check = await run(watcher)
     assert (check.users, check.failed, check.files) == (1000, 0, 20)
     for _ in range(2):
@@ -160,8 +160,9 @@ async def test_a_silently_cut_answer_loses_nothing(
         world.add_gist(login, {"later.txt": login})
     await run(watcher)
     for login in logins:
-        assert set(await files_of(database, login)) == public_files(world, login)
-        assert len(await files_of(database, login)) == 4
+        found = await files_of(database, login)
+        assert set(found) == public_files(world, login)
+        assert len(found) == 4
 
 
 async def test_one_hidden_user_fails_alone_and_comes_back(
@@ -237,7 +238,7 @@ async def removed(database: Database) -> set[str]:
 async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
-    logins = add_users(world, 200, with_gists=1)
+    logins = add_users(world, 110, with_gists=1)
     await track_identified(database, world, clock, logins)
     await run(watcher)
     clock.advance(INTERVAL)
@@ -247,22 +248,22 @@ async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
     window.used = window.limit - 2
     before = queries(world)
     check = await run(watcher)
-    assert (check.users, check.unchanged, check.failed) == (200, 200, 0)
+    assert (check.users, check.unchanged, check.failed) == (110, 110, 0)
     assert queries(world) == before + 2
     async with database.read() as transaction:
         assert await pauses.paused(transaction, pauses.SWEEPING, clock())
     assert not await watcher.due()
-    ada = await user_named(database, "user-150")
+    ada = await user_named(database, "user-105")
     assert ada.github_id
-    world.add_gist("user-150", {"fresh.txt": "fresh"})
+    world.add_gist("user-105", {"fresh.txt": "fresh"})
     async with database.begin() as transaction:
-        assert await schedule.hint(transaction, [ada.github_id], clock()) == ("user-150",)
+        assert await schedule.hint(transaction, [ada.github_id], clock()) == ("user-105",)
     assert await watcher.due()
     assert (await run(watcher)).files == 1
     assert queries(world) == before + 2
     clock.advance(INTERVAL)
     world.limits.reset()
-    assert (await run(watcher)).users == 200
+    assert (await run(watcher)).users == 110
     assert queries(world) > before + 2
     async with database.read() as transaction:
         assert not await pauses.pauses_now(transaction, clock())

@@ -131,7 +131,7 @@ class Heartbeat:
         while True:
             if checking.done() or all(await self.stored(others)):
                 break
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
         self.world.faults.let_go(filename)
         check = await checking
         assert check
@@ -145,7 +145,7 @@ class Heartbeat:
 
     async def stored(self, new: Mapping[str, str]) -> list[datetime | None]:
         """When the new gist of each of these users was stored."""
-        # In one statement, as this is asked fifty times a second while a check runs.
+        # In one statement, as this is asked ten times a second while a check runs.
         found = select(gist_files.c.gist_id, gist_files.c.found_at)
         async with self.database.read() as transaction:
             rows = await transaction.execute(found.where(gist_files.c.gist_id.in_(new.values())))

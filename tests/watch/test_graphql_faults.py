@@ -21,7 +21,7 @@ from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import UserTrouble
 from tests.support.clocks import Clock
 from tests.watch.conftest import INTERVAL, sweeping
-from tests.watch.crowd import add_users, files_of, id_of, queries, track_identified
+from tests.watch.crowd import add_users, files_of, files_of_each, id_of, queries, track_identified
 
 pytestmark = pytest.mark.long
 
@@ -109,7 +109,7 @@ async def test_a_user_about_whom_github_always_asks_to_wait_keeps_others_off_for
             world.add_gist(login, {f"{number}.txt": login})
         clock.advance(timedelta(minutes=1))
         began, refused = clock(), refusals(world)
-        while not all([len(await files_of(database, each)) > number for each in logins]):
+        while await files_of_each(database) != dict.fromkeys(logins, number + 1):
             await run(watcher)
             clock.now = max(await paused_until(database, clock()), clock() + timedelta(seconds=1))
             assert clock() - began < within
@@ -410,15 +410,15 @@ async def test_graphql_that_never_answers_costs_three_waits_and_pauses_the_batch
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    logins = add_users(world, 120)
-    world.add_gist("user-119", {"a.txt": "a"})
+    logins = add_users(world, 60)
+    world.add_gist("user-59", {"a.txt": "a"})
     await track_identified(database, world, clock, logins)
     world.faults.script(Fault.hang(), path="^/graphql", times=None)
     # Only while nothing is answered: on a busy machine an answer takes longer than this.
     with monkeypatch.context() as patch:
         patch.setattr("gitpip.watch.github.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
         check = await run(watcher)
-    assert (check.users, check.failed, check.files) == (120, 0, 1)
+    assert (check.users, check.failed, check.files) == (60, 0, 1)
     # About fifty users, and about two of them alone.
     assert queries(world) == 3
     async with database.read() as transaction:
@@ -428,7 +428,7 @@ async def test_graphql_that_never_answers_costs_three_waits_and_pauses_the_batch
     world.faults.clear()
     clock.advance(INTERVAL)
     check = await run(watcher)
-    assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
+    assert (check.users, check.unchanged, check.failed) == (60, 60, 0)
     async with database.read() as transaction:
         assert not await pauses.pauses_now(transaction, clock())
 

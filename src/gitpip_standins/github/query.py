@@ -7,6 +7,7 @@ https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-gr
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from graphql import (
@@ -94,6 +95,20 @@ def refusal(kind: str, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"type": kind})
 
 
+@lru_cache(maxsize=256)
+def _valid(text: str) -> DocumentNode:
+    """A query by its text; Refused where it is wrong. To read one takes longer than to answer it:
+    clients send the same ones again and again.
+    """
+    try:
+        document = parse(text)
+    except GraphQLError as error:
+        raise Refused(error) from None
+    if errors := validate(SCHEMA, document):
+        raise Refused(*errors)
+    return document
+
+
 @dataclass
 class Query:
     """A valid query, and how much it asks for."""
@@ -114,13 +129,7 @@ class Query:
             text, variables = content["query"], content.get("variables") or {}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Malformed from error
-        try:
-            document = parse(text)
-        except GraphQLError as error:
-            raise Refused(error) from None
-        if errors := validate(SCHEMA, document):
-            raise Refused(*errors)
-        query = cls(document, variables)
+        query = cls(_valid(text), variables)
         query._measure()
         if query.nodes > MOST_NODES:
             message = f"This query requests up to {query.nodes:,} possible nodes, over 500,000."
