@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.support.chromium import axe, browser
+from tests.support.chromium import axe, browser, launcher
 from tests.support.running import Installation
 from tests.support.tokens import TOKEN
 
-__all__ = ["axe", "browser"]
+__all__ = ["axe", "browser", "launcher"]
 
 
 @dataclass

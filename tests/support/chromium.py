@@ -1,14 +1,17 @@
 """Debian's Chromium, and axe: the accessibility rules of Deque, from npm."""
 
+import asyncio
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 AXE = "axe-core@4.14.1"
 # /dev/shm is small in many containers.
@@ -19,16 +22,60 @@ RULES_OF_COLOURS = ("color-contrast", "link-in-text-block")
 """The rules of axe that look at colours, which are all that a colour scheme changes."""
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
+@dataclass
+class Launcher:
+    """One Chromium for all tests of a worker.
+
+    To start it, and the Node.js that Playwright asks, takes 1.5 s of a processor.
+    """
+
+    playwright: Playwright
+    chromium: str
+    loop: asyncio.AbstractEventLoop
+    """Playwright's, which counts as running from its start to its end."""
+    launched: Browser | None = None
+
+    def browser(self) -> Browser:
+        """As it was launched, or launched anew if it has ended."""
+        if self.launched is None or not self.launched.is_connected():
+            self.launched = self.playwright.chromium.launch(
+                executable_path=self.chromium, args=ARGUMENTS
+            )
+        return self.launched
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Let its loop be the running one; outside, other tests run theirs."""
+        asyncio._set_running_loop(self.loop)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(None)
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed: the pages can't be walked through")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         expect.set_options(timeout=PATIENCE)
+        launcher = Launcher(playwright, chromium, asyncio.get_running_loop())
+        asyncio._set_running_loop(None)
+        yield launcher
+        asyncio._set_running_loop(launcher.loop)
+        if launcher.launched:
+            launcher.launched.close()
+
+
+@pytest.fixture
+def browser(launcher: Launcher) -> Iterator[Browser]:
+    """Without pages, cookies and whatever else a test may leave: these belong to contexts."""
+    with launcher.in_use():
+        browser = launcher.browser()
         yield browser
-        browser.close()
+        for context in browser.contexts:
+            context.close()
 
 
 @pytest.fixture(scope="session")
