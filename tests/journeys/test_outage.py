@@ -15,7 +15,7 @@ from tests.support.running import Installation
 
 PATIENCE = 15
 SOON = 30
-REQUESTS, AT_ONCE = 500, 20
+REQUESTS, AT_ONCE = 200, 20
 
 
 @pytest.fixture
