@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -203,10 +204,10 @@ class Heartbeat:
     indirect=["database_url"],
 )
 async def test_five_percent_of_the_users_in_any_trouble_leave_the_others_alone(
-    database: Database, tmp_path: Path, seed: int
+    database: Database, tmp_path: Path, migrated_file: Path, seed: int
 ) -> None:
+    shutil.copy(migrated_file, tmp_path / "untroubled.sqlite3")
     untroubled = open_database(f"sqlite+aiosqlite:///{tmp_path}/untroubled.sqlite3")
-    await untroubled.migrate()
     try:
         without = Heartbeat(untroubled, seed, troubled=False)
         await without.lead()
