@@ -18,7 +18,7 @@ from tests.journeys.cluster import CONNECTIONS, Cluster, ConnectionCount, cluste
 from tests.support.running import Installation
 
 REPLICAS = 3
-USERS, GISTS, FILES = 100, 10, 1
+USERS, GISTS, FILES = 92, 10, 1
 WANTED = USERS * GISTS * FILES
 STRIKES = ["kill"] * 3 + ["freeze"] * 3 + ["restart of PostgreSQL"]
 SEED = 20261124
