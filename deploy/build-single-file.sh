@@ -25,9 +25,9 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 packages=$folder/packages
 # shellcheck disable=SC2086 # each platform is an option of its own
-"$python" -m pip install --quiet --disable-pip-version-check --target "$packages" \
+"$python" -m pip install --quiet --no-compile --disable-pip-version-check --target "$packages" \
     --only-binary=:all: $options --require-hashes -r requirements.txt
-"$python" -m pip install --quiet --disable-pip-version-check --target "$packages" --upgrade --no-deps \
+"$python" -m pip install --quiet --no-compile --disable-pip-version-check --target "$packages" --upgrade --no-deps \
     --no-build-isolation .
 
 # A command of 32 MB that nothing runs: only the library beside it is used.
