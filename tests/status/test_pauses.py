@@ -309,6 +309,6 @@ async def test_two_processes_that_pause_at_once_tell_it_once(database_url: str) 
         pause = await pauses.paused(transaction, "watching", NOW)
     for database in (first, second, third):
         await database.close()
-    assert [(event.kind.value, event.detail) for event in told] == [("watching.paused", "first")]
+    assert [(str(event.kind), event.detail) for event in told] == [("watching.paused", "first")]
     assert pause
     assert (pause.until, pause.reason, pause.since) == (LATER, "second", NOW)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from gitpip.backfill import Backfill
 from gitpip.model import Account, GitHubId
@@ -115,6 +116,22 @@ async def test_those_of_several_kinds_are_read_in_one_order(databases: list[Data
     assert [event.detail for event in found] == ["15", "16", "18"]
     of_ada = await events.after(database, EventId(0), EventsWanted(cycle[:2], key), limit=3)
     assert [event.detail for event in of_ada] == ["1", "3", "7"]
+
+
+async def test_one_of_a_kind_that_only_a_newer_gitpip_knows_is_read_with_its_text(
+    databases: list[Database],
+) -> None:
+    database = databases[0]
+    async with database.begin() as transaction:
+        await events.record(transaction, NOW, *map(_numbered, range(3)))
+        await transaction.execute(
+            text("UPDATE events SET kind = 'gist.starred' WHERE detail = '1'")
+        )
+    last = await events.latest(database, EVERYTHING, limit=9)
+    assert [event.kind for event in last] == ["gist.found", "gist.starred", "gist.found"]
+    assert await events.after(database, last[0].id, EVERYTHING, limit=9) == last[1:]
+    found = await events.latest(database, EventsWanted([EventKind.GIST_FOUND]), limit=9)
+    assert [event.detail for event in found] == ["0", "2"]
 
 
 async def test_an_id_is_never_given_again(databases: list[Database]) -> None:

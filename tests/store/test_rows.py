@@ -1,7 +1,7 @@
 """A row is read as the dataclass says: each field has its type, on both databases."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -9,12 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from sqlalchemy import Dialect, Select, Table, TypeDecorator, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Select,
+    Table,
+    TypeDecorator,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import StatementError
 
 from gitpip.backfill import Backfill
 from gitpip.model import (
+    ActivityId,
     Check,
     FailureKind,
     GistFile,
@@ -22,13 +34,22 @@ from gitpip.model import (
     Pause,
     PauseCause,
     Publication,
+    PublicationId,
     PublicationState,
     Role,
     Unreadable,
     User,
     UserState,
 )
-from gitpip.store import schema, schema_access, schema_accounts, schema_status, schema_visits
+from gitpip.modes import ActivityLeftBecause
+from gitpip.store import (
+    schema,
+    schema_access,
+    schema_accounts,
+    schema_publishing,
+    schema_status,
+    schema_visits,
+)
 from gitpip.store.access.audit_log import AuditEntry, Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
@@ -38,7 +59,9 @@ from gitpip.store.database import Database, open_database
 from gitpip.store.gists.gists import select_files
 from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.ledger import LedgerState
-from gitpip.store.publications.publication_rows import selected
+from gitpip.store.publications import second_sends
+from gitpip.store.publications.publication_rows import publication_of, selected
+from gitpip.store.publications.second_sends import Double, LeftActivity
 from gitpip.store.rows import reader
 from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.instances import Instance
@@ -239,6 +262,45 @@ async def test_what_is_written_is_read(database: Database) -> None:
     assert pause.cause is PauseCause.CREDENTIAL
 
 
+async def test_a_value_that_only_a_newer_gitpip_knows_fails_no_list(database: Database) -> None:
+    newer: ColumnElement[str] = literal_column("'newer'")
+    statements = (
+        update(schema.users).values(failure_kind=newer),
+        update(schema.publications).values(held_because=newer),
+        update(schema_access.audit).values(via=newer),
+        update(schema_status.pauses).values(cause=newer),
+        update(schema_status.services).values(part=newer),
+    )
+    async with database.begin() as transaction:
+        for statement in statements:
+            await transaction.execute(statement)
+        read: dict[object, Any] = {
+            noun: reader(noun)((await transaction.execute(query)).one())
+            for noun, query in QUERIES.items()
+        }
+    assert read[User].failure_kind is FailureKind.OTHER
+    assert read[Publication].held_because is None
+    assert read[AuditEntry].via == "newer"
+    assert read[Pause].cause is PauseCause.VENDOR
+    assert (read[Instance].part, read[Instance].works) == ("newer", True)
+
+
+async def test_a_double_left_for_a_reason_that_only_a_newer_gitpip_knows_is_known(
+    database: Database,
+) -> None:
+    touched = LeftActivity(ActivityLeftBecause.TOUCHED, "changed")
+    double = Double(PublicationId(1), "gp-1", ActivityId(6), touched)
+    async with database.begin() as transaction:
+        assert await second_sends.note(transaction, double, NOW)
+        newer: ColumnElement[str] = literal_column("'newer'")
+        await transaction.execute(update(schema_publishing.doubles).values(left_because=newer))
+        row = (await transaction.execute(QUERIES[Publication])).one()
+        known = await second_sends.known(transaction, publication_of(row))
+    # The kind for which nothing is deleted.
+    left = LeftActivity(ActivityLeftBecause.TOO_MANY, "changed")
+    assert known == replace(double, left=left)
+
+
 async def test_a_query_that_forgets_a_field_fails(database: Database) -> None:
     async with database.read() as transaction:
         row = (await transaction.execute(select(schema.users))).one()
@@ -247,16 +309,26 @@ async def test_a_query_that_forgets_a_field_fails(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{"state": "gone"}, {"check_interval": 60}],
-    ids=["no member of the enum", "a number in the place of a duration"],
+    ("table", "values"),
+    [
+        (schema.users, {"state": "gone"}),
+        (schema.users, {"failure_kind": "newer"}),
+        (schema_access.audit, {"via": "newer"}),
+        (schema.users, {"check_interval": 60}),
+    ],
+    ids=[
+        "no member of the enum",
+        "one that may be newer",
+        "one whose text would be read",
+        "a number in the place of a duration",
+    ],
 )
 async def test_what_the_column_can_not_hold_is_not_written(
-    database: Database, values: dict[str, object]
+    database: Database, table: Table, values: dict[str, object]
 ) -> None:
     async with database.begin() as transaction:
         with pytest.raises((StatementError, AttributeError)):
-            await transaction.execute(update(schema.users).values(values))
+            await transaction.execute(update(table).values(values))
 
 
 async def test_one_text_is_no_list_of_lines(database: Database) -> None:

@@ -11,4 +11,4 @@ Told = tuple[str, str | None, str | None]
 async def happened(database: Database, *kinds: EventKind) -> list[Told]:
     """Return the events of these kinds, or all of them, in their order."""
     found = await events.latest(database, EventsWanted(kinds), limit=500)
-    return [(event.kind.value, event.login, event.detail) for event in found]
+    return [(str(event.kind), event.login, event.detail) for event in found]

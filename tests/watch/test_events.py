@@ -31,7 +31,7 @@ async def told(database: Database) -> list[Event]:
 
 
 async def kinds(database: Database) -> list[str]:
-    return [event.kind.value for event in await told(database)]
+    return [str(event.kind) for event in await told(database)]
 
 
 async def make_everybody_due(database: Database, clock: Clock) -> None:
@@ -54,7 +54,7 @@ async def test_what_happens_to_gists(
     world.delete_gist(second)
     await run(watcher)
     happened = await told(database)
-    assert [(event.kind.value, event.gist_id, event.detail) for event in happened] == [
+    assert [(str(event.kind), event.gist_id, event.detail) for event in happened] == [
         ("user.added", None, None),
         ("gist.found", first, "a.txt, b.txt"),
         ("gist.found", second, "c.txt"),

@@ -3,6 +3,9 @@
 import getpass
 import json
 
+from sqlalchemy import text
+
+from gitpip.store.database import open_database
 from gitpip_standins import Fault
 from tests.web.conftest import Served
 
@@ -130,6 +133,24 @@ def test_the_command_shows_and_follows(served: Served) -> None:
     unknown = served.gitpip.command("events", "--user", "nobody")
     assert unknown.returncode == 1
     assert "nobody is not tracked" in unknown.stderr
+
+
+async def test_one_of_a_kind_that_only_a_newer_replica_knows_is_shown(
+    served_from_any: Served, database_url: str
+) -> None:
+    served = served_from_any
+    served.track("ada", {"one.py": "1\n"})
+    database = open_database(database_url)
+    async with database.begin() as transaction:
+        await transaction.execute(
+            text("UPDATE events SET kind = 'user.starred' WHERE kind = 'user.added'")
+        )
+    await database.close()
+    assert ("user.starred", "ada", None) in happened(served)
+    assert ("gist.found", "ada", "one.py") in happened(served)
+    assert "user.starred  ada" in served.gitpip.command("events").stdout
+    rows = json.loads(served.gitpip.command("events", "--json").stdout)
+    assert {"user.starred", "gist.found"} <= {row["kind"] for row in rows}
 
 
 def test_impossible_filters_are_refused(served: Served) -> None:

@@ -13,7 +13,7 @@ class EventBody(NounBody[Event]):
 
     id: int
     happened_at: datetime
-    kind: EventKind
+    kind: EventKind | str
     login: str | None
     gist_id: str | None
     publication_id: int | None

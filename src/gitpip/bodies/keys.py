@@ -53,6 +53,6 @@ class AuditEntryBody(NounBody[AuditEntry]):
     id: int
     at: datetime
     actor: str
-    via: Via
+    via: Via | str
     action: str
     subject: str

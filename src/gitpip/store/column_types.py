@@ -85,6 +85,46 @@ class OneOf(TypeDecorator[Member]):
         return None if value is None else self.members(value)
 
 
+class OneOfOr(OneOf[Member]):
+    """A member of an enum; a value that only a newer gitpip knows is read as `other`."""
+
+    cache_ok = True
+
+    def __init__(self, members: type[Member], length: int, *, other: Member | None) -> None:
+        self.other = other
+        super().__init__(members, length)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Member | None:
+        try:
+            return super().process_result_value(value, dialect)
+        except ValueError:
+            return self.other
+
+
+class OneOfOrText(TypeDecorator[str]):
+    """A member of an enum; a value that only a newer gitpip knows is read as its text.
+
+    Such a value is not written.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, members: type[StrEnum], length: int) -> None:
+        self.members = members
+        self.length = length
+        super().__init__(length)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.members(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        try:
+            return None if value is None else self.members(value)
+        except ValueError:
+            return value
+
+
 class Rule(TypeDecorator[Backfill]):
     """The rule for a new user's existing gists, stored as `Backfill.parse` reads it."""
 

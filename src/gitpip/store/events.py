@@ -50,7 +50,8 @@ class Event:
 
     id: EventId
     happened_at: datetime
-    kind: EventKind
+    kind: EventKind | str
+    """A text if only a newer gitpip knows the kind."""
     login: str | None
     """The user's present login; None if the event is about no user."""
     gist_id: GistId | None

@@ -21,7 +21,17 @@ from sqlalchemy import (
 
 from gitpip.model import FailureKind, PublicationState, UserState
 from gitpip.modes import HeldBecause, PublishingMode
-from gitpip.store.column_types import AnyTarget, Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
+from gitpip.store.column_types import (
+    AnyTarget,
+    Flag,
+    Key,
+    Lines,
+    OneOf,
+    OneOfOr,
+    Rule,
+    Seconds,
+    UTCDateTime,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -75,7 +85,7 @@ users = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failure", Text),
     # The kind of `failure`, and the tracked user whose account it is: valid only beside it.
-    Column("failure_kind", OneOf(FailureKind, 20)),
+    Column("failure_kind", OneOfOr(FailureKind, 20, other=FailureKind.OTHER)),
     Column("same_account_as", Key),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
     # NULL for the general mode.
@@ -376,7 +386,7 @@ publications = Table(
     Column("queued_at", UTCDateTime),
     # The kind of reason why it is or was held; `reason` has the sentence. Beside `pending` it says
     # that the publication was found in a dry run.
-    Column("held_because", OneOf(HeldBecause, 20)),
+    Column("held_because", OneOfOr(HeldBecause, 20, other=None)),
     # The state in which it was skipped only because GitHub no longer showed its file. It returns to
     # that state if GitHub shows the file again. NULL if it is skipped for another reason.
     Column("deleted_from", OneOf(PublicationState, 20)),

@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import Column, ForeignKey, Index, String, Table, Text, func, text
 
 from gitpip.model import Role
-from gitpip.store.column_types import Key, OneOf, UTCDateTime
+from gitpip.store.column_types import Key, OneOf, OneOfOrText, UTCDateTime
 from gitpip.store.schema import metadata
 
 
@@ -79,7 +79,7 @@ audit = Table(
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("at", UTCDateTime, nullable=False),
     Column("actor", String(120), nullable=False),
-    Column("via", OneOf(Via, 10), nullable=False),
+    Column("via", OneOfOrText(Via, 10), nullable=False),
     Column("action", String(60), nullable=False),
     Column("subject", Text, nullable=False),
 )

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from sqlalchemy import Column, Index, String, Table, Text
 
-from gitpip.store.column_types import Key, OneOf, UTCDateTime
+from gitpip.store.column_types import Key, OneOfOrText, UTCDateTime
 from gitpip.store.schema import metadata
 
 
@@ -60,7 +60,7 @@ events = Table(
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("happened_at", UTCDateTime, nullable=False),
-    Column("kind", OneOf(EventKind, 40), nullable=False),
+    Column("kind", OneOfOrText(EventKind, 40), nullable=False),
     Column("user_key", Key),
     Column("gist_id", String(64)),
     Column("publication_id", Key),

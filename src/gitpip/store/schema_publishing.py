@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from gitpip.model import PublicationState
 from gitpip.modes import ActivityLeftBecause
-from gitpip.store.column_types import AnyTarget, Key, OneOf, UTCDateTime
+from gitpip.store.column_types import AnyTarget, Key, OneOf, OneOfOr, UTCDateTime
 from gitpip.store.schema import metadata, publications
 from gitpip.store.schema_access import Via
 
@@ -213,6 +213,6 @@ doubles = Table(
     Column("found_at", UTCDateTime, nullable=False),
     Column("reason", Text),
     # What `reason` says; NULL beside a reason that a gitpip of before 0051 wrote.
-    Column("left_because", OneOf(ActivityLeftBecause, 20)),
+    Column("left_because", OneOfOr(ActivityLeftBecause, 20, other=None)),
     Column("marker", String(40)),  # of both; NULL where a gitpip of before 0059 wrote it
 )

@@ -13,7 +13,16 @@ from sqlalchemy import (
 )
 
 from gitpip.model import Part, PauseCause
-from gitpip.store.column_types import Flag, Key, Lines, LongSeconds, OneOf, Times, UTCDateTime
+from gitpip.store.column_types import (
+    Flag,
+    Key,
+    Lines,
+    LongSeconds,
+    OneOfOr,
+    OneOfOrText,
+    Times,
+    UTCDateTime,
+)
 from gitpip.store.schema import metadata
 
 pauses = Table(
@@ -24,7 +33,12 @@ pauses = Table(
     Column("reason", Text, nullable=False),
     # The fingerprint of the token that was refused: another token ends the pause.
     Column("credential", String(12)),
-    Column("cause", OneOf(PauseCause, 20), nullable=False, server_default=text("'vendor'")),
+    Column(
+        "cause",
+        OneOfOr(PauseCause, 20, other=PauseCause.VENDOR),
+        nullable=False,
+        server_default=text("'vendor'"),
+    ),
     # Whether the reason is that the vendor cannot be reached.
     Column("unreachable", Flag, nullable=False, server_default=text("0")),
     # The time when it began; a pause that follows another without a break keeps that one's time.
@@ -91,7 +105,7 @@ services = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("version", String(40), nullable=False),
-    Column("part", OneOf(Part, 10), nullable=False, server_default=text("'all'")),
+    Column("part", OneOfOrText(Part, 10), nullable=False, server_default=text("'all'")),
     Column("started_at", UTCDateTime, nullable=False),
     Column("heartbeat_at", UTCDateTime, nullable=False),
     # The seconds that its clock is ahead of GitHub's; 0 if they agree, or nothing is known.

@@ -30,7 +30,8 @@ class AuditEntry:
     id: int
     at: datetime
     actor: str
-    via: Via
+    via: Via | str
+    """A text if only a newer gitpip knows the door."""
     action: str
     """A name such as `user.added`."""
     subject: str

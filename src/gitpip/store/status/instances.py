@@ -22,7 +22,8 @@ class Instance:
 
     id: str
     version: str
-    part: Part
+    part: Part | str
+    """A text if only a newer gitpip knows the part."""
     started_at: datetime
     health_problems: tuple[str, ...] = ()
     """The problems that its `/health` reports."""
