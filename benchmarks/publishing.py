@@ -38,7 +38,7 @@ import structlog
 
 from gitpip.model import DealId
 from gitpip.publish.destination import Place
-from gitpip.publish.pipedrive.rate_limit import WINDOW
+from gitpip.publish.token_costs import BURST_WINDOW
 from gitpip.runtime.worker import SWEEP
 from gitpip.store.database import open_database
 from gitpip.store.publications import publications
@@ -368,7 +368,7 @@ async def _rate(plan: Plan, latency: timedelta, others: int = 0) -> tuple[float,
     """The rate in percent of the limit, and how many requests were refused."""
     crm = _slow_crm(plan, latency)
     async with arranged(crm, RealTime()) as scene:
-        number = int(plan.burst / WINDOW.total_seconds() * (MEASURED + 6) / USERS)
+        number = int(plan.burst / BURST_WINDOW.total_seconds() * (MEASURED + 6) / USERS)
         for user in range(USERS):
             await scene.find_files(f"user-{user}", "first.py")
         process = await scene.process()
@@ -393,7 +393,7 @@ async def _somebody_else(url: str, in_a_window: int) -> None:
     """Another application under the same token, as steady as can be."""
     if not in_a_window:
         return
-    every = WINDOW.total_seconds() / in_a_window
+    every = BURST_WINDOW.total_seconds() / in_a_window
     async with (
         httpx2.AsyncClient(headers={"x-api-token": TOKEN}, timeout=9) as client,
         asyncio.TaskGroup() as asking,
@@ -411,7 +411,7 @@ async def _ask(client: httpx2.AsyncClient, url: str) -> None:
 
 
 def _percent(requests: int, seconds: float, plan: Plan) -> float:
-    return 100 * requests / seconds / (plan.burst / WINDOW.total_seconds())
+    return 100 * requests / seconds / (plan.burst / BURST_WINDOW.total_seconds())
 
 
 async def _print_situations(situations: Sequence[Situation]) -> bool:

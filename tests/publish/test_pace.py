@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.publish.pipedrive.rate_limit import SMALLEST_LIMIT, WINDOW, RateLimiter
+from gitpip.publish.pipedrive.rate_limit import RateLimiter
+from gitpip.publish.token_costs import BURST_WINDOW, SMALLEST_BURST
 
 REST = timedelta(seconds=3)
 TOLERANCE = 1e-6
@@ -61,17 +62,17 @@ def test_whenever_the_server_sees_them_no_window_holds_more_than_the_limit(
     seen = sorted(
         start + (end - start) * at for (start, end), at in zip(times, moments, strict=True)
     )
-    limit = announced or SMALLEST_LIMIT
+    limit = announced or SMALLEST_BURST
     for first, last in zip(seen, seen[limit:], strict=False):
-        assert last - first > WINDOW.total_seconds() - TOLERANCE
+        assert last - first > BURST_WINDOW.total_seconds() - TOLERANCE
 
 
 @given(st.integers(1, 30))
 def test_quick_requests_take_no_longer_than_the_limit_asks(windows: int) -> None:
-    number = windows * (SMALLEST_LIMIT - 1)
+    number = windows * (SMALLEST_BURST - 1)
     times = paced([0.001] * number, [0.0] * number)
     took = times[-1][1] - times[0][0]
-    assert took <= windows * (WINDOW.total_seconds() + number * 0.001 / windows)
+    assert took <= windows * (BURST_WINDOW.total_seconds() + number * 0.001 / windows)
 
 
 def test_a_reset_at_an_epoch_is_waited_for() -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gitpip.publish.pipedrive.rate_limit import WINDOW, CountedTurn, RateLimiter
+from gitpip.publish.pipedrive.rate_limit import CountedTurn, RateLimiter
+from gitpip.publish.token_costs import BURST_WINDOW
 from tests.publish.test_pace import Seconds
 
 SECONDS = 26.0
 WARM_UP = 6.0
 """So long nobody can know of the others."""
-W = WINDOW.total_seconds()
+W = BURST_WINDOW.total_seconds()
 
 
 @dataclass
@@ -51,7 +52,7 @@ def rate(limit: int, latency: float, others: float = 0, jitter: float = 0) -> tu
     Time passes without waiting: from one event to the next.
     """
     clock, server, chance = Seconds(), Server(limit, others), random.Random(5)
-    pace = RateLimiter(WINDOW - WINDOW, clock)
+    pace = RateLimiter(BURST_WINDOW - BURST_WINDOW, clock)
     under_way: list[tuple[float, float, CountedTurn, int]] = []
     number = late = 0
     while clock.now < 1000 + SECONDS:

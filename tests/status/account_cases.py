@@ -25,7 +25,7 @@ CASES = (
         ("1 file sent in the first minutes", "there twice"),
     ),
     Case(
-        ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+        ProblemKind.DESTINATION_ACCOUNT_CHANGED,
         Severity.ERROR,
         Remedy.SWITCH_ACCOUNT,
         (

@@ -326,7 +326,7 @@ async def test_failing_searches_are_a_problem_alone_and_beside_others(
 
 def test_every_kind_has_a_test() -> None:
     of_processes = {
-        ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+        ProblemKind.DESTINATION_TOKEN_MISSING,
         ProblemKind.SECRET_UNREADABLE,
         ProblemKind.OVER_CAPACITY,
     }
@@ -336,7 +336,7 @@ def test_every_kind_has_a_test() -> None:
 async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
     healthy = rows.process()
     cases: Mapping[ProblemKind, ProcessFacts] = {
-        ProblemKind.PIPEDRIVE_TOKEN_MISSING: replace(
+        ProblemKind.DESTINATION_TOKEN_MISSING: replace(
             healthy, settings=rows.process(PIPEDRIVE_TOKEN="").settings
         ),
         ProblemKind.SECRET_UNREADABLE: replace(healthy, secret_faults=("GITHUB_TOKEN is empty",)),

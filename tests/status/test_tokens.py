@@ -23,6 +23,6 @@ async def test_tokens_are_those_of_the_processes_that_work(rows: Rows, works_its
 
     await rows.execute(services.update().values(has_github_token=False, has_pipedrive_token=False))
     found = {problem.kind for problem in (await rows.condition(without)).problems}
-    assert found == {ProblemKind.OVER_CAPACITY, ProblemKind.PIPEDRIVE_TOKEN_MISSING}
+    assert found == {ProblemKind.OVER_CAPACITY, ProblemKind.DESTINATION_TOKEN_MISSING}
     found = {problem.kind for problem in (await rows.condition(with_tokens)).problems}
-    assert found == (set() if works_itself else {ProblemKind.PIPEDRIVE_TOKEN_MISSING})
+    assert found == (set() if works_itself else {ProblemKind.DESTINATION_TOKEN_MISSING})

@@ -14,7 +14,7 @@ from gitpip.cli.output import console, errors, prepared_settings, run, tell_find
 from gitpip.config import Settings
 from gitpip.config.loader import ENVIRONMENT
 from gitpip.program import program
-from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_github, look_at_pipedrive
+from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_destination, look_at_github
 from gitpip.status.findings import Finding, FindingLevel
 
 FILE = Path(".env")
@@ -129,7 +129,7 @@ def _accepts(findings: Sequence[Finding]) -> bool:
 
 def _test(settings: Settings, asked: _Asked) -> Sequence[Finding]:
     """Return the vendor's answer to the token of these settings; print it."""
-    looking = look_at_github if asked.attribute == "github_token" else look_at_pipedrive
+    looking = look_at_github if asked.attribute == "github_token" else look_at_destination
     findings = run(looking(settings, NOTHING_KNOWN)).findings
     for finding in findings:
         tell_finding(finding)

@@ -108,16 +108,16 @@ def _command_for(problem: Problem) -> str:
         return " To resume: gitpip publishing resume"
     if problem.pause and problem.act in ENDED_BY_A_TRY:
         return f" Try: gitpip try-now {problem.pause}"
-    if problem.act in (Remedy.SET_GITHUB_TOKEN, Remedy.SET_PIPEDRIVE_TOKEN):
+    if problem.act in (Remedy.SET_GITHUB_TOKEN, Remedy.SET_DESTINATION_TOKEN):
         return f" Run {program()} setup, then restart gitpip."
     return ""
 
 
-ENDED_BY_A_TRY = (Remedy.TRY_NOW, Remedy.SET_GITHUB_TOKEN, Remedy.SET_PIPEDRIVE_TOKEN)
+ENDED_BY_A_TRY = (Remedy.TRY_NOW, Remedy.SET_GITHUB_TOKEN, Remedy.SET_DESTINATION_TOKEN)
 STOPPED_BY = {
     ProblemKind.NO_WORKER: "no worker is running",
     ProblemKind.GITHUB_ACCOUNT_CHANGED: "another account is set",
-    ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED: "another account is set",
+    ProblemKind.DESTINATION_ACCOUNT_CHANGED: "another account is set",
 }
 
 

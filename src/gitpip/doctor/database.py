@@ -21,7 +21,7 @@ from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.store.publications import publishing_settings
 
-TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
+TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.DESTINATION_TOKEN_MISSING})
 ADVICE: Mapping[Remedy | None, str] = {
     Remedy.TRY_NOW: "wait, or fix the problem and run gitpip try-now",
     Remedy.RESUME_UNDO: "fix the problem, then run gitpip undos resume",

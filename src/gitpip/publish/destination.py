@@ -1,7 +1,7 @@
 """The Protocol of a CRM to publish to, and the contents of its answers.
 
-A CRM has deals, and activities under them. Only `runtime` and `doctor`, which open it, import the
-package of one.
+A CRM has deals, and activities under them. Only `runtime/present_account.py`, which makes the
+client, imports the package of one.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
+
+from pydantic import SecretStr
 
 from gitpip.drift import Drift
 from gitpip.model import ActivityId, Deal, DealId
@@ -261,6 +263,8 @@ class Destination(Protocol):
     """A fingerprint that tells one token from another and reveals nothing of the token."""
     answers_received: int
     """The number of answers received."""
+    last_status: int | None
+    """The HTTP status of the last request, or None if no complete answer came."""
     daily_remaining: int | None
     """Tokens left today, as last announced."""
     daily_limit: int | None
@@ -276,6 +280,9 @@ class Destination(Protocol):
     @property
     def burst(self) -> int:
         """The number of requests that may be made at once."""
+
+    def set_token(self, token: SecretStr | None) -> None:
+        """Use this token from the next request on. Without a token, nothing should be asked."""
 
     def turn(self) -> AbstractAsyncContextManager[Turn]:
         """Return permission to make one request, once the pace allows it.
@@ -306,6 +313,9 @@ class Destination(Protocol):
 
     async def target(self, target: Target) -> SeenTarget | Unusable:
         """Return what a target is now, or why nothing can be put there."""
+
+    async def search_targets(self, term: str) -> Sequence[SearchHit]:
+        """Return the objects with a term in their names."""
 
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
         """Yield the deals that changed after `since`, or all, newest first."""

@@ -60,10 +60,10 @@ class AccountLists:
         self, settings: Settings, wanted: frozenset[Listed], lasts: timedelta
     ) -> Catalog:
         """Return the lists as last read, or read them now if that is longer ago than `lasts`."""
-        async with client_of(settings) as pipedrive:
-            if not self._holds(wanted, pipedrive.fingerprint, lasts):
-                self._catalog = await pipedrive.catalog(wanted)
-                self._read = pipedrive.fingerprint, self._now(), wanted
+        async with client_of(settings) as destination:
+            if not self._holds(wanted, destination.fingerprint, lasts):
+                self._catalog = await destination.catalog(wanted)
+                self._read = destination.fingerprint, self._now(), wanted
         return self._catalog
 
     def _holds(self, wanted: frozenset[Listed], fingerprint: str, lasts: timedelta) -> bool:

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from gitpip.config import Settings
 from gitpip.errors import DestinationUnavailable, EnvironmentUnusable
 from gitpip.publish.chosen_targets import CheckedTarget
-from gitpip.publish.destination import LookFailed, SearchHit, Unusable
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.destination import Destination, LookFailed, SearchHit, Unusable
 from gitpip.runtime.present_account import client_of
 from gitpip.targets import Target
 
@@ -41,7 +40,7 @@ class AccountTargets:
             raise DestinationUnavailable(f"Pipedrive could not be asked: {error}") from error
 
     @asynccontextmanager
-    async def _destination(self) -> AsyncIterator[Pipedrive]:
+    async def _destination(self) -> AsyncIterator[Destination]:
         settings = self._settings()
         if settings.pipedrive_token is None:
             raise DestinationUnavailable(

@@ -174,7 +174,7 @@ async def _check_token(transaction: Transaction, settings: Settings) -> None:
     tokens = await tokens_of_service(transaction)
     if tokens is None:
         raise GitpipError("publishing waits for PIPEDRIVE_TOKEN; set it and try again")
-    if not tokens.pipedrive:
+    if not tokens.destination:
         raise GitpipError(
             "publishing waits for PIPEDRIVE_TOKEN: the running service has none; set it for "
             "gitpip serve, and start that again"

@@ -67,11 +67,11 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
     Raises DestinationUnavailable without a token, GitpipError if Pipedrive fails, AccountChanged.
     """
     check_token(settings)
-    async with opened(settings) as database, client_of(settings) as pipedrive:
+    async with opened(settings) as database, client_of(settings) as destination:
         try:
-            account = await _account(database, pipedrive, write=write)
+            account = await _account(database, destination, write=write)
             comparison = Comparison(
-                database, pipedrive, now=utc_now, on_edit=settings.on_edit, write=write
+                database, destination, now=utc_now, on_edit=settings.on_edit, write=write
             )
             if write:
                 compared = await adoption.adopt(acting_on(database), comparison, account)
@@ -91,9 +91,9 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
         )
 
 
-async def _account(database: Database, pipedrive: Destination, *, write: bool) -> VendorAccount:
+async def _account(database: Database, destination: Destination, *, write: bool) -> VendorAccount:
     """Return the account that the rows belong to. Without `write`, it is not bound here."""
-    named = company_of(await pipedrive.owner())
+    named = company_of(await destination.owner())
     now = utc_now()
     async with database.begin() as transaction:
         bound = await accounts.bound(transaction, Vendor.DESTINATION)
@@ -101,7 +101,7 @@ async def _account(database: Database, pipedrive: Destination, *, write: bool) -
         # A service may run with another token: then this command does not say which one is set.
         if write and (ours or not await is_served_now(transaction)):
             known = await accounts.meet(
-                transaction, named, credential=pipedrive.fingerprint, now=now
+                transaction, named, credential=destination.fingerprint, now=now
             )
             if known.bound:
                 return known

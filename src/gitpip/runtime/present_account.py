@@ -1,12 +1,13 @@
 """The accounts and tokens set at present: those of the running service, or of a command."""
 
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import DestinationUnavailable, GitpipError
 from gitpip.publish.account_guard import company_of
-from gitpip.publish.destination import LookFailed
+from gitpip.publish.destination import Destination, LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
@@ -28,7 +29,8 @@ async def is_served_now(transaction: Transaction) -> bool:
 def tokens_of(settings: Settings) -> instances.Tokens:
     """Return the vendors that these settings have a token of."""
     return instances.Tokens(
-        github=settings.github_token is not None, pipedrive=settings.pipedrive_token is not None
+        github=settings.github_token is not None,
+        destination=settings.pipedrive_token is not None,
     )
 
 
@@ -37,7 +39,9 @@ async def tokens_of_service(transaction: Transaction) -> instances.Tokens | None
     return instances.tokens_at_work(await instances.running(transaction, utc_now()))
 
 
-def client_of(settings: Settings, *, rest: timedelta = timedelta(0)) -> Pipedrive:
+def client_of(
+    settings: Settings, *, rest: timedelta = timedelta(0)
+) -> AbstractAsyncContextManager[Destination]:
     """Return a client for Pipedrive under the token of these settings. Enter it before use.
 
     `rest` is for a service: the requests of the one before it count in the same window.

@@ -27,20 +27,20 @@ log = get_logger()
 
 @asynccontextmanager
 async def sampling(
-    database: Database, github: GitHub, pipedrive: Destination
+    database: Database, github: GitHub, destination: Destination
 ) -> AsyncIterator[None]:
     """Keep the gauges until the block ends."""
-    async with in_background(_keep(database, github, pipedrive)):
+    async with in_background(_keep(database, github, destination)):
         yield
 
 
-async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> None:
+async def _keep(database: Database, github: GitHub, destination: Destination) -> None:
     kept: dict[str, tuple[int, int]] = {}
     while True:
         now = utc_now()
         changed = [
             budget
-            for budget in _heard(github, pipedrive, now)
+            for budget in _heard(github, destination, now)
             if kept.get(budget.name) != (budget.total, budget.remaining)
         ]
         try:
@@ -63,7 +63,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> N
         await asyncio.sleep(GAUGES_KEPT_EVERY.total_seconds())
 
 
-def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[StoredBudget]:
+def _heard(github: GitHub, destination: Destination, now: datetime) -> list[StoredBudget]:
     heard = [
         StoredBudget(
             name=(
@@ -76,12 +76,12 @@ def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[Stored
         )
         for budget in github.budgets()
     ]
-    if pipedrive.daily_remaining is not None and pipedrive.daily_limit:
+    if destination.daily_remaining is not None and destination.daily_limit:
         heard.append(
             StoredBudget(
                 name="Pipedrive tokens",
-                total=pipedrive.daily_limit,
-                remaining=pipedrive.daily_remaining,
+                total=destination.daily_limit,
+                remaining=destination.daily_remaining,
                 resets_at=None,
                 seen_at=now,
             )

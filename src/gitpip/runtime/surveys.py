@@ -35,8 +35,8 @@ async def survey_now(settings: Settings, request: Request, follow: Follow) -> Su
         survey = await request(acting_on(database))
         if served:
             return await _followed(database, survey.id, follow)
-        async with client_of(settings) as pipedrive, github_of(settings, database) as github:
-            surveyor = surveyor_of(database, pipedrive, github)
+        async with client_of(settings) as destination, github_of(settings, database) as github:
+            surveyor = surveyor_of(database, destination, github)
             while True:
                 await surveyor.run(survey.id)
                 present = await _present(database, survey.id)
@@ -52,7 +52,7 @@ async def _check_token_of_worker(settings: Settings, database: Database, *, serv
         return
     async with database.read() as transaction:
         tokens = await tokens_of_service(transaction)
-    if tokens is not None and not tokens.pipedrive:
+    if tokens is not None and not tokens.destination:
         raise DestinationUnavailable(
             "the running service has no PIPEDRIVE_TOKEN; set it for gitpip serve, and start that "
             "again"

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
-from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts, look_at_github, look_at_pipedrive
+from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts, look_at_destination, look_at_github
 from gitpip.status.findings import Finding
 from gitpip.store.accounts.accounts import Vendor
 
@@ -40,7 +40,7 @@ class CachedTokenTests:
         async with self._turn:
             if (known := self.last(vendor)) is not None:
                 return known
-            look = look_at_github if vendor is Vendor.GITHUB else look_at_pipedrive
+            look = look_at_github if vendor is Vendor.GITHUB else look_at_destination
             token = self._token(vendor)
             answers = await look(self._settings(), VendorFacts(NOTHING_KNOWN.tokens, stored))
             self._known[vendor] = token, self._now(), answers.findings

@@ -18,14 +18,13 @@ from gitpip.errors import (
 )
 from gitpip.http_client import is_untrusted, route
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.destination import LookFailed, TokenOwner
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.destination import Destination, LookFailed, TokenOwner
 from gitpip.runtime.present_account import client_of
 from gitpip.runtime.vendor_settings import look_at_settings
 from gitpip.runtime.worker import github_of
 from gitpip.status.findings import (
+    DESTINATION_CONNECTION,
     GITHUB_CONNECTION,
-    PIPEDRIVE_CONNECTION,
     Finding,
     failure,
     ok,
@@ -60,7 +59,7 @@ class VendorFacts:
     """The publishing settings that are stored."""
 
 
-NOTHING_KNOWN = VendorFacts(Tokens(github=False, pipedrive=False), {})
+NOTHING_KNOWN = VendorFacts(Tokens(github=False, destination=False), {})
 
 
 async def examine_vendors(settings: Settings, known: VendorFacts) -> tuple[Finding, ...]:
@@ -69,11 +68,11 @@ async def examine_vendors(settings: Settings, known: VendorFacts) -> tuple[Findi
     The tokens of the running service can't be used from here.
     """
     started = utc_now()
-    github, pipedrive = await asyncio.gather(
-        look_at_github(settings, known), look_at_pipedrive(settings, known)
+    github, destination = await asyncio.gather(
+        look_at_github(settings, known), look_at_destination(settings, known)
     )
-    times = [answer.now for answer in (github, pipedrive) if answer.now]
-    return (*github.findings, *pipedrive.findings, _clock(started, times))
+    times = [answer.now for answer in (github, destination) if answer.now]
+    return (*github.findings, *destination.findings, _clock(started, times))
 
 
 @dataclass(frozen=True)
@@ -159,36 +158,36 @@ def _left(budget: Budget) -> str:
     return f"{budget.remaining} of {budget.limit} {name} left until {resets}"
 
 
-async def look_at_pipedrive(settings: Settings, known: VendorFacts) -> Answers:
+async def look_at_destination(settings: Settings, known: VendorFacts) -> Answers:
     """Ask Pipedrive about the owner of the token, today's budget, and what the settings name."""
     url = settings.pipedrive_api_url
-    if settings.pipedrive_token is None and known.tokens.pipedrive:
+    if settings.pipedrive_token is None and known.tokens.destination:
         return Answers((ok("Pipedrive", IN_THE_SERVICE),))
     if settings.pipedrive_token is None:
         found = "no token; gists are stored but not sent"
         return Answers((warning("Pipedrive", found, COPY_IT),))
     try:
         way = f"{url} ({route(url)})"
-        async with client_of(settings) as pipedrive:
+        async with client_of(settings) as destination:
             try:
-                token = _pipedrive_token(await pipedrive.owner(), pipedrive)
-                of_settings = await look_at_settings(settings, known.publishing, pipedrive)
+                token = _token_finding(await destination.owner(), destination)
+                of_settings = await look_at_settings(settings, known.publishing, destination)
             except LookFailed as error:
-                if pipedrive.now is None:
+                if destination.now is None:
                     outcome = error.outcome
                     untrusted = isinstance(outcome, NotProcessed) and outcome.untrusted
                     advice = _advice(untrusted=untrusted)
-                    finding = failure(PIPEDRIVE_CONNECTION, f"{way}: {error}", advice)
+                    finding = failure(DESTINATION_CONNECTION, f"{way}: {error}", advice)
                     return Answers((finding,))
-                token, of_settings = _pipedrive_refusal(error, pipedrive.last_status), ()
+                token, of_settings = _refusal_finding(error, destination.last_status), ()
     except EnvironmentUnusable as error:
-        return Answers((failure(PIPEDRIVE_CONNECTION, str(error), "fix this setting"),))
-    return Answers((ok(PIPEDRIVE_CONNECTION, way), token, *of_settings), pipedrive.now)
+        return Answers((failure(DESTINATION_CONNECTION, str(error), "fix this setting"),))
+    return Answers((ok(DESTINATION_CONNECTION, way), token, *of_settings), destination.now)
 
 
-def _pipedrive_token(owner: TokenOwner, pipedrive: Pipedrive) -> Finding:
+def _token_finding(owner: TokenOwner, destination: Destination) -> Finding:
     found = f"the token belongs to {owner}"
-    left, limit = pipedrive.daily_remaining, pipedrive.daily_limit
+    left, limit = destination.daily_remaining, destination.daily_limit
     if left is None or not limit:
         return ok("Pipedrive", f"{found}; Pipedrive does not report the daily budget")
     found += f"; {left} of {limit} tokens left today"
@@ -199,7 +198,7 @@ def _pipedrive_token(owner: TokenOwner, pipedrive: Pipedrive) -> Finding:
     return ok("Pipedrive", found)
 
 
-def _pipedrive_refusal(error: LookFailed, status: int | None) -> Finding:
+def _refusal_finding(error: LookFailed, status: int | None) -> Finding:
     if status == httpx2.codes.PAYMENT_REQUIRED:
         return failure("Pipedrive", str(error), "check the subscription of the Pipedrive account")
     if status is not None and httpx2.codes.is_server_error(status):

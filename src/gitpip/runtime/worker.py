@@ -16,11 +16,11 @@ from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
 from gitpip.model import Account
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Waits
-from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.pipedrive.rate_limit import WINDOW, shortest_time
+from gitpip.publish.destination import Destination
 from gitpip.publish.publisher import Publisher
 from gitpip.publish.sender import SendRules
 from gitpip.publish.surveyor import Surveyor
+from gitpip.publish.token_costs import BURST_WINDOW, shortest_time
 from gitpip.runtime import repairs
 from gitpip.runtime.present_account import client_of
 from gitpip.runtime.sampler import sampling
@@ -56,9 +56,9 @@ class Worker:
     github: GitHub
     database: Database
     address: GitHubAccountGuard
-    pipedrive: Pipedrive | None
-    """None if others do the work."""
-    survey_client: Pipedrive | None
+    destination: Destination | None
+    """The client of Pipedrive, or None if others do the work."""
+    survey_client: Destination | None
     """The client of surveys: they ask beside publishing, and before it is cleared."""
     task: asyncio.Task[None] | None
     """None if others do the work."""
@@ -72,7 +72,7 @@ class Worker:
 
     def publishes(self) -> bool:
         """Return whether this process has a token to publish with."""
-        return self.pipedrive is not None and self.pipedrive.has_token
+        return self.destination is not None and self.destination.has_token
 
     async def use_settings(self, settings: Settings) -> None:
         """Use these settings from the next request and connection on.
@@ -83,9 +83,9 @@ class Worker:
         self.scheduler.set_address(settings.postgres_dsn)
         token = settings.github_token
         self.github.set_token(token.get_secret_value() if token else None)
-        if self.pipedrive is None:
+        if self.destination is None:
             return
-        self.pipedrive.set_token(settings.pipedrive_token)
+        self.destination.set_token(settings.pipedrive_token)
         if self.survey_client is not None:
             self.survey_client.set_token(settings.pipedrive_token)
         try:
@@ -97,14 +97,14 @@ class Worker:
 
     async def end_pauses(self) -> None:
         """End the pauses caused by other tokens than these. Raises DatabaseUnavailable."""
-        if self.pipedrive is None:
+        if self.destination is None:
             return
         watching = (pauses.WATCHING, pauses.SWEEPING, pauses.READING)
         async with self.database.begin() as transaction:
             ended = (
                 *await pauses.resume_with(transaction, watching, self.github.fingerprint),
                 *await pauses.resume_with(
-                    transaction, (pauses.PUBLISHING,), self.pipedrive.fingerprint
+                    transaction, (pauses.PUBLISHING,), self.destination.fingerprint
                 ),
             )
         for name in ended:
@@ -184,18 +184,18 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             hold_above=settings.hold_above,
         )
         watcher = Watcher(database, github, rules=rules)
-        pipedrive = await stack.enter_async_context(client_of(settings, rest=WINDOW))
-        survey_client = await stack.enter_async_context(client_of(settings, rest=WINDOW))
+        destination = await stack.enter_async_context(client_of(settings, rest=BURST_WINDOW))
+        survey_client = await stack.enter_async_context(client_of(settings, rest=BURST_WINDOW))
         publisher = Publisher(
             database,
-            pipedrive,
+            destination,
             waits=Waits(settings.http_timeout, settings.absent_after),
             rules=SendRules(settings.on_edit, settings.on_delete, settings.publishing),
         )
         if database.is_sqlite:
             # The lock proves that no other process works on this database.
             await publisher.take_over()
-        await stack.enter_async_context(sampling(database, github, pipedrive))
+        await stack.enter_async_context(sampling(database, github, destination))
         scheduler = Scheduler(settings.postgres_dsn, Timing(grace=GRACE))
         await scheduler.install()
         address = GitHubAccountGuard(database, settings.github_api_url)
@@ -204,7 +204,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         _give_surveys(scheduler, surveyor_of(database, survey_client, github))
         if settings.feed:
             _give_public_feed(scheduler, github, PublicFeed(database, github), address)
-        worker = Worker(scheduler, github, database, address, pipedrive, survey_client, None)
+        worker = Worker(scheduler, github, database, address, destination, survey_client, None)
         await worker.end_pauses()
         running = asyncio.create_task(scheduler.run())
         try:

@@ -23,16 +23,16 @@ async def changes(transaction: Transaction, now: datetime) -> Sequence[Problem]:
     """Return a problem for each account that is set although the rows belong to another."""
     found = []
     if change := await accounts.change(transaction, Vendor.DESTINATION, now):
-        found.append(_pipedrive(change))
+        found.append(_destination(change))
     if change := await accounts.change(transaction, Vendor.GITHUB, now):
         found.append(_github(change))
     return found
 
 
-def _pipedrive(change: AccountChange) -> Problem:
+def _destination(change: AccountChange) -> Problem:
     if change.goes_on:
         return Problem(
-            ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+            ProblemKind.DESTINATION_ACCOUNT_CHANGED,
             Severity.WARNING,
             f"Two processes have tokens of two companies. Files are sent to {change.bound.name}. "
             f"The process with a token of {change.waiting.name} sends nothing.",
@@ -42,7 +42,7 @@ def _pipedrive(change: AccountChange) -> Problem:
             "from now on: gitpip accounts switch pipedrive.",
         )
     return Problem(
-        ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+        ProblemKind.DESTINATION_ACCOUNT_CHANGED,
         Severity.ERROR,
         f"Sync stopped: the token belongs to {change.waiting.name}, but earlier files are in "
         f"{change.bound.name}.",

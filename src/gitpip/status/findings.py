@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 GITHUB_CONNECTION = "GitHub connection"
-PIPEDRIVE_CONNECTION = "Pipedrive connection"
+DESTINATION_CONNECTION = "Pipedrive connection"
 
 
 class FindingLevel(StrEnum):
@@ -27,7 +27,7 @@ class Finding:
     @property
     def is_of_connection(self) -> bool:
         """Whether it says if something can be reached."""
-        return self.about in {GITHUB_CONNECTION, PIPEDRIVE_CONNECTION}
+        return self.about in {GITHUB_CONNECTION, DESTINATION_CONNECTION}
 
 
 def ok(about: str, found: str) -> Finding:

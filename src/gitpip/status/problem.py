@@ -32,13 +32,13 @@ class ProblemKind(StrEnum):
 
     NO_WORKER = "no-worker"
     UNHEALTHY = "unhealthy"
-    PIPEDRIVE_ACCOUNT_CHANGED = "pipedrive-account-changed"
+    DESTINATION_ACCOUNT_CHANGED = "pipedrive-account-changed"
     GITHUB_ACCOUNT_CHANGED = "github-account-changed"
     WATCHING_PAUSED = "watching-paused"
     PUBLISHING_PAUSED = "publishing-paused"
     PUBLISHING_PAUSED_BY_PERSON = "publishing-paused-by-person"
     DRY_RUN = "dry-run"
-    PIPEDRIVE_TOKEN_MISSING = "pipedrive-token-missing"  # noqa: S105 - the name of a problem
+    DESTINATION_TOKEN_MISSING = "pipedrive-token-missing"  # noqa: S105 - the name of a problem
     EXAMINING_PAUSED = "examining-paused"
     READING_PAUSED = "reading-paused"
     SWEEPING_PAUSED = "sweeping-paused"
@@ -135,7 +135,7 @@ class Remedy(StrEnum):
     """Give these users another target, or correct theirs in Pipedrive."""
     ADD_USERS = "add-users"
     SET_GITHUB_TOKEN = "set-github-token"  # noqa: S105 - what to do
-    SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do
+    SET_DESTINATION_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do
     SET_CLOCK = "set-clock"
     SWITCH_ACCOUNT = "switch-account"
     """Switch to the configured account, or set the former one again."""
@@ -158,7 +158,7 @@ PAUSES: Mapping[str, ProblemKind] = {
 
 
 ACCOUNTS: Mapping[ProblemKind, Vendor] = {
-    ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED: Vendor.DESTINATION,
+    ProblemKind.DESTINATION_ACCOUNT_CHANGED: Vendor.DESTINATION,
     ProblemKind.GITHUB_ACCOUNT_CHANGED: Vendor.GITHUB,
 }
 """The vendor whose account each problem is about."""

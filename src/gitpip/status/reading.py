@@ -159,7 +159,7 @@ def tokens_known(running: Sequence[Instance], process: ProcessFacts) -> Tokens:
         return own
     if process.scheduler_is_alive is None:
         return told
-    return Tokens(own.github or told.github, own.pipedrive or told.pipedrive)
+    return Tokens(own.github or told.github, own.destination or told.destination)
 
 
 STOPS: Mapping[str, frozenset[ProblemKind]] = {
@@ -173,8 +173,8 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
     pauses.PUBLISHING: frozenset(
         {
             ProblemKind.NO_WORKER,
-            ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
-            ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+            ProblemKind.DESTINATION_ACCOUNT_CHANGED,
+            ProblemKind.DESTINATION_TOKEN_MISSING,
             ProblemKind.PUBLISHING_PAUSED,
             ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
             ProblemKind.EXAMINING_PAUSED,
@@ -280,13 +280,13 @@ async def read_stops(
                 advice="Start one with gitpip serve.",
             )
         )
-    if not tokens_known(running, process).pipedrive:
+    if not tokens_known(running, process).destination:
         problems.append(
             Problem(
-                ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+                ProblemKind.DESTINATION_TOKEN_MISSING,
                 Severity.ERROR,
                 "Pipedrive isn't connected. New gists are collected and sent once you connect it.",
-                act=Remedy.SET_PIPEDRIVE_TOKEN,
+                act=Remedy.SET_DESTINATION_TOKEN,
                 advice="Set PIPEDRIVE_TOKEN. Pipedrive shows the token under Personal preferences "
                 "> API.",
             )

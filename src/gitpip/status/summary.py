@@ -101,7 +101,7 @@ def watching_of(condition: ServiceCondition) -> Operation:
 def publishing_of(condition: ServiceCondition) -> Operation:
     """Return whether files are sent."""
     problem = condition.held_up(pauses.PUBLISHING)
-    if condition.works and problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
+    if condition.works and problem and problem.kind is ProblemKind.DESTINATION_TOKEN_MISSING:
         state = ActivityState.WAITING_FOR_TOKEN
         return Operation(state, problem.sentence, problem=problem.kind)
     if stopped := _stopped(condition, pauses.PUBLISHING):

@@ -66,7 +66,7 @@ def help_for(name: str, cause: PauseCause) -> tuple[Remedy | None, Severity]:
             return Remedy.SET_GITHUB_TOKEN, Severity.WARNING
         case PauseCause.CREDENTIAL:
             publishing = name == pauses.PUBLISHING
-            act = Remedy.SET_PIPEDRIVE_TOKEN if publishing else Remedy.SET_GITHUB_TOKEN
+            act = Remedy.SET_DESTINATION_TOKEN if publishing else Remedy.SET_GITHUB_TOKEN
             return act, Severity.ERROR
         case PauseCause.RATE_LIMIT if name != pauses.PUBLISHING:
             return None, Severity.WARNING

@@ -90,7 +90,7 @@ public_feed = Table(
 )
 
 # The company that Pipedrive's token belongs to; one row.
-pipedrive_company = Table(
+destination_company = Table(
     "pipedrive_company",
     metadata,
     Column("id", Integer, primary_key=True),

@@ -8,13 +8,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gitpip.http_client import http_date
-from gitpip.publish.token_costs import ACTIVITY_TOKENS, DAILY_TOKENS
+from gitpip.publish.token_costs import BURST_WINDOW, SMALLEST_BURST
 from gitpip.vendor_values import header_number
 
-WINDOW = timedelta(seconds=2)
-"""Pipedrive counts the requests of a rolling window of two seconds."""
-SMALLEST_LIMIT = 20
-"""The limit of the smallest plan holds until the headers announce another."""
 HUNG = timedelta(seconds=4)
 """The age at which a request without an answer was seen by the server, or never will be."""
 USAGE_REMEMBERED_FOR = timedelta(seconds=10)
@@ -29,14 +25,6 @@ LONGEST_BURST_WAIT = timedelta(minutes=1)
 EARLIEST_EPOCH = 1_000_000_000
 """The smallest number of seconds that is a time (2001 or later), as other APIs announce it, and not
 a wait."""
-
-
-def shortest_time(activities: int) -> timedelta:
-    """Return the least time for that many activities, on the smallest plan with one seat."""
-    whole_days = max(activities * ACTIVITY_TOKENS - 1, 0) // DAILY_TOKENS
-    return whole_days * timedelta(days=1) + activities % (DAILY_TOKENS // ACTIVITY_TOKENS) * (
-        WINDOW / SMALLEST_LIMIT
-    )
 
 
 class CountedTurn:
@@ -59,7 +47,7 @@ class CountedTurn:
     def leaves(self) -> float:
         """The time, by the limiter's clock, when it has left every window of the server."""
         ended = self.started + HUNG.total_seconds() if self.ended is None else self.ended
-        return ended + WINDOW.total_seconds()
+        return ended + BURST_WINDOW.total_seconds()
 
 
 class RateLimiter:
@@ -78,7 +66,7 @@ class RateLimiter:
         rest: timedelta,
         clock: Callable[[], float] = time.monotonic,
         *,
-        limit: int = SMALLEST_LIMIT,
+        limit: int = SMALLEST_BURST,
     ) -> None:
         self._clock = clock
         self.limit = limit
@@ -118,7 +106,7 @@ class RateLimiter:
             start = max(start, leaving[len(leaving) - allowed])
         # One is left to others even if none of theirs was seen: otherwise none could ever be seen.
         allowed = max(self.limit - max(reserve, 1), 1)
-        window = WINDOW.total_seconds()
+        window = BURST_WINDOW.total_seconds()
         aging = [turn.started + window for turn in self._turns if turn.started + window > now]
         if len(aging) >= allowed:
             start = max(start, aging[len(aging) - allowed])
@@ -141,7 +129,7 @@ class RateLimiter:
         """
         now = turn.ended = self._clock()
         self._changed.set()
-        oldest = now - 2 * WINDOW.total_seconds()
+        oldest = now - 2 * BURST_WINDOW.total_seconds()
         self._turns = [each for each in self._turns if each.leaves > oldest]
         if headers is None:
             return
@@ -158,7 +146,9 @@ class RateLimiter:
         if remaining <= 1 and ours <= self.limit / 2:
             # Others have used it up, or the limit is one of a longer time.
             reset = seconds_left(headers, "x-ratelimit-reset")
-            wait = min(max(reset or 0, WINDOW.total_seconds()), LONGEST_BURST_WAIT.total_seconds())
+            wait = min(
+                max(reset or 0, BURST_WINDOW.total_seconds()), LONGEST_BURST_WAIT.total_seconds()
+            )
             self._not_before = now + wait
 
     def _reserve(self, now: float) -> int:
@@ -176,7 +166,7 @@ class RateLimiter:
         This assumes that the server saw each request equally long after its start. Since that
         varies, it can be wrong by a few, which the median of several answers is not.
         """
-        since = turn.started - WINDOW.total_seconds()
+        since = turn.started - BURST_WINDOW.total_seconds()
         # The turn itself may have been dropped in the meantime, as one that hung.
         others = (each for each in self._turns if each is not turn)
         return 1 + sum(since < each.started <= turn.started for each in others)

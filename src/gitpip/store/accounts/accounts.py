@@ -30,7 +30,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema_accounts import Vendor as Vendor  # noqa: PLC0414 - others know it from here
 from gitpip.store.schema_accounts import accounts, is_bound
-from gitpip.store.schema_status import pipedrive_company
+from gitpip.store.schema_status import destination_company
 
 NOTED_FOR = timedelta(seconds=60)
 """How long an account is considered set after a process has recorded that it is."""
@@ -313,5 +313,5 @@ async def domain(transaction: Transaction) -> str | None:
     if account := await bound(transaction, Vendor.DESTINATION):
         return account.domain
     # An earlier version stored it here, and nothing was published since.
-    found: str | None = await transaction.scalar(select(pipedrive_company.c.domain))
+    found: str | None = await transaction.scalar(select(destination_company.c.domain))
     return found

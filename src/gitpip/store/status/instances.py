@@ -44,7 +44,7 @@ class Tokens:
     """The vendors for which a process has a token."""
 
     github: bool
-    pipedrive: bool
+    destination: bool
 
 
 def tokens_at_work(running: Sequence[Instance]) -> Tokens | None:
@@ -54,7 +54,7 @@ def tokens_at_work(running: Sequence[Instance]) -> Tokens | None:
         return None
     return Tokens(
         github=any(one.has_github_token for one in told),
-        pipedrive=any(one.has_pipedrive_token for one in told),
+        destination=any(one.has_pipedrive_token for one in told),
     )
 
 
@@ -80,7 +80,7 @@ async def record_heartbeat(transaction: Transaction, beat: Beat, now: datetime) 
         "health_problems": beat.health_problems or None,
         "clock_ahead": beat.clock_ahead,
         "has_github_token": beat.tokens and beat.tokens.github,
-        "has_pipedrive_token": beat.tokens and beat.tokens.pipedrive,
+        "has_pipedrive_token": beat.tokens and beat.tokens.destination,
     }
     renewed = await transaction.execute(
         update(services).where(services.c.id == beat.instance_id).values(shown)

@@ -83,7 +83,7 @@ async def set_up(context: Context) -> HTMLResponse:
     at_work = tokens_known(running, context.process)
     tested = [
         _tested(context, token, elsewhere=elsewhere)
-        for token, elsewhere in zip(TOKENS, (at_work.github, at_work.pipedrive), strict=True)
+        for token, elsewhere in zip(TOKENS, (at_work.github, at_work.destination), strict=True)
     ]
     page = render(
         "setup.html",

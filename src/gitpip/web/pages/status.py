@@ -59,7 +59,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.USERS_LATE: ("/people", "Review people"),
     ProblemKind.USERS_UNREAD: ("/people", "Review people"),
     ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume people"),
-    ProblemKind.PIPEDRIVE_TOKEN_MISSING: ("/setup", "Connect Pipedrive"),
+    ProblemKind.DESTINATION_TOKEN_MISSING: ("/setup", "Connect Pipedrive"),
     ProblemKind.IMPORT_FAILED: ("/imports", "Show imports"),
     ProblemKind.IMPORT_INTERRUPTED: ("/imports", "Show imports"),
     ProblemKind.AUDITS_FAILED: ("/audits", "Show audits"),

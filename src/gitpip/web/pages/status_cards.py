@@ -12,7 +12,7 @@ class Card(StrEnum):
     """The subject of a card."""
 
     GITHUB = "github"
-    PIPEDRIVE = "pipedrive"
+    DESTINATION = "pipedrive"
     DATABASE = "database"
     WORKERS = "workers"
 
@@ -37,13 +37,13 @@ CARDS: Mapping[Card, frozenset[ProblemKind]] = {
             ProblemKind.NO_USERS,
         }
     ),
-    Card.PIPEDRIVE: frozenset(
+    Card.DESTINATION: frozenset(
         {
-            ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+            ProblemKind.DESTINATION_ACCOUNT_CHANGED,
             ProblemKind.PUBLISHING_PAUSED,
             ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
             ProblemKind.DRY_RUN,
-            ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+            ProblemKind.DESTINATION_TOKEN_MISSING,
             ProblemKind.PUBLISHING_SETTINGS_REFUSED,
             ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
             ProblemKind.RULES_UNREADABLE,
