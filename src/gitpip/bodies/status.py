@@ -10,10 +10,11 @@ from gitpip.bodies.noun import NounBody
 from gitpip.model import PublicationState, UserState
 from gitpip.modes import PublishingMode
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity
-from gitpip.status.summary import ActivityState, Operation
+from gitpip.status.summary import ActivityState, Operation, Summary
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.pauses import Pausable
+from gitpip.version import VERSION
 
 
 class ActivityBody(NounBody[Operation]):
@@ -154,3 +155,48 @@ class StatusBody(BaseModel):
     engine_is_alive: bool
     """Here, or in another process where this one only shows."""
     last_checks: list[CheckBody]
+
+    @classmethod
+    def of(cls, summary: Summary, *, is_alive: bool | None) -> Self:
+        """The body of a status; `is_alive` is None in a process that does not work."""
+        condition, freshness, lists = summary.condition, summary.freshness, summary.lists
+        return cls(
+            version=VERSION,
+            sentence=condition.sentence,
+            all_good=condition.all_good,
+            problems=[ProblemBody.of(problem) for problem in condition.problems],
+            users={state: summary.users.get(state, 0) for state in UserState},
+            publications={state: summary.publications.get(state, 0) for state in PublicationState},
+            watching=ActivityBody.of(summary.watching),
+            publishing=ActivityBody.of(summary.publishing),
+            publishing_mode=condition.mode,
+            next_publication_due=summary.next_publication_due,
+            nothing_missed_before=freshness.complete_until,
+            held_back_by=(
+                HeldBackBody(login=behind.login, reason=behind.reason)
+                if (behind := condition.furthest_behind)
+                else None
+            ),
+            freshness=FreshnessBody(
+                unread=freshness.unread,
+                p50=_seconds_since(freshness.median, summary.now),
+                p95=_seconds_since(freshness.most, summary.now),
+                max=_seconds_since(freshness.oldest, summary.now),
+            ),
+            lists=ListsBody(
+                waiting=lists.waiting,
+                oldest=lists.oldest,
+                a_day=round(lists.a_day),
+                round=lists.round.total_seconds() if lists.round else None,
+            ),
+            capacity=summary.capacity,
+            budgets=[BudgetBody.of(budget, summary.now) for budget in summary.budgets],
+            running_services=len(condition.instances),
+            versions=sorted({one.version for one in condition.instances}),
+            engine_is_alive=condition.works if is_alive is None else is_alive,
+            last_checks=[CheckBody.of(check) for check in summary.last_checks],
+        )
+
+
+def _seconds_since(time: datetime | None, now: datetime) -> float | None:
+    return None if time is None else (now - time).total_seconds()

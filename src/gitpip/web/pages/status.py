@@ -13,16 +13,18 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
 from gitpip.actions.publications import settle_failed_notes
+from gitpip.bodies.status import StatusBody
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.status.reading import STOPS
+from gitpip.status.summary import read_summary
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded, publications
-from gitpip.store.status import freshness, instances, pauses, samples
+from gitpip.store.status import freshness, pauses, samples
 from gitpip.store.status.pauses import Pausable
 from gitpip.store.status.today import database_size
-from gitpip.web.api.status import NotesAct, status_of
+from gitpip.web.api.status import NotesAct
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import NEW_PAUSE, PauseForm
@@ -94,16 +96,16 @@ async def status_page(
 
     `tried` is the pause that the reader has just ended, and `pausing` the form that was refused.
     """
-    condition = await status_of(context, bounded.count)
-    now = utc_now()
     async with context.database.read() as transaction:
+        now = utc_now()
+        summary = await read_summary(transaction, context.process, now, bounded.count)
         taken = await samples.samples_of_a_day(transaction)
         size = await database_size(transaction)
         groups = await freshness.freshness_groups(transaction, now)
-        running = await instances.running(transaction, now)
         trying = bool(tried) and await pauses.is_tried(transaction, tried, now)
+    condition = StatusBody.of(summary, is_alive=context.scheduler_is_alive())
     work = pauses.PUBLISHING if tried in pauses.STOPS_PUBLISHING else pauses.WATCHING
-    workers = sum(one.works for one in running)
+    workers = sum(one.works for one in summary.condition.instances)
     waiting = sum(condition.publications[PublicationState(state)] for state in publications.WAITING)
     moments = [*((sample.at, sample.waiting) for sample in taken), (now, waiting)]
     queue = over_a_day(moments, now)
