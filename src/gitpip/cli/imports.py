@@ -27,7 +27,7 @@ from gitpip.counts import count
 from gitpip.runtime.opening import opened
 from gitpip.store.users.imports import Imported
 from gitpip.user_lists.columns import Choice
-from gitpip.user_lists.reading import open_list, understood
+from gitpip.user_lists.reading import understood
 
 LOOKED_UP_LATER = (
     "gitpip now looks up the added usernames on GitHub. Users it cannot find are shown as "
@@ -121,8 +121,8 @@ def _carry_out(
 ) -> Imported:
     size = file.stat().st_size
     with progress_bar(as_json) as progress:
-        total = None if progress.disable else _rows(stream, choice)
-        task = progress.add_task("Importing", total=total)
+        # Their number is not known before the list is read to its end.
+        task = progress.add_task("Importing", total=None)
 
         def follow(imported: Imported) -> None:
             done = imported.added + imported.known + len(imported.faults)
@@ -140,11 +140,6 @@ def _carry_out(
             )
 
         return act(settings, take, makes=True)
-
-
-def _rows(stream: BinaryIO, choice: Choice | None) -> int:
-    with open_list(stream, choice) as found:
-        return sum(1 for _ in found.rows)
 
 
 async def _looked_at(settings: Settings, file: BinaryIO, choice: Choice | None) -> ImportPreview:
