@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gitpip.errors import InvalidInput
 from gitpip.status.sizing import PLANS, PlanInput, sizing
+from gitpip.status.sizing_rows import sizing_rows
 
 ORDINARY = PlanInput(
     users=1_000,
@@ -39,6 +40,20 @@ def test_an_ordinary_plan() -> None:
     assert follows.bytes_per_year == 150 * 365 * 8_000
     assert (follows.freshness_p95_seconds, follows.found_within_seconds) == (60, 3_600)
     assert follows.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        (timedelta(seconds=45), "45 s"),
+        (timedelta(minutes=90), "1 h 30 min"),
+        (timedelta(days=2, hours=1, minutes=1, seconds=1), "2 d 1 h 1 min 1 s"),
+    ],
+)
+def test_times_are_told_in_their_units(interval: timedelta, words: str) -> None:
+    wanted = replace(ORDINARY, check_interval=interval)
+    planned = {row.name: row.planned for row in sizing_rows(wanted, sizing(wanted), None)}
+    assert planned["gists that the public feed misses"] == f"found within {words}"
 
 
 def test_who_publishes_seldom_compares_seldom() -> None:

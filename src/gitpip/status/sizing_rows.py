@@ -1,18 +1,14 @@
 """The rows of a plan for more users and gists, for people, beside the present numbers."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from gitpip.config import format_duration
 from gitpip.status.sizing import PlanInput, Sizing
 from gitpip.store.status.budgets import GITHUB_POINTS, GITHUB_REQUESTS
 from gitpip.store.status.today import Today
 
 DAY = timedelta(days=1).total_seconds()
-UNITS: Mapping[str, str] = {"d": "d", "h": "h", "m": "min", "s": "s"}
-"""The words for the units of a duration."""
 
 
 class SizingRow(NamedTuple):
@@ -109,9 +105,11 @@ def _short(number: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    length = format_duration(timedelta(seconds=max(1, round(seconds))))
-    parts = re.findall("([0-9]+)([dhms])", length)
-    return " ".join(f"{number} {UNITS[unit]}" for number, unit in parts)
+    length = timedelta(seconds=max(1, round(seconds)))
+    minutes, rest = divmod(length.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((length.days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
 
 
 def _size(number: float) -> str:
