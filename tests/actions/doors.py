@@ -257,7 +257,7 @@ async def _due(transaction: Transaction) -> set[str]:
     if (
         await outbox.any_due(transaction, present)
         or await note_updates.any_due(transaction, present)
-        or await undone.next_due(transaction) is not None
+        or await undone.any_due(transaction, present)
         or state.requested_at
         or not state.compared_at
     ):

@@ -8,7 +8,7 @@ from gitpip.config import Settings, load_settings
 from gitpip.doctor.publishing import examine_detector
 from gitpip.publish.credentials.detector import PLANTED, Detector
 from gitpip.status.findings import FindingLevel
-from tests.support.detectors import program
+from tests.support.detectors import program, running
 
 
 @pytest.fixture
@@ -33,13 +33,14 @@ async def test_one_that_works_finds_the_planted_token(settings: Settings) -> Non
 async def test_one_that_does_not_is_a_failure(
     settings: Settings, tmp_path: Path, fails: str, said: str
 ) -> None:
-    detector = Detector(limit=0.3, program=program(tmp_path, "sys.exit()", sample=fails))
+    failing = program(tmp_path, "sys.exit()", sample=fails)
+    detector = Detector(limit=0.3, program=failing)
     finding = await examine_detector(settings, {}, detector)
     assert finding.verdict is FindingLevel.FAILURE
     assert said in finding.found
     assert "until then new files wait" in str(finding.advice)
     assert PLANTED not in f"{finding}"
-    assert detector.process_id is None
+    assert running(failing) == []
 
 
 async def test_one_that_is_not_used_is_not_asked(settings: Settings, tmp_path: Path) -> None:

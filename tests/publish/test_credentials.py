@@ -1,8 +1,8 @@
 """What looks like credentials is found, in time, without asking a host, and can be removed."""
 
-import os
 import random
 import re
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from gitpip.model import GistFile
 from gitpip.publish.activity import render
+from gitpip.publish.credentials import child
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import EXAMINED_CHARACTERS, Parts, masked, without
 from gitpip.publish.credentials.kinds import kind_in_words
 from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN
-from tests.support.detectors import program
+from tests.support.detectors import program, running
 from tests.support.planted import ordinary, planted
 from tests.support.tokens import LEAKED
 
@@ -31,8 +32,14 @@ def parts(content: str, *, filename: str = "notes.txt", description: str = "") -
 
 
 @pytest.fixture
-def detector() -> Iterator[Detector]:
-    detector = Detector()
+def copied(tmp_path: Path) -> Path:
+    """The program of the detector in a place of its own, by which its process is found."""
+    return Path(shutil.copy(child.__file__, tmp_path / "copied.py"))
+
+
+@pytest.fixture
+def detector(copied: Path) -> Iterator[Detector]:
+    detector = Detector(program=copied)
     yield detector
     detector.close()
 
@@ -75,11 +82,11 @@ def test_at_most_1_of_100_ordinary_files_is_held() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_detector_can_open_no_connection(detector: Detector) -> None:
+def test_the_detector_can_open_no_connection(detector: Detector, copied: Path) -> None:
     for _, text in planted(random.Random(8), each=1):
         detector.find(parts(text))
-    assert detector.process_id is not None
-    process = Path(f"/proc/{detector.process_id}")
+    [started] = running(copied)
+    process = Path(f"/proc/{started.pid}")
     limits = (process / "limits").read_text().splitlines()
     assert [line.split()[3:5] for line in limits if line.startswith("Max open files")] == [
         ["0", "0"]
@@ -123,9 +130,10 @@ def test_a_file_on_which_it_fails_is_not_judged(
 def test_one_that_fails_for_a_sample_too_is_in_trouble(
     tmp_path: Path, fails: str, why: str
 ) -> None:
-    detector = Detector(limit=0.2, program=program(tmp_path, fails, sample=fails))
+    failing = program(tmp_path, fails, sample=fails)
+    detector = Detector(limit=0.2, program=failing)
     found = detector.find(parts(LEAKED))
-    assert (found.trouble, found.not_judged, detector.process_id) == (why, why, None)
+    assert (found.trouble, found.not_judged, running(failing)) == (why, why, [])
     began = (tmp_path / "starts").read_text()
     # For the next seconds it is known, as each start takes a while.
     assert detector.find(parts("other")).trouble == why
@@ -136,21 +144,21 @@ def test_one_that_fails_for_a_sample_too_is_in_trouble(
     detector.close()
 
 
-def test_a_detector_that_was_killed_is_started_anew(detector: Detector) -> None:
+def test_a_detector_that_was_killed_is_started_anew(detector: Detector, copied: Path) -> None:
     assert not detector.find(parts(LEAKED)).is_clean
-    assert detector.process_id is not None
-    os.kill(detector.process_id, signal.SIGKILL)
-    assert not detector.find(parts(LEAKED)).is_clean
+    [before] = running(copied)
+    before.kill()
+    assert not detector.find(parts(f"another {LEAKED}")).is_clean
+    assert running(copied) != [before]
 
 
-def test_signals_to_stop_do_not_end_it(detector: Detector) -> None:
+def test_signals_to_stop_do_not_end_it(detector: Detector, copied: Path) -> None:
     detector.find(parts(""))
-    before = detector.process_id
-    assert before is not None
-    os.kill(before, signal.SIGTERM)
-    os.kill(before, signal.SIGINT)
+    [before] = running(copied)
+    before.terminate()
+    before.send_signal(signal.SIGINT)
     assert not detector.find(parts(LEAKED)).is_clean
-    assert detector.process_id == before
+    assert running(copied) == [before]
 
 
 def test_what_was_found_is_named_without_the_secret() -> None:

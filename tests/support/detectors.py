@@ -1,6 +1,9 @@
 """Programs that stand for the detector of credentials, and fail as a test wants it."""
 
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 FINDS = 'say([[{"kind": "sample", "values": ["x" * 9], "lines": [1, 1]}]])'
 _PROGRAM = """
@@ -27,3 +30,13 @@ def program(folder: Path, file: str, *, sample: str = FINDS) -> Path:
     path = folder / "program.py"
     path.write_text(_PROGRAM.format(file=file, sample=sample))
     return path
+
+
+def running(program: Path) -> list[psutil.Process]:
+    """The processes that this one has started with a program, and that have not ended."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # as one that has ended meanwhile
+            if str(program) in child.cmdline():
+                found.append(child)
+    return found

@@ -71,11 +71,6 @@ class Detector:
         """The time at which no file could be examined, and the reason."""
         self._known: OrderedDict[bytes, Examined] = OrderedDict()
 
-    @property
-    def process_id(self) -> int | None:
-        """The id of the process, or None while there is none."""
-        return self._process.pid if self._process else None
-
     async def examine(self, file: GistFile) -> Examined:
         """Return what in a gist file looks like credentials. Never raises."""
         return await self.examined(parts_of(file))
