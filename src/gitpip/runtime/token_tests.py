@@ -19,11 +19,8 @@ RESULT_KEPT_FOR = timedelta(minutes=1)
 class CachedTokenTests:
     """The vendors' answers about the tokens, each kept for a minute."""
 
-    def __init__(
-        self, settings: Callable[[], Settings], now: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
-        self._now = now
         self._turn = asyncio.Lock()
         self._known: dict[Vendor, tuple[SecretStr | None, datetime, tuple[Finding, ...]]] = {}
 
@@ -31,7 +28,7 @@ class CachedTokenTests:
         """Return what a vendor said of the present token within the last minute, or None."""
         if known := self._known.get(vendor):
             of, at, findings = known
-            if of == self._token(vendor) and timedelta(0) <= self._now() - at < RESULT_KEPT_FOR:
+            if of == self._token(vendor) and timedelta(0) <= utc_now() - at < RESULT_KEPT_FOR:
                 return findings
         return None
 
@@ -43,7 +40,7 @@ class CachedTokenTests:
             look = look_at_github if vendor is Vendor.GITHUB else look_at_destination
             token = self._token(vendor)
             answers = await look(self._settings(), VendorFacts(NOTHING_KNOWN.tokens, stored))
-            self._known[vendor] = token, self._now(), answers.findings
+            self._known[vendor] = token, utc_now(), answers.findings
             return answers.findings
 
     def _token(self, vendor: Vendor) -> SecretStr | None:

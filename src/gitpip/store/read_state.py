@@ -89,12 +89,9 @@ class Amount:
     more: bool
 
 
-async def unread(
-    transaction: Transaction, viewer: str, *, at_most: int = MAX_UNREAD_COUNTED
-) -> Amount:
-    """Return how much a reader has not read, counted up to `at_most` gists."""
-    line = await line_of(transaction, viewer)
-    return await unread_of(transaction, viewer, line, at_most=at_most)
+async def unread(transaction: Transaction, viewer: str) -> Amount:
+    """Return how much a reader has not read, counted up to `MAX_UNREAD_COUNTED` gists."""
+    return await unread_of(transaction, viewer, await line_of(transaction, viewer))
 
 
 async def unread_of(
@@ -102,7 +99,6 @@ async def unread_of(
     viewer: str,
     line: int,
     *,
-    at_most: int = MAX_UNREAD_COUNTED,
     up_to: int | None = None,
 ) -> Amount:
     """Return how much is unread above a `line`, and not above the key `up_to`; see `unread`."""
@@ -115,7 +111,7 @@ async def unread_of(
         select(
             of_tracked_users(inbox.c.user_key)
             .where(part, is_unread(viewer, line))
-            .limit(at_most + 1)
+            .limit(MAX_UNREAD_COUNTED + 1)
             .subquery()
         )
         for part in of_line
@@ -125,7 +121,7 @@ async def unread_of(
         select(func.count(), func.count(together.c.user_key.distinct())).select_from(together)
     )
     number, people = counted.one()
-    return Amount(min(number, at_most), people, number > at_most)
+    return Amount(min(number, MAX_UNREAD_COUNTED), people, number > MAX_UNREAD_COUNTED)
 
 
 async def read_at(transaction: Transaction, viewer: str) -> datetime | None:

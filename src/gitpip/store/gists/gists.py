@@ -40,6 +40,7 @@ from gitpip.store.visibility import tracked
 
 REVISION_FIELDS = ("blob_hash", "size", "language", "content", "truncated", "raw_url")
 """The fields that differ between the revisions of a file, in columns and attributes."""
+FILES_READ_AT_ONCE = 500
 PREVIEW_CHARACTERS = 6_000
 """The number of characters of a content that are read for a preview."""
 file_of = reader(GistFile)
@@ -190,12 +191,12 @@ async def between(
 
 
 async def in_pages(
-    transaction: Transaction, user_key: UserKey, *, after: int, up_to: int, size: int = 500
+    transaction: Transaction, user_key: UserKey, *, after: int, up_to: int
 ) -> AsyncIterator[tuple[GistFile, ...]]:
-    """Yield a user's files with `after` < sequence <= `up_to`, by `size`, without contents."""
+    """Yield a user's files with `after` < sequence <= `up_to`, in pages, without contents."""
     # A user's sequence has no gaps.
-    for start in range(after, up_to, size):
-        end = min(start + size, up_to)
+    for start in range(after, up_to, FILES_READ_AT_ONCE):
+        end = min(start + FILES_READ_AT_ONCE, up_to)
         yield await between(transaction, user_key, after=start, up_to=end, content_limit=0)
 
 

@@ -22,6 +22,7 @@ from gitpip.store.visibility import is_tracked, removed, tracked
 from gitpip.targets import Target, TargetChoice
 from gitpip.validation import any_of
 
+USERS_READ_AT_ONCE = 1_000
 GENERAL: Final = "general"
 """The word that replaces a user's own interval or mode by the one of the settings."""
 
@@ -252,9 +253,7 @@ async def everyone(transaction: Transaction) -> tuple[User, ...]:
     return tuple(user_of(row) for row in found)
 
 
-async def in_pages(
-    transaction: Transaction, *, size: int = 1_000
-) -> AsyncIterator[tuple[LoginAndId, ...]]:
+async def in_pages(transaction: Transaction) -> AsyncIterator[tuple[LoginAndId, ...]]:
     """Yield the logins and ids of all tracked users, in the order of their adding, by pages.
 
     Within a transaction of `Database.read` these are the users of one moment.
@@ -265,7 +264,7 @@ async def in_pages(
             select(users.c.key, users.c.login, users.c.external_id)
             .where(tracked, users.c.key > after)
             .order_by(users.c.key)
-            .limit(size)
+            .limit(USERS_READ_AT_ONCE)
         )
         rows = found.all()
         if not rows:
