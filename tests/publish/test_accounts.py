@@ -1,6 +1,7 @@
 """The rows belong to one company: to another one nothing is sent until a person decides."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from gitpip.publish.destination import TokenOwner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.events import EventKind
-from gitpip.store.publications import markers, publications
+from gitpip.store.publications import markers, publications, undone
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema_accounts import accounts as account_rows
@@ -25,6 +26,7 @@ from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.publish.test_sent_again import send_again
 from tests.publish.test_undo import acting
+from tests.publish.test_undo_portions import undo_killed_after_a_portion
 from tests.support.clocks import Clock
 from tests.support.happened import happened
 from tests.support.scene import Process, Scene
@@ -117,6 +119,23 @@ async def test_what_waits_to_be_sent_again_stays_with_its_account(
     assert (after.state, after.activity_id) == (first.state, first.activity_id)
     assert len(scene.crm.activities) == 1
     assert not other_crm.activities
+
+
+async def test_what_an_undo_had_no_time_to_withdraw_is_not_sent_to_the_next_account(
+    scene: Scene, other_crm: Crm, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undone, "WITHDRAWN_AT_ONCE", 2)
+    await scene.find_files("ada", "a.py")
+    await both.process.run()
+    await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
+    await undo_killed_after_a_portion(scene)
+    both.set_token(OTHER_TOKEN)
+    for _ in range(3):
+        await both.process.run()
+    await account_actions.switch(acting(scene), Vendor.DESTINATION)
+    await scene.settle(both.process)
+    assert not other_crm.activities
+    assert Counter(await scene.states()) == {"withdrawn": 5, "skipped": 1}
 
 
 async def test_the_owner_of_the_token_is_read_without_anything_to_publish(

@@ -4,7 +4,7 @@ from gitpip.actions.acting import Acting
 from gitpip.errors import InvalidInput
 from gitpip.store.accounts import account_switch
 from gitpip.store.accounts.accounts import AccountChange, Vendor
-from gitpip.store.publications import sent_again
+from gitpip.store.publications import sent_again, undone
 
 
 async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> AccountChange:
@@ -17,6 +17,7 @@ async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> Accou
         raise InvalidInput("same", "only GitHub can have another address")
     async with acting.begin() as act:
         if vendor is Vendor.DESTINATION:
+            await undone.withdraw_all_unsent(act.transaction, act.now)
             await sent_again.end_waits(act.transaction, act.now)
         change = await account_switch.switch(act.transaction, vendor, act.now, same=same)
         await act.record("account.switched", f"{vendor} {change.waiting.name}")

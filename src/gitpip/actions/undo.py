@@ -7,7 +7,7 @@ from gitpip.actions.acting import Acting
 from gitpip.errors import InvalidInput
 from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
-from gitpip.store.publications import undo_choice, undos
+from gitpip.store.publications import undo_choice, undone, undos
 from gitpip.store.publications.selection import MAX_IDS_CHOSEN
 from gitpip.store.publications.undo_choice import UndoChoice
 from gitpip.store.publications.undos import Undo, UndoId, UndoPlan
@@ -55,7 +55,21 @@ async def undo(acting: Acting, what: What) -> Undo:
             told += ", ended at once"
         await act.record("undo.begun", told)
         act.wake("publish")
+    if begun.total > undone.WITHDRAWN_AT_ONCE:
+        return await _withdraw_rest(acting, begun.id)
     return begun
+
+
+async def _withdraw_rest(acting: Acting, undo_id: UndoId) -> Undo:
+    """Withdraw what was not sent, in portions. If this is cut short, the publisher goes on."""
+    more = True
+    while more:
+        async with acting.database.begin() as transaction:
+            now = acting.clock()
+            more = await undone.withdraw_unsent(transaction, now)
+            await undone.end(transaction, now)
+    async with acting.database.read() as transaction:
+        return await undos.get(transaction, undo_id)
 
 
 async def resume_undo(acting: Acting, undo_id: UndoId) -> Undo:

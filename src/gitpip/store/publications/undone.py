@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, upd
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, GistId, PublicationId, PublicationState, UserKey
 from gitpip.modes import PublishingMode
-from gitpip.store import events, lease
+from gitpip.store import events, lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
@@ -23,12 +23,14 @@ from gitpip.store.publications.being_undone import being_undone, of_bound_accoun
 from gitpip.store.publications.delivered import NOTHING_SENT, SENT
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
 from gitpip.store.publications.publication_rows import publication_of, selected
-from gitpip.store.rows import in_pieces, reader
+from gitpip.store.rows import ROWS_PER_STATEMENT, reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_surveys import adopted_from_others
 from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos
 
+WITHDRAWN_AT_ONCE = ROWS_PER_STATEMENT
+"""The most publications that one transaction withdraws, so that others need not wait for long."""
 WITHDRAWN = PublicationState.WITHDRAWN.value
 NOT_SENT_ANY_MORE = "undone before it was sent"
 MADE_BY_OTHERS = "another tool made it"
@@ -233,27 +235,24 @@ def is_claimed(due: Due) -> tuple[ColumnElement[bool], ...]:
     return (undone.c.id == due.id, undone.c.token == due.token, is_open)
 
 
-async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
+async def withdraw_unsent(transaction: Transaction, now: datetime) -> bool:
     """Withdraw publications that must be undone and are not in Pipedrive. Call `end` next.
 
-    Publications that are being sent or searched for are settled first.
+    Withdraws `WITHDRAWN_AT_ONCE` of them, and returns whether there may be more. Publications that
+    are being sent or searched for are settled first.
     """
-    unsent = and_(publications.c.state.in_(NOTHING_SENT), being_undone())
+    first = _unsent().order_by(undone.c.publication_id).limit(WITHDRAWN_AT_ONCE)
+    ids = (await transaction.execute(first)).scalars().all()
+    if not ids:
+        return False
+    unsent = and_(
+        publications.c.id.in_(ids), publications.c.state.in_(NOTHING_SENT), being_undone()
+    )
     # A publication not yet sent again gets its earlier activity back; that one is deleted later.
     taken_back = await sent_again.step_back(transaction, unsent, now)
-    for some in in_pieces(taken_back):
-        await transaction.execute(
-            update(undone)
-            .where(
-                is_open,
-                of_bound_account(),
-                undone.c.publication_id.in_(some),
-                _which(UndoScope.NEWEST),
-            )
-            .values(
-                state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None
-            )
-        )
+    await _end_unsent(
+        transaction, now, undone.c.publication_id.in_(taken_back), _which(UndoScope.NEWEST)
+    )
     moved = await transaction.execute(
         update(publications)
         .where(in_order(unsent))
@@ -270,36 +269,47 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> None:
     await _tell_withdrawn(transaction, [row.id for row in rows], now)
     doubtful = [row.id for row in rows if row.looked_at is not None]
     await second_sends.watch(transaction, doubtful, now)
+    still_unsent = select(publications.c.id).where(
+        publications.c.id.in_(ids), publications.c.state.not_in(SENT)
+    )
+    await _end_unsent(transaction, now, undone.c.publication_id.in_(still_unsent))
+    return len(ids) == WITHDRAWN_AT_ONCE
+
+
+async def _end_unsent(
+    transaction: Transaction, now: datetime, *wanted: ColumnElement[bool]
+) -> None:
+    """End these open rows: nothing was sent."""
     await transaction.execute(
         update(undone)
-        .where(
-            is_open,
-            of_bound_account(),
-            undone.c.publication_id.in_(
-                select(publications.c.id).where(publications.c.state.not_in(SENT))
-            ),
-        )
+        .where(is_open, of_bound_account(), *wanted)
         .values(state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None)
     )
 
 
+async def withdraw_all_unsent(transaction: Transaction, now: datetime) -> None:
+    """Withdraw all of them, before a switch of the account: they were undone for this one."""
+    await ledger.lock(transaction)
+    while await withdraw_unsent(transaction, now):
+        pass
+
+
 async def _tell_withdrawn(transaction: Transaction, ids: Sequence[int], now: datetime) -> None:
     """Record that these were withdrawn, each with its file, as those whose activity is deleted."""
-    for some in in_pieces(ids):
-        withdrawn = await transaction.execute(
-            selected().where(publications.c.id.in_(some)).order_by(publications.c.id)
+    withdrawn = await transaction.execute(
+        selected().where(publications.c.id.in_(ids)).order_by(publications.c.id)
+    )
+    happened = [
+        NewEvent(
+            EventKind.PUBLICATION_WITHDRAWN,
+            one.user_key,
+            one.gist_id,
+            one.id,
+            f"{one.filename}: {NOT_SENT_ANY_MORE}",
         )
-        happened = [
-            NewEvent(
-                EventKind.PUBLICATION_WITHDRAWN,
-                one.user_key,
-                one.gist_id,
-                one.id,
-                f"{one.filename}: {NOT_SENT_ANY_MORE}",
-            )
-            for one in map(publication_of, withdrawn)
-        ]
-        await events.record(transaction, now, *happened)
+        for one in map(publication_of, withdrawn)
+    ]
+    await events.record(transaction, now, *happened)
 
 
 async def end(transaction: Transaction, now: datetime) -> tuple[int, ...]:
@@ -339,7 +349,7 @@ async def any_due(transaction: Transaction, present: Present) -> bool:
         return True
     if await undone_deals.any_due(transaction, present):
         return True
-    return await transaction.scalar(_unsent()) is not None
+    return await transaction.scalar(_unsent().limit(1)) is not None
 
 
 @cache
@@ -360,10 +370,9 @@ def _due_for_deletion(mode: PublishingMode) -> Select[Any]:
 @cache
 def _unsent() -> Select[Any]:
     return (
-        select(undone.c.id)
+        select(undone.c.publication_id)
         .join(publications, publications.c.id == undone.c.publication_id)
         .where(is_open, of_bound_account(), publications.c.state.not_in(SENT))
-        .limit(1)
     )
 
 

@@ -281,7 +281,11 @@ async def begin(transaction: Transaction, chosen: UndoChoice, *, by: str, now: d
         )
     if chosen.with_deals:
         await undone_deals.begin(transaction, undo_id, chosen.user_keys, now)
-    await undone_rows.withdraw_unsent(transaction, now)
+    if account is None:
+        # Whatever is not withdrawn now would be sent to the first account.
+        await undone_rows.withdraw_all_unsent(transaction, now)
+    else:
+        await undone_rows.withdraw_unsent(transaction, now)
     await undone_rows.end(transaction, now)
     return await get(transaction, undo_id)
 
