@@ -1,7 +1,7 @@
 """Bodies of the status."""
 
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel
 
@@ -15,6 +15,9 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.pauses import Pausable
 from gitpip.version import VERSION
+
+NotesAct = Literal["retry", "leave"]
+"""What a person can do about notes that Pipedrive refused."""
 
 
 class ActivityBody(NounBody[Operation]):

@@ -25,7 +25,7 @@ from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.share import Share
 from gitpip.status.findings import Finding
 from gitpip.status.readiness import Readiness
-from gitpip.status.reading import ProcessFacts, ServiceCondition, read
+from gitpip.status.reading import ProcessFacts, ServiceCondition, read, read_stops
 from gitpip.status.stats import StatsReader
 from gitpip.status.timed_cache import TimedCache
 from gitpip.store import listing
@@ -162,6 +162,10 @@ class AppContext:
     async def _condition(self) -> ServiceCondition:
         async with self.whole_database.read() as transaction:
             return await read(transaction, self.process, utc_now())
+
+    async def stops(self, transaction: Transaction) -> ServiceCondition:
+        """Return only what stops watching or publishing: cheap, however many files wait."""
+        return await read_stops(transaction, self.process, utc_now())
 
     @property
     def process(self) -> ProcessFacts:

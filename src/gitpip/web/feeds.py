@@ -21,7 +21,7 @@ from gitpip.publication_states import STATES
 from gitpip.store import listing
 from gitpip.store.inbox import filters, pages
 from gitpip.store.inbox.filters import InboxFilter, Show
-from gitpip.web.api import inbox as api_inbox
+from gitpip.web import inbox_query
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base, public_url_of
@@ -48,7 +48,7 @@ class Named(NamedTuple):
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
-def _asked(asked: api_inbox.AskedFilter) -> InboxFilter:
+def _asked(asked: inbox_query.AskedFilter) -> InboxFilter:
     """The subject of a feed. Its days are in UTC.
 
     What is unread is left out on purpose: a feed has no reader who could have read something.

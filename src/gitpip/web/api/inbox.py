@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Query
 from pydantic import Field
 
 from gitpip.actions import inbox as actions
@@ -20,6 +20,7 @@ from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
+from gitpip.web.inbox_query import AskedFilter, start_of
 
 router = api_router("inbox")
 
@@ -55,25 +56,6 @@ class NewMark(RequestBody):
     read: bool = True
 
 
-def _asked(
-    *,
-    q: Annotated[str, Query(max_length=200)] = "",
-    language: Annotated[str, Query(max_length=200)] = "",
-    tag: Annotated[str, Query(max_length=50)] = "",
-    state: str = "",
-    user: Annotated[str, Query(max_length=100)] = "",
-    since: str = "",
-    until: str = "",
-    by: str = "",
-    show: str = "",
-) -> InboxFilter:
-    given = {"q": q, "language": language, "tag": tag, "state": state, "user": user}
-    return InboxFilter.of(given | {"since": since, "until": until, "by": by, "show": show})
-
-
-AskedFilter = Annotated[InboxFilter, Depends(_asked)]
-
-
 @router.get("/inbox")
 @needs(Role.VIEWER)
 async def list_gists(
@@ -94,14 +76,6 @@ async def list_gists(
         items=[InboxGistBody.of(entry) for entry in listed],
         next=str(found.next) if found.next else None,
     )
-
-
-def start_of(text: str) -> pages.Position | None:
-    """Return where a page begins, from the `next` of another one. Raises InvalidInput."""
-    found = pages.position(text) if text else None
-    if text and found is None:
-        raise InvalidInput("before", f"{text[:40]!r} is no position in the inbox")
-    return found
 
 
 @router.post("/inbox/marks", status_code=HTTPStatus.CREATED)

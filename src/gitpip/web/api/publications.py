@@ -8,7 +8,7 @@ from gitpip.actions import publications as actions
 from gitpip.bodies.noun import ListBody
 from gitpip.bodies.publications import ActivityPreview, MovedBody, PublicationBody
 from gitpip.bodies.repairs import CauseBody
-from gitpip.bodies.status import NotesBody
+from gitpip.bodies.status import NotesAct, NotesBody
 from gitpip.clock import utc_now
 from gitpip.model import Publication, PublicationId, Role
 from gitpip.modes import FoundCredentials
@@ -17,7 +17,6 @@ from gitpip.publish.preview import conditions
 from gitpip.store.publications import causes, publications
 from gitpip.store.publications.selection import MAX_IDS_CHOSEN
 from gitpip.store.users import users
-from gitpip.web.api import status
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
 from gitpip.web.api.repairs import Wanted
 from gitpip.web.api.router import api_router
@@ -38,7 +37,7 @@ async def list_publications(
     """The publications, newest first, all or those that a filter finds."""
     async with context.database.read() as transaction:
         page = await publications.page(transaction, wanted, offset=offset, limit=limit)
-        stops = await status.stops_of(transaction, context)
+        stops = await context.stops(transaction)
     items = [PublicationBody.under(publication, stops) for publication in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
@@ -62,7 +61,7 @@ async def get_publication(publication_id: Number, context: Context) -> Publicati
     """One publication."""
     async with context.database.read() as transaction:
         found = await publications.get(transaction, PublicationId(publication_id))
-        return PublicationBody.under(found, await status.stops_of(transaction, context))
+        return PublicationBody.under(found, await context.stops(transaction))
 
 
 @router.get("/publications/{publication_id}/preview", tags=["publications"])
@@ -173,12 +172,12 @@ async def skip_publication(
 
 async def _body(context: AppContext, publication: Publication) -> PublicationBody:
     async with context.database.read() as transaction:
-        return PublicationBody.under(publication, await status.stops_of(transaction, context))
+        return PublicationBody.under(publication, await context.stops(transaction))
 
 
 @router.post("/notes/{act}", tags=["publications"])
 @needs(Role.OPERATOR)
-async def act_on_failed_notes(act: status.NotesAct, acting: CurrentActing) -> NotesBody:
+async def act_on_failed_notes(act: NotesAct, acting: CurrentActing) -> NotesBody:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
     again = act == "retry"
     return NotesBody(notes=await actions.settle_failed_notes(acting, again=again))

@@ -8,7 +8,6 @@ from fastapi import BackgroundTasks, Depends, Query
 from pydantic import Field
 
 from gitpip.actions import repairs as actions
-from gitpip.actions.acting import Acting
 from gitpip.bodies.noun import ListBody
 from gitpip.bodies.repairs import CountedBody, RepairBody
 from gitpip.model import PublicationId, PublicationState, Role
@@ -111,7 +110,7 @@ async def begin_repair(
     changes before its turn, because it is sent, is left.
     """
     begun = await actions.begin(acting, wanted.order)
-    work.add_task(carry_out, acting, begun.id)
+    work.add_task(actions.carry_out, acting, begun.id)
     return RepairBody.of(begun)
 
 
@@ -140,10 +139,5 @@ async def resume_repair(
 ) -> RepairBody:
     """Go on with a repair that was cut short, after the answer; one that is over stays so."""
     found = await actions.resume(acting, RepairId(repair_id))
-    work.add_task(carry_out, acting, found.id)
+    work.add_task(actions.carry_out, acting, found.id)
     return RepairBody.of(found)
-
-
-async def carry_out(acting: Acting, repair_id: RepairId) -> None:
-    """Do what a repair has still to do."""
-    await actions.carry_out(acting, repair_id)

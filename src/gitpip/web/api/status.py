@@ -1,20 +1,14 @@
 """For those who keep it running: alive, ready, and how it is doing."""
 
-from typing import Literal
-
 from gitpip.actions.try_now import try_now
 from gitpip.bodies.status import StatusBody, TriedBody
 from gitpip.clock import utc_now
 from gitpip.model import Role
-from gitpip.status.reading import ServiceCondition, read_stops
 from gitpip.status.summary import read_summary
-from gitpip.store.database import Transaction
 from gitpip.store.status.pauses import Pausable
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import AppContext, Context, CurrentActing
-
-NotesAct = Literal["retry", "leave"]
+from gitpip.web.context import Context, CurrentActing
 
 unversioned = api_router("status", prefix="")
 router = api_router("status")
@@ -45,8 +39,3 @@ async def try_pause_now(name: Pausable, acting: CurrentActing) -> TriedBody:
     """
     tried = await try_now(acting, (name,))
     return TriedBody(name=name, ended=bool(tried.ended), reason=tried.reason)
-
-
-async def stops_of(transaction: Transaction, context: AppContext) -> ServiceCondition:
-    """Only the problems that stop watching or publishing. It is cheap, however many files wait."""
-    return await read_stops(transaction, context.process, utc_now())

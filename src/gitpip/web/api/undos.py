@@ -16,7 +16,6 @@ from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.users.imports import ImportId
 from gitpip.web.api.parameters import Id, Limit, Number, Offset, RequestBody
 from gitpip.web.api.router import api_router
-from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -81,7 +80,7 @@ async def list_undos(
     """The undos, newest first."""
     async with context.database.read() as transaction:
         page = await undos.page(transaction, offset=offset, limit=limit)
-        stops = await stops_of(transaction, context)
+        stops = await context.stops(transaction)
     items = [UndoBody.under(one, stops) for one in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
@@ -92,7 +91,7 @@ async def get_undo(undo_id: Number, context: Context) -> UndoBody:
     """One undo, and how far it is."""
     async with context.database.read() as transaction:
         undo = await undos.get(transaction, UndoId(undo_id))
-        return UndoBody.under(undo, await stops_of(transaction, context))
+        return UndoBody.under(undo, await context.stops(transaction))
 
 
 @router.get("/undos/{undo_id}/publications")
@@ -132,4 +131,4 @@ async def resume_undo(undo_id: Number, acting: CurrentActing, context: Context) 
 
 async def _shown(undo: Undo, context: Context) -> UndoBody:
     async with context.database.read() as transaction:
-        return UndoBody.under(undo, await stops_of(transaction, context))
+        return UndoBody.under(undo, await context.stops(transaction))

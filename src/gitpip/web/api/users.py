@@ -20,7 +20,6 @@ from gitpip.targets import TargetChoice, parsed_target
 from gitpip.validation import check_login
 from gitpip.web.api.parameters import Limit, Login, Offset, RequestBody
 from gitpip.web.api.router import api_router
-from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
@@ -106,7 +105,7 @@ async def list_users(
             login_contains=q,
             tag=tag,
         )
-        stops = await stops_of(transaction, context)
+        stops = await context.stops(transaction)
     items = [UserBody.under(user, stops) for user in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
@@ -166,7 +165,7 @@ async def get_user(login: Login, context: Context) -> OneUserBody:
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         unread = await unreadable.of_user(transaction, user.key)
-        stops = await stops_of(transaction, context)
+        stops = await context.stops(transaction)
     body = OneUserBody.under(user, stops)
     body.could_not_read = [UnreadableBody.of(item) for item in unread]
     return body
@@ -210,7 +209,7 @@ async def remove_user(login: Login, acting: CurrentActing) -> None:
 
 async def _body(context: AppContext, user: User) -> UserBody:
     async with context.database.read() as transaction:
-        return UserBody.under(user, await stops_of(transaction, context))
+        return UserBody.under(user, await context.stops(transaction))
 
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:

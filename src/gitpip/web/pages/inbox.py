@@ -26,13 +26,13 @@ from gitpip.store.inbox.saved import FilterId
 from gitpip.store.users import users
 from gitpip.store.visits import home
 from gitpip.store.visits.visits import BROWSER
-from gitpip.web.api.inbox import AskedFilter, start_of
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import needs
 from gitpip.web.auth.throttle import address_counted
 from gitpip.web.auth.viewer import remember, sends_name, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
+from gitpip.web.inbox_query import AskedFilter, start_of
 from gitpip.web.navigation import count_for_navigation
 from gitpip.web.pages.lists import ShownList
 from gitpip.web.pages.masked_previews import news_without_credentials, without_credentials

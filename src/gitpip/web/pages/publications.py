@@ -44,7 +44,6 @@ from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
 from gitpip.store.status.pauses import Pausable
 from gitpip.validation import any_of
-from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages import forms
@@ -257,7 +256,7 @@ async def _read(context: AppContext, shown: SyncList) -> dict[str, object]:
         tried = await held.tried_for_all(transaction, answer) if first and answer else None
         waiting = progress.waiting_in(counts)
         left = await progress.time_left(transaction, waiting, now)
-        stops = await stops_of(transaction, context)
+        stops = await context.stops(transaction)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
         trying = await pauses.is_tried(transaction, shown.tried or pauses.PUBLISHING, now)
     return {
@@ -306,7 +305,7 @@ async def publication(
         policies = Policies(context.settings.publishing)
         sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
         guard = (await policies.read(transaction)).credentials
-        stops = await stops_of(transaction, context)
+        stops = await context.stops(transaction)
         earlier = await sent_again.earlier(transaction, row.id)
         adopted = await undone.is_of_another_tool(transaction, row.id)
     page = render(

@@ -18,7 +18,6 @@ from gitpip.store.publications import causes, repairs
 from gitpip.store.publications.repairs import RepairId
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
-from gitpip.web.api.repairs import carry_out
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
@@ -119,7 +118,7 @@ async def repair(
         begun = await actions.begin(acting, order)
     except RepairChanged as error:
         return await ask(context, order, asked, fault=str(error))
-    work.add_task(carry_out, acting, begun.id)
+    work.add_task(actions.carry_out, acting, begun.id)
     return RedirectResponse(asked.address(f"/repairs/{begun.id}"), status_code=303)
 
 
@@ -161,5 +160,5 @@ async def resume(
 ) -> Response:
     """Go on with a repair that was cut short, after the answer."""
     found = await actions.resume(acting, RepairId(repair_id))
-    work.add_task(carry_out, acting, found.id)
+    work.add_task(actions.carry_out, acting, found.id)
     return RedirectResponse(asked.address(f"/repairs/{found.id}"), status_code=303)

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
 from gitpip.actions.publications import settle_failed_notes
-from gitpip.bodies.status import StatusBody
+from gitpip.bodies.status import NotesAct, StatusBody
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
@@ -24,7 +24,6 @@ from gitpip.store.publications import bounded, publications
 from gitpip.store.status import freshness, pauses, samples
 from gitpip.store.status.pauses import Pausable
 from gitpip.store.status.today import database_size
-from gitpip.web.api.status import NotesAct
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import NEW_PAUSE, PauseForm

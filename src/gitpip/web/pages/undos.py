@@ -16,7 +16,6 @@ from gitpip.store.publications.undos import UndoId
 from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip.store.status import pauses
 from gitpip.store.users.imports import ImportId
-from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages.router import page_router
@@ -125,7 +124,7 @@ async def one_undo(undo_id: UndoPath, context: Context) -> HTMLResponse:
         deals = await undone_deals.of_undo(
             transaction, one.id, offset=0, limit=MAX_PUBLICATIONS_SHOWN
         )
-        stops = None if one.ended_at else await stops_of(transaction, context)
+        stops = None if one.ended_at else await context.stops(transaction)
     page = render(
         "undo.html",
         page="publications",

@@ -32,11 +32,10 @@ from gitpip.store.users import users
 from gitpip.store.visits import home
 from gitpip.targets import DEAL_BY_TITLE, parsed_target
 from gitpip.validation import possible_login
-from gitpip.web.api.inbox import start_of
-from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import needs
 from gitpip.web.auth.viewer import remember, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.inbox_query import start_of
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.lists import OfPerson, ShownList
 from gitpip.web.pages.masked_previews import without_credentials
@@ -121,7 +120,7 @@ async def _person(
         progress = await progress_of(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
-        stops = await stops_of(transaction, context)
+        stops = await context.stops(transaction)
         marked = await home.marked(transaction, seen, viewer)
     page = await asyncio.to_thread(
         render,
