@@ -28,13 +28,16 @@ from tests.support.limits import pytest_exception_interact, pytest_timeout_set_t
 from tests.support.one_database import leave_to_one_database, pytest_addoption
 from tests.support.order import ordered
 from tests.support.quick_sqlite import do_not_wait_for_the_disk
-from tests.support.running import Installation
+from tests.support.running import GITPIP, Installation
 from tests.support.shared import made_once
 from tests.support.statements import compile_once
 
 __all__ = ["pytest_addoption", "pytest_exception_interact", "pytest_timeout_set_timer"]
 
 Verified = SSLContext | str | bool
+
+# As in an environment that is activated: what finds gitpip by its name is told of it by its name.
+os.environ["PATH"] += f"{os.pathsep}{GITPIP.parent}"
 
 Database.nesting_fails = True
 

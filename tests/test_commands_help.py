@@ -11,7 +11,8 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.testing import CliRunner
 
 from gitpip.cli.examples import EXAMPLES
-from gitpip.cli.main import PANELS, app
+from gitpip.cli.main import app
+from gitpip.program import PANELS
 
 
 def test_each_command_stands_in_one_panel() -> None:

@@ -10,8 +10,9 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gitpip.cli.main import PANELS, app
+from gitpip.cli.main import app
 from gitpip.config.publishing.policy import registry
+from gitpip.program import PANELS
 from tests.web.test_access import NEEDED
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.program import program
+from gitpip.program import as_called, program
 
 
 @pytest.fixture
@@ -36,6 +36,15 @@ def test_it_is_named_by_its_name_where_a_shell_finds_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(installed.parent))
     assert program() == "gitpip"
+
+
+def test_a_text_names_commands_as_they_can_be_called(installed: Path) -> None:
+    assert installed.exists()
+    text = "Run gitpip doctor. gitpip checks it, publishes it, and /bin/gitpip status is another."
+    assert as_called(text) == text.replace("Run gitpip", "Run .venv/bin/gitpip")
+    assert as_called("see gitpip opt-outs remove LOGIN") == (
+        "see .venv/bin/gitpip opt-outs remove LOGIN"
+    )
 
 
 def test_another_program_does_not_give_its_name(

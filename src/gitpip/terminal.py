@@ -17,6 +17,7 @@ from rich.text import Text
 
 from gitpip import colours
 from gitpip.observability.logging import on_one_line
+from gitpip.program import as_called
 
 SHORT = len("2026-05-04 12:00 UTC")
 """Values of at most this many letters, such as a time, are never broken in a table."""
@@ -51,7 +52,14 @@ class Terminal:
         )
 
     def say(self, text: str, *, lead: str = "", style: str = "") -> None:
-        """Print a line: `lead` in a style of Rich, then the text. Long lines are not broken."""
+        """Print a line of ours: `lead` in a style of Rich, then the text. Long lines stay whole.
+
+        It names gitpip's commands as a person can call them. What others wrote is for `quote`.
+        """
+        self.quote(as_called(text), lead=lead, style=style)
+
+    def quote(self, text: str, *, lead: str = "", style: str = "") -> None:
+        """Print a line like `say`, with the text as it is."""
         line = Text(on_one_line(lead), style=style)
         line.append(on_one_line(text), style="default")
         self._console.print(line, soft_wrap=True)
@@ -94,10 +102,10 @@ class Terminal:
     def _records(self, names: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
         """Print each row as lines: what names it, then its other values that have a text."""
         for line in lines:
-            self.say(line[0])
+            self.quote(line[0])
             for name, value in zip(names[1:], line[1:], strict=True):
                 if value:
-                    self.say(value, lead=f"  {name} ", style="dim")
+                    self.quote(value, lead=f"  {name} ", style="dim")
 
     def progress(self, *, disable: bool) -> Progress:
         """Return a progress bar on a terminal, and one that shows nothing elsewhere."""

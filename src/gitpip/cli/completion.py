@@ -55,7 +55,7 @@ def completion(
     words = dict(_words(typer.Context(group, help_option_names=root.help_option_names), group, ""))
     scripts = {Shell.BASH: _bash, Shell.ZSH: _zsh, Shell.FISH: _fish}
     for line in scripts[shell](words).splitlines():
-        console.say(line)
+        console.quote(line)
 
 
 def _words(

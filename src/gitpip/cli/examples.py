@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from gitpip.program import NAME
+
 EXAMPLES: Mapping[str, Sequence[str]] = {
     "status": ["status", "status --json sentence,problems"],
     "latest": ["latest octocat", "latest octocat --no-record"],
@@ -79,7 +81,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
 }
 
 
-def shown(path: str) -> str | None:
-    """Return the text below the help of a command; blank lines part the lines of it."""
-    lines = [f"$ gitpip {one}" for one in EXAMPLES.get(path, ())]
-    return "\n\n".join(["Examples:", *lines]) if lines else None
+def shown(path: str) -> str:
+    """Return the text below the help of a command, if it has examples; blank lines part them."""
+    lines = [f"$ {NAME} {one}" for one in EXAMPLES.get(path, ())]
+    return "\n\n".join(["Examples:", *lines]) if lines else ""

@@ -2,7 +2,6 @@
 
 from gitpip.config import Settings, format_duration
 from gitpip.model import Part
-from gitpip.program import program
 from gitpip.store.database import Database
 from gitpip.store.users import users
 from gitpip.terminal import Terminal
@@ -23,7 +22,7 @@ async def greet(settings: Settings, part: Part, address: str, database: Database
     if part is not Part.WEB:
         for name, effect in _missing(settings):
             console.say(
-                f" is not set: {effect}. Run {program()} setup, or add it to .env",
+                f" is not set: {effect}. Run gitpip setup, or add it to .env",
                 lead=name,
                 style="yellow",
             )
@@ -31,7 +30,7 @@ async def greet(settings: Settings, part: Part, address: str, database: Database
         tracked = await users.count(transaction)
     if not tracked:
         console.say(
-            f": add people at {address}/people, or with {program()} users add LOGIN",
+            f": add people at {address}/people, or with gitpip users add LOGIN",
             lead="No one is tracked yet",
             style="yellow",
         )

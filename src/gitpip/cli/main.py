@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from io import TextIOWrapper
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import try_now as actions
 from gitpip.actions import visits as visit_actions
@@ -60,6 +60,7 @@ from gitpip.errors import GitpipError, InvalidInput, SettingsError
 from gitpip.model import Check, Part, PublicationState
 from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
 from gitpip.observability.redaction import redacted
+from gitpip.program import PANELS, as_called, program
 from gitpip.runtime import oneshot
 from gitpip.status.findings import Finding, FindingLevel
 from gitpip.store.database import Transaction
@@ -79,36 +80,6 @@ USAGE = 2
 HELP = ["--help", "-h"]
 """The options that ask for help. A command remembers those of the first context that it is in."""
 
-PANELS: Mapping[str, Sequence[str]] = {
-    "Daily use": (
-        "status",
-        "latest",
-        "inbox",
-        "users",
-        "publications",
-        "held",
-        "check",
-        "publish",
-        "try-now",
-        "events",
-    ),
-    "Setup": ("serve", "demo", "setup", "doctor", "settings", "completion", "plan", "drill"),
-    "Publishing": (
-        "publishing",
-        "targets",
-        "rules",
-        "opt-outs",
-        "notes",
-        "undo",
-        "undos",
-        "adopt",
-        "audit",
-        "accounts",
-    ),
-    "Access": ("keys", "feeds", "log"),
-}
-"""Every command, in the order of `gitpip --help`."""
-
 
 class Commands(TyperGroup):
     """All commands, by panel and in the order of PANELS.
@@ -118,8 +89,8 @@ class Commands(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        _leave_out_type_of_flags(self)
-        _add_examples(self, "")
+        for path, command in _each(self, ""):
+            _improve_help(command, path)
         for panel, names in PANELS.items():
             for name in names:
                 self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
@@ -139,25 +110,29 @@ class Commands(TyperGroup):
         except typer.BadParameter as error:
             if isinstance(error.__cause__, ValidationError):
                 error.message = plain_fault(error.__cause__.errors()[0])
+            error.message = as_called(error.message)
             raise
 
 
-def _leave_out_type_of_flags(command: TyperCommand | TyperGroup) -> None:
-    """Show no `<bool>` beside an option that takes no value."""
-    for option in command.get_params(typer.Context(command, help_option_names=HELP)):
-        if isinstance(option, TyperOption) and option.is_flag:
-            option.metavar = ""
+def _each(
+    command: TyperCommand | TyperGroup, path: str
+) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
+    yield path, command
     if isinstance(command, TyperGroup):
-        for each in command.commands.values():
-            _leave_out_type_of_flags(each)  # type: ignore[arg-type]
+        for name, each in command.commands.items():
+            yield from _each(each, f"{path} {name}".strip())  # type: ignore[arg-type]
 
 
-def _add_examples(group: TyperGroup, path: str) -> None:
-    for name, command in group.commands.items():
-        own = f"{path} {name}".strip()
-        command.epilog = examples.shown(own)
-        if isinstance(command, TyperGroup):
-            _add_examples(command, own)
+def _improve_help(command: TyperCommand | TyperGroup, path: str) -> None:
+    """Add examples, name commands as they can be called, show no type for flags."""
+    command.epilog = as_called(examples.shown(path))
+    command.help = as_called(command.help or "")
+    for parameter in command.get_params(typer.Context(command, help_option_names=HELP)):
+        if not isinstance(parameter, TyperOption | TyperArgument):
+            continue
+        parameter.help = as_called(parameter.help or "")
+        if isinstance(parameter, TyperOption) and parameter.is_flag:
+            parameter.metavar = ""
 
 
 app = typer.Typer(
@@ -222,7 +197,7 @@ def main() -> None:
     # At the end, looking for cycles in all that was imported takes half a second, for nothing.
     atexit.register(gc.freeze)
     try:
-        app()
+        app(prog_name=program())
     except SettingsError as error:
         for fault in error.faults:
             errors.say(f"gitpip: {redacted(fault)}")
@@ -428,4 +403,4 @@ def doctor(as_json: Json = False) -> None:
 def show_settings(as_json: Json = False) -> None:
     """Show every setting, its source and its meaning. Secrets are masked."""
     rows = [asdict(row) for row in describe(prepared_settings())]
-    print_rows(rows, as_json)
+    print_rows(rows, as_json, advice="source")

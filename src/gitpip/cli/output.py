@@ -21,6 +21,7 @@ from gitpip.http_client import proxy_passwords
 from gitpip.model import Check
 from gitpip.observability.logging import configure_logging
 from gitpip.observability.redaction import redacted
+from gitpip.program import as_called
 from gitpip.runtime.acting import acting
 from gitpip.runtime.opening import opened
 from gitpip.status.findings import Finding, FindingLevel
@@ -102,10 +103,13 @@ def progress_bar(as_json: bool) -> Progress:
     return errors.progress(disable=as_json)
 
 
-def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> None:
+def print_rows(
+    rows: list[dict[str, object]], as_json: bool, none: str = "", *, advice: str = ""
+) -> None:
     """Print rows with the same names, as JSON or as a table; or a sentence where there are none.
 
-    Programs read rows from a pipe, so the sentence goes to standard error.
+    Programs read rows from a pipe, so the sentence goes to standard error. The column `advice`
+    names commands, which a table shows as a person can call them.
     """
     if as_json:
         print_json(rows)
@@ -113,16 +117,17 @@ def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> 
     if not rows:
         errors.say(none)
         return
-    console.table(
-        [{name.replace("_", " "): shown(value) for name, value in row.items()} for row in rows]
-    )
+    texts = [{name: shown(value) for name, value in row.items()} for row in rows]
+    if advice:
+        texts = [row | {advice: as_called(row[advice])} for row in texts]
+    console.table([{name.replace("_", " "): text for name, text in row.items()} for row in texts])
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
     """Print what is known of one thing, a line each, without what is not."""
     for name, value in facts.items():
         if text := shown(value):
-            console.say(f"{name.replace('_', ' ')}: {text}")
+            console.quote(f"{name.replace('_', ' ')}: {text}")
 
 
 def print_text(name: str, text: str, *, indent: str = "") -> None:
@@ -132,7 +137,7 @@ def print_text(name: str, text: str, *, indent: str = "") -> None:
     """
     console.say(f"{indent}{name}:")
     for line in text.split("\n"):
-        console.say(f"{indent}  {line}")
+        console.quote(f"{indent}  {line}")
 
 
 def shown(value: object) -> str:

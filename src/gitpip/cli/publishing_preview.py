@@ -65,7 +65,7 @@ def preview(  # noqa: PLR0913, PLR0917 (each is an option)
     else:
         for trial in found:
             console.say(f"{trial.of}:")
-            console.say(f"  subject: {trial.activity.subject}")
+            console.quote(f"  subject: {trial.activity.subject}")
             print_text("note", trial.activity.note, indent="  ")
             if trial.activity.is_cut:
                 console.say("  Shortened to fit.")

@@ -76,7 +76,7 @@ def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
     )
     found = read(prepared_settings(), lambda transaction: causes.of(transaction, wanted))
     bodies = [CauseBody.of(one).model_dump() for one in found]
-    print_rows(bodies, as_json, "No publications match.")
+    print_rows(bodies, as_json, "No publications match.", advice="what_to_do")
 
 
 def list_repairs(as_json: Json = False) -> None:

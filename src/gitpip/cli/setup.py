@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from gitpip.cli.output import console, errors, prepared_settings, run, tell_finding
 from gitpip.config import Settings
 from gitpip.config.loader import ENVIRONMENT
-from gitpip.program import program
 from gitpip.runtime.vendors import NOTHING_KNOWN, look_at_destination, look_at_github
 from gitpip.status.findings import Finding, FindingLevel
 
@@ -74,9 +73,7 @@ def set_up() -> None:
     finally:  # also where Ctrl-C ends it
         if written:
             console.say(f"Saved {' and '.join(written)} in {FILE.resolve()}, readable only by you.")
-    console.say(
-        f"Start gitpip with: make run, or {program()} serve. If it runs already, restart it."
-    )
+    console.say("Start gitpip with: make run, or gitpip serve. If it runs already, restart it.")
 
 
 def _ask(settings: Settings, asked: _Asked) -> str | None:

@@ -8,7 +8,6 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.model import Check, PublicationState, UserState
 from gitpip.observability.redaction import redacted
-from gitpip.program import program
 from gitpip.runtime.opening import opened
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, until
 from gitpip.status.reading import ProcessFacts, ServiceCondition
@@ -109,7 +108,7 @@ def _command_for(problem: Problem) -> str:
     if problem.pause and problem.act in ENDED_BY_A_TRY:
         return f" Try: gitpip try-now {problem.pause}"
     if problem.act in (Remedy.SET_GITHUB_TOKEN, Remedy.SET_DESTINATION_TOKEN):
-        return f" Run {program()} setup, then restart gitpip."
+        return " Run gitpip setup, then restart gitpip."
     return ""
 
 

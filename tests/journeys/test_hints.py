@@ -1,0 +1,90 @@
+"""What a command advises can be typed as it stands, also where no shell finds `gitpip`."""
+
+import os
+import re
+import subprocess
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from gitpip.program import PANELS
+from tests.support.network import nobody_listening
+from tests.support.running import GITPIP
+
+HINT = re.compile(rf"([\w./-]*gitpip) (?:{'|'.join(chain(*PANELS.values()))})(?![\w-])")
+COMMANDS = (
+    ("status",),  # there is no database yet
+    ("users", "import", "list.txt"),
+    ("keys", "list"),
+    ("feeds", "list"),
+    ("users", "list"),
+    ("inbox", "read", "--all"),
+    ("status",),
+    ("doctor",),
+    ("settings",),
+    ("try-now",),
+    ("undos", "acknowledge"),
+    ("users", "check", "octocat"),
+    ("publishing", "pause"),
+    ("publish", "--dry-run"),
+    ("setup",),
+    ("audit", "--limit", "3"),
+    ("log", "--limit", "0"),
+    ("users",),
+    ("users", "add", "--help"),
+    ("publishing", "resume", "--help"),
+    ("publications", "show", "--help"),
+)
+
+
+@pytest.fixture
+def started_by_make(tmp_path: Path) -> Path:
+    """A folder like a checkout, in which `make run` starts the program of an environment."""
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(GITPIP.parent)
+    (tmp_path / "list.txt").write_text("octocat\n")
+    return tmp_path
+
+
+def test_the_first_word_of_each_hint_is_a_program(started_by_make: Path) -> None:
+    hints = []
+    with nobody_listening() as port:
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+            "GITPIP_DATA_DIR": str(started_by_make),
+            "GITHUB_API_URL": f"http://127.0.0.1:{port}",
+        }
+        for words in COMMANDS:
+            done = subprocess.run(
+                [".venv/bin/gitpip", *words],
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                cwd=started_by_make,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+            )
+            hints += [(words, program) for program in HINT.findall(done.stdout + done.stderr)]
+
+    assert len({words for words, _ in hints}) > len(COMMANDS) / 2, hints
+    for words, program in hints:
+        assert os.access(started_by_make / program, os.X_OK), (words, program)
+
+
+def test_json_names_the_program_by_its_name(started_by_make: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "GITPIP_DATA_DIR": str(started_by_make)}
+    for words in (("users", "import", "list.txt"), ("status", "--json")):
+        done = subprocess.run(
+            [".venv/bin/gitpip", *words],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=started_by_make,
+            env=environment,
+        )
+    assert set(HINT.findall(done.stdout)) == {"gitpip"}
