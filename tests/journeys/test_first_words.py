@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -66,6 +66,14 @@ def at_a_terminal(folder: Path, command: str, **environment: str) -> Iterator[Sh
         process.wait()
 
 
+def rest(lines: Iterator[str]) -> list[str]:
+    """The lines up to the end."""
+    read: list[str] = []
+    with suppress(OSError):  # nothing has the terminal open
+        read.extend(lines)
+    return read
+
+
 def up_to(lines: Iterator[str], last: str) -> list[str]:
     """The lines up to the first that matches."""
     read: list[str] = []
@@ -79,6 +87,9 @@ def up_to(lines: Iterator[str], last: str) -> list[str]:
 def test_at_a_terminal_the_start_ends_with_where_to_look(tmp_path: Path) -> None:
     with at_a_terminal(tmp_path, "serve") as shown:
         said = up_to(shown.lines, "^gitpip is running at ")
+        shown.interrupt()
+        assert shown.process.returncode == 0
+        assert rest(shown.lines) == ["gitpip stopped."]
 
     assert re.fullmatch(
         r"gitpip is running at http://127\.0\.0\.1:\d+ \(Ctrl-C to stop\)", said[-1]
@@ -97,6 +108,19 @@ def test_at_a_terminal_the_start_ends_with_where_to_look(tmp_path: Path) -> None
     assert said[0] == "Starting gitpip …"
     # What is missing is said once, and not as an event, too.
     assert sum("is not set" in line for line in said) == 2
+
+
+def test_ctrl_c_says_in_one_line_that_it_stopped_also_if_a_request_hangs(tmp_path: Path) -> None:
+    with at_a_terminal(tmp_path, "serve", GITPIP_LOG_LEVEL="CRITICAL") as shown:
+        address = up_to(shown.lines, "^gitpip is running at ")[-1].split()[4]
+        host = address.removeprefix("http://")
+        name, _, port = host.partition(":")
+        with socket.create_connection((name, int(port))) as hung:
+            lines = ("POST /people HTTP/1.1", f"Host: {host}", "Content-Length: 9", "", "1")
+            hung.sendall("\r\n".join(lines).encode())
+            httpx2.get(f"{address}/health")  # by then, the other request has begun
+            shown.interrupt()
+        assert rest(shown.lines) == ["gitpip stopped."]
 
 
 def test_tokens_that_are_set_are_not_told_of(tmp_path: Path) -> None:
@@ -175,6 +199,8 @@ def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path:
         assert [*own.iterdir()]
         # On a machine that is busy with other tests, as long as a command takes there.
         assert demo.interrupt() < max(2, for_a_command)
+        assert demo.process.returncode == 0
+        assert rest(demo.lines)[-2:] == ["", "The demo stopped and deleted its data."]
 
     assert not [*own.iterdir()]
     assert [line.strip() for line in said[:4]] == [

@@ -1,4 +1,4 @@
-"""The words of `gitpip serve` at a terminal: that it starts, and when it has started."""
+"""The words of `gitpip serve` at a terminal: that it starts, has started, and has stopped."""
 
 from gitpip.config import Settings, format_duration
 from gitpip.model import Part
@@ -35,6 +35,12 @@ async def greet(settings: Settings, part: Part, address: str, database: Database
             style="yellow",
         )
     console.say(f"gitpip is running at {address} (Ctrl-C to stop)")
+
+
+def tell_end() -> None:
+    """Say that the service has stopped; only on a terminal, since logs are events."""
+    if console.is_terminal:
+        console.say("gitpip stopped.")
 
 
 def _missing(settings: Settings) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ import atexit
 import gc
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from io import TextIOWrapper
@@ -25,7 +26,7 @@ from gitpip.cli.completion import completion
 from gitpip.cli.drill import drill
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
-from gitpip.cli.greeting import announce, greet
+from gitpip.cli.greeting import announce, greet, tell_end
 from gitpip.cli.held import show_or_decide
 from gitpip.cli.inbox import inbox_app
 from gitpip.cli.keys import keys_app, show_log
@@ -221,12 +222,14 @@ def serve(
     ] = None,
 ) -> None:
     """Start the server (Ctrl-C to stop)."""
-    announce()
-    from gitpip.runtime.serve import serve as run_service  # noqa: PLC0415 - loads every page
+    with suppress(KeyboardInterrupt):  # during the start: later it ends without one
+        announce()
+        from gitpip.runtime.serve import serve as run_service  # noqa: PLC0415 - loads every page
 
-    settings = prepared_settings(quiet=False)
-    part = Part(only or "all")
-    asyncio.run(run_service(settings, part=part, ready=partial(greet, settings, part)))
+        settings = prepared_settings(quiet=False)
+        part = Part(only or "all")
+        asyncio.run(run_service(settings, part=part, ready=partial(greet, settings, part)))
+    tell_end()
 
 
 @app.command()

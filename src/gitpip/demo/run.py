@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -41,6 +41,12 @@ def run_demo() -> None:
 
     Its data is gone afterwards, also where one of these comes during the start.
     """
+    with suppress(KeyboardInterrupt):
+        _serve_between_stand_ins()
+    console.say("The demo stopped and deleted its data.")
+
+
+def _serve_between_stand_ins() -> None:
     github = GitHub(tokens={TOKEN: "the-demo"})
     pipedrive = Pipedrive(token=TOKEN)
     pipedrive.company_domain = None  # pages link to the stand-in's own pages then

@@ -51,6 +51,7 @@ here (RFC 9112, section 6.1)."""
 CONNECTION_LOGGER = logging.getLogger("uvicorn.error.connection")
 CONNECTION_LOGGER.setLevel(logging.ERROR)
 """Hides uvicorn's warning for each malformed request: they are counted and logged together."""
+SERVER_LOGGER = logging.getLogger("uvicorn.error")
 
 log = get_logger()
 
@@ -125,7 +126,13 @@ class HttpServer(uvicorn.Server):
         for listener in self._listeners:
             loop.remove_reader(listener)
         self._listeners = []
-        await super().shutdown(sockets)
+        # It logs as an error that it cuts requests off. These are answered, and logged as such.
+        level = SERVER_LOGGER.level
+        SERVER_LOGGER.setLevel(logging.CRITICAL)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            SERVER_LOGGER.setLevel(level)
 
     def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()

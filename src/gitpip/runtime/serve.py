@@ -82,7 +82,7 @@ async def serve(
                 await _serve(
                     listener, database, credentials, part, first_key=first_key, ready=is_ready
                 )
-    log.info("service.stopped")
+    _log_end("service.stopped")
 
 
 async def _serve(
@@ -142,7 +142,7 @@ async def _serve(
             lasting = {"the HTTP server": serving, "the heartbeat": life.task}
             lasting |= {"the work queue": worker.task} if worker.task else {}
             await _until_one_ends(lasting, serving, server)
-        log.info("service.stopping")
+        _log_end("service.stopping")
 
 
 def _keep_what_is_loaded() -> None:
@@ -261,6 +261,11 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
             "publishing.waits",
             reason="PIPEDRIVE_TOKEN is not set. New gists are collected, and sent once it is",
         )
+
+
+def _log_end(event: str) -> None:
+    if not console.is_terminal:  # where a line says that it has stopped
+        log.info(event)
 
 
 class _Server(HttpServer):
