@@ -33,7 +33,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """May change users and publications."""
     ADMIN = "admin"
-    """May make and revoke keys, and read the audit."""
+    """May make and revoke keys, and read the audit log."""
 
     def includes(self, other: "Role") -> bool:
         """Return whether this role has the rights of `other`."""

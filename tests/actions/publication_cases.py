@@ -149,7 +149,7 @@ PUBLICATIONS = [
         post("/publications/selected", act="approve", login="ada"),
         api("POST", "/publications/approve", login="ada"),
         ("publications", "approve", "--user", "ada"),
-        audit=(("publications.approved", "ada: 1"),),
+        audit=(("publications.approved", "ada: 1 file"),),
         wakes=("publish",),
         tables=("events", "publications"),
     ),
@@ -159,7 +159,7 @@ PUBLICATIONS = [
         post("/publications/selected", act="approve", everything="true"),
         api("POST", "/publications/approve", all=True),
         ("publications", "approve", "--all"),
-        audit=(("publications.approved", "everybody: 1"),),
+        audit=(("publications.approved", "all people: 1 file"),),
         wakes=("publish",),
         tables=("events", "publications"),
     ),
@@ -200,8 +200,8 @@ PUBLICATIONS = [
         api("POST", "/repairs", act="retry", states=["failed"]),
         ("publications", "repair", "retry", "--state", "failed"),
         audit=(
-            ("repair.begun", "2: retry failed: 1 chosen"),
-            ("repair.ended", "2: 1 done"),
+            ("repair.begun", "2: retry 1 file (Failed)"),
+            ("repair.ended", "2: 1 file done"),
         ),
         wakes=("publish",),
         tables=("publications", "repairs"),
@@ -213,8 +213,8 @@ PUBLICATIONS = [
         api("POST", "/repairs", act="send-again", ids=[PUBLISHED]),
         ("publications", "repair", "send-again", str(PUBLISHED)),
         audit=(
-            ("repair.begun", f"2: send-again {PUBLISHED}: 1 chosen"),
-            ("repair.ended", "2: 1 done"),
+            ("repair.begun", f"2: send again 1 file ({PUBLISHED})"),
+            ("repair.ended", "2: 1 file done"),
         ),
         wakes=("publish",),
         tables=("earlier_activities", "publications", "repairs"),
@@ -227,7 +227,7 @@ PUBLICATIONS = [
         ("publications", "repair", "--resume", "1"),
         audit=(
             ("repair.resumed", "1"),
-            ("repair.ended", "1: 1 done"),
+            ("repair.ended", "1: 1 file done"),
         ),
         wakes=("publish",),
         tables=("publications", "repair_items", "repairs"),
@@ -267,7 +267,7 @@ PUBLICATIONS = [
         post("/people/ada/held", approve="all"),
         api("POST", "/users/ada/held", approve="all"),
         ("held", "ada", "--approve", "all"),
-        audit=(("held.decided", "ada: all, 1 to publish, 0 skipped"),),
+        audit=(("held.decided", "ada: all, 1 file to send, 0 skipped"),),
         wakes=("publish",),
         tables=("events", "publications"),
     ),
@@ -277,7 +277,7 @@ PUBLICATIONS = [
         post("/people/ada/held", approve="none"),
         api("POST", "/users/ada/held", approve="none"),
         ("held", "ada", "--approve", "none"),
-        audit=(("held.decided", "ada: none, 0 to publish, 1 skipped"),),
+        audit=(("held.decided", "ada: none, 0 files to send, 1 skipped"),),
         tables=("events", "publications"),
     ),
     Case(
@@ -286,7 +286,7 @@ PUBLICATIONS = [
         post("/publications/held", approve="latest", latest="1", shown="1"),
         api("POST", "/held", approve="latest:1", shown=1),
         ("held", "--everybody", "--approve", "latest:1"),
-        audit=(("held.decided", "everybody: latest:1, 1 to publish, 0 skipped"),),
+        audit=(("held.decided", "all people: latest:1, 1 file to send, 0 skipped"),),
         wakes=("publish",),
         tables=("events", "publications"),
     ),
@@ -405,7 +405,7 @@ WORK = [
         post("/status-page/accounts/pipedrive/switch"),
         api("POST", "/accounts/pipedrive/switch"),
         ("accounts", "switch", "pipedrive"),
-        audit=(("account.switched", "pipedrive Next Ltd"),),
+        audit=(("account.switched", "Pipedrive, Next Ltd"),),
         wakes=("publish",),
         tables=("accounts", "events", "kept_publications", "ledger", "publications"),
     ),
@@ -416,7 +416,7 @@ WORK = [
         api("POST", "/accounts/github/switch"),
         None,  # where no service runs, a command first notes which account is set
         refused=Refused(
-            409, "account-unchanged", "no change of the github account waits to be confirmed"
+            409, "account-unchanged", "no change of the GitHub account waits to be confirmed"
         ),
     ),
     Case(
@@ -426,7 +426,7 @@ WORK = [
         post("/status-page/adopt"),
         api("POST", "/adoption"),
         None,
-        audit=(("adoption.requested", "pipedrive"),),
+        audit=(("adoption.requested", "Pipedrive"),),
         wakes=("publish",),
         tables=("ledger",),
     ),
@@ -436,7 +436,7 @@ WORK = [
         post(f"/status-page/acknowledge/{MISSING}"),
         api("POST", f"/problems/{MISSING}/acknowledge"),
         ("adopt", "--acknowledge"),
-        audit=(("problem.acknowledged", f"{MISSING}: 2"),),
+        audit=(("problem.acknowledged", "2 activities missing in Pipedrive"),),
         tables=("ledger",),
     ),
     Case(

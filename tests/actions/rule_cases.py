@@ -29,7 +29,9 @@ RULES = [
             "--when",
             "names=*.env, id_*",
         ),
-        audit=(("rule.added", "3 at 1: skip No keys, the filename matches *.env or id_*"),),
+        audit=(
+            ("rule.added", "3 at position 1: skip No keys, the filename matches *.env or id_*"),
+        ),
         tables=("events", "publishing_rules"),
     ),
     Case(
@@ -58,7 +60,7 @@ RULES = [
             conditions={"larger_than": 5000},
         ),
         ("rules", "change", "1", "hold", "--name", "Big ones", "--when", "larger_than=5000"),
-        audit=(("rule.changed", "1 at 1: hold Big ones, larger than 5000 bytes"),),
+        audit=(("rule.changed", "1 at position 1: hold Big ones, larger than 5000 bytes"),),
         tables=("events", "publishing_rules"),
     ),
     Case(
@@ -67,7 +69,7 @@ RULES = [
         post("/rules/2/move", position="1"),
         api("POST", "/publishing/rules/2/move", position=1),
         ("rules", "move", "2", "1"),
-        audit=(("rule.moved", "2 at 1: skip Second, language is Text"),),
+        audit=(("rule.moved", "2 at position 1: skip Second, language is Text"),),
         tables=("events", "publishing_rules"),
     ),
     Case(
@@ -96,7 +98,7 @@ RULES = [
         post("/rules/1/remove"),
         api("DELETE", "/publishing/rules/1"),
         ("rules", "remove", "1"),
-        audit=(("rule.removed", "1 at 1: hold First, every file"),),
+        audit=(("rule.removed", "1 at position 1: hold First, every file"),),
         tables=("events", "publishing_rules"),
     ),
     Case(
@@ -113,7 +115,7 @@ RULES = [
         post("/opt-outs", login="Ada", reason="asked by mail"),
         api("POST", "/opt-outs", login="Ada", reason="asked by mail"),
         ("opt-outs", "add", "Ada", "--reason", "asked by mail"),
-        audit=(("opt_out.added", "ada, 3 skipped"),),
+        audit=(("opt_out.added", "ada, 3 files skipped"),),
         tables=("events", "opt_outs", "publications"),
     ),
     Case(

@@ -39,7 +39,7 @@ SURVEYS = [
         post("/adoption/adopt", min_confidence="likely"),
         api("POST", "/adoption/others/adopt", min_confidence="likely"),
         ("adopt", "--from-others", "--last-search", "--min-confidence", "likely"),
-        audit=(("others.adopted", "1, likely"),),
+        audit=(("others.adopted", "1 activity, at least likely"),),
         tables=("publications", "adopted_from_others", "events"),
     ),
     Case(

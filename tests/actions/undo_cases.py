@@ -12,7 +12,7 @@ UNDOS = [
         post("/undos", number=str(PUBLISHED)),
         api("POST", "/undos", publications=[PUBLISHED]),  # the former name
         ("undo", "--publication", str(PUBLISHED)),
-        audit=(("undo.begun", f"2: publication {PUBLISHED}, 1 publications"),),
+        audit=(("undo.begun", f"2: file {PUBLISHED}, 1 file"),),
         wakes=("publish",),
         tables=("undone", "undos"),
     ),
@@ -22,7 +22,7 @@ UNDOS = [
         post("/undos", user="ada"),
         api("POST", "/undos", user="ada"),
         ("undo", "--user", "ada"),
-        audit=(("undo.begun", "2: user ada, 6 publications"),),
+        audit=(("undo.begun", "2: user ada, 6 files"),),
         wakes=("publish",),
         tables=("events", "publications", "undone", "undos"),
     ),
@@ -32,7 +32,7 @@ UNDOS = [
         post("/undos", number=str(PUBLISHED), with_deals="true"),
         api("POST", "/undos", ids=[PUBLISHED], with_deals=True),
         ("undo", "--publication", str(PUBLISHED), "--with-deals"),
-        audit=(("undo.begun", f"2: publication {PUBLISHED}, 1 publications, with empty deals"),),
+        audit=(("undo.begun", f"2: file {PUBLISHED}, 1 file, with empty deals"),),
         wakes=("publish",),
         tables=("undone", "undos"),  # no deal was made for the user
     ),
@@ -63,7 +63,7 @@ UNDOS = [
         refused=Refused(
             409,
             "nothing-to-undo",
-            f"nothing of publication {UNDOING} is left to be undone: 1 being undone already",
+            f"nothing of file {UNDOING} is left to be undone: 1 being undone already",
         ),
     ),
     Case(

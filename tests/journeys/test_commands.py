@@ -433,7 +433,7 @@ def test_the_log_tells_what_commands_did(world: World) -> None:
         ("key.revoked", "ada"),
     ]
     assert {entry["via"] for entry in entries} == {"command"}
-    assert "key.revoked" in world.gitpip.command("log", "--limit", "1").stdout
+    assert "Revoked the access key ada" in world.gitpip.command("log", "--limit", "1").stdout
 
 
 @SQLITE

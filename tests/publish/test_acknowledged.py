@@ -81,7 +81,7 @@ async def test_what_is_missing_is_told_until_it_is_acknowledged(
     assert await person.acknowledge(MISSING) == {MISSING: 2}
     assert await person.problems() == {}
     assert await person.compare() == {}
-    assert await person.did() == [("problem.acknowledged", "activities-missing: 2")]
+    assert await person.did() == [("problem.acknowledged", "2 activities missing in Pipedrive")]
     assert await scene.states() == ["published", "published"]
 
 

@@ -8,6 +8,7 @@ import pytest
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.publications import decide_held
 from gitpip.backfill import Backfill
+from gitpip.counts import count
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError, UserNotTracked
 from gitpip.model import ActivityId, DealId, PublicationState
 from gitpip.store.access import audit_log
@@ -89,7 +90,7 @@ async def test_the_answer_is_followed_once(scene: Scene) -> None:
         assert await answer(scene, login.upper(), approved) == Answered(
             login, len(sent), 5 - len(sent)
         )
-        rest = f"{len(sent)} to publish, {5 - len(sent)} skipped"
+        rest = f"{count(len(sent), 'file')} to send, {5 - len(sent)} skipped"
         told.insert(0, f"held.decided {login}: {approved}, {rest}")
     process = await scene.process()
     await scene.settle(process)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.web.render.acts import WORDS
+from gitpip.actions.words_of_log import WORDS
 from gitpip.web.render.notes import shown_note
 
 SOURCE = Path(__file__).parents[2] / "src" / "gitpip"

@@ -129,7 +129,7 @@ async def test_the_api_lists_what_is_held_and_takes_the_answer_once(shown: Shown
     assert await shown.states("bob") == {HELD: 2}
     audit = (await shown.client.get("/api/v1/audit")).json()["items"]
     assert [(entry["via"], entry["action"], entry["subject"]) for entry in audit] == [
-        ("api", "held.decided", "ada: latest:2, 2 to publish, 3 skipped")
+        ("api", "held.decided", "ada: latest:2, 2 files to send, 3 skipped")
     ]
 
 

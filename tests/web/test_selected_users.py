@@ -121,10 +121,10 @@ def test_files_of_some_are_held_until_that_ends(table: Table) -> None:
     ended = table.order("unhold", "ada", "cleo")
     assert _said(ended).startswith("New files of 2 people now use the default mode.")
     assert on_one_line(ended.text).count("Files need approval") == 1
-    modes = ("general → ask", "ask → general")
+    modes = ("default → ask", "ask → default")
     assert table.audit() == {
-        *(("user.changed", f"ada: publishing_mode: {mode}") for mode in modes),
-        ("user.changed", f"bob: publishing_mode: {modes[0]}"),
+        *(("user.changed", f"ada: new files: {mode}") for mode in modes),
+        ("user.changed", f"bob: new files: {modes[0]}"),
     }
 
 

@@ -31,7 +31,7 @@ TEXTS = [
     SRC / "web" / "pages" / "publications.py",
     SRC / "web" / "pages" / "rules.py",
     SRC / "web" / "pages" / "status.py",
-    SRC / "web" / "render" / "acts.py",
+    SRC / "actions" / "words_of_log.py",
     SRC / "web" / "render" / "audit_words.py",
     SRC / "web" / "render" / "jinja.py",
 ]

@@ -5,6 +5,7 @@ from gitpip.errors import InvalidInput
 from gitpip.store.accounts import account_switch
 from gitpip.store.accounts.accounts import AccountChange, Vendor
 from gitpip.store.publications import sent_again, undone
+from gitpip.store.schema_accounts import NAMES
 
 
 async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> AccountChange:
@@ -20,6 +21,6 @@ async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> Accou
             await undone.withdraw_all_unsent(act.transaction, act.now)
             await sent_again.end_waits(act.transaction, act.now)
         change = await account_switch.switch(act.transaction, vendor, act.now, same=same)
-        await act.record("account.switched", f"{vendor} {change.waiting.name}")
+        await act.record("account.switched", f"{NAMES[vendor]}, {change.waiting.name}")
         act.wake("publish" if vendor is Vendor.DESTINATION else "check")
     return change

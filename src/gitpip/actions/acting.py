@@ -1,4 +1,4 @@
-"""The frame of every act: who acts and how, a transaction, the audit, waking the workers."""
+"""The frame of every act: who acts and how, a transaction, the audit log, waking the workers."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,7 +30,7 @@ class Act:
     """The work that the workers are woken for after the commit."""
 
     async def record(self, action: str, subject: str) -> None:
-        """Record in the audit what was done, and to what, in the act's own transaction."""
+        """Record in the audit log what was done, and to what, in the act's own transaction."""
         await audit_log.record(self.transaction, self.actor, action, subject, self.now)
 
     def wake(self, work: Work) -> None:

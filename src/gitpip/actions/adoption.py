@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Literal, get_args
 
 from gitpip.actions.acting import Acting
+from gitpip.counts import count
 from gitpip.publish.comparison import Compared, Comparison
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -22,11 +23,24 @@ BY_ADOPT: tuple[Acknowledgeable, ...] = tuple(
 """The kinds that `gitpip adopt --acknowledge` ends."""
 
 
+def acknowledged(kind: Acknowledgeable, number: int) -> str:
+    """Return what was acknowledged, in words."""
+    match kind:
+        case "activities-missing":
+            return f"{count(number, 'activity', 'activities')} missing in Pipedrive"
+        case "activities-doubled":
+            return f"{count(number, 'file')} with two activities in Pipedrive"
+        case "import-interrupted":
+            return count(number, "interrupted import")
+        case "undo-failed":
+            return f"{count(number, 'failure')} of undos"
+
+
 async def request_comparison(acting: Acting) -> None:
     """Request a comparison of everything, by the process that publishes, before it sends more."""
     async with acting.begin() as act:
         await ledger.request(act.transaction, act.now)
-        await act.record("adoption.requested", "pipedrive")
+        await act.record("adoption.requested", "Pipedrive")
         act.wake("publish")
 
 
@@ -69,5 +83,5 @@ async def acknowledge(
             ended["undo-failed"] = await undo_troubles.acknowledge(act.transaction)
         ended = {kind: number for kind, number in ended.items() if number}
         for kind, number in ended.items():
-            await act.record("problem.acknowledged", f"{kind}: {number}")
+            await act.record("problem.acknowledged", acknowledged(kind, number))
     return ended

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gitpip.actions.acting import Act, Acting
 from gitpip.backfill import Backfill
+from gitpip.counts import count
 from gitpip.errors import InvalidInput
 from gitpip.model import Publication, PublicationId, PublicationState
 from gitpip.modes import FoundCredentials, HeldBecause
@@ -17,6 +18,7 @@ from gitpip.validation import possible_login
 
 MAX_AUDITED_IDS = 20
 """The most ids named in an audit entry."""
+ALL_PEOPLE = "all people"
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,14 @@ async def decide_held_of_all(
         answered = await held.answer_for_all(
             act.transaction, approved, now=act.now, shown=shown, by=act.actor.name
         )
-        await _tell_decided(act, "everybody", approved, answered)
+        await _tell_decided(act, ALL_PEOPLE, approved, answered)
     return answered
 
 
 async def _tell_decided(act: Act, subject: str, approved: Backfill, answered: Answered) -> None:
     if answered.published or answered.skipped:
-        done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"
+        to_send = count(answered.published, "file")
+        done = f"{approved}, {to_send} to send, {answered.skipped:,} skipped"
         await act.record("held.decided", f"{subject}: {done}")
     if answered.published:
         act.wake("publish")
@@ -186,7 +189,7 @@ def _told_of(credentials: FoundCredentials | None) -> str:
 
 def _told(which: PublicationChoice, moved: Moved) -> str:
     if which.login or which.everything:
-        return f"{which.login or 'everybody'}: {len(moved.ids)}"
+        return f"{which.login or ALL_PEOPLE}: {count(len(moved.ids), 'file')}"
     return ", ".join(map(str, moved.ids[:MAX_AUDITED_IDS])) + (
         " ..." if len(moved.ids) > MAX_AUDITED_IDS else ""
     )

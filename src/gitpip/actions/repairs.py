@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitpip.actions.acting import Acting
+from gitpip.counts import count
 from gitpip.errors import RepairChanged
 from gitpip.store.database import Transaction
 from gitpip.store.publications import repairs
@@ -11,6 +12,8 @@ from gitpip.store.publications.repairs import Counted, Repair, RepairId
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.validation import possible_login
+
+_VERBS = {each: each.value.replace("-", " ") for each in RepairAct}
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ async def begin(acting: Acting, order: RepairAction) -> Repair:
                 "again"
             )
         if begun.total:
-            chosen = f"{order.act} {order.wanted}: {begun.total} chosen"
-            await act.record("repair.begun", f"{begun.id}: {chosen}")
+            chosen = f"{_VERBS[order.act]} {count(begun.total, 'file')}"
+            which = order.wanted if order.wanted.ids else order.wanted.in_words
+            await act.record("repair.begun", f"{begun.id}: {chosen} ({which})")
     return begun
 
 
@@ -93,7 +97,7 @@ async def carry_out(
                 act.transaction, repair_id, by=act.actor.name, now=act.now
             )
             if repair.ended_at:
-                told = f"{repair.done} done"
+                told = f"{count(repair.done, 'file')} done"
                 if repair.changed:
                     told += f", {repair.changed} left out because they changed meanwhile"
                 await act.record("repair.ended", f"{repair.id}: {told}")

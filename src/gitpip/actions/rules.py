@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from gitpip.actions.acting import Act, Acting, difference
+from gitpip.counts import count
 from gitpip.publish import rules as conditions_of
 from gitpip.store import events
 from gitpip.store.events import EventKind, NewEvent
@@ -78,7 +79,9 @@ async def opt_out(acting: Acting, login: str, reason: str | None = None) -> tupl
         added = await opt_outs.add(act.transaction, login, reason, act.actor, act.now)
         out, before = added.opt_out, added.before
         if before is None or added.skipped:
-            await act.record("opt_out.added", f"{out.login}, {added.skipped} skipped")
+            await act.record(
+                "opt_out.added", f"{out.login}, {count(added.skipped, 'file')} skipped"
+            )
         if before is not None and out != before:
             told = difference("reason", before.reason or "none", out.reason or "none")
             await act.record("opt_out.changed", f"{out.login}: {told}")
@@ -95,7 +98,7 @@ async def end_opt_out(acting: Acting, login: str) -> OptOut:
 
 async def _record(act: Act, done: Done, rule: PublishingRule) -> None:
     asked = conditions_of.told(rule)
-    subject = f"{rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}"
+    subject = f"{rule.id} at position {rule.position}: {rule.action} {rule.name}, {asked}"
     await act.record(f"rule.{done}", subject)
     told = NewEvent(EVENT_OF_ACT[done], detail=f"{rule.position}: {rule.action} {rule.name}")
     await events.record(act.transaction, act.now, told)

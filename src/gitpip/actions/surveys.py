@@ -5,6 +5,7 @@ from datetime import datetime
 
 from gitpip.actions.acting import Acting
 from gitpip.clock import FIRST_GISTS
+from gitpip.counts import count
 from gitpip.errors import InvalidInput, SurveyNotEnded
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -82,5 +83,7 @@ async def adopt_others(acting: Acting, least: Confidence = Confidence.CERTAIN) -
             raise SurveyNotEnded("the account was switched after the search; search again")
         adopted = await others.adopt(act.transaction, survey.id, least, act.now)
         if adopted:
-            await act.record("others.adopted", f"{adopted}, {least}")
+            await act.record(
+                "others.adopted", f"{count(adopted, 'activity', 'activities')}, at least {least}"
+            )
     return AdoptedOthers(survey.id, adopted)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitpip.actions.acting import Acting
+from gitpip.counts import count
 from gitpip.errors import InvalidInput
 from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
@@ -46,7 +47,7 @@ async def undo(acting: Acting, what: What) -> Undo:
     async with acting.begin() as act:
         chosen = await _chosen(act.transaction, what)
         begun = await undos.begin(act.transaction, chosen, by=act.actor.name, now=act.now)
-        told = f"{begun.id}: {begun.subject}, {begun.total} publications"
+        told = f"{begun.id}: {begun.subject}, {count(begun.total, 'file')}"
         if what.which is not UndoScope.ALL:
             told += f", {what.which} activities"
         if what.with_deals:

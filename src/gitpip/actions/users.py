@@ -183,7 +183,7 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
 
 @dataclass(frozen=True)
 class _Field:
-    """A field of `Changes`, its name in the API, and the user's present value."""
+    """A field of `Changes`, its name in the audit log, and the user's present value."""
 
     field: str
     name: str
@@ -191,12 +191,12 @@ class _Field:
 
 
 FIELDS = (
-    _Field("external_id", "id", lambda user: user.external_id),
-    _Field("backfill", "backfill", lambda user: user.backfill),
+    _Field("external_id", "customer ID", lambda user: user.external_id),
+    _Field("backfill", "existing gists", lambda user: user.backfill),
     _Field("tags", "tags", lambda user: user.tags),
-    _Field("interval", "interval", lambda user: user.check_interval or GENERAL),
-    _Field("mode", "publishing_mode", lambda user: user.publishing_mode or GENERAL),
-    _Field("target", "target", lambda user: user.target or DEAL_BY_TITLE),
+    _Field("interval", "check interval", lambda user: user.check_interval or GENERAL),
+    _Field("mode", "new files", lambda user: user.publishing_mode or GENERAL),
+    _Field("target", "activities go to", lambda user: user.target or DEAL_BY_TITLE),
 )
 """The fields of a user that people can change, except a pause, in the order of the audit log."""
 
@@ -224,7 +224,7 @@ def _comparable(value: object) -> object:
 
 
 def _told(changes: Changes, user: User) -> str:
-    """Return the changes of a user, except a pause, each by its name in the API."""
+    """Return the changes of a user, except a pause."""
     changed = ((each, getattr(changes, each.field)) for each in FIELDS)
     return "; ".join(
         difference(each.name, _written(each.present(user)), _written(after))
@@ -239,6 +239,8 @@ def _written(value: object) -> str:
         return format_duration(value)
     if isinstance(value, tuple):
         return ", ".join(sorted(value)) or "none"
+    if value == GENERAL:
+        return "default"
     return "none" if value is None else str(value)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions.adoption import BY_ADOPT, acknowledge
+from gitpip.actions.adoption import BY_ADOPT, acknowledge, acknowledged
 from gitpip.cli.audit import NoWait, adopt_from_others
 from gitpip.cli.output import (
     Json,
@@ -159,5 +159,5 @@ def _acknowledge(*, as_json: bool) -> None:
             "No missing or duplicate activities, and no interrupted imports to acknowledge."
         )
     else:
-        told = " and ".join(f"{kind} ({number})" for kind, number in ended.items())
+        told = " and ".join(acknowledged(kind, number) for kind, number in ended.items())
         console.say(f"Acknowledged {told}.")

@@ -7,6 +7,7 @@ import typer
 
 from gitpip.actions import keys as actions
 from gitpip.actions.acting import Acting
+from gitpip.actions.words_of_log import act_in_words
 from gitpip.bodies.keys import AuditEntryBody
 from gitpip.cli.output import (
     Json,
@@ -122,8 +123,14 @@ def show_log(
     page = read(
         prepared_settings(), lambda transaction: audit_log.page(transaction, offset=0, limit=limit)
     )
-    rows = [AuditEntryBody.of(entry).model_dump() for entry in page.items]
-    print_rows(rows, as_json, "The audit log is empty.")
+    if as_json:
+        print_json([AuditEntryBody.of(entry).model_dump() for entry in page.items])
+        return
+    rows: list[dict[str, object]] = [
+        {"when": each.at, "who": each.actor, "via": each.via, "what": act_in_words(each)}
+        for each in page.items
+    ]
+    print_rows(rows, as_json=False, none="The audit log is empty.")
 
 
 async def _has_admin(transaction: Transaction) -> bool:

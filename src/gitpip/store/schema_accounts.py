@@ -27,6 +27,10 @@ class Vendor(StrEnum):
     """Where gitpip publishes. The value names the CRM."""
 
 
+NAMES = {Vendor.GITHUB: "GitHub", Vendor.DESTINATION: "Pipedrive"}
+"""The vendors' names for people."""
+
+
 # The known accounts at each vendor; the rows of all other tables belong to the bound ones.
 accounts = Table(
     "accounts",

@@ -17,12 +17,13 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import activity_lost, deals, publications, users
 from gitpip.store.schema_accounts import (
-    accounts as account_rows,
-)
-from gitpip.store.schema_accounts import (
+    NAMES,
     kept_deals,
     kept_publications,
     kept_users,
+)
+from gitpip.store.schema_accounts import (
+    accounts as account_rows,
 )
 from gitpip.store.schema_status import public_feed
 from gitpip.store.schema_targets import targets
@@ -48,7 +49,7 @@ async def switch(
     await ledger.lock(transaction)
     change = await accounts.change(transaction, vendor)
     if change is None:
-        raise AccountUnchanged(f"no change of the {vendor} account waits to be confirmed")
+        raise AccountUnchanged(f"no change of the {NAMES[vendor]} account waits to be confirmed")
     if vendor is Vendor.DESTINATION:
         await _keep_publications(transaction, change)
         await _keep_deals(transaction, change)

@@ -92,4 +92,4 @@ def of_ids(ids: Sequence[PublicationId]) -> UndoChoice:
     named = ", ".join(map(str, each[:MAX_NAMED_NUMBERS])) + (
         ", ..." if len(each) > MAX_NAMED_NUMBERS else ""
     )
-    return UndoChoice(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)
+    return UndoChoice(f"file{'s' if len(each) > 1 else ''} {named}", ids=each)

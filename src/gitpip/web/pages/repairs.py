@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
 from gitpip.actions import repairs as actions
+from gitpip.actions.words_of_log import ACTED
 from gitpip.clock import utc_now
 from gitpip.errors import RepairChanged
 from gitpip.model import PublicationId, PublicationState, Role
@@ -22,7 +23,6 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.router import page_router
-from gitpip.web.render.acts import ACTED
 from gitpip.web.render.jinja import render
 
 router = page_router()

@@ -10,6 +10,7 @@ from jinja2.ext import Extension
 from jinja2.filters import do_truncate
 from markupsafe import Markup, escape
 
+from gitpip.actions.words_of_log import act_in_words
 from gitpip.clock import utc_now
 from gitpip.counts import count
 from gitpip.model import Role
@@ -20,7 +21,6 @@ from gitpip.same_activity import in_words
 from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render import times
-from gitpip.web.render.acts import act_in_words
 from gitpip.web.render.audit_words import explained
 from gitpip.web.render.faults import as_sentence, label
 from gitpip.web.render.highlight import visible

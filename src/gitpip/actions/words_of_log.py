@@ -1,4 +1,4 @@
-"""The words for each act in the audit log; its JSON keeps the codes."""
+"""The words for each act in the audit log, on its page and in `gitpip log`; JSON keeps codes."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ WORDS: Mapping[str, str] = {
     "notes.retried": "Retried notes that Pipedrive rejected:",
     "notes.left": "Kept notes that Pipedrive rejected:",
     "publishing.paused": "Paused sync",
-    "publishing.resumed": "Resumed sync. It was paused because:",
+    "publishing.resumed": "Resumed sync. Reason for the pause:",
     "publishing.settings_changed": "Changed the setting",
     "pause.ended": "Ended the pause of",
     "rule.added": "Added rule",
