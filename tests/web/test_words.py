@@ -135,6 +135,12 @@ GONE = [
     "could not look",
     "checked by REST",
     "fault of gitpip",
+    # What has begun and not ended is running
+    "Under way",
+    # An audit compares; the audit log says who did what
+    "Compare with Pipedrive",
+    "see the audit",
+    "read the audit",
 ]
 """Write the phrase here when a better one takes its place."""
 EVERYWHERE = [

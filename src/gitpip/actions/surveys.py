@@ -76,7 +76,7 @@ async def adopt_others(acting: Acting, least: Confidence = Confidence.CERTAIN) -
         if survey is None:
             raise SurveyNotEnded("nothing was searched for yet; search first")
         if survey.ended_at is None or survey.failure is not None:
-            why = survey.failure or survey.waits_because or "it is under way"
+            why = survey.failure or survey.waits_because or "it is running"
             raise SurveyNotEnded(f"the search has not ended: {why}")
         bound = await accounts.bound(act.transaction, Vendor.DESTINATION)
         if bound is None or bound.key != survey.account_key:

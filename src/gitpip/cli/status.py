@@ -33,7 +33,7 @@ def status(as_json: Json = False) -> None:
             case dict():
                 text = ", ".join(f"{key} {number}" for key, number in value.items() if number)
             case Check():
-                text = f"{shown(value.ended_at) or 'under way'}; {summary_of(value)}"
+                text = f"{shown(value.ended_at) or 'running'}; {summary_of(value)}"
             case _:
                 text = shown(value) if value or name == "running_services" else ""
         if text:

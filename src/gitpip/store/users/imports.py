@@ -125,7 +125,7 @@ async def confirm(transaction: Transaction, import_id: ImportId, now: datetime) 
     one = await get(transaction, import_id, for_update=True)
     if not one.waits and not one.cut_short(now):
         raise ImportNotWaiting(
-            f"import {import_id} is {'done' if one.ended_at else 'under way'} already"
+            f"import {import_id} is {'done' if one.ended_at else 'running'} already"
         )
     await transaction.execute(
         update(imports)
