@@ -70,7 +70,7 @@ def test_the_page_shows_the_fields_and_what_is_left_out(served: Served) -> None:
     assert "done: no" in shown
 
 
-def test_lists_show_no_credential_that_a_file_is_held_for(served: Served) -> None:
+def test_lists_and_feeds_show_no_credential_that_a_file_is_held_for(served: Served) -> None:
     name = f"{SECRET}.py"
     served.github.add_user("ada")
     served.github.add_gist("ada", {name: f"key = {SECRET!r}\n"}, description=f"use {SECRET}")
@@ -83,18 +83,28 @@ def test_lists_show_no_credential_that_a_file_is_held_for(served: Served) -> Non
         browser.get("/")
         browser.post("/seen", data={"everything": "1"})
         [visit] = re.findall('href="(/seen/[0-9]+)"', browser.get("/").text)
+        row = browser.get("/api/v1/publications").json()["items"][0]
         for path in (
             "/?show=all",
+            "/?q=use",
             "/people/ada",
             visit,
             "/publications",
             "/publications?login=ada",
+            "/feed.atom",
+            "/feed.json",
+            "/feed.atom?show=today",
         ):
             page = browser.get(path).text
             assert SECRET not in page.replace(name, ""), path
             assert name in page, path
-        assert page.count(REMOVED) == 0
-        assert browser.get(visit).text.count(REMOVED) == 2
+        assert REMOVED not in browser.get("/publications").text
+        for path in (visit, "/feed.json"):
+            assert browser.get(path).text.count(REMOVED) == 2, path
+        # Below its facts, the page shows what an approval sends.
+        facts, _, _ = browser.get(f"/publications/{row['id']}").text.partition("<h2")
+        assert SECRET not in facts.replace(name, "")
+        assert "View gist" in facts
 
 
 def test_what_is_held_for_credentials_is_shown_as_its_approval_sends_it(served: Served) -> None:

@@ -24,6 +24,7 @@ from gitpip.store.inbox.filters import InboxFilter, Show
 from gitpip.web import inbox_query
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
+from gitpip.web.masked_previews import files_without_credentials
 from gitpip.web.public_address import public_base, public_url_of
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.jinja import size
@@ -134,7 +135,11 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-async def _files(context: AppContext, asked: InboxFilter) -> tuple[GistFile, ...]:
+async def _files(context: AppContext, asked: InboxFilter) -> Sequence[GistFile]:
+    return await files_without_credentials(context.database, await _found(context, asked))
+
+
+async def _found(context: AppContext, asked: InboxFilter) -> Sequence[GistFile]:
     async with context.database.read() as transaction:
         wanted = replace(await filters.wanted(transaction, asked, utc_now()), unread=False)
         if wanted.by_creation:

@@ -33,9 +33,9 @@ from gitpip.web.auth.viewer import remember, sends_name, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.errors import answer
 from gitpip.web.inbox_query import AskedFilter, start_of
+from gitpip.web.masked_previews import news_without_credentials, without_credentials
 from gitpip.web.navigation import count_for_navigation
 from gitpip.web.pages.lists import ShownList
-from gitpip.web.pages.masked_previews import news_without_credentials, without_credentials
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.strangers import not_tracked
 from gitpip.web.reader_zone import reader_now

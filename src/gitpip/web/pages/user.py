@@ -36,9 +36,9 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.auth.viewer import remember, viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.inbox_query import start_of
+from gitpip.web.masked_previews import without_credentials
 from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.lists import OfPerson, ShownList
-from gitpip.web.pages.masked_previews import without_credentials
 from gitpip.web.pages.publications import refused as refused_on_list
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.router import page_router

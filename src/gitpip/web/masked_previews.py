@@ -1,4 +1,4 @@
-"""Lists of gists that were held because of credentials, without what was found in them.
+"""Lists and feeds of gists that were held for credentials, without what was found in them.
 
 A filename is shown as it is: it identifies the file; see docs/rules.md.
 """
@@ -33,13 +33,20 @@ async def news_without_credentials(
     database: Database, news: Sequence[UserNews]
 ) -> Sequence[UserNews]:
     """Return the files of an earlier visit with each credential in them left out."""
-    files = [file for one in news for file in one.files]
+    clean = iter(
+        await files_without_credentials(database, [file for one in news for file in one.files])
+    )
+    return [replace(one, files=tuple(next(clean) for _ in one.files)) for one in news]
+
+
+async def files_without_credentials(
+    database: Database, files: Sequence[GistFile]
+) -> Sequence[GistFile]:
+    """Return the files with each credential in a description or a content left out."""
     async with database.read() as transaction:
         found = await with_credentials(transaction, {file.gist_id for file in files})
     clean = await _clean(database, [file.key for file in files if file.gist_id in found])
-    return [
-        replace(one, files=tuple(clean.get(file.key, file) for file in one.files)) for one in news
-    ]
+    return [clean.get(file.key, file) for file in files]
 
 
 async def _clean(database: Database, keys: Collection[FileKey]) -> Mapping[FileKey, GistFile]:
