@@ -62,7 +62,7 @@ USERS = [
         post("/people", login="cleo", id="id-of-ada"),
         api("POST", "/users", login="cleo", id="id-of-ada"),
         ("users", "add", "cleo", "--id", "id-of-ada"),
-        refused=Refused(409, "user-conflict", "the id id-of-ada is taken already, by ada"),
+        refused=Refused(409, "user-conflict", "customer ID id-of-ada is taken already, by ada"),
     ),
     Case(
         "a login that GitHub does not know",

@@ -100,7 +100,7 @@ def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> 
     assert "Added 2 users. Already tracked: 0.\n" in imported.stdout
     assert "Users it cannot find are shown as unavailable in gitpip users list" in imported.stdout
     assert "users.txt, line 4: 'not a login'" in imported.stderr
-    assert "users.txt, line 5: the id 1 is taken already, by octocat" in imported.stderr
+    assert "users.txt, line 5: customer ID 1 is taken already, by octocat" in imported.stderr
     assert tracked(world) == ["octocat", "hubot"]
     assert missing.returncode == 2
 
@@ -133,7 +133,7 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert third.returncode == 2
     assert "header: unknown column 'tag'. " in third.stderr
     again = world.gitpip.command("users", "import", str(table)).stdout
-    assert "Added 0 users. Already tracked: 1 (unchanged)." in again
+    assert "Added 0 users. Already tracked: 1. Users who are already tracked keep" in again
     assert "on GitHub" not in again
     assert tracked(world) == ["octocat", "hubot", "mona"]
     rules = [

@@ -239,7 +239,7 @@ async def test_a_user_is_found_by_every_former_login(database_url: str) -> None:
         again = await users.known_pair(transaction, "BOB", "2")
         assert again is not None
         assert again.login == "robert"
-        with pytest.raises(UserConflict, match="the id 1 is taken already, by countess"):
+        with pytest.raises(UserConflict, match="customer ID 1 is taken already, by countess"):
             await users.known_pair(transaction, "bob", "1")
         assert await users.known_pair(transaction, "ada", "3") is None
     await _add(database, "ada", "3", GitHubId(3))

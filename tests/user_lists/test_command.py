@@ -90,3 +90,27 @@ def test_impossible_columns_are_refused(
     refused = gitpip.command("users", "import", "list.xlsx", *options)
     assert refused.returncode == 2
     assert words in " ".join(refused.stderr.replace("│", " ").split())
+
+
+def test_a_tracked_user_keeps_the_customer_id(gitpip: Installation) -> None:
+    lists = {
+        "first.csv": "login,id\nada,A\n",
+        "without.csv": "login,tags\nada,vip\n",
+        "empty.csv": "login,id\nada,\n",
+        "another.csv": "login,id\nada,B\n",
+    }
+    for name, text in lists.items():
+        (gitpip.folder / name).write_text(text)
+    assert gitpip.command("users", "import", "first.csv").returncode == 0
+    kept = "Users who are already tracked keep their customer IDs, tags and settings."
+    for name in ("without.csv", "empty.csv"):
+        for options in (("--dry-run",), ()):
+            done = gitpip.command("users", "import", name, *options)
+            assert done.returncode == 0, done.stderr
+            assert kept in done.stdout
+            assert done.stderr == ""
+    for options in (("--dry-run",), ()):
+        refused = gitpip.command("users", "import", "another.csv", *options)
+        assert "line 2: ada keeps customer ID A. The file says B" in refused.stderr
+    users = json.loads(gitpip.command("users", "list", "--json").stdout)
+    assert [(user["login"], user["id"], user["tags"]) for user in users] == [("ada", "A", [])]

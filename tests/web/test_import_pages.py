@@ -59,8 +59,8 @@ def test_a_file_is_shown_then_imported_and_its_bad_rows_named(
     shown = said(page)
 
     assert (
-        "2 people will be added. You already track 1 person. gitpip does not change this person. "
-        "gitpip leaves out 1 row with errors." in shown
+        "2 people will be added. You already track 1 person. This person keeps the customer ID, "
+        "tags and settings. gitpip leaves out 1 row with errors." in shown
     )
     assert "a table separated by commas, in UTF-8" in shown
     assert "proposes" not in shown
@@ -70,7 +70,7 @@ def test_a_file_is_shown_then_imported_and_its_bad_rows_named(
     assert "not confirmed yet" in on_one_line(people.get("/imports").text)
     done = confirm(served, people, page).text
     assert "2 people added, 1 already tracked, 1 row with errors" in on_one_line(done)
-    assert "People you already track are left unchanged" in on_one_line(done)
+    assert "People you already track keep their customer IDs" in on_one_line(done)
     assert "/people?state=unavailable" in done
     assert "no such login" in done
     assert "<b>list" not in done
@@ -109,21 +109,26 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     ]
     again = on_one_line(upload(people, content).text)
     assert "Its columns are used as you chose for the same headings before" in again
-    assert "You already track 2 people. gitpip does not change them." in again
+    assert "You already track 2 people. They keep their customer IDs" in again
     other = upload(people, b"login,id\nada,another\nbob,B\n")
-    assert (
-        "You already track 1 person. gitpip does not change this person. "
-        "gitpip leaves out 1 row with errors." in said(other)
-    )
-    assert (
-        "ada is tracked with customer ID A; the file says another. Left unchanged"
-        in on_one_line(other.text)
-    )
+    for shown in (said(other), said(confirm(served, people, other))):
+        assert "ada keeps customer ID A. The file says another, and an import does not" in shown
+        assert "1 row with errors" in shown
+    without = upload(people, b"login,tags\nada,vip\n")
+    empty = upload(people, b"login,id,tags\nada,,vip\n")
+    for page in (without, empty):
+        assert "You already track 1 person. This person keeps the customer ID, tags" in said(page)
+        assert "errors" not in said(page)
+    assert "0 people added, 1 already tracked" in said(confirm(served, people, empty))
+    assert served.gitpip.get("/users").json() == [
+        {"login": "ada", "id": "A"},
+        {"login": "bob", "id": "B"},
+    ]
     for login in ("cleo", "dan"):
         served.github.add_user(login)
     taken = said(upload(people, b"login,id\ncleo,A\ndan,7\nDAN,8\n"))
     assert "1 person will be added. gitpip leaves out 2 rows with errors." in taken
-    assert "line 2: the id A is taken already, by ada" in taken
+    assert "line 2: customer ID A is taken already, by ada" in taken
 
 
 def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2.Client) -> None:

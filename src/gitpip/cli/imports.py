@@ -33,7 +33,7 @@ LOOKED_UP_LATER = (
     "gitpip now looks up the added usernames on GitHub. Users it cannot find are shown as "
     "unavailable in gitpip users list."
 )
-
+THEY_KEEP = "Users who are already tracked keep their customer IDs, tags and settings."
 MAX_NAMED_ROWS = 5
 
 Columns = Annotated[
@@ -98,9 +98,9 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
     if as_json:
         print_json({"added": imported.added, "known": imported.known, "faults": faults})
     else:
-        stay = " (unchanged)" if imported.known else ""
+        stay = f" {THEY_KEEP}" if imported.known else ""
         console.say(
-            f"Added {count(imported.added, 'user')}. Already tracked: {imported.known}{stay}."
+            f"Added {count(imported.added, 'user')}. Already tracked: {imported.known}.{stay}"
         )
         if imported.added:
             console.say(LOOKED_UP_LATER)
@@ -211,5 +211,7 @@ def _show(looked: ImportPreview, as_json: bool) -> None:
         f"{count(len(new), 'user')} would be added{rows}{names}. {looked.tracked} already tracked, "
         f"{count(looked.faulty, 'row')} with errors."
     )
+    if looked.tracked:
+        console.say(THEY_KEEP)
     for fault in looked.faults:
         errors.say(fault)

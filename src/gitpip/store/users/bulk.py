@@ -103,12 +103,13 @@ async def foreseen(transaction: Transaction, wanted: Sequence[UserToAdd]) -> tup
             outcomes.append(AddOutcome(added=False))
         elif known_id is not None:
             reason = (
-                f"{user.login} is tracked with customer ID {known_id}; the file says "
-                f"{user.external_id}. Left unchanged"
+                f"{user.login} keeps customer ID {known_id}. The file says {user.external_id}, and "
+                "an import does not change people you already track. Change it on the person's "
+                "page, or with gitpip users change"
             )
             outcomes.append(AddOutcome(added=False, conflict=reason))
         else:
-            reason = f"the id {user.external_id} is taken already, by {known_login}"
+            reason = f"customer ID {user.external_id} is taken already, by {known_login}"
             outcomes.append(AddOutcome(added=False, conflict=reason))
     return tuple(outcomes)
 

@@ -162,7 +162,7 @@ async def known_pair(transaction: Transaction, login: str, external_id: str) -> 
     if same_login and same_login != same_id:
         raise UserConflict(f"{login} is already tracked (customer ID {same_login.external_id})")
     if same_id and same_id != same_login:
-        raise UserConflict(f"the id {external_id} is taken already, by {same_id.login}")
+        raise UserConflict(f"customer ID {external_id} is taken already, by {same_id.login}")
     return same_login
 
 
@@ -338,7 +338,7 @@ async def change(transaction: Transaction, key: UserKey, changes: Changes, now: 
                     update(users).where(users.c.key == key, tracked).values(values)
                 )
         except IntegrityError:
-            raise UserConflict(f"the id {changes.external_id} is taken already") from None
+            raise UserConflict(f"customer ID {changes.external_id} is taken already") from None
     if changes.paused is not None:
         kind = EventKind.USER_PAUSED if changes.paused else EventKind.USER_RESUMED
         await events.record(transaction, now, NewEvent(kind, key))
