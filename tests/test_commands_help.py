@@ -1,5 +1,6 @@
 """What `gitpip --help` shows: every command, in the order in which people need them."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from itertools import chain
@@ -44,6 +45,21 @@ def test_no_option_without_a_value_shows_a_type() -> None:
     shown = dict(options(command))
     assert len(shown) > 50
     assert not [name for name, kind in shown.items() if kind]
+
+
+def test_the_help_says_in_words_what_options_and_arguments_take() -> None:
+    texts = {
+        path: CliRunner()
+        .invoke(app, [*path.split(), "--help"], prog_name="gitpip", env={"COLUMNS": "120"})
+        .output
+        for path, _ in _commands(typer.main.get_command(app), "")
+    }
+    assert len(texts) > 60
+    for path, text in texts.items():
+        assert not re.search(r"<|>=|%Y|\bNone\b|\bstr\b|\bint\b|list\[", text), (path, text)
+    assert "NUMBER [1 to 1,000]" in texts["log"]
+    assert "YYYY-MM-DD" in texts["publications list"]
+    assert "retry|skip|approve|hold|send-again" in texts["publications repair"]
 
 
 def test_h_asks_for_help_everywhere() -> None:

@@ -111,7 +111,7 @@ FEEDS = [
         refused=Refused(
             404,
             "feed-address-not-found",
-            "there is no address 77 of yours that could be revoked",
+            "you have no feed link 77 that is in use",
         ),
     ),
 ]

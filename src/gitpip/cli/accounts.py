@@ -50,7 +50,7 @@ def switch_account(
     vendor: Annotated[Vendor, typer.Argument(help="Whose account to switch.")],
     same: Annotated[
         bool,
-        typer.Option(help="Same GitHub at a new address. All data stays."),
+        typer.Option("--same", help="Same GitHub at a new address. All data stays."),
     ] = False,
     as_json: Json = False,
 ) -> None:

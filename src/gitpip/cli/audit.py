@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -16,6 +16,7 @@ from gitpip.cli.output import (
     Json,
     act,
     console,
+    day,
     errors,
     prepared_settings,
     print_json,
@@ -66,10 +67,11 @@ def audit(  # noqa: PLR0913 - one parameter for each option of the command
     """
     if limit is not None:
         raise typer.BadParameter(
-            "gitpip audit has no limit. For the audit log, use gitpip log --limit",
+            "an audit has no limit. For the audit log, use gitpip log --limit",
             param_hint="--limit",
         )
-    moment = _moment(since)
+    begin = day(since, "--since")
+    moment = datetime.combine(begin, time(), UTC) if begin else None
     login = possible_login(user) if user is not None else None
     path = None if csv in {None, "-"} else Path(csv or "")
     if csv is not None:
@@ -98,17 +100,6 @@ def audit(  # noqa: PLR0913 - one parameter for each option of the command
         _print_summary(settings, survey, counts)
     if any(one.verdict is Verdict.UNEXPLAINED for one in counts):
         raise typer.Exit(1)
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    except ValueError:
-        raise typer.BadParameter(
-            f"must be a date, e.g. 2026-10-01, not {text[:40]!r}", param_hint="--since"
-        ) from None
 
 
 def _follow(survey: Survey) -> None:

@@ -30,7 +30,8 @@ EVENTS_READ_EVERY = timedelta(seconds=1)
 def show_events(
     user: Annotated[str | None, typer.Option(help="Filter by username.")] = None,
     kind: Annotated[
-        list[EventKind] | None, typer.Option(help="Filter by kind. Repeat for several.")
+        list[EventKind] | None,
+        typer.Option(metavar="KIND", help="Filter by kind, e.g. gist.found. Repeat for several."),
     ] = None,
     after: Annotated[
         int | None,

@@ -175,8 +175,9 @@ def _mark(gists: Sequence[str] | None, key: str | None, as_json: bool, *, read: 
 
     body = MarkBody.of(_as_reader(key, marked))
     state = "read" if read else "unread"
-    number = count(body.gists, "gist")
-    _report(body, as_json, f"Marked {number} as {state}. Undo with: gitpip inbox undo {body.id}")
+    done = f"Marked {count(body.gists, 'gist')} as {state}."
+    undo_it = f" Undo with: gitpip inbox undo {body.id}" if body.gists else ""
+    _report(body, as_json, f"{done}{undo_it}")
 
 
 def _as_reader(key: str | None, what: Callable[[Acting, str], Awaitable[Result]]) -> Result:

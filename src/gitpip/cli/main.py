@@ -81,6 +81,20 @@ USAGE = 2
 HELP = ["--help", "-h"]
 """The options that ask for help. A command remembers those of the first context that it is in."""
 
+TAKEN = {
+    "str": "TEXT",
+    "int": "NUMBER",
+    "int range": "NUMBER",
+    "float": "NUMBER",
+    "file": "FILE",
+    "%Y-%m-%d": "YYYY-MM-DD",
+}
+"""What an option takes, by Typer's name of its type."""
+LONG_CHOICE = 40
+"""The number of letters from which choices are broken into lines."""
+LARGEST_SHOWN = 1_000_000
+"""The largest limit of a number that the help shows."""
+
 
 class Commands(TyperGroup):
     """All commands, by panel and in the order of PANELS.
@@ -125,15 +139,33 @@ def _each(
 
 
 def _improve_help(command: TyperCommand | TyperGroup, path: str) -> None:
-    """Add examples, name commands as they can be called, show no type for flags."""
+    """Add examples, name commands as they can be called, and say in words what options take."""
     command.epilog = as_called(examples.shown(path))
     command.help = as_called(command.help or "")
-    for parameter in command.get_params(typer.Context(command, help_option_names=HELP)):
+    context = typer.Context(command, help_option_names=HELP)
+    for parameter in command.get_params(context):
         if not isinstance(parameter, TyperOption | TyperArgument):
             continue
         parameter.help = as_called(parameter.help or "")
-        if isinstance(parameter, TyperOption) and parameter.is_flag:
-            parameter.metavar = ""
+        is_flag = isinstance(parameter, TyperOption) and parameter.is_flag
+        _say_what_it_takes(
+            parameter, "" if is_flag else _taken(parameter.display_type_rich(context))
+        )
+
+
+def _say_what_it_takes(parameter: TyperOption | TyperArgument, taken: str) -> None:
+    """Show this in the help in place of Python's type, and a range in words."""
+    low, high = parameter.min, parameter.max
+    within = "" if low is None or high is None or high > LARGEST_SHOWN else f"{low} to {high:,}"
+    parameter.display_type_rich = lambda ctx: taken  # type: ignore[method-assign]
+    parameter._get_number_range_help_str = lambda: within  # type: ignore[method-assign]
+
+
+def _taken(shown: str | None) -> str:
+    """Return what an option takes in words, of what Typer shows: a type, or the choices."""
+    name = (shown or "").strip("<>").removeprefix("list[").removesuffix("]")
+    # A line break stands at a space only.
+    return TAKEN.get(name, name if len(name) < LONG_CHOICE else name.replace("|", " | "))
 
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, TypeVar
 
 import typer
@@ -96,6 +96,18 @@ def parsed_backfill(text: str | None) -> Backfill | None:
         return Backfill.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--backfill") from None
+
+
+def day(text: str | None, option: str) -> date | None:
+    """A day as it was typed; a clear usage error where it is none."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"must be a date, e.g. 2026-10-01, not {text[:40]!r}", param_hint=option
+        ) from None
 
 
 def progress_bar(as_json: bool) -> Progress:

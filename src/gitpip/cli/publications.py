@@ -16,6 +16,7 @@ from gitpip.cli.output import (
     Json,
     act,
     console,
+    day,
     errors,
     prepared_settings,
     print_facts,
@@ -25,7 +26,7 @@ from gitpip.cli.output import (
     read,
     read_stops_now,
 )
-from gitpip.cli.repairs import FoundOn, OfCause, OfCheck, PublishedOn, States, Tagged, day
+from gitpip.cli.repairs import FoundOn, OfCause, OfCheck, PublishedOn, States, Tagged
 from gitpip.clock import utc_now
 from gitpip.counts import count
 from gitpip.model import Page, Publication, PublicationId, PublicationState
@@ -87,8 +88,8 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
         login=login,
         tag=tag,
         check_id=check,
-        found_on=day(found_on),
-        published_on=day(published_on),
+        found_on=day(found_on, "--found-on"),
+        published_on=day(published_on, "--published-on"),
     )
 
     async def listed(transaction: Transaction) -> tuple[Page[Publication], ServiceCondition]:

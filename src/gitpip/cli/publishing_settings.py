@@ -32,9 +32,7 @@ def show_settings(as_json: Json = False) -> None:
 
 @settings_app.command("set")
 def set_settings(
-    changes: Annotated[
-        list[str], typer.Argument(metavar="NAME=VALUE...", help="Settings to change.")
-    ],
+    changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE", help="Settings to change.")],
     as_json: Json = False,
 ) -> None:
     """Change one or more settings. They apply to everything sent from now on."""
@@ -48,7 +46,7 @@ def set_settings(
 
 @settings_app.command("unset")
 def unset_settings(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Settings to reset.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Settings to reset.")],
     as_json: Json = False,
 ) -> None:
     """Reset settings to their defaults."""

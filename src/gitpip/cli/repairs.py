@@ -1,7 +1,6 @@
 """The commands about many publications: their causes, and one act on all that a filter finds."""
 
 from dataclasses import replace
-from datetime import date, datetime
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from gitpip.cli.output import (
     Json,
     act,
     console,
+    day,
     prepared_settings,
     print_json,
     print_rows,
@@ -28,7 +28,14 @@ from gitpip.store.publications.repairs import LEFT, Counted, Repair, RepairId
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema_publishing import RepairAct
 
-States = Annotated[list[PublicationState] | None, typer.Option("--state", help="Filter by state.")]
+States = Annotated[
+    list[PublicationState] | None,
+    typer.Option(
+        "--state",
+        metavar="STATE",
+        help=f"Filter by state: {', '.join(PublicationState)}. Repeat for several.",
+    ),
+]
 OfCause = Annotated[
     str, typer.Option("--cause", help="Filter by cause, from gitpip publications causes.")
 ]
@@ -36,22 +43,17 @@ OfUser = Annotated[str, typer.Option("--user", help="Filter by username.")]
 Tagged = Annotated[str, typer.Option("--tag", help="Filter by tag of the user.")]
 OfCheck = Annotated[int | None, typer.Option("--check", min=1, help="Filter by check (ID).")]
 FoundOn = Annotated[
-    datetime | None,
-    typer.Option("--found-on", formats=["%Y-%m-%d"], help="Filter by day found (UTC)."),
+    str | None,
+    typer.Option("--found-on", metavar="YYYY-MM-DD", help="Filter by day found (UTC)."),
 ]
 PublishedOn = Annotated[
-    datetime | None,
-    typer.Option("--published-on", formats=["%Y-%m-%d"], help="Filter by day sent (UTC)."),
+    str | None,
+    typer.Option("--published-on", metavar="YYYY-MM-DD", help="Filter by day sent (UTC)."),
 ]
 
 Resumed = Annotated[
     int | None, typer.Option(min=1, help="Continue an interrupted repair (ID from repairs).")
 ]
-
-
-def day(time: datetime | None) -> date | None:
-    """The day that was typed."""
-    return time and time.date()
 
 
 def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
@@ -71,8 +73,8 @@ def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
         login=login,
         tag=tag,
         check_id=check,
-        found_on=day(found_on),
-        published_on=day(published_on),
+        found_on=day(found_on, "--found-on"),
+        published_on=day(published_on, "--published-on"),
     )
     found = read(prepared_settings(), lambda transaction: causes.of(transaction, wanted))
     bodies = [CauseBody.of(one).model_dump() for one in found]
@@ -122,7 +124,7 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
         return
     if what is None:
         acts = ", ".join(RepairAct)
-        raise typer.BadParameter(f"say what to do: {acts}", param_hint="WHAT")
+        raise typer.BadParameter(f"say what to do: {acts}", param_hint="what")
     wanted = PublicationFilter(
         ids=tuple(dict.fromkeys(map(PublicationId, numbers or ()))),
         states=tuple(states or ()),
@@ -130,8 +132,8 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
         login=login,
         tag=tag,
         check_id=check,
-        found_on=day(found_on),
-        published_on=day(published_on),
+        found_on=day(found_on, "--found-on"),
+        published_on=day(published_on, "--published-on"),
         everything=everything,
     )
     order = RepairAction(what, wanted)

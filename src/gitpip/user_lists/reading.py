@@ -269,7 +269,7 @@ def _read_plain(lines: Iterator[str], skipped: int) -> Iterator[Cells]:
     for number, line in enumerate(lines, start=skipped + 1):
         place, cell = f"line {number}", content(line)
         if any(mark in cell for mark in SEPARATORS):
-            yield place, RowError(place, f"more than a username. {EXPECTED}")
+            yield place, RowError(place, "more than a username")
         elif cell:
             quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
             yield place, [cell[1:-1] if quoted else cell]

@@ -163,9 +163,7 @@ async def revoke(
         wanted = wanted.where(feed_addresses.c.viewer == viewer)
     row = (await transaction.execute(wanted)).one_or_none()
     if row is None:
-        raise FeedAddressNotFound(
-            f"there is no address {address_id} of yours that could be revoked"
-        )
+        raise FeedAddressNotFound(f"you have no feed link {address_id} that is in use")
     await transaction.execute(
         update(feed_addresses).where(feed_addresses.c.id == address_id).values(revoked_at=now)
     )
