@@ -11,7 +11,7 @@ from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 MORE = [
-    *("Feeds", "Rules", "Audits", "Capacity", "Import", "Set up"),
+    *("Feeds", "Rules", "CRM audits", "Capacity", "Import", "Set up"),
     *("Settings", "Access keys", "Audit log", "API docs"),
 ]
 
