@@ -22,9 +22,10 @@ from gitpip.modes import PublishingMode
 from gitpip.runtime.worker import Worker, reaching
 from gitpip.store import ledger, schema_access
 from gitpip.store.database import Database, Transaction, open_database
-from gitpip.store.publications import note_updates, outbox, undone
+from gitpip.store.publications import note_updates, outbox
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema import metadata
+from gitpip.store.schema_undo import is_open, undone, undos
 from gitpip.store.status import checks
 from gitpip.store.surveys import surveys
 from gitpip.store.users import schedule
@@ -257,7 +258,7 @@ async def _due(transaction: Transaction) -> set[str]:
     if (
         await outbox.any_due(transaction, present)
         or await note_updates.any_due(transaction, present)
-        or await undone.any_due(transaction, present)
+        or await _anything_to_undo(transaction)
         or state.requested_at
         or not state.compared_at
     ):
@@ -265,6 +266,13 @@ async def _due(transaction: Transaction) -> set[str]:
     if await surveys.any_due(transaction, now):
         due.add("survey")
     return due
+
+
+async def _anything_to_undo(transaction: Transaction) -> bool:
+    """Return whether an undo that is not stopped has anything left, even if it waits."""
+    going_on = select(undone.c.id).join(undos, undos.c.id == undone.c.undo_id)
+    left = going_on.where(is_open, undos.c.stopped_at.is_(None)).limit(1)
+    return await transaction.scalar(left) is not None
 
 
 async def _rows(transaction: Transaction) -> Rows:

@@ -42,6 +42,6 @@ def test_irreversible_commands_ask_first(house: Callable[[], House]) -> None:
     code, asked, then, done = answered(own, "y", *HELD)
     assert (code, ASKING[HELD] in asked) == (0, True)
     assert "Everyone: 1 file queued, 0 skipped." in then
-    assert done == ["everybody: latest:1, 1 to publish, 0 skipped"]
+    assert done == ["all people: latest:1, 1 file to send, 0 skipped"]
     code, asked, then, _ = answered(own, "", "users", "remove", "ada", "--yes")
     assert (code, asked, "Stopped tracking ada." in then) == (0, "", True)
