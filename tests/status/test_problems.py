@@ -246,24 +246,38 @@ CASES = (
 
 APART = frozenset(
     {
+        ProblemKind.ACTIVITIES_DOUBLED,
+        ProblemKind.ACTIVITIES_MISSING,
+        ProblemKind.AUDITS_FAILED,
+        ProblemKind.CLOCK_WAS_WRONG,
         ProblemKind.CREDENTIALS_HELD,
+        ProblemKind.DATABASE_SET_BACK,
         ProblemKind.DEALS_FAILED,
         ProblemKind.DEALS_GONE,
+        ProblemKind.DRY_RUN,
+        ProblemKind.GITHUB_ACCOUNT_CHANGED,
+        ProblemKind.IMPORT_FAILED,
+        ProblemKind.IMPORT_INTERRUPTED,
         ProblemKind.NO_WORKER,
+        ProblemKind.OTHERS_PUBLISH,
         ProblemKind.OVER_CAPACITY,
+        ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
         ProblemKind.PUBLICATIONS_FAILED,
         ProblemKind.PUBLICATIONS_HELD,
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
         ProblemKind.REPAIR_INTERRUPTED,
         ProblemKind.RULES_UNREADABLE,
         ProblemKind.TARGETS_UNUSABLE,
+        ProblemKind.UNDO_FAILED,
+        ProblemKind.UNDO_STOPPED,
         ProblemKind.USERS_UNAVAILABLE,
     }
 )
 """The problems whose advice stands apart from what happened."""
 OPERATORS_ACT = (
-    r"\byour?\b|or with gitpip|gitpip serve|Fix the|Check the username|Set another|"
-    r"Review (it|them)|Approve all|under (CRM sync|Rules|Settings)"
+    r"\byour?\b|with gitpip|gitpip (accounts|adopt|publish|serve|undos)\b|Fix the|Set another|"
+    r"Check (the username|whether people)|Review (it|them)|Approve all|"
+    r"under (CRM sync|Rules|Settings|Compare)|\backnowledge\b|\b(Delete|Give|Let|Upload)\b"
 )
 """What only an operator can do, which viewers aren't told."""
 

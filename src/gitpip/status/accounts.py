@@ -104,8 +104,9 @@ def _set_back(state: LedgerState, now: datetime) -> Problem | None:
         Severity.WARNING,
         "The database was set back to an earlier state while gitpip ran. gitpip read from "
         "Pipedrive what was sent since then, and does not send it again. People, keys and "
-        "decisions of that time are lost. Check whether any are missing. This is shown for a day.",
+        "decisions of that time are lost. This is shown for a day.",
         since=state.set_back_at,
+        advice="Check whether people, keys or decisions of that time are missing.",
     )
 
 
@@ -119,9 +120,9 @@ async def clocks(transaction: Transaction, now: datetime) -> Sequence[Problem]:
             ProblemKind.CLOCK_WAS_WRONG,
             Severity.WARNING,
             "A clock was ahead, so gitpip corrected times that were too far in the future. Nothing "
-            "is lost. Let NTP set the clock of every machine that gitpip runs on. This is shown "
-            "for a day.",
+            "is lost. This is shown for a day.",
             since=at,
+            advice="Let NTP set the clock of every machine that gitpip runs on.",
         ),
     )
 
@@ -133,9 +134,10 @@ def _others(state: LedgerState, account: VendorAccount, now: datetime) -> Proble
         ProblemKind.OTHERS_PUBLISH,
         Severity.WARNING,
         f"Another gitpip, with its own database, seems to send to {account.name}: this one did "
-        "not send some activities there. Let only one send, because files that both find at once "
-        "can arrive twice. This is shown for a day after the last such activity.",
+        "not send some activities there. Files that both find at once can arrive twice. This is "
+        "shown for a day after the last such activity.",
         since=state.others_seen_at,
+        advice="Let only one send.",
     )
 
 
@@ -170,7 +172,7 @@ async def _first_sends(transaction: Transaction, account_key: int, now: datetime
 def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
     if not (state.missing or lost.count):
         return None
-    told = []
+    told, advice = [], []
     if state.missing:
         told.append(
             f"Pipedrive shows none of the latest {count(state.missing, 'activity', 'activities')} "
@@ -180,17 +182,18 @@ def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
         have = "has" if lost.count == 1 else "have"
         told.append(
             f"{count(lost.count, 'file')} no longer {have} an activity, e.g. "
-            f"{lost.example}: Pipedrive has given its number to another file. Retry it under "
-            "CRM sync to send it again."
+            f"{lost.example}: Pipedrive has given its number to another file."
         )
+        advice.append("Retry it under CRM sync to send it again.")
+    advice.append("If this is as intended, acknowledge it: gitpip adopt --acknowledge.")
     return Problem(
         ProblemKind.ACTIVITIES_MISSING,
         Severity.WARNING,
-        f"{' '.join(told)} gitpip does not send them again on its own, and deleted nothing here. "
-        "If this is as intended, acknowledge it: gitpip adopt --acknowledge.",
+        f"{' '.join(told)} gitpip does not send them again on its own, and deleted nothing here.",
         since=min(since for since in (state.missing_since, lost.since) if since),
         count=state.missing + lost.count,
         act=Remedy.COMPARE,
+        advice=" ".join(advice),
     )
 
 
@@ -208,9 +211,10 @@ async def _doubled(transaction: Transaction, account_key: int) -> Problem | None
         Severity.WARNING,
         f"Pipedrive holds {count(number, 'activity', 'activities')} with the Sync ID of another "
         f"one, e.g. number {first.activity_id}{other}, for {of}. Someone copied it, or another "
-        "gitpip sent it. Delete one of the two in Pipedrive and run gitpip adopt. Or keep both and "
-        "acknowledge that: gitpip adopt --acknowledge.",
+        "gitpip sent it.",
         since=first.seen_at,
         count=number,
         act=Remedy.COMPARE,
+        advice="Delete one of the two in Pipedrive and run gitpip adopt. Or keep both and "
+        "acknowledge that: gitpip adopt --acknowledge.",
     )

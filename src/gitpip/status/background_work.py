@@ -44,10 +44,11 @@ def _failed(failed: Sequence[Survey]) -> Problem:
     return Problem(
         ProblemKind.AUDITS_FAILED,
         Severity.WARNING,
-        f"{_name(first)} failed: {said(first.failure)} {AGAIN[first.kind]}",
+        f"{_name(first)} failed: {said(first.failure)}",
         since=first.ended_at,
         count=len(failed),
         act=Remedy.REVIEW_AUDITS,
+        advice=AGAIN[first.kind],
     )
 
 
@@ -69,10 +70,11 @@ def _failed_import(failed: Sequence[Import]) -> Problem:
     return Problem(
         ProblemKind.IMPORT_FAILED,
         Severity.WARNING,
-        f"Import {first.id} failed: {said(first.failure)} {UPLOAD_AGAIN}",
+        f"Import {first.id} failed: {said(first.failure)}",
         since=first.ended_at,
         count=len(failed),
         act=Remedy.UPLOAD_AGAIN,
+        advice=UPLOAD_AGAIN,
     )
 
 
@@ -84,8 +86,9 @@ def _interrupted(interrupted: Sequence[Import]) -> Problem:
     return Problem(
         ProblemKind.IMPORT_INTERRUPTED,
         Severity.WARNING,
-        f"Import {first.id} was interrupted by a restart: {done}{part}. {UPLOAD_AGAIN}",
+        f"Import {first.id} was interrupted by a restart: {done}{part}.",
         since=first.moved_at,
         count=len(interrupted),
         act=Remedy.UPLOAD_AGAIN,
+        advice=UPLOAD_AGAIN,
     )

@@ -61,8 +61,9 @@ def _of_dry_run(subject: str, files: int) -> Problem:
     return Problem(
         ProblemKind.DRY_RUN,
         Severity.INFO,
-        f"{subject}{wait}. gitpip publish --dry-run shows what would be sent. When you "
-        "change the mode, files found until then are held for your decision.",
+        f"{subject}{wait}. When the mode changes, files found until then are held until someone "
+        "approves or skips them.",
         count=max(files, 1),
         act=Remedy.CHANGE_MODE,
+        advice="gitpip publish --dry-run shows what would be sent.",
     )

@@ -33,13 +33,13 @@ def _stopped(stopped: Sequence[Undo]) -> Problem:
     return Problem(
         ProblemKind.UNDO_STOPPED,
         Severity.ERROR,
-        f"Undo {first.id} of {first.subject} has stopped: {said(first.stopped_because)} Let the "
-        "token's user delete activities and deals in Pipedrive. Then resume the undo: "
-        f"gitpip undos resume {first.id}.",
+        f"Undo {first.id} of {first.subject} has stopped: {said(first.stopped_because)}",
         since=first.stopped_at,
         count=len(stopped),
         act=Remedy.RESUME_UNDO,
         undo_id=first.id,
+        advice="Let the token's user delete activities and deals in Pipedrive. Then resume the "
+        f"undo: gitpip undos resume {first.id}.",
     )
 
 
@@ -52,13 +52,13 @@ def _failed(failures: Failures, subject: str) -> Problem:
         ProblemKind.UNDO_FAILED,
         Severity.ERROR,
         f"{_number_of(failures.activities, 'activity', 'activities', failures.deals)} of {whose} "
-        f"could not be deleted in Pipedrive: {said(failures.reason)} Fix the problem, then resume "
-        f"the undo: gitpip undos resume {failures.undo_id}. Or keep {it} there and acknowledge "
-        "that: gitpip undos acknowledge.",
+        f"could not be deleted in Pipedrive: {said(failures.reason)}",
         since=failures.since,
         count=number,
         act=Remedy.RESUME_UNDO,
         undo_id=failures.undo_id,
+        advice="Fix the problem, then resume the undo: gitpip undos resume "
+        f"{failures.undo_id}. Or keep {it} there and acknowledge that: gitpip undos acknowledge.",
     )
 
 
