@@ -134,7 +134,7 @@ def test_nothing_loses_the_focus_while_all_is_read(world: World, browser: Browse
     expect(page.get_by_role("article")).to_have_count(2)
 
 
-def _with_and_without_scripts(browser: Browser) -> Sequence[Page]:
+def with_and_without_scripts(browser: Browser) -> Sequence[Page]:
     return browser.new_page(), browser.new_context(java_script_enabled=False).new_page()
 
 
@@ -142,7 +142,7 @@ def _with_and_without_scripts(browser: Browser) -> Sequence[Page]:
 def test_marking_on_the_second_page_stays_there(world: World, browser: Browser) -> None:
     ids = start(world, PAGE_SIZE + 5)
     first, *_, last = reversed(ids[:5])
-    for page in _with_and_without_scripts(browser):
+    for page in with_and_without_scripts(browser):
         page.goto(f"{world.gitpip.url}/?show=week")
         page.get_by_role("link", name="Load more").click()
         expect(_row(page, last)).to_be_visible()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
@@ -53,6 +53,18 @@ router = page_router()
 Login = Annotated[str, Path(), AfterValidator(possible_login)]
 
 
+async def _came_from(
+    login: Login,
+    before: Annotated[str, Query(max_length=40)] = "",
+    show: OfPerson | Literal[""] = "",
+) -> ShownList:
+    """The list of the address, to which each form of the page leads back."""
+    return ShownList(login, show=show, before=before)
+
+
+CameFrom = Annotated[ShownList, Depends(_came_from)]
+
+
 @dataclass(frozen=True)
 class FoundTargets:
     """The results of a search for targets."""
@@ -76,17 +88,13 @@ class RefusedForm:
 @router.get("/people/{login}")
 @needs(Role.VIEWER)
 async def person(
-    *,
-    login: Login,
     request: Request,
     context: Context,
-    before: Annotated[str, Query(max_length=40)] = "",
-    show: OfPerson | Literal[""] = "",
+    came_from: CameFrom,
     seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
     """One user: what is known, and all gists or some of them, newest first."""
-    shown = ShownList(login, show=show, before=before)
-    return await _person(request, context, shown, seen=seen)
+    return await _person(request, context, came_from, seen=seen)
 
 
 async def _person(
@@ -195,7 +203,7 @@ def is_due(user: User, now: datetime) -> bool:
 @needs(Role.OPERATOR)
 async def change_user(
     *,
-    login: Login,
+    came_from: CameFrom,
     request: Request,
     context: Context,
     acting: CurrentActing,
@@ -211,49 +219,53 @@ async def change_user(
             interval=own or users.GENERAL,
             mode=read_field("publishing_mode", users.parsed_mode, publishing_mode),
         )
-        user = await actions.change(acting, login, changes)
+        user = await actions.change(acting, came_from.person, changes)
     except InvalidInput as error:
         refused = RefusedForm(fault_words(error), tags, interval, publishing_mode)
-        return await _person(request, context, ShownList(login), refused=refused)
-    return RedirectResponse(f"/people/{user.login}", status_code=303)
+        return await _person(request, context, came_from, refused=refused)
+    return _back(came_from, user)
 
 
 @router.post("/people/{login}/target")
 @needs(Role.OPERATOR)
 async def change_target(
-    *, login: Login, request: Request, context: Context, acting: CurrentActing, target: Field = ""
+    *,
+    came_from: CameFrom,
+    request: Request,
+    context: Context,
+    acting: CurrentActing,
+    target: Field = "",
 ) -> Response:
     """Put a user's new activities to another target."""
     try:
         changes = users.Changes(target=read_field("target", parsed_target, target))
         changes = await chosen_targets.checked(changes, context.check_target)
-        user = await actions.change(acting, login, changes)
+        user = await actions.change(acting, came_from.person, changes)
     except InvalidInput as error:
         refused = RefusedForm(fault_words(error), target=target)
-        return await _person(request, context, ShownList(login), refused=refused)
-    return RedirectResponse(f"/people/{user.login}", status_code=303)
+        return await _person(request, context, came_from, refused=refused)
+    return _back(came_from, user)
 
 
 @router.post("/people/{login}/targets")
 @needs(Role.OPERATOR)
 async def search_targets(
-    *, login: Login, request: Request, context: Context, term: Field = ""
+    *, came_from: CameFrom, request: Request, context: Context, term: Field = ""
 ) -> Response:
     """The page with the targets in Pipedrive whose names contain the term."""
     try:
         hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, DestinationUnavailable) as error:
-        return await _person(
-            request, context, ShownList(login), refused=RefusedForm(fault_words(error))
-        )
-    return await _person(request, context, ShownList(login), found=FoundTargets(term, hits))
+        refused = RefusedForm(fault_words(error))
+        return await _person(request, context, came_from, refused=refused)
+    return await _person(request, context, came_from, found=FoundTargets(term, hits))
 
 
 @router.post("/people/{login}/held")
 @needs(Role.OPERATOR)
 async def decide_held_files(
     *,
-    login: Login,
+    came_from: CameFrom,
     request: Request,
     context: Context,
     acting: CurrentActing,
@@ -266,33 +278,38 @@ async def decide_held_files(
     try:
         approved = answer_of(approve, latest)
         number = read_field("shown", number_of_files, shown)
-        answered = await decide_held(acting, login, approved, shown=number)
+        answered = await decide_held(acting, came_from.person, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
         if back == "publications":
             return await refused_on_list(request, context, error)
-        return await _person(
-            request, context, ShownList(login), refused=RefusedForm(fault_words(error))
-        )
+        refused = RefusedForm(fault_words(error))
+        return await _person(request, context, came_from, refused=refused)
     done = urlencode({"approved": answered.published, "skipped": answered.skipped})
-    where = f"/publications?{done}" if back == "publications" else f"/people/{answered.login}"
+    own = replace(came_from, person=answered.login)
+    where = f"/publications?{done}" if back == "publications" else own.address()
     return RedirectResponse(where, status_code=303)
 
 
 @router.get("/people/{login}/remove")
 @needs(Role.OPERATOR)
-async def ask_before_removing(login: Login, context: Context) -> HTMLResponse:
+async def ask_before_removing(came_from: CameFrom, context: Context) -> HTMLResponse:
     """Say what removing a user does, before it is done."""
     async with context.database.read() as transaction:
-        user = await users.find(transaction, login)
-        own = f"/people/{user.login}"
-        page = await asked_before_removing(transaction, [user], action=f"{own}/remove", keep=own)
+        user = await users.find(transaction, came_from.person)
+        page = await asked_before_removing(
+            transaction,
+            [user],
+            action=f"/people/{user.login}/remove",
+            keep=replace(came_from, person=user.login).address(),
+        )
     return HTMLResponse(page)
 
 
 @router.post("/people/{login}/{act}")
 @needs(Role.OPERATOR)
-async def act_on_user(login: Login, act: UserAct, acting: CurrentActing) -> Response:
+async def act_on_user(came_from: CameFrom, act: UserAct, acting: CurrentActing) -> Response:
     """Pause, resume, check now, hold new files or send them again, or stop tracking."""
+    login = came_from.person
     match act:
         case UserAct.CHECK:
             user = await actions.check(acting, login)
@@ -304,4 +321,8 @@ async def act_on_user(login: Login, act: UserAct, acting: CurrentActing) -> Resp
         case UserAct.REMOVE:
             await actions.remove(acting, login)
             return RedirectResponse("/people", status_code=303)
-    return RedirectResponse(f"/people/{user.login}", status_code=303)
+    return _back(came_from, user)
+
+
+def _back(came_from: ShownList, user: User) -> Response:
+    return RedirectResponse(replace(came_from, person=user.login).address(), status_code=303)
