@@ -1,12 +1,144 @@
 """Lists of gists: what is loaded below them, what is shown after coming back, and their filters."""
 
+import re
+from datetime import timedelta
+
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.journeys.conftest import World
-from tests.journeys.test_marking import add_gists, start, with_and_without_scripts
+from tests.journeys.test_marking import PAGE_SIZE, add_gists, start, with_and_without_scripts
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+PLACES = (
+    f"[...document.querySelectorAll('article')].slice(0, {PAGE_SIZE})"
+    ".map(one => one.getBoundingClientRect().top)"
+)
+"""Where in the window the rows of the first page are."""
+IDS = "[...document.querySelectorAll('[id]')].map(one => one.id)"
+
+
+def _more(page: Page) -> Locator:
+    return page.locator("#load-more a")
+
+
+def _open(page: Page, gist_id: str) -> Locator:
+    return page.locator(f"#open-{gist_id}")
+
+
+def _of_some_days(world: World) -> list[str]:
+    """The ids of the gists of two pages and five more, of some days, newest first."""
+    start(world, 0)
+    add_gists(world, 1, PAGE_SIZE + 10, timedelta(days=3))
+    add_gists(world, PAGE_SIZE + 11, PAGE_SIZE - 5)
+    listed = world.gitpip.get("/api/v1/inbox?show=week&limit=100").json()["items"]
+    return [one["gist_id"] for one in listed]
+
+
+def test_the_next_page_is_loaded_below_the_list(world: World, browser: Browser) -> None:
+    ids = _of_some_days(world)
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    address = f"{world.gitpip.url}/?show=week"
+    page.goto(address)
+    expect(page.get_by_role("article")).to_have_count(PAGE_SIZE)
+    _more(page).scroll_into_view_if_needed()
+    places = page.evaluate(PLACES)
+    _more(page).click()
+    expect(page.get_by_role("article")).to_have_count(2 * PAGE_SIZE)
+    expect(_open(page, ids[PAGE_SIZE])).to_be_focused()
+    expect(_open(page, ids[PAGE_SIZE])).to_be_in_viewport()
+    expect(page.locator("#load-more")).to_contain_text(f"Loaded {PAGE_SIZE} more gists.")
+    assert page.evaluate(PLACES) == places
+    page.keyboard.press("j")
+    expect(_open(page, ids[PAGE_SIZE + 1])).to_be_focused()
+    page.keyboard.press("m")
+    row = page.locator(f"#gist-{ids[PAGE_SIZE + 1]}")
+    expect(row.get_by_role("button", name="Mark as unread")).to_be_visible()
+    expect(page.locator("#unread")).to_have_text(f"{len(ids) - 1} unread")
+    page.keyboard.press("k")
+    page.keyboard.press("k")
+    expect(_open(page, ids[PAGE_SIZE - 1])).to_be_focused()
+
+    _more(page).press("Enter")
+    expect(page.get_by_role("article")).to_have_count(len(ids))
+    expect(page.locator("#load-more")).to_have_text("Loaded 5 more gists.")
+    shown = page.get_by_role("article").evaluate_all("all => all.map(one => one.id)")
+    assert shown == [f"gist-{gist_id}" for gist_id in ids]
+    days = page.get_by_role("heading", level=2).all_inner_texts()
+    assert len(days) == len(set(days)) > 1
+    assert len(page.evaluate(IDS)) == len(set(page.evaluate(IDS)))
+    assert page.url == address
+    page.get_by_role("button", name="Mark this page as read").click()
+    expect(page.get_by_text("Marked ")).to_have_text(f"Marked {len(ids)} gists as read. Undo")
+    assert complaints == []
+
+
+def test_a_list_says_that_it_loads_more_and_when_that_fails(world: World, browser: Browser) -> None:
+    start(world, PAGE_SIZE + 1)
+    page = browser.new_page()
+    page.goto(f"{world.gitpip.url}/?show=week")
+    waiting: list[Route] = []
+
+    def wait(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(re.compile("before="), wait)
+    _more(page).click()
+    expect(_more(page)).to_have_text("Loading…")
+    waiting[0].abort()
+    expect(_more(page)).to_have_text("Try again")
+    said = page.locator("#load-more").get_by_role("status")
+    expect(said).to_have_text("Couldn't load more gists.")
+    _more(page).click()
+    expect(_more(page)).to_have_text("Loading…")
+    waiting[1].continue_()
+    expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 1)
+    expect(said).to_have_text("Loaded 1 more gist.")
+
+
+def test_updates_of_a_person_leave_the_rows_that_were_loaded(
+    world: World, browser: Browser
+) -> None:
+    start(world, PAGE_SIZE + 5)
+    page = browser.new_page()
+    page.clock.install()
+    page.goto(f"{world.gitpip.url}/people/octocat")
+    _more(page).click()
+    expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 5)
+    add_gists(world, PAGE_SIZE + 6, 1)
+    places = page.evaluate(PLACES)
+    page.clock.fast_forward(16_000)
+    expect(page.locator("#head")).to_contain_text(f"{PAGE_SIZE + 6} gists")
+    expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 5)
+    expect(page.locator("#announcement")).to_be_empty()
+    # Windows are scrolled by whole pixels.
+    assert page.evaluate(PLACES) == pytest.approx(places, abs=1)
+
+
+def test_a_reader_comes_back_to_what_was_loaded_below_the_list(
+    world: World, browser: Browser
+) -> None:
+    _first, second, third, *_ = start(world, PAGE_SIZE + 5)
+    page = browser.new_page()
+    for path in ("/?show=week", "/people/octocat"):
+        page.goto(world.gitpip.url + path)
+        _more(page).click()
+        expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 5)
+        _open(page, second).click()
+        page.wait_for_url("**/gist/*")
+        page.go_back()
+        expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 5)
+        expect(_open(page, second)).to_be_focused()
+        page.keyboard.press("k")
+        page.keyboard.press("o")
+        page.wait_for_url("**/gist/*")
+        page.keyboard.press("u")
+        expect(_open(page, third)).to_be_focused()
+        expect(_open(page, third)).to_be_in_viewport()
 
 
 def _is_filtered(page: Page, name: str) -> None:

@@ -21,8 +21,10 @@ def start(world: World, number: int) -> list[str]:
     return add_gists(world, 1, number)
 
 
-def add_gists(world: World, first: int, number: int) -> list[str]:
-    begin = utc_now() - timedelta(minutes=10)
+def add_gists(
+    world: World, first: int, number: int, age: timedelta = timedelta(minutes=10)
+) -> list[str]:
+    begin = utc_now() - age
     ids = [
         world.github.add_gist(
             "octocat",
@@ -144,7 +146,8 @@ def test_marking_on_the_second_page_stays_there(world: World, browser: Browser) 
     first, *_, last = reversed(ids[:5])
     for page in with_and_without_scripts(browser):
         page.goto(f"{world.gitpip.url}/?show=week")
-        page.get_by_role("link", name="Load more").click()
+        more = page.get_by_role("link", name="Load more").get_attribute("href")
+        page.goto(f"{world.gitpip.url}{more}")
         expect(_row(page, last)).to_be_visible()
         page.get_by_role("button", name="Mark this page as read").click()
         expect(page.get_by_text("Marked 5 gists as read.")).to_be_visible()

@@ -52,14 +52,14 @@ def rows(entries: Iterable[InboxEntry], searched: str) -> list[Row]:
 
 def by_day(
     rows: Sequence[Row], now: datetime, *, by_creation: bool
-) -> Iterator[tuple[str, list[Row]]]:
+) -> Iterator[tuple[date, str, list[Row]]]:
     """The rows under the days at which their gists came, or were created, in the zone of `now`."""
 
     def day_of(row: Row) -> date:
         return (row.entry.created_at if by_creation else row.entry.at).astimezone(now.tzinfo).date()
 
     for day, of_day in groupby(rows, day_of):
-        yield day_words(day, now.date()), list(of_day)
+        yield day, day_words(day, now.date()), list(of_day)
 
 
 def day_words(day: date, today: date) -> str:

@@ -91,7 +91,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const fresh = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
   // What begins above the window may become higher, and push down what is read.
   const steady = [...seen.filter((one) => topOf(one) >= 0), ...seen];
-  const entry = fresh.getElementById(region.id) ? steady.find((one) => fresh.getElementById(one.id)) : steady[0];
+  const isReplaced = fresh.getElementById(region.id) && region.getAttribute("hx-swap") !== "none";
+  const entry = isReplaced ? steady.find((one) => fresh.getElementById(one.id)) : steady[0];
   if (!entry) return hold("This list has changed: show it", () => location.reload());
   reading = { id: entry.id, top: topOf(entry), known: new Set(entries.map((one) => one.id)) };
 });

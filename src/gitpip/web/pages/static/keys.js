@@ -7,8 +7,9 @@ const SEQUENCE_ENDS = 1_500; // milliseconds after the first key of two
 const dialog = document.getElementById("keys");
 const menu = document.querySelector(".menu");
 const isOn = document.getElementById("keys-on");
-// The item that was chosen last, which may be gone; also when somebody comes back to the page.
-let current = history.state?.item ?? { id: "", index: -1 };
+// The item that was chosen last, which may be gone, and the number of pages that were loaded below
+// the list; also when somebody comes back to the page.
+let current = history.state?.item ?? { id: "", index: -1, pages: 0 };
 let prefixEnds = 0;
 
 function items() {
@@ -32,7 +33,8 @@ function move(step) {
 }
 
 function remember(item) {
-  current = { id: item.id, index: items().indexOf(item) };
+  const pages = Number(item.closest("[data-pages]")?.dataset.pages ?? 0);
+  current = { id: item.id, index: items().indexOf(item), pages };
   history.replaceState({ ...history.state, item: current }, "");
   sessionStorage.setItem(ITEM, JSON.stringify({ ...current, path: location.pathname }));
 }
@@ -44,11 +46,12 @@ function choose(item) {
 }
 
 // A reader who goes back from a gist to its list comes to the same item, or to the one in its place.
-function comeBack() {
+async function comeBack() {
   const last = JSON.parse(sessionStorage.getItem(ITEM));
   const isBack = sessionStorage.getItem(RETURNS) !== null;
   sessionStorage.removeItem(RETURNS);
   if (!isBack || last?.path !== location.pathname) return;
+  if (last.pages) await loadPages(last.pages); // of gist-list.js
   const all = items();
   const item = document.getElementById(last.id) ?? all[Math.min(last.index, all.length - 1)];
   if (item) choose(item);

@@ -1,0 +1,118 @@
+// The list of gists of the inbox or of a person. The link at its end loads the next page below it.
+const MOST_PAGES = 20; // loaded below; the form sends all rows, so the link then leads to the next page
+
+function pagesBelow() {
+  return Number(document.getElementById("gists").dataset.pages ?? 0);
+}
+
+// The rows of a day go on under its heading.
+function placeOf(section) {
+  const list = document.getElementById("gists");
+  if (!section) return list;
+  const last = list.lastElementChild;
+  if (last?.dataset.day === section.dataset.day) return last;
+  const place = section.cloneNode(false);
+  place.append(section.querySelector(".day"));
+  list.append(place);
+  return place;
+}
+
+function append(page) {
+  const form = document.getElementById("inbox");
+  const added = [];
+  for (const row of page.querySelectorAll("#gists [data-item]")) {
+    if (document.getElementById(row.id)) continue; // it has moved up since
+    const mark = row.querySelector("[data-mark]");
+    const shown = page.querySelector(`#inbox [name=shown][value="${CSS.escape(mark.value)}"]`);
+    if (shown) form.append(shown); // "Mark this page as read" is about these, too
+    placeOf(row.closest("section")).append(row);
+    htmx.process(row);
+    added.push(row);
+  }
+  showTimes();
+  return added;
+}
+
+// Updates hold the rows of the first page only. From now on, they update what is above the rows.
+function keepRows() {
+  const region = document.getElementById("gists").closest("[hx-get]");
+  if (!region) return;
+  region.setAttribute("hx-swap", "none");
+  region.setAttribute("hx-trigger", "every 15s");
+  htmx.process(region);
+}
+
+async function nextPage(link) {
+  const answer = await fetch(link.href);
+  if (!answer.ok) throw new Error(answer.statusText);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// Returns the rows that were added; null if that failed.
+async function loadMore() {
+  const place = document.getElementById("load-more");
+  const link = place.querySelector("a");
+  const said = place.querySelector("[role=status]");
+  link.textContent = "Loading…";
+  link.setAttribute("aria-busy", "true");
+  said.textContent = "";
+  keepRows();
+  let page;
+  try {
+    page = await nextPage(link);
+  } catch {
+    link.textContent = "Try again";
+    said.textContent = "Couldn't load more gists.";
+    return null;
+  } finally {
+    link.removeAttribute("aria-busy");
+  }
+  if (!page.getElementById("inbox")) {
+    location.assign(link.href); // which asks to sign in
+    return null;
+  }
+  const added = append(page);
+  document.getElementById("gists").dataset.pages = pagesBelow() + 1;
+  const next = page.querySelector("#load-more a");
+  link.textContent = pagesBelow() < MOST_PAGES ? "Load more" : "Next page";
+  if (next) link.setAttribute("href", next.getAttribute("href"));
+  else link.remove();
+  const none = page.querySelector("#load-more [role=status]")?.textContent || "No more gists.";
+  const number = `${added.length} more ${added.length === 1 ? "gist" : "gists"}`;
+  said.textContent = added.length ? `Loaded ${number}.` : none;
+  return added;
+}
+
+// The pages that were below the list when the reader left it.
+async function loadPages(number) {
+  while (pagesBelow() < number && document.querySelector("#load-more a")) {
+    if (!await loadMore()) return;
+  }
+}
+
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("#load-more a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (pagesBelow() >= MOST_PAGES) return;
+  event.preventDefault();
+  if (link.hasAttribute("aria-busy")) return;
+  const added = await loadMore();
+  const first = added?.[0]?.querySelector("[data-open]");
+  if (first) {
+    remember(added[0]);
+    first.focus({ preventScroll: true });
+    first.scrollIntoView({ block: "nearest" });
+  } else if (added && !link.isConnected) {
+    const place = document.getElementById("load-more");
+    place.tabIndex = -1;
+    place.focus();
+  }
+});
+
+window.addEventListener("pageshow", async (event) => {
+  const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+  if (!isBack || event.persisted || !current.pages) return;
+  await loadPages(current.pages);
+  const item = document.getElementById(current.id);
+  if (item) choose(item);
+});
