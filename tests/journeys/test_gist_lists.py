@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, ViewportSize, expect
 
 from tests.journeys.conftest import World
 from tests.journeys.test_marking import PAGE_SIZE, add_gists, start, with_and_without_scripts
@@ -139,6 +139,29 @@ def test_a_reader_comes_back_to_what_was_loaded_below_the_list(
         page.keyboard.press("u")
         expect(_open(page, third)).to_be_focused()
         expect(_open(page, third)).to_be_in_viewport()
+
+
+def test_marks_are_shown_after_coming_back(world: World, browser: Browser) -> None:
+    first, second, third, *_ = start(world, 12)
+    page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
+    for path in ("/?show=week", "/people/octocat", "/?q=line"):
+        page.goto(world.gitpip.url + path)
+        _open(page, second).focus()
+        places = page.evaluate(PLACES)
+        page.keyboard.press("m")
+        expect(page.locator(f"#mark-{second}")).to_contain_text("Mark as unread")
+        page.keyboard.type("gs")  # a click would scroll up to the link
+        page.wait_for_url("**/status-page")
+        page.go_back()
+        expect(page.locator(f"#mark-{second}")).to_contain_text("Mark as unread")
+        expect(page.locator("#unread")).to_have_text("11 unread")
+        for gist_id in (first, third):
+            expect(page.locator(f"#mark-{gist_id}")).to_contain_text("Mark as read")
+        # Browsers come back to whole pixels.
+        assert page.evaluate(PLACES) == pytest.approx(places, abs=1)
+        page.locator(f"#mark-{second}").click()  # its part of the page works as before
+        expect(page.locator(f"#mark-{second}")).to_contain_text("Mark as read")
+        expect(page.locator("#unread")).to_have_text("12 unread")
 
 
 def _is_filtered(page: Page, name: str) -> None:

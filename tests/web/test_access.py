@@ -90,6 +90,7 @@ VIEWER = {
     "DELETE /api/v1/feeds/{address_id}": "/api/v1/feeds/1",
     "GET /": "",
     "GET /inbox/new": "",
+    "GET /inbox/rows": "",
     "POST /inbox/filters": "",
     "POST /inbox/filters/{filter_id}/delete": "/inbox/filters/1/delete",
     "POST /seen": "",

@@ -131,6 +131,7 @@ QUERIES = {
     "show": ["unread", "week", "all", "edited", "failed"],
     "by": ["found"],
     "since": ["visit", "2020-01-01"],
+    "gist": ["large", "gist7"],
     "until": ["2100-01-01"],
     "before": ["1", "5000"],
     "limit": ["500"],

@@ -200,6 +200,7 @@ def _note_what_exists(
         "before": ["1", "1000"],
         "after": ["0", "1", "2"],
         "shown": ["1"],
+        "gist": [gist],
         "sort": ["found"],
         "kind": ["user.renamed", "gist.found"],
         "cause": ["0123456789ab"],

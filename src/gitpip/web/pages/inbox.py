@@ -1,7 +1,7 @@
 """The inbox: one row for each gist, filters, search, and marking as read."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 
@@ -56,11 +56,14 @@ MOST_USERS_VISITED = 1_000
 SEARCHED = 64_000
 """The most characters of a file that are searched; see the migration of the index."""
 ID_LENGTH = 64
+MARKS_AT_ONCE = 50
+"""The most rows that are asked for at once. gist-list.js knows it, too."""
 USERS = 20
 VISIT_FILES = 30
 
 Key = Annotated[int, Field(ge=0, le=2**53)]
 """A key of the inbox in an address."""
+GistInQuery = Annotated[str, StringConstraints(pattern=rf"^[0-9A-Za-z]{{1,{ID_LENGTH}}}$")]
 
 router = page_router()
 
@@ -224,6 +227,18 @@ async def arrivals(
     return HTMLResponse(render("arrivals.html", **content))
 
 
+@router.get("/inbox/rows")
+@needs(Role.VIEWER)
+async def rows_again(
+    request: Request,
+    context: Context,
+    gist: Annotated[Sequence[GistInQuery], Query(max_length=MARKS_AT_ONCE)] = (),
+) -> Response:
+    """Return rows of a list as they are now, for a browser that shows a list it has kept."""
+    chosen = [GistId(each) for each in gist]
+    return await _rows(request, context, chosen, came_from=ShownList.of(request.query_params))
+
+
 @router.post("/seen")
 @needs(Role.VIEWER)
 async def mark(request: Request, context: Context, acting: CurrentActing) -> Response:
@@ -252,7 +267,7 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
     else:
         visit = await actions.mark(acting, viewer, chosen, read=not form.get("unread"))
     if request.headers.get("hx-request") and len(chosen) == 1:
-        return await _row(request, context, *chosen, came_from=came_from)
+        return await _rows(request, context, chosen, came_from=came_from)
     row = f"#gist-{next(iter(chosen))}" if len(chosen) == 1 and not form.get("page") else ""
     response = RedirectResponse(came_from.address(visit.id) + row, status_code=303)
     remember(request, response, viewer)
@@ -296,28 +311,31 @@ async def delete_filter(
     return RedirectResponse("/", status_code=303)
 
 
-async def _row(
-    request: Request, context: AppContext, gist_id: GistId, *, came_from: ShownList
+async def _rows(
+    request: Request, context: AppContext, chosen: Collection[GistId], *, came_from: ShownList
 ) -> Response:
-    """The row of a gist that was marked, with how much is unread now, for the page with both."""
+    """The rows of gists that were marked, with how much is unread now, for the page with both."""
     viewer = viewer_of(request)
     asked, searched = came_from.asked, dict[GistId, FileKey]()
     async with context.database.read() as transaction:
         wanted = await _wanted(transaction, asked, reader_now(request)) if asked.q else None
-        if wanted and (file := await pages.fitting_file(transaction, wanted, gist_id)):
-            searched[gist_id] = file
+        for gist_id in chosen:
+            if wanted and (file := await pages.fitting_file(transaction, wanted, gist_id)):
+                searched[gist_id] = file
         listed = await entries.entries(
             transaction,
             viewer,
-            [gist_id],
+            list(chosen),
             searched=searched,
             content_limit=SEARCHED if asked.q else ROW_PREVIEW,
         )
         read_at = await read_state.read_at(transaction, viewer)
     await count_for_navigation(request, context)  # what was counted before the act is over
-    page = render(
-        "inbox_row.html",
-        rows=rows(await without_credentials(context.database, listed), asked.q),
+    shown_now = await without_credentials(context.database, listed)
+    page = await asyncio.to_thread(
+        _rows_page,
+        shown_now,
+        asked.q,
         links=await context.links(),
         came_from=came_from,
         counted=numbers.get().counted,
@@ -326,6 +344,10 @@ async def _row(
     response = HTMLResponse(page)
     remember(request, response, viewer)
     return response
+
+
+def _rows_page(listed: Sequence[InboxEntry], searched: str, **content: object) -> str:
+    return render("inbox_row.html", rows=rows(listed, searched), **content)
 
 
 def _chosen(form: FormData) -> dict[GistId, int | None]:

@@ -1,11 +1,10 @@
 """The lists in which a reader marks gists as read, with their addresses: the inbox, a person's."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import parse_qsl, urlencode
-
-from starlette.datastructures import FormData
 
 from gitpip.errors import InvalidInput
 from gitpip.model import VisitId
@@ -39,8 +38,8 @@ class ShownList:
     before: str = ""
 
     @classmethod
-    def of(cls, form: FormData) -> "ShownList":
-        """Return the list that a form names. Raises UserNotTracked for an impossible login."""
+    def of(cls, form: Mapping[str, object]) -> "ShownList":
+        """Return the list that these fields name. Raises UserNotTracked for an impossible login."""
         fields = dict(parse_qsl(str(form.get("back", ""))[:BACK]))
         before = fields.get("before", "")
         before = before if pages.position(before) else ""

@@ -1,5 +1,7 @@
 // The list of gists of the inbox or of a person. The link at its end loads the next page below it.
+// Who comes back to a list that the browser has kept sees what was marked since.
 const MOST_PAGES = 20; // loaded below; the form sends all rows, so the link then leads to the next page
+const MARKS_AT_ONCE = 50; // as in inbox.py
 
 function pagesBelow() {
   return Number(document.getElementById("gists").dataset.pages ?? 0);
@@ -109,9 +111,46 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+function isRead(row) {
+  return row.classList.contains("read");
+}
+
+async function rowsAsTheyAre(rows) {
+  const form = document.getElementById("inbox");
+  const query = new URLSearchParams(rows.map((row) => ["gist", row.id.slice("gist-".length)]));
+  const fields = form.querySelectorAll("[name=back], [name=person]");
+  for (const field of fields) query.append(field.name, field.value);
+  const answer = await fetch(new URL(`inbox/rows?${query}`, form.action));
+  return new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+}
+
+// A row is replaced only if it was marked elsewhere, so nothing else changes its height.
+async function showMarks() {
+  const all = [...document.querySelectorAll("#gists [data-item]")];
+  for (let first = 0; first < all.length; first += MARKS_AT_ONCE) {
+    const rows = all.slice(first, first + MARKS_AT_ONCE);
+    const known = rows.map(isRead);
+    const page = await rowsAsTheyAre(rows);
+    for (const [place, row] of rows.entries()) {
+      const now = page.getElementById(row.id);
+      if (!now || isRead(now) === known[place] || isRead(row) !== known[place]) continue;
+      Idiomorph.morph(row, now);
+      htmx.process(row);
+    }
+    for (const id of ["unread", "unread-chip", "unread-line"]) {
+      const [shown, now] = [document.getElementById(id), page.getElementById(id)];
+      if (shown && now) Idiomorph.morph(shown, now);
+    }
+    if (page.title) document.title = page.title;
+  }
+  showTimes();
+}
+
 window.addEventListener("pageshow", async (event) => {
   const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
-  if (!isBack || event.persisted || !current.pages) return;
+  if (!isBack && !event.persisted) return;
+  await showMarks().catch(() => {}); // updates tell when gitpip can't be reached
+  if (event.persisted || !current.pages) return;
   await loadPages(current.pages);
   const item = document.getElementById(current.id);
   if (item) choose(item);
