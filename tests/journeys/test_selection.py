@@ -1,5 +1,6 @@
 """Users selected in the table and dealt with at once, in Debian's Chromium."""
 
+import re
 from typing import Literal
 
 import httpx2
@@ -160,3 +161,76 @@ def test_nothing_keeps_anybody_from_selecting(tracked: World, browser: Browser, 
         findings += serious_findings(page, axe)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert findings == []
+
+
+def _sixty(world: World) -> list[str]:
+    names = [f"user-{number:02}" for number in range(60)]
+    for name in names:
+        world.github.add_user(name)
+    world.gitpip.start()
+    for name in names:
+        httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": name}, timeout=60)
+    return names
+
+
+def test_a_selection_goes_on_through_the_pages(world: World, browser: Browser) -> None:
+    names = _sixty(world)
+    page = browser.new_page()
+    page.goto(f"{world.gitpip.url}/people?state=active")
+    chosen, clear = page.locator("#chosen"), page.get_by_role("button", name="Clear selection")
+    pages = page.get_by_role("navigation", name="Pages of people")
+    expect(clear).to_be_hidden()
+    _box(page, names[0]).check()
+    _box(page, names[1]).check()
+    pages.get_by_role("link", name="Next").click()
+    expect(_box(page, names[-1])).to_be_visible()
+    expect(chosen).to_have_text("2 selected, 2 on other pages")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    _box(page, names[-1]).check()
+    expect(chosen).to_have_text("3 selected, 2 on other pages")
+
+    _press(page, "Add tags")
+    expect(page.get_by_role("alert").filter(has_text="Tags: ")).to_be_visible()
+    expect(chosen).to_have_text("3 selected, 2 on other pages")
+    _press(page, "Stop tracking …")
+    expect(page.get_by_role("heading", name="Stop tracking 3 people?")).to_be_visible()
+    page.get_by_role("link", name="Cancel").click()
+    expect(chosen).to_have_text("3 selected, 2 on other pages")
+    pages.get_by_role("link", name="Previous").click()
+    expect(chosen).to_have_text("3 selected, 1 on other pages")
+    for name in names[:3]:
+        expect(_box(page, name)).to_be_checked(checked=name != names[2])
+    page.get_by_role("link", name=names[2]).click()
+    page.go_back()
+    expect(chosen).to_have_text("3 selected, 1 on other pages")
+
+    clear.click()
+    expect(chosen).to_have_text("")
+    expect(clear).to_be_hidden()
+    _box(page, names[1]).check()
+    pages.get_by_role("link", name="Next").click()
+    _box(page, names[-1]).check()
+    _press(page, "Pause")
+    expect(page.get_by_text("Paused 2 people.")).to_be_visible()
+    expect(chosen).to_have_text("")
+    page.goto(f"{world.gitpip.url}/people?state=paused")
+    expect(page.get_by_role("checkbox", name="Select user-")).to_have_count(2)
+
+
+def test_a_selection_ends_with_another_filter_and_where_the_reader_leaves(
+    tracked: World, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(f"{tracked.gitpip.url}/people?state=active")
+    chosen = page.locator("#chosen")
+    _box(page, "bob").check()
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page).to_have_url(re.compile("/people\\?(?!.*state=)"))
+    expect(_box(page, "bob")).not_to_be_checked()
+    expect(chosen).to_have_text("")
+    _box(page, "bob").check()
+    main = page.get_by_role("navigation", name="Main")
+    main.get_by_role("link", name="Status").click()
+    main.get_by_role("link", name="People").click()
+    expect(_box(page, "bob")).not_to_be_checked()
+    expect(chosen).to_have_text("")
