@@ -61,7 +61,7 @@ def world(tmp_path: Path, database_url: str) -> Iterator[Served]:
         yield served
 
 
-def _set_the_scene(served: Served) -> Known:
+def set_the_scene(served: Served) -> Known:
     """A user with something to show at every route, beside one who stays tracked."""
     gitpip = served.gitpip
     served.track("bystander", {"stays.py": "print('stays')\n"})
@@ -147,13 +147,13 @@ def _note_what_exists(
     imported: str,
     failed: Sequence[int],
 ) -> None:
-    with _asking(served, known, Role.ADMIN) as client:
+    with asking(served, known, Role.ADMIN) as client:
         listed = client.get("/api/v1/publications").json()["items"]
         own = [publication for publication in listed if publication["login"] == LOGIN]
         visits = [visit["id"] for visit in client.get(f"/api/v1/users/{LOGIN}/visits").json()]
         keys = re.findall(f"/gist/{gist}/raw/([0-9]+)", client.get(f"/gist/{gist}").text)
     for role in Role:
-        with _asking(served, known, role) as client:
+        with asking(served, known, role) as client:
             seen = client.post(
                 "/seen", data={"everything": "1"}, headers={"origin": served.gitpip.url}
             )
@@ -248,7 +248,7 @@ def _note_what_exists(
     known.secrets |= {str(publication["marker"]) for publication in own}
 
 
-def _asking(served: Served, known: Known, role: Role) -> httpx2.Client:
+def asking(served: Served, known: Known, role: Role) -> httpx2.Client:
     headers = {"authorization": f"Bearer {known.keys[role]}"}
     return httpx2.Client(base_url=served.gitpip.url, headers=headers, timeout=60)
 
@@ -266,7 +266,7 @@ def _flat(told: Told) -> Iterator[tuple[Route, str, tuple[int, frozenset[str]]]]
 def _read_everything(served: Served, known: Known, routes: Sequence[Route], role: Role) -> Told:
     """What every reading route says to a role."""
     told: Told = {}
-    with _asking(served, known, role) as client:
+    with asking(served, known, role) as client:
         for route in routes:
             if route.method != "GET":
                 continue
@@ -282,16 +282,16 @@ async def test_a_removed_user_is_shown_nowhere_and_comes_back_whole(
     world: Served, tmp_path: Path
 ) -> None:
     routes = await every_route(tmp_path)
-    known = _set_the_scene(world)
+    known = set_the_scene(world)
     sent = len(world.pipedrive.activities)
 
     before = _read_everything(world, known, routes, Role.ADMIN)
-    with _asking(world, known, Role.OPERATOR) as client:
+    with asking(world, known, Role.OPERATOR) as client:
         looked_at = client.get(f"/api/v1/users/{LOGIN}").json()["checked_at"]
         assert client.delete(f"/api/v1/users/{LOGIN}").status_code == 204
     removed = {role: _read_everything(world, known, routes, role) for role in Role}
     changes = _try_to_change(world, known, routes)
-    with _asking(world, known, Role.OPERATOR) as client:
+    with asking(world, known, Role.OPERATOR) as client:
         assert client.post(f"/users/{LOGIN}/{OWN_ID}").status_code == 201
         world.gitpip.wait_for(
             lambda: client.get(f"/api/v1/users/{LOGIN}").json()["checked_at"] != looked_at,
@@ -321,7 +321,7 @@ async def test_a_removed_user_is_shown_nowhere_and_comes_back_whole(
 def _try_to_change(served: Served, known: Known, routes: Sequence[Route]) -> dict[str, int]:
     """What every changing route answers to an admin who names something of the removed user."""
     answers: dict[str, int] = {}
-    with _asking(served, known, Role.ADMIN) as client:
+    with asking(served, known, Role.ADMIN) as client:
         for route in routes:
             if route.method == "GET" or str(route) in TRACKING or not OWNED & set(route.places):
                 continue
