@@ -261,7 +261,7 @@ APART = frozenset(
         ProblemKind.NO_WORKER,
         ProblemKind.OTHERS_PUBLISH,
         ProblemKind.OVER_CAPACITY,
-        ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+        ProblemKind.DESTINATION_ACCOUNT_CHANGED,
         ProblemKind.PUBLICATIONS_FAILED,
         ProblemKind.PUBLICATIONS_HELD,
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
