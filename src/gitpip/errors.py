@@ -37,11 +37,17 @@ class TemplateInvalid(InvalidInput):
 
 
 class UserNotTracked(GitpipError):
-    """No tracked user has this login or id; `login` is one under which a user could be added."""
+    """No tracked user has this login or id.
 
-    def __init__(self, message: str, *, login: str | None = None) -> None:
+    `login` is one under which a user could be added; `logins` are those of several that nobody has.
+    """
+
+    def __init__(
+        self, message: str, *, login: str | None = None, logins: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.login = login
+        self.logins = logins
 
 
 class UserConflict(GitpipError):

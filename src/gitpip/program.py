@@ -63,7 +63,7 @@ def program() -> str:
 def as_called(text: str) -> str:
     """Return a text of ours that names each command in it as a person can call it here.
 
-    Pages, the API and logs are read elsewhere too: they name the program by its name.
+    The API, logs and most pages are read elsewhere too: they name the program by its name.
     """
     called = program()
     return text if called == NAME else _COMMAND.sub(lambda _: called, text)

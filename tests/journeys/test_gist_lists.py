@@ -87,13 +87,15 @@ def test_a_list_says_that_it_loads_more_and_when_that_fails(world: World, browse
         waiting.append(route)
 
     page.route(re.compile("before="), wait)
-    _more(page).click()
+    with page.expect_request(re.compile("before=")):
+        _more(page).click()
     expect(_more(page)).to_have_text("Loading…")
     waiting[0].abort()
     expect(_more(page)).to_have_text("Try again")
     said = page.locator("#load-more").get_by_role("status")
     expect(said).to_have_text("Couldn't load more gists.")
-    _more(page).click()
+    with page.expect_request(re.compile("before=")):
+        _more(page).click()
     expect(_more(page)).to_have_text("Loading…")
     waiting[1].continue_()
     expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 1)

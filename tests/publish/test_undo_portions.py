@@ -68,3 +68,16 @@ async def test_before_an_account_is_known_all_that_waits_is_withdrawn_at_once(
     assert await scene.states() == ["withdrawn"] * 5
     await scene.settle(await scene.process())
     assert not scene.crm.activities
+
+
+async def test_an_undo_withdraws_its_own_files_at_once_beside_one_that_was_killed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undone, "WITHDRAWN_AT_ONCE", 2)
+    await scene.find_files("bob", "sent.py")
+    await scene.settle(await scene.process())
+    await scene.find_files("ada", *(f"{number}.py" for number in range(7)))
+    await undo_killed_after_a_portion(scene)
+    await scene.find_files("bob", "newer.py")
+    assert (await undo(scene, 9)).ended_at is not None
+    assert Counter(await scene.states()) == {"published": 1, "withdrawn": 4, "pending": 4}

@@ -277,7 +277,7 @@ APART = frozenset(
 OPERATORS_ACT = (
     r"\byour?\b|with gitpip|gitpip (accounts|adopt|publish|serve|undos)\b|Fix the|Set another|"
     r"Check (the username|whether people)|Review (it|them)|Approve all|"
-    r"under (CRM sync|Rules|Settings|Compare)|\backnowledge\b|\b(Delete|Give|Let|Upload)\b"
+    r"under (CRM sync|CRM audits|Rules|Settings)|\backnowledge\b|\b(Delete|Give|Let|Upload)\b"
 )
 """What only an operator can do, which viewers aren't told."""
 

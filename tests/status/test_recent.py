@@ -1,6 +1,7 @@
 """Pages that are opened often share what was read of the status a moment ago."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 from gitpip.status.timed_cache import TimedCache
@@ -17,6 +18,18 @@ async def test_it_is_read_anew_when_the_last_reading_is_old(rows: Rows) -> None:
     recent = TimedCache(rows.condition, timedelta(0))
     first = await recent.read()
     assert await recent.read() is not first
+
+
+async def test_those_who_wait_share_a_reading_that_takes_longer_than_it_is_kept(
+    rows: Rows,
+) -> None:
+    async def slowly() -> object:
+        await asyncio.to_thread(time.sleep, 1.1)
+        return await rows.condition()
+
+    recent = TimedCache(slowly, timedelta(seconds=1))
+    first, *others = await asyncio.gather(*(recent.read() for _ in range(5)))
+    assert all(other is first for other in others)
 
 
 async def test_an_old_result_is_shown_at_once_until_it_is_too_old_or_changed(rows: Rows) -> None:

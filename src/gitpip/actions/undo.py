@@ -1,11 +1,12 @@
 """The acts of undoing: a check, an import, a user's activities, or some publications."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gitpip.actions.acting import Acting
 from gitpip.counts import count
-from gitpip.errors import InvalidInput
+from gitpip.errors import DatabaseUnavailable, InvalidInput
 from gitpip.model import CheckId, PublicationId
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undo_choice, undone, undos
@@ -57,7 +58,9 @@ async def undo(acting: Acting, what: What) -> Undo:
         await act.record("undo.begun", told)
         act.wake("publish")
     if begun.total > undone.WITHDRAWN_AT_ONCE:
-        return await _withdraw_rest(acting, begun.id)
+        # The undo has begun, and the publisher withdraws what is left: this is no failure of it.
+        with suppress(DatabaseUnavailable):
+            return await _withdraw_rest(acting, begun.id)
     return begun
 
 

@@ -188,14 +188,26 @@ class _Field:
     field: str
     name: str
     present: Callable[[User], object]
+    has_default: bool = False
+    """Whether `GENERAL` stands for the setting that applies to all people."""
+
+    def written(self, value: object) -> str:
+        """Return a value as people write it."""
+        if isinstance(value, timedelta):
+            return format_duration(value)
+        if isinstance(value, tuple):
+            return ", ".join(sorted(value)) or "none"
+        if self.has_default and value == GENERAL:
+            return "default"
+        return "none" if value is None else str(value)
 
 
 FIELDS = (
     _Field("external_id", "customer ID", lambda user: user.external_id),
     _Field("backfill", "existing gists", lambda user: user.backfill),
     _Field("tags", "tags", lambda user: user.tags),
-    _Field("interval", "check interval", lambda user: user.check_interval or GENERAL),
-    _Field("mode", "new files", lambda user: user.publishing_mode or GENERAL),
+    _Field("interval", "check interval", lambda user: user.check_interval or GENERAL, True),
+    _Field("mode", "new files", lambda user: user.publishing_mode or GENERAL, True),
     _Field("target", "activities go to", lambda user: user.target or DEAL_BY_TITLE),
 )
 """The fields of a user that people can change, except a pause, in the order of the audit log."""
@@ -227,21 +239,10 @@ def _told(changes: Changes, user: User) -> str:
     """Return the changes of a user, except a pause."""
     changed = ((each, getattr(changes, each.field)) for each in FIELDS)
     return "; ".join(
-        difference(each.name, _written(each.present(user)), _written(after))
+        difference(each.name, each.written(each.present(user)), each.written(after))
         for each, after in changed
         if after is not None
     )
-
-
-def _written(value: object) -> str:
-    """Return a value as people write it."""
-    if isinstance(value, timedelta):
-        return format_duration(value)
-    if isinstance(value, tuple):
-        return ", ".join(sorted(value)) or "none"
-    if value == GENERAL:
-        return "default"
-    return "none" if value is None else str(value)
 
 
 def _has_target(wanted: Changes, user: User) -> bool:

@@ -27,7 +27,7 @@ ADVICE: Mapping[Remedy | None, str] = {
     Remedy.RESUME_UNDO: "fix the problem, then run gitpip undos resume",
     Remedy.RESUME_REPAIR: "run gitpip publications repair --resume, or start a service",
     Remedy.UPLOAD_AGAIN: "upload the file again under Import people, or with gitpip users import",
-    Remedy.REVIEW_AUDITS: "see Audits, or run gitpip audit",
+    Remedy.REVIEW_AUDITS: "see CRM audits, or run gitpip audit",
     Remedy.RETRY_FAILED: "fix the problem, then retry or skip them under CRM sync",
     Remedy.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
     Remedy.CHANGE_RULES: "change or remove it under Rules, or with gitpip rules",

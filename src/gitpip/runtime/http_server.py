@@ -56,6 +56,12 @@ SERVER_LOGGER = logging.getLogger("uvicorn.error")
 log = get_logger()
 
 
+def _tells_of_a_fault(record: logging.LogRecord) -> bool:
+    """Return whether a record of uvicorn holds an exception that cutting a request off is not."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is not None and not isinstance(error, asyncio.CancelledError)
+
+
 @dataclass(frozen=True)
 class ClientLimits:
     """The limits for a client. The defaults are those of Apache's mod_reqtimeout and nginx.
@@ -127,12 +133,11 @@ class HttpServer(uvicorn.Server):
             loop.remove_reader(listener)
         self._listeners = []
         # It logs as an error that it cuts requests off. These are answered, and logged as such.
-        level = SERVER_LOGGER.level
-        SERVER_LOGGER.setLevel(logging.CRITICAL)
+        SERVER_LOGGER.addFilter(_tells_of_a_fault)
         try:
             await super().shutdown(sockets)
         finally:
-            SERVER_LOGGER.setLevel(level)
+            SERVER_LOGGER.removeFilter(_tells_of_a_fault)
 
     def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from gitpip.store.users.imports import Import
 
 UPLOAD_AGAIN = "Upload the file again: people you already track are left unchanged."
 AGAIN = {
-    SurveyKind.AUDIT: "Start another one under Audits, or with gitpip audit.",
+    SurveyKind.AUDIT: "Start another one under CRM audits, or with gitpip audit.",
     SurveyKind.OTHERS: "Search again under Activities of other tools, or with gitpip adopt "
     "--from-others.",
 }

@@ -17,19 +17,19 @@ class TimedCache(Generic[Read]):
         self._fresh = fresh
         self._kept_for = kept_for.total_seconds()
         self._reading = asyncio.Lock()
-        self._last: tuple[Read, float] | None = None
-        """The result, and when its reading began, on the monotonic clock."""
+        self._last: tuple[Read, float, float] | None = None
+        """The result, and when its reading began and ended, on the monotonic clock."""
         self._changed = -math.inf
         """When what is read changed; a result whose reading began before is not kept."""
 
     async def read(self) -> Read:
-        """Return a result that is at most `kept_for` old. Raises what `fresh` raises."""
+        """Return a result that was read at most `kept_for` ago. Raises what `fresh` raises."""
         async with self._reading:
             if (kept := self._kept(self._kept_for)) is not None:
                 return kept[0]
             began = time.monotonic()
             value = await self._fresh()
-            self._last = value, began
+            self._last = value, began, time.monotonic()
             return value
 
     def last(self, within: timedelta) -> Read | None:
@@ -45,9 +45,9 @@ class TimedCache(Generic[Read]):
         """Let the next caller read again, because what is read has changed."""
         self._changed = time.monotonic()
 
-    def _kept(self, seconds: float) -> tuple[Read, float] | None:
+    def _kept(self, seconds: float) -> tuple[Read, float, float] | None:
         if self._last is None:
             return None
-        began = self._last[1]
-        recent = time.monotonic() < began + seconds and began > self._changed
+        _, began, ended = self._last
+        recent = time.monotonic() < ended + seconds and began > self._changed
         return self._last if recent else None

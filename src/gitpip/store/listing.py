@@ -82,10 +82,10 @@ async def file_keys(
     # Usually enough of the newest fit; then it does not matter how many there are in all.
     recent = max(lowest, await _window(transaction, highest))
     words = await search.holding(transaction, wanted.text) if wanted.text else None
-    among = _between(_fitting(wanted, words), recent, highest)
+    newest = _between(_fitting(wanted, words), recent, highest)
     if words is not None:
-        among = among.where(words.key >= recent, words.key <= highest)
-    keys = await _first(transaction, among, number)
+        newest = newest.where(words.key >= recent, words.key <= highest)
+    keys = await _first(transaction, newest, number)
     if len(keys) == number or recent == lowest:
         return keys
     if words is not None:

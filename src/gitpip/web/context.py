@@ -46,7 +46,7 @@ CONDITION_KEPT_FOR = timedelta(seconds=2)
 page of the inbox: 72 ms with 100,000 users and a million gists on PostgreSQL."""
 CONDITION_SHOWN_FOR = timedelta(seconds=30)
 """The time for which the inbox shows an older status at once, and reads it again afterwards. What
-someone does in this process shows at once."""
+someone does in this process shows at once, apart from work that goes on after the answer."""
 LANGUAGES_KEPT_FOR = timedelta(minutes=1)
 """The time for which the inbox offers the same languages, which take 5 ms to read in the same
 place. A new language is rare."""
@@ -199,11 +199,20 @@ def _setting(request: Request) -> AppContext:
 Context = Annotated[AppContext, Depends(_setting)]
 
 
-async def _acting(request: Request) -> AsyncIterator[Acting]:
+def _acting(request: Request) -> Acting:
     context = _setting(request)
-    yield Acting(context.database, identity_of(request).actor, context.wake)
+    return Acting(context.database, identity_of(request).actor, context.wake)
+
+
+ReaderActing = Annotated[Acting, Depends(_acting)]
+"""The caller of a request, as one who marks, visits or saves a filter. The status tells nothing of
+these acts."""
+
+
+async def _acting_on_service(acting: ReaderActing, context: Context) -> AsyncIterator[Acting]:
+    yield acting
     context.recent_condition.forget()
 
 
-CurrentActing = Annotated[Acting, Depends(_acting, scope="function")]
+CurrentActing = Annotated[Acting, Depends(_acting_on_service, scope="function")]
 """The caller of a request, as one who acts. The next page tells what the act changed."""

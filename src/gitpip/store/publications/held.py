@@ -6,8 +6,8 @@ A flood into a CRM cannot be undone. So only `answer`, and the acts on single pu
 a held one. No restart, other process or later check does.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -154,7 +154,7 @@ async def summary(transaction: Transaction) -> HeldSummary | None:
         .where(IS_HELD_WITH_OTHERS, ~of_removed(publications.c.user_key))
         .group_by(_because)
     )
-    return HeldSummary(files, number, first[0], {row[0]: row[1] for row in reasons})
+    return HeldSummary(files, number, first[0], _by_reason(reasons.tuples()))
 
 
 async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
@@ -166,7 +166,15 @@ async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
         .group_by(_because)
         .order_by(_because)
     )
-    return {row[0]: row[1] for row in rows}
+    return _by_reason(rows.tuples())
+
+
+def _by_reason(rows: Iterable[tuple[HeldBecause | None, int]]) -> dict[HeldBecause, int]:
+    """Add up numbers by reason. A reason that only a newer gitpip knows counts as a flood."""
+    numbers: Counter[HeldBecause] = Counter()
+    for because, number in rows:
+        numbers[because or HeldBecause.FLOOD] += number
+    return dict(numbers)
 
 
 # A file that an older gitpip held has no stored kind of reason.
@@ -184,10 +192,10 @@ async def _with_reasons(transaction: Transaction, rows: Sequence[Row[Any]]) -> t
         .where(IS_HELD_WITH_OTHERS, publications.c.user_key.in_([row.key for row in rows]))
         .group_by(publications.c.user_key, _because)
     )
-    reasons: defaultdict[int, dict[HeldBecause, int]] = defaultdict(dict)
+    reasons: defaultdict[int, Counter[HeldBecause]] = defaultdict(Counter)
     for key, because, number in counted:
-        reasons[key][because] = number
-    return tuple(_held(row, because=reasons[row.key]) for row in rows)
+        reasons[key][because or HeldBecause.FLOOD] += number
+    return tuple(_held(row, because=dict(reasons[row.key])) for row in rows)
 
 
 def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:

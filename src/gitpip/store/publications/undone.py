@@ -241,7 +241,9 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> bool:
     Withdraws `WITHDRAWN_AT_ONCE` of them, and returns whether there may be more. Publications that
     are being sent or searched for are settled first.
     """
-    first = _unsent().order_by(undone.c.publication_id).limit(WITHDRAWN_AT_ONCE)
+    # The newest undo comes first: its act withdraws at once, also if an older one was cut short.
+    first = _unsent().order_by(undone.c.undo_id.desc(), undone.c.publication_id)
+    first = first.limit(WITHDRAWN_AT_ONCE)
     ids = (await transaction.execute(first)).scalars().all()
     if not ids:
         return False
@@ -292,6 +294,7 @@ async def withdraw_all_unsent(transaction: Transaction, now: datetime) -> None:
     await ledger.lock(transaction)
     while await withdraw_unsent(transaction, now):
         pass
+    await end(transaction, now)
 
 
 async def _tell_withdrawn(transaction: Transaction, ids: Sequence[int], now: datetime) -> None:

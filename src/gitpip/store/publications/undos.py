@@ -1,8 +1,8 @@
 """Undos of a check, an import or chosen publications: their plans, rows and progress.
 
-An undo is written at once, with a row for each of its publications. Publications that were never
-sent are withdrawn in the same transaction. The process that publishes deletes the activities after
-it.
+An undo is written at once, with a row for each of its publications. The first 500 publications that
+were never sent are withdrawn in the same transaction, the others in portions after it. The process
+that publishes deletes the activities after that.
 """
 
 from collections import Counter

@@ -128,7 +128,8 @@ async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
     known = {user.login.lower() for user in each}
     if unknown := [login for login in logins if login.lower() not in known]:
         raise UserNotTracked(
-            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not tracked"
+            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not tracked",
+            logins=unknown,
         )
     return each
 

@@ -19,7 +19,7 @@ from gitpip.web.api.parameters import Number, RequestBody
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import Context, ReaderActing
 from gitpip.web.inbox_query import AskedFilter, start_of
 
 router = api_router("inbox")
@@ -80,7 +80,7 @@ async def list_gists(
 
 @router.post("/inbox/marks", status_code=HTTPStatus.CREATED)
 @needs(Role.VIEWER)
-async def mark(new: NewMark, acting: CurrentActing, identity: CurrentIdentity) -> MarkBody:
+async def mark(new: NewMark, acting: ReaderActing, identity: CurrentIdentity) -> MarkBody:
     """Mark gists as read or as unread, or everything as read."""
     viewer = identity.viewer_for(None)
     if new.everything:
@@ -93,7 +93,7 @@ async def mark(new: NewMark, acting: CurrentActing, identity: CurrentIdentity) -
 
 @router.post("/inbox/marks/{visit_id}/undo")
 @needs(Role.VIEWER)
-async def undo(visit_id: Number, acting: CurrentActing, identity: CurrentIdentity) -> MarkBody:
+async def undo(visit_id: Number, acting: ReaderActing, identity: CurrentIdentity) -> MarkBody:
     """Undo what you marked last."""
     return MarkBody.of(await actions.undo(acting, identity.viewer_for(None), VisitId(visit_id)))
 
@@ -110,7 +110,7 @@ async def list_filters(context: Context, identity: CurrentIdentity) -> list[Save
 @router.post("/inbox/filters", status_code=HTTPStatus.CREATED)
 @needs(Role.VIEWER)
 async def save_filter(
-    new: NewFilter, acting: CurrentActing, identity: CurrentIdentity
+    new: NewFilter, acting: ReaderActing, identity: CurrentIdentity
 ) -> SavedFilterBody:
     """Save a filter; one of this name is replaced."""
     asked = InboxFilter.of(new.model_dump(exclude={"name"}))
@@ -121,7 +121,7 @@ async def save_filter(
 @router.delete("/inbox/filters/{filter_id}")
 @needs(Role.VIEWER)
 async def delete_filter(
-    filter_id: Number, acting: CurrentActing, identity: CurrentIdentity
+    filter_id: Number, acting: ReaderActing, identity: CurrentIdentity
 ) -> SavedFilterBody:
     """Delete a filter that you saved."""
     viewer = identity.viewer_for(None)

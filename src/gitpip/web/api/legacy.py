@@ -18,7 +18,7 @@ from gitpip.validation import EXTERNAL_ID_LIMIT
 from gitpip.web.api.long_list import FILES, files_shown_by, json_array
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import Context, CurrentActing, ReaderActing
 
 router = api_router("original", prefix="")
 
@@ -81,7 +81,7 @@ async def track_user(
 
 @router.post("/latestgists/{login}", response_model=list[FileBody])
 @needs(Role.VIEWER)
-async def latest_gists(login: Login, acting: CurrentActing) -> Response:
+async def latest_gists(login: Login, acting: ReaderActing) -> Response:
     """The gist files added since the last visit, oldest first; records the visit."""
     return await visit_actions.record(acting, login, SHARED_VIEWER, _files)
 

@@ -16,7 +16,7 @@ from gitpip.web.api.parameters import Limit, Login, Number, Viewer
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import Context, ReaderActing
 
 router = api_router()
 
@@ -39,7 +39,7 @@ async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list
 )
 @needs(Role.VIEWER)
 async def record_visit(
-    login: Login, acting: CurrentActing, identity: CurrentIdentity, viewer: Viewer = None
+    login: Login, acting: ReaderActing, identity: CurrentIdentity, viewer: Viewer = None
 ) -> Response:
     """Record a visit, and show what was new."""
     return await actions.record(acting, login, identity.viewer_for(viewer), _created)

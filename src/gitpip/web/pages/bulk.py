@@ -66,7 +66,7 @@ async def act_on_selected_users(
         wrong = replace(selection, field=error.field, fault=fault_words(error))
         return await show_users(request, context, asked, selection=wrong)
     except UserNotTracked as error:
-        wrong = replace(selection, field="login", fault=str(error))
+        wrong = replace(selection, field="login", fault=str(error), gone=error.logins)
         return await show_users(request, context, asked, selection=wrong)
     paused = sum(user.state is UserState.PAUSED for user in chosen)
     told = asked.address(

@@ -30,7 +30,7 @@ from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import needs
 from gitpip.web.auth.throttle import address_counted
 from gitpip.web.auth.viewer import remember, sends_name, viewer_of
-from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.context import AppContext, Context, ReaderActing
 from gitpip.web.errors import answer
 from gitpip.web.inbox_query import AskedFilter, start_of
 from gitpip.web.masked_previews import news_without_credentials, without_credentials
@@ -241,7 +241,7 @@ async def rows_again(
 
 @router.post("/seen")
 @needs(Role.VIEWER)
-async def mark(request: Request, context: Context, acting: CurrentActing) -> Response:
+async def mark(request: Request, context: Context, acting: ReaderActing) -> Response:
     """Mark one gist as read or unread, the gists of a page, or everything.
 
     A browser without a key is recorded only if it keeps its cookie, and only `NEW_BROWSERS` of each
@@ -277,7 +277,7 @@ async def mark(request: Request, context: Context, acting: CurrentActing) -> Res
 @router.post("/seen/{visit_id}/undo")
 @needs(Role.VIEWER)
 async def undo(
-    visit_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: CurrentActing
+    visit_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: ReaderActing
 ) -> Response:
     """Undo what the reader marked last."""
     came_from = ShownList.of(await request.form())
@@ -287,7 +287,7 @@ async def undo(
 
 @router.post("/inbox/filters")
 @needs(Role.VIEWER)
-async def save_filter(request: Request, context: Context, acting: CurrentActing) -> Response:
+async def save_filter(request: Request, context: Context, acting: ReaderActing) -> Response:
     """Save what the form asks for under a name, and show it."""
     form = {name: str(value) for name, value in (await request.form()).items()}
     viewer, name, asked = viewer_of(request), form.get("name", ""), InboxFilter.of(form)
@@ -304,7 +304,7 @@ async def save_filter(request: Request, context: Context, acting: CurrentActing)
 @router.post("/inbox/filters/{filter_id}/delete")
 @needs(Role.VIEWER)
 async def delete_filter(
-    filter_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: CurrentActing
+    filter_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: ReaderActing
 ) -> Response:
     """Delete a saved filter."""
     await actions.delete_filter(acting, viewer_of(request), FilterId(filter_id))

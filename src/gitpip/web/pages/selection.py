@@ -26,6 +26,8 @@ class SelectedUsers:
     field: str = ""
     fault: str = ""
     """The fault of a form, and its field."""
+    gone: Sequence[str] = ()
+    """Those of the logins that nobody has any more; a page keeps them selected no longer."""
 
 
 def order_of(selection: SelectedUsers, act: str) -> BulkAction:

@@ -4,7 +4,7 @@ const MOST_PAGES = 20; // loaded below; the form sends all rows, so the link the
 const MARKS_AT_ONCE = 50; // as in inbox.py
 
 function pagesBelow() {
-  return Number(document.getElementById("gists").dataset.pages ?? 0);
+  return Number(document.getElementById("gists")?.dataset.pages ?? 0);
 }
 
 // The rows of a day go on under its heading.
@@ -31,6 +31,11 @@ function append(page) {
     htmx.process(row);
     added.push(row);
   }
+  const mark = page.getElementById("mark");
+  if (mark && !document.getElementById("mark")) {
+    mark.setAttribute("form", form.id); // all rows above were read
+    document.getElementById("load-more").append(mark);
+  }
   showTimes();
   return added;
 }
@@ -45,15 +50,16 @@ function keepRows() {
 }
 
 async function nextPage(link) {
-  const answer = await fetch(link.href);
+  const answer = await fetch(link.href, { headers: { accept: "text/html" } });
   if (!answer.ok) throw new Error(answer.statusText);
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// Returns the rows that were added; null if that failed.
+// Returns the rows that were added; null if that failed or goes on already.
 async function loadMore() {
   const place = document.getElementById("load-more");
   const link = place.querySelector("a");
+  if (link.hasAttribute("aria-busy")) return null;
   const said = place.querySelector("[role=status]");
   link.textContent = "Loading…";
   link.setAttribute("aria-busy", "true");
@@ -97,8 +103,9 @@ document.addEventListener("click", async (event) => {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (pagesBelow() >= MOST_PAGES) return;
   event.preventDefault();
-  if (link.hasAttribute("aria-busy")) return;
   const added = await loadMore();
+  // The reader may have gone on to write: what is typed must not act on a row.
+  if (![link, document.body].includes(document.activeElement)) return;
   const first = added?.[0]?.querySelector("[data-open]");
   if (first) {
     remember(added[0]);
@@ -151,7 +158,8 @@ window.addEventListener("pageshow", async (event) => {
   if (!isBack && !event.persisted) return;
   await showMarks().catch(() => {}); // updates tell when gitpip can't be reached
   if (event.persisted || !current.pages) return;
+  const focused = document.activeElement;
   await loadPages(current.pages);
   const item = document.getElementById(current.id);
-  if (item) choose(item);
+  if (item && document.activeElement === focused) choose(item);
 });

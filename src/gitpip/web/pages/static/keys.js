@@ -51,7 +51,9 @@ async function comeBack() {
   const isBack = sessionStorage.getItem(RETURNS) !== null;
   sessionStorage.removeItem(RETURNS);
   if (!isBack || last?.path !== location.pathname) return;
+  const focused = document.activeElement;
   if (last.pages) await loadPages(last.pages); // of gist-list.js
+  if (document.activeElement !== focused) return;
   const all = items();
   const item = document.getElementById(last.id) ?? all[Math.min(last.index, all.length - 1)];
   if (item) choose(item);

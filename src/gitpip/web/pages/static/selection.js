@@ -35,7 +35,8 @@ function tick() {
 function takeUp() {
   const last = JSON.parse(sessionStorage.getItem(KEPT));
   if (form.dataset.list && last?.list === form.dataset.list) {
-    elsewhere = new Set(last.chosen);
+    const gone = (form.dataset.gone ?? "").split(" "); // they are tracked no longer: no box shows them
+    elsewhere = new Set(last.chosen.filter((login) => !gone.includes(login)));
     for (const box of boxes()) box.checked = false;
   }
   tick();
@@ -51,6 +52,7 @@ function forget() {
 }
 
 if (form) forget();
+else sessionStorage.removeItem(KEPT); // nobody is left in the list
 if (all) {
   const choice = all.closest("label");
   choice.hidden = false;
