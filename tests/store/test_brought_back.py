@@ -122,6 +122,9 @@ async def test_each_change_reaches_the_row_and_the_audit_log(database_url: str, 
     await database.close()
 
     assert shown(changed)[name] == getattr(GIVEN, name)
-    names = {"external_id": "id", "mode": "publishing_mode", "target_seen": "target"}
+    names = {"external_id": "customer ID", "backfill": "existing gists", "mode": "new files"}
+    names |= {"interval": "check interval"} | dict.fromkeys(
+        ("target", "target_seen"), "activities go to"
+    )
     word = names.get(name, name)
     assert told.action == "user.paused" if name == "paused" else f"{word}: " in told.subject

@@ -269,7 +269,8 @@ def _read_plain(lines: Iterator[str], skipped: int) -> Iterator[Cells]:
     for number, line in enumerate(lines, start=skipped + 1):
         place, cell = f"line {number}", content(line)
         if any(mark in cell for mark in SEPARATORS):
-            yield place, RowError(place, "more than a username")
+            wrong = "more than a username; a list without a header holds one in each line"
+            yield place, RowError(place, wrong)
         elif cell:
             quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
             yield place, [cell[1:-1] if quoted else cell]

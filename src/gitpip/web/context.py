@@ -49,7 +49,8 @@ CONDITION_SHOWN_FOR = timedelta(seconds=30)
 someone does in this process shows at once, apart from work that goes on after the answer."""
 LANGUAGES_KEPT_FOR = timedelta(minutes=1)
 """The time for which the inbox offers the same languages, which take 5 ms to read in the same
-place. A new language is rare."""
+place. A new language is rare, and after an act in this process, as a removal, they are read again.
+"""
 
 TRIALS = 2
 TRIALS_WAIT = timedelta(seconds=5)
@@ -212,6 +213,7 @@ these acts."""
 async def _acting_on_service(acting: ReaderActing, context: Context) -> AsyncIterator[Acting]:
     yield acting
     context.recent_condition.forget()
+    context.recent_languages.forget()
 
 
 CurrentActing = Annotated[Acting, Depends(_acting_on_service, scope="function")]
