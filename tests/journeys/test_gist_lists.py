@@ -73,7 +73,9 @@ def test_the_next_page_is_loaded_below_the_list(world: World, browser: Browser) 
     assert len(page.evaluate(IDS)) == len(set(page.evaluate(IDS)))
     assert page.url == address
     page.get_by_role("button", name="Mark this page as read").click()
-    expect(page.get_by_text("Marked ")).to_have_text(f"Marked {len(ids)} gists as read. Undo")
+    # One of them was marked by its row.
+    marked = f"Marked {len(ids) - 1} gists as read. Undo"
+    expect(page.get_by_text("Marked ")).to_have_text(marked)
     assert complaints == []
 
 

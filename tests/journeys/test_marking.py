@@ -171,3 +171,23 @@ def test_marking_on_the_second_page_stays_there(world: World, browser: Browser) 
     page.get_by_role("button", name="Undo").click()
     _is_read(_row(page, last))
     assert "/people/octocat?show=week&before=" in page.url
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_mark_of_a_row_ends_the_undo_before_it_and_counts_for_the_page(
+    world: World, browser: Browser
+) -> None:
+    ids = start(world, PAGE_SIZE + 5)
+    page = browser.new_page()
+    page.goto(f"{world.gitpip.url}/?show=week")
+    row = _row(page, ids[-1])
+    row.get_by_role("button", name="Mark as read").click()
+    _is_read(row)
+    row.get_by_role("button", name="Mark as unread").click()
+    expect(row.get_by_role("button", name="Mark as read")).to_be_visible()
+    page.get_by_role("button", name="Mark this page as read").click()
+    expect(page.get_by_text(f"Marked {PAGE_SIZE} gists as read.")).to_be_visible()
+    _is_read(row)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    row.get_by_role("button", name="Mark as unread").click()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)

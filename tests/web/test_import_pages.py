@@ -131,6 +131,30 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     assert "line 2: customer ID A is taken already, by ada" in taken
 
 
+def test_what_was_not_previewed_is_shown_before_anyone_is_added(
+    served: Served, people: httpx2.Client
+) -> None:
+    page = upload(people, b"Kunde;GitHub;Chef\nA;ada;bob\n")
+    fields = {"header": "on", "shown": _shown(page)}
+    chosen = {"column-1": "", "column-2": "", "column-3": "login"}
+    answer = people.post(f"{page.url.path}/confirm", data=fields | chosen)
+    assert answer.status_code == 422
+    assert "changed since the preview. Check it, then add the people." in said(answer)
+    assert tracked(served) == []
+    for changed in ({"shown": "[]"}, {"shown": "{"}, {"kind": "list"}, {"sheet": "other"}):
+        again = fields | {"shown": _shown(answer)} | chosen | changed
+        assert people.post(f"{page.url.path}/confirm", data=again).status_code == 422
+    assert tracked(served) == []
+    confirm(served, people, page, **fields | {"shown": _shown(answer)} | chosen)
+    assert tracked(served) == ["bob"]
+
+
+def _shown(page: httpx2.Response) -> str:
+    found = re.search('name="shown" value="([^"]*)"', page.text)
+    assert found, page.text
+    return unescape(found[1])
+
+
 def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2.Client) -> None:
     page = upload(people, FOREIGN.encode())
     for fields, words in (

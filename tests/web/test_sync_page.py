@@ -200,7 +200,7 @@ def test_trying_now_is_said_until_the_pause_is_back(served: Served) -> None:
     served.track("ada", {"one.txt": "1"}, {"two.txt": "2"})
     served.gitpip.wait_for(lambda: "Try now" in shown(served, "/publications"), "the pause")
     page = shown(served, "/publications")
-    assert 'hx-select-oob="#unread,#attention,#paused,#stopped:morph"' in page
+    assert 'hx-select-oob="#unread,#attention,#paused,#stopped:morph,#status-chips:morph"' in page
     assert re.search('<span id="paused"><a href="/publications"><span>Sync paused · retries ', page)
 
     served.pipedrive.faults.clear()
@@ -217,7 +217,7 @@ def test_trying_now_is_said_until_the_pause_is_back(served: Served) -> None:
 
     served.pipedrive.faults.let_go()
     served.gitpip.wait_for(
-        lambda: 'id="try-publishing"' in shown(served, "/publications?tried=publishing"),
+        lambda: 'id="try-publishing-paused"' in shown(served, "/publications?tried=publishing"),
         "the pause that is back",
     )
     assert "Trying now…" not in shown(served, "/publications?tried=publishing")

@@ -274,7 +274,7 @@ def _malformed(scope: Scope, headers: Headers) -> tuple[HTTPStatus, str, str] | 
         return (
             HTTPStatus.BAD_REQUEST,
             "control-characters",
-            "a parameter must not hold U+0000, written as %00: PostgreSQL does not take it",
+            "a parameter must hold no control character %00",
         )
     return None
 

@@ -1,6 +1,7 @@
 """The pages of imports of users: what a file holds, and how far its import is."""
 
 import io
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, BinaryIO
@@ -18,6 +19,7 @@ from gitpip.model import Role
 from gitpip.store.users import imports
 from gitpip.store.users.imports import Import, ImportId
 from gitpip.user_lists.columns import Choice
+from gitpip.user_lists.reading import Understood
 from gitpip.user_lists.rows import COLUMNS
 from gitpip.web.auth.identity import identity_of
 from gitpip.web.auth.roles import needs
@@ -99,6 +101,9 @@ async def confirm(
     choice = _choice_of(fields)
     try:
         rule = _rule_of(fields, context).rule() or context.settings.backfill
+        if not _is_as_shown(fields):
+            problem = "changed since the preview. Check it, then add the people"
+            raise InvalidInput("columns", problem)
         await actions.confirm(acting, found.id, choice)
     except InvalidInput as error:
         return await _show(found, request, context, fields, fault=fault_words(error))
@@ -147,6 +152,7 @@ async def _show(
         work=found,
         now=now,
         looked=looked,
+        shown=_shown(looked.understood) if looked else "",
         added=added,
         existing=existing_gists(added, found.gist_counts, backfill),
         columns=COLUMNS,
@@ -161,6 +167,29 @@ async def _looked_at(
     context: AppContext, kept: BinaryIO, found: Import, choice: Choice | None
 ) -> ImportPreview:
     return await preview(context.database, kept, choice, absent=found.not_on_github)
+
+
+def _shown(understood: Understood) -> str:
+    """Return the choices that a preview shows, for its form."""
+    meanings = [meaning or "" for meaning in understood.columns.meanings]
+    has_table = bool(understood.first)
+    kind = "list" if understood.is_list else "table"
+    header = understood.columns.header and has_table
+    return json.dumps([meanings if has_table else [], header, understood.sheet or "", kind])
+
+
+def _is_as_shown(fields: Mapping[str, str]) -> bool:
+    """Return whether a form has the choices that its preview was made with, if it names these."""
+    if "shown" not in fields:
+        return True
+    columns = {name: value for name, value in fields.items() if name.startswith("column-")}
+    in_order = [columns[name] for name in sorted(columns, key=lambda name: (len(name), name))]
+    try:
+        meanings, header, sheet, kind = json.loads(fields["shown"])
+    except ValueError:
+        return False
+    chosen = (in_order, "header" in fields, fields.get("sheet", sheet), fields.get("kind", kind))
+    return chosen == (meanings, header, sheet, kind)
 
 
 def _rule_of(fields: Mapping[str, str], context: AppContext) -> NewPeople:

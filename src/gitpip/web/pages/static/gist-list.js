@@ -118,6 +118,20 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// A mark of one row is the last mark, so the one before it can't be undone. "Mark this page as read" is
+// about a row that is unread now.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const row = document.getElementById(event.detail.target.id);
+  if (event.detail.requestConfig.verb !== "post" || !row?.matches("[data-item]")) return;
+  document.getElementById("undo")?.remove();
+  const form = document.getElementById("inbox");
+  const { value } = row.querySelector("[data-mark]");
+  form.querySelector(`[name=shown][value="${CSS.escape(value)}"]`)?.remove();
+  if (isRead(row)) return;
+  const shown = Object.assign(document.createElement("input"), { type: "hidden", name: "shown", value });
+  form.append(shown);
+});
+
 function isRead(row) {
   return row.classList.contains("read");
 }

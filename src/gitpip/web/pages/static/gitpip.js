@@ -94,12 +94,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const isReplaced = fresh.getElementById(region.id) && region.getAttribute("hx-swap") !== "none";
   const entry = isReplaced ? steady.find((one) => fresh.getElementById(one.id)) : steady[0];
   if (!entry) return hold("This list has changed: show it", () => location.reload());
-  reading = { id: entry.id, top: topOf(entry), known: new Set(entries.map((one) => one.id)) };
+  const known = new Set(entries.map((one) => one.id));
+  reading = { id: entry.id, top: topOf(entry), known, region: region.id };
 });
 
 document.addEventListener("htmx:afterSwap", () => {
   if (!reading) return;
-  const { id, top, known } = reading;
+  const { id, top, known, region } = reading;
   reading = null;
   const entry = document.getElementById(id);
   if (!entry) return;
@@ -112,9 +113,9 @@ document.addEventListener("htmx:afterSwap", () => {
     main.style.minBlockSize = `${main.offsetHeight + missing}px`;
     scrollBy(0, missing);
   }
-  const region = entry.closest("[hx-get]");
-  if (!region) return; // the new page does not go on asking
-  const above = entriesOf(region).filter((one) => !known.has(one.id) && topOf(one) < topOf(entry));
+  const list = document.getElementById(region);
+  if (!list) return;
+  const above = entriesOf(list).filter((one) => !known.has(one.id) && topOf(one) < topOf(entry));
   if (above.length) {
     const number = above.length === 1 ? "1 new entry" : `${above.length} new entries`;
     announce(`${number} above: show`, () => showFirst(above[0].id));

@@ -2,7 +2,7 @@
 // the form names its list, the selection is kept through the pages of the list.
 const KEPT = "gitpip.selected"; // in this tab: the address of a list, and who is selected in it
 const form = document.getElementById("selection");
-const all = document.getElementById("choose-all");
+const all = document.getElementById("all-on-page");
 const boxes = () => [...document.querySelectorAll('input[type="checkbox"][form="selection"]')];
 const selected = () => boxes().filter((box) => box.checked);
 let elsewhere = new Set(); // who is selected, and not on this page
