@@ -18,23 +18,13 @@ COMMANDS = (
     ("users", "import", "list.txt"),
     ("keys", "list"),
     ("feeds", "list"),
-    ("users", "list"),
-    ("inbox", "read", "--all"),
-    ("status",),
     ("doctor",),
-    ("settings",),
     ("try-now",),
-    ("undos", "acknowledge"),
     ("users", "check", "octocat"),
-    ("publishing", "pause"),
     ("publish", "--dry-run"),
     ("setup",),
     ("audit", "--limit", "3"),
-    ("log", "--limit", "0"),
-    ("users",),
     ("users", "add", "--help"),
-    ("publishing", "resume", "--help"),
-    ("publications", "show", "--help"),
 )
 
 

@@ -319,7 +319,7 @@ CASES = (
         Remedy.REVIEW_AUDITS,
         (audit(ended_at=JUST_NOW, failure="Pipedrive answered 500"),),
         (audit(requested_at=NOW, ended_at=NOW),),
-        ("Audit 1 failed: Pipedrive answered 500. Start another one under Audits",),
+        ("Audit 1 failed: Pipedrive answered 500. Start another one under CRM audits",),
     ),
     Case(
         ProblemKind.AUDITS_WAITING,

@@ -154,7 +154,7 @@ async def summary(transaction: Transaction) -> HeldSummary | None:
         .where(IS_HELD_WITH_OTHERS, ~of_removed(publications.c.user_key))
         .group_by(_because)
     )
-    return HeldSummary(files, number, first[0], _by_reason(reasons.tuples()))
+    return HeldSummary(files, number, first[0], _by_reason(reasons.all()))
 
 
 async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
@@ -166,7 +166,7 @@ async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
         .group_by(_because)
         .order_by(_because)
     )
-    return _by_reason(rows.tuples())
+    return _by_reason(rows.all())
 
 
 def _by_reason(rows: Iterable[tuple[HeldBecause | None, int]]) -> dict[HeldBecause, int]:
