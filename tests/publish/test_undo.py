@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -19,14 +19,11 @@ from gitpip.publish.denials import ADVICE
 from gitpip.status.problem import ProblemKind, Severity
 from gitpip.status.undos import problems as undo_problems
 from gitpip.store.access.audit_log import Actor, Via
-from gitpip.store.database import Transaction
 from gitpip.store.publications import publications, undo_choice, undone, undos
-from gitpip.store.publications.permission import Present
 from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema import gist_files
 from gitpip.store.schema import publications as rows
-from gitpip.store.schema_undo import UndoneState, undone_deals
-from gitpip.store.schema_undo import undone as undone_rows
+from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_edits import publish, see
 from tests.support.scene import TIMEOUT, Process, Scene, until_killed, wake_nobody
@@ -61,7 +58,7 @@ async def carry_out(scene: Scene, process: Process) -> None:
         await process.run()
         async with scene.database.read() as transaction:
             times = (
-                await _next_due(transaction, scene),
+                await undone.next_due(transaction, scene.mode),
                 await publications.next_due(transaction, scene.mode),
             )
         due = min((time for time in times if time is not None), default=None)
@@ -71,21 +68,6 @@ async def carry_out(scene: Scene, process: Process) -> None:
         wake_at = max(due, pause.until) if pause else due
         scene.clock.now = max(scene.clock.now, wake_at) + timedelta(milliseconds=1)
     raise AssertionError("still waiting")
-
-
-async def _next_due(transaction: Transaction, scene: Scene) -> datetime | None:
-    """The first of the stored times at which an undo has something to do."""
-    times = {scene.clock()}
-    for table in (undone_rows, undone_deals):
-        open_ones = select(table.c.due_at, table.c.lease_until).where(
-            table.c.state == UndoneState.WAITING
-        )
-        for row in await transaction.execute(open_ones):
-            times |= {time for time in row if time is not None and time > scene.clock()}
-    for time in sorted(times):
-        if await undone.any_due(transaction, Present(time, scene.mode)):
-            return time
-    return None
 
 
 async def told(scene: Scene) -> dict[ProblemKind, int]:

@@ -379,6 +379,21 @@ def _unsent() -> Select[Any]:
     )
 
 
+async def next_due(
+    transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
+) -> datetime | None:
+    """Return when the next activity or deal is due for deletion; None if none is, or may be."""
+    when = func.coalesce(undone.c.lease_until, undone.c.due_at, type_=undone.c.due_at.type)
+    found: datetime | None = await transaction.scalar(
+        select(func.min(when, type_=undone.c.due_at.type))
+        .join(publications, publications.c.id == undone.c.publication_id)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(*_is_to_be_deleted(overall))
+    )
+    of_deals = await undone_deals.next_due(transaction, overall)
+    return min((time for time in (found, of_deals) if time is not None), default=None)
+
+
 async def check_not_being_undone(transaction: Transaction, publication_id: PublicationId) -> None:
     """Raise PublicationStateError if a publication is being undone."""
     undo_id = await transaction.scalar(

@@ -190,6 +190,16 @@ def _any_due(mode: PublishingMode) -> Select[Any]:
     return select(undone_deals.c.id).where(*_is_due(mode, lease.NOW)).limit(1)
 
 
+async def next_due(transaction: Transaction, overall: PublishingMode) -> datetime | None:
+    """Return when the next deal must be checked; None if none must, or may be."""
+    time = undone_deals.c.due_at.type
+    when = func.coalesce(undone_deals.c.lease_until, undone_deals.c.due_at, type_=time)
+    found: datetime | None = await transaction.scalar(
+        select(func.min(when, type_=time)).where(*_may_be_deleted(overall))
+    )
+    return found
+
+
 async def claim(
     transaction: Transaction, *, token: str, present: Present, lasts: timedelta
 ) -> DueDeal | None:
