@@ -42,7 +42,7 @@ from tests.support.scene import (
 )
 from tests.support.tokens import TOKEN
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 Result = TypeVar("Result")
 
