@@ -192,10 +192,10 @@ async def _with_reasons(transaction: Transaction, rows: Sequence[Row[Any]]) -> t
         .where(IS_HELD_WITH_OTHERS, publications.c.user_key.in_([row.key for row in rows]))
         .group_by(publications.c.user_key, _because)
     )
-    reasons: defaultdict[int, Counter[HeldBecause]] = defaultdict(Counter)
+    of_user: defaultdict[int, list[tuple[HeldBecause | None, int]]] = defaultdict(list)
     for key, because, number in counted:
-        reasons[key][because or HeldBecause.FLOOD] += number
-    return tuple(_held(row, because=dict(reasons[row.key])) for row in rows)
+        of_user[key].append((because, number))
+    return tuple(_held(row, because=_by_reason(of_user[row.key])) for row in rows)
 
 
 def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:
