@@ -8,12 +8,11 @@ import tempfile
 import warnings
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from ssl import SSLContext
-from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import psycopg
@@ -218,22 +217,15 @@ class Administrator:
     def _connected(self) -> psycopg.Connection:
         return psycopg.connect(self._server.get_uri(), autocommit=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
 
 @pytest.fixture(scope="session")
 def administrator(postgres: PostgresServer) -> Iterator[Administrator]:
     """For the databases of the tests on that server."""
-    with Administrator(postgres) as administrator:
+    with closing(Administrator(postgres)) as administrator:
         yield administrator
 
 

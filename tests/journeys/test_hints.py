@@ -37,27 +37,30 @@ def started_by_make(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def called(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Call gitpip as the environment of the folder has it, with data of its own."""
+    return subprocess.run(
+        [".venv/bin/gitpip", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "GITPIP_DATA_DIR": str(folder), **environment},
+        stdin=subprocess.DEVNULL,
+    )
+
+
 def test_the_first_word_of_each_hint_is_a_program(started_by_make: Path) -> None:
     hints = []
     with nobody_listening() as port:
         environment = {
-            "PATH": "/usr/bin:/bin",
             "NO_COLOR": "1",
             "COLUMNS": "200",
-            "GITPIP_DATA_DIR": str(started_by_make),
             "GITHUB_API_URL": f"http://127.0.0.1:{port}",
         }
         for words in COMMANDS:
-            done = subprocess.run(
-                [".venv/bin/gitpip", *words],
-                check=False,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                cwd=started_by_make,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-            )
+            done = called(started_by_make, *words, **environment)
             hints += [(words, program) for program in HINT.findall(done.stdout + done.stderr)]
 
     assert len({words for words, _ in hints}) > len(COMMANDS) / 2, hints
@@ -66,15 +69,7 @@ def test_the_first_word_of_each_hint_is_a_program(started_by_make: Path) -> None
 
 
 def test_json_names_the_program_by_its_name(started_by_make: Path) -> None:
-    environment = {"PATH": "/usr/bin:/bin", "GITPIP_DATA_DIR": str(started_by_make)}
     for words in (("users", "import", "list.txt"), ("status", "--json")):
-        done = subprocess.run(
-            [".venv/bin/gitpip", *words],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=started_by_make,
-            env=environment,
-        )
+        done = called(started_by_make, *words)
+        done.check_returncode()
     assert set(HINT.findall(done.stdout)) == {"gitpip"}

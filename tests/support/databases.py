@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NewType, Protocol
 from uuid import uuid4
@@ -118,7 +118,7 @@ def of_sqlite() -> Iterator[Databases]:
 @contextmanager
 def of_postgresql(server: PostgresServer) -> Iterator[Databases]:
     """Databases that are dropped at the end."""
-    with Administrator(server) as administrator:
+    with closing(Administrator(server)) as administrator:
         databases = OfPostgreSQL(server, administrator)
         try:
             yield databases
