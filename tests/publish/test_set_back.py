@@ -5,16 +5,20 @@ from datetime import timedelta
 
 import pytest
 
+from gitpip.actions.acting import Acting
+from gitpip.actions.try_now import try_now
 from gitpip.store import ledger
+from gitpip.store.access.audit_log import Actor, Via
 from gitpip.store.database import Database
 from gitpip_standins import Fault
 from tests.publish.test_held import answer, hold
 from tests.support.restores import Backup
-from tests.support.scene import Process, Scene
+from tests.support.scene import Process, Scene, wake_nobody
 
 pytestmark = pytest.mark.long
 
 HOUR = timedelta(hours=1)
+EVE = Actor("eve", Via.PAGE)
 
 
 @pytest.fixture
@@ -160,4 +164,52 @@ async def test_what_is_sent_while_it_is_looked_at_is_no_sign_of_a_restore(scene:
     await publishing
     await scene.settle(process)
     assert (await state(scene.database)).set_back_at is None
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("login", ["ada", "bob"], ids=["a file", "the first file and its deal"])
+@pytest.mark.parametrize("restores", [2, 3])
+async def test_what_is_waited_for_is_waited_for_after_another_restore(
+    scene: Scene, backup: Backup, login: str, restores: int
+) -> None:
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    await scene.find_files(login, "new.py")
+    backup.make()
+    scene.crm.list_lag = timedelta(minutes=2)
+    await sender.run()
+    for _ in range(restores):
+        backup.restore()
+        await sender.run()
+        assert await scene.states() == ["published", "pending"]
+        assert (await state(scene.database)).hold_until == scene.clock() + timedelta(minutes=5)
+        scene.clock.advance(timedelta(seconds=20))
+    await scene.settle(sender)
+    assert sorted(str(deal["title"]) for deal in scene.crm.deals) == sorted({"ada", login})
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_process_does_not_end_what_another_one_waits_for(
+    scene: Scene, backup: Backup, bystander: Process
+) -> None:
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    await bystander.run()
+    await scene.find_files("bob", "new.py")
+    backup.make()
+    scene.crm.list_lag = timedelta(minutes=2)
+    await sender.run()
+    await bystander.publisher.due()  # it sees what the other one has published
+    backup.restore()
+    await sender.run()
+    until = (await state(scene.database)).hold_until
+    assert until is not None
+    # It misses what it has seen of the other one, and sent nothing itself.
+    await try_now(Acting(scene.database, EVE, wake_nobody, scene.clock), ("publishing",))
+    await bystander.run()
+    assert (await state(scene.database)).hold_until == until
+    await scene.settle(bystander)
+    assert len(scene.crm.deals) == 2
     await scene.assert_each_is_there_once()

@@ -117,24 +117,30 @@ class AccountGuard:
         """
         remembered = self._last_sent.remembered
         async with self._database.read() as transaction:
-            requested = (await ledger.read(transaction)).requested_at is not None
+            state = await ledger.read(transaction)
+            requested = state.requested_at is not None
             if self._one_at_a_time.locked():
                 return requested  # `permits` is reading or comparing at this moment
-            await self._look_back(transaction, await self._account(transaction), remembered)
+            known = await self._account(transaction)
+            await self._look_back(transaction, known, state, remembered)
             return self._set_back or requested
 
     def _was_at_another(self, account: VendorAccount) -> bool:
         return self._compared_in is not None and self._compared_in[1] != account.identity
 
     async def _look_back(
-        self, transaction: Transaction, known: VendorAccount | None, remembered: Remembered
+        self,
+        transaction: Transaction,
+        known: VendorAccount | None,
+        state: LedgerState,
+        remembered: Remembered,
     ) -> None:
         """Note it if the database was set back, unless what was sent went to another account."""
         if known is not None and (not known.bound or self._was_at_another(known)):
             self._last_sent.forget()
         elif not self._set_back:
             if await self._last_sent.is_there(transaction, remembered):
-                await self._last_sent.learn(transaction)
+                await self._last_sent.learn(transaction, state.hold_until)
             else:
                 self._note_set_back()
 
@@ -156,8 +162,8 @@ class AccountGuard:
             remembered = self._last_sent.remembered
             async with self._database.read() as transaction:
                 known = await self._account(transaction)
-                await self._look_back(transaction, known, remembered)
                 state = await ledger.read(transaction)
+                await self._look_back(transaction, known, state, remembered)
                 life = await ledger.database_life(transaction)
             try:
                 if known is None or self._met_under != fingerprint or _is_to_be_noted(known):
@@ -259,7 +265,7 @@ class AccountGuard:
                 return False
             lost = not set_back and not await self._last_sent.is_there(transaction)
             if not lost:
-                await self._write_settled(transaction, state, hold, told)
+                hold = await self._write_settled(transaction, state, hold, told)
         if lost:
             self._note_set_back()  # while it was compared
             return False
@@ -281,17 +287,20 @@ class AccountGuard:
         state: LedgerState,
         hold: datetime | None,
         told: Mapping[str, datetime | None],
-    ) -> None:
-        """Write what a comparison showed, and begin a hold, or end the one that it began with."""
-        values, present = dict(told), (await ledger.read(transaction)).hold_until
-        if hold is not None:
-            values["hold_until"] = max(hold, present or hold)
-        elif present == state.hold_until:  # otherwise another process has begun a hold
-            values["hold_until"] = None
-        await ledger.note(transaction, **values)
+    ) -> datetime | None:
+        """Write what a comparison showed, and begin a hold, or end the one that it began with.
+
+        Return until when nothing is sent. A hold that another process has begun stays in force.
+        """
+        present = (await ledger.read(transaction)).hold_until
+        is_over = present == state.hold_until and (present is None or present <= self._now())
+        if present is not None and not is_over:
+            hold = max(present, hold or present)
+        await ledger.note(transaction, **told, hold_until=hold)
         if self._set_back:
             self._last_sent.forget()
-        await self._last_sent.learn(transaction)
+        await self._last_sent.learn(transaction, hold)
+        return hold
 
     async def _has_lost(self, here: tuple[str, str]) -> bool:
         """Return whether the database lacks something that this process sent recently."""
@@ -299,7 +308,7 @@ class AccountGuard:
             self._destination.sent.clear()  # what was sent before went to another account
         elif self._set_back:
             async with self._database.read() as transaction:
-                if await self._last_sent.has_lost_deal(transaction):
+                if await self._last_sent.has_lost_deal_or_hold(transaction):
                     return True
         seen = (find_markers(subject=subject, note=None) for subject in self._destination.sent)
         sent = {one.in_subject for one in seen if one.in_subject is not None}

@@ -124,7 +124,9 @@ class Publisher:
         terms = Terms(database, destination, self._policies, self._now)
         channel = Channel(database, destination, self._pauses, terms)
         self._list_lag = ListLag()
-        guards = Guards(LastSent(), self._list_lag, clocks, self._mode, self._detector_pause)
+        guards = Guards(
+            LastSent(clocks.wall), self._list_lag, clocks, self._mode, self._detector_pause
+        )
         self._account_guard = AccountGuard(channel, guards, on_edit=rules.on_edit)
         self._looks = ActivitySearch(channel, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
