@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from gitpip.model import Page, User, UserState
 from gitpip.store.database import Transaction
@@ -31,6 +32,13 @@ ORDERS: dict[UserSort, Sequence[ColumnElement[object]]] = {
     UserSort.CHECKED: (users.c.checked_at.desc().nulls_last(), users.c.key),
     UserSort.STALE: (users.c.complete_until.asc().nulls_first(), users.c.key),
 }
+BACKWARDS: dict[UserSort, Sequence[ColumnElement[object]]] = {
+    UserSort.LOGIN: (func.lower(users.c.login).desc(),),
+    UserSort.FOUND: (users.c.found_at.asc().nulls_first(), users.c.key.desc()),
+    UserSort.CHECKED: (users.c.checked_at.asc().nulls_first(), users.c.key.desc()),
+    UserSort.STALE: (users.c.complete_until.desc().nulls_last(), users.c.key.desc()),
+}
+"""The same orders from their ends, so that the last pages are as near as the first ones."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,8 @@ async def list_users(
 ) -> Page[ListedUser]:
     """Return a page of the tracked users."""
     conditions = _conditions(wanted)
-    total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
+    counted = select(func.count()).select_from(users).where(*conditions)
+    total = await transaction.scalar(counted) or 0
     line = await line_of(transaction, viewer)
     unread = (
         select(func.count())
@@ -78,14 +87,7 @@ async def list_users(
         .scalar_subquery()
     )
     # First the keys alone: otherwise values are read for rows that are left out.
-    keys = (
-        select(users.c.key)
-        .where(*conditions)
-        .order_by(*ORDERS[sort])
-        .offset(offset)
-        .limit(limit)
-        .subquery()
-    )
+    keys = _page_of(select(users.c.key).where(*conditions), sort, offset, limit, total).subquery()
     found = await transaction.execute(
         rows()
         .add_columns(unread.label("unread"), stored.label("gists"))
@@ -93,7 +95,17 @@ async def list_users(
         .order_by(*ORDERS[sort])
     )
     items = [ListedUser(user_of(row), row.unread, row.gists) for row in found]
-    return Page(tuple(items), total or 0)
+    return Page(tuple(items), total)
+
+
+def _page_of(
+    chosen: Select[Any], sort: UserSort, offset: int, limit: int, total: int
+) -> Select[Any]:
+    """Return this page of `total` rows, counted from the nearer end."""
+    if offset <= total - offset:
+        return chosen.order_by(*ORDERS[sort]).offset(offset).limit(limit)
+    limit = min(limit, max(total - offset, 0))
+    return chosen.order_by(*BACKWARDS[sort]).offset(max(total - offset - limit, 0)).limit(limit)
 
 
 async def logins(transaction: Transaction, wanted: UserWanted, *, limit: int) -> tuple[str, ...]:
