@@ -9,10 +9,14 @@ from dataclasses import fields
 
 import pytest
 import typer
+from pydantic import BaseModel
 from typer.core import TyperCommand, TyperGroup
 
+from gitpip.bodies.accounts import AccountBody
+from gitpip.bodies.feeds import FeedAddressBody
+from gitpip.bodies.keys import KeyBody
 from gitpip.bodies.publications import PublicationBody
-from gitpip.bodies.users import OneUserBody
+from gitpip.bodies.users import OneUserBody, UserBody
 from gitpip.cli.json_shapes import SHAPES
 from gitpip.cli.main import app
 from gitpip.publish.preview import PreviewedFields
@@ -96,7 +100,28 @@ def test_a_check_of_one_user_says_what_follows(run: Run) -> None:
         in run("users", "check", "bob").stdout
     )
     checked = json.loads(run("users", "check", "bob", "--json").stdout)
-    assert checked == {"login": "bob", "state": "paused"}
+    assert (checked["login"], checked["state"]) == ("bob", "paused")
+
+
+@pytest.mark.parametrize(
+    ("command", "body", "more"),
+    [
+        (("users", "list"), UserBody, set()),
+        (("keys", "list"), KeyBody, set()),
+        (("accounts", "list"), AccountBody, {"state"}),
+        (("feeds", "list"), FeedAddressBody, set()),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_list_has_the_fields_of_the_api(
+    run: Run, command: tuple[str, ...], body: type[BaseModel], more: set[str]
+) -> None:
+    run("keys", "create", "eve", "--role", "admin")
+    run("feeds", "create", "reader")
+    listed = json.loads(run(*command, "--json").stdout)
+    assert listed
+    for each in listed:
+        assert set(each) == {*body.model_fields, *more}
 
 
 def test_publications_are_listed_and_shown(run: Run) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions.adoption import BY_ADOPT, acknowledge, acknowledged
+from gitpip.bodies.accounts import AccountBody
 from gitpip.cli.audit import NoWait, adopt_from_others
 from gitpip.cli.output import (
     Json,
@@ -19,7 +20,7 @@ from gitpip.cli.output import (
 )
 from gitpip.runtime import oneshot_accounts
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.schema_surveys import Confidence
 
 MAX_FILES_PRINTED = 20
@@ -32,17 +33,25 @@ accounts_app = typer.Typer(
 @accounts_app.command("list")
 def list_accounts(as_json: Json = False) -> None:
     """List known accounts and which ones are in use."""
+    known = read(prepared_settings(), accounts.everyone)
+    if as_json:
+        print_json([AccountBody.of(each).model_dump() | {"state": _state(each)} for each in known])
+        return
     rows: list[dict[str, object]] = [
         {
             "vendor": account.vendor,
             "name": account.name,
             "identity": account.identity,
-            "state": "in use" if account.bound else "waits" if account.waits_since else "former",
+            "state": _state(account),
             "met_at": account.met_at,
         }
-        for account in read(prepared_settings(), accounts.everyone)
+        for account in known
     ]
-    print_rows(rows, as_json, "No accounts yet.")
+    print_rows(rows, as_json=False, none="No accounts yet.")
+
+
+def _state(account: VendorAccount) -> str:
+    return "in use" if account.bound else "waits" if account.waits_since else "former"
 
 
 @accounts_app.command("switch")

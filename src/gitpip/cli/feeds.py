@@ -7,7 +7,7 @@ import typer
 
 from gitpip.actions import feeds as actions
 from gitpip.actions.acting import Acting
-from gitpip.bodies.feeds import FeedAddressBody
+from gitpip.bodies.feeds import FeedAddressBody, IssuedAddressBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -42,21 +42,13 @@ def create_address(
         return await actions.create(acting, name, owner)
 
     issued = act(settings, make)
-    place = f"{_base(settings)}/feeds/{issued.secret}/gists"
+    address = IssuedAddressBody.of(issued, _base(settings))
     if as_json:
-        address = issued.address
-        print_json(
-            {
-                "id": address.id,
-                "name": address.name,
-                "atom": f"{place}.atom",
-                "json_feed": f"{place}.json",
-            }
-        )
+        print_json(address.model_dump())
         return
     console.say(f"Created feed links for {name}. Copy one now, you won't see them again:")
-    console.say(f"{place}.atom")
-    console.say(f"{place}.json")
+    console.say(address.atom)
+    console.say(address.json_feed)
     if settings.public_url is None and _is_any_address(settings.host):
         console.say(
             "On another machine, replace localhost with this machine's address, or set "

@@ -13,9 +13,12 @@ from gitpip.actions.adoption import BY_ADOPT
 from gitpip.actions.surveys import AdoptedOthers
 from gitpip.bodies.audits import SurveyBody
 from gitpip.bodies.checks import CheckBody
+from gitpip.bodies.feeds import IssuedAddressBody
 from gitpip.bodies.held import AnsweredBody
 from gitpip.bodies.inbox import MarkBody, SavedFilterBody
-from gitpip.bodies.publications import PublicationBody
+from gitpip.bodies.keys import IssuedKeyBody, KeyBody
+from gitpip.bodies.publications import MovedBody, PublicationBody
+from gitpip.bodies.publishing import PersonsPauseBody, ResumedBody
 from gitpip.bodies.publishing_settings import PublishingSettingBody
 from gitpip.bodies.repairs import RepairBody
 from gitpip.bodies.rules import OptOutBody, RuleBody
@@ -23,8 +26,6 @@ from gitpip.bodies.undos import UndoBody
 from gitpip.bodies.users import UserBody
 from gitpip.runtime.oneshot import Drained
 from gitpip.runtime.oneshot_accounts import Adoption
-from gitpip.store.publications.approvals import Moved
-from gitpip.store.status.publishing_pause import PersonsPause
 
 DRY_RUN = "--dry-run"
 """The option with which a command only reads."""
@@ -38,11 +39,10 @@ def _each(noun: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(noun))
 
 
-ISSUED_KEY = ("key", "name", "role", "expires_at")
 SHAPES: Mapping[str, tuple[str, ...]] = {
-    "users add": ("login", "id", "external_id", "new", "confirmed"),
+    "users add": (*_of(UserBody), "external_id", "new", "confirmed"),
     "users change": _of(UserBody),
-    "users check": ("login", "state"),
+    "users check": _of(UserBody),
     "users import": ("added", "known", "faults"),
     "users remove": ("login", "removed"),
     "check": _of(CheckBody),
@@ -56,13 +56,13 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "inbox delete": _of(SavedFilterBody),
     "publications retry": _of(PublicationBody),
     "publications skip": _of(PublicationBody),
-    "publications approve": _each(Moved),
-    "publications hold": _each(Moved),
+    "publications approve": _of(MovedBody),
+    "publications hold": _of(MovedBody),
     "publications repair": _of(RepairBody),
     "held --approve": _of(AnsweredBody),
     "notes": ("notes",),
-    "publishing pause": _each(PersonsPause),
-    "publishing resume": ("resumed",),
+    "publishing pause": _of(PersonsPauseBody),
+    "publishing resume": _of(ResumedBody),
     "publishing settings set": _of(PublishingSettingBody),
     "publishing settings unset": _of(PublishingSettingBody),
     "rules add": _of(RuleBody),
@@ -81,10 +81,10 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "audit": (*_of(SurveyBody), "summary", "lines"),
     "audit --no-wait": _of(SurveyBody),
     "accounts switch": ("vendor", "from", "to"),
-    "keys create": ISSUED_KEY,
-    "keys rotate": ISSUED_KEY,
-    "keys revoke": ("name", "role", "revoked_at"),
-    "feeds create": ("id", "name", "atom", "json_feed"),
+    "keys create": _of(IssuedKeyBody),
+    "keys rotate": _of(IssuedKeyBody),
+    "keys revoke": (*_of(KeyBody), "revoked_at"),
+    "feeds create": _of(IssuedAddressBody),
     "feeds revoke": ("id", "name", "revoked"),
 }
 """The fields by the command, and by the option that gives its JSON other fields: the last one here

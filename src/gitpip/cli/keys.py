@@ -8,7 +8,7 @@ import typer
 from gitpip.actions import keys as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.words_of_log import act_in_words
-from gitpip.bodies.keys import AuditEntryBody
+from gitpip.bodies.keys import AuditEntryBody, IssuedKeyBody, KeyBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -71,15 +71,8 @@ def list_keys(as_json: Json = False) -> None:
     """List access keys with role, expiry and last use."""
     everyone, now = read(prepared_settings(), keys.everyone), utc_now()
     rows: list[dict[str, object]] = [
-        {
-            "name": key.name,
-            "role": key.role,
-            "state": key.state(now),
-            "label": key.label,
-            "created_at": key.created_at,
-            "expires_at": key.expires_at,
-            "used_at": key.used_at,
-        }
+        # A line of a terminal is short.
+        KeyBody.of(key, now).model_dump(exclude=set() if as_json else {"issued_at"})
         for key in everyone
     ]
     none = "No access keys yet. Create one: gitpip keys create NAME --role admin"
@@ -108,7 +101,7 @@ def revoke_key(name: Name, as_json: Json = False) -> None:
 
     key, has_admin = act(settings, revoke)
     if as_json:
-        print_json({"name": key.name, "role": key.role, "revoked_at": key.revoked_at})
+        print_json(KeyBody.of(key, utc_now()).model_dump() | {"revoked_at": key.revoked_at})
     else:
         console.say(f"Revoked key {key.name}.")
     if key.role is Role.ADMIN and not (has_admin or settings.admin_key or settings.allow_anonymous):
@@ -150,14 +143,7 @@ def _lifetime(text: str | None) -> timedelta | None:
 def _show_once(issued: keys.IssuedKey, as_json: bool) -> None:
     key = issued.key
     if as_json:
-        print_json(
-            {
-                "key": issued.secret,
-                "name": key.name,
-                "role": key.role,
-                "expires_at": key.expires_at,
-            }
-        )
+        print_json(IssuedKeyBody.of(issued).model_dump())
         return
     until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
     console.say(f"{key.name}, {key.role}{until}. Copy the secret now, you won't see it again:")

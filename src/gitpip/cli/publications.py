@@ -8,7 +8,7 @@ import typer
 from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_acts
 from gitpip.actions.repairs import RepairAction
-from gitpip.bodies.publications import PublicationBody
+from gitpip.bodies.publications import MovedBody, PublicationBody
 from gitpip.cli import repairs
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.held import say_left_for_credentials
@@ -234,7 +234,7 @@ def _which(numbers: list[int] | None, login: str, *, everything: bool) -> action
 
 def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(moved))
+        print_json(MovedBody.of(moved).model_dump())
         return
     console.say(f"{done} {count(len(moved.ids), 'publication')}.")
     say_left_for_credentials(moved.for_credentials)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions import publishing as actions
+from gitpip.bodies.publishing import PersonsPauseBody, ResumedBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -105,7 +106,7 @@ def pause_publishing(
         lambda acting: actions.pause_publishing(acting, until=until, lasts=lasts, reason=reason),
     )
     if as_json:
-        print_json(asdict(pause))
+        print_json(PersonsPauseBody.of(pause).model_dump())
     else:
         end = f"until {shown(pause.until)}" if pause.until else "until someone resumes it"
         console.say(f"Publishing is paused {end}. To resume: gitpip publishing resume")
@@ -119,7 +120,7 @@ def resume_publishing(as_json: Json = False) -> None:
     """
     ended = act(prepared_settings(), actions.resume_publishing)
     if as_json:
-        print_json({"resumed": ended is not None})
+        print_json(ResumedBody(resumed=ended is not None).model_dump())
     elif ended is None:
         console.say("Publishing was not paused. Nothing changed.")
     else:

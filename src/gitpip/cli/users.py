@@ -119,15 +119,12 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
     )
     user, confirmed = added.user, added.user.github_id is not None
     if as_json:
-        print_json(
-            {
-                "login": user.login,
-                "id": user.external_id,
-                "external_id": user.external_id,  # the former name of `id`
-                "new": added.new,
-                "confirmed": confirmed,
-            }
-        )
+        told = {
+            "external_id": user.external_id,  # the former name of `id`
+            "new": added.new,
+            "confirmed": confirmed,
+        }
+        print_json(_facts(user, read_stops_now(settings)) | told)
         return
     what = "Tracking" if added.new else "Already tracking"
     doubt = "" if confirmed else " (not confirmed: GitHub did not respond)"
@@ -139,14 +136,19 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
 @users_app.command("list")
 def list_users(as_json: Json = False) -> None:
     """List tracked users."""
-    everyone = read(prepared_settings(), users.everyone)
+    settings = prepared_settings()
+    everyone = read(settings, users.everyone)
+    if as_json:
+        stops = read_stops_now(settings)
+        print_json([_facts(user, stops) for user in everyone])
+        return
     rows: list[dict[str, object]] = [
         {
             "login": user.login,
             "id": user.external_id,
             "github_id": user.github_id,
             "state": user.state,
-            "tags": user.tags if as_json else " ".join(user.tags),
+            "tags": " ".join(user.tags),
             "files": user.last_sequence,
             "checked_at": user.checked_at,
             "failure": user.failure,
@@ -154,7 +156,7 @@ def list_users(as_json: Json = False) -> None:
         for user in everyone
     ]
     none = "You're not tracking anyone yet. Add a user: gitpip users add LOGIN"
-    print_rows(rows, as_json, none)
+    print_rows(rows, as_json=False, none=none)
 
 
 @users_app.command("show")
@@ -249,9 +251,10 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
 @users_app.command("check")
 def check_user(login: Login, as_json: Json = False) -> None:
     """Ask the running service to check a user now."""
-    user = act(prepared_settings(), lambda acting: actions.check(acting, login))
+    settings = prepared_settings()
+    user = act(settings, lambda acting: actions.check(acting, login))
     if as_json:
-        print_json({"login": user.login, "state": user.state})
+        print_json(_facts(user, read_stops_now(settings)))
     elif user.state is UserState.PAUSED:
         console.say(
             f"{user.login} is paused. To check again, run: "
