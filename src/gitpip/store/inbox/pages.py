@@ -273,7 +273,9 @@ class _Walk:
         chosen = of_tracked_users(inbox.c.gist_id, inbox.c.key, inbox.c.created_at)
         of_files = select(gist_files.c.gist_id).where(among(gist_files.c.key, keys))
         chosen = self._behind(chosen.where(inbox.c.gist_id.in_(of_files)), before)
-        return self._shown(await self._first(chosen, self.limit + 1), None)
+        # These files fit: the conditions on them are not checked for each gist once more.
+        of_gists = replace(self, wanted=replace(self.wanted, files=FileWanted()))
+        return self._shown(await of_gists._first(chosen, self.limit + 1), None)
 
     async def _of_rows(
         self, window: Select[Any], size: int
