@@ -16,7 +16,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, LongText, NewPeople, tags_of
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.selection import ADDED
-from gitpip.web.pages.users import EVERYBODY, show_users
+from gitpip.web.pages.users import EVERYBODY, Adding, show_users
 from gitpip.web.render.faults import as_sentence, fault_words
 
 router = page_router()
@@ -51,14 +51,14 @@ async def add(
         most = f"You named {named} people. You can add at most {MAX_ADDED_AT_ONCE} here at once."
         wrong = [as_sentence(fault) for fault in told.faults.values()]
         faults = [most] if is_long else wrong or ["Enter at least one GitHub username."]
-        return await show_users(request, context, faults=faults, new=new, is_long=is_long)
+        return await show_users(request, context, adding=Adding(new, faults, is_long=is_long))
     try:
         rule = new.rule() or context.settings.backfill
         details = Changes(tags=tags_of(tags))
         if forecast or (told.faults and not rest):
             preview = await preview_people(told.logins, rule, context.forecast)
             preview = replace(preview, faults=(*preview.faults, *told.faults.values()))
-            page = await show_users(request, context, new=new, preview=preview)
+            page = await show_users(request, context, adding=Adding(new, preview=preview))
             page.status_code = HTTPStatus.OK if forecast else HTTPStatus.UNPROCESSABLE_ENTITY
             return page
         done = await add_people(
@@ -70,7 +70,8 @@ async def add(
             find_account=context.find_account,
         )
     except InvalidInput as error:
-        return await show_users(request, context, faults=[as_sentence(fault_words(error))], new=new)
+        faults = [as_sentence(fault_words(error))]
+        return await show_users(request, context, adding=Adding(new, faults))
     done.faults.update(told.faults)
     if done.faults:
         return await _not_all(request, context, new, done)
@@ -86,4 +87,4 @@ async def _not_all(
     """The page with those who were not added left in the form, and why they were not."""
     reasons = [as_sentence(reason, begins_with_name=True) for reason in done.faults.values()]
     left = replace(new, login=" ".join(done.faults))
-    return await show_users(request, context, faults=reasons, new=left, added=done)
+    return await show_users(request, context, adding=Adding(left, reasons, added=done))

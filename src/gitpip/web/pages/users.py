@@ -63,6 +63,19 @@ Asked = Annotated[Listing, Depends()]
 EVERYBODY = Listing()
 
 
+@dataclass(frozen=True)
+class Adding:
+    """The form that adds people, and what came of it."""
+
+    new: NewPeople
+    faults: Sequence[str] = ()
+    preview: PeoplePreview | None = None
+    added: AddedPeople | None = None
+    """Those who were added despite the faults."""
+    is_long: bool = False
+    """Whether the list that was written is too long for this page."""
+
+
 @router.get("/people")
 @needs(Role.VIEWER)
 async def people(
@@ -74,7 +87,7 @@ async def people(
 ) -> HTMLResponse:
     """The tracked users; `add` is written into the form that adds people."""
     new = NewPeople.by_default(context.settings.backfill, login=without_nul(add))
-    return await show_users(request, context, asked, done=done, new=new)
+    return await show_users(request, context, asked, done=done, adding=Adding(new))
 
 
 async def show_users(
@@ -82,19 +95,11 @@ async def show_users(
     context: AppContext,
     asked: Listing = EVERYBODY,
     *,
-    faults: Sequence[str] = (),
-    new: NewPeople | None = None,
-    preview: PeoplePreview | None = None,
-    added: AddedPeople | None = None,
-    is_long: bool = False,
+    adding: Adding | None = None,
     selection: SelectedUsers | None = None,
     done: Done = NOTHING_DONE,
 ) -> HTMLResponse:
-    """The page; with faults it tells the one who added or selected people.
-
-    `added` are those who were added despite the faults. `is_long` is whether the list that was
-    written is too long for this page.
-    """
+    """The page; with faults it tells the one who added or selected people."""
     async with context.database.read() as transaction:
         listed = await user_listing.list_users(
             transaction,
@@ -107,6 +112,7 @@ async def show_users(
         tags = await listing.tags(transaction)
         stranger = None if listed.total else await not_tracked(transaction, asked.q)
     selection = selection or SelectedUsers()
+    adding = adding or Adding(NewPeople.by_default(context.settings.backfill))
     page = await asyncio.to_thread(
         render,
         "people.html",
@@ -119,15 +125,15 @@ async def show_users(
         rows=USERS_PER_PAGE,
         most=MAX_SELECTED,
         stranger=stranger,
-        faults=faults,
-        new=new or NewPeople.by_default(context.settings.backfill),
-        preview=preview,
-        added=added,
-        is_long=is_long,
+        faults=adding.faults,
+        new=adding.new,
+        preview=adding.preview,
+        added=adding.added,
+        is_long=adding.is_long,
         selection=selection,
         done=done,
     )
-    return HTMLResponse(page, status_code=422 if faults or selection.fault else 200)
+    return HTMLResponse(page, status_code=422 if adding.faults or selection.fault else 200)
 
 
 @router.post("/people/check")
