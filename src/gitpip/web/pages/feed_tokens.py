@@ -1,5 +1,6 @@
 """The page of secret addresses, by which feed readers get at the feeds without signing in."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Form, Path, Request
@@ -25,6 +26,15 @@ from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 router = page_router()
+
+
+@dataclass(frozen=True)
+class _Creation:
+    """What came of creating an address: its secret, or the fault and the name that was written."""
+
+    name: str = ""
+    fault: str = ""
+    secret: str = ""
 
 
 @router.get("/feeds")
@@ -54,8 +64,9 @@ async def create_address(
         owner = FeedOwner(viewer_of(request), Parent(identity.parent, identity.key_id))
         issued = await actions.create(acting, name, owner)
     except (InvalidInput, FeedAddressConflict) as error:
-        return await _feeds(request, context, identity, asked, fault=fault_words(error), name=name)
-    return await _feeds(request, context, identity, asked, secret=issued.secret)
+        refused = _Creation(name, fault_words(error))
+        return await _feeds(request, context, identity, asked, refused)
+    return await _feeds(request, context, identity, asked, _Creation(secret=issued.secret))
 
 
 @router.post("/feeds/{address_id}/revoke")
@@ -77,11 +88,9 @@ async def _feeds(
     context: AppContext,
     identity: Identity,
     asked: InboxFilter,
-    *,
-    fault: str = "",
-    name: str = "",
-    secret: str = "",
+    creation: _Creation | None = None,
 ) -> HTMLResponse:
+    creation = creation or _Creation()
     authentication: Authentication = request.app.state.authentication
     parents = await authentication.valid_parents(request)
     async with context.database.read() as transaction:
@@ -93,16 +102,16 @@ async def _feeds(
         page="feeds",
         listed=listed,
         own=viewer_of(request),
-        fault=fault,
-        written=name,
+        fault=creation.fault,
+        written=creation.name,
         base=public_base(request),
-        secret=secret,
+        secret=creation.secret,
         query=asked.query,
         filtered=in_words(asked),
         needs_link=bool(identity.name),
     )
-    headers = {"cache-control": "no-store"} if secret else None
-    return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
+    headers = {"cache-control": "no-store"} if creation.secret else None
+    return HTMLResponse(page, status_code=422 if creation.fault else 200, headers=headers)
 
 
 def _whose(request: Request, identity: Identity) -> str | None:

@@ -98,4 +98,6 @@ async def _refused(
     """Return the page that a form was on, with the reason why the form was refused."""
     if origin is None:
         return await status_page(request, context, pausing=pausing, status=status)
-    return await sync_page(request, context, origin, pausing=pausing, status=status)
+    page = await sync_page(request, context, origin, pausing=pausing)
+    page.status_code = status
+    return page

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import Depends, Form, Path, Query, Request
@@ -208,7 +207,6 @@ async def sync_page(
     notice: str = "",
     fault: str = "",
     pausing: PauseForm = NEW_PAUSE,
-    status: int = HTTPStatus.OK,
 ) -> HTMLResponse:
     """Return the list, with a notice or with the reason why a form was refused."""
     asked = listed.asked
@@ -237,7 +235,7 @@ async def sync_page(
         rows=PUBLICATIONS_PER_PAGE,
         **values,
     )
-    return HTMLResponse(shown, status_code=status)
+    return HTMLResponse(shown)
 
 
 async def _read(context: AppContext, shown: SyncList) -> dict[str, object]:
@@ -440,9 +438,10 @@ async def refused(
     listed: SyncList = ALL_FILES,
 ) -> Response:
     """Return the list with the reason why an act was refused, as after another person's act."""
-    status = 422 if isinstance(error, InvalidInput) else 409
     fault = as_sentence(fault_words(error))
-    return await sync_page(request, context, listed, fault=fault, status=status)
+    page = await sync_page(request, context, listed, fault=fault)
+    page.status_code = 422 if isinstance(error, InvalidInput) else 409
+    return page
 
 
 async def _repaired(acting: Acting, order: RepairAction) -> _Done:
