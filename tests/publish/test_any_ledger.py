@@ -320,7 +320,8 @@ class Ledgers(RuleBasedStateMachine):
                 break
             await self._publish()
             await self._switch()
-            await self.scene.wake(watched=True)
+            if not await self.scene.wake(watched=True):
+                self._pass(timedelta(minutes=2))
         for login in LOGINS:
             await self._give(login, DEAL_BY_TITLE)
         await self.scene.settle(await self._process(), watched=True)
