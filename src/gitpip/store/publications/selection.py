@@ -4,8 +4,8 @@ Publications of removed users are never selected.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 
@@ -23,6 +23,8 @@ MAX_IDS_CHOSEN = 1_000
 MAX_NAMED_IDS = 20
 """The most ids that a sentence names."""
 KEY_LENGTH = 12
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(9000, 1, 1)
+"""The bounds of days: nothing was found before, and a day beyond may not exist in every zone."""
 NUMBERS = r"(?<![0-9])(?<!answered )(?<!rejected it \()(?<!” \()(?<!responding \()[0-9]+"
 """Every number in a reason but the status that Pipedrive answered (`publish/pipedrive/answers.py`).
 
@@ -42,7 +44,7 @@ cause_key = func.substr(func.md5(cause), literal_column("1"), literal_column(str
 
 @dataclass(frozen=True)
 class PublicationFilter:
-    """A filter of publications; an empty field does not narrow. Days are those of UTC."""
+    """A filter of publications; an empty field does not narrow."""
 
     ids: tuple[PublicationId, ...] = ()
     states: tuple[PublicationState, ...] = ()
@@ -55,6 +57,8 @@ class PublicationFilter:
     """The check that found the publications."""
     found_on: date | None = None
     published_on: date | None = None
+    zone: tzinfo = field(default=UTC, compare=False)
+    """The time zone of these days."""
     everything: bool = False
     """Whether everything is selected on purpose; lists do not need it."""
 
@@ -101,11 +105,12 @@ class PublicationFilter:
             tagged = select(user_tags.c.user_key).where(user_tags.c.tag == without_nul(self.tag))
             wanted.append(of.user_key.in_(tagged))
         if self.published_on:
-            wanted.append(_within(of.published_at, self.published_on))
+            wanted.append(_within(of.published_at, self.published_on, self.zone))
         if self.check_id is not None:
             wanted.append(of.check_id == self.check_id)
         if self.found_on:
-            found = select(gist_files.c.key).where(_within(gist_files.c.found_at, self.found_on))
+            on_day = _within(gist_files.c.found_at, self.found_on, self.zone)
+            found = select(gist_files.c.key).where(on_day)
             wanted.append(of.file_key.in_(found))
         return and_(*wanted)
 
@@ -113,14 +118,15 @@ class PublicationFilter:
         """Return the selection for the audit log and for commands, which take ids and keys."""
         if self.ids:
             return _named(self.ids)
+        zone = "" if self.zone is UTC else f" in {self.zone}"
         parts = [
             " or ".join(self.states),
             f"cause {self.cause}" if self.cause else "",
             f"of {self.login}" if self.login else "",
             f"tag {self.tag}" if self.tag else "",
             f"check {self.check_id}" if self.check_id is not None else "",
-            f"found on {self.found_on}" if self.found_on else "",
-            f"published on {self.published_on}" if self.published_on else "",
+            f"found on {self.found_on}{zone}" if self.found_on else "",
+            f"published on {self.published_on}{zone}" if self.published_on else "",
         ]
         return ", ".join(part for part in parts if part) or "all"
 
@@ -148,8 +154,7 @@ def _named(ids: Sequence[int]) -> str:
     return ", ".join(map(str, ids[:MAX_NAMED_IDS])) + (" ..." if len(ids) > MAX_NAMED_IDS else "")
 
 
-def _within(column: ColumnElement[datetime], day: date) -> ColumnElement[bool]:
-    start = datetime.combine(day, time(), UTC)
-    if day == date.max:
-        return column >= start
-    return and_(column >= start, column < start + timedelta(days=1))
+def _within(column: ColumnElement[datetime], day: date, zone: tzinfo) -> ColumnElement[bool]:
+    first = min(max(day, FIRST_DAY), LAST_DAY)
+    start, end = (datetime.combine(one, time(), zone) for one in (first, first + timedelta(days=1)))
+    return and_(column >= start, column < end)

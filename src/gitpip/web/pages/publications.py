@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from typing import Annotated, Literal
 
 from fastapi import Depends, Form, Path, Query, Request
@@ -210,7 +211,8 @@ async def sync_page(
 ) -> HTMLResponse:
     """Return the list, with a notice or with the reason why a form was refused."""
     asked = listed.asked
-    values = await _read(context, listed)
+    zone = reader_zone(request)
+    values = await _read(context, listed, zone)
     links = await context.links()
     shown = await asyncio.to_thread(
         render,
@@ -227,7 +229,7 @@ async def sync_page(
         possible=ACTS.get(asked.state, ()),
         places=PLACES,
         links=links,
-        zone=str(reader_zone(request)),
+        zone=str(zone),
         states=list(PublicationState),
         usual=USUAL,
         state=asked.state,
@@ -238,17 +240,17 @@ async def sync_page(
     return HTMLResponse(shown)
 
 
-async def _read(context: AppContext, shown: SyncList) -> dict[str, object]:
-    """Return what the template shows of the rows."""
+async def _read(context: AppContext, shown: SyncList, zone: tzinfo) -> dict[str, object]:
+    """Return what the template shows of the rows; days are in the time zone of the reader."""
     now, asked, offset, latest = utc_now(), shown.asked, shown.offset, shown.latest
     first = not offset and not asked.address("")
     async with context.database.read() as transaction:
-        wanted = asked.selection
+        wanted = asked.selection(zone)
         listed = await publications.listed(
             transaction, wanted, offset=offset, limit=PUBLICATIONS_PER_PAGE + 1
         )
         counts = await bounded.count(transaction)
-        total, total_most = await _found(transaction, asked, counts)
+        total, total_most = await _found(transaction, asked, wanted, counts)
         needing = await _attention(transaction, counts) if first else NO_ATTENTION
         answer = None if latest is None else Backfill(BackfillKind.LATEST, count=latest)
         tried = await held.tried_for_all(transaction, answer) if first and answer else None
@@ -465,11 +467,14 @@ async def _repaired(acting: Acting, order: RepairAction) -> _Done:
 
 
 async def _found(
-    transaction: Transaction, asked: Asked, counts: Mapping[PublicationState, int]
+    transaction: Transaction,
+    asked: Asked,
+    wanted: PublicationFilter,
+    counts: Mapping[PublicationState, int],
 ) -> tuple[int, int]:
     """Return how many publications fit the filters, and up to how many that was counted."""
     if asked.address("", state=""):
-        found = await bounded.count_found(transaction, asked.selection)
+        found = await bounded.count_found(transaction, wanted)
         return found, bounded.MOST_FOUND
     return counts.get(asked.state, 0) if asked.state else sum(counts.values()), bounded.MAX_COUNTED
 

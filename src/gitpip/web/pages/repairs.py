@@ -1,12 +1,12 @@
 """The pages of repairs: causes as groups, the question before an act on many, its progress."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from http import HTTPStatus
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import BackgroundTasks, Depends, Form, Path, Query
+from fastapi import BackgroundTasks, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
 from gitpip.web.pages.router import page_router
+from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.jinja import render
 
 router = page_router()
@@ -45,9 +46,8 @@ class RepairFilter:
     found_on: Annotated[date | Empty, Query()] = ""
     published_on: Annotated[date | Empty, Query()] = ""
 
-    @property
-    def selection(self) -> PublicationFilter:
-        """The same for the store."""
+    def selection(self, zone: tzinfo) -> PublicationFilter:
+        """Return the same for the store; its days are in this time zone."""
         return PublicationFilter(
             states=(PublicationState(self.state),) if self.state else (),
             cause=self.cause.strip(),
@@ -56,6 +56,7 @@ class RepairFilter:
             check_id=self.check or None,
             found_on=self.found_on or None,
             published_on=self.published_on or None,
+            zone=zone,
         )
 
     def address(self, path: str = "/publications", /, **others: object) -> str:
@@ -70,10 +71,11 @@ Asked = Annotated[RepairFilter, Depends()]
 
 @router.get("/publications/causes")
 @needs(Role.VIEWER)
-async def list_causes(context: Context, asked: Asked) -> HTMLResponse:
+async def list_causes(request: Request, context: Context, asked: Asked) -> HTMLResponse:
     """Show the causes of publications' states, a line for each."""
     async with context.database.read() as transaction:
-        found = await causes.of(transaction, asked.selection, newest=causes.MOST_GROUPED)
+        wanted = asked.selection(reader_zone(request))
+        found = await causes.of(transaction, wanted, newest=causes.MOST_GROUPED)
         latest = await repairs.latest(transaction, limit=10)
     page = render(
         "causes.html",
@@ -93,6 +95,7 @@ async def list_causes(context: Context, asked: Asked) -> HTMLResponse:
 @needs(Role.OPERATOR)
 async def repair(
     *,
+    request: Request,
     context: Context,
     acting: CurrentActing,
     work: BackgroundTasks,
@@ -104,9 +107,9 @@ async def repair(
 ) -> Response:
     """Say how many an act would change, and ask; once that is confirmed, do it after the answer."""
     # The filter says where the chosen files were listed; their states may have changed since.
-    selection = (
-        PublicationFilter(ids=tuple(map(PublicationId, number))) if number else asked.selection
-    )
+    selection = asked.selection(reader_zone(request))
+    if number:
+        selection = PublicationFilter(ids=tuple(map(PublicationId, number)))
     if everything and not selection.narrows:
         selection = PublicationFilter(everything=True)
     order = actions.RepairAction(

@@ -42,6 +42,7 @@ from gitpip.web.pages.lists import OfPerson, ShownList
 from gitpip.web.pages.publications import refused as refused_on_list
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.router import page_router
+from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.charts import WEEKS, per_week
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.inbox import ROW_PREVIEW, rows
@@ -147,7 +148,7 @@ async def _person(
         held_up=_held_up(user, stops) if progress.waiting else None,
         came_from=replace(came_from, person=user.login),
         marked=marked,
-        weeks=per_week(times, now),
+        weeks=per_week(times, now.astimezone(reader_zone(request))),
         rows=rows(await without_credentials(context.database, listed), ""),
         more=found_gists.next,
         links=await context.links(),

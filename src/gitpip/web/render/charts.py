@@ -21,8 +21,11 @@ class Bar:
 
 
 def per_week(moments: Iterable[datetime], now: datetime) -> tuple[Bar, ...]:
-    """Return how many of the moments lie in each of the last weeks, the oldest first."""
-    counts = Counter(_monday(moment.date()) for moment in moments)
+    """Return how many of the moments lie in each of the last weeks, the oldest first.
+
+    Weeks begin on Mondays in the time zone of `now`.
+    """
+    counts = Counter(_monday(moment.astimezone(now.tzinfo).date()) for moment in moments)
     this = _monday(now.date())
     weeks = [this - timedelta(weeks=back) for back in reversed(range(WEEKS))]
     highest = max((counts[week] for week in weeks), default=0)
