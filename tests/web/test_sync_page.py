@@ -200,7 +200,8 @@ def test_trying_now_is_said_until_the_pause_is_back(served: Served) -> None:
     served.track("ada", {"one.txt": "1"}, {"two.txt": "2"})
     served.gitpip.wait_for(lambda: "Try now" in shown(served, "/publications"), "the pause")
     page = shown(served, "/publications")
-    assert 'hx-select-oob="#unread,#attention,#paused,#stopped:morph,#status-chips:morph"' in page
+    parts = "#unread,#attention,#paused,#stopped:morph,#needing:morph,#status-chips:morph"
+    assert f'hx-select-oob="{parts}"' in page
     assert re.search('<span id="paused"><a href="/publications"><span>Sync paused · retries ', page)
 
     served.pipedrive.faults.clear()

@@ -64,6 +64,15 @@ function announce(text, act) {
   place.append(button);
 }
 
+// The line above a list that says how much came since it was shown.
+function tellArrivals(text, address) {
+  const line = document.getElementById("arrivals");
+  if (!text) return line.replaceChildren();
+  const link = line.querySelector("a") ?? line.appendChild(document.createElement("a"));
+  if (link.textContent !== text) link.textContent = text; // a change is read aloud
+  link.href = address;
+}
+
 function showFirst(id) {
   const entry = document.getElementById(id);
   if (!entry) return;
@@ -85,7 +94,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     held = region;
     return hold(why);
   }
-  const entries = entriesOf(region);
+  const parts = [document.getElementById("needing"), region]; // the first is updated with the second
+  const entries = parts.flatMap((part) => (part ? entriesOf(part) : []));
   const seen = entries.filter((one) => one.getBoundingClientRect().bottom > 0 && topOf(one) < innerHeight);
   if (!seen.length) return announce("");
   const fresh = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
@@ -98,10 +108,26 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   reading = { id: entry.id, top: topOf(entry), known, region: region.id };
 });
 
+// What needs attention stands above the list. Rows that the reader sees or uses stay as they are.
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  if (target.id !== "needing") return;
+  const [known, now] = [target, fragment].map((part) => entriesOf(part).map((one) => one.id));
+  const isSame = known.join() === now.join();
+  const isAboveWindow = target.getBoundingClientRect().bottom < 0;
+  const isUsed = target.contains(document.activeElement) || whyHeld(target);
+  event.detail.shouldSwap = !isUsed && (isSame || isAboveWindow);
+  const come = now.filter((id) => !known.includes(id)).length;
+  const text = come ? `${come} new – show` : "Changed – show";
+  const list = document.getElementById("list").getAttribute("hx-get");
+  tellArrivals(isSame || event.detail.shouldSwap ? "" : text, list);
+});
+
 document.addEventListener("htmx:afterSwap", () => {
   if (!reading) return;
   const { id, top, known, region } = reading;
   reading = null;
+  showTimes(); // in fewer words than UTC, so rows may become less high
   const entry = document.getElementById(id);
   if (!entry) return;
   const main = document.getElementById("main");
