@@ -119,8 +119,12 @@ def test_updates_of_a_person_leave_the_rows_that_were_loaded(
     expect(page.locator("#head")).to_contain_text(f"{PAGE_SIZE + 6} gists")
     expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 5)
     expect(page.locator("#announcement")).to_be_empty()
+    expect(page.locator("#arrivals")).to_contain_text("1 new")
     # Windows are scrolled by whole pixels.
     assert page.evaluate(PLACES) == pytest.approx(places, abs=1)
+    page.get_by_role("link", name="1 new").click()
+    expect(page.get_by_role("article").first).to_contain_text(f"file-{PAGE_SIZE + 6}.txt")
+    expect(page.locator("#arrivals")).to_be_empty()
 
 
 def test_a_reader_comes_back_to_what_was_loaded_below_the_list(

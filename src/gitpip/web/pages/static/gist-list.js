@@ -49,6 +49,23 @@ function keepRows() {
   htmx.process(region);
 }
 
+function keyOf(row) {
+  return Number(row.querySelector("[data-mark]").value.split(":")[1]); // a newer or edited gist has a higher one
+}
+
+// Rows that are kept hide what came since, so it is told, as in the inbox.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const region = event.detail.target;
+  const list = document.getElementById("gists");
+  if (!list || !region.contains(list) || region.getAttribute("hx-swap") !== "none") return;
+  const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
+  const rows = [...page.querySelectorAll("#gists [data-item]")];
+  const newest = Math.max(0, ...[...list.querySelectorAll("[data-item]")].map(keyOf));
+  const come = rows.filter((row) => keyOf(row) > newest).length;
+  const isAll = come === rows.length && page.querySelector("#load-more a");
+  tellArrivals(come ? `${come}${isAll ? "+" : ""} new – show` : "", region.getAttribute("hx-get"));
+});
+
 async function nextPage(link) {
   const answer = await fetch(link.href, { headers: { accept: "text/html" } });
   if (!answer.ok) throw new Error(answer.statusText);
