@@ -7,6 +7,12 @@ from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from tests.journeys.conftest import World
 
 ROWS = 12
+COUNT_CHANGES = """id => {
+  window.changes = 0;
+  const seen = { childList: true, characterData: true, subtree: true };
+  new MutationObserver(() => window.changes++).observe(document.getElementById(id), seen);
+}"""
+"""Counts the changes of what an element says: one with the role status is then read aloud."""
 SMALL = ViewportSize(width=1000, height=500)
 
 
@@ -83,6 +89,39 @@ def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: 
 
     page.get_by_role("link", name="3 new").click()
     expect(page.get_by_role("article").first).to_contain_text(f"file-{ROWS + 3}.txt")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_number_of_unread_gists_follows_what_comes(world: World, browser: Browser) -> None:
+    _start(world)
+    reader = browser.new_context()
+    page, person, people = (reader.new_page() for _ in range(3))
+    page.clock.install()
+    page.goto(world.gitpip.url)
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
+    _add_gists(world, ROWS + 1, 1)
+    page.reload()
+    expect(page).to_have_title("(1) Inbox · gitpip")
+    for other, path in ((person, "/people/octocat"), (people, "/people")):
+        other.clock.install()
+        other.goto(world.gitpip.url + path)
+
+    _add_gists(world, ROWS + 2, 1)
+    for one in (page, person, people):
+        one.clock.fast_forward(16_000)
+        expect(one.get_by_role("link", name="Inbox 2 unread")).to_be_visible()
+    expect(page.get_by_role("link", name="1 new")).to_be_visible()
+    expect(page).to_have_title("(2) Inbox · gitpip")
+    expect(page.get_by_role("link", name="Unread 2", exact=True)).to_be_visible()
+    expect(page.get_by_text("2 unread gists from 1 person since")).to_be_visible()
+    # What did not change is not read aloud again.
+    page.evaluate(COUNT_CHANGES, "unread-line")
+    for _ in range(2):
+        with page.expect_response("**/inbox/new?*"):
+            page.clock.fast_forward(6_000)
+        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+    assert page.evaluate("window.changes") == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -127,7 +127,8 @@ def test_the_unread_gists_of_a_person_stay_and_their_end_is_refreshed(served: Se
         unread = on_one_line(browser.get("/people/ada?show=unread").text)
         browser.post("/seen", data={"everything": "1"})
         read = on_one_line(browser.get("/people/ada?show=unread").text)
-    assert 'hx-select-oob="#head:morph,#progress:morph" hx-swap="none"' in unread
+    parts = "#unread,#attention,#paused,#head:morph,#progress:morph"
+    assert f'hx-select-oob="{parts}" hx-swap="none"' in unread
     assert 'hx-swap="morph:outerHTML"' in read.partition('id="files"')[2]
 
 

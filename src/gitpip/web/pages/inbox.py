@@ -216,15 +216,28 @@ async def arrivals(
 ) -> HTMLResponse:
     """Return how many gists came after the newest one that a page shows, for that page.
 
+    How much is unread now comes with it.
+
     `shown` are the keys of newer gists that the page shows as well.
     """
+    viewer = viewer_of(request)
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, reader_now(request))
         number = await pages.count_after(
-            transaction, viewer_of(request), wanted, after, shown=shown, at_most=ARRIVALS
+            transaction, viewer, wanted, after, shown=shown, at_most=ARRIVALS
         )
-    content = {"asked": asked, "after": after, "shown": shown, "number": number, "most": ARRIVALS}
-    return HTMLResponse(render("arrivals.html", **content))
+        read_at = await read_state.read_at(transaction, viewer)
+    page = render(
+        "arrivals.html",
+        asked=asked,
+        after=after,
+        shown=shown,
+        number=number,
+        most=ARRIVALS,
+        counted=numbers.get().counted,
+        read_at=read_at,
+    )
+    return HTMLResponse(page)
 
 
 @router.get("/inbox/rows")

@@ -80,6 +80,13 @@ function showFirst(id) {
   entry.querySelector("a, button")?.focus({ preventScroll: true });
 }
 
+// What scripts have written stays in an update: text that leaves and comes again is read aloud again.
+function isKept(shown, come) {
+  return shown.localName === "time" && shown.title && shown.dateTime === come.dateTime;
+}
+
+Idiomorph.defaults.callbacks.beforeNodeMorphed = (shown, come) => !isKept(shown, come);
+
 document.addEventListener("htmx:beforeSwap", (event) => {
   const region = event.detail.target;
   reading = null;
