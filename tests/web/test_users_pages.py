@@ -9,6 +9,8 @@ import pytest
 from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
+SAVED = '<p class="sentence good" role="status">Saved.</p>'
+
 
 @pytest.fixture
 def people(served: Served) -> Iterator[httpx2.Client]:
@@ -29,6 +31,11 @@ def test_users_are_tagged_and_found_by_tag(served: Served, people: httpx2.Client
     strange = people.post("/people/bob/change", data={"tags": "vip", "interval": "soon"})
 
     assert 'value="45m"' in changed.text
+    for act, data in (("target", {"target": "deal-by-title"}), ("hold", {}), ("unhold", {})):
+        assert SAVED in people.post(f"/people/bob/{act}?show=week", data=data).text, act
+    assert SAVED in changed.text
+    assert SAVED not in people.get("/people/bob").text
+    assert SAVED not in wrong.text
     assert "bob" in people.get("/people?tag=vip").text
     assert wrong.status_code == strange.status_code == 422
     assert "Tags: " in wrong.text

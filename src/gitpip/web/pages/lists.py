@@ -58,9 +58,9 @@ class ShownList:
         place = urlencode({"before": self.before}) if self.before else ""
         return "&".join(part for part in (own, place) if part)
 
-    def address(self, seen: VisitId | None = None) -> str:
-        """Return its address, with the act of marking that it tells about."""
+    def address(self, seen: VisitId | None = None, *, saved: bool = False) -> str:
+        """Return its address, with the act that it tells about: of marking, or of saving."""
         told = f"seen={seen}" if seen is not None else ""
-        query = "&".join(part for part in (self.query, told) if part)
+        query = "&".join(part for part in (self.query, told, "saved=true" if saved else "") if part)
         path = f"/people/{self.person}" if self.person else "/"
         return f"{path}?{query}" if query else path

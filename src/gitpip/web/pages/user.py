@@ -93,9 +93,10 @@ async def person(
     context: Context,
     came_from: CameFrom,
     seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    saved: bool = False,
 ) -> Response:
     """One user: what is known, and all gists or some of them, newest first."""
-    return await _person(request, context, came_from, seen=seen)
+    return await _person(request, context, came_from, seen=seen, saved=saved)
 
 
 async def _person(
@@ -104,26 +105,22 @@ async def _person(
     came_from: ShownList,
     *,
     seen: int | None = None,
+    saved: bool = False,
     refused: RefusedForm | None = None,
     found: FoundTargets | None = None,
 ) -> Response:
     """The page; where a form was refused, what was written stays in it."""
-    now = utc_now()
-    viewer, login, start = viewer_of(request), came_from.person, start_of(came_from.before)
+    now, viewer, start = utc_now(), viewer_of(request), start_of(came_from.before)
     async with context.database.read() as transaction:
-        user = await users.find(transaction, login)
-        if user.login.lower() != login.lower():
+        user = await users.find(transaction, came_from.person)
+        if user.login.lower() != came_from.person.lower():
             # Temporarily: someone else can take the former login, and be tracked under it.
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
         unread = await unreadable.of_user(transaction, user.key)
         wanted = _wanted(user, came_from.show, now)
-        found_gists = await pages.page(
-            transaction, viewer, wanted, before=start, limit=GISTS_PER_PAGE
-        )
-        listed = await entries.entries(
-            transaction, viewer, found_gists.ids, content_limit=ROW_PREVIEW
-        )
+        gists = await pages.page(transaction, viewer, wanted, before=start, limit=GISTS_PER_PAGE)
+        listed = await entries.entries(transaction, viewer, gists.ids, content_limit=ROW_PREVIEW)
         number = await listing.count_gists(transaction, [user.key])
         times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
         progress = await progress_of(transaction, user.key, now)
@@ -150,9 +147,10 @@ async def _person(
         marked=marked,
         weeks=per_week(times, now.astimezone(reader_zone(request))),
         rows=rows(await without_credentials(context.database, listed), ""),
-        more=found_gists.next,
+        more=gists.next,
         links=await context.links(),
         fault=refused.fault if refused else "",
+        saved=saved,
         found=found,
     )
     response = HTMLResponse(page, status_code=422 if refused else 200)
@@ -224,7 +222,7 @@ async def change_user(
     except InvalidInput as error:
         refused = RefusedForm(fault_words(error), tags, interval, publishing_mode)
         return await _person(request, context, came_from, refused=refused)
-    return _back(came_from, user)
+    return _back(came_from, user, saved=True)
 
 
 @router.post("/people/{login}/target")
@@ -245,7 +243,7 @@ async def change_target(
     except InvalidInput as error:
         refused = RefusedForm(fault_words(error), target=target)
         return await _person(request, context, came_from, refused=refused)
-    return _back(came_from, user)
+    return _back(came_from, user, saved=True)
 
 
 @router.post("/people/{login}/targets")
@@ -310,7 +308,7 @@ async def ask_before_removing(came_from: CameFrom, context: Context) -> HTMLResp
 @needs(Role.OPERATOR)
 async def act_on_user(came_from: CameFrom, act: UserAct, acting: CurrentActing) -> Response:
     """Pause, resume, check now, hold new files or send them again, or stop tracking."""
-    login = came_from.person
+    login, saved = came_from.person, False
     match act:
         case UserAct.CHECK:
             user = await actions.check(acting, login)
@@ -319,11 +317,13 @@ async def act_on_user(came_from: CameFrom, act: UserAct, acting: CurrentActing) 
             user = await actions.change(acting, login, users.Changes(paused=paused))
         case UserAct.HOLD | UserAct.UNHOLD:
             user = await actions.change(acting, login, users.Changes(mode=actions.MODES[act]))
+            saved = True
         case UserAct.REMOVE:
             await actions.remove(acting, login)
             return RedirectResponse("/people", status_code=303)
-    return _back(came_from, user)
+    return _back(came_from, user, saved=saved)
 
 
-def _back(came_from: ShownList, user: User) -> Response:
-    return RedirectResponse(replace(came_from, person=user.login).address(), status_code=303)
+def _back(came_from: ShownList, user: User, *, saved: bool) -> Response:
+    where = replace(came_from, person=user.login).address(saved=saved)
+    return RedirectResponse(where, status_code=303)
