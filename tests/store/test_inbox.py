@@ -175,6 +175,20 @@ async def test_a_stale_page_makes_nothing_unread_that_was_marked_since(inbox: In
     assert "g1" in await inbox.shows(ANNA)  # the edit was not on that page
 
 
+async def test_a_mark_counts_only_what_it_changed(inbox: Inbox) -> None:
+    shown_up_to = await commit_order.settled(inbox.database)
+    await inbox.mark(ANNA, "g1")
+    await inbox.find("bob", "g2", "a.py", content="edited")
+
+    # g1 was marked by another tab, and g2 stays unread.
+    page = await inbox.mark(ANNA, "g1", "g2", "g3", "g4", "none", seen=shown_up_to)
+    again = await inbox.mark(ANNA, "g3", "g4")
+    unread = await inbox.mark(ANNA, "g1", "g2", read=False)
+
+    assert [visit.gists for visit in (page, again, unread)] == [2, 0, 1]
+    assert await inbox.shows(ANNA) == ["g2", "g5", "g1"]
+
+
 async def test_one_can_stay_unread_below_the_line(inbox: Inbox) -> None:
     await inbox.mark_all(ANNA)
     await inbox.mark(ANNA, "g2", read=False)

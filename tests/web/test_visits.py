@@ -91,12 +91,15 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
         elsewhere = browser.get(gist, headers={"referer": "https://elsewhere.example/people"}).text
         unread = dict(re.findall('<button name="(unread)"[^>]* value="([^"]+)"', page))
         shown = re.findall('name="back" value="([^"]*)"', on_one_line(page))
-        marked = browser.post("/seen", data={**unread, "back": unescape(shown[0])})
+        marked, twice = (
+            browser.post("/seen", data={**unread, "back": unescape(shown[0])}) for _ in range(2)
+        )
 
     row = f"#gist-{gist.removeprefix('/gist/')}"
     assert f'<a href="/?show=all&amp;tag=x{row}" data-back>Back to inbox</a>' in page
     assert f'<a href="/{row}" data-back>Back to inbox</a>' in elsewhere
     assert "Marked 1 gist as unread." in on_one_line(marked.text)
+    assert "Already marked as unread." in on_one_line(twice.text)
     assert (marked.url.params["tag"], marked.url.params["show"]) == ("x", "all")
     assert "Marked 1 gist as read." in first
     assert "Already marked as read." in again

@@ -4,7 +4,7 @@ Each act of marking is a row of `home_visits`. A row that an act changes keeps i
 with the act's id: an undo needs nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Insert, Table, delete, func, insert, literal, select, update
@@ -48,7 +48,8 @@ async def mark(
     A gist without a key is marked as it is now.
 
     A gist that is not known, or whose user is not tracked, is left out. One that got another key
-    since, by a new file or an edit, stays unread, unless it was marked as read with that key.
+    since, by a new file or an edit, stays unread, unless it was marked as read with that key. The
+    act counts the gists that were not yet what they are marked as.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await _move_line(transaction, viewer)
@@ -59,12 +60,14 @@ async def mark(
         )
         known |= {GistId(row.gist_id): row.key for row in rows}
     visit_id = await home.add(transaction, viewer, now)
+    before = await _unread_among(transaction, viewer, known)
     levels = {gist: min(gists[gist] or key, key) if read else 0 for gist, key in known.items()}
     await _write_marks(transaction, viewer, levels, visit_id)
+    changed = before ^ await _unread_among(transaction, viewer, known)
     await transaction.execute(
         update(home_visits)
         .where(home_visits.c.id == visit_id)
-        .values(gists=len(known), unread=not read)
+        .values(gists=len(changed), unread=not read)
     )
     await old_visits.delete_marks_undone_no_more(transaction, viewer)
     visit = await home.get(transaction, visit_id, viewer)
@@ -130,6 +133,21 @@ async def _take_back(
     changed = (table.c.viewer == viewer, table.c.visit_id == visit_id)
     await transaction.execute(delete(table).where(*changed, table.c.formerly.is_(None)))
     await transaction.execute(update(table).where(*changed).values(up_to=table.c.formerly))
+
+
+async def _unread_among(
+    transaction: Transaction, viewer: str, gists: Collection[GistId]
+) -> frozenset[GistId]:
+    line = await read_state.line_of(transaction, viewer)
+    found = set[GistId]()
+    for some in in_pieces(sorted(gists)):
+        rows = await transaction.execute(
+            of_tracked_users(inbox.c.gist_id).where(
+                inbox.c.gist_id.in_(some), is_unread(viewer, line)
+            )
+        )
+        found |= {GistId(row.gist_id) for row in rows}
+    return frozenset(found)
 
 
 async def _write_marks(
