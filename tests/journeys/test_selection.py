@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.journeys.conftest import World
+from tests.journeys.test_inbox import COUNT_CHANGES
 from tests.support.chromium import serious_findings
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -136,6 +137,24 @@ def test_a_selection_made_by_keyboard_outlasts_updates(tracked: World, browser: 
     page.clock.fast_forward(16_000)
     expect(_row(page, "bob")).to_have_count(0, timeout=SOON)
     expect(_row(page, "cleo")).to_be_visible()
+
+
+def test_what_is_selected_is_said_once(tracked: World, browser: Browser) -> None:
+    page = browser.new_page()
+    page.clock.install()
+    for path, name in (("/people", "bob"), ("/publications", "bob.py")):
+        page.goto(tracked.gitpip.url + path)
+        _box(page, name).check()
+        expect(page.locator("#chosen")).to_have_text("1 selected")
+        page.evaluate(COUNT_CHANGES, "chosen")
+        with page.expect_response(f"**{path}?*"):
+            page.clock.fast_forward(16_000)
+        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+        expect(page.locator("#chosen")).to_have_text("1 selected")
+        assert page.evaluate("window.changes") == 0, path
+        _box(page, "ada" if name == "bob" else "ada.py").check()
+        expect(page.locator("#chosen")).to_have_text("2 selected")
+        assert page.evaluate("window.changes") == 1, path
 
 
 def test_nothing_keeps_anybody_from_selecting(tracked: World, browser: Browser, axe: str) -> None:

@@ -82,6 +82,7 @@ function showFirst(id) {
 
 // What scripts have written stays in an update: text that leaves and comes again is read aloud again.
 function isKept(shown, come) {
+  if (shown.id === "chosen") return true; // of selection.js
   return shown.localName === "time" && shown.title && shown.dateTime === come.dateTime;
 }
 

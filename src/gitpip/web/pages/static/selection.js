@@ -12,8 +12,9 @@ function count() {
   all.checked = number > 0 && number === boxes().length;
   all.indeterminate = number > 0 && !all.checked;
   const text = elsewhere.size ? `, ${elsewhere.size} on other pages` : "";
-  document.getElementById("chosen").textContent =
-    number + elsewhere.size ? `${number + elsewhere.size} selected${text}` : "";
+  const chosen = document.getElementById("chosen");
+  const words = number + elsewhere.size ? `${number + elsewhere.size} selected${text}` : "";
+  if (chosen.textContent !== words) chosen.textContent = words; // a change is read aloud
   form.toggleAttribute("data-elsewhere", elsewhere.size > 0);
   keep();
 }
