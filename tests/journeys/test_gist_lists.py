@@ -82,7 +82,9 @@ def test_the_next_page_is_loaded_below_the_list(world: World, browser: Browser) 
 def test_a_list_says_that_it_loads_more_and_when_that_fails(world: World, browser: Browser) -> None:
     start(world, PAGE_SIZE + 1)
     page = browser.new_page()
-    page.goto(f"{world.gitpip.url}/?show=week")
+    page.goto(f"{world.gitpip.url}/?q=line")
+    found = page.get_by_text("newest first")
+    expect(found).to_have_text(f"{PAGE_SIZE} results and more, newest first")
     waiting: list[Route] = []
 
     def wait(route: Route) -> None:
@@ -102,6 +104,7 @@ def test_a_list_says_that_it_loads_more_and_when_that_fails(world: World, browse
     waiting[1].continue_()
     expect(page.get_by_role("article")).to_have_count(PAGE_SIZE + 1)
     expect(said).to_have_text("Loaded 1 more gist.")
+    expect(found).to_have_text(f"{PAGE_SIZE + 1} results, newest first")
 
 
 def test_updates_of_a_person_leave_the_rows_that_were_loaded(

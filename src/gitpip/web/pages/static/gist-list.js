@@ -102,6 +102,9 @@ async function loadMore() {
   link.textContent = pagesBelow() < MOST_PAGES ? "Load more" : "Next page";
   if (next) link.setAttribute("href", next.getAttribute("href"));
   else link.remove();
+  const found = document.getElementById("found");
+  if (found) found.textContent = `${document.querySelectorAll("#gists [data-item]").length} results`;
+  if (!next) document.getElementById("found-more")?.remove();
   const none = page.querySelector("#load-more [role=status]")?.textContent || "No more gists.";
   const number = `${added.length} more ${added.length === 1 ? "gist" : "gists"}`;
   said.textContent = added.length ? `Loaded ${number}.` : none;
