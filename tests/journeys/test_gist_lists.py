@@ -152,6 +152,33 @@ def test_a_reader_comes_back_to_what_was_loaded_below_the_list(
         expect(_open(page, third)).to_be_in_viewport()
 
 
+IS_AT = """([id, top]) =>
+  Math.abs(document.getElementById(id)?.getBoundingClientRect().top - top) < 2"""
+"""Whether a row is in this place of the window; windows are scrolled by whole pixels."""
+
+
+def test_a_reload_and_back_keep_the_place_in_what_was_loaded(
+    world: World, browser: Browser
+) -> None:
+    _first, second, *_ = start(world, PAGE_SIZE + 5)
+    page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
+    for number, path in enumerate(("/?show=week", "/people/octocat"), start=PAGE_SIZE + 6):
+        page.goto(world.gitpip.url + path)
+        _more(page).click()
+        row = page.locator(f"#gist-{second}")
+        row.scroll_into_view_if_needed()
+        place = row.bounding_box()
+        assert place
+        add_gists(world, number, 1)
+        page.reload()
+        page.wait_for_function(IS_AT, arg=[f"gist-{second}", place["y"]])
+        expect(page.get_by_role("article")).to_have_count(number)
+        page.keyboard.type("gs")
+        page.wait_for_url("**/status-page")
+        page.go_back()
+        page.wait_for_function(IS_AT, arg=[f"gist-{second}", place["y"]])
+
+
 def test_marks_are_shown_after_coming_back(world: World, browser: Browser) -> None:
     first, second, third, *_ = start(world, 12)
     page = browser.new_page(viewport=ViewportSize(width=1000, height=500))

@@ -2,6 +2,7 @@
 // Who comes back to a list that the browser has kept sees what was marked since.
 const MOST_PAGES = 20; // loaded below; the form sends all rows, so the link then leads to the next page
 const MARKS_AT_ONCE = 50; // as in inbox.py
+const PLACE = "gitpip.place"; // in this tab: the list that was left last, and what was at the top of the window
 
 function pagesBelow() {
   return Number(document.getElementById("gists")?.dataset.pages ?? 0);
@@ -187,13 +188,37 @@ async function showMarks() {
   showTimes();
 }
 
+window.addEventListener("pagehide", () => {
+  const row = [...document.querySelectorAll("#gists [data-item]")].find((one) => topOf(one) + one.offsetHeight > 0);
+  if (!row || scrollY === 0) return sessionStorage.removeItem(PLACE);
+  const place = { address: location.href, id: row.id, top: topOf(row), pages: pagesBelow() };
+  sessionStorage.setItem(PLACE, JSON.stringify(place));
+});
+
+// The row that was at the top of the window comes to its place again, unless the reader has gone on.
+async function comeBackTo(place) {
+  let isLeft = false;
+  const leave = () => { isLeft = true; };
+  for (const act of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    addEventListener(act, leave, { once: true, passive: true });
+  }
+  await loadPages(place.pages);
+  const row = document.getElementById(place.id);
+  if (row && !isLeft) scrollBy(0, topOf(row) - place.top);
+}
+
 window.addEventListener("pageshow", async (event) => {
-  const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
-  if (!isBack && !event.persisted) return;
-  await showMarks().catch(() => {}); // updates tell when gitpip can't be reached
-  if (event.persisted || !current.pages) return;
-  const focused = document.activeElement;
-  await loadPages(current.pages);
-  const item = document.getElementById(current.id);
-  if (item && document.activeElement === focused) choose(item);
+  const { type } = performance.getEntriesByType("navigation")[0] ?? {};
+  const isBack = event.persisted || type === "back_forward";
+  if (!isBack && type !== "reload") return;
+  const left = JSON.parse(sessionStorage.getItem(PLACE));
+  if (isBack) await showMarks().catch(() => {}); // updates tell when gitpip can't be reached
+  if (event.persisted) return;
+  if (isBack && current.pages) {
+    const focused = document.activeElement;
+    await loadPages(current.pages);
+    const item = document.getElementById(current.id);
+    if (item && document.activeElement === focused) choose(item);
+  }
+  if (left?.address === location.href) await comeBackTo(left);
 });
