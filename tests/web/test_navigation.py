@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import httpx2
 import pytest
@@ -59,6 +60,43 @@ def test_what_is_unread_and_what_needs_attention_is_counted(
     page = reader.get("/").text
     assert links(page)[0] == "Inbox"
     assert "<title>(" not in page
+
+
+def test_the_changes_of_a_file_lead_back_to_where_the_reader_came_from(
+    served: Served, reader: httpx2.Client
+) -> None:
+    served.track("ada", {"a.txt": "first words\n"})
+    [file] = served.gitpip.get("/api/v1/users/ada/gists").json()["items"]
+    gist = file["id"]
+    served.github.edit_gist(gist, {"a.txt": "second words\n"})
+    assert served.gitpip.post("/api/v1/checks").status_code == 202
+    changes = served.gitpip.wait_for(
+        lambda: re.findall('href="(/gist/[^"]+/changes/[^"]+)"', reader.get("/?show=all").text),
+        "the edit",
+    )[0]
+
+    def opened(address: str, came_from: str) -> str:
+        referer = {"referer": served.gitpip.url + came_from}
+        return on_one_line(reader.get(address, headers=referer).text)
+
+    def way(page: str, words: str) -> str:
+        return unescape(re.findall(f'href="([^"]+)"[^>]*>{words}', page)[0])
+
+    for came_from, words, section in (
+        ("/people/ada?show=edited", "Back to ada", "People"),
+        ("/publications?login=ada", "Back to CRM sync", "CRM sync"),
+        ("/?show=all&tag=x", "Back to inbox", "Inbox"),
+    ):
+        page = opened(changes, came_from)
+        compared = opened(f"{changes}{way(page, 'One column')}", changes)
+        whole = opened(way(compared, "View full gist"), changes)
+        by_gist = opened(way(opened(f"/gist/{gist}", came_from), "View changes"), f"/gist/{gist}")
+        for shown in (page, compared, whole, by_gist):
+            assert way(shown, words).split("#")[0] == came_from
+            assert re.search(f'aria-current="true">{section}', shown)
+    elsewhere = opened(f"{changes}?back=//elsewhere.example/", changes)
+    assert way(elsewhere, "Back to inbox").split("#")[0] == "/"
+    assert "elsewhere.example" not in elsewhere
 
 
 def test_the_menu_leads_to_what_the_reader_may_open(served: Served, reader: httpx2.Client) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -67,7 +68,7 @@ async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLRes
         unread=unread,
         entry=entry[0] if entry else None,
         came_from=came_from,
-        section={"inbox": "home", "CRM sync": "publications"}.get(came_from.words, "people"),
+        section=came_from.section,
         whole=lambda file: shown(file, bounds),
         with_line_links=with_line_links,
         first=min(file.key for file in files),
@@ -90,10 +91,24 @@ class _Place:
     is_list: bool = True
     """Whether it has a row for each gist."""
 
+    @property
+    def section(self) -> str:
+        """The entry of the navigation that it belongs to."""
+        return {"inbox": "home", "CRM sync": "publications"}.get(self.words, "people")
+
+    @property
+    def kept(self) -> str:
+        """The query of a page that leads back here by way of another one; empty for the inbox."""
+        return urlencode({"back": self.path}, safe="/") if self.path != "/" else ""
+
 
 def _came_from(request: Request) -> _Place:
-    """The list that led here, with its filter; the inbox where that is not known."""
+    """The list that led here, with its filter; the inbox where that is not known.
+
+    A page between here and the list names the list in the address.
+    """
     came_from = path_of_page(request, request.headers.get("referer", "")) or "/"
+    came_from = request.query_params.get("back", came_from)
     path, _, query = came_from.partition("?")
     if path.startswith("/publications"):
         back = came_from if path == "/publications" else "/publications"
@@ -121,6 +136,7 @@ async def changes(
 
     On a phone they share one column unless the reader asks for two: half of each would be cut off.
     """
+    came_from = _came_from(request)
     async with context.database.read() as transaction:
         file = await _file(transaction, gist_id, key)
         past = await gists.revisions_of(transaction, file)
@@ -135,6 +151,8 @@ async def changes(
         render,
         "changes.html",
         page="gist",
+        came_from=came_from,
+        section=came_from.section,
         file=file,
         old=old,
         new=new,
