@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served, serving
 
 
@@ -123,6 +125,31 @@ def test_an_error_page_is_a_sentence_under_a_heading_of_ours(url: str) -> None:
         f"{url}/people", headers={"accept": "text/html", "origin": "https://elsewhere.example"}
     )
     assert (sent.status_code, "Forbidden" in sent.text) == (403, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "heading", "words"),
+    [
+        ("GET", "/people/%00", 400, "Can't open this address", "can't be used, such as %00."),
+        ("GET", "/people?q=a%00b", 400, "Can't open this address", "can't be used, such as %00."),
+        ("GET", "/inbox/filters", 405, "Can't do that here", "belongs to a form"),
+        ("POST", "/publications", 405, "Can't do that here", "This page takes no form."),
+        ("GET", f"/?q={'a' * 9000}", 414, "The address is too long", "Search for less text"),
+        ("POST", "/seen", 413, "Too large", "gitpip takes at most 64.0 KB here."),
+    ],
+)
+def test_a_request_that_no_page_answers_is_refused_in_plain_words(
+    url: str, method: str, path: str, status: int, heading: str, words: str
+) -> None:
+    content = b"a" * (2**16 + 1) if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
+    answer = httpx2.request(method, url + path, content=content, headers={"accept": "text/html"})
+    page = unescape(on_one_line(answer.text))
+
+    assert answer.status_code == status
+    assert f"<h1>{heading}</h1>" in page
+    assert words in page
+    assert '<a href="/">Back to inbox</a>' in page
+    assert not re.search(r"use (GET|POST)|control character|bytes|the body|parameter", page)
 
 
 @pytest.mark.parametrize(

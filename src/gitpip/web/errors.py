@@ -127,6 +127,8 @@ TITLES = {
 TITLES_OF_KINDS = {
     "user-not-tracked": "Not tracked",
     "cross-site": "Request from another site",
+    "control-characters": "Can't open this address",
+    "bad-host": "Can't open this address",
     "code-refused": "Check the code",
     "github-unavailable": "GitHub isn't responding",
     "github-user-not-found": "Not found on GitHub",
@@ -275,7 +277,7 @@ async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
-    detail = str(error.detail)
+    detail: str | Detail = str(error.detail)
     if detail == status.phrase:
         asked = f"{request.method} {path_without_secret(request.scope['path'])}"
         detail = f"{asked}: {status.description or status.phrase}"
@@ -283,7 +285,11 @@ async def _http(request: Request, error: Exception) -> Response:
             what = "page" if wants_page(request) else "endpoint"
             detail = f"There is no {what} at {path_without_secret(request.scope['path'])}."
         elif status is HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = f"{asked}: {method_not_allowed(error)}"
+            # Only forms have an address without a page.
+            words = "This address belongs to a form and can't be opened. Go back and use the form."
+            if request.method != "GET":
+                words = "This page takes no form. Go back and try again."
+            detail = Detail(f"{asked}: {method_not_allowed(error)}", [words])
     kind = status.phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
     return answer(request, status, kind, detail, headers=headers)

@@ -21,7 +21,14 @@ from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.identity import STATE, Identity
 from gitpip.web.auth.refusal_log import RefusalLog, shortened
 from gitpip.web.auth.throttle import Throttle, address_counted
-from gitpip.web.errors import answer, answer_unexpected_error, asked_too_often, path_without_secret
+from gitpip.web.errors import (
+    Detail,
+    answer,
+    answer_unexpected_error,
+    asked_too_often,
+    path_without_secret,
+)
+from gitpip.web.render.jinja import size as size_in_words
 
 BODY_LIMIT = 2**20
 FORM_LIMIT = 2**16
@@ -62,8 +69,16 @@ SECURITY_HEADERS = {
 TOO_MANY_BODIES = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-bodies",
-    "too many bodies are being received at the same time; send it again in a few seconds",
+    Detail(
+        "too many bodies are being received at the same time; send it again in a few seconds",
+        ["gitpip is receiving too much at the same time. Try again in a few seconds."],
+    ),
 )
+UNUSABLE_ADDRESS = [
+    "The address contains a character that can't be used, such as %00. Check the address, or start "
+    "from the inbox."
+]
+"""For people."""
 RETRY = {HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": "5"}}
 HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
 """A valid header Host: a name or an address, with or without a port. Other code takes everything
@@ -232,7 +247,7 @@ class SecurityMiddleware:
 
     def _refusal(
         self, scope: Scope, headers: Headers, limit: int
-    ) -> tuple[HTTPStatus, str, str] | None:
+    ) -> tuple[HTTPStatus, str, str | Detail] | None:
         if malformed := _malformed(scope, headers):
             return malformed
         if scope["method"] not in SAFE_METHODS and _is_cross_site(
@@ -249,32 +264,40 @@ class SecurityMiddleware:
         return None
 
 
-def _malformed(scope: Scope, headers: Headers) -> tuple[HTTPStatus, str, str] | None:
+def _malformed(scope: Scope, headers: Headers) -> tuple[HTTPStatus, str, Detail] | None:
     """Return the fault of the target of a request, or of its header Host."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
         return (
             HTTPStatus.REQUEST_URI_TOO_LONG,
             "target-too-long",
-            f"the path and the query are longer than {LONGEST_TARGET} bytes",
+            Detail(
+                f"the path and the query are longer than {LONGEST_TARGET} bytes",
+                ["Search for less text, or use fewer filters."],
+            ),
         )
     hosts = headers.getlist("host")
     if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)):
         return (
             HTTPStatus.BAD_REQUEST,
             "bad-host",
-            "the header Host must be a name or an address, with or without a port",
+            Detail(
+                "the header Host must be a name or an address, with or without a port",
+                ["Open gitpip by its name or its IP address."],
+            ),
         )
     if any(category(mark) == "Cc" for mark in scope["path"]):
         return (
             HTTPStatus.BAD_REQUEST,
             "control-characters",
-            "the path must hold no control characters, such as %0A or %00",
+            Detail(
+                "the path must hold no control characters, such as %0A or %00", UNUSABLE_ADDRESS
+            ),
         )
     if NUL in scope["query_string"]:
         return (
             HTTPStatus.BAD_REQUEST,
             "control-characters",
-            "a parameter must hold no control character %00",
+            Detail("a parameter must hold no control character %00", UNUSABLE_ADDRESS),
         )
     return None
 
@@ -286,7 +309,10 @@ async def _answer_failed(request: Request, error: Exception | asyncio.CancelledE
         return await answer_unexpected_error(request, error)
     # The server stops, and has waited for this request for as long as it does.
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    detail = "gitpip stopped before it was done with this; send it again in a few seconds"
+    detail = Detail(
+        "gitpip stopped before it was done with this; send it again in a few seconds",
+        ["gitpip was stopped before it was done. Try again in a few seconds."],
+    )
     headers = {"connection": "close", **RETRY[status]}
     return answer(request, status, "stopping", detail, headers=headers)
 
@@ -295,12 +321,12 @@ def _body_limit(path: str) -> int:
     return BODY_LIMITS.get(path, BODY_LIMIT if path.startswith("/api/") else FORM_LIMIT)
 
 
-def _too_large(limit: int) -> tuple[HTTPStatus, str, str]:
-    return (
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "body-too-large",
+def _too_large(limit: int) -> tuple[HTTPStatus, str, Detail]:
+    detail = Detail(
         f"the body is larger than {limit} bytes",
+        [f"gitpip takes at most {size_in_words(limit)} here. Send less at once."],
     )
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail
 
 
 def _template(scope: Scope) -> str:
