@@ -182,6 +182,24 @@ def test_nothing_keeps_anybody_from_selecting(tracked: World, browser: Browser, 
     assert findings == []
 
 
+def test_every_column_has_a_name_in_a_narrow_window(
+    tracked: World, browser: Browser, axe: str
+) -> None:
+    page = browser.new_page(viewport=ViewportSize(width=360, height=800))
+    page.goto(f"{tracked.gitpip.url}/people")
+    names = page.get_by_role("columnheader")
+    expect(names.first).to_have_accessible_name("Username")
+    assert [name for name in names.all() if not name.inner_text().strip()] == []
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {runOnly: ['empty-table-header']})")
+    assert found["violations"] == found["incomplete"] == []
+    # Names that are not shown are not links that could have the focus.
+    expect(names.get_by_role("link")).to_have_count(0)
+    page.set_viewport_size(ViewportSize(width=1280, height=800))
+    expect(names.first.get_by_role("link", name="Username")).to_be_visible()
+    expect(names.first).to_have_text(re.compile("^Username"), use_inner_text=True)
+
+
 def _sixty(world: World) -> list[str]:
     names = [f"user-{number:02}" for number in range(60)]
     for name in names:
