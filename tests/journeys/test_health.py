@@ -111,16 +111,15 @@ def test_a_pause_of_its_own_making_is_no_excuse(world: World, database_url: str)
     )
 
     assert "watching has made no progress for" in sick.text
-    kinds = world.gitpip.wait_for(
-        lambda: (
-            found
-            if "unhealthy"
-            in (found := [one["kind"] for one in world.gitpip.get("/status").json()["problems"]])
-            else None
-        ),
-        "the status to say so",
-    )
-    assert kinds[:2] == ["unhealthy", "watching-paused"]
+    with sqlite3.connect(database_url.removeprefix("sqlite+aiosqlite:///")) as rows:
+        world.gitpip.wait_for(
+            lambda: rows.execute("SELECT health_problems FROM services").fetchone()[0],
+            "the row of this process to say so",
+        )
+    rows.close()
+    unhealthy, paused, *_ = world.gitpip.get("/status").json()["problems"]
+    assert (unhealthy["kind"], unhealthy["count"]) == ("unhealthy", 1)
+    assert paused["kind"] == "watching-paused"
     assert world.gitpip.command("try-now", "watching").returncode == 0
     world.gitpip.wait_for(lambda: world.gitpip.get("/health").text == "Alive", "good health")
     world.gitpip.wait_for(lambda: world.gitpip.get("/status").json()["all_good"], "good times")

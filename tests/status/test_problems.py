@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Executable, insert
 
 from gitpip.config import load_settings
-from gitpip.model import FailureKind, Pause, PauseCause
+from gitpip.model import FailureKind, Part, Pause, PauseCause
 from gitpip.modes import HeldBecause
 from gitpip.status import publishing
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity
@@ -23,7 +23,7 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_status import public_feed, publishing_pause, services
-from gitpip.store.status import pauses
+from gitpip.store.status import instances, pauses
 from tests.status import account_cases, publishing_cases
 from tests.status.case import (
     ADA,
@@ -363,6 +363,21 @@ async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
         condition = await rows.condition(process)
         assert [problem.kind for problem in condition.problems] == [kind]
         assert not condition.all_good
+
+
+async def test_the_own_row_of_a_process_does_not_count_again(rows: Rows) -> None:
+    here = replace(rows.process(), instance_id="one", health_problems=("no progress for 304 s",))
+    await rows.execute(services.update().values(health_problems=["no progress for 300 s"]))
+    [problem] = (await rows.condition(here)).problems
+    assert problem.count == 1
+    assert problem.described.endswith(": no progress for 304 s.")
+
+    async with rows.database.begin() as transaction:
+        other = instances.Beat("two", "1", Part.WORK, health_problems=["check hangs"])
+        await instances.record_heartbeat(transaction, other, NOW)
+    [problem] = (await rows.condition(here)).problems
+    assert problem.count == 2
+    assert problem.described.endswith(": no progress for 304 s, check hangs.")
 
 
 @pytest.mark.parametrize(

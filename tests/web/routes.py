@@ -74,6 +74,7 @@ def application(database: Database, settings: Settings) -> FastAPI:
     values |= {"check_target": account.check, "search_targets": account.search}
     values |= {"first_key": FirstKey()}
     values |= {"scheduler_is_alive": lambda: True, "health_problems": tuple}
+    values |= {"instance_id": "here"}
     return create_app(cast("Callable[..., AppContext]", AppContext)(**values))
 
 

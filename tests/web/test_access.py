@@ -240,6 +240,7 @@ def _application(folder: Path) -> FastAPI:
             wake=unused,
             scheduler_is_alive=unused,
             health_problems=unused,
+            instance_id="here",
             forecast=unused,
             look_up=unused,
             preview=unused,

@@ -114,6 +114,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
                 policies=Policies(),
             ),
             health_problems=list,
+            instance_id="here",
             check_settings=AccountLists(lambda: settings).check,
             check_target=AccountTargets(lambda: settings).check,
             search_targets=AccountTargets(lambda: settings).search,

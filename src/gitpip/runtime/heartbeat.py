@@ -44,7 +44,7 @@ class Heartbeat:
         self._others = others
         self._clock_ahead = clock_ahead
         self._tokens = tokens
-        self._id = secrets.token_hex(8)
+        self.instance_id = secrets.token_hex(8)
         self._shown_at = time.monotonic()
 
     async def begin(self) -> None:
@@ -68,7 +68,7 @@ class Heartbeat:
         try:
             async with self._database.begin() as transaction:
                 beat = instances.Beat(
-                    self._id,
+                    self.instance_id,
                     VERSION,
                     self._part,
                     self._others(),
@@ -89,7 +89,7 @@ class Heartbeat:
                 asyncio.timeout(STOP_TIMEOUT.total_seconds()),
                 self._database.begin() as transaction,
             ):
-                await instances.end_heartbeat(transaction, self._id)
+                await instances.end_heartbeat(transaction, self.instance_id)
 
 
 @asynccontextmanager

@@ -124,6 +124,7 @@ async def _serve(
             wake=worker.wake,
             scheduler_is_alive=worker.is_alive,
             health_problems=lambda: life.health_problems(patience) + health_problems(),
+            instance_id=life.instance_id,
             forecast=worker.forecast,
             look_up=worker.look_up,
             preview=_preview(settings),

@@ -49,6 +49,8 @@ class ProcessFacts:
     """A sentence for each secret file that can't be used."""
     health_problems: Sequence[str] = ()
     """The sentences of this process's `/health`."""
+    instance_id: str | None = None
+    """The id of this process's row among the instances, if it has one."""
     scheduler_is_alive: bool | None = None
     """None in a process that does not watch and publish."""
 
@@ -343,9 +345,10 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
 
 
 def _of_processes(running: Sequence[Instance], process: ProcessFacts) -> Sequence[Problem]:
-    here = set(process.health_problems)
-    elsewhere = {ailment for one in running for ailment in one.health_problems}
-    wrong = [*process.health_problems, *sorted(elsewhere - here)]
+    # This process's row holds the sentences of its last heartbeat, with other numbers of seconds.
+    others = [one for one in running if one.id != process.instance_id]
+    elsewhere = sorted(ailment for one in others for ailment in one.health_problems)
+    wrong = [*process.health_problems, *elsewhere]
     if process.scheduler_is_alive is False and not wrong:
         wrong = ["the scheduler does not reach its database"]
     if not wrong:
@@ -354,7 +357,7 @@ def _of_processes(running: Sequence[Instance], process: ProcessFacts) -> Sequenc
         Problem(
             ProblemKind.UNHEALTHY,
             Severity.ERROR,
-            f"A process is not working as it should: {said(', '.join(wrong))}",
+            f"A process is not working as it should: {said(', '.join(dict.fromkeys(wrong)))}",
             count=len(wrong),
             act=Remedy.RESTART,
             advice="The log says more; a restart may help.",

@@ -96,6 +96,8 @@ class AppContext:
     wake: Wake
     scheduler_is_alive: SchedulerIsAlive
     health_problems: HealthProblems
+    instance_id: str
+    """The id of this process among the instances."""
     forecast: MakeForecast
     look_up: LookUp
     preview: Preview
@@ -175,6 +177,7 @@ class AppContext:
             settings=self.settings,
             secret_faults=self.credentials.faults,
             health_problems=self.health_problems(),
+            instance_id=self.instance_id,
             scheduler_is_alive=self.scheduler_is_alive(),
         )
 
