@@ -348,7 +348,7 @@ class Deals:
                 await self._index.create(deal, title, fields, turn)
             )
         outcome = self._pauses.refused_alone(outcome, request)
-        refused = outcome.reason if isinstance(outcome, Refused) else None
+        refusal = outcome if isinstance(outcome, Refused) else None
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, title, None, is_open=True))
             await self._note_made(deal, DealId(outcome.id), title)
@@ -373,9 +373,9 @@ class Deals:
                 attempts=deal.attempts,
             )
         await self._pauses.after(outcome, request)
-        if refused is None:
+        if refusal is None:
             return change
-        return await self._why_refused(deal, fields, refused) or change
+        return await self._why_refused(deal, fields, refusal) or change
 
     async def _note_made(self, deal: Deal, deal_id: DealId, title: str) -> None:
         """Record that gitpip made a deal, so that an undo can delete it."""
@@ -383,10 +383,10 @@ class Deals:
         async with self._database.begin() as transaction:
             await made_deals.note(transaction, deal.user_key, deal_id, title, value)
 
-    async def _why_refused(self, deal: Deal, fields: DealFields, reason: str) -> Change | None:
+    async def _why_refused(self, deal: Deal, fields: DealFields, refusal: Refused) -> Change | None:
         """Return the change of a refused deal if the settings, and not the deal, are the reason."""
         try:
-            changed = await self._terms.changed_since(fields, reason)
+            changed = await self._terms.changed_since(fields, refusal)
         except Unsettled as fault:
             return self._unsettled(deal, fault)
         except LookFailed as failure:

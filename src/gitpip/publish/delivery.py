@@ -88,6 +88,10 @@ class Refused:
 
     reason: str
 
+    def is_about(self, code: str, name: str = "") -> bool:
+        """Return whether the field with this code and name was refused, as far as is known."""
+        return False
+
 
 @dataclass(frozen=True)
 class Denied:

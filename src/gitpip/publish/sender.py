@@ -409,7 +409,7 @@ class Sender:
     async def _of_settings(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
         """Return the refusal, unless its reason is something that the account no longer has."""
         try:
-            changed = await self._terms.changed_since(ready.fields, refusal.reason)
+            changed = await self._terms.changed_since(ready.fields, refusal)
         except Unsettled as fault:
             return NotProcessed(str(fault), TERMS_TRIED_AGAIN_AFTER, setting=True)
         except LookFailed as failure:

@@ -14,6 +14,7 @@ from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
+from gitpip.publish.delivery import Refused
 from gitpip.publish.destination import Destination, Item
 from gitpip.publish.policy import Policies
 from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
@@ -36,9 +37,8 @@ READINGS_FOR_REFUSALS = 5
 WITHOUT_A_DEAL = timedelta(minutes=10)
 """The same while no deal can be made. Each deal that waits asks, and the lists cost up to 60
 tokens."""
-NOT_LISTED = {"currency": "deal_currency", "visib": "deal_visible_to"}
-"""The settings that no list of the account covers: how Pipedrive's message begins, and the
-setting."""
+NOT_LISTED = {"currency": "deal_currency", "visible_to": "deal_visible_to"}
+"""The settings that no list of the account covers, by the code of the field of deals."""
 REPLACED = timedelta(hours=1)
 """The same while another type is sent instead."""
 TERMS_TRIED_AGAIN_AFTER = timedelta(minutes=30)
@@ -152,25 +152,24 @@ class Terms:
         title = in_a_line(template.fill({"user": UserValues(login)}, DEAL_TITLE_LIMIT).before)
         return (title,) if title == login else (title, login)
 
-    async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:
+    async def changed_since(self, sent: ActivityFields | DealFields, refusal: Refused) -> bool:
         """Return whether something that Pipedrive refused would now be sent with other fields.
 
-        `reason` is what Pipedrive said. The account's lists are read again for that if they are
-        from before. Raises Unsettled if the account lacks what a setting names, or requires what
-        none gives, and LookFailed.
+        The account's lists are read again for that if they are from before. Raises Unsettled if the
+        account lacks what a setting names, or requires what none gives, and LookFailed.
         """
         refused_at = self._now()
         if isinstance(sent, DealFields):
             resolved = await self._settled(About.DEAL, refused_at=refused_at)
             if resolved.of_deal:
                 raise _unsettled(resolved.of_deal)
-            if resolved.required and _names_one(reason, resolved.required):
+            if any(refusal.is_about(each.code, each.name) for each in resolved.required):
                 self._refused_for = resolved.required
                 await self._note_faults()
                 raise Unsettled(ask_for(resolved.required))
             if resolved.deal != sent:
                 return True
-            await self._note_refused_value(sent, reason)
+            await self._note_refused_value(sent, refusal)
             return False
         resolved = await self._settled(About.ACTIVITY, refused_at=refused_at)
         if resolved.of_activity:
@@ -180,13 +179,12 @@ class Terms:
             present.owner_id not in (None, sent.owner_id) or not self._is_active(sent.owner_id)
         )
 
-    async def _note_refused_value(self, sent: DealFields, reason: str) -> None:
+    async def _note_refused_value(self, sent: DealFields, refusal: Refused) -> None:
         """Raise Unsettled if Pipedrive says that it refused a value that no list covers."""
-        values = {"deal_currency": sent.currency, "deal_visible_to": sent.visible_to}
-        said = reason.lower()
-        for words, setting in NOT_LISTED.items():
-            if words in said and values[setting] is not None:
-                sentence = f"Pipedrive does not accept {values[setting]}: {reason}"
+        values = {"currency": sent.currency, "visible_to": sent.visible_to}
+        for code, setting in NOT_LISTED.items():
+            if values[code] is not None and refusal.is_about(code):
+                sentence = f"Pipedrive does not accept {values[code]}: {refusal.reason}"
                 self._refused_value = _RefusedValue(setting, sentence, sent, self._now())
                 await self._note_faults()
                 raise Unsettled(f"{setting}: {sentence}")
@@ -316,12 +314,6 @@ class Terms:
             owner = deal.owner_id if deal else None
             self.note_owner(deal_id, owner)
         return owner
-
-
-def _names_one(reason: str, required: tuple[Field, ...]) -> bool:
-    """Return whether Pipedrive says that it refused a deal for one of these fields."""
-    said = reason.lower()
-    return any(each.name.lower() in said or each.code in said for each in required)
 
 
 def _unsettled(faults: dict[str, str]) -> Unsettled:

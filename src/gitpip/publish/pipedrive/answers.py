@@ -47,6 +47,8 @@ LONGEST_CURSOR = 2_000
 """The most characters of a cursor: it is part of an address, and a longer one is refused."""
 AGAINST_CAP = "close or delete open deals in Pipedrive, or get a larger plan"
 """The advice if the plan allows no further open deal."""
+FIELDS_IN_WORDS = {"visible_to": "visib"}
+"""How Pipedrive's words name a field, where that is not by its code: `visible_to`, `visibility`."""
 LONGEST_OWNER_NAME = 200
 LONGEST_CODE = 64
 """The most characters of an error code. Pipedrive's own have 40."""
@@ -57,6 +59,16 @@ class RefusedWithStatus(Refused):
     """A refusal, with its HTTP status."""
 
     status: int
+
+    def is_about(self, code: str, name: str = "") -> bool:
+        """Return whether Pipedrive's words name this field.
+
+        The documentation knows no part of an answer that holds the refused field:
+        https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
+        """
+        said = self.reason.lower()
+        names = (FIELDS_IN_WORDS.get(code, code), name.lower())
+        return any(each in said for each in names if each)
 
 
 @dataclass(frozen=True)
