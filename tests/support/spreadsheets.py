@@ -1,6 +1,7 @@
 """Spreadsheets as people have them, for tests."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -11,6 +12,7 @@ Rows = Sequence[Sequence[object]]
 TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0"
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
 TEXT = "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+CHAIN_ENDS, NONE = 0xFFFFFFFE, 0xFFFFFFFF
 KIND = "application/vnd.oasis.opendocument.spreadsheet"
 
 
@@ -26,6 +28,26 @@ def xlsx(sheets: Mapping[str, Rows], *, hidden: Sequence[str] = ()) -> bytes:
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def encrypted_xlsx() -> bytes:
+    """The compound file in which Excel keeps a workbook with a password; what it holds is empty."""
+    header = struct.pack(
+        "<8s16x5H6x10I",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        *(0x3E, 3, 0xFFFE, 9, 6),
+        *(0, 1, 1, 0, 4096, CHAIN_ENDS, 0, CHAIN_ENDS, 0, 0),
+    )
+    chains = struct.pack("<11I", 0xFFFFFFFD, CHAIN_ENDS, *range(3, 11), CHAIN_ENDS)
+    names = _entry("Root Entry", 5, CHAIN_ENDS, 0, child=1) + _entry("EncryptedPackage", 2, 2, 4608)
+    sectors = (header.ljust(512, b"\xff"), chains.ljust(512, b"\xff"), names.ljust(512, b"\0"))
+    return b"".join(sectors) + bytes(4608)
+
+
+def _entry(name: str, kind: int, start: int, size: int, *, child: int = NONE) -> bytes:
+    text = name.encode("utf-16-le")
+    about = struct.pack("<HBB3I36xIQ", len(text) + 2, kind, 1, NONE, NONE, child, start, size)
+    return text.ljust(64, b"\0") + about
 
 
 def ods(sheets: Mapping[str, Rows]) -> bytes:

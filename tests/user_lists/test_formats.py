@@ -13,7 +13,7 @@ from gitpip.errors import InvalidInput
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import Understood, open_list, read_list
 from gitpip.user_lists.rows import COLUMNS, ImportRow, RowError
-from tests.support.spreadsheets import ods, xlsx
+from tests.support.spreadsheets import encrypted_xlsx, ods, xlsx
 
 ROWS = (
     ("Kunde", "Kunden-Nr.", "Konto bei GitHub"),
@@ -112,6 +112,7 @@ def test_cells_are_texts_as_people_read_them() -> None:
     [
         (b"PK\x03\x04 and no more", "no spreadsheet that gitpip can read"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "no spreadsheet that gitpip can read"),
+        (encrypted_xlsx(), "the spreadsheet has a password"),
         (xlsx({"People": ()}), "no cell with a text|no username"),
         (xlsx({"People": (("", None),)}), "no cell with a text|no username"),
     ],

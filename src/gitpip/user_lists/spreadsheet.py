@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from gitpip.errors import InvalidInput
+from gitpip.user_lists.spreadsheet_child import HAS_PASSWORD, TOO_LARGE
 
 SPREADSHEET_MEMORY_LIMIT = 1024**3
 """The process may take so many bytes. A sheet of 900,000 users takes 360 MB."""
@@ -79,7 +80,7 @@ def _read(file: BinaryIO, out: IO[bytes], library: Path, name: str | None) -> No
             [*command, name or ""],
             stdin=file,
             stdout=out,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             # Only the variables that Python needs to start: our environment holds tokens.
             env={key: os.environ[key] for key in needed if key in os.environ},
             timeout=SECONDS + 10,
@@ -89,10 +90,10 @@ def _read(file: BinaryIO, out: IO[bytes], library: Path, name: str | None) -> No
         raise InvalidInput("file", _too_large()) from None
     if done.returncode == 0:
         return
-    said = done.stderr.decode(errors="replace")
-    if "Password" in said:
+    if done.returncode == HAS_PASSWORD:
         raise InvalidInput("file", "the spreadsheet has a password. Save it without one")
-    if done.returncode < 0 or "MemoryError" in said or "memory allocation" in said:
+    # Its library ends it by a signal if it gets no memory, and so does the limit of its time.
+    if done.returncode < 0 or done.returncode == TOO_LARGE:
         raise InvalidInput("file", _too_large())
     raise InvalidInput("file", f"this is no spreadsheet that gitpip can read. {SAVE_AS_CSV}")
 

@@ -14,6 +14,12 @@ from datetime import date, datetime, time, timedelta
 
 MOST_ROWS = 1_000_000
 """A sheet of Excel has at most 1,048,576 rows."""
+HAS_PASSWORD, TOO_LARGE = 3, 4
+"""The codes with which the process ends if it can't read the spreadsheet, and knows why."""
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le").ljust(64, b"\0")
+"""The name of the stream with an encrypted workbook, as in the directory of the file:
+https://learn.microsoft.com/openspecs/office_file_formats/ms-offcrypto
+The library only says that it can't detect the format."""
 
 
 def main() -> None:
@@ -23,6 +29,8 @@ def main() -> None:
     from python_calamine import CalamineWorkbook, SheetVisibleEnum  # noqa: PLC0415
 
     data = sys.stdin.buffer.read()
+    if ENCRYPTED in data:
+        sys.exit(HAS_PASSWORD)
     limit(resource.RLIMIT_NOFILE, 0)
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_AS, int(memory))
@@ -80,4 +88,7 @@ def write(line: object) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MemoryError:
+        sys.exit(TOO_LARGE)
