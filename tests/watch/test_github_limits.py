@@ -114,14 +114,14 @@ async def test_a_wait_that_proved_too_short_is_lengthened(
 
 async def test_other_refusals_are_no_limits(script: Script) -> None:
     script.say("/users/blocked", {"block": {"reason": "dmca"}}, status=403)
-    script.say("/users/forbidden", {"message": "no"}, status=403)
+    script.say("/users/forbidden", {"message": "no", "rules": ["block"]}, status=403)
     script.say("/users/token", {}, status=401)
     script.say("/rate_limit", {}, status=401)
     with Server(script) as api:
         async with client(api.url) as github:
             with pytest.raises(GitHubBlocked):
                 await github.account("blocked")
-            with pytest.raises(GitHubUnavailable, match="403"):
+            with pytest.raises(GitHubUnavailable, match=r"rejected .* \(403\)"):
                 await github.account("forbidden")
             with pytest.raises(GitHubUnauthorized):
                 await github.account("token")

@@ -107,13 +107,18 @@ class GitHubAnswer:
         return None
 
     @property
-    def message(self) -> str:
-        """GitHub's own words about a refusal; empty if it gives none."""
+    def json_object(self) -> Mapping[str, object]:
+        """The body if it is a JSON object, otherwise empty."""
         try:
             body = json_of(self.body)
         except ValueError:
-            return ""
-        said = body.get("message") if isinstance(body, dict) else None
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    @property
+    def message(self) -> str:
+        """GitHub's own words about a refusal; empty if it gives none."""
+        said = self.json_object.get("message")
         return words(said, LONGEST_WORDS) if isinstance(said, str) else ""
 
     @property
@@ -386,8 +391,8 @@ class Transport:
             or RATE_LIMITED.search(answer.message)
         ):
             return self._limit(answer, limits)
-        text, what = answer.body[:10_000].decode(errors="replace").lower(), called(answer.url)
-        if '"block"' in text:
+        what = called(answer.url)
+        if "block" in answer.json_object:
             return GitHubBlocked(f"GitHub blocks {what} (403){answer.words}")
         return GitHubUnavailable(f"GitHub rejected the request for {what} (403){answer.words}")
 
