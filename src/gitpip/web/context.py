@@ -86,7 +86,7 @@ class TokenTests(Protocol):
 
 @dataclass(frozen=True)
 class AppContext:
-    """The surroundings of a request."""
+    """The database, the settings, and the functions of the process that requests use."""
 
     whole_database: Database
     """The database with all connections, for what is asked at most once at a time; `database` is
@@ -193,18 +193,18 @@ class AppContext:
         return Links.of(self.settings, company)
 
 
-def _setting(request: Request) -> AppContext:
+def _context(request: Request) -> AppContext:
     context = request.app.state.context
     if not isinstance(context, AppContext):
         raise TypeError("the application was not made by create_app")
     return context
 
 
-Context = Annotated[AppContext, Depends(_setting)]
+Context = Annotated[AppContext, Depends(_context)]
 
 
 def _acting(request: Request) -> Acting:
-    context = _setting(request)
+    context = _context(request)
     return Acting(context.database, identity_of(request).actor, context.wake)
 
 

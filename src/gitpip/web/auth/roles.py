@@ -7,7 +7,7 @@ or `api_router`, or with `route_class=RoleRoute`:
 
     @router.post("/checks/now")
     @needs(Role.OPERATOR)
-    async def check_now(setting: In) -> Response: ...
+    async def check_now(context: Context) -> Response: ...
 
 A route that declares nothing needs an admin. `check_routes` refuses to build an application with
 a route of another class, which would ask for nothing. The path is matched once, by the router: a
