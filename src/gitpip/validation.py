@@ -55,7 +55,6 @@ def named_login(text: str) -> str:
 def split_logins(text: str) -> list[str]:
     """Return the words of a person's text for several users.
 
-
     They are separated by spaces, commas, semicolons or lines, and may stand in quotation marks.
     """
     words = [word for word in re.split(r"[\s,;]+", text) if word]

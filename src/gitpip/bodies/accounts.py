@@ -41,8 +41,6 @@ class AcknowledgedBody(BaseModel):
     """The number of things that an acknowledged problem was about.
 
     0 if there was none. Of `undo-failed`, `activities` also counts deals.
-
-    Of `undo-failed`, `activities` also counts deals.
     """
 
     activities: int = 0

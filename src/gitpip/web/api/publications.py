@@ -48,8 +48,6 @@ async def list_causes(context: Context, wanted: Wanted) -> list[CauseBody]:
     """Return the causes of publications' states, the largest first.
 
     At most a hundred; a filter finds the others.
-
-    At most a hundred; a filter finds the others.
     """
     async with context.database.read() as transaction:
         return [CauseBody.of(one) for one in await causes.of(transaction, wanted)]
