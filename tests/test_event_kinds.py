@@ -27,6 +27,10 @@ KEPT = "publish/test_told_events.py::test_an_activity_that_an_undo_keeps_is_told
 PUBLISHING = "publish/test_told_events.py::test_the_end_of_a_pause_by_a_person_is_told_once"
 DEAL_DELETED = "publish/test_undone_deals.py::test_an_empty_deal_goes_with_the_activities"
 DEAL_KEPT = "publish/test_undone_deals.py::test_a_deal_that_people_use_is_kept_and_says_why"
+RETRIED = "publish/test_told_events.py::test_what_a_person_retries_is_told"
+STOPPED = "publish/test_undo.py::test_an_account_that_does_not_allow_it_stops_that_undo_alone"
+DRIFTED = "publish/test_deal_drift.py::test_new_files_go_where_the_setting_says"
+UNUSABLE = "publish/test_targets.py::test_a_target_that_goes_holds_up_its_user_alone"
 SWITCHED = (
     "publish/test_accounts.py::test_switching_keeps_the_accounts_apart_and_switching_back_finds_all"
 )
@@ -43,12 +47,16 @@ HAPPENS_IN = {
     EventKind.PUBLICATIONS_APPROVED: PEOPLE,
     EventKind.PUBLICATIONS_SKIPPED: SCREENING,
     EventKind.PUBLICATIONS_QUEUED: BACK,
+    EventKind.PUBLICATIONS_RETRIED: RETRIED,
     EventKind.PUBLICATION_PUBLISHED: SEEN,
     EventKind.PUBLICATION_FAILED: FAILED,
     EventKind.PUBLICATION_WITHDRAWN: WITHDRAWN,
     EventKind.PUBLICATION_KEPT: KEPT,
     EventKind.DEAL_DELETED: DEAL_DELETED,
     EventKind.DEAL_KEPT: DEAL_KEPT,
+    EventKind.DEAL_DRIFTED: DRIFTED,
+    EventKind.TARGET_UNUSABLE: UNUSABLE,
+    EventKind.UNDO_STOPPED: STOPPED,
     EventKind.USER_ADDED: USER,
     EventKind.USER_PAUSED: USER,
     EventKind.USER_RESUMED: USER,
@@ -100,3 +108,82 @@ def _named_in(test: str) -> set[EventKind]:
 def test_the_description_of_events_names_each_kind() -> None:
     told = (TESTS.parent / "docs" / "http-api.md").read_text()
     assert {kind.value for kind in EventKind if f"`{kind.value}`" not in told} == set()
+
+
+OF_THE_PROCESS = "it is about a process, its settings or its clients, and about no gist"
+IN_THE_STATUS = "it is a problem of the status as long as it lasts"
+TOLD_OTHERWISE = "an event of another kind tells what follows from it"
+DONE_LATER = "it is done soon after, or in another way, and nothing is missed"
+RETURNED = "the act that asked for it returns it"
+ONLY_LOGGED = {
+    "access.proxy_needs_key": OF_THE_PROCESS,
+    "check.broken": OF_THE_PROCESS,
+    "database.unavailable": OF_THE_PROCESS,
+    "database.waiting": OF_THE_PROCESS,
+    "engine.abandoned": OF_THE_PROCESS,
+    "engine.disconnected": OF_THE_PROCESS,
+    "engine.failed": OF_THE_PROCESS,
+    "http.accept_failed": OF_THE_PROCESS,
+    "http.clients_disconnected": OF_THE_PROCESS,
+    "http.refusals_not_logged": OF_THE_PROCESS,
+    "key.refused": OF_THE_PROCESS,
+    "pipedrive.end_not_told": OF_THE_PROCESS,
+    "pipedrive.entry_unreadable": OF_THE_PROCESS,
+    "publishing.waits": OF_THE_PROCESS,
+    "request.failed": OF_THE_PROCESS,
+    "secret.waits_for_restart": OF_THE_PROCESS,
+    "watching.is_slow": OF_THE_PROCESS,
+    "work.failed": OF_THE_PROCESS,
+    "work.taken_over": OF_THE_PROCESS,
+    "clock.compared": IN_THE_STATUS,
+    "clock.was_ahead": IN_THE_STATUS,
+    "deal.doubled": IN_THE_STATUS,
+    "feed.gap": IN_THE_STATUS,
+    "feed.unreadable": IN_THE_STATUS,
+    "ledger.compared_after_set_back": IN_THE_STATUS,
+    "ledger.others_publish": IN_THE_STATUS,
+    "ledger.set_back": IN_THE_STATUS,
+    "publication.double_deleted": IN_THE_STATUS,
+    "publication.doubled": IN_THE_STATUS,
+    "publishing.setting_refused": IN_THE_STATUS,
+    "publishing.stopped": IN_THE_STATUS,
+    "secret.unreadable": IN_THE_STATUS,
+    "watching.stopped": IN_THE_STATUS,
+    "gist.fault": TOLD_OTHERWISE,
+    "ledger.adopted": TOLD_OTHERWISE,
+    "publishing.held": TOLD_OTHERWISE,
+    "user.failed": TOLD_OTHERWISE,
+    "check.claims_kept": DONE_LATER,
+    "engine.not_told": DONE_LATER,
+    "feed.odd_items": DONE_LATER,
+    "gists.githubs_trouble": DONE_LATER,
+    "gists.not_stored": DONE_LATER,
+    "ledger.duplicates_not_read": DONE_LATER,
+    "ledger.not_compared": DONE_LATER,
+    "ledger.would_adopt": RETURNED,
+    "survey.failed": RETURNED,
+    "user.unconfirmed": RETURNED,
+}
+"""The warnings and errors in the log that are no events, and why."""
+
+
+def test_each_warning_is_an_event_or_says_why_not() -> None:
+    logged = {
+        name
+        for path in (TESTS.parent / "src" / "gitpip").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _logged(node)
+    }
+    assert logged - {kind.value for kind in EventKind} == set(ONLY_LOGGED)
+
+
+def _logged(node: ast.AST) -> list[str]:
+    """Return the names that a warning or error of the log may have, if this is one."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="log"), attr="warning" | "error"),
+            args=[ast.Constant() | ast.IfExp() as name, *_],
+        ):
+            named = [name.body, name.orelse] if isinstance(name, ast.IfExp) else [name]
+            return [ast.literal_eval(one) for one in named]
+    return []

@@ -25,7 +25,7 @@ PUBLICATIONS = [
         ("publications", "retry", str(FAILED)),
         audit=(("publication.retried", str(FAILED)),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is held is approved alone",
@@ -204,7 +204,7 @@ PUBLICATIONS = [
             ("repair.ended", "2: 1 file done"),
         ),
         wakes=("publish",),
-        tables=("publications", "repairs"),
+        tables=("events", "publications", "repairs"),
     ),
     Case(
         "what is in Pipedrive is sent again",
@@ -230,7 +230,7 @@ PUBLICATIONS = [
             ("repair.ended", "1: 1 file done"),
         ),
         wakes=("publish",),
-        tables=("publications", "repair_items", "repairs"),
+        tables=("events", "publications", "repair_items", "repairs"),
     ),
     Case(
         "a filter finds nothing to skip",

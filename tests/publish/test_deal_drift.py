@@ -10,10 +10,12 @@ from gitpip.drift import Drift, DriftAnswer
 from gitpip.model import User
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind
+from gitpip.store.events import EventKind
 from gitpip.store.publications.deal_drifts import DEAL_ASKED_AGAIN_AFTER
 from gitpip.store.users import users
 from gitpip_standins import Fault
 from tests.publish.test_publisher import posts, refusal
+from tests.support.happened import happened
 from tests.support.scene import Process, Scene
 
 KEEP, NEW, FOLLOW, WAIT = (
@@ -93,6 +95,9 @@ async def test_new_files_go_where_the_setting_says(
     assert (user.deal_id, user.drifted_deal_id, user.deal_drift) == (goes, MADE, drift)
     assert str(user.deal_drift_words).startswith(f"Deal 1 was {drift} in Pipedrive. New files ")
     assert f"ada: deal 1 was {drift}." in (await told(scene))[ProblemKind.DEALS_DRIFTED]
+    assert await happened(scene.database, EventKind.DEAL_DRIFTED) == [
+        ("deal.drifted", "ada", user.deal_drift_words)
+    ]
     scene.clock.advance(timedelta(days=1, seconds=1))
     assert ProblemKind.DEALS_DRIFTED not in await told(scene)
 

@@ -14,11 +14,13 @@ from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind
+from gitpip.store.events import EventKind
 from gitpip.store.schema_accounts import Vendor, accounts
 from gitpip.store.schema_targets import targets
 from gitpip.targets import DEAL_BY_TITLE, Target
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
+from tests.support.happened import happened
 from tests.support.scene import Scene
 from tests.support.targets import KINDS, give, made, place_of
 
@@ -171,6 +173,10 @@ async def test_a_target_that_goes_holds_up_its_user_alone(
     assert await scene.pause() is None
     assert words in (await problems(scene))[ProblemKind.TARGETS_UNUSABLE]
     assert len(scene.crm.requests) - asked < 12
+    scene.clock.advance(HALF_AN_HOUR)
+    await process.run()
+    [(_, login, detail)] = await happened(scene.database, EventKind.TARGET_UNUSABLE)
+    assert (login, words in str(detail)) == ("ada", True)
 
     await give(scene, "ada", other := made(scene.crm, "deal"))
     await process.run()

@@ -16,7 +16,10 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.events import Event, EventKind, EventsWanted
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.recognition import Sighting
+from gitpip.store.publications.selection import PublicationFilter
+from gitpip.store.schema_publishing import RepairAct
 from gitpip_standins import Fault, FaultKind
+from tests.publish.test_repairs import repair
 from tests.publish.test_undo import carry_out, undo
 from tests.support.happened import happened
 from tests.support.scene import Scene, wake_nobody
@@ -100,6 +103,27 @@ async def test_an_activity_that_an_undo_keeps_is_told_with_the_reason(scene: Sce
     await carry_out(scene, process)
     assert await happened(scene.database, EventKind.PUBLICATION_KEPT) == [
         ("publication.kept", "ada", "a.py: a person changed it")
+    ]
+
+
+async def test_what_a_person_retries_is_told(scene: Scene) -> None:
+    """Each file that failed, and the number of those that an undo had withdrawn."""
+    scene.crm.faults.script(REFUSAL, method="POST", path="deals$", times=None)
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    scene.crm.faults.clear()
+    [row] = await scene.rows()
+    async with scene.database.begin() as transaction:
+        await publications.retry(transaction, row.id, scene.clock())
+        await publications.retry(transaction, row.id, scene.clock())  # it only waits
+    await scene.settle(process)
+    await undo(scene, login="ada")
+    await carry_out(scene, process)
+    await repair(scene, RepairAct.RETRY, PublicationFilter(ids=(row.id,)))
+    assert await happened(scene.database, EventKind.PUBLICATIONS_RETRIED) == [
+        ("publications.retried", "ada", "a.py"),
+        ("publications.retried", "ada", "1 file: retried by a person"),
     ]
 
 

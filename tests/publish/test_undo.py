@@ -19,6 +19,7 @@ from gitpip.publish.denials import ADVICE
 from gitpip.status.problem import ProblemKind, Severity
 from gitpip.status.undos import problems as undo_problems
 from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.events import EventKind
 from gitpip.store.publications import publications, undo_choice, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema import gist_files
@@ -26,6 +27,7 @@ from gitpip.store.schema import publications as rows
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_edits import publish, see
+from tests.support.happened import happened
 from tests.support.scene import TIMEOUT, Process, Scene, until_killed, wake_nobody
 
 FINE = Fault.slow(timedelta(0))
@@ -262,6 +264,9 @@ async def test_an_account_that_does_not_allow_it_stops_that_undo_alone(scene: Sc
     assert stopped.stopped_because is not None
     assert "403" in stopped.stopped_because
     assert stopped.counts == {UndoneState.FAILED: 3, UndoneState.WAITING: 2}
+    assert await happened(scene.database, EventKind.UNDO_STOPPED) == [
+        ("undo.stopped", None, f"undo {begun.id}: {stopped.stopped_because}")
+    ]
     assert len(there(scene)) == 6
     assert await scene.pause() is None
     await actions.resume_undo(acting(scene), UndoId(begun.id))

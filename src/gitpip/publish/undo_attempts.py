@@ -27,7 +27,9 @@ from gitpip.publish.delivery import (
 from gitpip.publish.denials import ADVICE, Denials
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
+from gitpip.store import events
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema_undo import UndoneState
 
@@ -153,6 +155,9 @@ class UndoAttempts(ABC, Generic[Row]):
             return True
         async with self._database.begin() as transaction:
             stopped = await self._stop(transaction, due, reason)
+            if stopped:
+                told = NewEvent(EventKind.UNDO_STOPPED, detail=f"undo {due.undo_id}: {reason}")
+                await events.record(transaction, self._now(), told)
         if stopped:
             self._denials.end(due.undo_id)
             log.error("undo.stopped", undo_id=due.undo_id, reason=reason)

@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gitpip.drift import Drift, DriftAnswer
+from gitpip.drift import Drift, DriftAnswer, drift_words
 from gitpip.model import ActivityId, Deal, DealId, PublicationState, UserKey
+from gitpip.store import events
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.lease import NOW
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema_publishing import earlier_activities
@@ -86,6 +88,9 @@ async def note(
         await note_asked(transaction, deal.user_key, now)
         return False
     await _put(transaction, deal.user_key, asked_at=now, drifted_at=now, **what)
+    words = drift_words(deal.deal_id or 0, drift, answer)
+    told = NewEvent(EventKind.DEAL_DRIFTED, deal.user_key, detail=words)
+    await events.record(transaction, now, told)
     return True
 
 

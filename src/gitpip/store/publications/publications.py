@@ -353,8 +353,8 @@ async def retry(
         .where(publications.c.id == publication_id)
         .values(approved_at=now, approved_by=by, **decided)
     )
-    if publication.state in {PublicationState.HELD, PublicationState.SKIPPED}:
-        await _tell(transaction, now, EventKind.PUBLICATIONS_APPROVED, publication)
+    if publication.state in approvals.EVENT_OF_RETRY:
+        await _tell(transaction, now, approvals.EVENT_OF_RETRY[publication.state][0], publication)
     return RetriedPublication(await get(transaction, publication_id), publication.state)
 
 

@@ -420,8 +420,8 @@ async def _apply(
         RepairAct.APPROVE: (EventKind.PUBLICATIONS_APPROVED, approvals.APPROVED_BY_A_PERSON),
         RepairAct.HOLD: (EventKind.PUBLICATIONS_HELD, approvals.HELD_BY_A_PERSON),
     }
-    if state in {HELD, SKIPPED} and act is RepairAct.RETRY:
-        told[act] = told[RepairAct.APPROVE]
+    if act is RepairAct.RETRY and state in approvals.EVENT_OF_RETRY:
+        told[act] = approvals.EVENT_OF_RETRY[state]
     if act in told:
         kind, why = told[act]
         await events.record_files(transaction, now, kind, keys, why)

@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import Select, and_, case, delete, insert, literal, select, update
 
 from gitpip.model import PublicationState, UserKey
+from gitpip.store import events
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications
@@ -127,6 +129,9 @@ async def note_problem(
         .where(*_still(of))
         .values(problem=problem, problem_since=of.problem_since or now)
     )
+    if result.rowcount and of.problem_since is None:
+        told = NewEvent(EventKind.TARGET_UNUSABLE, of.user_key, detail=problem)
+        await events.record(transaction, now, told)
     return result.rowcount == 1
 
 
