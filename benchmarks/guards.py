@@ -85,7 +85,7 @@ GUARDS = (
     Guard(
         "a claim that was made for a former target of its user is taken back",
         "store/users/targets.py",
-        "            token=None,\n            lease_until=None,\n",
+        "            **lease.NO_CLAIM,\n",
         "",
         "publish/test_targets.py -k former_target_at_any",
     ),

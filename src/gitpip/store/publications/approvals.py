@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, false, func, or_, select,
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
 from gitpip.modes import FoundCredentials, HeldBecause
-from gitpip.store import events, ledger
+from gitpip.store import events, lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
@@ -60,8 +60,7 @@ def held_by_person(now: datetime) -> dict[str, object]:
         "due_at": now,
         "approved_at": None,
         "approved_by": None,
-        "token": None,
-        "lease_until": None,
+        **lease.NO_CLAIM,
     }
 
 

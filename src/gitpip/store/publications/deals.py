@@ -316,8 +316,7 @@ async def adopt_deal(
         "deal_id": min(free)[1],
         "due_at": now,
         "reason": None,
-        "token": None,
-        "lease_until": None,
+        **lease.NO_CLAIM,
     }
     if present:
         await transaction.execute(

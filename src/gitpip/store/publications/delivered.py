@@ -131,7 +131,7 @@ class Delivered:
         await transaction.execute(
             update(self.table)
             .where(self._in_order(of.token == token, of.state != SENDING, *some))
-            .values(token=None, lease_until=None)
+            .values(**lease.NO_CLAIM)
         )
 
     async def give_up(
@@ -164,7 +164,7 @@ class Delivered:
         await transaction.execute(
             update(self.table)
             .where(of.token.is_not(None), of.state != SENDING)
-            .values(token=None, lease_until=None)
+            .values(**lease.NO_CLAIM)
         )
 
     def _in_order(self, *wanted: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -197,7 +197,6 @@ def values_of(change: Change) -> Mapping[str, Any]:
             "reason": change.reason,
             "not_looked_for": change.not_looked_for,
             "in_flight_until": change.in_flight_until,
-            "token": None,
-            "lease_until": None,
+            **lease.NO_CLAIM,
         }
     )

@@ -35,7 +35,7 @@ from gitpip.model import (
     PublicationState,
     UserKey,
 )
-from gitpip.store import events
+from gitpip.store import events, lease
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
@@ -309,7 +309,7 @@ async def _adopt_edits(
             await transaction.execute(
                 update(publications)
                 .where(publications.c.id == row.id)
-                .values(marker=one.marker_of_content, token=None, lease_until=None)
+                .values(marker=one.marker_of_content, **lease.NO_CLAIM)
             )
     await _adopt(transaction, found, now, OnEdit.NEW)
     await recognition.take(transaction, account_key, [seen.activity_id for _, seen in found])
@@ -417,8 +417,7 @@ async def _adopt(
                 published_at=sighting.added_at or now,
                 due_at=now,
                 reason=None,
-                token=None,
-                lease_until=None,
+                **lease.NO_CLAIM,
                 activity_lost_at=None,
                 part_of=None,
             )

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from gitpip.errors import InvalidInput, OptOutNotFound
 from gitpip.model import GitHubId, PublicationState, UserKey
-from gitpip.store import commit_order, events, ledger
+from gitpip.store import commit_order, events, lease, ledger
 from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind
@@ -246,8 +246,7 @@ async def _skip(transaction: Transaction, waits: ColumnElement[bool], now: datet
             deleted_from=None,
             approved_at=None,
             approved_by=None,
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
         )
         .returning(publications.c.user_key)
     )

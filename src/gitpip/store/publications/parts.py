@@ -130,8 +130,7 @@ def values_of(held_by: PublicationId) -> dict[str, Any]:
         "published_at": None,
         "reason": None,
         "held_because": None,
-        "token": None,
-        "lease_until": None,
+        **lease.NO_CLAIM,
         "activity_lost_at": None,
     }
 

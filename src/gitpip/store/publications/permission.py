@@ -30,7 +30,7 @@ from sqlalchemy import (
 from gitpip.errors import PublicationStateError
 from gitpip.model import PublicationId, PublicationState, UserKey, UserState
 from gitpip.modes import ASKED, HeldBecause, PublishingMode
-from gitpip.store import ledger
+from gitpip.store import lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.lease import Now
 from gitpip.store.locking import in_order
@@ -228,7 +228,7 @@ async def _take_claims_back(transaction: Transaction) -> None:
             table.c.token.is_not(None),
         ]
         rows = (in_order(*claimed),) if table is publications else claimed
-        await transaction.execute(update(table).where(*rows).values(token=None, lease_until=None))
+        await transaction.execute(update(table).where(*rows).values(**lease.NO_CLAIM))
 
 
 async def mode_changes(transaction: Transaction, before: PublishingMode) -> None:
@@ -265,8 +265,7 @@ async def _leave(
                 else_=HeldBecause.ASK,
             ),
             reason=ASKED,
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
         )
     )
 

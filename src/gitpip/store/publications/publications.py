@@ -21,7 +21,7 @@ from gitpip.model import (
     UserKey,
 )
 from gitpip.modes import FoundCredentials, HeldBecause, PublishingMode
-from gitpip.store import events, ledger
+from gitpip.store import events, lease, ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
@@ -464,8 +464,7 @@ def moved(to: PublicationState, reason: str | None, now: datetime) -> dict[str, 
         "attempts": 0,
         "refusals": 0,
         "looks": 0,
-        "token": None,
-        "lease_until": None,
+        **lease.NO_CLAIM,
         "activity_lost_at": None,
         "deleted_from": None,
     }

@@ -63,8 +63,7 @@ async def write(
                 reason=verdict.reason,
                 held_because=verdict.held_because,
                 due_at=now,
-                token=None,
-                lease_until=None,
+                **lease.NO_CLAIM,
                 approved_at=None,
                 approved_by=None,
             )

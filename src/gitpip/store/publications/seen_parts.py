@@ -29,7 +29,7 @@ from sqlalchemy import (
 from gitpip.marking import ContentMatch, match
 from gitpip.model import GistId, OnEdit, PublicationId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
-from gitpip.store import events
+from gitpip.store import events, lease
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import note_updates, parts, recognition
@@ -333,7 +333,6 @@ async def _hold_where_unknown(
                 held_because=HeldBecause.ASK,
                 reason=WHICH_FILES.format(row.activity_id),
                 due_at=now,
-                token=None,
-                lease_until=None,
+                **lease.NO_CLAIM,
             )
         )

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, delete, func, select, update
 
 from gitpip.model import PublicationId, PublicationState
-from gitpip.store import events
+from gitpip.store import events, lease
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import sent_again, undo_troubles
@@ -33,8 +33,7 @@ async def leave(
             activity_id=due.activity_id,
             reason=reason,
             ended_at=now,
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
         )
     )
     if result.rowcount:
@@ -72,8 +71,7 @@ async def deleted(transaction: Transaction, due: Due, reason: str | None, now: d
             sent_at=func.coalesce(publications.c.sent_at, now),
             due_at=now,
             reason=f"undone: undo {due.undo_id}" + (f"; {reason}" if reason else ""),
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
         )
     )
     if not withdrawn.rowcount:
@@ -100,8 +98,7 @@ async def _end_row(transaction: Transaction, due: Due, reason: str | None, now: 
             activity_id=kept[0] if kept else due.activity_id,
             reason=kept[1] if kept else reason,
             ended_at=now,
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
         )
     )
 

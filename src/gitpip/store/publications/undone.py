@@ -216,7 +216,7 @@ def _still_has(due: Due) -> ColumnElement[bool]:
 async def release(transaction: Transaction, token: str) -> None:
     """Release what is claimed with this token."""
     await transaction.execute(
-        update(undone).where(undone.c.token == token, is_open).values(token=None, lease_until=None)
+        update(undone).where(undone.c.token == token, is_open).values(**lease.NO_CLAIM)
     )
 
 
@@ -227,7 +227,7 @@ async def postpone(
     await transaction.execute(
         update(undone)
         .where(*is_claimed(due))
-        .values(due_at=until, attempts=attempts, reason=reason, token=None, lease_until=None)
+        .values(due_at=until, attempts=attempts, reason=reason, **lease.NO_CLAIM)
     )
 
 
@@ -262,8 +262,7 @@ async def withdraw_unsent(transaction: Transaction, now: datetime) -> bool:
             state=WITHDRAWN,
             due_at=now,
             reason=NOT_SENT_ANY_MORE,
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
         )
         .returning(publications.c.id, publications.c.looked_at)
     )
@@ -285,7 +284,7 @@ async def _end_unsent(
     await transaction.execute(
         update(undone)
         .where(is_open, of_bound_account(), *wanted)
-        .values(state=UndoneState.NOT_SENT, ended_at=now, reason=None, token=None, lease_until=None)
+        .values(state=UndoneState.NOT_SENT, ended_at=now, reason=None, **lease.NO_CLAIM)
     )
 
 

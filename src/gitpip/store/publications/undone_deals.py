@@ -243,8 +243,7 @@ def _ended(state: UndoneState, reason: str | None) -> dict[str, object]:
     return {
         "state": state.value,
         "reason": reason,
-        "token": None,
-        "lease_until": None,
+        **lease.NO_CLAIM,
         "begun_at": None,
     }
 
@@ -358,8 +357,7 @@ async def postpone(
             due_at=until,
             attempts=attempts,
             reason=reason,
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
             **unless_sent,
         )
     )
@@ -370,7 +368,7 @@ async def release(transaction: Transaction, token: str) -> None:
     await transaction.execute(
         update(undone_deals)
         .where(undone_deals.c.token == token, deal_is_open)
-        .values(token=None, lease_until=None)
+        .values(**lease.NO_CLAIM)
     )
 
 

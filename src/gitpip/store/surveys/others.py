@@ -11,7 +11,7 @@ from sqlalchemy import and_, case, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.model import DealId, GistId, Page, PublicationId, PublicationState, User, UserKey
-from gitpip.store import events
+from gitpip.store import events, lease
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications.deals import adopt_deal
@@ -403,8 +403,7 @@ async def _adopt_one(transaction: Transaction, row: Any, now: datetime) -> None:
             due_at=now,
             reason=None,
             # A process that has claimed it finds neither state nor token, and sends nothing.
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
             activity_lost_at=None,
         )
     )

@@ -10,6 +10,7 @@ from sqlalchemy import and_, case, delete, exists, func, insert, or_, select, up
 
 from gitpip.errors import SurveyNotFound
 from gitpip.model import Page, UserKey
+from gitpip.store import lease
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema import users
@@ -250,7 +251,7 @@ async def release(transaction: Transaction, survey: Survey, **values: Any) -> No
     await transaction.execute(
         update(surveys)
         .where(surveys.c.id == survey.id, surveys.c.token == survey.token)
-        .values(token=None, lease_until=None, **values)
+        .values(**lease.NO_CLAIM, **values)
     )
 
 

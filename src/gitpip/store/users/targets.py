@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Select, and_, case, delete, insert, literal, select, update
 
 from gitpip.model import PublicationState, UserKey
-from gitpip.store import events
+from gitpip.store import events, lease
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.column_types import UTCDateTime
@@ -186,14 +186,13 @@ async def _send_there(transaction: Transaction, user_key: UserKey, now: datetime
         .where(in_order(publications.c.user_key == user_key, publications.c.state == waits))
         .values(
             due_at=case((later, literal(now, UTCDateTime)), else_=publications.c.due_at),
-            token=None,
-            lease_until=None,
+            **lease.NO_CLAIM,
         )
     )
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, deals.c.state == waits)
-        .values(token=None, lease_until=None)
+        .values(**lease.NO_CLAIM)
     )
 
 
