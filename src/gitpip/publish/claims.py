@@ -3,21 +3,35 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gitpip.errors import DatabaseUnavailable
+from gitpip.store.database import Database
+from gitpip.store.publications.delivered import Delivered
 
 RENEWALS = 3
 """The number of renewals within the time of a claim, so that a late one does no harm."""
 
 
 @asynccontextmanager
-async def kept(renew: Callable[[], Awaitable[None]], claim: timedelta) -> AsyncIterator[None]:
-    """Call `renew` again and again, so that claims outlast the block.
+async def kept(
+    database: Database,
+    rows: Delivered,
+    token: str,
+    *,
+    now: Callable[[], datetime],
+    claim: timedelta,
+) -> AsyncIterator[None]:
+    """Renew the claims of this token on rows again and again, so that they outlast the block.
 
     A claim is not renewed once it is over. So a process that stood still, perhaps while its
     database was restored, loses its claims.
     """
+
+    async def renew() -> None:
+        async with database.begin() as transaction:
+            await rows.renew(transaction, token, now(), claim)
+
     over = asyncio.Event()
     renewing = asyncio.create_task(_renew_until(over, renew, claim / RENEWALS))
     try:

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from gitpip.clock import Clocks, Moment
 from gitpip.drift import Drift
@@ -112,17 +111,14 @@ class Deals:
             deal = await self._claim(claim, token)
             if deal is None or deal.token != token:
                 return deal
-            async with kept(partial(self._renew, token), self._waits.claim):
+            lasts = self._waits.claim
+            async with kept(self._database, DEALS, token, now=self._now, claim=lasts):
                 await self._guarded_step(deal)
         finally:
             async with self._database.begin() as transaction:
                 await DEALS.release(transaction, token)
         async with self._database.read() as transaction:
             return await deals.get(transaction, user_key)
-
-    async def _renew(self, token: str) -> None:
-        async with self._database.begin() as transaction:
-            await DEALS.renew(transaction, token, self._now(), self._waits.claim)
 
     async def why_refused(self, claim: Publication, place: Place, reason: str) -> Outcome | None:
         """Return the outcome of a refused activity if its deal is the reason, or None.

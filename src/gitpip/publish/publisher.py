@@ -229,7 +229,8 @@ class Publisher:
         self._screener.slow.clear()
         steps = 0
         try:
-            async with kept(partial(self._renew, run.token), self._waits.claim):
+            lasts = self._waits.claim
+            async with kept(self._database, PUBLICATIONS, run.token, now=self._now, claim=lasts):
                 while True:
                     await self._fill(run)
                     if not run.running.is_empty:
@@ -246,10 +247,6 @@ class Publisher:
                 async with self._database.begin() as transaction:
                     await PUBLICATIONS.release(transaction, run.token)
         return steps + run.running.done
-
-    async def _renew(self, token: str) -> None:
-        async with self._database.begin() as transaction:
-            await PUBLICATIONS.renew(transaction, token, self._now(), self._waits.claim)
 
     async def _aside(self) -> int:
         """Do what can wait until nothing else is due; return the number of steps."""
