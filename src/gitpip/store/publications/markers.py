@@ -25,7 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from gitpip.marking import ContentMatch, match
 from gitpip.model import (
     ActivityId,
     DealId,
@@ -182,7 +181,7 @@ async def _take_in(
             taken[sighting.marker] = sighting.activity_id
             if publication is None:
                 new.append((sighting, False))
-            elif _holds_a_former_content(publication, sighting, on_edit):
+            elif recognition.was_other_content(publication, sighting.content, on_edit):
                 edited.append(publication.id)
                 new.append((sighting, False))
             else:
@@ -266,20 +265,6 @@ def _adopted(row: Row[Any], sighting: Sighting) -> Adopted:
         sighting.activity_id,
         sighting.deal_id,
         removed=row.removed_at is not None,
-    )
-
-
-def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) -> bool:
-    """Return whether an unsent file was published with another content before.
-
-    An activity that this database has sent holds its content.
-    """
-    return (
-        on_edit is OnEdit.NEW
-        and row.revision == 1
-        and row.state in recognition.NOT_SENT
-        and row.sent_at is None
-        and match(sighting.content, row.revision_hash) is ContentMatch.OTHER
     )
 
 

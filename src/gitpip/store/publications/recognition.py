@@ -234,6 +234,21 @@ async def take(
         )
 
 
+def was_other_content(row: Row[Any], seen: str | None, on_edit: OnEdit) -> bool:
+    """Return whether an unsent file was published with another content before.
+
+    `seen` is the tag of the content that its activity holds. One that this database has sent holds
+    its content.
+    """
+    return (
+        on_edit is OnEdit.NEW
+        and row.revision == 1
+        and row.state in NOT_SENT
+        and row.sent_at is None
+        and match(seen, row.revision_hash) is ContentMatch.OTHER
+    )
+
+
 def wanted_of(row: Row[Any]) -> WantedContent:
     """Return the content that a stored publication delivers."""
     return WantedContent(GistId(row.gist_id), row.filename, row.revision, row.revision_hash)

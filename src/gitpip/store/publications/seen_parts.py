@@ -175,7 +175,7 @@ async def attach(
     happened: list[NewEvent] = []
     for some in in_pieces(sorted(wanted)):
         for row in await _waiting(transaction, account_key, some):
-            if _holds_a_former_content(row, on_edit):
+            if recognition.was_other_content(row, row.content, on_edit):
                 edited.append(row.id)
             elif await _attach(transaction, account_key, row, now):
                 kind = EventKind.PUBLICATION_PUBLISHED
@@ -240,17 +240,6 @@ def _waiting_ones() -> Select[Any]:
         .where(publications.c.marker.in_(_MARKERS), or_(alone, given_up))
         .order_by(publications.c.id)
         .with_for_update(of=publications)
-    )
-
-
-def _holds_a_former_content(row: Row[Any], on_edit: OnEdit) -> bool:
-    """Return whether an unsent file was published with another content; see `markers`."""
-    return (
-        on_edit is OnEdit.NEW
-        and row.revision == 1
-        and row.state in recognition.NOT_SENT
-        and row.sent_at is None
-        and match(row.content, row.revision_hash) is ContentMatch.OTHER
     )
 
 
