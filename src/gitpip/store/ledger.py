@@ -80,6 +80,9 @@ class LastPublication:
     """None if it was adopted."""
 
 
+_last = reader(LastPublication)
+
+
 @dataclass(frozen=True)
 class LastDeal:
     """A deal that was seen to be sent."""
@@ -194,7 +197,7 @@ async def published_between(
 async def newest(transaction: Transaction) -> LastPublication | None:
     """Return the publication that was published last."""
     row = (await transaction.execute(_newest)).one_or_none()
-    return None if row is None else LastPublication(row.marker, row.sent_at)
+    return None if row is None else _last(row)
 
 
 async def holds(transaction: Transaction, last_ones: Collection[LastPublication]) -> bool:

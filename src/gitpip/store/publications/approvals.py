@@ -103,6 +103,9 @@ class LeftPublication:
     state: PublicationState
 
 
+_left = reader(LeftPublication)
+
+
 @dataclass(frozen=True)
 class Moved:
     """The result of an act on the chosen publications."""
@@ -345,9 +348,7 @@ async def _moved(
             publications.c.id.in_(rest), of_tracked(publications.c.user_key)
         )
     )
-    left = {
-        PublicationId(row.id): LeftPublication(PublicationId(row.id), row.state) for row in found
-    }
+    left = {one.id: one for one in map(_left, found)}
     for each in rest:
         if each not in left:
             raise PublicationNotFound(f"there is no publication {each}")

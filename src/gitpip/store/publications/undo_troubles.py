@@ -17,6 +17,7 @@ from gitpip.store.publications.being_undone import (
     bound_account_key,
     of_bound_account,
 )
+from gitpip.store.rows import reader
 from gitpip.store.schema import publications
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_undo import (
@@ -50,6 +51,9 @@ class RetriedItem:
 
     reason: str
     at: datetime
+
+
+_retried = reader(RetriedItem)
 
 
 def failed_activity() -> ColumnElement[bool]:
@@ -149,13 +153,13 @@ async def retried(transaction: Transaction, undo_ids: Collection[int]) -> Retrie
     """
     for of, waits in ((undone.c, is_open), (undone_deals.c, deal_is_open)):
         rows = await transaction.execute(
-            select(of.reason, of.due_at)
+            select(of.reason, of.due_at.label("at"))
             .where(of.undo_id.in_(undo_ids), waits, func.coalesce(of.reason, "") != "")
             .order_by(of.due_at, of.id)
             .limit(1)
         )
         if row := rows.one_or_none():
-            return RetriedItem(row.reason, row.due_at)
+            return _retried(row)
     return None
 
 

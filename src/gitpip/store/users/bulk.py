@@ -17,6 +17,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.rows import reader
 from gitpip.store.schema import user_tags, users
 from gitpip.store.schema_targets import targets
 from gitpip.store.users import former_logins
@@ -47,6 +48,9 @@ class KnownUser:
 
     login: str
     external_id: str
+
+
+_known_user = reader(KnownUser)
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ async def tracked_among(transaction: Transaction, logins: Sequence[str]) -> dict
             tracked, func.lower(users.c.login).in_(wanted)
         )
     )
-    return {row.login.lower(): KnownUser(row.login, row.external_id) for row in found}
+    return {one.login.lower(): one for one in map(_known_user, found)}
 
 
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
