@@ -29,6 +29,21 @@ async def test_what_it_raised_is_not_lost() -> None:
             await asyncio.wait({task})
 
 
+async def test_it_does_not_replace_the_error_of_the_block() -> None:
+    """It may be the one that says what the failure of the work means."""
+
+    async def work() -> None:
+        raise ZeroDivisionError
+
+    async def block() -> None:
+        async with in_background(work()) as task:
+            await asyncio.wait({task})
+            raise LookupError from task.exception()
+
+    with pytest.raises(LookupError):
+        await block()
+
+
 async def test_a_block_that_is_cancelled_at_its_end_stays_so() -> None:
     ending, may_end = asyncio.Event(), asyncio.Event()
     after = False

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Task[None]]:
-    """Run this work until the block ends, then cancel it. The end of the block raises its error.
+    """Run this work until the block ends, then cancel it.
 
-    An awaited cancelled task would hide that the block itself is being cancelled, so we `wait`.
+    The end of the block raises the error of the work, unless the block raises one of its own. An
+    awaited cancelled task would hide that the block itself is being cancelled, so we `wait`.
     """
     task = asyncio.create_task(work)
     try:
@@ -17,5 +18,5 @@ async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[asyn
     finally:
         task.cancel()
         await asyncio.wait({task})
-        if not task.cancelled():
-            task.result()
+    if not task.cancelled():
+        task.result()

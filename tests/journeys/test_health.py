@@ -123,3 +123,17 @@ def test_a_pause_of_its_own_making_is_no_excuse(world: World, database_url: str)
     assert world.gitpip.command("try-now", "watching").returncode == 0
     world.gitpip.wait_for(lambda: world.gitpip.get("/health").text == "Alive", "good health")
     world.gitpip.wait_for(lambda: world.gitpip.get("/status").json()["all_good"], "good times")
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_process_whose_heartbeat_breaks_ends_with_an_error(
+    world: World, database_url: str
+) -> None:
+    world.gitpip.start()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE services DROP COLUMN heartbeat_at")
+    assert world.gitpip.process
+    assert world.gitpip.process.wait(timeout=60) == 1
+    world.gitpip.process = None
+    last = world.gitpip.log_file.read_text().splitlines()[-1]
+    assert last.startswith("gitpip: the heartbeat ended: ")

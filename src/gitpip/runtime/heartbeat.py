@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from gitpip.background import in_background
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Part
@@ -22,9 +23,10 @@ log = get_logger()
 
 
 class Heartbeat:
-    """Renews this process's row from `begin` to `end`, and remembers when that last worked."""
+    """Renews this process's row, and remembers when that last worked."""
 
     task: asyncio.Task[None]
+    """The task that renews it."""
 
     def __init__(
         self,
@@ -47,11 +49,6 @@ class Heartbeat:
         self.instance_id = secrets.token_hex(8)
         self._shown_at = time.monotonic()
 
-    async def begin(self) -> None:
-        """Write the row before the start is announced: a started process always has its row."""
-        await self._show()
-        self.task = asyncio.create_task(self._go_on())
-
     def health_problems(self, patience: timedelta) -> tuple[str, ...]:
         """Return a sentence if the database could not be written for longer than `patience`."""
         silence = time.monotonic() - self._shown_at
@@ -59,12 +56,14 @@ class Heartbeat:
             return ()
         return (f"the database could not be written for {silence:.0f} s",)
 
-    async def _go_on(self) -> None:
+    async def go_on(self) -> None:
+        """Renew the row again and again."""
         while True:
             await asyncio.sleep(instances.HEARTBEAT.total_seconds())
-            await self._show()
+            await self.show()
 
-    async def _show(self) -> None:
+    async def show(self) -> None:
+        """Write the row once, if the database can be written."""
         try:
             async with self._database.begin() as transaction:
                 beat = instances.Beat(
@@ -81,9 +80,7 @@ class Heartbeat:
             log.warning("database.unavailable", reason=str(error))
 
     async def end(self) -> None:
-        """Stop, and delete the row if the database can be written."""
-        self.task.cancel()
-        await asyncio.wait({self.task})
+        """Delete the row if the database can be written."""
         with contextlib.suppress(DatabaseUnavailable, TimeoutError):
             async with (
                 asyncio.timeout(STOP_TIMEOUT.total_seconds()),
@@ -102,8 +99,10 @@ async def heartbeat(
 ) -> AsyncIterator[Heartbeat]:
     """Show signs of life until the block ends; see `Heartbeat` for what the functions return."""
     life = Heartbeat(database, part, others, clock_ahead, tokens)
-    await life.begin()
+    # Before the start is announced: a started process always has its row.
+    await life.show()
     try:
-        yield life
+        async with in_background(life.go_on()) as life.task:
+            yield life
     finally:
         await life.end()
