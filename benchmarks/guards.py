@@ -206,9 +206,16 @@ GUARDS = (
     Guard(
         "a deal that the database lost is waited for",
         "publish/account_guard.py",
-        "                if await self._last_sent.has_lost_deal(transaction):",
+        "                if await self._last_sent.has_lost_deal_or_hold(transaction):",
         "                if False:",
         "publish/test_set_back.py -k a_deal_that_no_list_shows",
+    ),
+    Guard(
+        "what is waited for is waited for after another restore",
+        "publish/last_sent.py",
+        "        return present is not None and present > now",
+        "        return True",
+        "publish/test_set_back.py -k after_another_restore",
     ),
     Guard(
         "a look is renewed if the turn came late",

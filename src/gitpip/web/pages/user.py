@@ -86,31 +86,40 @@ class RefusedForm:
     """None stands for a field that was not in the form."""
 
 
+@dataclass(frozen=True)
+class DoneHere:
+    """What the reader has just done on this page."""
+
+    seen: Annotated[int | None, Query(ge=1, le=2**53)] = None
+    """The act of marking gists."""
+    saved: bool = False
+    """Whether settings were saved."""
+
+
 @router.get("/people/{login}")
 @needs(Role.VIEWER)
 async def person(
     request: Request,
     context: Context,
     came_from: CameFrom,
-    seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
-    saved: bool = False,
+    done: Annotated[DoneHere, Depends()],
 ) -> Response:
     """One user: what is known, and all gists or some of them, newest first."""
-    return await _person(request, context, came_from, seen=seen, saved=saved)
+    return await _person(request, context, came_from, done)
 
 
 async def _person(
     request: Request,
     context: AppContext,
     came_from: ShownList,
+    done: DoneHere | None = None,
     *,
-    seen: int | None = None,
-    saved: bool = False,
     refused: RefusedForm | None = None,
     found: FoundTargets | None = None,
 ) -> Response:
     """The page; where a form was refused, what was written stays in it."""
     now, viewer, start = utc_now(), viewer_of(request), start_of(came_from.before)
+    done = done or DoneHere()
     async with context.database.read() as transaction:
         user = await users.find(transaction, came_from.person)
         if user.login.lower() != came_from.person.lower():
@@ -127,7 +136,7 @@ async def _person(
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
         stops = await context.stops(transaction)
-        marked = await home.marked(transaction, seen, viewer)
+        marked = await home.marked(transaction, done.seen, viewer)
     page = await asyncio.to_thread(
         render,
         "person.html",
@@ -150,7 +159,7 @@ async def _person(
         more=gists.next,
         links=await context.links(),
         fault=refused.fault if refused else "",
-        saved=saved,
+        saved=done.saved,
         found=found,
     )
     response = HTMLResponse(page, status_code=422 if refused else 200)
