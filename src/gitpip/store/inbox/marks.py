@@ -4,7 +4,7 @@ Each act of marking is a row of `home_visits`. A row that an act changes keeps i
 with the act's id: an undo needs nothing else.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Insert, Table, delete, func, insert, literal, select, update
@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.errors import MarkedSince
 from gitpip.model import GistId, VisitId
 from gitpip.store import commit_order, read_state
+from gitpip.store.among import among
 from gitpip.store.database import Transaction
 from gitpip.store.read_state import is_unread, of_tracked_users
 from gitpip.store.rows import in_pieces
@@ -53,17 +54,22 @@ async def mark(
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await _move_line(transaction, viewer)
-    known: dict[GistId, int] = {}
-    for some in in_pieces(sorted(gists)):
-        rows = await transaction.execute(
-            of_tracked_users(inbox.c.gist_id, inbox.c.key).where(inbox.c.gist_id.in_(some))
-        )
-        known |= {GistId(row.gist_id): row.key for row in rows}
+    known = of_tracked_users(
+        inbox.c.gist_id,
+        inbox.c.key,
+        is_unread(viewer, await read_state.line_of(transaction, viewer)).label("unread"),
+    ).where(among(inbox.c.gist_id, gists))
+    before = (await transaction.execute(known)).all()
     visit_id = await home.add(transaction, viewer, now)
-    before = await _unread_among(transaction, viewer, known)
-    levels = {gist: min(gists[gist] or key, key) if read else 0 for gist, key in known.items()}
+    levels = {
+        GistId(row.gist_id): min(gists[row.gist_id] or row.key, row.key) if read else 0
+        for row in before
+    }
     await _write_marks(transaction, viewer, levels, visit_id)
-    changed = before ^ await _unread_among(transaction, viewer, known)
+    after = await transaction.execute(known)
+    changed = {row.gist_id for row in before if row.unread} ^ {
+        row.gist_id for row in after if row.unread
+    }
     await transaction.execute(
         update(home_visits)
         .where(home_visits.c.id == visit_id)
@@ -133,21 +139,6 @@ async def _take_back(
     changed = (table.c.viewer == viewer, table.c.visit_id == visit_id)
     await transaction.execute(delete(table).where(*changed, table.c.formerly.is_(None)))
     await transaction.execute(update(table).where(*changed).values(up_to=table.c.formerly))
-
-
-async def _unread_among(
-    transaction: Transaction, viewer: str, gists: Collection[GistId]
-) -> frozenset[GistId]:
-    line = await read_state.line_of(transaction, viewer)
-    found = set[GistId]()
-    for some in in_pieces(sorted(gists)):
-        rows = await transaction.execute(
-            of_tracked_users(inbox.c.gist_id).where(
-                inbox.c.gist_id.in_(some), is_unread(viewer, line)
-            )
-        )
-        found |= {GistId(row.gist_id) for row in rows}
-    return frozenset(found)
 
 
 async def _write_marks(
