@@ -317,7 +317,7 @@ async def ask_before_removing(came_from: CameFrom, context: Context) -> HTMLResp
 @needs(Role.OPERATOR)
 async def act_on_user(came_from: CameFrom, act: UserAct, acting: CurrentActing) -> Response:
     """Pause, resume, check now, hold new files or send them again, or stop tracking."""
-    login, saved = came_from.person, False
+    login = came_from.person
     match act:
         case UserAct.CHECK:
             user = await actions.check(acting, login)
@@ -326,11 +326,10 @@ async def act_on_user(came_from: CameFrom, act: UserAct, acting: CurrentActing) 
             user = await actions.change(acting, login, users.Changes(paused=paused))
         case UserAct.HOLD | UserAct.UNHOLD:
             user = await actions.change(acting, login, users.Changes(mode=actions.MODES[act]))
-            saved = True
         case UserAct.REMOVE:
             await actions.remove(acting, login)
             return RedirectResponse("/people", status_code=303)
-    return _back(came_from, user, saved=saved)
+    return _back(came_from, user, saved=act in {UserAct.HOLD, UserAct.UNHOLD})
 
 
 def _back(came_from: ShownList, user: User, *, saved: bool) -> Response:
