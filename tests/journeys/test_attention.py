@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from gitpip_standins import Fault
 from tests.journeys.conftest import World
 from tests.journeys.test_marking import start
+from tests.support.chromium import expect_no_update, top_of
 
 ROWS = 12
 REST = 16_000
@@ -30,13 +31,7 @@ def _failed(world: World) -> int:
 def _update(page: Page) -> None:
     with page.expect_response("**/publications?*"):
         page.clock.fast_forward(REST)
-    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
-
-
-def _top(page: Page, selector: str) -> float:
-    box = page.locator(selector).bounding_box()
-    assert box
-    return box["y"]
+    expect_no_update(page)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -50,34 +45,34 @@ def test_what_needs_attention_comes_without_moving_what_is_read(
     table = page.get_by_role("region", name="Table of what needs attention")
     expect(page.get_by_role("row").filter(has_text="In Pipedrive")).to_have_count(ROWS)
     row = f"#{page.locator('#list tbody tr').first.get_attribute('id')}"
-    place = _top(page, row)
+    place = top_of(page.locator(row))
 
     _fail(world, "first.txt", "no such type")
     _update(page)
     expect(page.locator("#attention")).to_have_text("1 need attention")
     expect(table).to_have_count(0)
-    assert _top(page, row) == pytest.approx(place, abs=1)
+    assert top_of(page.locator(row)) == pytest.approx(place, abs=1)
     page.get_by_role("link", name="1 new").click()
     expect(table).to_contain_text("first.txt")
     expect(page.locator("#arrivals")).to_be_empty()
 
     retry = table.get_by_role("button", name="Retry first.txt")
     retry.focus()
-    place = _top(page, "#needing tr:has-text('first.txt')")
+    place = top_of(page.locator("#needing tr:has-text('first.txt')"))
     _fail(world, "other.txt", "no such person")
     _update(page)
     expect(page.get_by_role("link", name="1 new")).to_be_visible()
     expect(table.get_by_role("row").filter(has_text="other.txt")).to_have_count(0)
     expect(retry).to_be_focused()
-    assert _top(page, "#needing tr:has-text('first.txt')") == pytest.approx(place, abs=1)
+    assert top_of(page.locator("#needing tr:has-text('first.txt')")) == pytest.approx(place, abs=1)
 
     page.evaluate("document.activeElement.blur()")
     page.locator(row).evaluate("row => scrollTo(0, row.getBoundingClientRect().top)")
-    place = _top(page, row)
+    place = top_of(page.locator(row))
     _update(page)
     expect(table.get_by_role("row").filter(has_text="other.txt")).to_have_count(1)
     expect(page.locator("#arrivals")).to_be_empty()
-    assert _top(page, row) == pytest.approx(place, abs=1)
+    assert top_of(page.locator(row)) == pytest.approx(place, abs=1)
 
     # What one reason counts changes in its place.
     page.evaluate("scrollTo(0, 0)")

@@ -5,6 +5,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
 
 from tests.journeys.conftest import World
+from tests.support.chromium import expect_no_update, top_of
 
 ROWS = 12
 COUNT_CHANGES = """id => {
@@ -42,18 +43,11 @@ def _scrolled_to(browser: Browser, address: str, selector: str) -> Locator:
     return being_read
 
 
-def _top(element: Locator) -> float:
-    """How far below the upper edge of the window it begins."""
-    box = element.bounding_box()
-    assert box
-    return box["y"]
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: Browser) -> None:
     _start(world)
     status = _scrolled_to(browser, f"{world.gitpip.url}/status-page", "#publications")
-    place_of_status = _top(status)
+    place_of_status = top_of(status)
     page = browser.new_page(viewport=SMALL)
     page.goto(world.gitpip.url)
     first = page.get_by_role("article").first.bounding_box()
@@ -71,11 +65,11 @@ def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: 
         expect(status.page.get_by_role("listitem").filter(has_text="In Pipedrive")).to_have_text(
             f"In Pipedrive: {ROWS + 1 + number}"
         )
-        assert abs(_top(status) - place_of_status) < 1  # pages scroll by whole pixels
+        assert abs(top_of(status) - place_of_status) < 1  # pages scroll by whole pixels
     # What comes above it, as the first problem does, moves nothing either.
     httpx2.post(f"{world.gitpip.url}/api/v1/publishing/pause", json={}, timeout=60)
     expect(status.page.locator("#problem-publishing-paused-by-person")).to_be_visible()
-    assert abs(_top(status) - place_of_status) < 1
+    assert abs(top_of(status) - place_of_status) < 1
     article.scroll_into_view_if_needed()
     place = page.evaluate("scrollY")
     article.get_by_role("button", name="Mark as read").click()
@@ -120,7 +114,7 @@ def test_the_number_of_unread_gists_follows_what_comes(world: World, browser: Br
     for _ in range(2):
         with page.expect_response("**/inbox/new?*"):
             page.clock.fast_forward(6_000)
-        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+        expect_no_update(page)
     assert page.evaluate("window.changes") == 0
 
 
@@ -130,7 +124,7 @@ def test_the_sync_list_stays_in_its_place_while_files_come(world: World, browser
     httpx2.post(f"{world.gitpip.url}/api/v1/publishing/pause", json={}, timeout=60)
     _add_gists(world, ROWS + 1, 1)  # something waits, so the list updates itself
     row = _scrolled_to(browser, f"{world.gitpip.url}/publications", "tr:has-text('file-5.txt')")
-    place = _top(row)
+    place = top_of(row)
     everything = row.page.get_by_role("checkbox", name="All on this page")
     expect(everything).to_be_attached()
 
@@ -138,7 +132,7 @@ def test_the_sync_list_stays_in_its_place_while_files_come(world: World, browser
     newest = row.page.get_by_role("link", name=f"file-{ROWS + 2}.txt", exact=True)
     expect(newest).to_be_attached(timeout=20_000)
 
-    assert abs(_top(row) - place) < 1  # pages scroll by whole pixels
+    assert abs(top_of(row) - place) < 1  # pages scroll by whole pixels
     expect(everything).to_be_visible()
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from gitpip.clock import utc_now
 from tests.journeys.conftest import World
+from tests.support.chromium import expect_no_update
 
 PAGE_SIZE = 25
 
@@ -125,7 +126,7 @@ def test_nothing_loses_the_focus_while_all_is_read(world: World, browser: Browse
         page.evaluate("window.kept = document.querySelector('[role=status]')")
         with page.expect_response("**/?seen=*"):
             pass
-        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+        expect_no_update(page)
         expect(focused).to_be_focused()
         assert page.evaluate("window.kept.isConnected")
     page.get_by_role("link", name="7 days").focus()

@@ -14,7 +14,13 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from gitpip_standins import Fault
 from gitpip_standins.faults import FaultKind
 from tests.journeys.conftest import World
-from tests.support.chromium import ARGUMENTS, RULES, RULES_OF_COLOURS, serious_findings
+from tests.support.chromium import (
+    ARGUMENTS,
+    RULES,
+    RULES_OF_COLOURS,
+    serious_findings,
+    top_of,
+)
 from tests.support.pages import on_one_line
 
 COLOURS = {
@@ -389,12 +395,6 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def _top(page: Page, name: str) -> float:
-    box = page.get_by_role("link", name=name, exact=True).bounding_box()
-    assert box
-    return box["y"]
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_line_being_read_keeps_its_place_while_gists_arrive(
     world: World, browser: Browser
@@ -412,13 +412,13 @@ def test_the_line_being_read_keeps_its_place_while_gists_arrive(
     being_read = page.get_by_role("link", name="read.txt", exact=True)
     expect(being_read).to_be_visible()
     being_read.evaluate("link => link.scrollIntoView()")
-    before = _top(page, "read.txt")
+    before = top_of(being_read)
 
     for number in range(2):
         name = f"new-{number}.txt"
         world.github.add_gist("octocat", {name: long})
         expect(page.get_by_role("link", name=name, exact=True)).to_be_attached()
-        assert abs(_top(page, "read.txt") - before) <= 1
+        assert abs(top_of(being_read) - before) <= 1
     announced = page.get_by_role("status").filter(has_text="above")
     expect(announced).to_be_visible()
     announced.get_by_role("button").click()

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.journeys.conftest import World
 from tests.journeys.test_inbox import COUNT_CHANGES
-from tests.support.chromium import serious_findings
+from tests.support.chromium import expect_no_update, serious_findings
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -149,7 +149,7 @@ def test_what_is_selected_is_said_once(tracked: World, browser: Browser) -> None
         page.evaluate(COUNT_CHANGES, "chosen")
         with page.expect_response(f"**{path}?*"):
             page.clock.fast_forward(16_000)
-        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+        expect_no_update(page)
         expect(page.locator("#chosen")).to_have_text("1 selected")
         assert page.evaluate("window.changes") == 0, path
         _box(page, "ada" if name == "bob" else "ada.py").check()

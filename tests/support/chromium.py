@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 AXE = "axe-core@4.14.1"
 # /dev/shm is small in many containers.
@@ -96,6 +96,18 @@ def axe(request: pytest.FixtureRequest) -> str:
                 whole.write_bytes(member.read())
             whole.replace(source)
     return source.read_text()
+
+
+def top_of(element: Locator) -> float:
+    """How far below the upper edge of the window it begins."""
+    box = element.bounding_box()
+    assert box
+    return box["y"]
+
+
+def expect_no_update(page: Page) -> None:
+    """Wait until no update of the page is under way."""
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
 
 def serious_findings(page: Page, axe: str, rules: Sequence[str] = RULES) -> list[str]:
