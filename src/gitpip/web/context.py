@@ -186,11 +186,9 @@ class AppContext:
         """Return the last answer of the database about being ready, for all probes."""
         return Readiness(self.whole_database)
 
-    async def links(self) -> Links:
+    async def links(self, transaction: Transaction) -> Links:
         """Return the sites that the pages may lead to."""
-        async with self.database.read() as transaction:
-            company = await accounts.domain(transaction)
-        return Links.of(self.settings, company)
+        return Links.of(self.settings, await accounts.domain(transaction))
 
 
 def _context(request: Request) -> AppContext:

@@ -19,6 +19,7 @@ from gitpip.digests import digest
 from gitpip.model import GistFile, Role
 from gitpip.publication_states import STATES
 from gitpip.store import listing
+from gitpip.store.database import Transaction
 from gitpip.store.inbox import filters, pages
 from gitpip.store.inbox.filters import InboxFilter, Show
 from gitpip.web import inbox_query
@@ -67,8 +68,8 @@ AskedFilter = Annotated[InboxFilter, Depends(_asked)]
 @needs(Role.VIEWER, by_feed_address=True)
 async def atom(request: Request, context: Context, asked: AskedFilter) -> Response:
     """An Atom feed (RFC 4287)."""
-    files = await _files(context, asked)
-    named, links = _named(asked), await context.links()
+    named = _named(asked)
+    files, links = await _read(context, asked)
     body = await asyncio.to_thread(_atom, request, files, links, named)
     return _answer(request, body, "application/atom+xml; charset=utf-8")
 
@@ -105,8 +106,8 @@ def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Name
 @needs(Role.VIEWER, by_feed_address=True)
 async def json_feed(request: Request, context: Context, asked: AskedFilter) -> Response:
     """A JSON Feed (version 1.1)."""
-    files = await _files(context, asked)
-    named, links = _named(asked), await context.links()
+    named = _named(asked)
+    files, links = await _read(context, asked)
     body = await asyncio.to_thread(_json, request, files, links, named)
     return _answer(request, body, "application/feed+json; charset=utf-8")
 
@@ -135,23 +136,21 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-async def _files(context: AppContext, asked: InboxFilter) -> Sequence[GistFile]:
-    return await files_without_credentials(context.database, await _found(context, asked))
-
-
-async def _found(context: AppContext, asked: InboxFilter) -> Sequence[GistFile]:
+async def _read(context: AppContext, asked: InboxFilter) -> tuple[Sequence[GistFile], Links]:
     async with context.database.read() as transaction:
-        wanted = replace(await filters.wanted(transaction, asked, utc_now()), unread=False)
-        if wanted.by_creation:
-            keys = await pages.newest_files(transaction, wanted, ENTRIES)
-            return await listing.files_with_keys(transaction, keys, ENTRY_CONTENT_LIMIT + 1)
-        found = await listing.list_files(
-            transaction,
-            wanted.files,
-            before=None,
-            limit=ENTRIES,
-            content_limit=ENTRY_CONTENT_LIMIT + 1,
-        )
+        found = await _found(transaction, asked)
+        links = await context.links(transaction)
+    return await files_without_credentials(context.database, found), links
+
+
+async def _found(transaction: Transaction, asked: InboxFilter) -> Sequence[GistFile]:
+    wanted = replace(await filters.wanted(transaction, asked, utc_now()), unread=False)
+    if wanted.by_creation:
+        keys = await pages.newest_files(transaction, wanted, ENTRIES)
+        return await listing.files_with_keys(transaction, keys, ENTRY_CONTENT_LIMIT + 1)
+    found = await listing.list_files(
+        transaction, wanted.files, before=None, limit=ENTRIES, content_limit=ENTRY_CONTENT_LIMIT + 1
+    )
     return found[:ENTRIES]
 
 

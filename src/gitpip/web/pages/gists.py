@@ -51,6 +51,7 @@ async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLRes
         files = await gists.of_gist(transaction, GistId(gist_id))
         unread = await unreadable.of_gist(transaction, GistId(gist_id))
         entry = await entries.entries(transaction, viewer, [GistId(gist_id)], content_limit=0)
+        links = await context.links(transaction)
     if not files and unread:
         first = unread[0]
         raise GistNotFound(
@@ -72,7 +73,7 @@ async def gist(gist_id: GistPath, request: Request, context: Context) -> HTMLRes
         whole=lambda file: shown(file, bounds),
         with_line_links=with_line_links,
         first=min(file.key for file in files),
-        links=await context.links(),
+        links=links,
     )
     response = HTMLResponse(page)
     remember(request, response, viewer)

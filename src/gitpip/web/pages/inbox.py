@@ -124,6 +124,7 @@ async def _inbox(
             content_limit=SEARCHED if asked.q else ROW_PREVIEW,
         )
         besides = await _besides_rows(transaction, viewer, seen)
+        links = await context.links(transaction)
         stranger = None
         if not listed:
             stranger = await not_tracked(transaction, asked.q if wanted else asked.user)
@@ -139,7 +140,7 @@ async def _inbox(
         came_from=came_from,
         condition=await context.condition_shown(),
         languages=await context.recent_languages.read(),
-        links=await context.links(),
+        links=links,
         newest=newest,
         stranger=stranger,
         **besides,
@@ -343,13 +344,14 @@ async def _rows(
             content_limit=SEARCHED if asked.q else ROW_PREVIEW,
         )
         read_at = await read_state.read_at(transaction, viewer)
+        links = await context.links(transaction)
     await count_for_navigation(request, context)  # what was counted before the act is over
     shown_now = await without_credentials(context.database, listed)
     page = await asyncio.to_thread(
         _rows_page,
         shown_now,
         asked.q,
-        links=await context.links(),
+        links=links,
         came_from=came_from,
         counted=numbers.get().counted,
         read_at=read_at,
@@ -423,6 +425,7 @@ async def earlier_visit(
         covered = await home.shown_by(
             transaction, visit, users=USERS, files=VISIT_FILES, offset=offset
         )
+        links = await context.links(transaction)
     page = await asyncio.to_thread(
         render,
         "visit.html",
@@ -431,6 +434,6 @@ async def earlier_visit(
         news=await news_without_credentials(context.database, covered),
         next_offset=offset + USERS if offset + USERS < visit.users else None,
         preview=lambda file: shown(file, PREVIEW_BOUNDS),
-        links=await context.links(),
+        links=links,
     )
     return HTMLResponse(page)

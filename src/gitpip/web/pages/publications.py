@@ -213,7 +213,6 @@ async def sync_page(
     asked = listed.asked
     zone = reader_zone(request)
     values = await _read(context, listed, zone)
-    links = await context.links()
     shown = await asyncio.to_thread(
         render,
         "publications.html",
@@ -228,7 +227,6 @@ async def sync_page(
         narrowed=bool(replace(asked, state="").address("")),
         possible=ACTS.get(asked.state, ()),
         places=PLACES,
-        links=links,
         zone=str(zone),
         states=list(PublicationState),
         usual=USUAL,
@@ -258,6 +256,7 @@ async def _read(context: AppContext, shown: SyncList, zone: tzinfo) -> dict[str,
         left = await progress.time_left(transaction, waiting, now)
         stops = await context.stops(transaction)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
+        links = await context.links(transaction)
         trying = await pauses.is_tried(transaction, shown.tried or pauses.PUBLISHING, now)
     return {
         "listed": listed[:PUBLICATIONS_PER_PAGE],
@@ -281,6 +280,7 @@ async def _read(context: AppContext, shown: SyncList, zone: tzinfo) -> dict[str,
         "stopped": stops.held_up(pauses.PUBLISHING),
         "stops": stops,
         "account": account,
+        "links": links,
         "now": now,
     }
 
@@ -308,6 +308,7 @@ async def publication(
         stops = await context.stops(transaction)
         earlier = await sent_again.earlier(transaction, row.id)
         adopted = await undone.is_of_another_tool(transaction, row.id)
+        links = await context.links(transaction)
     page = render(
         "publication.html",
         earlier=earlier,
@@ -321,7 +322,7 @@ async def publication(
         places=PLACES,
         sent=sent,
         guard=guard,
-        links=await context.links(),
+        links=links,
         came_from=asked.address(offset=offset),
         asked=asked,
         offset=offset,

@@ -137,6 +137,7 @@ async def _person(
         opt_out = await opt_outs.of_user(transaction, user.key)
         stops = await context.stops(transaction)
         marked = await home.marked(transaction, done.seen, viewer)
+        links = await context.links(transaction)
     page = await asyncio.to_thread(
         render,
         "person.html",
@@ -157,7 +158,7 @@ async def _person(
         weeks=per_week(times, now.astimezone(reader_zone(request))),
         rows=rows(await without_credentials(context.database, listed), ""),
         more=gists.next,
-        links=await context.links(),
+        links=links,
         fault=refused.fault if refused else "",
         saved=done.saved,
         found=found,
