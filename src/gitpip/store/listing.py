@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, func, select
@@ -371,6 +372,12 @@ async def _different(
     transaction: Transaction, column: Column[str], user_key: Column[int]
 ) -> tuple[str, ...]:
     """Return the first values of tracked users in a column, without reading the whole column."""
+    found = await transaction.execute(_leaps(column, user_key))
+    return tuple(value for value in found.scalars() if value)
+
+
+@cache
+def _leaps(column: Column[str], user_key: Column[int]) -> Select[str | None]:
     # ORDER BY and LIMIT walk the column's index up to the first row of a tracked user; with min()
     # and this condition, both databases would read the table.
     first = select(column).where(of_tracked(user_key)).order_by(column).limit(1)
@@ -379,8 +386,7 @@ async def _different(
     )
     beyond = first.where(column > leaps.c.value).scalar_subquery()
     leaps = leaps.union_all(select(beyond).where(leaps.c.value.is_not(None)))
-    found = await transaction.execute(select(leaps.c.value).limit(MAX_CHOICES))
-    return tuple(value for value in found.scalars() if value)
+    return select(leaps.c.value).limit(MAX_CHOICES)
 
 
 async def count_gists(transaction: Transaction, user_keys: Sequence[UserKey]) -> int:

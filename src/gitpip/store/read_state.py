@@ -10,9 +10,21 @@ such a user, only visits say what was read.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    union,
+    union_all,
+)
 
 from gitpip.store.database import Transaction
 from gitpip.store.schema import users
@@ -29,14 +41,28 @@ A reader who has read that many of the newest, and not others, has drawn no line
 visits by a program instead.
 """
 
+Viewer: TypeAlias = str | BindParameter[str]
+Line: TypeAlias = int | BindParameter[int]
+"""A value, or the parameter of a query that is built once: to build one with `is_unread` takes
+SQLAlchemy longer than a database needs to run it."""
+VIEWER: BindParameter[str] = bindparam("viewer")
+LINE: BindParameter[int] = bindparam("line")
+
+_line = select(inbox_lines.c.up_to).where(inbox_lines.c.viewer == VIEWER)
+
+_read_at = (
+    select(home_visits.c.at)
+    .join(inbox_lines, inbox_lines.c.visit_id == home_visits.c.id)
+    .where(inbox_lines.c.viewer == VIEWER)
+)
+
 
 async def line_of(transaction: Transaction, viewer: str) -> int:
     """Return the key up to which a reader has read everything; 0 before the first line."""
-    line = select(inbox_lines.c.up_to).where(inbox_lines.c.viewer == viewer)
-    return await transaction.scalar(line) or 0
+    return await transaction.scalar(_line, {"viewer": viewer}) or 0
 
 
-def marked(viewer: str) -> ColumnElement[int | None]:
+def marked(viewer: Viewer) -> ColumnElement[int | None]:
     """Return the reader's mark of the gist in a row of `inbox`."""
     return (
         select(inbox_marks.c.up_to)
@@ -45,7 +71,7 @@ def marked(viewer: str) -> ColumnElement[int | None]:
     )
 
 
-def is_unread(viewer: str, line: int) -> ColumnElement[bool]:
+def is_unread(viewer: Viewer, line: Line) -> ColumnElement[bool]:
     """Return the condition that a reader has not read a row of `inbox`, in a query with `users`."""
     mark = marked(viewer)
     visited = (
@@ -61,7 +87,7 @@ def is_unread(viewer: str, line: int) -> ColumnElement[bool]:
     return or_(is_new, func.coalesce(mark, 1) == 0)
 
 
-def of_few(viewer: str, line: int) -> ColumnElement[bool]:
+def of_few(viewer: Viewer, line: Line) -> ColumnElement[bool]:
     """Return the condition that a gist can be unread although its key is not above the line."""
     unread = select(inbox_marks.c.gist_id).where(
         inbox_marks.c.viewer == viewer, inbox_marks.c.up_to == 0
@@ -102,33 +128,33 @@ async def unread_of(
     up_to: int | None = None,
 ) -> Amount:
     """Return how much is unread above a `line`, and not above the key `up_to`; see `unread`."""
-    newest = select(inbox.c.key).where(inbox.c.key > line)
-    if up_to is not None:
-        newest = newest.where(inbox.c.key <= up_to)
+    counted = await transaction.execute(
+        _counted(bounded=up_to is not None), {"viewer": viewer, "line": line, "up_to": up_to}
+    )
+    number, people = counted.one()
+    return Amount(min(number, MAX_UNREAD_COUNTED), people, number > MAX_UNREAD_COUNTED)
+
+
+@cache
+def _counted(*, bounded: bool) -> Select[int, int]:
+    newest = select(inbox.c.key).where(inbox.c.key > LINE)
+    if bounded:
+        newest = newest.where(inbox.c.key <= bindparam("up_to"))
     newest = newest.order_by(inbox.c.key.desc()).limit(GISTS_CHECKED)
-    of_line = (inbox.c.key.in_(newest), of_few(viewer, line))
+    of_line = (inbox.c.key.in_(newest), of_few(VIEWER, LINE))
     parts = [
         select(
             of_tracked_users(inbox.c.user_key)
-            .where(part, is_unread(viewer, line))
+            .where(part, is_unread(VIEWER, LINE))
             .limit(MAX_UNREAD_COUNTED + 1)
             .subquery()
         )
         for part in of_line
     ]
     together = union_all(*parts).subquery()
-    counted = await transaction.execute(
-        select(func.count(), func.count(together.c.user_key.distinct())).select_from(together)
-    )
-    number, people = counted.one()
-    return Amount(min(number, MAX_UNREAD_COUNTED), people, number > MAX_UNREAD_COUNTED)
+    return select(func.count(), func.count(together.c.user_key.distinct())).select_from(together)
 
 
 async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
     """Return when a reader last marked everything as read."""
-    latest = (
-        select(home_visits.c.at)
-        .join(inbox_lines, inbox_lines.c.visit_id == home_visits.c.id)
-        .where(inbox_lines.c.viewer == viewer)
-    )
-    return await transaction.scalar(latest)
+    return await transaction.scalar(_read_at, {"viewer": viewer})

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     func,
     insert,
     null,
@@ -272,10 +273,14 @@ async def some(
     transaction: Transaction, keys: Sequence[FileKey], *, content_limit: int | None = None
 ) -> tuple[GistFile, ...]:
     """Return these files of tracked users, in the order of their keys; a few hundred at most."""
-    rows = await transaction.execute(
-        select_files(content_limit).where(gist_files.c.key.in_(keys)).order_by(gist_files.c.key)
-    )
+    rows = await transaction.execute(_some(content_limit), {"keys": keys})
     return tuple(file_of(row) for row in rows)
+
+
+@lru_cache(maxsize=8)
+def _some(content_limit: int | None) -> Select[Any]:
+    chosen = gist_files.c.key.in_(bindparam("keys", expanding=True))
+    return select_files(content_limit).where(chosen).order_by(gist_files.c.key)
 
 
 async def file_of_gist(transaction: Transaction, gist_id: GistId, key: FileKey) -> GistFile | None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import and_, func, literal, select
+from sqlalchemy import BindParameter, and_, bindparam, func, literal, select
 
 from gitpip.model import (
     ActivityId,
@@ -20,7 +20,7 @@ from gitpip.model import (
 from gitpip.modes import HeldBecause
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists as gist_rows
-from gitpip.store.read_state import is_unread, line_of, of_tracked_users
+from gitpip.store.read_state import LINE, VIEWER, is_unread, line_of, of_tracked_users
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, revisions, user_tags, users
 from gitpip.store.schema_inbox import inbox
@@ -103,6 +103,84 @@ class InboxEntry:
         return (self.description or "").strip() or self.files[0].filename
 
 
+# Built once: to build them takes as long as to run them.
+_ids: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
+_keys: BindParameter[Sequence[int]] = bindparam("keys", expanding=True)
+_gists = (
+    of_tracked_users(
+        inbox.c.key,
+        inbox.c.at,
+        gists.c.id,
+        gists.c.user_key,
+        users.c.login,
+        gists.c.description,
+        gists.c.html_url,
+        gists.c.created_at,
+        is_unread(VIEWER, LINE).label("unread"),
+    )
+    .join(gists, gists.c.id == inbox.c.gist_id)
+    .where(inbox.c.gist_id.in_(_ids))
+)
+_newest_first = (
+    func.coalesce(gist_files.c.revised_at, gist_files.c.found_at).desc(),
+    gist_files.c.sequence,
+)
+_numbered = (
+    select(
+        gist_files.c.key,
+        gist_files.c.gist_id,
+        func.row_number()
+        .over(partition_by=gist_files.c.gist_id, order_by=_newest_first)
+        .label("place"),
+        func.count().over(partition_by=gist_files.c.gist_id).label("number"),
+    )
+    .where(gist_files.c.gist_id.in_(_ids))
+    .subquery()
+)
+_last_changed = select(_numbered).where(_numbered.c.place <= MAX_FILES_NAMED)
+_publications = (
+    select(
+        gist_files.c.gist_id,
+        publications.c.id,
+        shown("state"),
+        shown("activity_id"),
+        shown("deal_id"),
+        shown("due_at"),
+        shown("reason"),
+        literal(1).label("files"),
+    )
+    .join(
+        publications,
+        and_(publications.c.file_key == gist_files.c.key, publications.c.revision == 1),
+    )
+    .outerjoin(holder, holder.c.id == publications.c.part_of)
+    .where(gist_files.c.gist_id.in_(_ids))
+    .order_by(publications.c.id)
+)
+_held_for_credentials = (
+    select(gist_files.c.gist_id)
+    .join(publications, publications.c.file_key == gist_files.c.key)
+    .where(
+        gist_files.c.gist_id.in_(_ids),
+        publications.c.held_because == HeldBecause.CREDENTIALS,
+    )
+)
+_former = select(func.substr(revisions.c.content, 1, COUNTED_CHARACTERS)).where(
+    revisions.c.file_key == gist_files.c.key,
+    revisions.c.revision == gist_files.c.revision - 1,
+)
+_last_edits = select(
+    gist_files.c.key,
+    func.substr(gist_files.c.content, 1, COUNTED_CHARACTERS).label("after"),
+    _former.scalar_subquery().label("before"),
+).where(gist_files.c.key.in_(_keys))
+_tags_of_users = (
+    select(user_tags.c.user_key, user_tags.c.tag)
+    .where(user_tags.c.user_key.in_(_keys))
+    .order_by(user_tags.c.tag)
+)
+
+
 async def entries(
     transaction: Transaction,
     viewer: str,
@@ -117,22 +195,7 @@ async def entries(
     found.
     """
     line = await line_of(transaction, viewer)
-    unread = is_unread(viewer, line).label("unread")
-    found = await transaction.execute(
-        of_tracked_users(
-            inbox.c.key,
-            inbox.c.at,
-            gists.c.id,
-            gists.c.user_key,
-            users.c.login,
-            gists.c.description,
-            gists.c.html_url,
-            gists.c.created_at,
-            unread,
-        )
-        .join(gists, gists.c.id == inbox.c.gist_id)
-        .where(inbox.c.gist_id.in_(ids))
-    )
+    found = await transaction.execute(_gists, {"viewer": viewer, "line": line, "ids": ids})
     rows = {GistId(row.id): row for row in found}
     files, numbers = await _files(transaction, list(rows))
     previews = await _previews(transaction, files, searched or {}, content_limit)
@@ -168,21 +231,7 @@ async def _files(
     transaction: Transaction, ids: Sequence[GistId]
 ) -> tuple[dict[GistId, list[GistFile]], Counter[GistId]]:
     """Return the last changed files of each gist, and the number of its files."""
-    changed = func.coalesce(gist_files.c.revised_at, gist_files.c.found_at)
-    newest_first = (changed.desc(), gist_files.c.sequence)
-    numbered = (
-        select(
-            gist_files.c.key,
-            gist_files.c.gist_id,
-            func.row_number()
-            .over(partition_by=gist_files.c.gist_id, order_by=newest_first)
-            .label("place"),
-            func.count().over(partition_by=gist_files.c.gist_id).label("number"),
-        )
-        .where(gist_files.c.gist_id.in_(ids))
-        .subquery()
-    )
-    chosen = await transaction.execute(select(numbered).where(numbered.c.place <= MAX_FILES_NAMED))
+    chosen = await transaction.execute(_last_changed, {"ids": ids})
     places = {row.key: row for row in chosen}
     numbers = Counter({GistId(row.gist_id): row.number for row in places.values()})
     found = await gist_rows.some(transaction, [FileKey(key) for key in places], content_limit=0)
@@ -205,25 +254,7 @@ async def _previews(
 
 async def _syncs(transaction: Transaction, ids: Sequence[GistId]) -> dict[GistId, Sync]:
     """Return the publication of each gist that is in the worst state."""
-    rows = await transaction.execute(
-        select(
-            gist_files.c.gist_id,
-            publications.c.id,
-            shown("state"),
-            shown("activity_id"),
-            shown("deal_id"),
-            shown("due_at"),
-            shown("reason"),
-            literal(1).label("files"),
-        )
-        .join(
-            publications,
-            and_(publications.c.file_key == gist_files.c.key, publications.c.revision == 1),
-        )
-        .outerjoin(holder, holder.c.id == publications.c.part_of)
-        .where(gist_files.c.gist_id.in_(ids))
-        .order_by(publications.c.id)
-    )
+    rows = await transaction.execute(_publications, {"ids": ids})
     of_gist: dict[GistId, list[Sync]] = defaultdict(list)
     for row in rows:
         of_gist[GistId(row.gist_id)].append(_sync(row))
@@ -232,14 +263,7 @@ async def _syncs(transaction: Transaction, ids: Sequence[GistId]) -> dict[GistId
 
 async def with_credentials(transaction: Transaction, ids: Collection[GistId]) -> Collection[GistId]:
     """Return the gists with a file that was held because it may contain credentials."""
-    rows = await transaction.execute(
-        select(gist_files.c.gist_id)
-        .join(publications, publications.c.file_key == gist_files.c.key)
-        .where(
-            gist_files.c.gist_id.in_(ids),
-            publications.c.held_because == HeldBecause.CREDENTIALS,
-        )
-    )
+    rows = await transaction.execute(_held_for_credentials, {"ids": list(ids)})
     return {GistId(gist_id) for gist_id in rows.scalars()}
 
 
@@ -258,17 +282,7 @@ async def _edits(
         for file in sorted(own, key=lambda file: file.revised_at or file.found_at)[-1:]
         if file.revised_at is not None
     }
-    former = select(func.substr(revisions.c.content, 1, COUNTED_CHARACTERS)).where(
-        revisions.c.file_key == gist_files.c.key,
-        revisions.c.revision == gist_files.c.revision - 1,
-    )
-    rows = await transaction.execute(
-        select(
-            gist_files.c.key,
-            func.substr(gist_files.c.content, 1, COUNTED_CHARACTERS).label("after"),
-            former.scalar_subquery().label("before"),
-        ).where(gist_files.c.key.in_(edited))
-    )
+    rows = await transaction.execute(_last_edits, {"keys": list(edited)})
     edits = {}
     for row in rows:
         file = edited[FileKey(row.key)]
@@ -279,11 +293,7 @@ async def _edits(
 
 async def _tags(transaction: Transaction, user_keys: Collection[int]) -> dict[int, list[str]]:
     tags: dict[int, list[str]] = defaultdict(list)
-    rows = await transaction.execute(
-        select(user_tags.c.user_key, user_tags.c.tag)
-        .where(user_tags.c.user_key.in_(user_keys))
-        .order_by(user_tags.c.tag)
-    )
+    rows = await transaction.execute(_tags_of_users, {"keys": list(user_keys)})
     for row in rows:
         tags[row.user_key].append(row.tag)
     return tags

@@ -6,7 +6,7 @@ Counting a million takes too long for a page, and nobody acts on the exact numbe
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from gitpip.model import PublicationState
 from gitpip.store.database import Transaction
@@ -20,6 +20,18 @@ MAX_COUNTED = 10_000
 """The most publications that are counted in a state; one more says that there are more."""
 MOST_FOUND = 1_000
 """The same for a filter, which reads rows."""
+
+
+_unsettled = (
+    select(publications.c.id)
+    .where(
+        publications.c.state.in_([PublicationState.FAILED, PublicationState.HELD]),
+        of_tracked(publications.c.user_key),
+    )
+    .limit(bindparam("most"))
+)
+_number_unsettled = select(func.count()).select_from(_unsettled.subquery())
+"""Built once: every page runs this query."""
 
 
 async def count(transaction: Transaction, most: int = MAX_COUNTED) -> dict[PublicationState, int]:
@@ -56,14 +68,7 @@ async def count_found(
 
 async def count_unsettled(transaction: Transaction, limit: int) -> int:
     """Return how many publications of tracked users failed or are held, up to `limit`."""
-    unsettled = publications.c.state.in_([PublicationState.FAILED, PublicationState.HELD])
-    first = (
-        select(publications.c.id)
-        .where(unsettled, of_tracked(publications.c.user_key))
-        .limit(limit)
-        .subquery()
-    )
-    return await transaction.scalar(select(func.count()).select_from(first)) or 0
+    return await transaction.scalar(_number_unsettled, {"most": limit}) or 0
 
 
 async def _counted(
