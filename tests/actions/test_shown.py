@@ -13,9 +13,13 @@ from pydantic import BaseModel
 from typer.core import TyperCommand, TyperGroup
 
 from gitpip.bodies.accounts import AccountBody
+from gitpip.bodies.capacity import CapacityBody
 from gitpip.bodies.feeds import FeedAddressBody
+from gitpip.bodies.gists import FileBody
 from gitpip.bodies.keys import KeyBody
 from gitpip.bodies.publications import PublicationBody
+from gitpip.bodies.publishing import PlanBody
+from gitpip.bodies.status import StatusBody
 from gitpip.bodies.users import OneUserBody, UserBody
 from gitpip.cli.json_shapes import SHAPES
 from gitpip.cli.main import app
@@ -122,6 +126,26 @@ def test_a_list_has_the_fields_of_the_api(
     assert listed
     for each in listed:
         assert set(each) == {*body.model_fields, *more}
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        (("status",), StatusBody),
+        (("publish", "--dry-run"), PlanBody),
+        (("plan",), CapacityBody),
+        (("latest", "ada", "--no-record"), FileBody),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_json_has_the_fields_of_the_api(
+    run: Run, command: tuple[str, ...], body: type[BaseModel]
+) -> None:
+    printed = json.loads(run(*command, "--json").stdout)
+    found = printed if isinstance(printed, list) else [printed]
+    assert found
+    for each in found:
+        assert set(each) >= set(body.model_fields)
 
 
 def test_publications_are_listed_and_shown(run: Run) -> None:

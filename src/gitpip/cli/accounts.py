@@ -66,7 +66,8 @@ def switch_account(
     """Switch to the account that is configured now. Data of the former account is kept."""
     change = run(oneshot_accounts.switch(prepared_settings(), vendor, same=same))
     if as_json:
-        print_json({"vendor": vendor, "from": change.bound.name, "to": change.waiting.name})
+        names = {"from": change.bound.name, "to": change.waiting.name}
+        print_json(AccountBody.of(change.switched).model_dump() | names)
         return
     console.say(
         f"Switched to {change.waiting.name}. Data of {change.bound.name} is kept. Switch back to "

@@ -11,7 +11,7 @@ import typer
 
 from gitpip.actions import surveys as actions
 from gitpip.actions.acting import Acting
-from gitpip.bodies.audits import CSV_COLUMNS, AuditLineBody, SurveyBody
+from gitpip.bodies.audits import CSV_COLUMNS, AuditLineBody, LineCountBody, MatchBody, SurveyBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -92,7 +92,7 @@ def audit(  # noqa: PLR0913 - one parameter for each option of the command
         run(_write_csv(settings, survey.id, path))
     if as_json:
         told = run(_lines(settings, survey.id))
-        summary = [asdict(one) for one in counts]
+        summary = [LineCountBody.of(one).model_dump() for one in counts]
         print_json(_body(survey) | {"summary": summary, "lines": told})
     elif csv == "-":
         run(_write_lines(settings, survey.id, sys.stdout))
@@ -225,7 +225,7 @@ def _show_matches(
     page = read(
         settings, lambda transaction: others.page(transaction, number, offset=0, limit=100_000)
     )
-    rows = [asdict(one) for one in page.items]
+    rows = [MatchBody.of(one).model_dump() for one in page.items]
     if as_json:
         print_rows(rows, as_json=True)
         return

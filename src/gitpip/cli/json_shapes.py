@@ -11,9 +11,11 @@ from pydantic import BaseModel
 
 from gitpip.actions.adoption import BY_ADOPT
 from gitpip.actions.surveys import AdoptedOthers
+from gitpip.bodies.accounts import AccountBody
 from gitpip.bodies.audits import SurveyBody
 from gitpip.bodies.checks import CheckBody
 from gitpip.bodies.feeds import IssuedAddressBody
+from gitpip.bodies.gists import FileBody
 from gitpip.bodies.held import AnsweredBody
 from gitpip.bodies.inbox import MarkBody, SavedFilterBody
 from gitpip.bodies.keys import IssuedKeyBody, KeyBody
@@ -22,6 +24,7 @@ from gitpip.bodies.publishing import PersonsPauseBody, ResumedBody
 from gitpip.bodies.publishing_settings import PublishingSettingBody
 from gitpip.bodies.repairs import RepairBody
 from gitpip.bodies.rules import OptOutBody, RuleBody
+from gitpip.bodies.status import NotesBody
 from gitpip.bodies.undos import UndoBody
 from gitpip.bodies.users import UserBody
 from gitpip.runtime.oneshot import Drained
@@ -47,7 +50,7 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "users remove": ("login", "removed"),
     "check": _of(CheckBody),
     "publish": _each(Drained),
-    "latest": ("filename", "language", "size", "created_at", "published", "html_url"),
+    "latest": _of(FileBody),
     "try-now": ("ended",),
     "inbox read": _of(MarkBody),
     "inbox unread": _of(MarkBody),
@@ -60,7 +63,7 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "publications hold": _of(MovedBody),
     "publications repair": _of(RepairBody),
     "held --approve": _of(AnsweredBody),
-    "notes": ("notes",),
+    "notes": _of(NotesBody),
     "publishing pause": _of(PersonsPauseBody),
     "publishing resume": _of(ResumedBody),
     "publishing settings set": _of(PublishingSettingBody),
@@ -80,7 +83,7 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "adopt --no-wait": _of(SurveyBody),
     "audit": (*_of(SurveyBody), "summary", "lines"),
     "audit --no-wait": _of(SurveyBody),
-    "accounts switch": ("vendor", "from", "to"),
+    "accounts switch": (*_of(AccountBody), "from", "to"),
     "keys create": _of(IssuedKeyBody),
     "keys rotate": _of(IssuedKeyBody),
     "keys revoke": (*_of(KeyBody), "revoked_at"),

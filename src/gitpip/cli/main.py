@@ -18,6 +18,8 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import try_now as actions
 from gitpip.actions import visits as visit_actions
+from gitpip.bodies.checks import CheckBody
+from gitpip.bodies.gists import FileBody
 from gitpip.cli import examples, json_fields
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.asking import Login
@@ -58,7 +60,7 @@ from gitpip.config import describe
 from gitpip.counts import count, people
 from gitpip.doctor.examination import examine
 from gitpip.errors import GitpipError, InvalidInput, SettingsError
-from gitpip.model import Check, Part, PublicationState
+from gitpip.model import Check, GistFile, Part, PublicationState
 from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
 from gitpip.observability.redaction import redacted
 from gitpip.program import PANELS, as_called, program
@@ -286,7 +288,7 @@ def check(as_json: Json = False) -> None:
         checked = run(oneshot.check_now(settings, follow))
     result = checked.check
     if as_json:
-        print_json(result)
+        print_json(CheckBody.of(result).model_dump())
     else:
         console.say(summary_of(result).capitalize())
         for failure in result.failures:
@@ -354,27 +356,23 @@ def latest(
     """Show a user's unread gist files."""
     viewer, wanted = visits.SHARED_VIEWER, possible_login(login)
 
-    async def looked_at(transaction: Transaction) -> list[dict[str, object]]:
+    async def looked_at(transaction: Transaction) -> tuple[GistFile, ...]:
         user = await users.find(transaction, wanted)
         visit = await visits.look(transaction, user, viewer=viewer, now=utc_now())
         return await _files_shown_by(transaction, visit)
 
     settings = prepared_settings()
     if record:
-        rows = act(
+        files = act(
             settings,
             lambda acting: visit_actions.record(acting, wanted, viewer, _files_shown_by),
         )
     else:
-        rows = read(settings, looked_at)
-    print_rows(rows, as_json, f"No unread gists from {login}.")
-
-
-async def _files_shown_by(transaction: Transaction, visit: Visit) -> list[dict[str, object]]:
-    files = await gists.between(
-        transaction, visit.user_key, after=visit.after, up_to=visit.up_to, content_limit=0
-    )
-    return [
+        files = read(settings, looked_at)
+    if as_json:
+        print_json([FileBody.of(file).model_dump() for file in files])
+        return
+    rows: list[dict[str, object]] = [
         {
             "filename": file.filename,
             "language": file.language,
@@ -385,6 +383,13 @@ async def _files_shown_by(transaction: Transaction, visit: Visit) -> list[dict[s
         }
         for file in files
     ]
+    print_rows(rows, as_json=False, none=f"No unread gists from {login}.")
+
+
+async def _files_shown_by(transaction: Transaction, visit: Visit) -> tuple[GistFile, ...]:
+    return await gists.between(
+        transaction, visit.user_key, after=visit.after, up_to=visit.up_to, content_limit=0
+    )
 
 
 @app.command("try-now")

@@ -12,7 +12,6 @@ from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
 from gitpip.backfill import Backfill
-from gitpip.bodies.checks import CheckBody
 from gitpip.cli import json_fields
 from gitpip.clock import in_json, utc_now
 from gitpip.config import Settings, load_settings
@@ -171,8 +170,6 @@ def print_json(value: object) -> None:
     """Print a value as JSON."""
 
     def plain(unknown: object) -> object:
-        if isinstance(unknown, Check):
-            return CheckBody.of(unknown).model_dump()
         return in_json(unknown) if isinstance(unknown, datetime) else str(unknown)
 
     plain_value = json.loads(json.dumps(value, default=plain))

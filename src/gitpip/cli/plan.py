@@ -1,10 +1,10 @@
 """`gitpip plan`: what more users and gists would cost, beside what there is."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from gitpip.bodies.capacity import SizingBody, TodayBody
 from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseMissing
@@ -67,7 +67,8 @@ def plan(  # noqa: PLR0913 - each is an option
     planned = wanted(asked, present, settings)
     follows = sizing(planned)
     if as_json:
-        print_json({"plan": asdict(follows), "today": present and asdict(present)})
+        today_body = present and TodayBody.of(present).model_dump()
+        print_json({"plan": SizingBody.of(follows).model_dump(), "today": today_body})
         return
     console.table(
         [

@@ -9,6 +9,7 @@ from gitpip.actions import publications as actions
 from gitpip.actions import repairs as repair_acts
 from gitpip.actions.repairs import RepairAction
 from gitpip.bodies.publications import MovedBody, PublicationBody
+from gitpip.bodies.status import NotesBody
 from gitpip.cli import repairs
 from gitpip.cli.asking import Yes, ask, asks
 from gitpip.cli.held import say_left_for_credentials
@@ -263,7 +264,7 @@ def settle_notes(
         prepared_settings(), lambda acting: actions.settle_failed_notes(acting, again=again)
     )
     if as_json:
-        print_json({"notes": number})
+        print_json(NotesBody(notes=number).model_dump())
     elif not number:
         console.say("No rejected notes.")
     else:

@@ -1,13 +1,12 @@
 """The commands about all publishing: what is written, where and when; plans and pauses."""
 
-from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from gitpip.actions import publishing as actions
-from gitpip.bodies.publishing import PersonsPauseBody, ResumedBody
+from gitpip.bodies.publishing import PersonsPauseBody, PlanBody, ResumedBody
 from gitpip.cli.output import (
     Json,
     act,
@@ -60,7 +59,7 @@ def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
 
     found, stopped = read(settings, planned)
     if as_json:
-        print_json(asdict(found) | {"stopped": stopped})
+        print_json(PlanBody.of(found).model_dump() | {"stopped": stopped})
         return
     rows: list[dict[str, object]] = [
         {

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from gitpip.bodies.status import ProblemBody
+from gitpip.bodies.status import StatusBody
 from gitpip.cli.output import Json, console, prepared_settings, print_json, run, shown, summary_of
 from gitpip.clock import utc_now
 from gitpip.config import Settings
@@ -11,7 +11,7 @@ from gitpip.observability.redaction import redacted
 from gitpip.runtime.opening import opened
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, until
 from gitpip.status.reading import ProcessFacts, ServiceCondition
-from gitpip.status.summary import ActivityState, Operation, read_summary
+from gitpip.status.summary import ActivityState, Operation, Summary, read_summary
 from gitpip.store.status import pauses
 
 
@@ -19,13 +19,14 @@ def status(as_json: Json = False) -> None:
     """Show service status: problems, users and the queue."""
 
     settings = prepared_settings()
-    condition, facts = run(_read_status(settings))
+    summary = run(_read_status(settings))
+    facts = _facts(summary)
     if as_json:
-        problems = [ProblemBody.of(problem).model_dump() for problem in condition.problems]
-        heading = {"sentence": condition.sentence, "all_good": condition.all_good}
-        print_json(heading | {"problems": problems} | facts)
+        body = StatusBody.of(summary, is_alive=None).model_dump()
+        # Fields that this command had before the API's body, some of them in another form.
+        print_json(body | facts | {"last_check": next(iter(body["last_checks"]), None)})
         return
-    _print_problems(condition)
+    _print_problems(summary.condition)
     file = settings.sqlite_file
     console.say(f"database: {f'SQLite, {file}' if file else settings.masked_database_url}")
     for name, value in facts.items():
@@ -55,12 +56,15 @@ LABELS = {
 """The words that people read in place of the names that JSON has."""
 
 
-async def _read_status(settings: Settings) -> tuple[ServiceCondition, dict[str, object]]:
+async def _read_status(settings: Settings) -> Summary:
     async with opened(settings) as database, database.read() as transaction:
-        summary = await read_summary(transaction, ProcessFacts(settings), utc_now())
+        return await read_summary(transaction, ProcessFacts(settings), utc_now())
+
+
+def _facts(summary: Summary) -> dict[str, object]:
     condition, freshness, lists = summary.condition, summary.freshness, summary.lists
     behind, round_of_lists = condition.furthest_behind, lists.round
-    return condition, {
+    return {
         "running_services": len(condition.instances),
         "users": {state.value: summary.users.get(state, 0) for state in UserState},
         "publications": {

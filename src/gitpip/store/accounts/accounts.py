@@ -5,7 +5,7 @@ is seen is bound to the rows, and another one waits until a person switches to i
 `account_switch`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -93,6 +93,11 @@ class AccountChange:
     since: datetime
     goes_on: bool = False
     """Whether another process has the bound account set, and works with it."""
+
+    @property
+    def switched(self) -> VendorAccount:
+        """The configured account, as it is after the switch: the rows belong to it."""
+        return replace(self.waiting, bound=True, waits_since=None)
 
 
 def unbound(named: NamedAccount, now: datetime) -> VendorAccount:

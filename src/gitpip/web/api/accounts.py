@@ -41,13 +41,11 @@ async def list_accounts(context: Context) -> list[AccountBody]:
 @router.post("/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
 async def switch_account(
-    vendor: Vendor, context: Context, acting: CurrentActing, how: Switch | None = None
+    vendor: Vendor, acting: CurrentActing, how: Switch | None = None
 ) -> AccountBody:
     """Switch to the configured account. The rows of the previous account are kept apart."""
     change = await switch(acting, vendor, same=how is not None and how.same)
-    async with context.database.read() as transaction:
-        bound = await accounts.bound(transaction, vendor)
-    return AccountBody.of(bound or change.waiting)
+    return AccountBody.of(change.switched)
 
 
 @router.get("/adoption")
