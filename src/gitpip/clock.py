@@ -20,6 +20,16 @@ def in_json(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def day_and_clock(time: datetime, *, seconds: bool = False) -> str:
+    """Return a time (UTC) for a sentence, complete, so that pages can show it in any time zone."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if seconds else f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def whole_seconds(time: datetime) -> str:
+    """Return a time in ISO 8601, in UTC and without fractions, as vendors and browsers take it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_GISTS = datetime(2008, 1, 1, tzinfo=UTC)
 """The time of the oldest gists. An earlier time is a mistake, and Python can't subtract from the

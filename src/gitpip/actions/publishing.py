@@ -3,10 +3,9 @@
 from datetime import datetime
 
 from gitpip.actions.acting import Acting
-from gitpip.clock import given_moment
+from gitpip.clock import day_and_clock, given_moment
 from gitpip.config import LONGEST_DURATION, parse_duration
 from gitpip.errors import InvalidInput
-from gitpip.status.problem import day_and_clock
 from gitpip.store.status import publishing_pause
 from gitpip.store.status.publishing_pause import PersonsPause
 

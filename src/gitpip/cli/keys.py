@@ -19,7 +19,7 @@ from gitpip.cli.output import (
     print_rows,
     read,
 )
-from gitpip.clock import utc_now
+from gitpip.clock import day_and_clock, utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit_log, keys
@@ -145,6 +145,6 @@ def _show_once(issued: keys.IssuedKey, as_json: bool) -> None:
     if as_json:
         print_json(IssuedKeyBody.of(issued).model_dump())
         return
-    until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
+    until = f", until {day_and_clock(key.expires_at)}" if key.expires_at else ""
     console.say(f"{key.name}, {key.role}{until}. Copy the secret now, you won't see it again:")
     console.say(issued.secret)

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from gitpip.actions.acting import Acting
 from gitpip.backfill import Backfill
 from gitpip.cli import json_fields
-from gitpip.clock import in_json, utc_now
+from gitpip.clock import day_and_clock, in_json, utc_now
 from gitpip.config import Settings, load_settings
 from gitpip.counts import count
 from gitpip.http_client import proxy_passwords
@@ -158,7 +158,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return day_and_clock(value.astimezone(UTC))
     if isinstance(value, Mapping):
         return ", ".join(f"{number:,} {name}" for name, number in value.items() if number)
     if isinstance(value, list | tuple):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 
+from gitpip.clock import day_and_clock
 from gitpip.marking import CONTENT_TAG_LENGTH, blob_hash_of, content_tag_of, marker_of
 from gitpip.model import GistFile, OnDelete, OnEdit
 from gitpip.templates import DEFAULTS, Template, Templates
@@ -105,9 +106,9 @@ def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple
     """Return what the note says of edits and of deletion under these rules. Dates are UTC."""
     remarks = []
     if on_edit is OnEdit.UPDATE and file.revised_at is not None:
-        remarks.append(f"Edited on GitHub (noticed {file.revised_at:%Y-%m-%d %H:%M} UTC).")
+        remarks.append(f"Edited on GitHub (noticed {day_and_clock(file.revised_at)}).")
     if on_delete is OnDelete.NOTE and file.removed_at is not None:
-        remarks.append(f"Deleted on GitHub (noticed {file.removed_at:%Y-%m-%d %H:%M} UTC).")
+        remarks.append(f"Deleted on GitHub (noticed {day_and_clock(file.removed_at)}).")
     return tuple(remarks)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gitpip.clock import day_and_clock
 from gitpip.model import PublicationState, UserState
 from gitpip.store.schema_surveys import Verdict
 from gitpip.store.surveys.comparing import Around, ComparedFile, SurveySighting
@@ -59,7 +60,7 @@ def github_part(known: ComparedFile, side: GitHubSide) -> SideVerdict:
     why = _why_not_known(side, name, listed)
     if listed is None:
         if known.removed_at is not None:
-            why = "deleted-on-github", f"seen {_at(known.removed_at)}"
+            why = "deleted-on-github", f"seen {day_and_clock(known.removed_at)}"
         return SideVerdict("deleted", Verdict.EXPLAINED, *(why or ("deleted-since-check", None)))
     if known.removed_at is not None:
         return _explained_or("public", why, "shown-again", "the store has it as deleted")
@@ -92,7 +93,10 @@ def _why_not_known(
     if side.known_until is None:
         return "not-checked-yet", None
     if listed is not None and listed.gist_updated_at >= side.known_until - LIST_LAG:
-        return "changed-since-check", f"the store is complete until {_at(side.known_until)}"
+        return (
+            "changed-since-check",
+            f"the store is complete until {day_and_clock(side.known_until)}",
+        )
     return None
 
 
@@ -129,7 +133,7 @@ def _not_published(known: ComparedFile, seen: SurveySighting | None) -> SideVerd
         detail = f"the store says {known.state}: run gitpip adopt"
         return SideVerdict("there", Verdict.UNEXPLAINED, "not-known-as-published", detail, seen)
     where = "there" if seen is not None else "missing"
-    since = None if known.queued_at is None else f"since {_at(known.queued_at)}"
+    since = None if known.queued_at is None else f"since {day_and_clock(known.queued_at)}"
     match known.state:
         case PublicationState.SENDING | PublicationState.UNCERTAIN:
             return SideVerdict(
@@ -153,10 +157,12 @@ def _missing(
 ) -> SideVerdict:
     published = known.published_at
     if published is not None and published >= begun_at - LIST_LAG:
-        return SideVerdict("missing", Verdict.EXPLAINED, "published-meanwhile", f"{_at(published)}")
+        return SideVerdict(
+            "missing", Verdict.EXPLAINED, "published-meanwhile", f"{day_and_clock(published)}"
+        )
     before = around.missing_known_before
     if before is not None and published is not None and published < before and not copies:
-        return SideVerdict("missing", Verdict.EXPLAINED, "acknowledged", f"{_at(before)}")
+        return SideVerdict("missing", Verdict.EXPLAINED, "acknowledged", f"{day_and_clock(before)}")
     detail = f"Pipedrive does not list activity {known.activity_id}"
     if copies:
         detail += f"; {_named(copies)} has its marker"
@@ -214,7 +220,3 @@ def worst(first: SideVerdict, second: SideVerdict) -> SideVerdict:
 
 def _named(sightings: list[SurveySighting]) -> str:
     return ", ".join(f"activity {one.activity_id}" for one in sightings)
-
-
-def _at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -10,7 +10,7 @@ from functools import partial
 from gitpip.actions import users as user_actions
 from gitpip.actions.checks import request as request_check
 from gitpip.backfill import Backfill
-from gitpip.clock import utc_now
+from gitpip.clock import day_and_clock, utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
 from gitpip.model import Account, Check, CheckId, PublicationState
@@ -218,7 +218,7 @@ async def _follow_publishing(
             advice = watching.advice_on(pauses.PUBLISHING, pause.cause)
             return f"{paused}. {advice}" if advice else paused
         if next_due > now + DRAIN_WAITS_FOR:
-            return f"the next one is due at {next_due:%Y-%m-%d %H:%M:%S} UTC"
+            return f"the next one is due at {day_and_clock(next_due, seconds=True)}"
         await asyncio.sleep(0.2)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from gitpip.actions.acting import Acting
-from gitpip.clock import utc_now
+from gitpip.clock import day_and_clock, utc_now
 from gitpip.config import Settings
 from gitpip.errors import DestinationUnavailable, GitpipError
 from gitpip.runtime.acting import acting_on
@@ -80,6 +80,6 @@ def _has_ended(survey: Survey) -> bool:
     if survey.waits_until is not None and survey.waits_until > utc_now() + LONGEST_COMMAND_WAIT:
         raise GitpipError(
             f"stopped after {survey.activities} activities: {survey.waits_because}; called again, "
-            f"it goes on there, from {survey.waits_until:%Y-%m-%d %H:%M} UTC on"
+            f"it goes on there, from {day_and_clock(survey.waits_until)} on"
         )
     return survey.ended_at is not None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import httpx2
 
-from gitpip.clock import utc_now
+from gitpip.clock import day_and_clock, utc_now
 from gitpip.config import Settings
 from gitpip.errors import (
     EnvironmentUnusable,
@@ -30,7 +30,6 @@ from gitpip.status.findings import (
     ok,
     warning,
 )
-from gitpip.status.problem import day_and_clock
 from gitpip.store.status.instances import Tokens
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Budget

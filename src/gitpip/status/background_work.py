@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from gitpip.clock import day_and_clock
 from gitpip.counts import count
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, said
 from gitpip.store.database import Transaction
 from gitpip.store.schema_surveys import SurveyKind
 from gitpip.store.surveys import surveys

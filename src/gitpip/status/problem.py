@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gitpip.clock import day_and_clock
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.status import pauses
 
@@ -219,11 +220,6 @@ def until(time: datetime, now: datetime) -> str:
     if time - now < A_MOMENT:
         return "for a moment"
     return f"until {day_and_clock(time)}"
-
-
-def day_and_clock(time: datetime) -> str:
-    """Return a time (UTC) for a sentence, complete, so that pages can show it in any time zone."""
-    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def said(words: str | None) -> str:

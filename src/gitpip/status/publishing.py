@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gitpip.clock import day_and_clock
 from gitpip.config.publishing.policy import effective
 from gitpip.counts import count, people
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.publish.rules import readable
 from gitpip.status import modes
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, said
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, held, publishing_settings, repairs, rules
 from gitpip.store.publications.approvals import HeldForCredentials

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gitpip.clock import CLOCK_TOLERANCE
+from gitpip.clock import CLOCK_TOLERANCE, day_and_clock
 from gitpip.config import Settings, format_duration
 from gitpip.counts import count, people
 from gitpip.model import Pause, Publication, PublicationState, User, UserState
@@ -16,7 +16,6 @@ from gitpip.status.problem import (
     ProblemKind,
     Remedy,
     Severity,
-    day_and_clock,
     said,
     until,
     worst_first,

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from gitpip.clock import day_and_clock
 from gitpip.counts import count
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, said
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undo_troubles, undos
 from gitpip.store.publications.undo_troubles import Failures, RetriedItem

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from gitpip.clock import day_and_clock
 from gitpip.config import format_duration
 from gitpip.counts import people
 from gitpip.model import Pause, PauseCause, UserState
-from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, day_and_clock, said
+from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity, said
 from gitpip.store.database import Transaction
 from gitpip.store.gists import public_feed
 from gitpip.store.status import budgets, pauses, troubles

@@ -10,6 +10,7 @@ from jinja2 import Template as Compiled
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from gitpip.clock import day_and_clock
 from gitpip.errors import TemplateInvalid
 from gitpip.templates.expressions import InvalidTemplate
 from gitpip.templates.filters import FILTERS
@@ -122,7 +123,7 @@ def _shown(value: object) -> object:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M} UTC"
+            return day_and_clock(value)
         case _:
             return value
 

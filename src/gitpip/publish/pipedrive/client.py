@@ -15,6 +15,7 @@ from typing import Self
 import httpx2
 from pydantic import SecretStr
 
+from gitpip.clock import whole_seconds
 from gitpip.digests import fingerprint
 from gitpip.http_client import Sending, client, http_date
 from gitpip.model import ActivityId, DealId
@@ -40,7 +41,7 @@ from gitpip.publish.destination import (
 from gitpip.publish.pipedrive import answers, catalog, contents, targets
 from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Json, Success, Unauthorized, Unread
 from gitpip.publish.pipedrive.deal_index import DealIndex
-from gitpip.publish.pipedrive.lists import Hits, newest_first, read_hits, read_page, whole_seconds
+from gitpip.publish.pipedrive.lists import Hits, newest_first, read_hits, read_page
 from gitpip.publish.pipedrive.page_size import PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database

@@ -9,8 +9,9 @@ absent.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from gitpip.clock import whole_seconds
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import redacted
 from gitpip.publish.delivery import Ambiguous, Outcome
@@ -118,8 +119,3 @@ def newest_first(since: datetime | None) -> dict[str, str | int]:
     """Return the query for a list, newest first, of all or of what changed after `since`."""
     query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
     return query | ({"updated_since": whole_seconds(since)} if since else {})
-
-
-def whole_seconds(moment: datetime) -> str:
-    """Return a time in Pipedrive's format, which has no fractions of a second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import quote, urlencode
 
-from gitpip.clock import EPOCH, utc_now
+from gitpip.clock import EPOCH, utc_now, whole_seconds
 from gitpip.digests import fingerprint
 from gitpip.errors import (
     GitHubBlocked,
@@ -449,7 +449,7 @@ class GitHub:
     def _list_url(self, github_id: GitHubId, since: datetime | None = None) -> str:
         query = {"per_page": str(GISTS_PER_REQUEST)}
         if since:
-            query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
+            query["since"] = whole_seconds(since)
         # By id and not by login: it survives a rename, and a login taken over by somebody else.
         return f"{self._api_url}/user/{github_id}/gists?{urlencode(query)}"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from gitpip.clock import EPOCH
+from gitpip.clock import EPOCH, whole_seconds
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.rest_models import parse_gists
 from gitpip.watch.github.transport import GitHubAnswer
@@ -95,7 +95,7 @@ class ListTag:
 
     def text(self) -> str | None:
         """Return the list tag as it is stored, or None if it can't be."""
-        since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}" if self.since else ""
+        since = whole_seconds(self.since) if self.since else ""
         text = f"{self.fingerprint}|{since}|{self.read_at.isoformat()}|{self.etag}"
         return text if self.etag and len(text) <= LIST_TAG_LENGTH else None
 

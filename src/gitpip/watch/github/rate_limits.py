@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from gitpip.backoff import backoff
+from gitpip.clock import day_and_clock
 from gitpip.errors import GitHubLimited
 from gitpip.http_client import http_date
 from gitpip.store.status.rate_limits import RateLimit
@@ -227,7 +228,9 @@ class GitHubLimits:
         if left <= 0 and self._resets_at is not None:
             if self.now() < self._resets_at:
                 raise GitHubLimited(
-                    f"{USED_UP} {_moment(self._resets_at)}", self._resets_at, self._resource
+                    f"{USED_UP} {day_and_clock(self._resets_at, seconds=True)}",
+                    self._resets_at,
+                    self._resource,
                 )
             self._left = None
             return 1
@@ -309,11 +312,7 @@ class GitHubLimits:
             why = "GitHub asked to wait until"
         else:  # another process was told to wait
             why = "GitHub's rate limits allow no request until"
-        return GitHubLimited(f"{why} {_moment(until)}", until, self._resource)
-
-
-def _moment(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+        return GitHubLimited(f"{why} {day_and_clock(until, seconds=True)}", until, self._resource)
 
 
 def _retry_after(text: str, server_now: datetime) -> timedelta | None:

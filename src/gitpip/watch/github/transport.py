@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin
 import httpx2
 import stamina
 
-from gitpip.clock import CLOCK_TOLERANCE
+from gitpip.clock import CLOCK_TOLERANCE, day_and_clock
 from gitpip.errors import (
     GitHubAskedToWait,
     GitHubBlocked,
@@ -427,7 +427,7 @@ def clock_ahead(asked_at: datetime, answered_at: datetime, theirs: datetime) -> 
 def _limited_alone(url: str, until: datetime) -> GitHubUnavailable:
     return GitHubUnavailable(
         f"GitHub asks gitpip to wait with {called(url)}, and with nothing else. gitpip asks again "
-        f"after {until:%Y-%m-%d %H:%M:%S} UTC"
+        f"after {day_and_clock(until, seconds=True)}"
     )
 
 

@@ -10,9 +10,9 @@ from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import AfterValidator
 
+from gitpip.clock import day_and_clock
 from gitpip.errors import GistNotFound
 from gitpip.model import FileKey, GistFile, GistId, Role
-from gitpip.status.problem import day_and_clock
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.inbox import entries

@@ -6,6 +6,8 @@ from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
+from gitpip.clock import whole_seconds
+
 _IN_SENTENCE = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")
 
 
@@ -23,19 +25,21 @@ def day(date: date, now: datetime) -> str:
 
 def age(time: datetime, now: datetime) -> Markup:
     """A time that readers see as how long ago it was, or how soon it will be."""
-    return Markup('<time datetime="{}" data-age>{}</time>').format(_precise(time), exact(time, now))
+    return Markup('<time datetime="{}" data-age>{}</time>').format(
+        whole_seconds(time), exact(time, now)
+    )
 
 
 def moment(time: datetime, now: datetime) -> Markup:
     """A time that readers see as a day and a time of day."""
-    return Markup('<time datetime="{}">{}</time>').format(_precise(time), exact(time, now))
+    return Markup('<time datetime="{}">{}</time>').format(whole_seconds(time), exact(time, now))
 
 
 def in_sentence(sentence: str, now: datetime) -> Markup:
     """A sentence of ours in which each time is one that readers see in their own zone.
 
     Sentences are also for programs and terminals, and are stored, so they hold times as
-    `day_and_clock` of `gitpip.status.problem` writes them: whole and in UTC.
+    `day_and_clock` of `gitpip.clock` writes them: whole and in UTC.
     """
     parts, end = [], 0
     for found in _IN_SENTENCE.finditer(sentence):
@@ -44,7 +48,3 @@ def in_sentence(sentence: str, now: datetime) -> Markup:
             parts += [escape(sentence[end : found.start()]), moment(time, now)]
             end = found.end()
     return Markup("").join([*parts, escape(sentence[end:])])
-
-
-def _precise(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
