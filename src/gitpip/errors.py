@@ -291,7 +291,7 @@ class GitHubLimited(GitHubError):
     def __init__(self, message: str, until: datetime, resource: str = "core") -> None:
         self.until = until
         self.resource = resource
-        """Which of GitHub's limits: `core` is that of REST, `graphql` the other."""
+        """The name of GitHub's limit: `core` is that of REST, `graphql` the other."""
         super().__init__(message)
 
 

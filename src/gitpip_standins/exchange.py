@@ -31,7 +31,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent. Header names are in lower case; of repeated parameters the last wins."""
+    """A client's request. Header names are in lower case; of repeated parameters the last wins."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Request:
     body: bytes
     at: datetime
     in_flight: int
-    """How many requests are under way, this one included."""
+    """The number of requests under way, this one included."""
 
     @property
     def origin(self) -> str:
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What the vendor says, and how many tokens of its budget that took."""
+    """An answer of the vendor, and the tokens of its budget that it took."""
 
     status: int
     body: bytes
@@ -95,7 +95,7 @@ class Recorded:
 
 
 class Journal:
-    """What arrived, and what of it the vendor would call abuse. Thread-safe."""
+    """The requests that arrived, and those that the vendor would call abuse. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -179,7 +179,7 @@ class Exchange:
         self.dateless: Callable[[str], object] = lambda _: False
         """Whether the answer about a path carries none all the same, as behind some proxies."""
         self.odd_headers: Mapping[str, str] = {}
-        """What every answer carries in place of its own headers of these names."""
+        """The headers that every answer carries in place of its own ones of these names."""
         self._in_flight = 0
         self._on_their_way: list[tuple[datetime, Request, Recorded]] = []
         """Requests that land at a time by the clock."""

@@ -1,4 +1,4 @@
-"""What can go wrong with a request, on demand: by a script, or by a seeded chance."""
+"""Faults of requests, on demand: by a script, or by a seeded chance."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from typing import Self
 
 
 class FaultKind(StrEnum):
-    """What the client gets to see."""
+    """The fault as the client sees it."""
 
     DROP = "drop"
     """The connection is closed without any answer."""
@@ -140,7 +140,7 @@ class Injected:
 
 
 class FaultPlan:
-    """Which requests go wrong and how; can be changed at any time, from any thread.
+    """The requests that go wrong, and how; can be changed at any time, from any thread.
 
     `method`, `path` and `about` are regular expressions: the whole method must match, the path
     (without its query) somewhere, and `about` somewhere in the query or the body, as sent. Scripted

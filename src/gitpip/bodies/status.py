@@ -17,7 +17,7 @@ from gitpip.store.status.pauses import Pausable
 from gitpip.version import VERSION
 
 NotesAct = Literal["retry", "leave"]
-"""What a person can do about notes that Pipedrive refused."""
+"""The acts of a person on notes that Pipedrive refused."""
 
 
 class ActivityBody(NounBody[Operation]):

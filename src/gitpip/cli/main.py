@@ -91,7 +91,7 @@ TAKEN = {
     "file": "FILE",
     "%Y-%m-%d": "YYYY-MM-DD",
 }
-"""What an option takes, by Typer's name of its type."""
+"""The values that an option takes, by Typer's name of its type."""
 LONG_CHOICE = 40
 """The number of letters from which choices are broken into lines."""
 LARGEST_SHOWN = 1_000_000

@@ -60,7 +60,7 @@ class GitHub(World):
         self.lists = Lists()
         self.graphql = Troubles()
         self.odd: Callable[[Request, object], object] | None = None
-        """What becomes of the body of each 200 in JSON: it can hold odd values."""
+        """Changes the body of each 200 in JSON, for example to hold odd values."""
         self.app = Exchange(
             self._handle,
             error=lambda status: failure(status, "Something went wrong"),

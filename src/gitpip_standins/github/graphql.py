@@ -61,7 +61,7 @@ class _Root:
         self._caller = caller
         self._subjects_seen = 0
         self.spoils: UserTrouble | None = None
-        """What a user in the query makes of the whole answer, if anything."""
+        """The trouble of a user in the query that spoils the whole answer, if any."""
 
     def fields(self, at: datetime) -> JsonObject:
         return {

@@ -1,4 +1,4 @@
-"""Which language and media type GitHub gives a file, by the end of its name."""
+"""The language and media type that GitHub gives a file, by the end of its name."""
 
 from pathlib import PurePosixPath
 

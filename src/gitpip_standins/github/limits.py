@@ -39,7 +39,7 @@ class Window:
 
 @dataclass
 class Limits:
-    """How much GitHub allows; every field can be changed while it runs, None switches one off."""
+    """GitHub's limits; every field can be changed while it runs, None switches one off."""
 
     journal: Journal
     with_token: int | None = 5000
@@ -48,17 +48,17 @@ class Limits:
     graphql_points_a_minute: int | None = 2000
     concurrent: int | None = 100
     status: int = 403
-    """What limited requests answer: 403 or 429, as GitHub does the one or the other."""
+    """The status of answers to limited requests: GitHub uses both 403 and 429."""
     minute: timedelta = MINUTE
     """The window of the secondary limits; a test can't wait for whole ones."""
     retry_after: timedelta = timedelta(seconds=60)
-    """How long the secondary limits want a caller to wait."""
+    """The time for which the secondary limits want a caller to wait."""
     secondary_refusals: int = 0
-    """How many requests the secondary limits have refused."""
+    """The number of requests that the secondary limits have refused."""
     _windows: dict[tuple[str, str], Window] = field(default_factory=dict)
     _points: dict[tuple[str, str], deque[datetime]] = field(default_factory=dict)
     _wait: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
-    """Which senders a secondary limit has told to wait: since when, until when."""
+    """The senders that a secondary limit has told to wait: since when, until when."""
 
     def window(self, caller: str | None, resource: str, at: datetime) -> Window | None:
         """The hour of this caller (None: without a token); None where there is no limit."""

@@ -116,10 +116,10 @@ class Query:
     document: DocumentNode
     variables: dict[str, object]
     requests: int = 0
-    """What GitHub would need to fulfil each connection, at full `first`."""
+    """The number of requests that GitHub would need to fulfil each connection, at full `first`."""
     nodes: int = 0
     subjects: int = 0
-    """How many users, or nodes by their id."""
+    """The number of users, or of nodes by their id."""
 
     @classmethod
     def read(cls, body: bytes) -> "Query":

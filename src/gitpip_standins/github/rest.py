@@ -27,12 +27,12 @@ LONGEST_FEED = 3000
 
 @dataclass
 class Lists:
-    """How lists of gists behave; every field can be changed while requests come in."""
+    """The behaviour of lists of gists; every field can be changed while requests come in."""
 
     order: Order = "created"
     """Newest first by this time; `shuffled` is neither, but stays as long as the gists do."""
     public_feed_age: timedelta = timedelta(0)
-    """How long the public list is served from a cache; a minute on GitHub."""
+    """The time for which the public list is served from a cache; a minute on GitHub."""
     name_last_page: bool = True
     """Whether Link headers carry `last`; GitHub omits it at times."""
     largest_page: int = LARGEST_PAGE
@@ -40,9 +40,9 @@ class Lists:
     failing_pages: set[int] = field(default_factory=set)
     """The numbers of the pages that answer 500."""
     behind: timedelta = timedelta(0)
-    """How old the lists of a user's gists are."""
+    """The age of the lists of a user's gists."""
     gists_behind: timedelta = timedelta(0)
-    """How old the answers about single gists are."""
+    """The age of the answers about single gists."""
     hide_blocked: bool = False
     """Whether a user's list leaves out the gists that are blocked."""
     _feed: list[Gist] = field(default_factory=list)
@@ -227,7 +227,7 @@ def _raw_file(call: Call, gist_id: str, blob_hash: str) -> Answer:
 
 
 def _web_page(call: Call, gist_id: str) -> Answer:
-    """What a person sees who follows a gist's `html_url`."""
+    """Return the page at a gist's `html_url`."""
     gist = call.world.gist(gist_id)
     if gist is None:
         return Answer(404, b"Not Found", {"content-type": "text/plain"})
@@ -240,7 +240,7 @@ def _web_page(call: Call, gist_id: str) -> Answer:
 
 
 def _gists_page(call: Call, login: str) -> Answer:
-    """What a person sees who looks for the gists of a user."""
+    """Return the page with the gists of a user."""
     user = call.world.user_of(login)
     if user is None:
         return pages.page(404, "Not found", "", about=ABOUT)

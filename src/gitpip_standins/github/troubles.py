@@ -1,4 +1,4 @@
-"""What goes wrong at GitHub, in ways its documents do not tell: with queries, users and gists."""
+"""Troubles of queries, users and gists at GitHub that its documents do not mention."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,7 +24,7 @@ Oddity = Literal[
 
 @dataclass
 class GistTroubles:
-    """What goes wrong with one gist; nothing by default."""
+    """The trouble of one gist; none by default."""
 
     blocked: BlockStatus | None = None
     """Asking for it gives this status, with the reason of the block."""
@@ -33,7 +33,7 @@ class GistTroubles:
     missing_raw: set[str] = field(default_factory=set)
     """Files whose own addresses answer 404, and whose content no other answer has."""
     odd: Oddity | None = None
-    """How the lists, and the public feed, get its entry wrong."""
+    """The fault of its entry in the lists and in the public feed."""
     odd_alone: bool = False
     """Whether the gist asked for alone is as wrong."""
 
@@ -76,7 +76,7 @@ UserTrouble = Literal[
     "fewer",
     "more",
 ]
-"""What a query that names a certain user meets, at any size.
+"""The failure of a query that names a certain user, at any size.
 
 The first eight spoil the whole answer. The others are in that user's place: an error, a null
 without an error, a right `totalCount` above nulls, a gist without its time, a wrong `totalCount`.

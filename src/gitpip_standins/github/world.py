@@ -12,7 +12,7 @@ from gitpip_standins.exchange import Clock, utc_now
 from gitpip_standins.github.troubles import BlockStatus, GistTroubles
 
 KEPT = timedelta(minutes=10)
-"""How long it is known what a gist was before a change."""
+"""The time for which the former state of a gist is known."""
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class World:
         self._gists: dict[str, Gist] = {}
         self._gist_ids_of: dict[int, list[str]] = {}
         self._past: dict[str, list[tuple[datetime, Gist | None]]] = {}
-        """What gists were before each change, with its time; the latest changes only."""
+        """The gists before each change, with its time; the latest changes only."""
         self._blobs: dict[tuple[str, str], GistFile] = {}
         self._next_user_id = 1000
         self._sequence = 0
@@ -148,7 +148,7 @@ class World:
             self._gists[gist_id].troubles.blocked = status if blocked else None
 
     def trouble_gist(self, gist_id: str, troubles: GistTroubles) -> None:
-        """What goes wrong with one gist from now on, instead of what did."""
+        """Set the trouble of one gist from now on, in place of the former one."""
         with self.lock:
             self._gists[gist_id].troubles = troubles
 

@@ -1,4 +1,4 @@
-"""What a Pipedrive account is set up with: users, activity types, pipelines, stages, fields."""
+"""The set-up of a Pipedrive account: users, activity types, pipelines, stages, fields."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ _LONG_AGO = "2024-01-02 03:04:05"
 
 
 def current_user(user_id: int, company_domain: object) -> JsonObject:
-    """What /v1/users/me shows, with every field of the official client's types."""
+    """The answer of /v1/users/me, with every field of the official client's types."""
     return {
         "id": user_id,
         "name": "Petra Pipe",
@@ -41,7 +41,7 @@ def current_user(user_id: int, company_domain: object) -> JsonObject:
 
 
 def activity_types(keys: Iterable[str]) -> list[JsonObject]:
-    """What /v1/activityTypes shows for these `key_string`s."""
+    """The answer of /v1/activityTypes for these `key_string`s."""
     return [
         {
             "id": number,
@@ -81,7 +81,7 @@ def field_of(name: str, code: str, kind: str, *, custom: bool, **more: object) -
 
 
 def options(*labels: str, first: int = 1) -> list[JsonObject]:
-    """What can be chosen in a field, numbered from `first`."""
+    """The options of a field, numbered from `first`."""
     return [
         {"id": number, "label": label, "color": None, "add_time": None, "update_time": None}
         for number, label in enumerate(labels, start=first)
@@ -93,7 +93,7 @@ FIRST_PRIORITY = 201
 
 
 def activity_fields() -> list[JsonObject]:
-    """What /api/v2/activityFields shows, as far as anybody chooses from it."""
+    """The answer of /api/v2/activityFields, as far as anybody chooses from it."""
     priorities = options(*PRIORITIES, first=FIRST_PRIORITY)
     return [
         field_of("Subject", "subject", "varchar", custom=False),

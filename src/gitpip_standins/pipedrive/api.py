@@ -71,13 +71,13 @@ class Pipedrive:
         self.company_name = "Example"
         self.company_domain: object = "example"
         self.held: dict[int, dict[str, int]] = {}
-        """What deals hold beside activities, as `notes_count`, by their ids."""
+        """The contents of deals beside activities, as `notes_count`, by their ids."""
         self.deletions_allowed = True
         """Whether the token's user may delete deals."""
         self.fields_allowed = True
         """Whether the token's user may make custom fields."""
         self.odd: Callable[[Request, JsonObject], JsonObject] | None = None
-        """What becomes of the body of each answer to a GET: a list can hold odd entries."""
+        """Changes the body of each answer to a GET, for example to give a list odd entries."""
         self.faults = FaultPlan()
         self.journal = Journal()
         self.limits = Limits(

@@ -49,7 +49,7 @@ _LONG_AGO = datetime(2024, 1, 2, tzinfo=UTC)
 
 
 class Contacts:
-    """What people made in the company by hand; deleted entries stay, and are shown to nobody."""
+    """Entries that people made in the company by hand. Deleted ones stay, and nobody sees them."""
 
     def __init__(self) -> None:
         self.persons = Records(PERSON_FIELDS)

@@ -1,4 +1,4 @@
-"""What a deal shows of what it holds, where a request asks for it by `include_fields`."""
+"""The numbers of a deal's contents, which a request asks for by `include_fields`."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What Pipedrive accepts in bodies and queries; everything else is a Rejected with its reason."""
+"""The bodies and queries that Pipedrive accepts; all others are a Rejected with its reason."""
 
 import json
 import re

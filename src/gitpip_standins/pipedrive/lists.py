@@ -1,4 +1,4 @@
-"""How Pipedrive's v2 lists filter, sort and page."""
+"""Filters, order and pages of Pipedrive's v2 lists."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ _NUMBERS = ("owner_id", "deal_id", "person_id", "org_id", "pipeline_id", "stage_
 
 @dataclass(frozen=True)
 class Filter:
-    """Which records a list is asked for."""
+    """The records that a list is asked for."""
 
     ids: set[int] | None
     equal: Mapping[str, object]

@@ -20,7 +20,7 @@ CHOSEN = {"enum", "set"}
 
 
 class Setup:
-    """What the account has; tests change it as the account's people would."""
+    """The set-up of the account; tests change it as the account's people would."""
 
     def __init__(self) -> None:
         self.activity_types: tuple[str, ...] = (
@@ -32,7 +32,7 @@ class Setup:
         """Whether the API refuses a deal without a required field, and not only the web pages."""
         self.currencies = {"EUR", "GBP", "USD"}
         self.visibilities = {1, 3, 5, 7}
-        """Who can be let see a deal; smaller plans have fewer."""
+        """The groups that a deal can be visible to; smaller plans have fewer."""
         self.pipelines: dict[int, str] = {1: "Sales"}
         self.stages: dict[int, tuple[str, int]] = {1: ("Qualified", 1), 2: ("Offer", 1)}
         """The names of the stages, with their pipelines."""
@@ -45,7 +45,7 @@ class Setup:
         ]
 
     def lists(self) -> Mapping[str, list[JsonObject]]:
-        """What each path shows."""
+        """The answer of each path."""
         return {
             "activityTypes": activity_types(self.activity_types),
             "users": [

@@ -1,4 +1,4 @@
-"""What a person sees in the company's Pipedrive: its deals, its activities, and their notes."""
+"""Pages of the company's Pipedrive: its deals, its activities, and their notes."""
 
 import html
 import re

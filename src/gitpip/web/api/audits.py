@@ -35,7 +35,7 @@ router = api_router("audits")
 
 
 class AuditRequest(RequestBody):
-    """What to compare: everything, or one user's files, or what was found since a time."""
+    """The files to compare: all, those of one user, or those found since a time."""
 
     login: str | None = Field(None, max_length=100)
     since: AwareDatetime | None = Field(default=None, examples=["2026-11-01T00:00:00Z"])

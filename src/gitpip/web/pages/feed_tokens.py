@@ -30,7 +30,7 @@ router = page_router()
 
 @dataclass(frozen=True)
 class _Creation:
-    """What came of creating an address: its secret, or the fault and the name that was written."""
+    """The result of creating an address: its secret, or the fault and the name that was written."""
 
     name: str = ""
     fault: str = ""

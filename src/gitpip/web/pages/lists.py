@@ -32,9 +32,9 @@ class ShownList:
     person: str = ""
     """The login whose gists it lists; empty for the inbox."""
     asked: InboxFilter = field(default_factory=InboxFilter)
-    """What the inbox shows."""
+    """The list of the inbox."""
     show: str = ""
-    """What the page of a person shows."""
+    """The list on the page of a person."""
     before: str = ""
 
     @classmethod

@@ -88,7 +88,7 @@ class RefusedForm:
 
 @dataclass(frozen=True)
 class DoneHere:
-    """What the reader has just done on this page."""
+    """The act that the reader has just done on this page."""
 
     seen: Annotated[int | None, Query(ge=1, le=2**53)] = None
     """The act of marking gists."""
