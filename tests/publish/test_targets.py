@@ -219,6 +219,11 @@ async def test_a_target_that_can_not_be_read_is_asked_ever_less_often_and_told(
     assert str(fault.status) in str(waiting.reason)
     told = await problems(scene)
     assert f"{target.words} could not be checked" in told[ProblemKind.TARGETS_UNUSABLE]
+    [(_, login, detail)] = await happened(scene.database, EventKind.TARGET_UNUSABLE)
+    assert (login, str(detail).partition(": ")[0]) == (
+        "ada",
+        f"{target.words} could not be checked",
+    )
     scene.crm.faults.clear()
     await scene.settle(process)
     assert there(scene).count(f"{target}") == len(waits)

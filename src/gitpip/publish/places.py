@@ -5,7 +5,6 @@ due, so one that comes back is used again.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitpip.model import Change, Publication, PublicationState, UserKey
@@ -116,8 +115,7 @@ class Places:
             return Change(PublicationState.PENDING, now, reason=reason)
         if now - since >= TOLD_AFTER:
             async with self._database.begin() as transaction:
-                told = replace(target, problem_since=target.problem_since or since)
-                await targets.note_problem(transaction, told, words, now)
+                await targets.note_problem(transaction, target, words, now, since=since)
         least = outcome.pause if isinstance(outcome, NotProcessed) else UNREADABLE_TARGET_WAIT
         wait = max(least, min(max(now - since, UNREADABLE_TARGET_WAIT), UNUSABLE_TARGET_WAIT))
         return Change(PublicationState.PENDING, now + wait, reason=reason)

@@ -121,13 +121,21 @@ async def note_seen(
 
 
 async def note_problem(
-    transaction: Transaction, of: UserTarget, problem: str, now: datetime
+    transaction: Transaction,
+    of: UserTarget,
+    problem: str,
+    now: datetime,
+    *,
+    since: datetime | None = None,
 ) -> bool:
-    """Store why nothing can be put there; return False if the user has another target by now."""
+    """Store why nothing can be put there; return False if the user has another target by now.
+
+    `since` is the time since which that is so, if it is not only noticed now.
+    """
     result = await transaction.execute(
         update(targets)
         .where(*_still(of))
-        .values(problem=problem, problem_since=of.problem_since or now)
+        .values(problem=problem, problem_since=of.problem_since or since or now)
     )
     if result.rowcount and of.problem_since is None:
         told = NewEvent(EventKind.TARGET_UNUSABLE, of.user_key, detail=problem)
