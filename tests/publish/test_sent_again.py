@@ -14,6 +14,7 @@ from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
 from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.events import EventKind
 from gitpip.store.publications import duplicates, opt_outs, publications, sent_again, undos
 from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.selection import PublicationFilter
@@ -24,6 +25,7 @@ from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_undo import FINE, FORBIDDEN, acting, carry_out, read, there
 from tests.support.activities import markers_in
+from tests.support.happened import happened
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene, until_killed
 
@@ -146,6 +148,10 @@ async def test_a_further_time_counts_on(scene: Scene) -> None:
         await send_again(scene, login="ada")
         await scene.settle(process)
     assert files_of(scene) == {"a.py": 3}
+    assert (
+        await happened(scene.database, EventKind.PUBLICATIONS_RETRIED)
+        == [("publications.retried", "ada", "1 file: sent again by a person")] * 2
+    )
     [row] = await scene.rows()
     async with scene.database.read() as transaction:
         assert len(await sent_again.earlier(transaction, row.id)) == 2

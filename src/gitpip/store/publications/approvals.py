@@ -22,6 +22,7 @@ from gitpip.store.visibility import of_tracked
 HELD_BY_A_PERSON = "held by a person"
 APPROVED_BY_A_PERSON = "approved by a person"
 RETRIED_BY_A_PERSON = "retried by a person"
+SENT_AGAIN_BY_A_PERSON = "sent again by a person"
 IS_HELD = publications.c.state == PublicationState.HELD.value
 # A person checks each of these: no answer about many approves them.
 HELD_FOR_CREDENTIALS = and_(IS_HELD, publications.c.held_because == HeldBecause.CREDENTIALS)
@@ -47,7 +48,7 @@ EVENT_OF_RETRY = {
     PublicationState.FAILED: (EventKind.PUBLICATIONS_RETRIED, RETRIED_BY_A_PERSON),
     PublicationState.WITHDRAWN: (EventKind.PUBLICATIONS_RETRIED, RETRIED_BY_A_PERSON),
 }
-"""What happened if a person retries a publication in this state. One that waits only waits less."""
+"""The event if a person retries a publication in this state. One that waits only waits less."""
 WAITS_UNSENT = and_(publications.c.state == PublicationState.PENDING.value, never_arrived)
 
 

@@ -401,7 +401,11 @@ async def _apply(
     if act in {RepairAct.RETRY, RepairAct.SEND_AGAIN}:
         await _retry_deals(transaction, still, now)
     if act is RepairAct.SEND_AGAIN:
-        return len(await sent_again.send(transaction, still, by=by, now=now))
+        keys = await sent_again.send(transaction, still, by=by, now=now)
+        why = approvals.SENT_AGAIN_BY_A_PERSON
+        kind = EventKind.PUBLICATIONS_RETRIED
+        await events.record_files(transaction, now, kind, keys, why)
+        return len(keys)
     values = {
         RepairAct.RETRY: moved(PENDING, None, now) | {"approved_at": now, "approved_by": by},
         RepairAct.SKIP: moved(SKIPPED, skipped_by(by), now),
