@@ -196,15 +196,11 @@ def adopt_from_others(
 ) -> None:
     """Search for what other tools made, show it, and adopt it unless it is a dry run."""
     settings = prepared_settings()
-
-    async def search(acting: Acting) -> Survey:
-        return await actions.request_search(acting)
-
     if no_wait:
-        _tell_request(act(settings, search), as_json=as_json)
+        _tell_request(act(settings, actions.request_search), as_json=as_json)
         return
     if not last_search:
-        survey = run(survey_now(settings, search, _follow))
+        survey = run(survey_now(settings, actions.request_search, _follow))
         # The JSON of an adoption is alone on standard output.
         say = errors.say if as_json else console.say
         _show_matches(settings, survey.id, say, as_json=as_json and dry_run)

@@ -179,7 +179,7 @@ class Authentication:
             await self._note_use(key, keys.note_use, now)
             return replace(_holder(request, key), in_session=True)
         admin_key = self._admin_key()
-        if label and admin_key and label == _admin_label(admin_key):
+        if label and admin_key and label == sessions.label_of_settings_key(admin_key):
             return replace(_admin(request, admin_key), in_session=True)
         return None
 
@@ -305,7 +305,7 @@ def _admin(request: Request, admin_key: str) -> Identity:
         address_of(request),
         _via(request),
         name=keys.SETTINGS_KEY,
-        parent=_admin_label(admin_key),
+        parent=sessions.label_of_settings_key(admin_key),
     )
 
 
@@ -314,7 +314,3 @@ def _via(request: Request) -> Via:
     route = request.scope.get("route")
     described = isinstance(route, APIRoute) and route.include_in_schema
     return Via.API if described or "authorization" in request.headers else Via.PAGE
-
-
-def _admin_label(admin_key: str) -> str:
-    return sessions.label_of_settings_key(admin_key)
