@@ -63,14 +63,14 @@ async def owner_named(database: Database, settings: Settings, key_name: str | No
         if await access_mode_of(settings, database) not in OPEN:
             raise InvalidInput(
                 "key",
-                "reading needs an access key here, so name the one with which the address ends: "
-                "--key NAME; gitpip keys list shows the names",
+                "feeds need an access key here; choose the key that owns the link with --key "
+                "NAME; gitpip keys list shows the names",
             )
         return FeedOwner(visits.SHARED_VIEWER, Parent(ANONYMOUS, None))
     async with database.read() as transaction:
         key = await keys.find(transaction, key_name)
     if (state := key.state(utc_now())) != "active":
-        raise InvalidInput("key", f"{key.name} is {state}; rotate it, or name another one")
+        raise InvalidInput("key", f"{key.name} is {state}; rotate it, or choose another key")
     return FeedOwner(keys.viewer_of(key.name), Parent(key.label, key.id))
 
 

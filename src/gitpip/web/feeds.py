@@ -170,7 +170,7 @@ def _named(asked: InboxFilter) -> Named:
             title = f"New gists of people tagged {visible(tag)} · gitpip"
             return Named(title, f"/?{urlencode({'tag': tag})}", feed_id)
         case _:
-            title = f"New gists of {visible(login)}, if tagged {visible(tag)} · gitpip"
+            title = f"New gists of {visible(login)} tagged {visible(tag)} · gitpip"
             return Named(title, f"/people/{login}", feed_id)
 
 
@@ -178,8 +178,8 @@ def in_words(asked: InboxFilter) -> str:
     """Return what a filter asks for, in the words of the inbox."""
     words = (
         *(asked.q, asked.language, asked.user, asked.tag, STATES.get(asked.state, "")),
-        f"after {asked.since}" if asked.since else "",
-        f"before {asked.until}" if asked.until else "",
+        f"from {asked.since}" if asked.since else "",
+        f"until {asked.until}" if asked.until else "",
         DAYS.get(asked.show, ""),
     )
     return " · ".join(visible(one) for one in words if one)

@@ -197,8 +197,8 @@ async def _check_number(transaction: Transaction, parent: Parent) -> None:
     counted = select(func.count()).where(feed_addresses.c.parent == parent.label)
     number = await transaction.scalar(counted) or 0
     if number >= limit:
-        owner = "made without a key" if anonymous else "of your key"
+        owner = "without a key" if anonymous else "of your key"
         raise FeedAddressConflict(
-            f"there are {number} feed links {owner} already, and at most {limit} are kept; "
+            f"there are already {number} feed links {owner}, and at most {limit} are allowed; "
             "revoke one that you no longer use"
         )
