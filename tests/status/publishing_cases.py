@@ -309,9 +309,9 @@ CASES = (
         ProblemKind.IMPORT_FAILED,
         Severity.WARNING,
         Remedy.UPLOAD_AGAIN,
-        (an_import(ended_at=JUST_NOW, failure="something went wrong here; the log says what"),),
+        (an_import(ended_at=JUST_NOW, failure="gitpip had an internal error; see the log"),),
         (an_import(ended_at=NOW),),
-        ("Import 1 failed: something went wrong here; the log says what. Upload the file again",),
+        ("Import 1 failed: gitpip had an internal error; see the log. Upload the file again",),
     ),
     Case(
         ProblemKind.AUDITS_FAILED,

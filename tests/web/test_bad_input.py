@@ -67,7 +67,7 @@ def test_addresses(url: str, method: str, path: str, status: int, field: str) ->
 @pytest.mark.parametrize(
     ("method", "path", "detail"),
     [
-        ("POST", "/users/ada", "a user is tracked by POST /users/{login}/{id}"),
+        ("POST", "/users/ada", "to track a user, send POST /users/{login}/{id}"),
         ("GET", "/latestgists/ada", "GET /latestgists/ada: use POST"),
         ("GET", "/api/v1/users?limit=many", "limit: must be a whole number"),
         ("GET", "/api/v1/users?limit=0", "limit: must be greater than or equal to 1"),
@@ -363,6 +363,6 @@ def test_an_error_of_ours_is_answered_with_the_headers_of_all_pages(served: Serv
     answer = httpx2.get(f"{served.gitpip.url}/people/ada", headers={"accept": "text/html"})
 
     assert answer.status_code == 500
-    assert "The log says what happened." in answer.text
+    assert "See the log." in answer.text
     for name in ("content-security-policy", "cache-control", "x-content-type-options"):
         assert answer.headers[name] == sound[name]

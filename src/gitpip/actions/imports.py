@@ -122,7 +122,7 @@ async def kept_file(database: Database, import_id: ImportId) -> AsyncIterator[Bi
                 if number == 0 and data is None:
                     one = await imports.get(transaction, import_id)
                     if one.size or not one.waits:
-                        raise ImportNotWaiting(f"the file of import {import_id} is kept no more")
+                        raise ImportNotWaiting(f"the file of import {import_id} is no longer kept")
             if data is None:
                 break
             await asyncio.to_thread(file.write, data)
@@ -145,7 +145,7 @@ async def carry_out(
     uploaded is left out; the next check asks about the others. `backfill` is for users without a
     rule of their own; `choice` says which column holds what. `follow` receives the progress. Raises
     InvalidInput if the file is not a list, or if its columns would have to be guessed, and
-    ImportFailed if something went wrong here.
+    ImportFailed after an internal error.
     """
     done = Imported(0, 0, ())
     async with acting.database.read() as transaction:

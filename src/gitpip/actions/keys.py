@@ -66,12 +66,12 @@ def check_first_key(role: Role, lifetime: timedelta | None) -> None:
     if role is not Role.ADMIN:
         raise InvalidInput(
             "role",
-            "must be admin for the first key: from then on nothing is open without a key; "
-            f"one with the role {role} can't make others",
+            "must be admin for the first key: after it, everyone needs a key, and the role "
+            f"{role} can't create others",
         )
     if lifetime is not None and lifetime < SHORTEST_FIRST:
         raise InvalidInput(
             "expires",
-            "must be at least 1d for the first key, or nothing: from then on nothing is open "
-            "without a key, and only a key makes others",
+            "must be at least 1d for the first key, or empty: after it, everyone needs a key, "
+            "and only an admin's key can create others",
         )

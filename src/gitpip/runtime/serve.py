@@ -214,8 +214,8 @@ def _print_code(code: str) -> None:
     It is not logged: logs are often kept where others read them. From now on it is hidden in them.
     """
     console.say(
-        "No access key exists yet, so programs on this machine need none. To make the first "
-        f"key, give this code on the page Access keys or in POST /api/v1/keys: {code}"
+        "No access key exists yet, so programs on this machine need none. To create the "
+        f"first key, enter this code on the page Access keys or in POST /api/v1/keys: {code}"
     )
     hide([code])
 
@@ -228,7 +228,7 @@ def _check_access(settings: Settings, mode: AccessMode) -> None:
         address = settings.public_url if is_loopback(settings.host) else settings.host
         raise AccessUndecided(
             f"{address} can be reached from other machines, and there is no access key: "
-            "make one with `gitpip keys create NAME --role admin`, or set GITPIP_ADMIN_KEY; "
+            "create one with `gitpip keys create NAME --role admin`, or set GITPIP_ADMIN_KEY; "
             "or let everyone read with GITPIP_ALLOW_ANONYMOUS=read"
         )
 
@@ -313,8 +313,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(
-                f"port {port} on {host} is already in use. Stop the other program or set "
-                "GITPIP_PORT to another port"
+                f"port {port} on {host} is already in use. Stop the other program, or set "
+                "another port, e.g. GITPIP_PORT=8081"
             ) from error
         raise AddressInUse(
             f"can't listen on {host}:{port}: {error.strerror}. Set GITPIP_HOST and GITPIP_PORT to "

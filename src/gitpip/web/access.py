@@ -35,7 +35,7 @@ ADMIN_NEEDS_KEY = (
     "Only admins can do this. Create an admin key first: on the page Access keys or with "
     f"`{COMMAND}`."
 )
-ID_MISSING = "the id is missing: a user is tracked by POST /users/{login}/{id}, with an id of yours"
+ID_MISSING = "the id is missing; to track a user, send POST /users/{login}/{id} with your own id"
 NO_VALID_KEY = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
 
@@ -133,7 +133,7 @@ class Access:
             HTTPStatus.BAD_REQUEST,
             "foreign-host",
             f"Host {host[:100]!r} is not this machine; use http://127.0.0.1 or localhost, set "
-            "GITPIP_PUBLIC_URL to the address that people use, or make an access key",
+            "GITPIP_PUBLIC_URL to the address that people use, or create an access key",
         )
 
 

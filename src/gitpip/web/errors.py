@@ -311,7 +311,7 @@ async def answer_unexpected_error(request: Request, error: Exception) -> Respons
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",
         Detail(
-            "something went wrong here; the log says what",
-            ["gitpip had an internal error. The log says what happened."],
+            "gitpip had an internal error; see the log",
+            ["gitpip had an internal error. See the log."],
         ),
     )

@@ -32,5 +32,5 @@ def start_of(text: str) -> pages.Position | None:
     """Return where a page begins, from the `next` of another one. Raises InvalidInput."""
     found = pages.position(text) if text else None
     if text and found is None:
-        raise InvalidInput("before", f"{text[:40]!r} is no position in the inbox")
+        raise InvalidInput("before", f"must be the `next` of another page, not {text[:40]!r}")
     return found

@@ -39,9 +39,7 @@ SESSION = timedelta(days=30)
 """The time that a browser stays signed in, unless its key ends before."""
 RIGHT_REMEMBERED = 10_000
 """The most right secrets that are remembered, as digests; then all are forgotten."""
-FIRST_KEY = (
-    "make the first one with `gitpip keys create NAME --role admin` on the machine that runs gitpip"
-)
+FIRST_KEY = "create one with `gitpip keys create NAME --role admin` on the machine that runs gitpip"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ WRONG_CODES = RateLimitItemPerMinute(10)
 nobody."""
 WHERE = (
     "it was printed when gitpip started, as a line beside its log (standard error; with systemd, "
-    f"in the journal). Without it, make the key with `{COMMAND}` on the machine that runs gitpip"
+    f"in the journal). Without it, create the key with `{COMMAND}` on the machine that runs gitpip"
 )
 
 
@@ -60,14 +60,14 @@ class FirstKey:
         if not identity.is_open:
             return
         if await keys.any_exists(transaction):
-            raise AccessRefused("an access key was made meanwhile; sign in, or send it")
+            raise AccessRefused("an access key was created in the meantime; sign in, or send it")
         check_first_key(role, lifetime)
         self._check_code(code.strip() if code else "")
 
     def _check_code(self, code: str) -> None:
         if self._digest is None:
             raise CodeRefused(
-                "code: this process printed none at its start. Make the first key with "
+                "code: this process printed none at its start. Create the first key with "
                 f"`{COMMAND}` on the machine that runs gitpip, or restart gitpip"
             )
         if not code:

@@ -52,7 +52,7 @@ class Requirement:
 
 BEARER_KEY = HTTPBearer(
     auto_error=False,
-    description="An access key, made by `gitpip keys create`. Before the first key is made, a "
+    description="An access key, created by `gitpip keys create`. Until the first key exists, a "
     "gitpip that listens on loopback needs none: programs on its machine may do what an operator "
     "may.",
 )
