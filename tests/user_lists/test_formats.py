@@ -95,7 +95,7 @@ def test_the_first_visible_sheet_with_cells_is_read_unless_another_is_named() ->
     assert (told.sheet, told.sheets) == ("now", ("empty", "now", "later"))
     named = Choice({"login": "login"}, sheet="later")
     assert [login for login, _ in users(content, named)] == ["eve"]
-    with pytest.raises(InvalidInput, match="no sheet 'Later'; there are 'old', 'empty', 'now'"):
+    with pytest.raises(InvalidInput, match="no sheet 'Later'. Sheets: 'old', 'empty', 'now'"):
         users(content, Choice({"login": "login"}, sheet="Later"))
 
 
@@ -110,8 +110,8 @@ def test_cells_are_texts_as_people_read_them() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"PK\x03\x04 and no more", "no spreadsheet that gitpip can read"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "no spreadsheet that gitpip can read"),
+        (b"PK\x03\x04 and no more", "gitpip can't read this spreadsheet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "gitpip can't read this spreadsheet"),
         (encrypted_xlsx(), "the spreadsheet has a password"),
         (xlsx({"People": ()}), "no cell with a text|no username"),
         (xlsx({"People": (("", None),)}), "no cell with a text|no username"),

@@ -124,7 +124,7 @@ def test_a_wrong_header_is_refused(header: str, words: str) -> None:
     [
         (b"", "the file has no username"),
         (b"# nobody\n\n", "the file has no username"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "no spreadsheet that gitpip can read. Save the sheet"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "gitpip can't read this spreadsheet. Save the sheet"),
         (b'{"login": "ada"}', "a list was expected"),
         (b"GitHub;id\nada;1\n", "separated by semicolons"),
         (b"GitHub\tid\nada\t1\n", "separated by tabs"),
@@ -210,8 +210,8 @@ def test_everything_a_line_can_hold() -> None:
         ('login\n"ada\n', "line 2", "not CSV: unexpected end"),
         ("[3]", "entry 1", "must be a username or an object"),
         ('[{"login": "ada", "deal": true}]', "entry 1", "deal: must be a text or a number"),
-        ('[{"login": "ada", "label": "x"}]', "entry 1", "'label' is not a field"),
-        ('["ada" "bob"]', "after entry 0", "not JSON from here on"),
+        ('[{"login": "ada", "label": "x"}]', "entry 1", "unknown field 'label'"),
+        ('["ada" "bob"]', "after entry 0", "not valid JSON"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, place: str, words: str) -> None:

@@ -21,7 +21,7 @@ def read_json(start: str, text: TextIO) -> Iterator[ImportRow | RowError]:
     except ValueError as error:
         # The position in the file is unknown: the decoder counts from the start of its piece.
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        yield RowError(f"after entry {number}", f"not JSON from here on: {reason}")
+        yield RowError(f"after entry {number}", f"not valid JSON: {reason}")
 
 
 def _json_items(start: str, text: TextIO) -> Iterator[object]:
@@ -70,7 +70,7 @@ def _json_entry(place: str, item: object) -> ImportRow | RowError:
             place, 'must be a username or an object with a login, e.g. {"login": "octocat"}'
         )
     if unknown := sorted(str(name) for name in item if name not in COLUMNS):
-        return RowError(place, f"{unknown[0]!r} is not a field; there are {', '.join(COLUMNS)}")
+        return RowError(place, f"unknown field {unknown[0]!r}. Allowed: {', '.join(COLUMNS)}")
     fields: dict[str, str] = {}
     for name, value in item.items():
         if name == "tags" and isinstance(value, list):

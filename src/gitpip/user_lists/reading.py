@@ -144,7 +144,7 @@ def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList
         return
     text = open_text(file, start)
     if text.encoding == "cp1252" and NO_TEXT.search(start):
-        raise InvalidInput("file", "this is no list. Upload a spreadsheet, CSV, JSON or text")
+        raise InvalidInput("file", "this isn't a list. Upload a spreadsheet, CSV, JSON or text")
     if not text.first:
         raise InvalidInput("file", "the file has no username")
     if is_json(text.first):

@@ -58,7 +58,7 @@ def open_sheet(file: BinaryIO, name: str | None) -> Iterator[Sheet]:
                 yield Sheet(found, tuple(map(str, names)), _rows(out))
             case {"error": "no-sheet", "sheets": [*names]}:
                 exist = ", ".join(map(repr, names))
-                raise InvalidInput("sheet", f"there is no sheet {name!r}; there are {exist}")
+                raise InvalidInput("sheet", f"there is no sheet {name!r}. Sheets: {exist}")
             case _:
                 raise InvalidInput("file", "the spreadsheet has no cell with a text in it")
 
@@ -95,7 +95,7 @@ def _read(file: BinaryIO, out: IO[bytes], library: Path, name: str | None) -> No
     # Its library ends it by a signal if it gets no memory, and so does the limit of its time.
     if done.returncode < 0 or done.returncode == TOO_LARGE:
         raise InvalidInput("file", _too_large())
-    raise InvalidInput("file", f"this is no spreadsheet that gitpip can read. {SAVE_AS_CSV}")
+    raise InvalidInput("file", f"gitpip can't read this spreadsheet. {SAVE_AS_CSV}")
 
 
 def _too_large() -> str:

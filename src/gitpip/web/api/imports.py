@@ -113,7 +113,7 @@ async def import_file(
     that user with the state `unavailable`.
 
     Columns are never guessed: a table whose headings are not `login`, `id` and so on is refused
-    without `columns` (422), and so is what is no list. `POST /api/v1/imports/preview` shows what
+    without `columns` (422), and so is a file without a list. `POST /api/v1/imports/preview` shows what
     would be proposed.
     """
     with ExitStack() as closed:
