@@ -89,10 +89,10 @@ def _compiled(expression: str, most: int = MOST_PATTERN_STEPS) -> Pattern:
             f"e.g. ^draft ({why})"
         ) from None
     except UnicodeEncodeError:
-        raise PatternRefused("holds half a character") from None
+        raise PatternRefused("contains an incomplete character") from None
     if pattern.programsize > most:
         raise PatternRefused(
-            f"takes too long: it has {pattern.programsize:,} steps, and {most:,} are the "
-            "most; use smaller numbers in {}"
+            f"takes too long: it has {pattern.programsize:,} steps, and at most {most:,} are "
+            "allowed; use smaller numbers in {}"
         )
     return pattern

@@ -123,7 +123,7 @@ def _phrase(name: str, value: object) -> str:
         "larger_than": f"larger than {of} bytes",
         "smaller_than": f"smaller than {of} bytes",
         "tags": f"person has the tag {of}",
-        "fork": "is a fork" if value else "is no fork",
+        "fork": "is a fork" if value else "is not a fork",
         "description": f"description matches {of}",
         "older_than_days": f"created {of} days ago or earlier",
         "younger_than_days": f"created less than {of} days ago",

@@ -16,15 +16,15 @@ _MOST_OPERANDS = 20
 _LARGEST_NUMBER = 10**9
 _LOOP = {"index": Type.NUMBER, "first": Type.FLAG, "last": Type.FLAG}
 _REFUSED: dict[type[nodes.Node], str] = {
-    nodes.Call: "nothing can be called; use filters, like {{ gist.created_at|date }}",
-    nodes.Getitem: "brackets are not understood; write gist.url",
-    nodes.Assign: "{% set %} is not understood; write the value where it is needed",
-    nodes.Test: "tests with `is` are not understood; write {% if gist.description %}",
-    nodes.BinExpr: "a template does not calculate; use numbers and texts as they are",
-    nodes.UnaryExpr: "a template does not calculate; use numbers and texts as they are",
-    nodes.Scope: "{% autoescape %} is not understood: what is shown is always escaped",
-    nodes.Macro: "macros are not understood",
-    nodes.FilterBlock: "{% filter %} is not understood; write {{ gist.description|upper }}",
+    nodes.Call: "calls are not supported; use filters, like {{ gist.created_at|date }}",
+    nodes.Getitem: "brackets are not supported; write gist.url",
+    nodes.Assign: "{% set %} is not supported; write the value where it is needed",
+    nodes.Test: "tests with `is` are not supported; write {% if gist.description %}",
+    nodes.BinExpr: "arithmetic is not supported; use numbers and texts as they are",
+    nodes.UnaryExpr: "arithmetic is not supported; use numbers and texts as they are",
+    nodes.Scope: "{% autoescape %} is not supported: values are always escaped",
+    nodes.Macro: "macros are not supported",
+    nodes.FilterBlock: "{% filter %} is not supported; write {{ gist.description|upper }}",
 }
 
 
@@ -43,7 +43,7 @@ def refuse(node: nodes.Node) -> NoReturn:
     raise InvalidTemplate(
         node.lineno,
         known
-        or f"{type(node).__name__} is not understood; a template has texts, variables,"
+        or f"{type(node).__name__} is not supported; a template has texts, variables,"
         " filters, {% if %} and {% for %}",
     )
 
@@ -61,7 +61,7 @@ class Scope:
         """Return the scope of an inner expression. Raises Refused with `line` if it is too deep."""
         if self.depth == _DEEPEST_EXPRESSION:
             raise InvalidTemplate(
-                line, f"more than {_DEEPEST_EXPRESSION} things are in one another"
+                line, f"expressions are nested more than {_DEEPEST_EXPRESSION} deep"
             )
         return replace(self, depth=self.depth + 1)
 
@@ -133,7 +133,7 @@ class Expressions:
             )
         if path == "content":
             raise InvalidTemplate(
-                node.lineno, "the content is shown as {{ content }} only, as it is"
+                node.lineno, "write {{ content }} alone, without filters and conditions"
             )
         self.uses.add(path)
         return known.type
@@ -235,7 +235,7 @@ def path_of(node: nodes.Expr) -> str:
         return node.name
     if isinstance(node, nodes.Getattr):
         return f"{path_of(node.node)}.{node.attr}"
-    raise InvalidTemplate(node.lineno, "a dot stands after a name only, as in gist.url")
+    raise InvalidTemplate(node.lineno, "a dot must follow a name, as in gist.url")
 
 
 def _constant(node: nodes.Const) -> Type:
@@ -244,13 +244,15 @@ def _constant(node: nodes.Const) -> Type:
             return Type.FLAG
         case int() as number:
             if number > _LARGEST_NUMBER:
-                raise InvalidTemplate(node.lineno, f"a number is above {_LARGEST_NUMBER:,}")
+                raise InvalidTemplate(node.lineno, f"a number must be at most {_LARGEST_NUMBER:,}")
             return Type.NUMBER
         case str() as text:
             check_characters(text, node.lineno)
             return Type.TEXT
         case _:
-            raise InvalidTemplate(node.lineno, "a value is a text, a whole number, true or false")
+            raise InvalidTemplate(
+                node.lineno, "a value must be a text, a whole number, true or false"
+            )
 
 
 def check_characters(text: str, line: int) -> None:
@@ -258,6 +260,4 @@ def check_characters(text: str, line: int) -> None:
     found = UNSAFE.search(text) or UNSEEN.search(text)
     if found:
         line += text[: found.start()].count("\n")
-        raise InvalidTemplate(
-            line, f"it holds the character U+{ord(found[0]):04X}, which shows nothing"
-        )
+        raise InvalidTemplate(line, f"it contains the invisible character U+{ord(found[0]):04X}")

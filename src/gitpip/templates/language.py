@@ -117,7 +117,7 @@ class _Checker:
             if around := (*block.tags, *inside):
                 raise InvalidTemplate(
                     part.lineno,
-                    f"the content can't be inside of <{around[-1]}>: it is a block of its own",
+                    f"the content can't be inside <{around[-1]}>, because it is a block",
                 )
             self.uses.add("content")
             cost.contents += 1
@@ -153,24 +153,22 @@ class _Checker:
         path = path_of(node.iter) if isinstance(node.iter, nodes.Name | nodes.Getattr) else ""
         if path not in MOST_ITEMS:
             lists = ", ".join(self._expressions.known(Type.TEXTS))
-            raise InvalidTemplate(node.lineno, f"a loop goes over one of the lists {lists}")
+            raise InvalidTemplate(node.lineno, f"a loop must go over one of the lists {lists}")
         self._expressions.check(node.iter, block)
         if node.test is not None or node.recursive:
             raise InvalidTemplate(
-                node.lineno, "a loop has no condition of its own; write {% if %} inside of it"
+                node.lineno, "conditions of loops are not supported; write {% if %} inside the loop"
             )
         if block.loops == _NESTED_LOOPS:
-            raise InvalidTemplate(
-                node.lineno, f"more than {_NESTED_LOOPS} loops are in one another"
-            )
+            raise InvalidTemplate(node.lineno, f"loops are nested more than {_NESTED_LOOPS} deep")
         if not isinstance(node.target, nodes.Name):
             raise InvalidTemplate(
-                node.lineno, "a loop gives one name, like {% for name in gist.files %}"
+                node.lineno, "a loop must have one name, like {% for name in gist.files %}"
             )
         name = node.target.name
         if name == "loop" or name in {known.partition(".")[0] for known in VARIABLES}:
             raise InvalidTemplate(
-                node.lineno, f"{name} has a meaning already; name the item otherwise"
+                node.lineno, f"{name} is already used; choose another name for the item"
             )
         block = _inside(block, node)
         within = replace(block, items=block.items | {name}, loops=block.loops + 1)
@@ -197,13 +195,13 @@ def _check_title(template: nodes.Template) -> None:
     names = [part for part in parts if not isinstance(part, nodes.TemplateData)]
     if not here or len(names) != 1 or not isinstance(names[0], nodes.Getattr):
         raise InvalidTemplate(
-            1, "a deal is found by its title, so it is made of {{ user.login }}, once, and text"
+            1, "a deal is found by its title, so use {{ user.login }} once, and text"
         )
     if re.search("[A-Za-z0-9_-]$", before) or re.match("[A-Za-z0-9_-]", after):
         raise InvalidTemplate(
             1,
-            "the title could be another user's login; put a space, or another character that no"
-            " login has, beside {{ user.login }}",
+            "the title could be another user's login; put a space, or another character that is"
+            " not in logins, next to {{ user.login }}",
         )
     if len(before) + len(after) > _TITLE_TEXT:
-        raise InvalidTemplate(1, f"a title has at most {_TITLE_TEXT} characters beside the login")
+        raise InvalidTemplate(1, f"a title has at most {_TITLE_TEXT} characters besides the login")

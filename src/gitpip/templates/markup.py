@@ -41,11 +41,11 @@ def opened(text: str, outside: tuple[str, ...], inside: tuple[str, ...]) -> tupl
             raise MarkupFault(_what_is_wrong(text[found.start() :]), before)
         name = tag[2].lower()
         if name not in TAGS:
-            raise MarkupFault(f"<{name}> is no tag of a note; use {', '.join(TAGS)}", before)
+            raise MarkupFault(f"<{name}> is not allowed in a note; use {', '.join(TAGS)}", before)
         if tag[1]:
             _close(name, open_tags, len(outside), before)
         elif name == "a":
-            raise MarkupFault('a link is written <a href="https://…">', before)
+            raise MarkupFault('write links as <a href="https://…">', before)
         elif name not in _EMPTY:
             open_tags.append(name)
         if len(open_tags) > _DEEPEST_TAG:
@@ -66,14 +66,14 @@ def _close(name: str, open_tags: list[str], outside: int, before: str) -> None:
 
 def _what_is_wrong(rest: str) -> str:
     if re.match("<[!?]", rest):
-        return "comments and declarations would hide what follows them; remove this one"
+        return "comments and declarations are not allowed, because they hide what follows"
     shown = re.match("<[^<>]{0,30}>?", rest)
     if not re.match("</?[a-z]", rest, re.IGNORECASE):
-        return "write &lt; for a < that begins no tag"
+        return "write &lt; for a < that does not begin a tag"
     return (
-        f"{shown[0] if shown else '<'} is no tag that a note may have: tags have no attributes but"
-        ' the href of <a href="https://…">, and no variable inside; for a link to a variable'
-        " write {{ gist.url|link }}"
+        f"{shown[0] if shown else '<'} is not allowed in a note: a tag has no attributes, except"
+        ' the href of <a href="https://…">, and no variable; for a link to a variable write'
+        " {{ gist.url|link }}"
     )
 
 

@@ -75,12 +75,12 @@ VARIABLES: Mapping[str, Variable] = {
     "gist.id": Variable(Type.TEXT, "GitHub's id of the gist", _IN_ACTIVITIES),
     "gist.url": Variable(Type.TEXT, "the gist's page at GitHub", _IN_ACTIVITIES),
     "gist.description": Variable(
-        Type.TEXT, "what its owner wrote of it; empty if nothing", _IN_ACTIVITIES
+        Type.TEXT, "its description; empty if it has none", _IN_ACTIVITIES
     ),
     "gist.created_at": Variable(Type.TIME, "when it was created", _IN_ACTIVITIES),
     "gist.updated_at": Variable(Type.TIME, "when it was last changed", _IN_ACTIVITIES),
     "gist.files": Variable(
-        Type.TEXTS, "the names of its files, in the order in which they were found", _IN_ACTIVITIES
+        Type.TEXTS, "the names of its files, in the order they were found", _IN_ACTIVITIES
     ),
     "activity.files": Variable(
         Type.TEXTS,
@@ -89,16 +89,16 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "activity.languages": Variable(
         Type.TEXTS,
-        "what GitHub takes them for, each once, without those that it does not know",
+        "their languages at GitHub, each once, without unknown ones",
         _IN_ACTIVITIES,
     ),
-    "activity.size": Variable(Type.NUMBER, "their size in bytes together", _IN_ACTIVITIES),
+    "activity.size": Variable(Type.NUMBER, "their total size in bytes", _IN_ACTIVITIES),
     "file.name": Variable(Type.TEXT, "the name of the file", _IN_ACTIVITIES),
     "file.language": Variable(
-        Type.TEXT, "what GitHub takes it for, like Python; empty if nothing", _IN_ACTIVITIES
+        Type.TEXT, "its language at GitHub, like Python; empty if unknown", _IN_ACTIVITIES
     ),
     "file.size": Variable(Type.NUMBER, "its size in bytes", _IN_ACTIVITIES),
-    "file.raw_url": Variable(Type.TEXT, "where GitHub has its content", _IN_ACTIVITIES),
+    "file.raw_url": Variable(Type.TEXT, "the address of its content at GitHub", _IN_ACTIVITIES),
     "file.revision": Variable(
         Type.NUMBER, "1 for the first content, 2 after the first edit", _IN_ACTIVITIES
     ),
@@ -106,7 +106,7 @@ VARIABLES: Mapping[str, Variable] = {
         Type.FLAG, "whether only a part of the content, or none, is stored", _IN_ACTIVITIES
     ),
     "user.login": Variable(Type.TEXT, "the owner's login at GitHub", _EVERYWHERE),
-    "user.external_id": Variable(Type.TEXT, "your own id of the owner", _IN_ACTIVITIES),
+    "user.external_id": Variable(Type.TEXT, "your customer ID of the owner", _IN_ACTIVITIES),
     "user.tags": Variable(Type.TEXTS, "your tags of the owner", _IN_ACTIVITIES),
     "found_at": Variable(Type.TIME, "when gitpip found the file", _IN_ACTIVITIES),
     "remarks": Variable(

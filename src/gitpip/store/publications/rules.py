@@ -81,7 +81,9 @@ async def add(
     await lock(transaction)
     number = await transaction.scalar(select(func.count()).select_from(publishing_rules)) or 0
     if number >= MAX_RULES:
-        raise InvalidInput("rules", f"there are {number} rules already; {MAX_RULES} are the most")
+        raise InvalidInput(
+            "rules", f"there are already {number} rules; at most {MAX_RULES} are allowed"
+        )
     rule_id = RuleId(
         await transaction.scalar(
             insert(publishing_rules)
