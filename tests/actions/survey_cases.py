@@ -51,7 +51,7 @@ SURVEYS = [
         refused=Refused(
             422,
             "invalid-input",
-            "min_confidence: must be one of certain, likely, possible: nothing else is adopted",
+            "min_confidence: must be certain, likely or possible",
         ),
     ),
 ]

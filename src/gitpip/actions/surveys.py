@@ -15,6 +15,7 @@ from gitpip.store.surveys import others, surveys
 from gitpip.store.surveys.others import ORDER
 from gitpip.store.surveys.surveys import Survey, SurveyScope
 from gitpip.store.users import users
+from gitpip.validation import any_of
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,7 @@ async def request_audit(
     UserNotTracked, InvalidInput.
     """
     if since is not None and not FIRST_GISTS <= since <= acting.clock():
-        raise InvalidInput(
-            "since", f"must be a time that is over, and not before {FIRST_GISTS:%Y-%m-%d}"
-        )
+        raise InvalidInput("since", f"must be a time in the past, from {FIRST_GISTS:%Y-%m-%d} on")
     async with acting.begin() as act:
         user = await users.find(act.transaction, login) if login is not None else None
         scope = SurveyScope(SurveyKind.AUDIT, user.key if user else None, since, with_github)
@@ -68,13 +67,12 @@ async def adopt_others(acting: Acting, least: Confidence = Confidence.CERTAIN) -
     The files are never sent after that. Raises SurveyNotEnded, InvalidInput.
     """
     if least not in ORDER:
-        words = ", ".join(ORDER)
-        raise InvalidInput("min_confidence", f"must be one of {words}: nothing else is adopted")
+        raise InvalidInput("min_confidence", f"must be {any_of(ORDER)}")
     async with acting.begin() as act:
         await ledger.lock(act.transaction)
         survey = await surveys.latest(act.transaction, SurveyKind.OTHERS)
         if survey is None:
-            raise SurveyNotEnded("nothing was searched for yet; search first")
+            raise SurveyNotEnded("there was no search yet; search first")
         if survey.ended_at is None or survey.failure is not None:
             why = survey.failure or survey.waits_because or "it is running"
             raise SurveyNotEnded(f"the search has not ended: {why}")

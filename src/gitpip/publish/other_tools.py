@@ -215,14 +215,14 @@ def by_link(
     one = left[0]
     agrees = owner == one.user_key
     if is_content(written, one) and agrees:
-        why = "it links to the gist, holds the content, and is under the user's deal"
+        why = "it links to the gist, contains the content, and is on the user's deal"
         return FileMatch(one, Confidence.CERTAIN, why, agrees)
     if agrees and _tells_of(written, one, named=named):
-        what = "the file" if named else "the gist, and tells of it"
+        what = "the file" if named else "the gist, and describes it"
         return FileMatch(
-            one, Confidence.CERTAIN, f"it links to {what}, and is under the user's deal", agrees
+            one, Confidence.CERTAIN, f"it links to {what}, and is on the user's deal", agrees
         )
-    where = "under the user's deal, but may be about it" if agrees else "under another deal"
+    where = "on the user's deal, but may be a remark about it" if agrees else "on another deal"
     return FileMatch(one, Confidence.LIKELY, f"it links to the gist, and is {where}", agrees)
 
 
@@ -273,10 +273,10 @@ def by_name(written: ActivityTexts, files: Sequence[MatchCandidate]) -> FileMatc
         return _one_of_several(written, same, exact=bool(exact))
     holding = [one for one in files if _holds(written, one)]
     if len(holding) == 1:
-        why = "its subject is the file's name, its note holds the content among other text"
+        why = "its subject is the file's name, and its note contains the content and other text"
         return FileMatch(holding[0], Confidence.LIKELY, why, agrees=True)
     if len(files) > 1:
-        why = f"{len(files)} files of the user have this name, and the note is none's content"
+        why = f"{len(files)} files of the user have this name, and the note matches none of them"
         return FileMatch(None, Confidence.AMBIGUOUS, why)
     why = "its subject is the file's name, but its note is not the content"
     return FileMatch(files[0], Confidence.POSSIBLE, why, agrees=True)
@@ -285,10 +285,10 @@ def by_name(written: ActivityTexts, files: Sequence[MatchCandidate]) -> FileMatc
 def _named(written: ActivityTexts, one: MatchCandidate, *, exact: bool) -> FileMatch:
     """Return the file named by the subject, if the note is its content, exactly or nearly."""
     if one.filename != written.text:
-        why = "its note is the file's content, and its subject nearly the name"
+        why = "its note is the file's content, and its subject is nearly the name"
         return FileMatch(one, Confidence.LIKELY, why, agrees=True)
     if not exact and written.has_tags:
-        why = "its subject is the file's name, its note the content with other tags"
+        why = "its subject is the file's name, and its note the content with other tags"
         return FileMatch(one, Confidence.LIKELY, why, agrees=True)
     why = "its subject is the file's name, its note the content, and its deal the user's"
     return FileMatch(one, Confidence.CERTAIN, why, agrees=True)
@@ -355,7 +355,7 @@ def pairs(
 def _confidence_of_pairs(activities: int, files: int) -> tuple[Confidence, str]:
     same = f"{files} files of the user have this name and content, and {activities} activities"
     if activities < files:
-        return Confidence.LIKELY, f"{same}: these are taken for those of the oldest gists"
+        return Confidence.LIKELY, f"{same}: gitpip assigns them to the oldest gists"
     return Confidence.CERTAIN, f"{same}: each file gets one, the oldest first"
 
 

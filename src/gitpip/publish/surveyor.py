@@ -162,7 +162,7 @@ class Surveyor:
             read_before = survey.account_key or known.key
             if not known.bound or read_before != known.key:
                 of = bound.name if bound else "no account"
-                why = f"the token is of {named.name}, and the rows are of {of}"
+                why = f"the token belongs to {named.name}, and the data to {of}"
                 if read_before != known.key:
                     why = f"another account was set meanwhile: {named.name}"
                 now = self._now()
@@ -236,7 +236,7 @@ class Surveyor:
             pause = backoff(failures, FAILURE_PAUSE, BUDGET_PAUSE)
             await self._wait(survey, now + pause, reason)
             return
-        told = reason if at_once else f"{reason} (for the {failures}th time)"
+        told = reason if at_once else f"{reason} (after {failures} attempts)"
         async with self._database.begin() as transaction:
             await self._note(transaction, survey, spent=spent, failures=failures)
             await surveys.forget_sightings(transaction, survey.id)

@@ -63,9 +63,11 @@ def github_part(known: ComparedFile, side: GitHubSide) -> SideVerdict:
             why = "deleted-on-github", f"seen {day_and_clock(known.removed_at)}"
         return SideVerdict("deleted", Verdict.EXPLAINED, *(why or ("deleted-since-check", None)))
     if known.removed_at is not None:
-        return _explained_or("public", why, "shown-again", "the store has it as deleted")
+        return _explained_or("public", why, "shown-again", "gitpip has stored it as deleted")
     if listed.blob_hash != known.blob_hash:
-        return _explained_or("edited", why, "edit-not-stored", "the store has a former content")
+        return _explained_or(
+            "edited", why, "edit-not-stored", "gitpip has stored an earlier version"
+        )
     return SideVerdict("public")
 
 
@@ -78,7 +80,9 @@ def _not_told(side: GitHubSide) -> SideVerdict:
 def not_stored(name: FileName, listed: ListedFile, side: GitHubSide) -> SideVerdict:
     """Return the verdict on a file that GitHub shows and the store does not have."""
     why = _why_not_known(side, name, listed)
-    return _explained_or("public", why, "not-in-store", "GitHub shows it, the store has it not")
+    return _explained_or(
+        "public", why, "not-in-store", "GitHub shows it, but gitpip has not stored it"
+    )
 
 
 def _why_not_known(
@@ -93,10 +97,8 @@ def _why_not_known(
     if side.known_until is None:
         return "not-checked-yet", None
     if listed is not None and listed.gist_updated_at >= side.known_until - LIST_LAG:
-        return (
-            "changed-since-check",
-            f"the store is complete until {day_and_clock(side.known_until)}",
-        )
+        until = day_and_clock(side.known_until)
+        return "changed-since-check", f"gitpip has stored everything up to {until}"
     return None
 
 
@@ -112,7 +114,7 @@ def destination_part(known: ComparedFile, around: Around, begun_at: datetime) ->
     """Return how a file is in Pipedrive, by the activities listed since `begun_at`."""
     if known.id is None:
         return SideVerdict(
-            "missing", Verdict.UNEXPLAINED, "no-publication", "it was never to be published"
+            "missing", Verdict.UNEXPLAINED, "no-publication", "gitpip never queued it"
         )
     if known.part_of is not None:  # the line of that one says how its activity is
         detail = f"in the activity of publication {known.part_of}"
@@ -130,7 +132,7 @@ def destination_part(known: ComparedFile, around: Around, begun_at: datetime) ->
 def _not_published(known: ComparedFile, seen: SurveySighting | None) -> SideVerdict:
     unsettled = known.state in {PublicationState.SENDING, PublicationState.UNCERTAIN}
     if seen is not None and not unsettled:
-        detail = f"the store says {known.state}: run gitpip adopt"
+        detail = f"gitpip has it as {known.state}: run gitpip adopt"
         return SideVerdict("there", Verdict.UNEXPLAINED, "not-known-as-published", detail, seen)
     where = "there" if seen is not None else "missing"
     since = None if known.queued_at is None else f"since {day_and_clock(known.queued_at)}"

@@ -54,8 +54,7 @@ async def _check_token_of_worker(settings: Settings, database: Database, *, serv
         tokens = await tokens_of_service(transaction)
     if tokens is not None and not tokens.destination:
         raise DestinationUnavailable(
-            "the running service has no PIPEDRIVE_TOKEN; set it for gitpip serve, and start that "
-            "again"
+            "the running service has no PIPEDRIVE_TOKEN; set it for gitpip serve, and restart that"
         )
 
 
@@ -79,7 +78,7 @@ def _has_ended(survey: Survey) -> bool:
         raise GitpipError(survey.failure)
     if survey.waits_until is not None and survey.waits_until > utc_now() + LONGEST_COMMAND_WAIT:
         raise GitpipError(
-            f"stopped after {survey.activities} activities: {survey.waits_because}; called again, "
-            f"it goes on there, from {day_and_clock(survey.waits_until)} on"
+            f"stopped after {survey.activities} activities: {survey.waits_because}; to continue, "
+            f"run it again after {day_and_clock(survey.waits_until)}"
         )
     return survey.ended_at is not None
