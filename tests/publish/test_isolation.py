@@ -269,7 +269,7 @@ async def test_what_the_edge_refuses_alone_with_429_pauses_the_others_once(scene
         await scene.wake()
     row = bad(await scene.rows())
     assert f"answered {status}" in str(row.reason)
-    assert "this one alone" in str(row.reason)
+    assert "only this one" in str(row.reason)
     scene.crm.faults.clear()
     await retry_bad(scene)
     await scene.settle(process)

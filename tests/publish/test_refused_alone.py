@@ -47,7 +47,7 @@ async def test_a_row_that_alone_is_refused_fails_and_delays_no_others(
     bad = (await scene.rows())[1]
     assert bad.state.value == "failed"
     assert "Pipedrive answered 429" in str(bad.reason)
-    assert "this one alone is refused" in str(bad.reason)
+    assert "only this one is rejected" in str(bad.reason)
     assert scene.clock() - started > timedelta(hours=8)
     assert len(scene.crm.faults.injected) <= 1 + ORDINARY_REFUSALS + MAX_ATTEMPTS
     assert pauses <= 1 + ORDINARY_REFUSALS, "once it is known to be refused alone, nothing pauses"

@@ -42,11 +42,11 @@ def policy(**texts: str) -> PublishingPolicy:
 @pytest.mark.parametrize(
     ("texts", "fault"),
     [
-        ({"activity_owner": "Bob"}, "2 of the name 'Bob'; name the user by its id"),
+        ({"activity_owner": "Bob"}, "2 with the name 'Bob'; give the id of the user"),
         ({"deal_owner": "4"}, "no user '4'; choose one of Ann, Bob, Bob"),
-        ({"deal_stage": "New"}, "2 of the name 'New'; name the stage by its id"),
+        ({"deal_stage": "New"}, "2 with the name 'New'; give the id of the stage"),
         ({"deal_pipeline": "Sales", "deal_stage": "2"}, "no stage '2'; choose one of New"),
-        ({"activity_priority": "High"}, "no priority of activities 'High', and none at all"),
+        ({"activity_priority": "High"}, "no priority of activities 'High'; it has none"),
         ({"deal_custom_fields": "Kind=Tool, Book"}, "Kind: the Pipedrive account has no option"),
         ({"deal_custom_fields": "Day=soon"}, "Day: must be a date, e.g. 2026-01-31, not 'soon'"),
         ({"deal_custom_fields": "Seats=many"}, "Seats: must be a number, e.g. 42, not 'many'"),
@@ -90,7 +90,7 @@ def test_only_the_lists_are_read_that_are_needed() -> None:
 
 def test_a_required_field_that_can_not_be_set_is_said_to_be_that() -> None:
     required = resolve(policy(), CATALOG).required
-    assert "Contact (gitpip can't set it, so require it no more in Pipedrive)" in ask_for(required)
+    assert "Contact (gitpip can't set it: stop requiring it in Pipedrive)" in ask_for(required)
     elsewhere = replace(CATALOG.deal_fields[-1], required_in=frozenset({1}))  # type: ignore[index]
     catalog = replace(CATALOG, deal_fields=(elsewhere,))
     assert resolve(policy(deal_stage="2"), catalog).required == ()

@@ -371,8 +371,8 @@ class AccountGuard:
                 pauses.PUBLISHING,
                 Pause(
                     until,
-                    "Pipedrive holds files that this database did not know to be published, and "
-                    "more may be on their way; then it is compared once more",
+                    "Pipedrive has files that this database did not know as published, and more "
+                    "may still arrive; gitpip compares again after that",
                 ),
                 now=self._now(),
             )

@@ -142,9 +142,7 @@ class CircuitBreaker:
         before = self._refused_by_edge.get(request.subject)
         if before is None or before == self._accepted or self.probing:
             return outcome
-        alone = (
-            "others were accepted meanwhile, so the edge refuses this one alone, for its content"
-        )
+        alone = "others were accepted meanwhile, so a firewall rejects only this one by its content"
         match outcome:
             case NotProcessed(by_edge=True):
                 return Denied(f"{outcome.reason}; {alone}")
@@ -168,7 +166,7 @@ class CircuitBreaker:
             _remember(self._met_limit, about, self._answered if before is None else before)
             return outcome
         self._met_limit[about] = KNOWN_ALONE
-        reason = f"{outcome.reason}; others are answered meanwhile, so this one alone is refused"
+        reason = f"{outcome.reason}; others are answered meanwhile, so only this one is rejected"
         return LimitedRequest(reason)
 
     def accepted(self, request: Request) -> None:

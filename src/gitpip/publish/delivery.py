@@ -55,8 +55,8 @@ SEARCH_MAX_AGE = timedelta(seconds=10)
 """The age above which the last search must be repeated before something is sent again."""
 LONGEST_LEASE = timedelta(seconds=10)
 NO_TIME = (
-    "the answer has no Date header, and without it nothing shows that a request did not arrive; if "
-    "a proxy of yours stands before Pipedrive, let it pass this header on"
+    "the answer has no Date header, which gitpip needs to see that a request did not arrive; if "
+    "you use a proxy for Pipedrive, let it pass this header on"
 )
 
 ORDINARY_REFUSALS = 4
@@ -253,7 +253,7 @@ def after_refusal(
     refusals += alone or not refusals
     if not alone or refusals <= ORDINARY_REFUSALS:
         return replace(change, refusals=refusals)
-    reason = f"{outcome.reason}; others were accepted meanwhile, so this one alone is refused"
+    reason = f"{outcome.reason}; others were accepted meanwhile, so only this one is rejected"
     counted = retried(attempt, reason, now=now)
     return replace(counted, refusals=refusals)
 
@@ -278,7 +278,7 @@ def outcome_for_others(outcome: Outcome, change: Change, *, alone: bool) -> Outc
     limit = outcome.rate_limit if isinstance(outcome, NotProcessed) else None
     if not known or limit is None or limit.is_used_up:
         return outcome
-    return LimitedRequest(change.reason or "refused alone")
+    return LimitedRequest(change.reason or "only this one is rejected")
 
 
 def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK) -> Change:

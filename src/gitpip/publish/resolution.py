@@ -114,7 +114,7 @@ def ask_for(required: Sequence[Field]) -> str:
     named = []
     for each in required:
         setting = SETTABLE.get(each.code, "deal_custom_fields" if each.is_custom else None)
-        how = setting or "gitpip can't set it, so require it no more in Pipedrive"
+        how = setting or "gitpip can't set it: stop requiring it in Pipedrive"
         named.append(f"{each.name} ({how})")
     return f"the Pipedrive account requires these fields of a deal: {', '.join(named)}; set them"
 
@@ -145,7 +145,7 @@ def _type(wanted: str, types: Sequence[CatalogEntry], found: Resolved, *, is_def
         return matching[0].key or wanted
     if not types:
         found.of_activity["activity_type"] = (
-            "the Pipedrive account has no active activity type; make one there"
+            "the Pipedrive account has no active activity type; create one there"
         )
         return wanted
     instead = types[0].key or types[0].name
@@ -300,10 +300,10 @@ def _matching(text: str, entries: Sequence[CatalogEntry]) -> list[CatalogEntry]:
 def _unclear(thing: str, text: str, number: int, there: Iterable[CatalogEntry | Field]) -> str:
     if number:
         return (
-            f"the Pipedrive account has {number} of the name {text!r}; name the {thing} by its id"
+            f"the Pipedrive account has {number} with the name {text!r}; give the id of the {thing}"
         )
     names = _names(tuple(there))
-    what_next = f"; choose one of {names}" if names else ", and none at all"
+    what_next = f"; choose one of {names}" if names else "; it has none"
     return f"the Pipedrive account has no {thing} {text!r}{what_next}"
 
 

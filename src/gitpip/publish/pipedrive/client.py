@@ -345,7 +345,7 @@ class Pipedrive:
             if cursor is None:
                 return
             if cursor in seen:
-                raise LookFailed(Ambiguous(f"the list {path} goes round in circles"))
+                raise LookFailed(Ambiguous(f"the list {path} returns to a page that it had before"))
             seen.add(cursor)
 
     async def _page(
@@ -452,7 +452,7 @@ class Pipedrive:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
                 return answers.not_connected(error, self._api_url)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
-            return kind(f"Pipedrive did not answer: {answers.cause(error)}")
+            return kind(f"Pipedrive did not respond: {answers.cause(error)}")
         finally:
             turn.end(headers)
             self.last_status = status

@@ -63,7 +63,9 @@ async def read(get: Get, target: Target) -> SeenTarget | Unusable:
         return Unusable(f"the user of the token can't see {target.words}: {answer.reason}")
     entry = data(answer)
     if not isinstance(entry, dict) or f"{entry.get('id')}".lower() != target.id:
-        raise LookFailed(Ambiguous(f"Pipedrive's answer about {target.words} is about no such"))
+        raise LookFailed(
+            Ambiguous(f"Pipedrive's answer about {target.words} is about something else")
+        )
     if fault := _fault(entry):
         return Unusable(f"{target.words} {fault}")
     return SeenTarget(
