@@ -75,7 +75,7 @@ INBOX = [
         post("/seen/77/undo"),
         api("POST", "/inbox/marks/77/undo"),
         ("inbox", "undo", "77"),
-        refused=Refused(404, "visit-not-found", "you marked nothing with the number 77"),
+        refused=Refused(404, "visit-not-found", "you have no mark 77"),
     ),
     Case(
         "a filter is saved",

@@ -139,8 +139,8 @@ PUBLICATIONS = [
         refused=Refused(
             422,
             "invalid-input",
-            "credentials: mask is for publications that are named: what is held for credentials "
-            "is approved by its number",
+            "credentials: mask needs the IDs of publications: files that are held for credentials "
+            "are approved one by one",
         ),
     ),
     Case(
@@ -172,7 +172,7 @@ PUBLICATIONS = [
         refused=Refused(
             409,
             "publication-state",
-            "no publication was approved, as only one that is held can be: "
+            "no publication was approved: only one that is held can be approved, and "
             f"{PUBLISHED} is published",
         ),
     ),
@@ -182,7 +182,7 @@ PUBLICATIONS = [
         post("/publications/selected", act="approve"),
         api("POST", "/publications/approve"),
         ("publications", "approve"),
-        refused=Refused(422, "invalid-input", "ids: name publications, or a user, or all of them"),
+        refused=Refused(422, "invalid-input", "ids: give IDs of publications, a user, or all"),
     ),
     Case(
         "what waits is held",
@@ -250,7 +250,7 @@ PUBLICATIONS = [
         refused=Refused(
             422,
             "invalid-input",
-            "ids: nothing narrows this; name publications, give a filter, or ask for all",
+            "ids: give IDs of publications, a filter, or all",
         ),
     ),
     Case(
@@ -415,9 +415,7 @@ WORK = [
         post("/status-page/accounts/github/switch"),
         api("POST", "/accounts/github/switch"),
         None,  # where no service runs, a command first notes which account is set
-        refused=Refused(
-            409, "account-unchanged", "no change of the GitHub account waits to be confirmed"
-        ),
+        refused=Refused(409, "account-unchanged", "there is no other GitHub account to switch to"),
     ),
     Case(
         # gitpip adopt makes the comparison as well.

@@ -51,7 +51,7 @@ UNDOS = [
         api("POST", "/undos"),
         ("undo",),
         refused=Refused(
-            422, "invalid-input", "check: name a check, or an import, or publications, or a user"
+            422, "invalid-input", "check: give a check, an import, publications or a user"
         ),
     ),
     Case(
@@ -63,7 +63,7 @@ UNDOS = [
         refused=Refused(
             409,
             "nothing-to-undo",
-            f"nothing of file {UNDOING} is left to be undone: 1 being undone already",
+            f"nothing of file {UNDOING} is left to undo: 1 being undone already",
         ),
     ),
     Case(

@@ -123,7 +123,7 @@ async def test_nothing_is_undone_twice(scene: Scene) -> None:
     )
     [refused] = [one for one in both if not isinstance(one, Undo)]
     assert isinstance(refused, NothingToUndo)
-    assert "user ada is left to be undone: 1 being undone already" in str(refused)
+    assert "user ada is left to undo: 1 being undone already" in str(refused)
     await carry_out(scene, process)
     with pytest.raises(NothingToUndo, match=r"user ada is left .* 1 undone before"):
         await undo(scene, login="ada")

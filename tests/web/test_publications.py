@@ -328,7 +328,7 @@ def test_an_undo_is_found_from_the_pages(served: Served) -> None:
     assert "Recent undos" not in served.gitpip.get("/undo").text
     asked = httpx2.post(served.gitpip.url + "/undos", data={"user": "ada", "check": "1"})
     assert asked.status_code == 422
-    assert "and not several of them" in asked.text
+    assert "only one of them" in asked.text
 
     begun = httpx2.post(served.gitpip.url + "/undos", data={"user": "ada"})
 

@@ -82,7 +82,7 @@ async def preview_people(
                     (tracked if forecast.tracked_as else new).append(forecast)
                 unasked.remove(login)
     except TimeoutError:
-        reason = f"GitHub did not answer within {PREVIEW_LIMIT.seconds} seconds"
+        reason = f"GitHub did not respond within {PREVIEW_LIMIT.seconds} seconds"
     except GitHubError as error:
         reason = str(error)
     return PeoplePreview(new, tracked, faults, unasked, reason)

@@ -136,8 +136,8 @@ async def approve(
     if credentials is FoundCredentials.MASK and not which.ids:
         raise InvalidInput(
             "credentials",
-            "mask is for publications that are named: what is held for credentials "
-            "is approved by its number",
+            "mask needs the IDs of publications: files that are held for credentials "
+            "are approved one by one",
         )
     async with acting.begin() as act:
         chosen = await _chosen(act, which)
@@ -166,11 +166,9 @@ async def hold(acting: Acting, which: PublicationChoice) -> Moved:
 
 async def _chosen(act: Act, which: PublicationChoice) -> ApprovalChoice:
     if bool(which.ids) + bool(which.login) + which.everything != 1:
-        raise InvalidInput("ids", "name publications, or a user, or all of them")
+        raise InvalidInput("ids", "give IDs of publications, a user, or all")
     if len(which.ids) > MAX_IDS_CHOSEN:
-        raise InvalidInput(
-            "ids", f"{len(which.ids):,} are named; at most {MAX_IDS_CHOSEN:,} at once"
-        )
+        raise InvalidInput("ids", f"must be at most {MAX_IDS_CHOSEN:,}, not {len(which.ids):,}")
     if which.login:
         user = await users.find(act.transaction, possible_login(which.login))
         return ApprovalChoice(user_key=user.key)

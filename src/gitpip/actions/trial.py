@@ -138,7 +138,7 @@ class Trials:
     ) -> tuple[GistFile, ...]:
         keys = await gists.keys_of_gist(transaction, GistId(gist_id))
         if not keys:
-            raise GistNotFound(f"no gist {gist_id} of a tracked user is stored")
+            raise GistNotFound(f"gitpip has stored no gist {gist_id} of a tracked user")
         most = _GISTS_AT_A_TIME if self.per_gist else limit
         return await gists.some(transaction, keys[:most], content_limit=NOTE_LIMIT + 1)
 

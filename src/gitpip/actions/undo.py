@@ -97,8 +97,8 @@ async def _named(transaction: Transaction, what: What) -> UndoChoice:
     given = (what.check is not None, what.import_ is not None, bool(what.login))
     named = sum(given) + bool(what.publications)
     if named != 1:
-        problem = "name a check, or an import, or publications, or a user"
-        raise InvalidInput("check", f"{problem}, and not several of them" if named else problem)
+        problem = "give a check, an import, publications or a user"
+        raise InvalidInput("check", f"{problem}, only one of them" if named else problem)
     if what.check is not None:
         await checks.get(transaction, what.check)
         return undo_choice.of_check(what.check)
@@ -110,5 +110,5 @@ async def _named(transaction: Transaction, what: What) -> UndoChoice:
         return undo_choice.of_user(user.login, user.key)
     if len(what.publications) > MAX_IDS_CHOSEN:
         number = len(what.publications)
-        raise InvalidInput("ids", f"{number:,} are named; at most {MAX_IDS_CHOSEN:,} at once")
+        raise InvalidInput("ids", f"must be at most {MAX_IDS_CHOSEN:,}, not {number:,}")
     return undo_choice.of_ids(what.publications)

@@ -49,7 +49,7 @@ async def switch(
     await ledger.lock(transaction)
     change = await accounts.change(transaction, vendor)
     if change is None:
-        raise AccountUnchanged(f"no change of the {NAMES[vendor]} account waits to be confirmed")
+        raise AccountUnchanged(f"there is no other {NAMES[vendor]} account to switch to")
     if vendor is Vendor.DESTINATION:
         await _keep_publications(transaction, change)
         await _keep_deals(transaction, change)

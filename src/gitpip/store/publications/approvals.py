@@ -356,7 +356,7 @@ async def _moved(
     if left and not moved:
         told = ", ".join(f"{one.id} is {one.state}" for one in list(left.values())[:5])
         raise PublicationStateError(
-            f"no publication was {done}, as only one that is {wanted} can be: {told}"
+            f"no publication was {done}: only one that is {wanted} can be {done}, and {told}"
         )
     return Moved(tuple(sorted(moved)), tuple(left[each] for each in rest))
 

@@ -79,14 +79,12 @@ class PublicationFilter:
         if len(self.ids) > MAX_IDS_CHOSEN:
             raise InvalidInput(
                 "ids",
-                f"{len(self.ids):,} are named; name at most {MAX_IDS_CHOSEN:,}, or give a filter",
+                f"must be at most {MAX_IDS_CHOSEN:,}, not {len(self.ids):,}; or give a filter",
             )
         if self.narrows and self.everything:
-            raise InvalidInput("all", "all of them and a filter are two things; give one of them")
+            raise InvalidInput("all", "can't be combined with IDs or a filter")
         if not self.narrows and not self.everything:
-            raise InvalidInput(
-                "ids", "nothing narrows this; name publications, give a filter, or ask for all"
-            )
+            raise InvalidInput("ids", "give IDs of publications, a filter, or all")
 
     @property
     def condition(self) -> ColumnElement[bool]:

@@ -127,8 +127,8 @@ async def check_not_awaited(transaction: Transaction, publication_id: Publicatio
     )
     if await transaction.scalar(awaited) is not None:
         raise PublicationStateError(
-            f"publication {publication_id} was undone before it was known whether it arrived; "
-            "send it again in an hour, when gitpip has looked for it"
+            f"publication {publication_id} was undone while gitpip verified whether it arrived; "
+            "send it again in an hour"
         )
 
 

@@ -297,7 +297,7 @@ async def _check_that_something_is_undone(transaction: Transaction, chosen: Undo
     if await _waits_to_be_sent_again(transaction, chosen):
         raise NothingToUndo(
             f"{planned.subject}: the newest activity is not in Pipedrive yet; undo the earlier "
-            "ones once it is published, or skip it first"
+            "ones after it is published, or skip it first"
         )
     raise NothingToUndo(_nothing(planned))
 
@@ -360,7 +360,7 @@ async def _waits_to_be_sent_again(transaction: Transaction, chosen: UndoChoice) 
 def _nothing(planned: UndoPlan) -> str:
     if planned.under_way:
         return (
-            f"nothing of {planned.subject} is left to be undone: "
+            f"nothing of {planned.subject} is left to undo: "
             f"{planned.under_way:,} being undone already"
         )
     if planned.kept:
@@ -374,7 +374,7 @@ def _nothing(planned: UndoPlan) -> str:
             f"{planned.kept_of_others:,} of its activities, and an undo keeps them"
         )
     if planned.done:
-        return f"nothing of {planned.subject} is left to be undone: {planned.done:,} undone before"
+        return f"nothing of {planned.subject} is left to undo: {planned.done:,} undone before"
     return f"nothing of {planned.subject} is in Pipedrive or waits to be sent"
 
 
@@ -400,7 +400,7 @@ async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Un
     )
     if undo.stopped_at is None and not again.rowcount + deals_again:
         raise UndoNotStopped(
-            f"undo {undo_id} " + ("has ended" if undo.ended_at else "goes on without help")
+            f"undo {undo_id} " + ("has ended" if undo.ended_at else "continues on its own")
         )
     await transaction.execute(
         update(undos)

@@ -96,7 +96,7 @@ async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeV
         )
     ).one_or_none()
     if row is None:
-        raise VisitNotFound(f"you marked nothing with the number {visit_id}")
+        raise VisitNotFound(f"you have no mark {visit_id}")
     return _home_visit(row)
 
 

@@ -67,7 +67,7 @@ async def begin_undo(wanted: UndoContent, acting: CurrentActing, context: Contex
     """Undo what a check or an import caused, what a user has, or some publications.
 
     Their activities are deleted in Pipedrive one after another, and what a person has changed is
-    kept. Where nothing is left to be undone, it is refused (409).
+    kept. If nothing is left to undo, it is refused (409).
     """
     return await _shown(await actions.undo(acting, wanted.what), context)
 
