@@ -115,7 +115,7 @@ class BudgetBody(BaseModel):
 
     @classmethod
     def of(cls, budget: StoredBudget, now: datetime) -> Self:
-        """The body of a budget; one that was reset since it was heard of is whole again."""
+        """The body of a budget; one that was reset since then is full."""
         renewed = budget.resets_at is not None and budget.resets_at <= now
         return cls(
             name=budget.name,

@@ -53,13 +53,13 @@ work_runs = Counter(
 )
 work_completed_at = Gauge(
     "gitpip_work_completed_timestamp_seconds",
-    "When a run of a work last ended well in this process.",
+    "When a run of a work last succeeded in this process.",
     ["work"],
     registry=PROCESS,
 )
 looks = Counter(
     "gitpip_looks",
-    "Looks at users: unchanged, read, or failed.",
+    "Checks of single users: unchanged, read or failed.",
     ["result"],
     registry=PROCESS,
 )
@@ -72,7 +72,7 @@ deliveries = Counter(
 )
 reconciled = Counter(
     "gitpip_reconciled",
-    "Uncertain publications made certain: found in Pipedrive, or to be sent again.",
+    "Uncertain publications resolved: found in Pipedrive, or to be sent again.",
     ["result"],
     registry=PROCESS,
 )

@@ -51,7 +51,7 @@ class RunHealth:
         self._under_way.discard(progress)
 
     def completed(self, work: str) -> None:
-        """Note that a run ended well."""
+        """Note that a run succeeded."""
         self._failing.pop(work, None)
 
     def failed(self, work: str, error: BaseException) -> None:
@@ -79,7 +79,7 @@ class RunHealth:
             if lasted > longest and now - failing.last < self._taken_over_after:
                 yield (
                     f"{work} has failed {failing.times} times in {lasted:.0f} s, "
-                    f"at last because: {failing.meaning}"
+                    f"the last time because: {failing.meaning}"
                 )
 
 

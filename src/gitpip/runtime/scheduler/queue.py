@@ -126,7 +126,7 @@ class FencedQueries(Queries):
                 told = True
                 log.info(
                     "engine.waiting",
-                    reason="another process makes or upgrades the queue's tables; if it is frozen, "
+                    reason="another process creates or upgrades the tables; if it is frozen, "
                     "PostgreSQL ends its session after 10 s",
                 )
             await asyncio.sleep(SCHEMA_LOCK_POLL.total_seconds())

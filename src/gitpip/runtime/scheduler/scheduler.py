@@ -157,7 +157,7 @@ class Scheduler:
         """
         if isinstance(self._queries, FencedQueries):
             async with self._queries.driver:
-                with refusals_explained("The scheduler's tables could not be made"):
+                with refusals_explained("The scheduler's tables could not be created"):
                     await install(self._queries)
 
     async def run(self) -> None:
@@ -196,7 +196,7 @@ class Scheduler:
                 await self._wind_down(self._loop, turning, grace)
         if failures:
             raise SchedulerError(
-                f"The scheduler can't go on: {describe(failures[0])}"
+                f"The scheduler can't continue: {describe(failures[0])}"
             ) from failures[0]
 
     def stop(self) -> None:

@@ -50,9 +50,9 @@ class _Together(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every family, with what is known."""
         yield from counted.PROCESS.collect()
-        yield _gauge("gitpip_build_info", "Which gitpip this is.", {VERSION: 1}, "version")
-        yield _one("gitpip_healthy", "Whether /health says Alive.", self._healthy)
-        yield _one("gitpip_database_up", "Whether the database answered.", bool(self._stats))
+        yield _gauge("gitpip_build_info", "The version of gitpip.", {VERSION: 1}, "version")
+        yield _one("gitpip_healthy", "1 if /health answers Alive.", self._healthy)
+        yield _one("gitpip_database_up", "1 if the database answered.", bool(self._stats))
         yield _gauge(
             "gitpip_database_connections",
             "Connections of this process, by state.",
@@ -66,7 +66,7 @@ class _Together(Collector):
         )
         yield _one(
             "gitpip_check_interval_seconds",
-            "How often each user is looked at, unless the user has an own interval.",
+            "How often each user is checked, unless the user has another interval.",
             self._check_interval.total_seconds(),
         )
         if self._stats:
@@ -82,7 +82,7 @@ def _of_users(stats: Stats) -> Iterator[Metric]:
         "state",
     )
     known = stats.freshness
-    yield _one("gitpip_users_unread", "Active users never completely read yet.", known.unread)
+    yield _one("gitpip_users_unread", "Active users without a complete check yet.", known.unread)
     ages = {
         "median": _age(stats, known.median),
         "p95": _age(stats, known.most),
@@ -90,13 +90,13 @@ def _of_users(stats: Stats) -> Iterator[Metric]:
     }
     yield _gauge(
         "gitpip_freshness_seconds",
-        "How long ago the active users were known completely.",
+        "How old the last complete check of the active users is.",
         {name: age for name, age in ages.items() if age is not None},
         "statistic",
     )
     yield _one(
         "gitpip_loss_window_seconds",
-        "Everything that was public longer ago is found; absent while users are unread.",
+        "gitpip found everything public longer ago; absent until each user was read.",
         _age(stats, known.complete_until),
     )
 
@@ -113,7 +113,7 @@ def _of_problems(stats: Stats) -> Iterator[Metric]:
 def _of_watching(stats: Stats) -> Iterator[Metric]:
     yield _gauge(
         "gitpip_paused",
-        "1 for what waits by a rule: a limit, a refused token, an outage.",
+        "1 while it is paused: by a limit, a rejected token or an outage.",
         {name: int(name in stats.paused) for name in pauses.PAUSABLE},
         "what",
     )
@@ -131,12 +131,12 @@ def _of_watching(stats: Stats) -> Iterator[Metric]:
         "gitpip_feed_gaps",
         "How often gists may have passed through the public feed between two readings.",
     )
-    hints = CounterMetricFamily("gitpip_feed_hints", "Looks that the public feed has called for.")
+    hints = CounterMetricFamily("gitpip_feed_hints", "Checks that the public feed caused.")
     gaps.add_metric([], stats.public_feed.gaps if stats.public_feed else 0)
     hints.add_metric([], stats.public_feed.hints if stats.public_feed else 0)
     yield gaps
     yield hints
-    yield _one("gitpip_replicas", "Replicas that showed life lately.", stats.instances)
+    yield _one("gitpip_replicas", "Replicas with a recent heartbeat.", stats.instances)
 
 
 def _of_publishing(stats: Stats) -> Iterator[Metric]:
@@ -173,7 +173,7 @@ def _of_budgets(stats: Stats) -> Iterator[Metric]:
     )
     yield _gauge(
         "gitpip_budget_heard_timestamp_seconds",
-        "When a vendor last said what is left.",
+        "When a vendor last reported what is left.",
         {name(budget): budget.seen_at.timestamp() for budget in known},
         "budget",
     )
