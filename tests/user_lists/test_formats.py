@@ -95,7 +95,7 @@ def test_the_first_visible_sheet_with_cells_is_read_unless_another_is_named() ->
     assert (told.sheet, told.sheets) == ("now", ("empty", "now", "later"))
     named = Choice({"login": "login"}, sheet="later")
     assert [login for login, _ in users(content, named)] == ["eve"]
-    with pytest.raises(InvalidInput, match="no sheet 'Later'. Sheets: 'old', 'empty', 'now'"):
+    with pytest.raises(InvalidInput, match=r"no sheet 'Later'\. Sheets: 'old', 'empty', 'now'"):
         users(content, Choice({"login": "login"}, sheet="Later"))
 
 

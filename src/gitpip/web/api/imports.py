@@ -113,8 +113,8 @@ async def import_file(
     that user with the state `unavailable`.
 
     Columns are never guessed: a table whose headings are not `login`, `id` and so on is refused
-    without `columns` (422), and so is a file without a list. `POST /api/v1/imports/preview` shows what
-    would be proposed.
+    without `columns` (422), and so is a file without a list. `POST /api/v1/imports/preview` shows
+    what would be proposed.
     """
     with ExitStack() as closed:
         kept, size = await _kept(file)
