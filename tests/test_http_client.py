@@ -367,7 +367,7 @@ async def test_a_proxy_that_lets_nobody_in_is_named_without_its_password(
         (
             "SSL_CERT_FILE",
             "/dev/null",
-            "PEM format (no certificate is in it)",
+            "PEM format (it contains no certificate)",
         ),
         ("SSL_CERT_DIR", "/nowhere/at/all", "SSL_CERT_DIR=/nowhere/at/all: must be"),
     ],

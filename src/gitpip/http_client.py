@@ -41,7 +41,7 @@ def origin_of(url: str) -> Origin:
     except ValueError as error:
         raise httpx2.InvalidURL(str(error)) from error
     if parsed.userinfo:
-        raise httpx2.InvalidURL("it holds a user or a password")
+        raise httpx2.InvalidURL("it contains a user or a password")
     return Origin(parsed.scheme, parsed.host, parsed.port)
 
 
@@ -235,7 +235,7 @@ def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
             next(Path(folder).iterdir(), None)  # OpenSSL treats a missing one as empty
         return httpx2.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one
-        reason = "no certificate is in it" if isinstance(error, ssl.SSLError) else error.strerror
+        reason = "it contains no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise EnvironmentUnusable(
             f"{name}={path}: must be certificates in PEM format ({reason})"
         ) from error

@@ -104,7 +104,7 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
 
         code, _, said = drill(tmp_path, "--database", address)
         assert code == 2
-        assert "it holds tables already, such as public." in said
+        assert "it already has tables, such as public." in said
     finally:
         postgres.psql("DROP DATABASE drill WITH (FORCE);")
 
@@ -263,7 +263,7 @@ def test_a_replica_asks_no_vendor_but_those_of_this_machine(tmp_path: Path) -> N
         said = process.stderr.read()
 
     assert said == (
-        "a drill asks stand-ins on this machine alone, and GITHUB_API_URL is "
+        "a drill only asks stand-ins on this machine, but GITHUB_API_URL is "
         "https://api.github.com\n"
     )
 

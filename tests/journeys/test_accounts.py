@@ -162,7 +162,7 @@ def test_another_company_waits_for_a_person(tmp_path: Path, database_url: str) -
         assert served.gitpip.get("/health").status_code == 200
         publish = served.gitpip.command("publish")
         assert publish.returncode == 1
-        assert "the token is of Other Ltd" in publish.stdout
+        assert "the token belongs to Other Ltd" in publish.stdout
         assert "gitpip accounts switch" in served.gitpip.command("doctor").stdout
         assert other.activities == []
 

@@ -35,7 +35,7 @@ def test_a_shell_without_tokens_does_not_judge_a_service_by_its_own(world: World
         assert told in doctor.stdout.splitlines()
 
     world.gitpip.stop()
-    assert "waits for PIPEDRIVE_TOKEN; set it" in world.gitpip.command("publish").stderr
+    assert "so nothing is sent; set it" in world.gitpip.command("publish").stderr
     world.gitpip.start()
     changed(world, **with_tokens)
     status = json.loads(world.gitpip.command("status", "--json").stdout)

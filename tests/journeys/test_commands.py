@@ -205,7 +205,7 @@ def test_a_second_service_on_the_same_sqlite_file_is_refused(world: World) -> No
     second = world.gitpip.command("serve")
 
     assert second.returncode == 1
-    assert "another gitpip works on" in second.stderr
+    assert "another gitpip already uses" in second.stderr
     assert world.gitpip.get("/health").text == "Alive"
 
 

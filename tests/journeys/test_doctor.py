@@ -186,7 +186,7 @@ def test_a_damaged_file_is_to_be_restored_not_made_writable(world: World, tmp_pa
         assert "restore a backup" in world.gitpip.command("status").stderr
     code, findings = ask(world, GITPIP_DATABASE_URL=f"sqlite:///{tmp_path}")
     assert code == 1
-    assert findings["database"]["found"].endswith(f"{tmp_path} is a folder, and a file is wanted")
+    assert findings["database"]["found"].endswith(f"{tmp_path} is a folder, not a file")
     assert "writable" not in findings["database"]["advice"]
 
 

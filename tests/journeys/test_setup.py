@@ -44,7 +44,7 @@ def test_tokens_are_tested_and_written_for_their_owner_alone(
 
     assert code == 0, said
     assert "failure GitHub: " in said
-    assert "That is no token" in said
+    assert "That isn't a token" in said
     assert "ok      Pipedrive: the token belongs to Petra Pipe of Example" in said
     assert not any(token in said for token in (BAD, GOOD, "pipe-good"))
     assert (tmp_path / ".env").read_text() == (
@@ -102,7 +102,7 @@ def test_a_token_is_saved_untested_where_the_vendor_can_not_be_reached(tmp_path:
     )
 
     assert (code, said.count("Save the token untested?")) == (0, 2), said
-    assert said.count("Not saved. Enter the token again to test it once more, or skip it.") == 1
+    assert said.count("Not saved. Enter the token again to repeat the test, or skip it.") == 1
     assert (tmp_path / ".env").read_text() == f"GITHUB_TOKEN={GOOD}\n"
 
 

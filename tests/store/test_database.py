@@ -113,7 +113,7 @@ def test_a_folder_in_the_place_of_the_file_is_said_to_be_one(tmp_path: Path) -> 
         open_database(f"sqlite+aiosqlite:///{folder}")
 
     assert str(caught.value) == (
-        f"the database {folder} is a folder, and a file is wanted; move the folder away, "
+        f"the database {folder} is a folder, not a file; move the folder away, "
         "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place"
     )
 

@@ -104,7 +104,9 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
             console.say(f"Skipped: add {asked.name} to .env later.")
             return None
         if not TOKEN_PATTERN.fullmatch(text):
-            console.say("That is no token: one has letters, digits and a few signs, and no spaces.")
+            console.say(
+                "That isn't a token. A token has letters, digits and a few signs, no spaces."
+            )
             continue
         findings = _test(settings.model_copy(update={asked.attribute: SecretStr(text)}), asked)
         if _accepts(findings):
@@ -117,7 +119,7 @@ def _ask(settings: Settings, asked: _Asked) -> str | None:
         if unreachable:
             if typer.confirm("Save the token untested?", default=False):
                 return text
-            console.say("Not saved. Enter the token again to test it once more, or skip it.")
+            console.say("Not saved. Enter the token again to repeat the test, or skip it.")
 
 
 def _accepts(findings: Sequence[Finding]) -> bool:

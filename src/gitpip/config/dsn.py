@@ -26,7 +26,9 @@ def sqlite_url(text: str) -> URL:
     if url.drivername not in ("sqlite", "sqlite+aiosqlite") or url.host:
         raise ValueError(f"must be an SQLite address, {example}")
     if not url.database or url.database == ":memory:":
-        raise ValueError(f"must name a file, {example} (a database in memory is lost at each stop)")
+        raise ValueError(
+            f"must name a file, {example} (a database in memory is lost when gitpip stops)"
+        )
     return url.set(drivername="sqlite+aiosqlite")
 
 

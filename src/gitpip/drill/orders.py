@@ -58,8 +58,8 @@ def check(orders: Orders, environ: Mapping[str, str] | None = None) -> None:
     elif orders.replicas > 1:
         raise InvalidInput(
             "--replicas",
-            f"{orders.replicas} processes need PostgreSQL, as SQLite lets only one work; give the "
-            "address of an empty one with --database",
+            f"{orders.replicas} processes need PostgreSQL, because SQLite allows only one; give "
+            "the address of an empty database with --database",
         )
 
 
@@ -70,8 +70,8 @@ def _check_environment(environ: Mapping[str, str]) -> None:
         if host is not None and not is_loopback(host):
             raise InvalidInput(
                 name,
-                f"it is set to {host}; a drill breaks answers and kills processes, so it asks "
-                f"no one but the stand-ins that it starts; unset {name}",
+                f"it is set to {host}; a drill breaks answers and kills processes, so it sends "
+                f"requests only to the stand-ins that it starts; unset {name}",
             )
 
 
@@ -79,7 +79,7 @@ def _check_database(address: str) -> None:
     if re.match(r"sqlite", address, re.IGNORECASE):
         raise InvalidInput(
             "--database",
-            "an SQLite file is made by the drill; leave the option out, or give "
+            "the drill creates its own SQLite file; leave the option out, or give "
             "the address of an empty PostgreSQL database",
         )
     try:

@@ -40,7 +40,7 @@ def not_a_drill(settings: Settings) -> str | None:
     ):
         host = urlsplit(address).hostname or ""
         if not is_loopback(host):
-            return f"a drill asks stand-ins on this machine alone, and {name} is {address}"
+            return f"a drill only asks stand-ins on this machine, but {name} is {address}"
     return None
 
 

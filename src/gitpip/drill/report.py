@@ -95,7 +95,7 @@ class Report:
         yield f"{missing}: {self.lost:,}{_some(self.lost_files)}"
         yield f"doubled: {self.doubled:,}{_some(self.doubled_files)}"
         yield (
-            f"under a wrong deal: {self.wrong_deal:,}; users with two deals: {self.doubled_deals:,}"
+            f"on a wrong deal: {self.wrong_deal:,}; users with two deals: {self.doubled_deals:,}"
         )
         took = format_duration(timedelta(seconds=round(self.seconds)))
         yield f"finished in {took}" if self.finished else f"not finished within {took}"

@@ -32,7 +32,7 @@ from gitpip.store.relations import tables
 MIB: Final = 2**20
 LEAST_ROOM: Final = 32 * MIB
 """The space that 1,000 files take on a disk, with the logs."""
-ANOTHER_FOLDER: Final = "make room, or set TMPDIR to a folder that has some"
+ANOTHER_FOLDER: Final = "free some space, or set TMPDIR to a folder that has enough"
 SECONDS_BETWEEN_LOOKS: Final = 1.0
 """Seconds between two looks at how far it is."""
 UNSETTLED: Final = (
@@ -168,8 +168,8 @@ async def _refuse_used(settings: Settings) -> None:
     if found:
         raise InvalidInput(
             "--database",
-            f"it holds tables already, such as {found[0]}; a drill needs a database of its own: "
-            "make an empty one with createdb, and drop it afterwards",
+            f"it already has tables, such as {found[0]}; a drill needs an empty database: "
+            "create one with createdb, and drop it afterwards",
         )
 
 

@@ -116,7 +116,7 @@ async def _follow_check(
         if pause:
             raise GitpipError(
                 f"watching is paused {until(pause.until, utc_now())}: {pause.reason}; "
-                "the check will be made then"
+                "the check runs then"
             )
         await asyncio.sleep(0.2)
 
@@ -173,11 +173,11 @@ async def _check_token(transaction: Transaction, settings: Settings) -> None:
         return
     tokens = await tokens_of_service(transaction)
     if tokens is None:
-        raise GitpipError("publishing waits for PIPEDRIVE_TOKEN; set it and try again")
+        raise GitpipError("PIPEDRIVE_TOKEN is not set, so nothing is sent; set it and try again")
     if not tokens.destination:
         raise GitpipError(
-            "publishing waits for PIPEDRIVE_TOKEN: the running service has none; set it for "
-            "gitpip serve, and start that again"
+            "the running service has no PIPEDRIVE_TOKEN, so nothing is sent; set it for "
+            "gitpip serve, and restart that"
         )
 
 
@@ -208,7 +208,7 @@ async def _follow_publishing(
             return f"{kept.of_paused:,} of paused users" if kept.of_paused else None
         if changed:
             return (
-                f"the token is of {changed.waiting.name}, the rows are of {changed.bound.name}; "
+                f"the token belongs to {changed.waiting.name}, the data to {changed.bound.name}; "
                 "see gitpip accounts list"
             )
         if by_person:

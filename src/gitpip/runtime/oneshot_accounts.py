@@ -107,7 +107,7 @@ async def _account(database: Database, destination: Destination, *, write: bool)
                 return known
     if bound is not None and not ours:
         raise AccountChanged(
-            f"the token is of {named.name}, and the rows are of {bound.name}: set a token of "
+            f"the token belongs to {named.name}, and the data to {bound.name}: set a token of "
             f"{bound.name}, or run gitpip accounts switch pipedrive"
         )
     known = accounts.unbound(named, now)

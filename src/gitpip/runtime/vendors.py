@@ -136,16 +136,15 @@ async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:
     try:
         if await github.shows_gists() is False:
             return (
-                "GraphQL shows it no gists, as to every fine-grained token, so that users are "
-                "checked one by one",
+                "GraphQL shows no gists to fine-grained tokens, so users are checked one by one",
                 CLASSIC,
             )
     except GraphQLFailed as error:
-        found = f"GraphQL does not answer, so that users are checked one by one: {error}"
+        found = f"GraphQL does not answer, so users are checked one by one: {error}"
         return found, GRAPHQL_TROUBLE
     except GitHubUnauthorized:
         # REST accepted the same token a moment before.
-        return "GraphQL refuses the token (401), so that users are checked one by one", CLASSIC
+        return "GraphQL rejects the token (401), so users are checked one by one", CLASSIC
     except GitHubError:
         return None
     return None

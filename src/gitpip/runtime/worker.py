@@ -294,15 +294,15 @@ def _alone(settings: Settings) -> Iterator[None]:
         descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise DatabaseUnavailable(
-            f"{lock_path} can't be opened: {error.strerror}; give it to this user, or, "
-            "while no gitpip runs, remove it"
+            f"{lock_path} can't be opened: {error.strerror}; make this user its owner, or stop "
+            "gitpip and remove it"
         ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServiceRunning(
-                f"another gitpip works on {path} already; stop it, or use PostgreSQL for several"
+                f"another gitpip already uses {path}; stop it, or use PostgreSQL for several"
             ) from None
         yield
     finally:

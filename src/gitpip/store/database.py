@@ -51,12 +51,12 @@ UNAVAILABLE = ("08", "28", "40", "3D", "53", "57", "58", "25006", "25P03", "4250
 # By the beginnings of PostgreSQL's codes, and SQLite's names: https://sqlite.org/rescode.html
 RESTORE = "restore a backup, or move the file away to start again"
 ADVICE = {
-    "53300": "let it accept more (max_connections), or each gitpip open fewer"
+    "53300": "allow more connections in PostgreSQL (max_connections), or fewer for each gitpip"
     " (GITPIP_DATABASE_CONNECTIONS)",
-    "53100": "make room on its disk",
-    "SQLITE_FULL": "make room on its disk",
+    "53100": "free some space on its disk",
+    "SQLITE_FULL": "free some space on its disk",
     "SQLITE_CORRUPT": f"it is damaged: {RESTORE}",
-    "SQLITE_NOTADB": f"it is damaged, or something else: {RESTORE}",
+    "SQLITE_NOTADB": f"it is damaged, or not a database: {RESTORE}",
 }
 # libpq gives no code if a connection is refused, and PostgreSQL may say it in another language.
 NO_CONNECTION_FREE = re.compile(r"too many (clients|connections)|remaining connection slots")
@@ -361,7 +361,7 @@ def _busy(size: int) -> DatabaseBusy:
     return DatabaseBusy(
         "too many requests read the database at the same time: all of the "
         f"{connections} for them were in use for {SHARE_WAIT.total_seconds():g} seconds",
-        advice="try again in a few seconds; if this happens often, ask for less at a time, or let "
+        advice="try again in a few seconds; if this happens often, send fewer at a time, or let "
         "the operator raise GITPIP_DATABASE_CONNECTIONS",
     )
 

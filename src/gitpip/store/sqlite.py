@@ -137,14 +137,14 @@ def prepare_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise DatabaseUnavailable(
-            f"the folder {path.parent} can't be made: {error.strerror}",
-            advice="set GITPIP_DATA_DIR to one that can be",
+            f"the folder {path.parent} can't be created: {error.strerror}",
+            advice="set GITPIP_DATA_DIR to another folder",
         ) from error
     # Path.exists would raise if this user may not read the folder.
     there = os.access(path, os.F_OK)
     if there and path.is_dir():  # SQLite would only say that it is unable to open it
         raise DatabaseUnavailable(
-            f"the database {path} is a folder, and a file is wanted",
+            f"the database {path} is a folder, not a file",
             advice="move the folder away, "
             "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
         )
@@ -152,7 +152,7 @@ def prepare_file(path: Path) -> None:
     if not writable or not os.access(path.parent, os.W_OK):
         raise DatabaseUnavailable(
             f"{path} can't be written",
-            advice="give this user the right to write it and its folder, "
+            advice="give this user write access to it and its folder, "
             "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
         )
     if not there:

@@ -64,7 +64,7 @@ class SeenList:
             if one.gist_id is None:
                 self._without_id.add(one.reason)
             else:
-                self._odd[one.gist_id] = f"GitHub's list makes no sense of it: {one.reason}"
+                self._odd[one.gist_id] = f"GitHub's list has an invalid entry for it: {one.reason}"
 
     def as_list(
         self, list_tag: str | None, *, whole: bool, as_of: datetime | None = None
