@@ -22,8 +22,8 @@ from gitpip.drill.report import Report, counted
 from gitpip.drill.run import check_room
 from gitpip.errors import GitpipError
 from tests.conftest import PostgresServer
-from tests.support.forked import INHERITED, Forked
-from tests.support.running import GITPIP, Installation
+from tests.support.forked import INHERITED
+from tests.support.running import GITPIP, Installation, Process
 
 REAL = {
     "GITHUB_TOKEN": "ghp_somebodys",
@@ -36,17 +36,11 @@ REAL = {
 @contextmanager
 def drilling(
     folder: Path, *options: str, environment: Mapping[str, str] | None = None
-) -> Iterator[tuple[Forked, Path, Path]]:
+) -> Iterator[tuple[Process, Path, Path]]:
     """A drill that has just begun, with the files that it prints to."""
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    gitpip = Installation(folder, {"TMPDIR": str(folder), **(environment or {})})
     with NamedTemporaryFile() as out, NamedTemporaryFile() as err:
-        process = Forked(
-            [GITPIP, "drill", *options],
-            cwd=folder,
-            env={**inherited, "TMPDIR": str(folder), **(environment or {})},
-            stdout=out,
-            stderr=err,
-        )
+        process = gitpip.begin("drill", *options, output=out, errors=err)
         try:
             yield process, Path(out.name), Path(err.name)
         finally:
@@ -225,7 +219,7 @@ def test_all_that_it_started_ends_with_it(
         assert list(tmp_path.iterdir()) == []
 
 
-def _three(drill: Forked) -> list[psutil.Process]:
+def _three(drill: Process) -> list[psutil.Process]:
     """Both vendors and the replica, once they run; on a busy machine that takes a minute."""
     started = psutil.Process(drill.pid)
     while len(children := started.children()) < 3:

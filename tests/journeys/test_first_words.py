@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,10 +16,11 @@ from html import unescape
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from gitpip.demo.cast import CAST, GUEST
 from tests.support.network import nobody_listening
-from tests.support.running import GITPIP, Installation
+from tests.support.running import Installation, Process
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Shown:
     """A command on a terminal of its own, and the lines that it prints there."""
 
     lines: Iterator[str]
-    process: subprocess.Popen[bytes]
+    process: Process
 
     def interrupt(self) -> float:
         """Press Ctrl-C; gives how many seconds later the command has ended."""
@@ -40,26 +42,14 @@ class Shown:
 def at_a_terminal(folder: Path, command: str, **environment: str) -> Iterator[Shown]:
     """A command on a terminal of its own; it is stopped afterwards."""
     own, its = pty.openpty()
-    process = subprocess.Popen(
-        [GITPIP, command],
-        cwd=folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "NO_COLOR": "1",
-            "TERM": "dumb",
-            "GITPIP_DATA_DIR": str(folder),
-            "GITPIP_PORT": "0",
-            **environment,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=its,
-        stderr=its,
-    )
+    always = {"NO_COLOR": "1", "TERM": "dumb", "GITPIP_DATA_DIR": str(folder), "GITPIP_PORT": "0"}
+    gitpip = Installation(folder, {**always, **environment})
+    process = gitpip.begin(command, output=its)
     os.close(its)
     try:
         with os.fdopen(own, encoding="utf-8", newline="\n") as said:
             yield Shown((line.rstrip("\r\n") for line in said), process)
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
     finally:
         process.kill()
@@ -84,11 +74,18 @@ def up_to(lines: Iterator[str], last: str) -> list[str]:
     raise AssertionError(read)
 
 
+@pytest.fixture
+def migrated(tmp_path: Path, migrated_file: Path) -> Path:
+    """A folder of data with a database that need not be made, which takes a second."""
+    shutil.copy(migrated_file, tmp_path / "gitpip.db")
+    return tmp_path
+
+
 def test_at_a_terminal_the_start_ends_with_where_to_look(tmp_path: Path) -> None:
     with at_a_terminal(tmp_path, "serve") as shown:
         said = up_to(shown.lines, "^gitpip is running at ")
         shown.interrupt()
-        assert shown.process.returncode == 0
+        assert shown.process.poll() == 0
         assert rest(shown.lines) == ["gitpip stopped."]
 
     assert re.fullmatch(
@@ -110,8 +107,8 @@ def test_at_a_terminal_the_start_ends_with_where_to_look(tmp_path: Path) -> None
     assert sum("is not set" in line for line in said) == 2
 
 
-def test_ctrl_c_says_in_one_line_that_it_stopped_also_if_a_request_hangs(tmp_path: Path) -> None:
-    with at_a_terminal(tmp_path, "serve", GITPIP_LOG_LEVEL="CRITICAL") as shown:
+def test_ctrl_c_says_in_one_line_that_it_stopped_also_if_a_request_hangs(migrated: Path) -> None:
+    with at_a_terminal(migrated, "serve", GITPIP_LOG_LEVEL="CRITICAL") as shown:
         address = up_to(shown.lines, "^gitpip is running at ")[-1].split()[4]
         host = address.removeprefix("http://")
         name, _, port = host.partition(":")
@@ -123,19 +120,19 @@ def test_ctrl_c_says_in_one_line_that_it_stopped_also_if_a_request_hangs(tmp_pat
         assert rest(shown.lines) == ["gitpip stopped."]
 
 
-def test_tokens_that_are_set_are_not_told_of(tmp_path: Path) -> None:
+def test_tokens_that_are_set_are_not_told_of(migrated: Path) -> None:
     tokens = {"GITHUB_TOKEN": "a", "PIPEDRIVE_TOKEN": "b"}
     with nobody_listening() as port:
         address = f"http://127.0.0.1:{port}"
         urls = {"GITHUB_API_URL": address, "PIPEDRIVE_API_URL": f"{address}/api"}
-        with at_a_terminal(tmp_path, "serve", **tokens, **urls) as shown:
+        with at_a_terminal(migrated, "serve", **tokens, **urls) as shown:
             said = up_to(shown.lines, "^gitpip is running at ")
 
     assert not [line for line in said if "is not set" in line]
 
 
-def test_where_nobody_reads_along_there_are_events_alone(tmp_path: Path) -> None:
-    gitpip = Installation(tmp_path, {"GITPIP_PORT": "0"})
+def test_where_nobody_reads_along_there_are_events_alone(migrated: Path) -> None:
+    gitpip = Installation(migrated, {"GITPIP_DATA_DIR": str(migrated), "GITPIP_PORT": "0"})
     gitpip.start()
     try:
         assert gitpip.code  # printed before the first answer
@@ -199,7 +196,7 @@ def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path:
         assert [*own.iterdir()]
         # On a machine that is busy with other tests, as long as a command takes there.
         assert demo.interrupt() < max(2, for_a_command)
-        assert demo.process.returncode == 0
+        assert demo.process.poll() == 0
         assert rest(demo.lines)[-2:] == ["", "The demo stopped and deleted its data."]
 
     assert not [*own.iterdir()]
@@ -237,8 +234,8 @@ def test_the_demo_tells_of_a_taken_port_before_all_else(tmp_path: Path) -> None:
     assert demo.stderr.startswith(f"gitpip: port {port} on 127.0.0.1 is already in use")
 
 
-def test_the_status_exits_with_0_whatever_the_problems_are(tmp_path: Path) -> None:
-    gitpip = Installation(tmp_path, {"GITPIP_DATA_DIR": str(tmp_path)})
+def test_the_status_exits_with_0_whatever_the_problems_are(migrated: Path) -> None:
+    gitpip = Installation(migrated, {"GITPIP_DATA_DIR": str(migrated)})
     gitpip.command("keys", "create", "eve", "--role", "admin")
     status = gitpip.command("status", "--json")
 

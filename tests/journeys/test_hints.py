@@ -10,7 +10,7 @@ import pytest
 
 from gitpip.program import PANELS
 from tests.support.network import nobody_listening
-from tests.support.running import GITPIP
+from tests.support.running import GITPIP, Installation
 
 HINT = re.compile(rf"([\w./-]*gitpip) (?:{'|'.join(chain(*PANELS.values()))})(?![\w-])")
 COMMANDS = (
@@ -39,16 +39,10 @@ def started_by_make(tmp_path: Path) -> Path:
 
 def called(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Call gitpip as the environment of the folder has it, with data of its own."""
-    return subprocess.run(
-        [".venv/bin/gitpip", *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "GITPIP_DATA_DIR": str(folder), **environment},
-        stdin=subprocess.DEVNULL,
-    )
+    own = {"PATH": "/usr/bin:/bin", "GITPIP_DATA_DIR": str(folder), **environment}
+    program = Path(".venv/bin/gitpip")
+    # The help is written when gitpip is loaded, so a process that is forked has another's.
+    return Installation(folder, own, inherits="--help" in words, program=program).command(*words)
 
 
 def test_the_first_word_of_each_hint_is_a_program(started_by_make: Path) -> None:

@@ -2,11 +2,10 @@
 
 import os
 import pty
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.support.running import GITPIP
+from tests.support.running import Installation
 
 
 def answering(
@@ -20,15 +19,8 @@ def answering(
     `answer` is told all that was said by now, and gives the line to type, or None for none.
     """
     own, its = pty.openpty()
-    process = subprocess.Popen(
-        [GITPIP, *command],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "NO_COLOR": "1", "TERM": "dumb", **environment},
-        stdin=its,
-        stdout=its,
-        stderr=its,
-        start_new_session=True,
-    )
+    gitpip = Installation(folder, {"NO_COLOR": "1", "TERM": "dumb", **environment})
+    process = gitpip.begin(*command, given=its, output=its)
     os.close(its)
     said = ""
     try:

@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from multiprocessing import forkserver
+from multiprocessing import forkserver, reduction
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 INHERITED = ("PATH", "HOME", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 """What a gitpip gets from the environment of the tests."""
@@ -24,8 +24,26 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.support.loaded"])
 
 
+class _Duplicate(Protocol):
+    def detach(self) -> int: ...
+
+
+class _Sent:
+    """An open file, of which the forked process gets a descriptor of its own."""
+
+    def __init__(self, file: IO[bytes] | int) -> None:
+        self.descriptor = file if isinstance(file, int) else file.fileno()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _received, (reduction.DupFd(self.descriptor),)
+
+
+def _received(duplicate: _Duplicate) -> _Sent:
+    return _Sent(duplicate.detach())
+
+
 class Forked:
-    """A process like one of `subprocess.Popen`, whose output is appended to files."""
+    """A process like one of `subprocess.Popen`, in a session of its own."""
 
     def __init__(
         self,
@@ -33,16 +51,20 @@ class Forked:
         *,
         cwd: Path,
         env: Mapping[str, str],
-        stdout: IO[bytes],
-        stderr: IO[bytes],
+        stdin: int,
+        stdout: IO[bytes] | int,
+        stderr: IO[bytes] | int,
     ) -> None:
-        outputs = (stdout.name, stderr.name)
+        streams = [
+            None if each == subprocess.DEVNULL else _Sent(each) for each in (stdin, stdout, stderr)
+        ]
         self._process = _context.Process(
             target=_run,
-            args=([str(each) for each in arguments], cwd, dict(env), outputs),
+            args=([*map(str, arguments)], cwd, dict(env), streams),
             daemon=True,
         )
-        with _only({name: env[name] for name in INHERITED if name in env}):
+        # Not as `env`: others are forked from the same server.
+        with _only({name: os.environ[name] for name in INHERITED if name in os.environ}):
             forkserver.ensure_running()
         self._process.start()
         assert self._process.pid is not None
@@ -91,15 +113,17 @@ def _only(env: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[str, str]) -> None:
+def _run(arguments: list[str], cwd: Path, env: dict[str, str], streams: list[_Sent | None]) -> None:
+    os.setsid()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     tempfile.tempdir = None  # which may be known from another environment
-    for number, path in enumerate(outputs, start=1):
-        opened = os.open(path, os.O_WRONLY | os.O_APPEND)
-        os.dup2(opened, number)
-        os.close(opened)
+    for number, sent in enumerate(streams):
+        if sent is not None:  # otherwise it is the null device
+            os.dup2(sent.descriptor, number)
+            os.close(sent.descriptor)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
     sys.argv = arguments

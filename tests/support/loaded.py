@@ -15,8 +15,9 @@ import httpx2
 from sqlalchemy.exc import SAWarning
 from typer import main as typer_main
 
+from gitpip.__main__ import main
 from gitpip.backfill import Backfill
-from gitpip.cli.main import app, main
+from gitpip.cli.main import app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, load_settings
 from gitpip.http_client import client

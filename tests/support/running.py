@@ -58,6 +58,8 @@ class Installation:
     url: str = ""
     inherits: bool = False
     """Whether its processes inherit what ours may and may not do, so that none is forked."""
+    program: Path = GITPIP
+    """How gitpip is called."""
 
     @property
     def log_file(self) -> Path:
@@ -67,7 +69,7 @@ class Installation:
         """Start `gitpip serve` and wait until it is ready."""
         with self.log_file.open("ab") as log:
             from_here = log.tell()
-            self.process = self._started("serve", *options, output=log)
+            self.process = self.begin("serve", *options, output=log)
         started = self.wait_for(
             lambda: next(
                 (e for e in self.events(from_here) if e["event"] == "service.started"), None
@@ -131,28 +133,33 @@ class Installation:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another gitpip command beside it."""
         with NamedTemporaryFile() as output, NamedTemporaryFile() as errors:
-            process = self._started(*arguments, output=output, errors=errors)
+            process = self.begin(*arguments, output=output, errors=errors)
             try:
                 code = process.wait(timeout=120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
             said = [Path(file.name).read_text() for file in (output, errors)]
-        return subprocess.CompletedProcess([GITPIP, *arguments], code, *said)
+        return subprocess.CompletedProcess([self.program, *arguments], code, *said)
 
-    def _started(
-        self, *arguments: str, output: IO[bytes], errors: IO[bytes] | None = None
+    def begin(
+        self,
+        *arguments: str,
+        output: IO[bytes] | int,
+        errors: IO[bytes] | int | None = None,
+        given: int = subprocess.DEVNULL,
     ) -> Process:
-        """A gitpip command that has just begun."""
+        """Begin a gitpip command: what it reads, and where it writes, stays open here."""
         read_at_start = any(name.startswith(READ_AT_START) for name in self.environment)
         forked = self.loaded_once and not self.inherits and not read_at_start
         start = Forked if forked else subprocess.Popen
         return start(
-            [GITPIP, *arguments],
+            [self.program, *arguments],
             cwd=self.folder,
             env=self._full(),
+            stdin=given,
             stdout=output,
-            stderr=errors or output,
+            stderr=output if errors is None else errors,
         )
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
