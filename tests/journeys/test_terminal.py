@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -55,7 +56,8 @@ class Painting:
 
 
 @pytest.fixture
-def painted(tmp_path: Path) -> Iterator[World]:
+def painted(tmp_path: Path, migrated_file: Path) -> Iterator[World]:
+    shutil.copy(migrated_file, tmp_path / "gitpip.db")
     github, pipedrive = GitHub(tokens={TOKEN}), Pipedrive(token=TOKEN)
     apps = Painting(github.app), Painting(pipedrive.app)
     with Server(apps[0]) as github_server, Server(apps[1]) as pipedrive_server:

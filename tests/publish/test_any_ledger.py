@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -341,11 +342,11 @@ def _writes(crm: Crm) -> int:
     return sum(request.method != "GET" for request in crm.requests)
 
 
-def test_any_ledger_on_sqlite() -> None:
-    with of_sqlite() as databases:
+def test_any_ledger_on_sqlite(migrated_file: Path) -> None:
+    with of_sqlite(migrated_file) as databases:
         run(Ledgers, databases, examples=20, steps=10)
 
 
-def test_any_ledger_on_postgresql(postgres: PostgresServer) -> None:
-    with of_postgresql(postgres) as databases:
+def test_any_ledger_on_postgresql(postgres: PostgresServer, migrated_template: str) -> None:
+    with of_postgresql(postgres, migrated_template) as databases:
         run(Ledgers, databases, examples=4, steps=10)

@@ -5,6 +5,7 @@ get lost and the process is killed. What the stand-in was sent is compared with 
 """
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
@@ -157,6 +158,6 @@ class Modes(Installation):
         await self.scene.assert_each_is_there_once()
 
 
-def test_no_file_is_sent_without_the_approval_that_its_mode_asks_for() -> None:
-    with of_sqlite() as databases:
+def test_no_file_is_sent_without_the_approval_that_its_mode_asks_for(migrated_file: Path) -> None:
+    with of_sqlite(migrated_file) as databases:
         run(Modes, databases, examples=8, steps=12)

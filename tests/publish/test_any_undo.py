@@ -9,6 +9,7 @@ under a deal that is gone. After a restore, an undo of everything leaves nothing
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
@@ -183,11 +184,11 @@ class Rounds(Installation):
         assert set(self.scene.deals().values()) <= {1}
 
 
-def test_any_order_of_acts_and_faults() -> None:
-    with of_sqlite() as databases:
+def test_any_order_of_acts_and_faults(migrated_file: Path) -> None:
+    with of_sqlite(migrated_file) as databases:
         run(Rounds, databases, examples=8, steps=8)
 
 
-def test_and_on_postgresql(postgres: PostgresServer) -> None:
-    with of_postgresql(postgres) as databases:
+def test_and_on_postgresql(postgres: PostgresServer, migrated_template: str) -> None:
+    with of_postgresql(postgres, migrated_template) as databases:
         run(Rounds, databases, examples=1, steps=8)

@@ -8,6 +8,7 @@ waits, and what is in Pipedrive is counted.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import pytest
@@ -392,8 +393,8 @@ def here(databases: Databases) -> type[ExactlyOnce]:
 
 
 @pytest.fixture
-def on_sqlite() -> Iterator[type[ExactlyOnce]]:
-    with of_sqlite() as databases:
+def on_sqlite(migrated_file: Path) -> Iterator[type[ExactlyOnce]]:
+    with of_sqlite(migrated_file) as databases:
         yield here(databases)
 
 
@@ -421,6 +422,6 @@ def test_frozen_at_any_moment_and_thawed_when_others_are_done(
             machine.teardown()
 
 
-def test_exactly_once_with_postgresql(postgres: PostgresServer) -> None:
-    with of_postgresql(postgres) as databases:
+def test_exactly_once_with_postgresql(postgres: PostgresServer, migrated_template: str) -> None:
+    with of_postgresql(postgres, migrated_template) as databases:
         check(here(databases), examples=6, steps=15)

@@ -1,5 +1,6 @@
 """When all publishing waits: refused access, limits, budgets, and a Pipedrive in trouble."""
 
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -172,12 +173,11 @@ async def test_a_vendor_in_trouble_is_given_a_rest(scene: Scene) -> None:
 
 
 @pytest.fixture
-async def busy(tmp_path: Path) -> AsyncIterator[Scene]:
+async def busy(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Scene]:
     """A scene in real time, with the smallest plan's limit on bursts."""
-    url = f"sqlite+aiosqlite:///{tmp_path}/busy.sqlite3"
+    url = f"sqlite+aiosqlite:///{shutil.copy(migrated_file, tmp_path / 'busy.sqlite3')}"
     crm = Crm(token=TOKEN, burst=20)
     database = open_database(url)
-    await database.migrate()
     with Server(crm.app) as server:
         scene = Scene(database, url, crm, server.url, RealTime())
         yield scene

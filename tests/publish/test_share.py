@@ -1,6 +1,7 @@
 """One user's files never take more than three quarters of what may be under way."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,12 @@ async def test_a_user_has_enough_with_three_quarters_of_the_limit(limit: int, sh
 
 
 @pytest.mark.long
-async def test_where_one_users_requests_hang_anothers_file_gets_through(tmp_path: Path) -> None:
+async def test_where_one_users_requests_hang_anothers_file_gets_through(
+    tmp_path: Path, migrated_file: Path
+) -> None:
     crm = Crm(token=TOKEN, burst=8)
-    database = open_database(url := f"sqlite+aiosqlite:///{tmp_path}/share.sqlite3")
-    await database.migrate()
+    file = shutil.copy(migrated_file, tmp_path / "share.sqlite3")
+    database = open_database(url := f"sqlite+aiosqlite:///{file}")
     with Server(crm.app) as server:
         scene = Scene(database, url, crm, server.url, RealTime())
         crm.faults.script(Fault.held(), method="POST", about="hangs", times=None)

@@ -37,10 +37,9 @@ class Databases(Protocol):
 class OfSQLite:
     """Files in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, migrated: Path) -> None:
         self._folder = folder
-        asyncio.run(_migrate(self._address(folder / "empty.sqlite3")))
-        self.empty = self.copy(self._address(folder / "empty.sqlite3"))
+        self.empty = Copied(str(migrated))
 
     def _address(self, path: Path) -> str:
         return f"sqlite+aiosqlite:///{path}"
@@ -71,22 +70,22 @@ class OfSQLite:
 class OfPostgreSQL:
     """Databases of a server, made from one another as templates."""
 
-    def __init__(self, server: PostgresServer, administrator: Administrator) -> None:
+    def __init__(self, server: PostgresServer, administrator: Administrator, migrated: str) -> None:
         self._server = server
         self._administrator = administrator
         self._names: list[str] = []
-        url = self._made("migrated", None)
-        asyncio.run(_migrate(url))
-        self.empty = self.copy(url)
+        asyncio.run(_make_hands(self._made("empty", migrated)))
+        self.empty = Copied(self._names[-1])
 
-    def _made(self, kind: str, template: str | None) -> str:
+    def _made(self, kind: str, template: str) -> str:
         self._names.append(f"{kind}_{uuid4().hex}")
         self._make(self._names[-1], template)
         return self._server.get_uri(self._names[-1])
 
-    def _make(self, name: str, template: str | None) -> None:
-        like = f" TEMPLATE {template} STRATEGY file_copy" if template else ""
-        self._administrator.execute(f"CREATE DATABASE {name}{like}")
+    def _make(self, name: str, template: str) -> None:
+        self._administrator.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"
+        )
 
     def _name(self, url: str) -> str:
         return next(name for name in self._names if name in url)
@@ -109,25 +108,24 @@ class OfPostgreSQL:
 
 
 @contextmanager
-def of_sqlite() -> Iterator[Databases]:
-    """Files that are gone at the end."""
+def of_sqlite(migrated: Path) -> Iterator[Databases]:
+    """Copies of a migrated file, which are gone at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        yield OfSQLite(Path(folder))
+        yield OfSQLite(Path(folder), migrated)
 
 
 @contextmanager
-def of_postgresql(server: PostgresServer) -> Iterator[Databases]:
-    """Databases that are dropped at the end."""
+def of_postgresql(server: PostgresServer, migrated: str) -> Iterator[Databases]:
+    """Copies of a migrated database of the server, which are dropped at the end."""
     with closing(Administrator(server)) as administrator:
-        databases = OfPostgreSQL(server, administrator)
+        databases = OfPostgreSQL(server, administrator, migrated)
         try:
             yield databases
         finally:
             databases.drop()
 
 
-async def _migrate(url: str) -> None:
+async def _make_hands(url: str) -> None:
     database = open_database(url)
-    await database.migrate()
     await make_hands(database)
     await database.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -149,11 +150,16 @@ async def test_replicas_that_are_killed_now_and_then_hit_no_secondary_limit(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_database_that_fails_while_a_gist_is_read_is_no_fault_of_the_gist(
-    world: StandIn, server: Server, database: Database, clock: Clock, tmp_path: Path
+    world: StandIn,
+    server: Server,
+    database: Database,
+    clock: Clock,
+    tmp_path: Path,
+    migrated_file: Path,
 ) -> None:
     await track_identified(database, world, clock, add_users(world, 1))
-    limits = open_database(f"sqlite+aiosqlite:///{tmp_path}/limits.sqlite3")
-    await limits.migrate()
+    file = shutil.copy(migrated_file, tmp_path / "limits.sqlite3")
+    limits = open_database(f"sqlite+aiosqlite:///{file}")
     async with replica(server, limits, clock) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
         assert await watcher.run()

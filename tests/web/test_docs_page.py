@@ -1,6 +1,7 @@
 """The page of the API says what each request may hold, and which answers are its own."""
 
 import re
+import shutil
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -15,11 +16,11 @@ from tests.web.routes import application
 
 
 @pytest.fixture
-async def sections(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+async def sections(tmp_path: Path, migrated_file: Path) -> AsyncIterator[dict[str, str]]:
     """By method and path: what the page says; what stands above all of them under ""."""
+    shutil.copy(migrated_file, tmp_path / "gitpip.db")
     settings = load_settings({"GITPIP_DATA_DIR": str(tmp_path)}, env_file=None)
     database = open_database(settings.database_url)
-    await database.migrate()
     app = application(database, settings)
     transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

@@ -1,6 +1,7 @@
 """Whatever GitHub's users write, the pages show it as text."""
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -58,10 +59,10 @@ PAGES = (
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(tmp_path: Path, migrated_file: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    shutil.copy(migrated_file, tmp_path / "gitpip.db")
     settings = load_settings({"GITPIP_DATA_DIR": str(tmp_path)}, env_file=None)
     database = open_database(settings.database_url)
-    await database.migrate()
 
     async def find_account(login: str) -> Account:
         return Account(login, GitHubId(7))
