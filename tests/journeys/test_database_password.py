@@ -1,5 +1,6 @@
 """A password of the database that changes under a running service: no restart, nothing lost."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -181,6 +182,7 @@ def test_a_service_that_starts_with_an_old_password_goes_on_when_its_file_is_rig
         starting = pool.submit(cluster.add)
         while not (cluster.replicas and cluster.replicas[0].log_file.exists()):
             assert not starting.done()
+            time.sleep(0.05)
         replica = cluster.replicas[0]
         (told,) = replica.wait_for(lambda: replica.logged("database.waiting"), "it to wait")
         assert REFUSAL in str(told["reason"])

@@ -124,6 +124,7 @@ async def test_a_flood_of_probes_asks_the_database_once_and_fails_no_probe(
                 "WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )
             (waiting,) = await answer.fetchone() or (0,)
+            await asyncio.sleep(0.01)
         assert waiting == 1
         await holder.rollback()
 
