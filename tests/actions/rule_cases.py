@@ -49,6 +49,19 @@ RULES = [
         on_page="Content matches: must be a regular expression of RE2, without back-references",
     ),
     Case(
+        "a rule whose list holds only a comma is added",
+        rules.add,
+        post("/rules", name="x", action="skip", names=" , "),
+        api("POST", "/publishing/rules", name="x", action="skip", conditions={"names": []}),
+        ("rules", "add", "skip", "--name", "x", "--when", "names= ,"),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "conditions.names: must have a value, e.g. *.env, id_*, or be left out",
+        ),
+        on_page="Names: must have a value, e.g. *.env, id_*, or be left out",
+    ),
+    Case(
         "a rule is changed",
         rules.change,
         post("/rules?rule_id=1", name="Big ones", action="hold", larger_than="5000"),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -199,6 +200,22 @@ def test_what_is_no_condition_is_refused_with_a_reason(conditions: str, said: st
     with pytest.raises(InvalidInput) as refused:
         read(conditions)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", Conditions.model_fields)
+def test_a_condition_without_a_value_never_lets_every_file_fit(name: str) -> None:
+    is_list = name in {"languages", "names", "tags", "words"}
+    is_pattern = name in {"description", "content"}
+    refused: list[Callable[[], object]] = [lambda: Conditions.of_texts({name: " \t"})]
+    if is_list:
+        refused.append(lambda: Conditions.of_texts({name: " , ,"}))
+    blank: list[object] = [[], [""], ["x", " "]] if is_list else ["", " "] if is_pattern else []
+    refused += [partial(publishing_rules.check, json.dumps({name: value})) for value in blank]
+    for made in refused:
+        with pytest.raises(InvalidInput, match=rf"conditions\.{name}: must"):
+            made()
+    # An empty field of a form, and what the API answers where a condition is not set.
+    assert Conditions.of_texts({name: ""}) == read(json.dumps({name: None})) == Conditions()
 
 
 @pytest.mark.parametrize(

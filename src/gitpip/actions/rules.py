@@ -24,7 +24,7 @@ EVENT_OF_ACT: Mapping[Done, EventKind] = {
 
 async def add(acting: Acting, new: NewRule, position: int | None = None) -> PublishingRule:
     """Add a rule at a position, or as the last one; raises InvalidInput."""
-    conditions_of.read(new.conditions)
+    conditions_of.check(new.conditions)
     async with acting.begin() as act:
         rule = await rules.add(act.transaction, new, position, act.actor, act.now)
         await _record(act, "added", rule)
@@ -37,7 +37,7 @@ async def change(acting: Acting, rule_id: RuleId, new: NewRule) -> PublishingRul
     Files that it held or skipped before stay so. A change without effect is not recorded. Raises
     RuleNotFound, InvalidInput.
     """
-    conditions_of.read(new.conditions)
+    conditions_of.check(new.conditions)
     async with acting.begin() as act:
         await rules.lock(act.transaction)
         before = await rules.get(act.transaction, rule_id)

@@ -21,7 +21,7 @@ from gitpip.clock import utc_now
 from gitpip.counts import count
 from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
-from gitpip.publish.rules import Conditions, told
+from gitpip.publish.rules import Conditions, told, without_value
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
 
@@ -183,6 +183,8 @@ def _new(action: RuleAction, name: str, when: list[str] | None) -> NewRule:
                 f"{', '.join(Conditions.model_fields)}",
                 param_hint="--when",
             )
+        if not text:
+            raise without_value(asked.strip())
         texts[asked.strip()] = text
     return NewRule(name, Conditions.of_texts(texts).as_json(), action)
 

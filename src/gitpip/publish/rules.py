@@ -28,10 +28,24 @@ A busy machine must not change what is held, so the time of other processes does
 UNKNOWN_LANGUAGE = "unknown"
 """The name in a condition for a language that GitHub does not tell."""
 
+EXAMPLES: Mapping[str, str] = {
+    "languages": "Python, Shell, unknown",
+    "names": "*.env, id_*",
+    "larger_than": "100000",
+    "smaller_than": "100",
+    "tags": "vip, test",
+    "fork": "yes",
+    "description": "(?i)draft",
+    "older_than_days": "30",
+    "younger_than_days": "7",
+    "words": "confidential, secret",
+    "content": "(?i)internal use only",
+}
+"""A value of each condition, as people write it."""
 _LISTS = ("languages", "names", "tags", "words")
 _PATTERNS = ("description", "content")
 
-_Item = Annotated[str, Field(min_length=1, max_length=200)]
+_Item = Annotated[str, Field(max_length=200)]
 _Items = Annotated[tuple[_Item, ...], Field(max_length=50)]
 _Size = Annotated[int, Field(ge=0, le=2**53)]
 _Days = Annotated[int, Field(ge=0, le=100_000)]
@@ -42,14 +56,14 @@ class Conditions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    languages: _Items = ()
+    languages: _Items | None = None
     """The languages, as GitHub names them; `unknown` for files without one."""
-    names: _Items = ()
+    names: _Items | None = None
     """The filenames; `*` stands for any text, `?` for one character."""
     larger_than: _Size | None = None
     """The size in bytes above which a file fits."""
     smaller_than: _Size | None = None
-    tags: _Items = ()
+    tags: _Items | None = None
     """Tags: the user has at least one of them."""
     fork: bool | None = None
     """Whether the gist must be a fork. A gist about which that is not known fits neither."""
@@ -58,7 +72,7 @@ class Conditions(BaseModel):
     older_than_days: _Days | None = None
     """The age in days that the gist must have at least."""
     younger_than_days: _Days | None = None
-    words: _Items = ()
+    words: _Items | None = None
     """Words: the content holds at least one of them, whole and in any case."""
     content: str | None = None
     """A regular expression (RE2) that matches somewhere in the beginning of the content."""
@@ -72,7 +86,7 @@ class Conditions(BaseModel):
 
     @field_validator("names")
     @classmethod
-    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if names:
             patterns.of_names(names)
         return names
@@ -81,14 +95,19 @@ class Conditions(BaseModel):
     def of_texts(cls, texts: Mapping[str, str]) -> "Conditions":
         """Return the conditions of texts by name, as people write them in forms and commands.
 
-        Lists have commas between their items. Empty texts set no condition. Raises InvalidInput.
+        Lists have commas between their items. Empty texts set no condition; one that holds only
+        blanks and commas raises InvalidInput, since it looks as if it set one.
         """
         asked: dict[str, object] = {}
         for name, text in texts.items():
-            if not text.strip():
+            if not text:
                 continue
+            if not text.strip():
+                raise without_value(name)
             if name in _LISTS:
                 asked[name] = [part.strip() for part in text.split(",") if part.strip()]
+                if not asked[name]:
+                    raise without_value(name)
             else:
                 asked[name] = text if name in _PATTERNS else text.strip().replace(",", "")
         return read(json.dumps(asked))
@@ -179,6 +198,25 @@ def read(text: str) -> Conditions:
         raise InvalidInput(
             "conditions", 'must be a JSON object, e.g. {"names": ["*.log"]}'
         ) from None
+
+
+def check(text: str) -> None:
+    """Raise InvalidInput unless a rule with these conditions, as JSON, may be stored.
+
+    A condition without a value would let every file fit, or none. Rules that are stored already
+    may have some, and mean what they did.
+    """
+    for name, value in read(text).model_dump(exclude_defaults=True).items():
+        parts = value if isinstance(value, tuple) else (value,)
+        if not parts or any(isinstance(part, str) and not part.strip() for part in parts):
+            raise without_value(name)
+
+
+def without_value(name: str) -> InvalidInput:
+    """Return the error about a condition that is given, but has no value."""
+    return InvalidInput(
+        f"conditions.{name}", f"must have a value, e.g. {EXAMPLES[name]}, or be left out"
+    )
 
 
 def fits(conditions: Conditions, facts: Facts) -> bool:

@@ -16,7 +16,7 @@ from gitpip.model import Role
 from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
 from gitpip.publish.rule_trial import RuleTrial
-from gitpip.publish.rules import Conditions, readable, told
+from gitpip.publish.rules import EXAMPLES, Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
 from gitpip.validation import without_nul
@@ -29,22 +29,23 @@ from gitpip.web.render.jinja import render
 
 MAX_TRIALS_SHOWN = 50
 """The most files that are shown with their rules; all that were tried are counted."""
-FIELDS = (
-    ("languages", "Languages", "Python, Shell, unknown"),
-    ("names", "Names", "*.env, id_*"),
-    ("larger_than", "Larger than (bytes)", ""),
-    ("smaller_than", "Smaller than (bytes)", ""),
-    ("tags", "Tags of the person", "vip, test"),
-    ("description", "Description matches", "(?i)draft"),
-    ("older_than_days", "Older than (days)", ""),
-    ("younger_than_days", "Younger than (days)", ""),
-    ("words", "Words in the content", "confidential, secret"),
-    ("content", "Content matches", "(?i)internal use only"),
-)
+_LABELS = {
+    "languages": "Languages",
+    "names": "Names",
+    "larger_than": "Larger than (bytes)",
+    "smaller_than": "Smaller than (bytes)",
+    "tags": "Tags of the person",
+    "description": "Description matches",
+    "older_than_days": "Older than (days)",
+    "younger_than_days": "Younger than (days)",
+    "words": "Words in the content",
+    "content": "Content matches",
+}
+FIELDS = tuple((name, words, EXAMPLES[name]) for name, words in _LABELS.items())
 """The conditions as fields of the form: name, label and an example."""
 ACTION_WORDS = {"publish": "Send", "hold": "Hold", "skip": "Skip", "wait": "Wait"}
 """The words for what happens to a file, by the code of an action or of a trial's outcome."""
-LABELS = {f"conditions.{name}": label for name, label, _ in FIELDS}
+LABELS = {f"conditions.{name}": label for name, label in _LABELS.items()}
 
 router = page_router()
 RulePath = Annotated[int, Path(ge=1, le=2**53)]
