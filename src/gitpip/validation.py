@@ -94,6 +94,47 @@ def possible_login(login: str) -> str:
     return login
 
 
+_AMBIGUOUS = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
+"""A number whose point is a decimal sign to some people, and stands for thousands to others."""
+
+
+def read_whole(text: str, example: int = 1000) -> int:
+    """Return the whole number of a person's text; ValueError says what would be right.
+
+    A comma or point is refused: it is a decimal sign in one country, and stands for thousands in
+    another. So is what only Python takes for a number, such as `1_000`.
+    """
+    if not re.fullmatch(r"-?[0-9]{1,18}", text.strip(), re.ASCII):
+        raise ValueError(
+            f"must be a whole number without a comma or point, e.g. {example}, not {text[:40]!r}"
+        )
+    return int(text)
+
+
+def read_decimal(text: str, example: str = "1.5") -> float:
+    """Return the number of a person's text, with a decimal point; ValueError says what is right.
+
+    `1.000` is refused, as it may stand for a thousand; `1.0` and `0.125` are clear.
+    """
+    number = text.strip()
+    if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", number) or _AMBIGUOUS.fullmatch(number):
+        raise ValueError(
+            f"must be a number with a point for decimals and no sign for thousands, e.g. {example}"
+            f" or 1000, not {text[:40]!r}"
+        )
+    return float(number)
+
+
+def whole_in_text(value: object) -> object:
+    """Return a value before pydantic reads it as an integer; it would read `1.000` as 1."""
+    return read_whole(value) if isinstance(value, str) else value
+
+
+def decimal_in_text(value: object) -> object:
+    """Return a value before pydantic reads it as a number; it would read `1.000` as 1."""
+    return read_decimal(value) if isinstance(value, str) else value
+
+
 def any_of(words: Iterable[str]) -> str:
     """Return the words as a choice, such as `on, off or auto`."""
     *others, last = words

@@ -47,3 +47,9 @@ def test_a_duration_is_positive_and_bounded_or_a_value_error(text: str) -> None:
 def test_durations(text: str, seconds: float, written: str) -> None:
     assert parse_duration(text) == timedelta(seconds=seconds)
     assert format_duration(parse_duration(text)) == written
+
+
+@pytest.mark.parametrize("text", ["1.000", "1,000", "1,5"])
+def test_a_number_that_can_be_read_in_two_ways_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a duration"):
+        parse_duration(text)

@@ -49,7 +49,7 @@ def policy(**texts: str) -> PublishingPolicy:
         ({"activity_priority": "High"}, "no priority of activities 'High'; it has none"),
         ({"deal_custom_fields": "Kind=Tool, Book"}, "Kind: the Pipedrive account has no option"),
         ({"deal_custom_fields": "Day=soon"}, "Day: must be a date, e.g. 2026-01-31, not 'soon'"),
-        ({"deal_custom_fields": "Seats=many"}, "Seats: must be a number, e.g. 42, not 'many'"),
+        ({"deal_custom_fields": "Seats=1,5"}, "Seats: must be a whole number without a comma"),
         ({"deal_custom_fields": "Place=Rome"}, "can't fill a field of the kind address"),
         ({"deal_custom_fields": "Contact=1"}, "no custom field of deals 'Contact'"),
     ],

@@ -202,6 +202,19 @@ def test_what_is_no_condition_is_refused_with_a_reason(conditions: str, said: st
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["1.000", "1,000", "1,5", "1_000", ","])
+@pytest.mark.parametrize("name", ["larger_than", "smaller_than", "older_than_days"])
+def test_a_number_that_can_be_read_in_two_ways_is_refused(name: str, text: str) -> None:
+    written = json.dumps({name: text})
+    for made in (partial(Conditions.of_texts, {name: text}), partial(read, written)):
+        with pytest.raises(InvalidInput) as refused:
+            made()
+        assert str(refused.value) == (
+            f"conditions.{name}: must be a whole number without a comma or point, e.g. 1000, "
+            f"not {text!r}"
+        )
+
+
 @pytest.mark.parametrize("name", Conditions.model_fields)
 def test_a_condition_without_a_value_never_lets_every_file_fit(name: str) -> None:
     is_list = name in {"languages", "names", "tags", "words"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gitpip.cli.numbers import decimal
 from gitpip.cli.output import Json, console, errors, print_json, progress_bar
 from gitpip.config import parse_duration
 from gitpip.counts import count
@@ -30,7 +31,9 @@ def drill(  # noqa: PLR0913 - each is an option
     replicas: Annotated[
         int, typer.Option(help="Number of worker processes. More than one needs --database.")
     ] = 1,
-    faults: Annotated[float, typer.Option(help="Percentage of requests that fail.")] = 30.0,
+    faults: Annotated[
+        float, typer.Option(parser=decimal, help="Percentage of requests that fail.")
+    ] = 30.0,
     kill_every: Annotated[
         str, typer.Option(help="How long processes work before one is killed, or never.")
     ] = "10s",

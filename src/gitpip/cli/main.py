@@ -87,7 +87,7 @@ TAKEN = {
     "str": "TEXT",
     "int": "NUMBER",
     "int range": "NUMBER",
-    "float": "NUMBER",
+    "decimal": "NUMBER",
     "file": "FILE",
     "%Y-%m-%d": "YYYY-MM-DD",
 }

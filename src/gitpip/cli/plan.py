@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gitpip.bodies.capacity import SizingBody, TodayBody
+from gitpip.cli.numbers import decimal
 from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseMissing
@@ -13,7 +14,7 @@ from gitpip.status.sizing import sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 
-FilesPerGist = Annotated[float, typer.Option(help="Files per gist, on average.")]
+FilesPerGist = Annotated[float, typer.Option(parser=decimal, help="Files per gist, on average.")]
 BytesPerFile = Annotated[int, typer.Option(help="Bytes per file, on average.")]
 
 
@@ -25,8 +26,9 @@ def plan(  # noqa: PLR0913 - each is an option
     gists_per_day: Annotated[
         float | None,
         typer.Option(
+            parser=decimal,
             help="New gists a day, of all users together. Default: as many per user as in the last "
-            "week."
+            "week.",
         ),
     ] = None,
     pipedrive_plan: Annotated[

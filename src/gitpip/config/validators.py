@@ -20,7 +20,7 @@ from gitpip.backfill import Backfill
 from gitpip.clock import utc_now
 from gitpip.config.dsn import SQLITE, parse_postgres, sqlite_url
 from gitpip.model import Anonymous, OnDelete, OnEdit
-from gitpip.validation import any_of
+from gitpip.validation import any_of, read_decimal
 
 LONGEST_DURATION = timedelta(days=366)
 SHORTEST_PATIENCE = timedelta(seconds=5)
@@ -40,7 +40,7 @@ def parse_duration(text: str) -> timedelta:
     text = text.strip()
     try:
         if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
-            duration = timedelta(seconds=float(text))
+            duration = timedelta(seconds=_seconds(text))
         elif units := re.fullmatch(
             r"(?:(\d{1,6})d(?:ays?)?)?(?:(\d{1,6})h(?:ours?)?)?(?:(\d{1,9})m(?:in(?:utes?)?)?)?"
             r"(?:(\d{1,9}(?:\.\d{1,6})?)s(?:ec(?:onds?)?)?)?",
@@ -58,6 +58,13 @@ def parse_duration(text: str) -> timedelta:
     if duration > LONGEST_DURATION:
         raise ValueError(f"must be at most {LONGEST_DURATION.days} days, {_DURATIONS}")
     return duration
+
+
+def _seconds(text: str) -> float:
+    try:
+        return read_decimal(text)
+    except ValueError:  # 1.000 may be a thousand
+        raise ValueError(f"must be a duration with its unit, {_DURATIONS}, not {text!r}") from None
 
 
 def format_duration(duration: timedelta) -> str:
@@ -233,7 +240,7 @@ def on_or_off(text: str) -> bool:
 
 def share(text: str) -> float:
     try:
-        chosen = float(text)
+        chosen = read_decimal(text)
     except ValueError:
         chosen = 0.0
     if not 0 < chosen <= 1:

@@ -14,6 +14,7 @@ from gitpip.config.publishing.activity import (
 from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.publish.catalog import ActivityFields, Catalog, CatalogEntry, DealFields, Field, Listed
+from gitpip.validation import read_decimal, read_whole
 
 MAX_ENTRIES_NAMED = 20
 """The most existing entries that an error names."""
@@ -223,9 +224,9 @@ def _field_value(of: Field, text: str) -> object:
         return text
     if of.kind in NUMBERS:
         try:
-            return int(text) if of.kind == "int" else float(text)
-        except ValueError:
-            raise Lacking(f"must be a number, e.g. 42, not {text!r}") from None
+            return read_whole(text, 42) if of.kind == "int" else read_decimal(text)
+        except ValueError as error:
+            raise Lacking(str(error)) from None
     if of.kind == "enum":
         return _chosen(text, of.options, "option")
     if of.kind == "set":

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from gitpip.errors import InvalidInput
 from gitpip.model import GistFile
 from gitpip.publish import patterns
 from gitpip.store.publications.rules import PublishingRule, RuleAction
 from gitpip.templates.template import NOTE_LIMIT
-from gitpip.validation import plain_fault
+from gitpip.validation import plain_fault, whole_in_text
 
 EXAMINED_CHARACTERS = NOTE_LIMIT + 4_000
 """The most characters of a content that are examined: a note never holds as many."""
@@ -47,8 +47,8 @@ _PATTERNS = ("description", "content")
 
 _Item = Annotated[str, Field(max_length=200)]
 _Items = Annotated[tuple[_Item, ...], Field(max_length=50)]
-_Size = Annotated[int, Field(ge=0, le=2**53)]
-_Days = Annotated[int, Field(ge=0, le=100_000)]
+_Size = Annotated[int, BeforeValidator(whole_in_text), Field(ge=0, le=2**53)]
+_Days = Annotated[int, BeforeValidator(whole_in_text), Field(ge=0, le=100_000)]
 
 
 class Conditions(BaseModel):
@@ -109,7 +109,7 @@ class Conditions(BaseModel):
                 if not asked[name]:
                     raise without_value(name)
             else:
-                asked[name] = text if name in _PATTERNS else text.strip().replace(",", "")
+                asked[name] = text if name in _PATTERNS else text.strip()
         return read(json.dumps(asked))
 
     def texts(self) -> dict[str, str]:

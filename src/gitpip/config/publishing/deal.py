@@ -14,7 +14,7 @@ from gitpip.config.publishing.declaration import (
     optional,
     setting,
 )
-from gitpip.validation import any_of
+from gitpip.validation import any_of, read_decimal
 
 Pairs = tuple[tuple[str, str], ...]
 """Names or keys of fields, each with its value."""
@@ -52,7 +52,7 @@ def _as_labels(labels: tuple[str, ...]) -> str:
 
 def _value(text: str) -> float:
     try:
-        value = float(text)
+        value = read_decimal(text)
     except ValueError:
         value = math.nan
     if not 0 <= value <= VALUE_LIMIT:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Query
+from pydantic import BeforeValidator
 
 from gitpip.bodies.capacity import CapacityBody, SizingBody, TodayBody
 from gitpip.clock import utc_now
@@ -10,11 +11,14 @@ from gitpip.model import Role
 from gitpip.status.planning import PlanOptions, wanted
 from gitpip.status.sizing import sizing
 from gitpip.store.status import today
+from gitpip.validation import decimal_in_text, whole_in_text
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 
 router = api_router("status")
+_WHOLE = BeforeValidator(whole_in_text)
+_DECIMAL = BeforeValidator(decimal_in_text)
 
 
 @router.get("/capacity")
@@ -22,21 +26,26 @@ router = api_router("status")
 async def show_capacity(
     context: Context,
     *,
-    users: Annotated[int | None, Query(description="The tracked users if not given.")] = None,
+    users: Annotated[
+        int | None, _WHOLE, Query(description="The tracked users if not given.")
+    ] = None,
     gists_per_day: Annotated[
         float | None,
+        _DECIMAL,
         Query(description="Of all users; if not given, as many for each user as in the last week."),
     ] = None,
     pipedrive_plan: Annotated[
         str, Query(max_length=100, description="lite, growth, premium or ultimate.")
     ] = PlanOptions.pipedrive_plan,
-    seats: int = PlanOptions.seats,
+    seats: Annotated[int, _WHOLE] = PlanOptions.seats,
     check_interval: Annotated[
         str | None, Query(max_length=100, description="Such as 3h; the present one if not given.")
     ] = None,
-    files_per_gist: float = PlanOptions.files_per_gist,
-    bytes_per_file: int = PlanOptions.bytes_per_file,
-    backlog: Annotated[int, Query(description="Files that wait already.")] = PlanOptions.backlog,
+    files_per_gist: Annotated[float, _DECIMAL] = PlanOptions.files_per_gist,
+    bytes_per_file: Annotated[int, _WHOLE] = PlanOptions.bytes_per_file,
+    backlog: Annotated[
+        int, _WHOLE, Query(description="Files that wait already.")
+    ] = PlanOptions.backlog,
     github_token: Annotated[
         str, Query(max_length=100, description="classic, fine-grained or none.")
     ] = PlanOptions.github_token,

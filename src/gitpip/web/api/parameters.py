@@ -6,18 +6,19 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from gitpip.validation import is_storable, possible_login
+from gitpip.validation import is_storable, possible_login, whole_in_text
 
-Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
-Number = Annotated[int, Path(ge=1, le=2**53)]
+_Digits = BeforeValidator(whole_in_text)
+Offset = Annotated[int, _Digits, Query(ge=0, le=10**9, description="How many to leave out.")]
+Limit = Annotated[int, _Digits, Query(ge=1, le=500, description="How many at most.")]
+Number = Annotated[int, _Digits, Path(ge=1, le=2**53)]
 Login = Annotated[str, Path(max_length=100), AfterValidator(possible_login)]
 
 
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")
-    return value
+    return whole_in_text(value)
 
 
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]

@@ -1,7 +1,7 @@
 """The page that says what more users and gists would cost."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query
@@ -15,15 +15,16 @@ from gitpip.status.planning import PlanOptions, wanted
 from gitpip.status.sizing import PLANS, GitHubToken, Sizing, sizing
 from gitpip.status.sizing_rows import SizingRow, sizing_rows
 from gitpip.store.status import today
+from gitpip.validation import read_decimal, read_whole
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
+from gitpip.web.pages.forms import read_field
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.jinja import render
 
 router = page_router()
 Number = Annotated[str, Query(max_length=20)]
-Value = TypeVar("Value")
 Usual = TypeVar("Usual")
 
 
@@ -87,16 +88,11 @@ def _asked(form: Form) -> PlanOptions:
 
 def _whole(field: str, text: str, otherwise: Usual) -> int | Usual:
     """A whole number as it was typed, or the usual one."""
-    return _typed(field, text, int, "a whole number") if text.strip() else otherwise
+    number = read_field(field, partial(read_whole, example=250), text)
+    return otherwise if number is None else number
 
 
 def _number(field: str, text: str, otherwise: Usual) -> float | Usual:
     """A number as it was typed, or the usual one."""
-    return _typed(field, text, float, "a number") if text.strip() else otherwise
-
-
-def _typed(field: str, text: str, kind: Callable[[str], Value], named: str) -> Value:
-    try:
-        return kind(text.replace(",", ""))
-    except ValueError:
-        raise InvalidInput(field, f"must be {named}, e.g. 250, not {text[:40]!r}") from None
+    number = read_field(field, read_decimal, text)
+    return otherwise if number is None else number

@@ -19,7 +19,7 @@ from gitpip.publish.rule_trial import RuleTrial
 from gitpip.publish.rules import EXAMPLES, Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
-from gitpip.validation import without_nul
+from gitpip.validation import read_whole, without_nul
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
@@ -71,7 +71,7 @@ class _Form:
 
     def place(self) -> int | None:
         """The position that it asks for; raises InvalidInput."""
-        return read_field("position", int, self.position)
+        return read_field("position", read_whole, self.position)
 
 
 @router.get("/rules")
@@ -147,7 +147,7 @@ async def act_on_rule(
     if act == "remove":
         await actions.remove(acting, RuleId(rule_id))
     else:
-        place = read_field("position", int, position)
+        place = read_field("position", read_whole, position)
         await actions.move(acting, RuleId(rule_id), 0 if place is None else place)
     return RedirectResponse("/rules", 303)
 
