@@ -99,7 +99,7 @@ _AMBIGUOUS = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
 
 
 def read_whole(text: str, example: int = 1000) -> int:
-    """Return the whole number of a person's text; ValueError says what would be right.
+    """Return the whole number of a person's text. Raises ValueError with a valid example.
 
     A comma or point is refused: it is a decimal sign in one country, and stands for thousands in
     another. So is what only Python takes for a number, such as `1_000`.
@@ -112,7 +112,7 @@ def read_whole(text: str, example: int = 1000) -> int:
 
 
 def read_decimal(text: str, example: str = "1.5") -> float:
-    """Return the number of a person's text, with a decimal point; ValueError says what is right.
+    """Return the number of a person's text. Raises ValueError with a valid example.
 
     `1.000` is refused, as it may stand for a thousand; `1.0` and `0.125` are clear.
     """

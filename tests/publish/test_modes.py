@@ -299,7 +299,9 @@ async def test_approving_what_was_skipped_meanwhile_says_so(scene: Scene) -> Non
     await (await scene.process()).run()
     first, second = await scene.rows()
     await acts.skip(acting(scene), first.id)
-    with pytest.raises(PublicationStateError, match=f"that is held can be: {first.id} is skipped"):
+    with pytest.raises(
+        PublicationStateError, match=f"that is held can be approved, and {first.id} is"
+    ):
         await acts.approve(acting(scene), acts.PublicationChoice(ids=[first.id]))
     moved = await acts.approve(acting(scene), acts.PublicationChoice(ids=[first.id, second.id]))
     assert moved == Moved((second.id,), (LeftPublication(first.id, PublicationState.SKIPPED),))

@@ -126,7 +126,7 @@ WRONG: list[tuple[dict[str, str], int, str, str]] = [
     ({"note_template": "x\n{{ nothing }}"}, 422, NO_VARIABLE, f"Note: {NO_VARIABLE}"),
     ({"of": "nobody"}, 404, "nobody is not tracked", "You don't track nobody yet."),
     ({"of": "ada"}, 404, "ada is not tracked", "You don't track ada yet."),
-    ({"of": GIST}, 404, f"no gist {GIST}", f"No gist {GIST}"),
+    ({"of": GIST}, 404, f"stored no gist {GIST}", f"stored no gist {GIST}"),
 ]
 """A body, the status and the words of its answer, and the words on the page."""
 

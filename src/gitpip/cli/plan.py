@@ -14,6 +14,14 @@ from gitpip.status.sizing import sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 
+GistsPerDay = Annotated[
+    float | None,
+    typer.Option(
+        parser=decimal,
+        help="New gists a day, of all users together. Default: as many per user as in the last "
+        "week.",
+    ),
+]
 FilesPerGist = Annotated[float, typer.Option(parser=decimal, help="Files per gist, on average.")]
 BytesPerFile = Annotated[int, typer.Option(help="Bytes per file, on average.")]
 
@@ -23,14 +31,7 @@ def plan(  # noqa: PLR0913 - each is an option
     users: Annotated[
         int | None, typer.Option(help="Number of tracked users. Default: the current number.")
     ] = None,
-    gists_per_day: Annotated[
-        float | None,
-        typer.Option(
-            parser=decimal,
-            help="New gists a day, of all users together. Default: as many per user as in the last "
-            "week.",
-        ),
-    ] = None,
+    gists_per_day: GistsPerDay = None,
     pipedrive_plan: Annotated[
         str, typer.Option(help="Pipedrive plan: lite, growth, premium or ultimate.")
     ] = PlanOptions.pipedrive_plan,

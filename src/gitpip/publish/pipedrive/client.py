@@ -57,8 +57,7 @@ OWNER = "/v1/users/me"
 ACTIVITY_DEFAULTS, DEAL_DEFAULTS = ActivityFields(), DealFields()
 PIPEDRIVE_ANSWER_LIMIT = 64 * 2**20
 SEARCH_LIMIT = 9
-"""The searches of a window, which holds ten on every plan: one is left to the token's
-other users."""
+"""The searches of a window. Every plan allows ten: one is left to the token's other users."""
 SENT_LATELY = 600.0
 """The seconds for which a sent subject is remembered: longer than any write is under way."""
 ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
@@ -345,7 +344,7 @@ class Pipedrive:
             if cursor is None:
                 return
             if cursor in seen:
-                raise LookFailed(Ambiguous(f"the list {path} returns to a page that it had before"))
+                raise LookFailed(Ambiguous(f"the list {path} returns to an earlier page"))
             seen.add(cursor)
 
     async def _page(
