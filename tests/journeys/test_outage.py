@@ -19,9 +19,9 @@ REQUESTS, AT_ONCE = 200, 20
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, postgres_files: Path) -> Iterator[Cluster]:
     with clustered(
-        tmp_path, GITPIP_HEALTH_PATIENCE=f"{PATIENCE}s", GITPIP_CHECK_INTERVAL="1s"
+        tmp_path, postgres_files, GITPIP_HEALTH_PATIENCE=f"{PATIENCE}s", GITPIP_CHECK_INTERVAL="1s"
     ) as cluster:
         cluster.github.add_user("octocat")
         yield cluster

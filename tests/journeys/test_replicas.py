@@ -29,8 +29,10 @@ POINTS_A_MINUTE = 900
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with clustered(tmp_path, GITPIP_HTTP_TIMEOUT="1s", GITPIP_ABSENT_AFTER="5s") as cluster:
+def cluster(tmp_path: Path, postgres_files: Path) -> Iterator[Cluster]:
+    with clustered(
+        tmp_path, postgres_files, GITPIP_HTTP_TIMEOUT="1s", GITPIP_ABSENT_AFTER="5s"
+    ) as cluster:
         # GitHub's limits of a minute; that of an hour is told, as where it is not there's no limit.
         cluster.github.limits.points_a_minute = POINTS_A_MINUTE
         cluster.github.limits.with_token = 100_000

@@ -35,8 +35,8 @@ def upgrade() -> None:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with clustered(tmp_path) as cluster:
+def cluster(tmp_path: Path, postgres_files: Path) -> Iterator[Cluster]:
+    with clustered(tmp_path, postgres_files) as cluster:
         yield cluster
 
 

@@ -20,9 +20,11 @@ BLOWS = [signal.SIGKILL, signal.SIGSTOP]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, postgres_files: Path) -> Iterator[Cluster]:
     # The wait for an answer, and all that follows from it, as it is without tests.
-    with clustered(tmp_path, GITPIP_HTTP_TIMEOUT="20s", GITPIP_CHECK_INTERVAL="1h") as cluster:
+    with clustered(
+        tmp_path, postgres_files, GITPIP_HTTP_TIMEOUT="20s", GITPIP_CHECK_INTERVAL="1h"
+    ) as cluster:
         for _ in range(2):
             cluster.add()
         yield cluster
