@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TOO_LITTLE = 9
 SOURCE = "def reached():\n    return 1\n\n\ndef not_reached():\n    return 2\n"
+PLUGINS = ("-p", "tests.support.covered", "-p", "xdist.plugin")
 TESTS = {
     "passes": "from gitpip.one import reached\n\ndef test(): assert reached()\n",
     "fails": "from gitpip.one import reached\n\ndef test(): assert not reached()\n",
@@ -30,9 +31,10 @@ def run_pytest(folder: Path, test: str, *options: str) -> subprocess.CompletedPr
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return subprocess.run(
-        (sys.executable, "-m", "pytest", "-p", "tests.support.covered", *options, "tests"),
+        (sys.executable, "-m", "pytest", *PLUGINS, *options, "tests"),
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder / "src")},
+        # To load all other plugins takes longer than the test.
+        env=os.environ | {"PYTHONPATH": str(folder / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
