@@ -3,11 +3,12 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
 import pytest
-import typer
+import typer.testing
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.testing import CliRunner
 
@@ -47,7 +48,11 @@ def test_no_option_without_a_value_shows_a_type() -> None:
     assert not [name for name, kind in shown.items() if kind]
 
 
-def test_the_help_says_in_words_what_options_and_arguments_take() -> None:
+def test_the_help_says_in_words_what_options_and_arguments_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Otherwise all commands are made anew for the help of each.
+    monkeypatch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
     texts = {
         path: CliRunner()
         .invoke(app, [*path.split(), "--help"], prog_name="gitpip", env={"COLUMNS": "120"})
