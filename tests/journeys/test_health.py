@@ -129,12 +129,15 @@ def test_a_pause_of_its_own_making_is_no_excuse(world: World, database_url: str)
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "damage", [b"ALTER TABLE services DROP COLUMN heartbeat_at", b"DROP TABLE services"]
+)
 def test_a_process_whose_heartbeat_breaks_ends_with_an_error(
-    world: World, database_url: str
+    world: World, database_url: str, damage: bytes
 ) -> None:
     world.gitpip.start()
     with psycopg.connect(database_url) as connection:
-        connection.execute("ALTER TABLE services DROP COLUMN heartbeat_at")
+        connection.execute(damage)
     assert world.gitpip.process
     assert world.gitpip.process.wait(timeout=60) == 1
     world.gitpip.process = None

@@ -1,7 +1,6 @@
 """The signs of life of a process: a row for other processes, and problems for its supervisor."""
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -80,13 +79,17 @@ class Heartbeat:
             log.warning("database.unavailable", reason=str(error))
 
     async def end(self) -> None:
-        """Delete the row if the database can be written."""
-        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+        """Delete the row if the database can be written, whatever else went wrong before."""
+        try:
             async with (
                 asyncio.timeout(STOP_TIMEOUT.total_seconds()),
                 self._database.begin() as transaction,
             ):
                 await instances.end_heartbeat(transaction, self.instance_id)
+        except (DatabaseUnavailable, TimeoutError):
+            return
+        except Exception as error:  # such as a table that is gone: the process ends all the same
+            log.warning("heartbeat.row_left", reason=str(error))
 
 
 @asynccontextmanager
