@@ -23,7 +23,7 @@ OF_PIPEDRIVE = (
 )
 ALLOWED: Mapping[str, frozenset[str]] = {
     # The client is made here, and nowhere else.
-    "runtime/present_account.py": frozenset({"gitpip.publish.pipedrive.client", "Pipedrive"}),
+    "runtime/account_access.py": frozenset({"gitpip.publish.pipedrive.client", "Pipedrive"}),
     # A column.
     "store/status/instances.py": frozenset({"has_pipedrive_token"}),
     # A column, and the field of the API that shows it.

@@ -29,7 +29,7 @@ from gitpip.store import commit_order, listing, sqlite
 from gitpip.store.database import Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.listing import FileWanted
-from gitpip.store.publications import bounded, causes, publication_rows, publications
+from gitpip.store.publications import bounded_counts, causes, publication_rows, publications
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.status import troubles
 from gitpip.store.users import users
@@ -151,7 +151,7 @@ SELECTIONS = {
     "published for a reason": _is(PUBLISHED, cause="0123456789ab"),
 }
 READ: dict[str, Read] = {
-    "numbers of publications": lambda transaction: bounded.count(transaction, most=50),
+    "numbers of publications": lambda transaction: bounded_counts.count(transaction, most=50),
     "files of a common state": lambda transaction: listing.file_keys(
         transaction, FileWanted(state=PUBLISHED), None, 26
     ),
@@ -162,7 +162,7 @@ READ: dict[str, Read] = {
 for name, selection in SELECTIONS.items():
     READ |= {
         f"list, {name}": partial(publications.listed, wanted=selection, offset=0, limit=51),
-        f"number, {name}": partial(bounded.count_found, wanted=selection, most=50),
+        f"number, {name}": partial(bounded_counts.count_found, wanted=selection, most=50),
         f"reasons, {name}": partial(causes.of, wanted=selection, newest=50),
     }
 

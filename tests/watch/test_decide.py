@@ -17,7 +17,7 @@ from gitpip.errors import (
     GitHubUnreachable,
     GraphQLFailed,
 )
-from gitpip.known import KnownFile, KnownGist
+from gitpip.known_gists import KnownFile, KnownGist
 from gitpip.model import FailureKind, GistId, GitHubId, SeenFile, SeenGist, User, UserKey, UserState
 from gitpip.watch import decide
 

@@ -16,7 +16,7 @@ from gitpip.publish.activity import FurtherFile, Rendered, Wording, remarks_on, 
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import templates_of
 from gitpip.store.database import Transaction
-from gitpip.store.gists import gists, surroundings
+from gitpip.store.gists import gists, template_values
 from gitpip.store.publications import parts
 from gitpip.store.users import users
 from gitpip.templates import Templates, TextKind, compile_template
@@ -157,7 +157,7 @@ class Trials:
     async def _rendered(
         self, transaction: Transaction, files: Sequence[GistFile]
     ) -> tuple[Trial, ...]:
-        around = await surroundings.of_files(transaction, files, self.templates.uses)
+        around = await template_values.of_files(transaction, files, self.templates.uses)
         trials = []
         for file, *others in self._together(files):
             wording = Wording(self.templates, around[file.key])

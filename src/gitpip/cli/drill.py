@@ -14,7 +14,7 @@ from gitpip.cli.numbers import decimal
 from gitpip.cli.output import Json, console, errors, print_json, progress_bar
 from gitpip.config import parse_duration
 from gitpip.counts import count
-from gitpip.drill.orders import Orders, check
+from gitpip.drill.options import Orders, check
 from gitpip.errors import InvalidInput
 
 if TYPE_CHECKING:

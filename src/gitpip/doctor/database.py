@@ -12,7 +12,7 @@ from gitpip.actions.access_mode import AccessMode, access_mode_of
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
-from gitpip.runtime.present_account import tokens_of_service
+from gitpip.runtime.account_access import tokens_of_service
 from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts
 from gitpip.status.findings import Finding, failure, ok, warning
 from gitpip.status.problem import ProblemKind, Remedy, Severity

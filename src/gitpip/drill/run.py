@@ -15,7 +15,7 @@ from typing import Final
 from gitpip.actions.users import add_user
 from gitpip.config import Settings, load_settings
 from gitpip.drill.child import Child, child, clean_environment
-from gitpip.drill.orders import Orders, check
+from gitpip.drill.options import Orders, check
 from gitpip.drill.replica import WITHOUT_RECONCILIATION
 from gitpip.drill.replicas import Replicas
 from gitpip.drill.report import Report, counted

@@ -35,7 +35,7 @@ from gitpip.publish.destination import (
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass
-from gitpip.publish.terms import TERMS_TRIED_AGAIN_AFTER, Unsettled
+from gitpip.publish.sent_fields import TERMS_TRIED_AGAIN_AFTER, Unsettled
 from gitpip.store.publications import (
     deal_drifts,
     deals,

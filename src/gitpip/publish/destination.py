@@ -1,6 +1,6 @@
 """The Protocol of a CRM to publish to, and the contents of its answers.
 
-A CRM has deals, and activities under them. Only `runtime/present_account.py`, which makes the
+A CRM has deals, and activities under them. Only `runtime/account_access.py`, which makes the
 client, imports the package of one.
 """
 

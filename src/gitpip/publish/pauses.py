@@ -9,7 +9,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.circuit_breaker import DAILY_PAUSE, CircuitBreaker, Request, RequestKind
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome
 from gitpip.publish.destination import DAILY_RESERVE, Destination, LookFailed
-from gitpip.publish.terms import Terms
+from gitpip.publish.sent_fields import Terms
 from gitpip.store.database import Database
 from gitpip.store.status import pauses, publishing_pause
 

@@ -22,7 +22,7 @@ from gitpip.publish.credentials.findings import (
 )
 from gitpip.publish.policy import Policies
 from gitpip.store.database import Transaction
-from gitpip.store.gists import gists, surroundings
+from gitpip.store.gists import gists, template_values
 from gitpip.store.publications import approvals, parts
 from gitpip.templates import Templates
 
@@ -173,7 +173,7 @@ async def _rendered(
     found = _Found()
     file = await _file(transaction, first, options.on_edit)
     remarks = remarks_on(file, on_edit=options.on_edit, on_delete=options.on_delete)
-    around = await surroundings.of_files(transaction, [file], templates.uses)
+    around = await template_values.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key], first.first_marker)
     is_guarded = policy.credentials is not CredentialsGuard.PUBLISH or (
         # A person's decision about these files counts, even if the setting has changed.

@@ -34,7 +34,7 @@ from gitpip.publish.records import record
 from gitpip.publish.running_tasks import RunningTasks
 from gitpip.publish.screener import Screener
 from gitpip.publish.sender import Sender, SendRules
-from gitpip.publish.terms import Terms
+from gitpip.publish.sent_fields import Terms
 from gitpip.publish.undoer import Undoer
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import (

@@ -36,7 +36,7 @@ from gitpip.publish.places import Places, subject_of_target
 from gitpip.publish.preview import rendered, rendered_together
 from gitpip.publish.records import others_pass, record
 from gitpip.publish.running_tasks import RunningTasks
-from gitpip.publish.terms import TERMS_TRIED_AGAIN_AFTER, Unsettled
+from gitpip.publish.sent_fields import TERMS_TRIED_AGAIN_AFTER, Unsettled
 from gitpip.store.database import Transaction
 from gitpip.store.publications import outbox, second_sends, undone_deals
 from gitpip.store.publications.delivered import PUBLICATIONS, Start

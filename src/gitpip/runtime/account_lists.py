@@ -12,7 +12,7 @@ from gitpip.errors import EnvironmentUnusable
 from gitpip.publish.catalog import Catalog, Listed
 from gitpip.publish.destination import LookFailed
 from gitpip.publish.resolution import About, needed, resolve
-from gitpip.runtime.present_account import client_of
+from gitpip.runtime.account_access import client_of
 
 LISTS_KEPT_FOR = timedelta(minutes=10)
 """The time that lists are kept. Each costs 10 or 20 tokens, and a person saves a form several

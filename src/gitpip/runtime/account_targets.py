@@ -7,7 +7,7 @@ from gitpip.config import Settings
 from gitpip.errors import DestinationUnavailable, EnvironmentUnusable
 from gitpip.publish.chosen_targets import CheckedTarget
 from gitpip.publish.destination import Destination, LookFailed, SearchHit, Unusable
-from gitpip.runtime.present_account import client_of
+from gitpip.runtime.account_access import client_of
 from gitpip.targets import Target
 
 

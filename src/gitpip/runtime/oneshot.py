@@ -15,16 +15,16 @@ from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
 from gitpip.model import Account, Check, CheckId, PublicationState
 from gitpip.publish import chosen_targets
-from gitpip.runtime.account_targets import AccountTargets
-from gitpip.runtime.acting import acting_on
-from gitpip.runtime.heartbeat import heartbeat
-from gitpip.runtime.opening import opened
-from gitpip.runtime.present_account import (
+from gitpip.runtime.account_access import (
     is_served,
     note_company,
     tokens_of,
     tokens_of_service,
 )
+from gitpip.runtime.account_targets import AccountTargets
+from gitpip.runtime.acting import acting_on
+from gitpip.runtime.heartbeat import heartbeat
+from gitpip.runtime.opening import opened
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.worker import Worker, forecast, github_of, working
 from gitpip.status import watching

@@ -10,15 +10,15 @@ from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
 from gitpip.publish.account_guard import company_of
 from gitpip.publish.comparison import Comparison
 from gitpip.publish.destination import Destination, LookFailed
-from gitpip.runtime.acting import acting_on
-from gitpip.runtime.opening import opened
-from gitpip.runtime.present_account import (
+from gitpip.runtime.account_access import (
     check_token,
     client_of,
     is_served,
     is_served_now,
     note_company,
 )
+from gitpip.runtime.acting import acting_on
+from gitpip.runtime.opening import opened
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Database

@@ -21,15 +21,15 @@ from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import RenderOptions, previewed
+from gitpip.runtime.account_access import tokens_of
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import ClientLimits, HttpServer, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
 from gitpip.runtime.opening import opened_with
-from gitpip.runtime.present_account import tokens_of
 from gitpip.runtime.scheduler import describe, failure
-from gitpip.runtime.stalls import watching_stalls
+from gitpip.runtime.stalled_work import watching_stalls
 from gitpip.runtime.token_tests import CachedTokenTests
 from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.status.modes import overall_mode

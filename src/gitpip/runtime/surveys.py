@@ -8,9 +8,9 @@ from gitpip.actions.acting import Acting
 from gitpip.clock import day_and_clock, utc_now
 from gitpip.config import Settings
 from gitpip.errors import DestinationUnavailable, GitpipError
+from gitpip.runtime.account_access import check_token, client_of, is_served, tokens_of_service
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
-from gitpip.runtime.present_account import check_token, client_of, is_served, tokens_of_service
 from gitpip.runtime.surveying import surveyor_of
 from gitpip.runtime.worker import github_of
 from gitpip.store.database import Database

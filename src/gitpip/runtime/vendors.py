@@ -19,7 +19,7 @@ from gitpip.errors import (
 from gitpip.http_client import is_untrusted, route
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import Destination, LookFailed, TokenOwner
-from gitpip.runtime.present_account import client_of
+from gitpip.runtime.account_access import client_of
 from gitpip.runtime.vendor_settings import look_at_settings
 from gitpip.runtime.worker import github_of
 from gitpip.status.findings import (

@@ -22,7 +22,7 @@ from gitpip.publish.sender import SendRules
 from gitpip.publish.surveyor import Surveyor
 from gitpip.publish.token_costs import BURST_WINDOW, shortest_time
 from gitpip.runtime import repairs
-from gitpip.runtime.present_account import client_of
+from gitpip.runtime.account_access import client_of
 from gitpip.runtime.sampler import sampling
 from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.runtime.surveying import surveyor_of

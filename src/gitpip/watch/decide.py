@@ -17,7 +17,7 @@ from gitpip.errors import (
     SameAccount,
 )
 from gitpip.failed_check import FailedCheck
-from gitpip.known import KnownFile, KnownGist
+from gitpip.known_gists import KnownFile, KnownGist
 from gitpip.model import (
     FailureKind,
     GistId,

@@ -7,7 +7,7 @@ what it has brought and what is still to be read count together.
 from collections.abc import Collection, Mapping, Sequence
 
 from gitpip.backfill import BackfillKind
-from gitpip.known import KnownFile
+from gitpip.known_gists import KnownFile
 from gitpip.model import GistId, SeenGist, User
 from gitpip.watch.decide import LONGEST_LAG
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from gitpip.clock import EPOCH
-from gitpip.known import KnownFile, KnownGist
+from gitpip.known_gists import KnownFile, KnownGist
 from gitpip.model import GistId, GitHubId, SeenGist, Unreadable, User
 from gitpip.store.gists import unreadable
 from gitpip.watch import decide

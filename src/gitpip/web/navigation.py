@@ -8,7 +8,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store import read_state
 from gitpip.store.database import Transaction
-from gitpip.store.publications import bounded
+from gitpip.store.publications import bounded_counts
 from gitpip.store.status import pauses, publishing_pause
 from gitpip.web.auth.identity import STATE
 from gitpip.web.auth.viewer import viewer_of
@@ -27,7 +27,7 @@ async def count_for_navigation(request: Request, context: Context) -> None:
     try:
         async with context.database.read() as transaction:
             unread = await read_state.unread(transaction, viewer_of(request))
-            attention = await bounded.count_unsettled(transaction, MAX_COUNT_SHOWN + 1)
+            attention = await bounded_counts.count_unsettled(transaction, MAX_COUNT_SHOWN + 1)
             pause = await _sync_pause(transaction, utc_now())
     except DatabaseUnavailable:
         return

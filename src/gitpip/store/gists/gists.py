@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from gitpip.known import KnownFile, KnownGist
+from gitpip.known_gists import KnownFile, KnownGist
 from gitpip.model import (
     CheckId,
     FileKey,

@@ -37,7 +37,7 @@ from gitpip.web.masked_previews import news_without_credentials, without_credent
 from gitpip.web.navigation import count_for_navigation
 from gitpip.web.pages.lists import ShownList
 from gitpip.web.pages.router import page_router
-from gitpip.web.pages.strangers import not_tracked
+from gitpip.web.pages.untracked import not_tracked
 from gitpip.web.reader_zone import reader_now
 from gitpip.web.render.faults import fault_words
 from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown

@@ -27,7 +27,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import (
     approvals,
-    bounded,
+    bounded_counts,
     causes,
     held,
     progress,
@@ -217,7 +217,7 @@ async def sync_page(
         render,
         "publications.html",
         page="publications",
-        most=bounded.MAX_COUNTED,
+        most=bounded_counts.MAX_COUNTED,
         asked=asked,
         notice=notice,
         fault=fault or pausing.fault,
@@ -247,7 +247,7 @@ async def _read(context: AppContext, shown: SyncList, zone: tzinfo) -> dict[str,
         listed = await publications.listed(
             transaction, wanted, offset=offset, limit=PUBLICATIONS_PER_PAGE + 1
         )
-        counts = await bounded.count(transaction)
+        counts = await bounded_counts.count(transaction)
         total, total_most = await _found(transaction, asked, wanted, counts)
         needing = await _attention(transaction, counts) if first else NO_ATTENTION
         answer = None if latest is None else Backfill(BackfillKind.LATEST, count=latest)
@@ -475,9 +475,10 @@ async def _found(
 ) -> tuple[int, int]:
     """Return how many publications fit the filters, and up to how many that was counted."""
     if asked.address("", state=""):
-        found = await bounded.count_found(transaction, wanted)
-        return found, bounded.MOST_FOUND
-    return counts.get(asked.state, 0) if asked.state else sum(counts.values()), bounded.MAX_COUNTED
+        found = await bounded_counts.count_found(transaction, wanted)
+        return found, bounded_counts.MOST_FOUND
+    wanted_counts = [counts.get(asked.state, 0)] if asked.state else counts.values()
+    return sum(wanted_counts), bounded_counts.MAX_COUNTED
 
 
 async def _attention(

@@ -12,7 +12,7 @@ from gitpip.publish.policy import Policies
 from gitpip.status.findings import Finding, FindingLevel
 from gitpip.status.reading import tokens_known
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import bounded, publishing_settings
+from gitpip.store.publications import bounded_counts, publishing_settings
 from gitpip.store.status import instances
 from gitpip.store.users import users
 from gitpip.web.auth.roles import needs
@@ -79,7 +79,7 @@ async def set_up(context: Context) -> HTMLResponse:
         policy = await Policies(context.settings.publishing).read(transaction)
         sample = (await trials_of(transaction, context.settings)).samples()[0]
         tracked = sum((await users.count(transaction)).values())
-        sent = (await bounded.count(transaction, most=1)).get(PublicationState.PUBLISHED, 0)
+        sent = (await bounded_counts.count(transaction, most=1)).get(PublicationState.PUBLISHED, 0)
     at_work = tokens_known(running, context.process)
     tested = [
         _tested(context, token, elsewhere=elsewhere)

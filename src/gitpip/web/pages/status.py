@@ -20,7 +20,7 @@ from gitpip.status.problem import ProblemKind
 from gitpip.status.reading import STOPS
 from gitpip.status.summary import read_summary
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import bounded, publications
+from gitpip.store.publications import bounded_counts, publications
 from gitpip.store.status import freshness, pauses, samples
 from gitpip.store.status.pauses import Pausable
 from gitpip.store.status.today import database_size
@@ -97,7 +97,7 @@ async def status_page(
     """
     async with context.database.read() as transaction:
         now = utc_now()
-        summary = await read_summary(transaction, context.process, now, bounded.count)
+        summary = await read_summary(transaction, context.process, now, bounded_counts.count)
         taken = await samples.samples_of_a_day(transaction)
         size = await database_size(transaction)
         groups = await freshness.freshness_groups(transaction, now)
@@ -117,7 +117,7 @@ async def status_page(
         stopped=any(one.kind in STOPS[work] for one in condition.problems),
         pausing=pausing,
         persons_pause=any(one.kind is PERSONS_PAUSE for one in condition.problems),
-        counted_to=bounded.MAX_COUNTED,
+        counted_to=bounded_counts.MAX_COUNTED,
         places=PLACES,
         cards=marked(condition.problems),
         # A worker that has shown no sign of life for some seconds answers this very request.

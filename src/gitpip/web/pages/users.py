@@ -26,7 +26,7 @@ from gitpip.web.pages.selection import (
     Done,
     SelectedUsers,
 )
-from gitpip.web.pages.strangers import not_tracked
+from gitpip.web.pages.untracked import not_tracked
 from gitpip.web.render.jinja import render
 
 router = page_router()

@@ -26,7 +26,7 @@ def test_the_client_is_made_in_one_place() -> None:
         if made.search(path.read_text())
     ]
     elsewhere = [place for place in places if not place.startswith(STAND_INS)]
-    assert elsewhere == ["runtime/present_account.py"]
+    assert elsewhere == ["runtime/account_access.py"]
 
 
 @pytest.mark.parametrize(

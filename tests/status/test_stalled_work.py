@@ -8,7 +8,7 @@ from sqlalchemy import Executable, insert
 
 from gitpip.model import PauseCause
 from gitpip.modes import PublishingMode
-from gitpip.runtime.stalls import Stalls
+from gitpip.runtime.stalled_work import Stalls
 from gitpip.store.database import Transaction
 from gitpip.store.schema import checks, publications, users
 from gitpip.store.schema_status import pauses, publishing_pause
