@@ -244,6 +244,8 @@ EVERYWHERE = [
     "whatever fails in between",
     # Inversions and riddles of messages, pages, templates and documents
     "is kept no more",
+    "is in Pipedrive no more",
+    "lets a stopped one go on",
     "from then on nothing is open",
     "name the one with which",
     "are two things",
