@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from gitpip.errors import MarkedSince
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist, UserKey
@@ -14,6 +15,7 @@ from gitpip.store.gists import gists
 from gitpip.store.inbox import entries, marks, pages
 from gitpip.store.inbox.filters import InboxFilter, wanted
 from gitpip.store.listing import FileWanted
+from gitpip.store.schema_visits import home_visits
 from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.store.visits.home import HomeVisit
@@ -157,6 +159,27 @@ async def test_the_last_mark_can_be_undone(inbox: Inbox) -> None:
     await inbox.mark(ANNA, "g4")
     with pytest.raises(MarkedSince):
         await inbox.undo(ANNA, earlier)
+
+
+@pytest.mark.parametrize("everything", [True, False])
+async def test_a_mark_that_changed_nothing_leaves_the_undo_of_the_one_before(
+    inbox: Inbox, everything: bool
+) -> None:
+    await inbox.mark(ANNA, "g2")
+    gists = ("g1", "g3", "g4", "g5")
+    last = await (inbox.mark_all(ANNA) if everything else inbox.mark(ANNA, *gists))
+    for _ in range(2):
+        await inbox.mark(ANNA, "g3", "g4")
+        await inbox.mark(ANNA, "none", read=False)
+        again = await inbox.mark_all(ANNA)
+
+    assert (again.gists, again.users, again.files) == (0, 0, 0)
+    await inbox.undo(ANNA, again)
+    await inbox.undo(ANNA, last)
+    assert await inbox.shows(ANNA) == ["g5", "g4", "g3", "g1"]
+    async with inbox.database.read() as transaction:
+        kept = await transaction.scalars(select(home_visits.c.gists).order_by(home_visits.c.id))
+        assert list(kept) == [1, 4, 0]
 
 
 async def test_a_stale_page_makes_nothing_unread_that_was_marked_since(inbox: Inbox) -> None:

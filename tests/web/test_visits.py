@@ -85,6 +85,7 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
         newest = re.findall('name="newest" value="([^"]+)"', browser.get("/").text)
         form = {"everything": "1", "newest": newest}
         first, again = (browser.post("/seen", data=form).text for _ in range(2))
+        last = re.findall('formaction="(/seen/[0-9]+/undo)"', again)
 
         gist = re.findall('href="(/gist/[^"]+)"', browser.get("/?show=all").text)[0]
         page = browser.get(gist, headers={"referer": f"{served.gitpip.url}/?show=all&tag=x"}).text
@@ -94,6 +95,10 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
         marked, twice = (
             browser.post("/seen", data={**unread, "back": unescape(shown[0])}) for _ in range(2)
         )
+        row_alone = browser.post("/seen", data=unread, headers={"hx-request": "true"})
+        undone = re.findall('formaction="(/seen/[0-9]+/undo)"', twice.text)
+        browser.post(undone[0])
+        read_again = browser.post("/seen", data=unread, headers={"hx-request": "true"})
 
     row = f"#gist-{gist.removeprefix('/gist/')}"
     assert f'<a href="/?show=all&amp;tag=x{row}" data-back>Back to inbox</a>' in page
@@ -102,7 +107,10 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
     assert "Already marked as unread." in on_one_line(twice.text)
     assert (marked.url.params["tag"], marked.url.params["show"]) == ("x", "all")
     assert "Marked 1 gist as read." in first
-    assert "Already marked as read." in again
+    assert "Already marked as read. Your last change: marked 1 gist as read." in on_one_line(again)
+    assert last == re.findall('formaction="(/seen/[0-9]+/undo)"', first)
+    assert row_alone.headers["gitpip-unchanged"] == "true"
+    assert "gitpip-unchanged" not in read_again.headers
     assert again.count('<a href="/seen/') == 1
 
 

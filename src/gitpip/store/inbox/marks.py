@@ -50,7 +50,8 @@ async def mark(
 
     A gist that is not known, or whose user is not tracked, is left out. One that got another key
     since, by a new file or an edit, stays unread, unless it was marked as read with that key. The
-    act counts the gists that were not yet what they are marked as.
+    act counts the gists that were not yet what they are marked as. If there are none, nothing is
+    written of it but that, so the act before it can still be undone.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await _move_line(transaction, viewer)
@@ -65,11 +66,14 @@ async def mark(
         GistId(row.gist_id): min(gists[row.gist_id] or row.key, row.key) if read else 0
         for row in before
     }
-    await _write_marks(transaction, viewer, levels, visit_id)
-    after = await transaction.execute(known)
-    changed = {row.gist_id for row in before if row.unread} ^ {
-        row.gist_id for row in after if row.unread
-    }
+    async with transaction.begin_nested() as written:
+        await _write_marks(transaction, viewer, levels, visit_id)
+        after = await transaction.execute(known)
+        changed = {row.gist_id for row in before if row.unread} ^ {
+            row.gist_id for row in after if row.unread
+        }
+        if not changed:
+            await written.rollback()
     await transaction.execute(
         update(home_visits)
         .where(home_visits.c.id == visit_id)
@@ -94,7 +98,8 @@ async def mark_all(
     The key must be settled, see `commit_order.settled`.
 
     It is also a visit to the users whose files it covers. `most` limits that to the users with the
-    newest files, since a row is stored for each.
+    newest files, since a row is stored for each. Where nothing is unread, the line stays and no
+    user is visited, so the act before it can still be undone.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await old_visits.delete_superseded(transaction, viewer)
@@ -102,9 +107,12 @@ async def mark_all(
     up_to = max(up_to, line)
     read = await read_state.unread_of(transaction, viewer, line, up_to=up_to)
     visit_id = await home.add(transaction, viewer, now)
-    await _visit_users(transaction, viewer, visit_id, now, (up_to, most))
-    await _read_marked_as_unread(transaction, viewer, visit_id, up_to)
-    await _draw_line(transaction, viewer, visit_id, up_to)
+    if read.gists:
+        await _visit_users(transaction, viewer, visit_id, now, (up_to, most))
+        await _read_marked_as_unread(transaction, viewer, visit_id, up_to)
+        await _draw_line(transaction, viewer, visit_id, up_to)
+    else:
+        await old_visits.delete_marks_undone_no_more(transaction, viewer)
     visit = await home.count_files(transaction, visit_id, viewer, gists=read.gists)
     await old_visits.delete_browsers(transaction, visit)
     return visit
@@ -115,14 +123,15 @@ async def undo(
 ) -> HomeVisit:
     """Undo a reader's last mark; an act that is undone already stays so.
 
-    Raises VisitNotFound, and MarkedSince if the reader marked something else since.
+    Raises VisitNotFound, and MarkedSince if the reader marked something else since. Acts since that
+    changed nothing do not count.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     visit = await home.get(transaction, visit_id, viewer)
     if visit.undone_at is not None:
         return visit
-    newest = select(func.max(home_visits.c.id)).where(home_visits.c.viewer == viewer)
-    if await transaction.scalar(newest) != visit_id:
+    newest = await home.last_change(transaction, viewer)
+    if newest is not None and newest.id > visit_id:
         raise MarkedSince("something else was marked since; only the last mark can be undone")
     for table in (inbox_lines, inbox_marks):
         await _take_back(transaction, table, viewer, visit_id)

@@ -35,6 +35,17 @@ class HomeVisit:
 
 
 _home_visit = reader(HomeVisit)
+CHANGED = or_(home_visits.c.gists > 0, home_visits.c.files > 0)
+"""The condition that an act of marking changed something."""
+
+
+@dataclass(frozen=True)
+class ToldMark:
+    """An act of marking as a page tells it."""
+
+    visit: HomeVisit
+    undoable: HomeVisit | None
+    """The act that can be undone: an earlier one if this one changed nothing."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +111,21 @@ async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeV
     return _home_visit(row)
 
 
-async def marked(transaction: Transaction, visit_id: int | None, viewer: str) -> HomeVisit | None:
+async def last_change(transaction: Transaction, viewer: str) -> HomeVisit | None:
+    """Return the last act of marking by a viewer that changed something."""
+    found = select(home_visits).where(home_visits.c.viewer == viewer, CHANGED)
+    row = (await transaction.execute(found.order_by(home_visits.c.id.desc()).limit(1))).first()
+    return _home_visit(row) if row else None
+
+
+async def marked(transaction: Transaction, visit_id: int | None, viewer: str) -> ToldMark | None:
     """Return what a viewer has just marked; the address may have come from another viewer."""
     if visit_id is None:
         return None
     with suppress(VisitNotFound):
-        return await get(transaction, VisitId(visit_id), viewer)
+        visit = await get(transaction, VisitId(visit_id), viewer)
+        last = visit if visit.gists else await last_change(transaction, viewer)
+        return ToldMark(visit, None if last is None or last.undone_at else last)
     return None
 
 

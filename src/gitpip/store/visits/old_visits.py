@@ -5,13 +5,13 @@ The latest visit of a viewer to a user says what the viewer has seen: it always 
 
 from datetime import timedelta
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.schema_inbox import inbox_filters, inbox_lines, inbox_marks
 from gitpip.store.schema_visits import home_visits, visits
-from gitpip.store.visits.home import HomeVisit
+from gitpip.store.visits.home import CHANGED, HomeVisit
 from gitpip.store.visits.visits import BROWSER
 
 VISITS_KEPT = 50
@@ -61,13 +61,18 @@ async def delete_superseded(transaction: Transaction, viewer: str) -> None:
 
 
 async def delete_marks_undone_no_more(transaction: Transaction, viewer: str) -> None:
-    """Delete the records of marks of single gists except the last two: only the last is undone."""
+    """Delete the records of marks of single gists except the last two: only the last is undone.
+
+    Of marks that changed nothing, the last is kept.
+    """
     ids = select(home_visits.c.id).where(home_visits.c.viewer == viewer)
-    last_kept = ids.order_by(home_visits.c.id.desc()).offset(1).limit(1).scalar_subquery()
+    newest_first = ids.order_by(home_visits.c.id.desc())
+    last_kept = newest_first.where(CHANGED).offset(1).limit(1).scalar_subquery()
+    newest = newest_first.limit(1).scalar_subquery()
     await transaction.execute(
         delete(home_visits).where(
             home_visits.c.viewer == viewer,
-            home_visits.c.id < last_kept,
+            or_(home_visits.c.id < last_kept, and_(~CHANGED, home_visits.c.id < newest)),
             home_visits.c.files == 0,
             ~_IS_NEEDED,
         )

@@ -58,6 +58,8 @@ SEARCHED = 64_000
 ID_LENGTH = 64
 MARKS_AT_ONCE = 50
 """The most rows that are asked for at once. gist-list.js knows it, too."""
+UNCHANGED = "gitpip-unchanged"
+"""The header of an answer to a mark of one row that changed nothing. gist-list.js knows it, too."""
 USERS = 20
 VISIT_FILES = 30
 
@@ -281,7 +283,10 @@ async def mark(request: Request, context: Context, acting: ReaderActing) -> Resp
     else:
         visit = await actions.mark(acting, viewer, chosen, read=not form.get("unread"))
     if request.headers.get("hx-request") and len(chosen) == 1:
-        return await _rows(request, context, chosen, came_from=came_from)
+        rows_now = await _rows(request, context, chosen, came_from=came_from)
+        if not visit.gists:
+            rows_now.headers[UNCHANGED] = "true"
+        return rows_now
     row = f"#gist-{next(iter(chosen))}" if len(chosen) == 1 and not form.get("page") else ""
     response = RedirectResponse(came_from.address(visit.id) + row, status_code=303)
     remember(request, response, viewer)

@@ -139,12 +139,14 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// A mark of one row is the last mark, so the one before it can't be undone. "Mark this page as read" is
-// about a row that is unread now.
+// A mark of one row is the last mark, so the one before it can't be undone, unless this one changed
+// nothing. "Mark this page as read" is about a row that is unread now.
 document.addEventListener("htmx:afterSwap", (event) => {
   const row = document.getElementById(event.detail.target.id);
   if (event.detail.requestConfig.verb !== "post" || !row?.matches("[data-item]")) return;
-  document.getElementById("undo")?.remove();
+  if (event.detail.xhr.getResponseHeader("gitpip-unchanged")) {
+    announce(`Already marked as ${isRead(row) ? "read" : "unread"}.`);
+  } else document.getElementById("undo")?.remove();
   const form = document.getElementById("inbox");
   const { value } = row.querySelector("[data-mark]");
   form.querySelector(`[name=shown][value="${CSS.escape(value)}"]`)?.remove();
