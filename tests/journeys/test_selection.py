@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.journeys.conftest import World
 from tests.journeys.test_inbox import COUNT_CHANGES
+from tests.journeys.test_marking import add_gists, start
 from tests.support.chromium import expect_no_update, serious_findings
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -155,6 +156,25 @@ def test_what_is_selected_is_said_once(tracked: World, browser: Browser) -> None
         _box(page, "ada" if name == "bob" else "ada.py").check()
         expect(page.locator("#chosen")).to_have_text("2 selected")
         assert page.evaluate("window.changes") == 1, path
+
+
+def test_rows_that_come_into_an_empty_list_can_be_selected(world: World, browser: Browser) -> None:
+    start(world, 0)
+    page = browser.new_page()
+    page.goto(f"{world.gitpip.url}/publications")
+    expect(page.get_by_text("Nothing synced yet.")).to_be_visible()
+    add_gists(world, 1, 1)
+    box, everything = _box(page, "file-1.txt"), page.get_by_role("checkbox", name="All on this")
+    box.check()
+    expect(page.locator("#chosen")).to_have_text("1 selected")
+    with page.expect_response(re.compile("/publications")):
+        pass
+    expect_no_update(page)
+    expect(page.locator("#chosen")).to_have_text("1 selected")
+    expect(everything).to_be_checked()
+    everything.uncheck()
+    expect(box).not_to_be_checked()
+    expect(page.locator("#chosen")).to_have_text("")
 
 
 def test_nothing_keeps_anybody_from_selecting(tracked: World, browser: Browser, axe: str) -> None:
