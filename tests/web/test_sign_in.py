@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from html import unescape
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -95,6 +96,22 @@ def test_a_session_opens_pages_until_it_is_signed_out(guarded: Served) -> None:
     assert browser.send("/sign-out").headers["location"] == "/sign-in"
     assert browser.open("/people").status_code == 303
     assert not opens(stolen)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_signing_in_leads_on_to_a_long_address_or_to_the_inbox(guarded: Served) -> None:
+    key = _key(guarded, "ada")
+    long, too_long = f"/?q=a&name={'x' * 4_000}", f"/?q=a&name={'%20' * 2_700}"
+    for wanted, shown in ((long, long), (too_long, "/")):
+        browser = Browser(guarded)
+        asked = browser.open(wanted)
+        form = browser.open(asked.headers["location"])
+        [carried] = re.findall('name="next" value="([^"]*)"', form.text)
+        assert unescape(carried) == shown
+        signed = browser.sign_in(key, shown)
+        assert (signed.status_code, signed.headers["location"]) == (303, shown)
+        refused = Browser(guarded).send("/seen", {}, {"referer": guarded.gitpip.url + wanted})
+        assert f'value="{carried}"' in refused.text
 
 
 def test_a_session_ends_with_its_key(guarded: Served) -> None:

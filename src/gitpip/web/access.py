@@ -6,7 +6,7 @@
 import re
 from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -27,7 +27,7 @@ from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.auth.turns import Turns
 from gitpip.web.errors import answer, asked_too_often, wants_page
 from gitpip.web.middleware import FORM_LIMIT, SAFE_METHODS
-from gitpip.web.pages.sign_in import sign_in_form
+from gitpip.web.pages.sign_in import sign_in_before, sign_in_form
 from gitpip.web.public_address import path_of_page
 
 NOT_DONE = "Nothing changed: you aren't signed in. Sign in and try again."
@@ -190,10 +190,10 @@ def _unknown(request: Request, requirement: Requirement, proxy_notice: str | Non
         if "hx-request" in request.headers:
             return Response(
                 status_code=HTTPStatus.UNAUTHORIZED,
-                headers={"hx-redirect": _sign_in_before(_page_before(request))},
+                headers={"hx-redirect": sign_in_before(_page_before(request))},
             )
         if wants_page(request) and request.method in SAFE_METHODS:
-            return RedirectResponse(_sign_in_before(_wanted(request)), status_code=303)
+            return RedirectResponse(sign_in_before(_wanted(request)), status_code=303)
         if wants_page(request):
             fault = f"Nothing changed: {proxy_notice}" if proxy_notice else NOT_DONE
             return sign_in_form(_page_before(request), fault=fault, key_is_wrong=False)
@@ -206,11 +206,6 @@ def _unknown(request: Request, requirement: Requirement, proxy_notice: str | Non
         else proxy_notice,
         headers={"www-authenticate": 'Bearer realm="gitpip"'},
     )
-
-
-def _sign_in_before(wanted: str) -> str:
-    """The sign-in page, which leads on to what was wanted."""
-    return "/sign-in" if wanted == "/" else f"/sign-in?{urlencode({'next': wanted})}"
 
 
 def _wanted(request: Request) -> str:

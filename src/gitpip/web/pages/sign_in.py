@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 from fastapi import Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,6 +14,7 @@ from gitpip.web.auth.identity import STATE
 from gitpip.web.auth.roles import needs, open_to_all
 from gitpip.web.auth.throttle import address_counted
 from gitpip.web.errors import answer
+from gitpip.web.middleware import LONGEST_TARGET
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.jinja import render
 
@@ -21,18 +22,20 @@ WRONG_KEYS = parse("10/5 minutes")
 """How often one address may be wrong, with each process."""
 SIGN_INS = parse("30/5 minutes")
 """How often one key may begin a session, with each process."""
+SIGN_IN_BEFORE = "/sign-in?next="
+"""The address of the sign-in page, up to that of the page to go on to."""
 WRONG = "That key isn't valid. It may have expired or been revoked."
 
 router = page_router()
 Key = Annotated[str, Form(max_length=500)]
-Next = Annotated[str, Form(max_length=2_000)]
+Next = Annotated[str, Form(max_length=LONGEST_TARGET)]
 
 
 @router.get("/sign-in")
 @open_to_all(counted_as="the sign-in page")
 async def ask_for_key(
     request: Request,
-    next: Annotated[str, Query(max_length=2_000)] = "/",  # noqa: A002 (the usual name)
+    next: Annotated[str, Query(max_length=LONGEST_TARGET)] = "/",  # noqa: A002 (the usual name)
 ) -> HTMLResponse:
     """A form for an access key."""
     authentication: Authentication = request.app.state.authentication
@@ -117,8 +120,19 @@ def sign_in_form(
     return HTMLResponse(page, status_code=HTTPStatus.UNAUTHORIZED if fault else HTTPStatus.OK)
 
 
+def sign_in_before(wanted: str) -> str:
+    """The address of the sign-in page that leads on to what was wanted."""
+    own = _own(wanted)
+    return "/sign-in" if own == "/" else SIGN_IN_BEFORE + quote_plus(own)
+
+
 def _own(address: str) -> str:
-    """A page of ours to go on to; the first one instead of any elsewhere."""
+    """A page of ours to go on to.
+
+    The first one instead of any elsewhere, and of one whose address is too long to be carried.
+    """
+    if len(quote_plus(address)) > LONGEST_TARGET - len(SIGN_IN_BEFORE):
+        return "/"
     try:
         parts = urlsplit(address)
     except ValueError:
