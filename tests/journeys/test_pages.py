@@ -391,7 +391,7 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.go_back()
-    page.reload()
+    page.wait_for_url(f"{world.gitpip.url}/sign-in?*")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 

@@ -82,7 +82,9 @@ def test_a_session_opens_pages_until_it_is_signed_out(guarded: Served) -> None:
     assert cookie["httponly"]
     assert cookie["samesite"] == "lax"
     assert not cookie["secure"]
-    assert "ada" in browser.open("/people").text
+    people = browser.open("/people")
+    assert "ada" in people.text
+    assert people.headers["cache-control"] == "no-store"
     former = browser.session
     browser.sign_in(_key(guarded, "grace"))
     stolen = browser.session

@@ -145,7 +145,7 @@ class SecurityMiddleware:
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 if not scope["path"].startswith("/static/"):
-                    headers.setdefault("cache-control", "private, no-cache")
+                    headers.setdefault("cache-control", _caching(scope))
                 if scope["scheme"] == "https":
                     headers.setdefault("strict-transport-security", "max-age=31536000")
             await send(message)
@@ -315,6 +315,13 @@ async def _answer_failed(request: Request, error: Exception | asyncio.CancelledE
     )
     headers = {"connection": "close", **RETRY[status]}
     return answer(request, status, "stopping", detail, headers=headers)
+
+
+def _caching(scope: Scope) -> str:
+    """Return what browsers may keep: nothing of a session, as Back would show it after its end."""
+    state = scope.get(STATE)
+    in_session = isinstance(state, Identity) and state.in_session
+    return "no-store" if in_session else "private, no-cache"
 
 
 def _body_limit(path: str) -> int:
