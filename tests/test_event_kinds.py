@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from gitpip.store.events import EventKind
+from gitpip.store.schema_events import EventKind
 
 TESTS = Path(__file__).parent
 GISTS = "watch/test_events.py::test_what_happens_to_gists"
@@ -123,6 +123,7 @@ ONLY_LOGGED = {
     "engine.abandoned": OF_THE_PROCESS,
     "engine.disconnected": OF_THE_PROCESS,
     "engine.failed": OF_THE_PROCESS,
+    "heartbeat.row_left": OF_THE_PROCESS,
     "http.accept_failed": OF_THE_PROCESS,
     "http.clients_disconnected": OF_THE_PROCESS,
     "http.refusals_not_logged": OF_THE_PROCESS,
