@@ -10,7 +10,7 @@ from gitpip.cli.output import Json, console, prepared_settings, print_json, read
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseMissing
 from gitpip.status.planning import PlanOptions, wanted
-from gitpip.status.sizing import sizing
+from gitpip.status.sizing import Sizing, sizing
 from gitpip.status.sizing_rows import sizing_rows
 from gitpip.store.status import today
 
@@ -70,8 +70,7 @@ def plan(  # noqa: PLR0913 - each is an option
     planned = wanted(asked, present, settings)
     follows = sizing(planned)
     if as_json:
-        today_body = present and TodayBody.of(present).model_dump()
-        print_json({"plan": SizingBody.of(follows).model_dump(), "today": today_body})
+        print_json(_body(follows, present))
         return
     console.table(
         [
@@ -81,3 +80,8 @@ def plan(  # noqa: PLR0913 - each is an option
     )
     for warning in follows.warnings:
         console.say(warning, lead="warning ", style="yellow")
+
+
+def _body(follows: Sizing, present: today.Today | None) -> dict[str, object]:
+    of_today = present and TodayBody.of(present).model_dump()
+    return {"plan": SizingBody.of(follows).model_dump(), "today": of_today}

@@ -295,8 +295,7 @@ class Pipedrive:
     async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
         """Return a page of the deals, oldest first, for 10 tokens. Raises LookFailed.
 
-        `since` limits the list to deals that changed at or after this time by Pipedrive's clock;
-        then closed deals are included.
+        With `since`, a time by Pipedrive's clock, only deals changed since, closed ones included.
         """
         query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc"}
         query |= {"updated_since": whole_seconds(since)} if since else {"status": "open"}
