@@ -5,6 +5,8 @@ from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused, Request
 
 FIRST = f"{1:020}"
+READ = f"{2:020}"
+"""A gist that all without a key have marked as read."""
 COOKIE = Request("POST", "/seen")
 """A browser without a key is recorded once it sends its cookie."""
 MARKED = Request("POST", "/seen", {"gist": FIRST}, after=COOKIE)
@@ -22,9 +24,9 @@ INBOX = [
     Case(
         "a gist is marked as unread",
         inbox.mark,
-        Request("POST", "/seen", {"unread": FIRST}, after=COOKIE),
-        api("POST", "/inbox/marks", gists=[FIRST], read=False),
-        ("inbox", "unread", FIRST),
+        Request("POST", "/seen", {"unread": FIRST}, after=MARKED),
+        api("POST", "/inbox/marks", gists=[READ], read=False),
+        ("inbox", "unread", READ),
         tables=("home_visits", "inbox_marks"),
     ),
     Case(

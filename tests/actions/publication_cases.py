@@ -217,7 +217,7 @@ PUBLICATIONS = [
             ("repair.ended", "2: 1 file done"),
         ),
         wakes=("publish",),
-        tables=("earlier_activities", "publications", "repairs"),
+        tables=("earlier_activities", "events", "publications", "repairs"),
     ),
     Case(
         "a repair that was cut short goes on",

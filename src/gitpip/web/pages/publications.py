@@ -71,7 +71,6 @@ ACTS: Mapping[str, tuple[str, ...]] = {
     PublicationState.PUBLISHED: ("send-again",),
 }
 """The acts on all files in a state."""
-
 DID: Mapping[RepairAct, str] = {
     RepairAct.APPROVE: "approved",
     RepairAct.HOLD: "held",
