@@ -9,9 +9,9 @@ from gitpip.model import Account, GistId, GitHubId, Pause, PauseCause, Publicati
 from gitpip.modes import HeldBecause
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import NamedAccount, Vendor
+from gitpip.store.accounts.accounts import NamedAccount
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.inbox import marks, saved
@@ -25,11 +25,14 @@ from gitpip.store.publications import (
     undo_choice,
     undos,
 )
-from gitpip.store.publications.rules import NewRule, RuleAction
+from gitpip.store.publications.rules import NewRule
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_publishing import RepairAct
+from gitpip.store.schema_rules import RuleAction
 from gitpip.store.schema_surveys import Confidence, Step, SurveyKind, other_activities, surveys
 from gitpip.store.schema_undo import undos as undo_rows
 from gitpip.store.status import pauses, publishing_pause

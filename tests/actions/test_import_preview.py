@@ -12,9 +12,10 @@ from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import preview
 from gitpip.backfill import Backfill
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import former_logins, users
+from gitpip.store.schema_access import Via
 from gitpip.store.users import bulk, imports
 from gitpip.store.users.bulk import UserToAdd
 from tests.support.scene import wake_nobody

@@ -15,12 +15,12 @@ from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account_guard import company_of
 from gitpip.publish.destination import TokenOwner
 from gitpip.store.accounts import account_switch, accounts
-from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.events import EventKind
 from gitpip.store.publications import markers, publications, undone
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as publication_rows
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_accounts import accounts as account_rows
+from gitpip.store.schema_events import EventKind
 from gitpip.store.status import pauses, troubles
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm

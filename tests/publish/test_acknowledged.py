@@ -9,7 +9,8 @@ from gitpip.actions.adoption import ACKNOWLEDGEABLE, Acknowledgeable, acknowledg
 from gitpip.status.accounts import contents
 from gitpip.store import ledger
 from gitpip.store.access import audit_log
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
+from gitpip.store.schema_access import Via
 from gitpip.store.users import users
 from tests.support.scene import Process, Scene
 

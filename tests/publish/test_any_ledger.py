@@ -25,8 +25,8 @@ from pydantic import SecretStr
 
 from gitpip.model import PublicationState
 from gitpip.store.accounts import account_switch, accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
+from gitpip.store.schema_accounts import Vendor
 from gitpip.targets import DEAL_BY_TITLE
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm

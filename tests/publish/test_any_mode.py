@@ -17,7 +17,8 @@ from gitpip.actions import users as user_acts
 from gitpip.actions.acting import Acting
 from gitpip.model import Publication, PublicationState, UserState
 from gitpip.modes import PublishingMode
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
+from gitpip.store.schema_access import Via
 from gitpip.store.status import publishing_pause
 from gitpip.store.users.users import GENERAL, Changes, Mode
 from gitpip_standins import Fault

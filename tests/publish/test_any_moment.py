@@ -10,9 +10,10 @@ from sqlalchemy import make_url, select
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.store.accounts import account_switch, accounts
-from gitpip.store.accounts.accounts import NamedAccount, Vendor
+from gitpip.store.accounts.accounts import NamedAccount
 from gitpip.store.publications import deals
 from gitpip.store.schema import deals as deal_rows
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.users import users
 from tests.support.restores import Backup, OfFile
 from tests.support.scene import OurClock, Process, Scene

@@ -20,9 +20,9 @@ from gitpip.publish.comparison_allowance import (
 from gitpip.publish.delivery import FIRST_LOOK
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
 from gitpip.store.publications import markers
+from gitpip.store.schema_accounts import Vendor
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer

@@ -6,8 +6,8 @@ from gitpip.marking import marker_of
 from gitpip.publish.comparison import MOST_IDS
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import duplicates
+from gitpip.store.schema_accounts import Vendor
 from gitpip_standins import Fault
 from tests.publish.test_comparison import HOUR
 from tests.support.scene import Scene

@@ -10,8 +10,8 @@ from gitpip.drift import Drift, DriftAnswer
 from gitpip.model import User
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind
-from gitpip.store.events import EventKind
 from gitpip.store.publications.deal_drifts import DEAL_ASKED_AGAIN_AFTER
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users import users
 from gitpip_standins import Fault
 from tests.publish.test_publisher import posts, refusal

@@ -10,8 +10,8 @@ from gitpip.backfill import Backfill
 from gitpip.model import OnEdit, Pause
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.detector_pause import FIRST_DETECTOR_WAIT, LONGEST_DETECTOR_WAIT
-from gitpip.store.events import EventKind
 from gitpip.store.publications import held
+from gitpip.store.schema_events import EventKind
 from gitpip.store.status import pauses
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes

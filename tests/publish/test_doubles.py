@@ -6,8 +6,8 @@ import pytest
 
 from gitpip.publish.delivery import ABSENCE
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import duplicates, second_sends
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_publishing import doubles
 from gitpip_standins import Fault
 from tests.publish.test_sent_again import files_of, send_again

@@ -10,12 +10,13 @@ from gitpip.backfill import Backfill
 from gitpip.marking import content_tag_of, marker_of, marker_of_content
 from gitpip.model import Account, ActivityId, DealId, GistId, GitHubId, OnEdit, SeenFile, SeenGist
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import NamedAccount, Vendor
+from gitpip.store.accounts.accounts import NamedAccount
 from gitpip.store.gists import gists
 from gitpip.store.publications import markers, note_updates, publications
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as rows
 from gitpip.store.schema import publications as rows_of_publications
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.users import users
 from tests.support.scene import Scene
 

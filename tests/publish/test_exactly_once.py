@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 
 from gitpip.model import PublicationState
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
 from gitpip.store.publications import publications
+from gitpip.store.schema_accounts import Vendor
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer

@@ -12,12 +12,13 @@ from gitpip.counts import count
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError, UserNotTracked
 from gitpip.model import ActivityId, DealId, PublicationState
 from gitpip.store.access import audit_log
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import held, markers, publications
 from gitpip.store.publications.held import Answered
 from gitpip.store.publications.recognition import Sighting
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.users import users
 from tests.support.scene import Scene
 

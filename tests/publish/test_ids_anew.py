@@ -9,10 +9,10 @@ from gitpip.status.accounts import contents
 from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.events import EventKind
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.recognition import Sighting
+from gitpip.store.schema_accounts import Vendor
+from gitpip.store.schema_events import EventKind
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
 from tests.support.happened import happened

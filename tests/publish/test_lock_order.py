@@ -12,12 +12,12 @@ from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account_guard import company_of
 from gitpip.publish.destination import TokenOwner
 from gitpip.store.accounts import account_switch, accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications as publication_rows
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from tests.support.scene import Scene

@@ -29,9 +29,10 @@ from gitpip.publish.plan import plan
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.publish.screening import PUBLISH, Candidate, Checks, Decision
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.publications import held, publications
 from gitpip.store.publications.approvals import LeftPublication, Moved
+from gitpip.store.schema_access import Via
 from gitpip.store.status.pauses import PAUSABLE
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes

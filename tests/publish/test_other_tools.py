@@ -19,8 +19,9 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.surveyor import Surveyor
 from gitpip.publish.verdicts import FileName, ListedFile
 from gitpip.store import ledger
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.publications.undos import UndoPlan
+from gitpip.store.schema_access import Via
 from gitpip.store.schema_surveys import Confidence, SurveyKind
 from gitpip.store.schema_undo import UndoneState
 from gitpip.store.surveys import others, surveys

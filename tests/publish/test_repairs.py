@@ -24,7 +24,7 @@ from gitpip.modes import HeldBecause
 from gitpip.runtime.repairs import go_on
 from gitpip.store import lease
 from gitpip.store.access import audit_log
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import causes, opt_outs, publications, repairs, second_sends
 from gitpip.store.publications.repairs import LeftCount, PublicationLeftBecause, Repair
@@ -32,6 +32,7 @@ from gitpip.store.publications.selection import EVERYTHING, PublicationFilter
 from gitpip.store.publications.state_words import IS, why_not_moved
 from gitpip.store.schema import gist_files, gists
 from gitpip.store.schema import publications as rows
+from gitpip.store.schema_access import Via
 from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_events import events as event_rows
 from gitpip.store.schema_publishing import RepairAct

@@ -27,9 +27,11 @@ from gitpip.publish.patterns import MAX_PATTERN_LENGTH, compiled, matches
 from gitpip.publish.policy import Policies
 from gitpip.publish.rule_trial import TrialResult
 from gitpip.publish.rules import EXAMINED_CHARACTERS, Conditions, Facts, fits, read, ruling_of
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.publications.opt_outs import OPTED_OUT
-from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
+from gitpip.store.publications.rules import NewRule, PublishingRule, RuleId
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_rules import RuleAction
 from gitpip.store.status import pauses
 from gitpip.store.users.users import Changes
 from tests.support.scene import Scene, wake_nobody

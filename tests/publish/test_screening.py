@@ -16,12 +16,14 @@ from gitpip.publish import rules as publishing_rules
 from gitpip.publish import screener
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import NO_FINDINGS, Examined, Parts
-from gitpip.store.access.audit_log import Actor, Via
-from gitpip.store.events import EventKind
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.publications import approvals, held, opt_outs, publications, rules
 from gitpip.store.publications.approvals import ApprovalChoice
-from gitpip.store.publications.rules import NewRule, RuleAction
+from gitpip.store.publications.rules import NewRule
 from gitpip.store.schema import publications as publication_rows
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_events import EventKind
+from gitpip.store.schema_rules import RuleAction
 from gitpip.store.users import account_match, users
 from tests.publish.test_edits import see, shown
 from tests.publish.test_modes import writes

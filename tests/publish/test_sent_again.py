@@ -13,13 +13,14 @@ from gitpip.errors import NothingToUndo, PublicationStateError, UndoNotStopped
 from gitpip.model import PublicationId, PublicationState
 from gitpip.publish.activity import find_markers
 from gitpip.store import ledger
-from gitpip.store.access.audit_log import Actor, Via
-from gitpip.store.events import EventKind
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.publications import duplicates, opt_outs, publications, sent_again, undos
 from gitpip.store.publications.repairs import Repair
 from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.publications.undos import Undo
 from gitpip.store.schema import users
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_undo import UndoneState, UndoScope
 from gitpip_standins import Fault, FaultKind

@@ -8,8 +8,9 @@ import pytest
 from gitpip.actions.acting import Acting
 from gitpip.actions.try_now import try_now
 from gitpip.store import ledger
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database
+from gitpip.store.schema_access import Via
 from gitpip_standins import Fault
 from tests.publish.test_held import answer, hold
 from tests.support.restores import Backup

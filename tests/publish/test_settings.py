@@ -15,8 +15,9 @@ from gitpip.publish.publisher import Publisher
 from gitpip.publish.sender import SendRules
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind, Severity
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.publications import publishing_settings
+from gitpip.store.schema_access import Via
 from gitpip_standins import Fault
 from gitpip_standins.exchange import JsonObject
 from gitpip_standins.pipedrive.account import field_of, options

@@ -14,8 +14,8 @@ from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind
-from gitpip.store.events import EventKind
 from gitpip.store.schema_accounts import Vendor, accounts
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_targets import targets
 from gitpip.targets import DEAL_BY_TITLE, Target
 from gitpip_standins import Fault

@@ -10,13 +10,15 @@ from gitpip.actions.try_now import try_now
 from gitpip.marking import marker_of
 from gitpip.model import ActivityId, DealId, GistId, PublicationState
 from gitpip.store import events
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.events import Event, EventKind, EventsWanted
+from gitpip.store.events import Event, EventsWanted
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.publications.selection import PublicationFilter
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_accounts import Vendor
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import RepairAct
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_repairs import repair

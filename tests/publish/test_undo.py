@@ -18,12 +18,13 @@ from gitpip.modes import PublishingMode
 from gitpip.publish.denials import ADVICE
 from gitpip.status.problem import ProblemKind, Severity
 from gitpip.status.undos import problems as undo_problems
-from gitpip.store.access.audit_log import Actor, Via
-from gitpip.store.events import EventKind
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.publications import publications, undo_choice, undone, undos
 from gitpip.store.publications.undos import Undo, UndoId
 from gitpip.store.schema import gist_files
 from gitpip.store.schema import publications as rows
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_undo import UndoneState
 from gitpip_standins import Fault, FaultKind
 from tests.publish.test_edits import publish, see

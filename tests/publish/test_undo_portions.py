@@ -7,8 +7,8 @@ import pytest
 
 from gitpip.actions import undo as actions
 from gitpip.actions.undo import What
-from gitpip.store.events import EventKind
 from gitpip.store.publications import undone, undos
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_undo import UndoneState
 from tests.publish.test_undo import acting, carry_out, undo
 from tests.support.happened import happened

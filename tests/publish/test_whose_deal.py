@@ -10,6 +10,7 @@ from gitpip.publish.pipedrive.deal_field import NAME
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.store.accounts import accounts
 from gitpip.store.schema import users as user_rows
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.users import users
 from gitpip_standins import Fault, FaultKind
@@ -201,7 +202,7 @@ async def test_a_field_that_is_found_later_is_read_of_all_deals(scene: Scene) ->
 @pytest.mark.parametrize("host", ["api.github.com", "github.example.com"])
 async def test_the_same_number_at_two_githubs_is_two_users(scene: Scene, host: str) -> None:
     async with scene.database.begin() as transaction:
-        named = accounts.NamedAccount(accounts.Vendor.GITHUB, host, host)
+        named = accounts.NamedAccount(Vendor.GITHUB, host, host)
         await accounts.meet(transaction, named, credential=None, now=scene.clock())
     await scene.find_files("warm", "up.py")
     process = await scene.process()

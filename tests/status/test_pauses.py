@@ -19,10 +19,12 @@ from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import ProblemKind
 from gitpip.store import events
 from gitpip.store.access import audit_log
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database, open_database
-from gitpip.store.events import EventKind, EventsWanted
+from gitpip.store.events import EventsWanted
 from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.users.users import find

@@ -12,9 +12,10 @@ from gitpip.backfill import Backfill
 from gitpip.model import Account, GitHubId, User, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store.access import audit_log
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import users as table
+from gitpip.store.schema_access import Via
 from gitpip.store.users import account_match, bulk, targets, users
 from gitpip.store.users.users import Changes
 from gitpip.targets import Target

@@ -12,7 +12,8 @@ from gitpip.backfill import Backfill
 from gitpip.model import Account, GitHubId
 from gitpip.store import events
 from gitpip.store.database import Database
-from gitpip.store.events import EventId, EventKind, EventsWanted, NewEvent
+from gitpip.store.events import EventId, EventsWanted, NewEvent
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users import account_match, users
 from tests.support.rows import track
 

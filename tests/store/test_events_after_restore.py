@@ -10,7 +10,8 @@ from gitpip.cli.events import View, follow_events
 from gitpip.errors import EventUnknown
 from gitpip.store import events
 from gitpip.store.database import Database, open_database
-from gitpip.store.events import EventId, EventKind, EventsWanted, NewEvent
+from gitpip.store.events import EventId, EventsWanted, NewEvent
+from gitpip.store.schema_events import EventKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVERYTHING = EventsWanted()

@@ -9,8 +9,9 @@ from sqlalchemy import text
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
 from gitpip.store.access import audit_log, keys
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database, open_database
+from gitpip.store.schema_access import Via
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

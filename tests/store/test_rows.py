@@ -50,10 +50,10 @@ from gitpip.store import (
     schema_status,
     schema_visits,
 )
-from gitpip.store.access.audit_log import AuditEntry, Via
+from gitpip.store.access.audit_log import AuditEntry
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
-from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.column_types import Lines, NumberSet, Rule, Seconds, Times
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists.gists import select_files
@@ -63,6 +63,8 @@ from gitpip.store.publications import second_sends
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.publications.second_sends import Double, LeftActivity
 from gitpip.store.rows import reader
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.instances import Instance
 from gitpip.store.status.samples import QueueSample

@@ -2,7 +2,8 @@
 
 from gitpip.store import events
 from gitpip.store.database import Database
-from gitpip.store.events import EventKind, EventsWanted
+from gitpip.store.events import EventsWanted
+from gitpip.store.schema_events import EventKind
 
 Told = tuple[str, str | None, str | None]
 """The kind of an event, its user and its detail."""

@@ -36,11 +36,12 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import DEFAULT_RULES, Publisher
 from gitpip.publish.sender import SendRules
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, note_updates, publications, second_sends
 from gitpip.store.schema import gist_files
+from gitpip.store.schema_access import Via
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip_standins import FaultKind

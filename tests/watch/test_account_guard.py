@@ -10,8 +10,8 @@ from gitpip.backfill import Backfill
 from gitpip.errors import AccountChanged
 from gitpip.model import Account, GitHubId
 from gitpip.store.accounts import account_switch, accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, open_database
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.users import users
 from gitpip.watch.account_guard import GitHubAccountGuard

@@ -11,8 +11,9 @@ from gitpip.actions.acting import Acting, Work
 from gitpip.actions.users import add_user
 from gitpip.backfill import Backfill
 from gitpip.model import PublicationState, User
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database
+from gitpip.store.schema_access import Via
 from gitpip.store.users import users
 from gitpip.targets import Target
 from gitpip.watch.check import Watcher

@@ -6,8 +6,8 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.store.database import Database
-from gitpip.store.events import EventKind
 from gitpip.store.publications import publications
+from gitpip.store.schema_events import EventKind
 from gitpip.store.status import checks
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub

@@ -9,8 +9,9 @@ from sqlalchemy import update
 from gitpip.model import UserState
 from gitpip.store import events
 from gitpip.store.database import Database
-from gitpip.store.events import Event, EventKind, EventsWanted
+from gitpip.store.events import Event, EventsWanted
 from gitpip.store.schema import users as users_table
+from gitpip.store.schema_events import EventKind
 from gitpip.store.status import pauses
 from gitpip.watch.check import Watcher
 from gitpip.watch.check_run import AFTER_THE_OTHERS

@@ -23,11 +23,12 @@ from gitpip.model import (
     UserState,
 )
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import NamedAccount, Vendor
+from gitpip.store.accounts.accounts import NamedAccount
 from gitpip.store.database import Database
 from gitpip.store.publications import held, markers
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import users as users_table
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.users import users
 from gitpip.watch import flood, reading
 from gitpip.watch.check import Watcher

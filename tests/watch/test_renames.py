@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from gitpip.store import events
 from gitpip.store.database import Database
-from gitpip.store.events import EventKind, EventsWanted
+from gitpip.store.events import EventsWanted
+from gitpip.store.schema_events import EventKind
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
 from gitpip_standins import GitHub as StandIn

@@ -3,9 +3,9 @@
 from gitpip.actions.acting import Acting
 from gitpip.errors import InvalidInput
 from gitpip.store.accounts import account_switch
-from gitpip.store.accounts.accounts import AccountChange, Vendor
+from gitpip.store.accounts.accounts import AccountChange
 from gitpip.store.publications import sent_again, undone
-from gitpip.store.schema_accounts import NAMES
+from gitpip.store.schema_accounts import NAMES, Vendor
 
 
 async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> AccountChange:

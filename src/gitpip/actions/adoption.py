@@ -8,8 +8,9 @@ from gitpip.counts import count
 from gitpip.publish.comparison import Compared, Comparison
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.publications import duplicates, undo_troubles
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.users import imports
 
 Acknowledgeable = Literal[

@@ -20,8 +20,9 @@ from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import PauseCause
 from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications import deals, permission, publishing_settings
+from gitpip.store.schema_events import EventKind
 from gitpip.store.status import pauses
 
 MODE = "publishing_mode"

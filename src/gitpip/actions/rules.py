@@ -7,10 +7,11 @@ from gitpip.actions.acting import Act, Acting, difference
 from gitpip.counts import count
 from gitpip.publish import rules as conditions_of
 from gitpip.store import events
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleId
+from gitpip.store.schema_events import EventKind
 
 Done = Literal["added", "changed", "moved", "removed"]
 EVENT_OF_ACT: Mapping[Done, EventKind] = {

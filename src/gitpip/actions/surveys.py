@@ -9,7 +9,7 @@ from gitpip.counts import count
 from gitpip.errors import InvalidInput, SurveyNotEnded
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_surveys import Confidence, SurveyKind
 from gitpip.store.surveys import others, surveys
 from gitpip.store.surveys.others import ORDER

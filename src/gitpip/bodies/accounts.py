@@ -5,8 +5,9 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
-from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.publications.duplicates import Duplicate
+from gitpip.store.schema_accounts import Vendor
 
 
 class AccountBody(NounBody[VendorAccount]):

@@ -5,7 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
-from gitpip.store.events import Event, EventKind
+from gitpip.store.events import Event
+from gitpip.store.schema_events import EventKind
 
 
 class EventBody(NounBody[Event]):

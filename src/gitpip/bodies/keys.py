@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from gitpip.bodies.noun import NounBody
 from gitpip.model import Role
-from gitpip.store.access.audit_log import AuditEntry, Via
+from gitpip.store.access.audit_log import AuditEntry
 from gitpip.store.access.keys import AccessKey, IssuedKey
+from gitpip.store.schema_access import Via
 
 
 class KeyBody(BaseModel):

@@ -10,7 +10,8 @@ from gitpip.bodies.noun import NounBody
 from gitpip.publish.rule_trial import TrialledFile, TrialOutcome
 from gitpip.publish.rules import Conditions, readable
 from gitpip.store.publications.opt_outs import OptOut
-from gitpip.store.publications.rules import PublishingRule, RuleAction
+from gitpip.store.publications.rules import PublishingRule
+from gitpip.store.schema_rules import RuleAction
 
 
 class RuleBody(BaseModel):

@@ -11,7 +11,7 @@ from gitpip.model import PublicationState, UserState
 from gitpip.modes import PublishingMode
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity
 from gitpip.status.summary import ActivityState, Operation, Summary
-from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status.budgets import StoredBudget
 from gitpip.store.status.pauses import Pausable
 from gitpip.version import VERSION

@@ -20,7 +20,8 @@ from gitpip.cli.output import (
 )
 from gitpip.runtime import oneshot_accounts
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.accounts.accounts import VendorAccount
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_surveys import Confidence
 
 MAX_FILES_PRINTED = 20

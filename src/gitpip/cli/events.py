@@ -19,7 +19,8 @@ from gitpip.model import UserKey
 from gitpip.runtime.opening import opened
 from gitpip.store import events
 from gitpip.store.database import Database
-from gitpip.store.events import Event, EventId, EventKind, EventsWanted
+from gitpip.store.events import Event, EventId, EventsWanted
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 

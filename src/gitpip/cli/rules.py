@@ -23,7 +23,8 @@ from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
 from gitpip.publish.rules import Conditions, told, without_value
 from gitpip.store.publications import opt_outs, rules
-from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
+from gitpip.store.publications.rules import NewRule, PublishingRule, RuleId
+from gitpip.store.schema_rules import RuleAction
 
 rules_app = typer.Typer(
     help="List, add, update, move, remove and test publishing rules.",

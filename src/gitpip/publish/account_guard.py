@@ -23,10 +23,11 @@ from gitpip.publish.last_sent import Remembered
 from gitpip.publish.pauses import Channel
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import NamedAccount, Vendor, VendorAccount
+from gitpip.store.accounts.accounts import NamedAccount, VendorAccount
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import markers
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import pauses
 
 FIRST_GUARD_WAIT = timedelta(seconds=2)

@@ -18,10 +18,10 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.undo_attempts import UndoAttempts
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import undone_deals
 from gitpip.store.publications.undone_deals import DueDeal
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_undo import UndoneState
 from gitpip.targets import NO_LINKS
 

@@ -14,11 +14,11 @@ from gitpip.publish.activity_search import sent_since
 from gitpip.publish.comparison import UNSETTLED_FOR
 from gitpip.publish.destination import DealFinder, Destination, Item, Sign
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
 from gitpip.store.publications import second_deals
 from gitpip.store.publications.second_deals import WatchedDeal
 from gitpip.store.publications.second_sends import OF_DEALS
+from gitpip.store.schema_accounts import Vendor
 
 EARLIER = 2 * UNSETTLED_FOR
 """The time by which a deal can be older than our own request. A request sent until QUIET after a

@@ -26,7 +26,8 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications import permission, rules
 from gitpip.store.publications.opt_outs import OPTED_OUT
 from gitpip.store.publications.permission import UserPermission
-from gitpip.store.publications.rules import PublishingRule, RuleAction
+from gitpip.store.publications.rules import PublishingRule
+from gitpip.store.schema_rules import RuleAction
 from gitpip.store.status import pauses, publishing_pause
 
 MAX_TRIED = 1_000

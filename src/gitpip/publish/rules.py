@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from gitpip.errors import InvalidInput
 from gitpip.model import GistFile
 from gitpip.publish import patterns
-from gitpip.store.publications.rules import PublishingRule, RuleAction
+from gitpip.store.publications.rules import PublishingRule
+from gitpip.store.schema_rules import RuleAction
 from gitpip.templates.template import NOTE_LIMIT
 from gitpip.validation import plain_fault, whole_in_text
 

@@ -21,7 +21,7 @@ from gitpip.publish.screening import (
 )
 from gitpip.store.database import Transaction
 from gitpip.store.publications import day_flood, rules
-from gitpip.store.publications.rules import RuleAction
+from gitpip.store.schema_rules import RuleAction
 
 
 async def checks_now(

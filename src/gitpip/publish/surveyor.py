@@ -29,9 +29,10 @@ from gitpip.publish.verdicts import (
     worst,
 )
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import unreadable
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_surveys import (
     Step,
     SurveyKind,

@@ -29,8 +29,9 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.store import events
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications.permission import Present
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_undo import UndoneState
 
 FIRST_UNDO_RETRY = timedelta(seconds=2)

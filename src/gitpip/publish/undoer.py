@@ -19,10 +19,10 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.undo_attempts import UndoAttempts
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deal_drifts, undo_outcomes, undone, undone_deals
 from gitpip.store.publications.undone import Due
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_undo import UndoneState
 
 CLAIMED_AT_ONCE = 10

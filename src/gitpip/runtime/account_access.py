@@ -10,8 +10,9 @@ from gitpip.publish.account_guard import company_of
 from gitpip.publish.destination import Destination, LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Database, Transaction
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import instances
 
 

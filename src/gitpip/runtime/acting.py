@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from gitpip.actions.acting import Acting, Work
 from gitpip.config import Settings
 from gitpip.runtime.opening import opened
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Database
+from gitpip.store.schema_access import Via
 
 
 def acting_on(database: Database) -> Acting:

@@ -31,9 +31,9 @@ from gitpip.status import watching
 from gitpip.status.modes import of_persons_pause, overall_mode
 from gitpip.status.problem import until
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import publications
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import checks, kept_back, pauses, publishing_pause
 from gitpip.store.users import schedule, users
 from gitpip.validation import check_login

@@ -20,9 +20,10 @@ from gitpip.runtime.account_access import (
 from gitpip.runtime.acting import acting_on
 from gitpip.runtime.opening import opened
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
+from gitpip.store.accounts.accounts import AccountChange, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.publications.markers import Adopted
+from gitpip.store.schema_accounts import Vendor
 from gitpip.watch.account_guard import GitHubAccountGuard
 
 

@@ -10,7 +10,7 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.runtime.vendors import NOTHING_KNOWN, VendorFacts, look_at_destination, look_at_github
 from gitpip.status.findings import Finding
-from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.schema_accounts import Vendor
 
 RESULT_KEPT_FOR = timedelta(minutes=1)
 """The time that a result is kept: a test costs Pipedrive tokens."""

@@ -7,10 +7,11 @@ from gitpip.counts import count
 from gitpip.status.problem import Problem, ProblemKind, Remedy, Severity
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
+from gitpip.store.accounts.accounts import AccountChange, VendorAccount
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import duplicates, second_sends
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitpip.clock import day_and_clock
-from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import pauses
 
 A_MOMENT = timedelta(minutes=1)

@@ -19,8 +19,7 @@ from gitpip.store.database import Database, Transaction
 from gitpip.store.growing_keys import GrowingKeys
 from gitpip.store.rows import reader
 from gitpip.store.schema import users
-from gitpip.store.schema_events import EventKind as EventKind  # noqa: PLC0414 - others know it from here
-from gitpip.store.schema_events import events
+from gitpip.store.schema_events import EventKind, events
 from gitpip.store.visibility import tracked, without_removed
 from gitpip.validation import without_nul
 

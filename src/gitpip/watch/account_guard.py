@@ -8,8 +8,9 @@ from gitpip.clock import utc_now
 from gitpip.errors import AccountChanged
 from gitpip.observability.logging import get_logger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import NamedAccount, Vendor
+from gitpip.store.accounts.accounts import NamedAccount
 from gitpip.store.database import Database
+from gitpip.store.schema_accounts import Vendor
 
 log = get_logger()
 

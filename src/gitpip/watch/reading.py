@@ -24,13 +24,14 @@ from gitpip.model import GistId, OnEdit, SeenGist, User
 from gitpip.observability.logging import get_logger
 from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.gists.gists import StoredChanges
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import held, note_updates, publications
 from gitpip.store.publications.publications import NewPublication
 from gitpip.store.publications.recognition import WantedContent as Content
+from gitpip.store.schema_events import EventKind
 from gitpip.store.status import checks
 from gitpip.store.status.checks import Results
 from gitpip.store.status.future_times import TOLERANCE

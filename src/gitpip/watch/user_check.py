@@ -29,11 +29,12 @@ from gitpip.model import (
 from gitpip.observability.logging import get_logger
 from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.gists import gists, removals, unreadable
 from gitpip.store.gists.removals import Removed
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import note_updates, publications
+from gitpip.store.schema_events import EventKind
 from gitpip.store.status import checks
 from gitpip.store.status.checks import Results
 from gitpip.store.users import account_match, backfills, renames, schedule, users

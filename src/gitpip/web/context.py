@@ -30,8 +30,8 @@ from gitpip.status.stats import StatsReader
 from gitpip.status.timed_cache import TimedCache
 from gitpip.store import listing
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
+from gitpip.store.schema_accounts import Vendor
 from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import identity_of
 from gitpip.web.render.links import Links

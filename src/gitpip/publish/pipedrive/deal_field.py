@@ -10,8 +10,8 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import Item, LookFailed
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
+from gitpip.store.schema_accounts import Vendor
 
 NAME = "gitpip GitHub id"
 FIELD_TRIED_AGAIN_AFTER = timedelta(days=1)

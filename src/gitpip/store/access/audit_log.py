@@ -8,8 +8,7 @@ from sqlalchemy import func, insert, select
 from gitpip.model import Page
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
-from gitpip.store.schema_access import Via as Via  # noqa: PLC0414 - others know it from here
-from gitpip.store.schema_access import audit
+from gitpip.store.schema_access import Via, audit
 from gitpip.validation import without_nul
 
 LOG_SUBJECT_LIMIT = 300

@@ -12,12 +12,13 @@ from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
 from gitpip.store import commit_order, events, lease, ledger, locking
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import AccountChange, Vendor
+from gitpip.store.accounts.accounts import AccountChange
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.schema import activity_lost, deals, publications, users
 from gitpip.store.schema_accounts import (
     NAMES,
+    Vendor,
     kept_deals,
     kept_publications,
     kept_users,
@@ -25,6 +26,7 @@ from gitpip.store.schema_accounts import (
 from gitpip.store.schema_accounts import (
     accounts as account_rows,
 )
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_status import public_feed
 from gitpip.store.schema_targets import targets
 

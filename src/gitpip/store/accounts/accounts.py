@@ -28,8 +28,7 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.store import lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
-from gitpip.store.schema_accounts import Vendor as Vendor  # noqa: PLC0414 - others know it from here
-from gitpip.store.schema_accounts import accounts, is_bound
+from gitpip.store.schema_accounts import Vendor, accounts, is_bound
 from gitpip.store.schema_status import destination_company
 
 NOTED_FOR = timedelta(seconds=60)

@@ -12,11 +12,11 @@ from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
 from gitpip.modes import FoundCredentials, HeldBecause
 from gitpip.store import events, lease, ledger
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications.permission import NEVER_SENT
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, never_arrived, publications, unreadable, users
+from gitpip.store.schema_events import EventKind
 from gitpip.store.visibility import of_tracked
 
 HELD_BY_A_PERSON = "held by a person"

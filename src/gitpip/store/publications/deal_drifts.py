@@ -16,9 +16,10 @@ from gitpip.drift import Drift, DriftAnswer, drift_words
 from gitpip.model import ActivityId, Deal, DealId, PublicationState, UserKey
 from gitpip.store import events
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.lease import NOW
 from gitpip.store.schema import deals, publications
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_targets import deal_drifts
 from gitpip.store.schema_undo import deal_is_open, undone_deals

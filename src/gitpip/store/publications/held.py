@@ -30,7 +30,6 @@ from gitpip.model import GistId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
 from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications import approvals
 from gitpip.store.publications.approvals import (
@@ -42,6 +41,7 @@ from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, skipped_
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
 

@@ -7,9 +7,9 @@ from sqlalchemy import delete, insert
 
 from gitpip.model import DealId, UserKey
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications.being_undone import bound_account_key
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_undo import made_deals
 
 

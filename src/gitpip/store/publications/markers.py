@@ -37,7 +37,7 @@ from gitpip.model import (
 from gitpip.store import events, lease
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications import (
     late_arrivals,
     note_updates,
@@ -54,6 +54,7 @@ from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import ROWS_PER_STATEMENT, in_pieces
 from gitpip.store.schema import gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import doubles, holder
 
 

@@ -27,12 +27,12 @@ from gitpip.model import GitHubId, PublicationState, UserKey
 from gitpip.store import commit_order, events, lease, ledger
 from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications import recognition, sent_again
 from gitpip.store.publications.permission import opted_out, opted_out_keys
 from gitpip.store.rows import reader
 from gitpip.store.schema import never_arrived, publications, users
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_rules import opt_outs
 from gitpip.store.users import former_logins
 from gitpip.store.visibility import removed, tracked

@@ -14,7 +14,7 @@ from gitpip.model import Change, DealId, Publication, PublicationId, Publication
 from gitpip.modes import PublishingMode
 from gitpip.store import commit_order, events, lease, ledger
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import parts, second_sends
 from gitpip.store.publications.being_undone import being_undone
@@ -22,6 +22,7 @@ from gitpip.store.publications.delivered import PUBLICATIONS, Start, values_of
 from gitpip.store.publications.permission import Present, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import publications, users
+from gitpip.store.schema_events import EventKind
 from gitpip.store.visibility import of_tracked, tracked
 from gitpip.targets import Target
 

@@ -23,9 +23,8 @@ from gitpip.model import (
 from gitpip.modes import FoundCredentials, HeldBecause, PublishingMode
 from gitpip.store import events, lease, ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import (
     approvals,
@@ -51,6 +50,8 @@ from gitpip.store.publications.recognition import Recognised, WantedContent
 from gitpip.store.publications.selection import EVERYTHING, PublicationFilter
 from gitpip.store.publications.state_words import why_not_moved
 from gitpip.store.schema import publications, users
+from gitpip.store.schema_accounts import Vendor
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import holder
 from gitpip.store.visibility import of_removed, of_tracked, tracked
 

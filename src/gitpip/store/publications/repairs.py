@@ -30,9 +30,8 @@ from sqlalchemy import (
 from gitpip.errors import PublicationNotFound, RepairNotFound
 from gitpip.model import PublicationState, UserKey
 from gitpip.store import events, lease, ledger, visibility
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind
 from gitpip.store.publications import approvals, causes, deals, sent_again
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.causes import Cause
@@ -42,6 +41,8 @@ from gitpip.store.publications.selection import PublicationFilter
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications
+from gitpip.store.schema_access import Via
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import RepairAct, repair_items, repairs
 from gitpip.store.visibility import of_tracked
 

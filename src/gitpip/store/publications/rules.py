@@ -16,8 +16,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.gists.gists import file_of, select_files
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, user_tags
-from gitpip.store.schema_rules import RuleAction as RuleAction  # noqa: PLC0414 - known from here
-from gitpip.store.schema_rules import publishing_rules
+from gitpip.store.schema_rules import RuleAction, publishing_rules
 
 RuleId = NewType("RuleId", int)
 MAX_RULES = 100

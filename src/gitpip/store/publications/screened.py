@@ -11,9 +11,9 @@ from gitpip.model import Publication, PublicationId, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.store import events, lease
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.schema import never_arrived, publications
+from gitpip.store.schema_events import EventKind
 
 EVENTS = {
     PublicationState.HELD: EventKind.PUBLICATIONS_HELD,

@@ -31,13 +31,14 @@ from gitpip.model import GistId, OnEdit, PublicationId, PublicationState, UserKe
 from gitpip.modes import HeldBecause
 from gitpip.store import events, lease
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications import note_updates, parts, recognition
 from gitpip.store.publications.publication_rows import is_its_revision
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import in_pieces
 from gitpip.store.schema import gist_files, publications, revisions
 from gitpip.store.schema_accounts import marker_parts, markers
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import holder
 
 PUBLISHED, SENDING, HELD = (

@@ -35,14 +35,15 @@ from gitpip.marking import next_marker
 from gitpip.model import ActivityId, DealId, PublicationId, PublicationState
 from gitpip.store import events, lease, ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications import recognition, second_sends
 from gitpip.store.publications.being_undone import bound_account_key
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import gist_files, publications
+from gitpip.store.schema_accounts import Vendor
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import amendments, earlier_activities
 from gitpip.store.schema_publishing import second_sends as watched_publications
 

@@ -7,11 +7,12 @@ from sqlalchemy import and_, delete, func, select, update
 from gitpip.model import PublicationId, PublicationState
 from gitpip.store import events, lease
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications import sent_again, undo_troubles
 from gitpip.store.publications.being_undone import of_bound_account
 from gitpip.store.publications.undone import WITHDRAWN, Due, is_claimed, postpone
 from gitpip.store.schema import publications
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import amendments, earlier_activities
 from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos
 

@@ -16,7 +16,7 @@ from gitpip.model import ActivityId, DealId, GistId, PublicationId, PublicationS
 from gitpip.modes import PublishingMode
 from gitpip.store import events, lease, ledger
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends, sent_again, undone_deals
 from gitpip.store.publications.being_undone import being_undone, of_bound_account
@@ -25,6 +25,7 @@ from gitpip.store.publications.permission import Present, mode_of, not_paused_by
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.rows import ROWS_PER_STATEMENT, reader
 from gitpip.store.schema import gist_files, publications, users
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_surveys import adopted_from_others
 from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos

@@ -16,13 +16,14 @@ from gitpip.model import ActivityId, DealId, PublicationState, UserKey
 from gitpip.modes import PublishingMode
 from gitpip.store import events, lease
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications import deal_drifts, deals, made_deals, undo_troubles
 from gitpip.store.publications.being_undone import bound_account_key
 from gitpip.store.publications.permission import Present, mode_of, not_paused_by_a_person
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications, users
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_publishing import earlier_activities
 from gitpip.store.schema_targets import targets
 from gitpip.store.schema_undo import UndoneState, deal_is_open, undone, undone_deals, undos

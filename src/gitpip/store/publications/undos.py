@@ -29,7 +29,6 @@ from gitpip.errors import NothingToUndo, PublicationNotFound, UndoNotFound, Undo
 from gitpip.model import ActivityId, Page, PublicationId, PublicationState
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import forgotten_activities, sent_again, undo_troubles, undone_deals
 from gitpip.store.publications import undone as undone_rows
@@ -39,6 +38,7 @@ from gitpip.store.publications.undo_choice import UndoChoice, may_be_undone
 from gitpip.store.publications.undone import MADE_BY_OTHERS, of_another_tool
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_publishing import earlier_activities, holder
 from gitpip.store.schema_undo import UndoneState, UndoScope, is_open, undone, undos
 from gitpip.store.visibility import tracked, without_removed

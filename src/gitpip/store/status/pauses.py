@@ -17,11 +17,12 @@ from gitpip.clock import utc_now
 from gitpip.model import Pause, PauseCause, PublicationState
 from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications.deals import end_waits
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_status import pauses
 
 Pausable = Literal["watching", "sweeping", "reading", "publishing", "examining"]

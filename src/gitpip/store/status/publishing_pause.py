@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.lease import NOW
 from gitpip.store.rows import reader
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_status import publishing_pause
 
 PAUSE_ROW = 1

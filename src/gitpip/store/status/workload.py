@@ -8,10 +8,10 @@ from sqlalchemy import Select, exists, func, or_, select
 from gitpip.model import PauseCause, PublicationState
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema import checks, publications, users, watched
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.status.kept_back import is_kept_back
 from gitpip.store.visibility import of_removed

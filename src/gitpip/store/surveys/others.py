@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.model import DealId, GistId, Page, PublicationId, PublicationState, User, UserKey
 from gitpip.store import events, lease
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.publications.deals import adopt_deal
 from gitpip.store.rows import ROWS_PER_STATEMENT, in_pieces, reader
 from gitpip.store.schema import gist_files, gists, publications, users
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_surveys import (
     Confidence,
     adopted_from_others,

@@ -14,11 +14,12 @@ from gitpip.model import User, UserKey, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store import events
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.rows import reader
 from gitpip.store.schema import user_tags, users
+from gitpip.store.schema_accounts import Vendor
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_targets import targets
 from gitpip.store.users import former_logins
 from gitpip.store.users.user_rows import rows, user_of

@@ -9,8 +9,9 @@ from sqlalchemy import func, update
 from gitpip.model import Account, User, UserKey
 from gitpip.store import events
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.schema import users as user_rows
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users import former_logins, users
 
 

@@ -24,8 +24,9 @@ from gitpip.failed_check import FailedCheck
 from gitpip.model import GitHubId, User, UserKey, UserState
 from gitpip.store import events
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.schema import active, not_compared, unreadable, users, watched
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users.user_rows import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)

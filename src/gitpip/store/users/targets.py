@@ -15,15 +15,15 @@ from sqlalchemy import Select, and_, case, delete, insert, literal, select, upda
 from gitpip.model import PublicationState, UserKey
 from gitpip.store import events, lease
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications
+from gitpip.store.schema_accounts import Vendor, is_bound
 from gitpip.store.schema_accounts import accounts as account_rows
-from gitpip.store.schema_accounts import is_bound
+from gitpip.store.schema_events import EventKind
 from gitpip.store.schema_targets import targets
 from gitpip.store.schema_undo import made_deals, undone_deals
 from gitpip.targets import Target

@@ -14,8 +14,9 @@ from gitpip.model import Account, FailureKind, GitHubId, Page, User, UserKey, Us
 from gitpip.modes import PublishingMode
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import NewEvent
 from gitpip.store.schema import unreadable, user_tags, users
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users import former_logins, targets
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import is_tracked, removed, tracked

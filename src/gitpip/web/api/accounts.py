@@ -12,8 +12,8 @@ from gitpip.bodies.accounts import AccountBody, AcknowledgedBody, AdoptionBody, 
 from gitpip.model import Role
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import duplicates, markers
+from gitpip.store.schema_accounts import Vendor
 from gitpip.web.api.parameters import RequestBody
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.roles import needs

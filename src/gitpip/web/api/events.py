@@ -8,7 +8,8 @@ from gitpip.bodies.events import EventBody, EventsBody
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.store import events
-from gitpip.store.events import EventId, EventKind, EventsWanted
+from gitpip.store.events import EventId, EventsWanted
+from gitpip.store.schema_events import EventKind
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit

@@ -14,7 +14,8 @@ from gitpip.publish import rule_trial
 from gitpip.publish.policy import Policies
 from gitpip.publish.rules import Conditions
 from gitpip.store.publications import opt_outs, rules
-from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
+from gitpip.store.publications.rules import NewRule, RuleId
+from gitpip.store.schema_rules import RuleAction
 from gitpip.web.api.parameters import Number, RequestBody, WholeNumber
 from gitpip.web.api.router import api_router
 from gitpip.web.auth.roles import needs

@@ -19,10 +19,10 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Role
 from gitpip.observability.logging import get_logger
 from gitpip.store.access import feed_tokens, keys, sessions
-from gitpip.store.access.audit_log import Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
 from gitpip.store.database import Database, Transaction
+from gitpip.store.schema_access import Via
 from gitpip.web.auth.identity import Identity
 from gitpip.web.auth.look_ups import LookUps
 from gitpip.web.auth.refusal_log import REFUSALS_LOGGED, shortened

@@ -11,8 +11,9 @@ from gitpip.clock import utc_now
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
 from gitpip.store.access import audit_log, feed_tokens, keys
-from gitpip.store.access.audit_log import Actor, Via
+from gitpip.store.access.audit_log import Actor
 from gitpip.store.database import Transaction
+from gitpip.store.schema_access import Via
 from gitpip.store.visits import visits
 
 STATE = "gitpip.caller"

@@ -23,7 +23,6 @@ from gitpip.publication_states import STATES
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.store.accounts import accounts
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import (
     approvals,
@@ -40,6 +39,7 @@ from gitpip.store.publications.causes import MAX_CAUSES, Cause
 from gitpip.store.publications.held import Held
 from gitpip.store.publications.repairs import PublicationLeftBecause
 from gitpip.store.publications.selection import PublicationFilter
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
 from gitpip.store.status.pauses import Pausable

@@ -18,7 +18,8 @@ from gitpip.publish.policy import Policies
 from gitpip.publish.rule_trial import RuleTrial
 from gitpip.publish.rules import EXAMPLES, Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
-from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
+from gitpip.store.publications.rules import NewRule, RuleId
+from gitpip.store.schema_rules import RuleAction
 from gitpip.validation import read_whole, without_nul
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing

@@ -11,8 +11,8 @@ from gitpip.model import PublicationState, Role
 from gitpip.publish.policy import Policies
 from gitpip.status.findings import Finding, FindingLevel
 from gitpip.status.reading import tokens_known
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded_counts, publishing_settings
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import instances
 from gitpip.store.users import users
 from gitpip.web.auth.roles import needs

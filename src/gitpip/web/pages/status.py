@@ -19,8 +19,8 @@ from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.status.reading import STOPS
 from gitpip.status.summary import read_summary
-from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import bounded_counts, publications
+from gitpip.store.schema_accounts import Vendor
 from gitpip.store.status import freshness, pauses, samples
 from gitpip.store.status.pauses import Pausable
 from gitpip.store.status.today import database_size
