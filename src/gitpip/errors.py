@@ -147,7 +147,7 @@ class FeedAddressNotFound(GitpipError):
 
 
 class FeedAddressConflict(GitpipError):
-    """There are too many secret addresses of feeds for another one."""
+    """Another secret address of a feed has this name already, or there are too many of them."""
 
 
 class AccountUnchanged(GitpipError):
