@@ -34,6 +34,10 @@ COLOURS = {
     "all.yaml": "# a comment\nname: &anchor [1, true, 'text']\n",
 }
 """Whatever Pygments has colours for."""
+TABLES = {"/rules": 3, "/keys": 1, "/feeds": 1}
+"""Pages with tables that must fit a phone, and the number of these tables."""
+WIDE_TABLES = """[...document.querySelectorAll(".scroll")]
+    .filter(it => it.scrollWidth > it.clientWidth).length"""
 
 
 def _add(page: Page, login: str) -> None:
@@ -299,6 +303,20 @@ def test_nothing_keeps_anybody_from_using_the_pages(
     assert findings == []
 
 
+def _fill_tables(world: World) -> str:
+    """Put a row into each table of rules, opt-outs, feed links and keys; return an admin's key."""
+    made = world.gitpip.command("keys", "create", "ada-lovelace", "--role", "admin", "--json")
+    key: str = json.loads(made.stdout)["key"]
+    headers = {"authorization": f"Bearer {key}"}
+    rule = {"name": "customers", "action": "skip", "conditions": {"tags": ["customer"]}}
+    for path, new in (("publishing/rules", rule), ("opt-outs", {"login": "mona-lisa-octocat"})):
+        url = f"{world.gitpip.url}/api/v1/{path}"
+        httpx2.post(url, json=new, headers=headers, timeout=60).raise_for_status()
+    feed, url = {"name": "Feed reader"}, f"{world.gitpip.url}/feeds"
+    httpx2.post(url, data=feed, headers=headers, timeout=60).raise_for_status()
+    return key
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_page_scrolls_sideways_with_a_font_twice_as_large(
     world: World, browser: Browser
@@ -309,6 +327,7 @@ def test_no_page_scrolls_sideways_with_a_font_twice_as_large(
         args=[*ARGUMENTS, "--blink-settings=defaultFontSize=32"],
     )
     page = large.new_page(viewport=ViewportSize(width=320, height=800))
+    page.set_extra_http_headers({"authorization": f"Bearer {_fill_tables(world)}"})
     wide = []
     for path in (
         "/",
@@ -317,8 +336,12 @@ def test_no_page_scrolls_sideways_with_a_font_twice_as_large(
         "/imports",
         "/publications",
         "/setup",
+        *TABLES,
     ):
         page.goto(world.gitpip.url + path)
+        if path in TABLES:
+            assert page.locator(".scroll").count() == TABLES[path]
+            wide += [f"a table of {path}"] * page.evaluate(WIDE_TABLES)
         page.evaluate("document.querySelectorAll('main details').forEach(it => it.open = true)")
         shown = page.evaluate("document.documentElement.scrollWidth")
         if shown > 320:
