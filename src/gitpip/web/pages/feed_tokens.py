@@ -22,7 +22,7 @@ from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.feeds import AskedFilter, in_words
 from gitpip.web.pages.router import page_router
 from gitpip.web.public_address import public_base
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.jinja import render
 
 router = page_router()
@@ -33,7 +33,7 @@ class _Creation:
     """The result of creating an address: its secret, or the fault and the name that was written."""
 
     name: str = ""
-    fault: str = ""
+    fault: FormFault | None = None
     secret: str = ""
 
 
@@ -64,7 +64,7 @@ async def create_address(
         owner = FeedOwner(viewer_of(request), Parent(identity.parent, identity.key_id))
         issued = await actions.create(acting, name, owner)
     except (InvalidInput, FeedAddressConflict) as error:
-        refused = _Creation(name, fault_words(error))
+        refused = _Creation(name, form_fault(error))
         return await _feeds(request, context, identity, asked, refused)
     return await _feeds(request, context, identity, asked, _Creation(secret=issued.secret))
 

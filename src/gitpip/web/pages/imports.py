@@ -26,7 +26,7 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import LongText, NewPeople
 from gitpip.web.pages.router import page_router
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, fault_words, form_fault
 from gitpip.web.render.jinja import render
 
 router = page_router()
@@ -40,7 +40,9 @@ async def ask_for_file(context: Context) -> HTMLResponse:
     return await _ask(context)
 
 
-async def _ask(context: AppContext, fault: str = "", written: str = "") -> HTMLResponse:
+async def _ask(
+    context: AppContext, fault: FormFault | None = None, written: str = ""
+) -> HTMLResponse:
     async with context.database.read() as transaction:
         latest = await imports.latest(transaction, limit=10)
     page = render(
@@ -65,9 +67,10 @@ async def upload(
             pasted = io.BytesIO(users.encode(errors="replace"))
             import_id = await _upload(context, acting, pasted, "pasted list")
         else:
-            return await _ask(context, "Choose a file or paste a list first.")
+            return await _ask(context, FormFault("Choose a file or paste a list first.", "file"))
     except InvalidInput as error:
-        return await _ask(context, f"Not imported: {fault_words(error)}", users)
+        field = "file" if file is not None and file.filename else "users"
+        return await _ask(context, FormFault(f"Not imported: {fault_words(error)}", field), users)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)
 
 
@@ -106,7 +109,7 @@ async def confirm(
             raise InvalidInput("columns", problem)
         await actions.confirm(acting, found.id, choice)
     except InvalidInput as error:
-        return await _show(found, request, context, fields, fault=fault_words(error))
+        return await _show(found, request, context, fields, fault=form_fault(error))
     except ImportNotWaiting:  # of several confirmations, one was faster: its page shows how far
         return RedirectResponse(f"/imports/{import_id}", status_code=303)
     work.add_task(_carry_out, acting, found.id, rule, choice)
@@ -126,7 +129,7 @@ async def _show(
     request: Request,
     context: AppContext,
     fields: Mapping[str, str],
-    fault: str = "",
+    fault: FormFault | None = None,
 ) -> HTMLResponse:
     looked: ImportPreview | None = None
     now = utc_now()
@@ -135,7 +138,7 @@ async def _show(
             async with actions.kept_file(context.database, found.id) as kept:
                 looked = await _looked_at(context, kept, found, _choice_of(fields))
         except InvalidInput as error:
-            fault = fault or fault_words(error)
+            fault = fault or form_fault(error)
             async with actions.kept_file(context.database, found.id) as kept:
                 looked = await _looked_at(context, kept, found, None)
         except ImportNotWaiting:
@@ -145,7 +148,7 @@ async def _show(
     try:
         backfill = rule.rule() or backfill
     except InvalidInput as error:
-        fault = fault or fault_words(error)
+        fault = fault or form_fault(error)
     page = render(
         "import.html",
         page="imports",

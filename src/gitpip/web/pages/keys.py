@@ -17,7 +17,7 @@ from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.router import page_router
-from gitpip.web.render.faults import fault_words, label
+from gitpip.web.render.faults import FormFault, form_fault, label
 from gitpip.web.render.jinja import render
 
 router = page_router()
@@ -59,12 +59,13 @@ async def create_key(
             ),
         )
     except (InvalidInput, KeyConflict) as error:
-        return await _keys(context, new=new, fault=fault_words(error))
+        return await _keys(context, new=new, fault=form_fault(error))
     except CodeRefused as error:
-        return await _keys(context, new=new, fault=fault_words(error), status=HTTPStatus.FORBIDDEN)
+        return await _keys(context, new=new, fault=form_fault(error), status=HTTPStatus.FORBIDDEN)
     except ValueError as error:
         field = "expires" if role in list(Role) else "role"
-        return await _keys(context, new=new, fault=f"{label(field)}: {error}")
+        fault = FormFault(f"{label(field)}: {error}", field)
+        return await _keys(context, new=new, fault=fault)
     return await _keys(context, issued=issued)
 
 
@@ -84,7 +85,7 @@ async def _keys(
     context: AppContext,
     *,
     new: dict[str, str] | None = None,
-    fault: str = "",
+    fault: FormFault | None = None,
     status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
     issued: IssuedKey | None = None,
 ) -> HTMLResponse:

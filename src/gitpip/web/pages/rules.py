@@ -1,6 +1,7 @@
 """The page of the rules on what is published, and of owners who opted out."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -25,7 +26,7 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
 from gitpip.web.pages.router import page_router
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.jinja import render
 
 MAX_TRIALS_SHOWN = 50
@@ -46,6 +47,7 @@ FIELDS = tuple((name, words, EXAMPLES[name]) for name, words in _LABELS.items())
 """The conditions as fields of the form: name, label and an example."""
 ACTION_WORDS = {"publish": "Send", "hold": "Hold", "skip": "Skip", "wait": "Wait"}
 """The words for what happens to a file, by the code of an action or of a trial's outcome."""
+NOTHING_WRITTEN: Mapping[str, str] = {}
 LABELS = {f"conditions.{name}": label for name, label in _LABELS.items()}
 
 router = page_router()
@@ -132,7 +134,7 @@ async def save_rule(
         else:
             await actions.change(acting, RuleId(rule_id), form.rule())
     except InvalidInput as error:
-        return await _page(context, form, fault=fault_words(error, LABELS))
+        return await _page(context, form, fault=form_fault(error, LABELS))
     return RedirectResponse("/rules", 303)
 
 
@@ -141,6 +143,7 @@ async def save_rule(
 async def act_on_rule(
     rule_id: RulePath,
     act: Literal["move", "remove"],
+    context: Context,
     acting: CurrentActing,
     position: Field = "",
 ) -> Response:
@@ -148,16 +151,28 @@ async def act_on_rule(
     if act == "remove":
         await actions.remove(acting, RuleId(rule_id))
     else:
-        place = read_field("position", read_whole, position)
-        await actions.move(acting, RuleId(rule_id), 0 if place is None else place)
+        form = f"rule-{rule_id}"
+        try:
+            place = read_field("position", read_whole, position)
+            await actions.move(acting, RuleId(rule_id), 0 if place is None else place)
+        except InvalidInput as error:
+            fault = form_fault(error, form=form)
+            return await _page(context, _Form(), fault=fault, written={form: position})
     return RedirectResponse("/rules", 303)
 
 
 @router.post("/opt-outs")
 @needs(Role.OPERATOR)
-async def add_opt_out(acting: CurrentActing, login: Field = "", reason: Field = "") -> Response:
+async def add_opt_out(
+    context: Context, acting: CurrentActing, login: Field = "", reason: Field = ""
+) -> Response:
     """Never publish anything of an owner."""
-    await actions.opt_out(acting, login.strip(), reason)
+    try:
+        await actions.opt_out(acting, login.strip(), reason)
+    except InvalidInput as error:
+        fault = form_fault(error, form="opt-out")
+        written = {"login": login, "reason": reason}
+        return await _page(context, _Form(), fault=fault, written=written)
     return RedirectResponse("/rules#opt-outs", 303)
 
 
@@ -185,7 +200,14 @@ async def _trial(context: AppContext, *, has_rules: bool) -> tuple[RuleTrial, st
     return made, made.remark
 
 
-async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLResponse:
+async def _page(
+    context: AppContext,
+    form: _Form,
+    *,
+    fault: FormFault | None = None,
+    written: Mapping[str, str] = NOTHING_WRITTEN,
+) -> HTMLResponse:
+    """The page; `written` stands in the form of opt-outs, and by `rule-ID` in those that move."""
     async with context.database.read() as transaction:
         ordered = await rules.everything(transaction)
         out = await opt_outs.everyone(transaction)
@@ -208,6 +230,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
         actions=list(RuleAction),
         action_words=ACTION_WORDS,
         opt_outs=out,
+        written=written,
         fault=fault,
     )
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK

@@ -1,9 +1,16 @@
 """Errors as pages tell them: whole sentences, and fields by the names that forms give them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from gitpip.config.publishing.policy import registry
-from gitpip.errors import InvalidInput, UserNotTracked
+from gitpip.errors import (
+    CodeRefused,
+    FeedAddressConflict,
+    InvalidInput,
+    KeyConflict,
+    UserNotTracked,
+)
 
 LABELS: Mapping[str, str] = {
     "approve": "Decision",
@@ -37,6 +44,12 @@ LABELS: Mapping[str, str] = {
 """The names of fields on pages, where the form's name would be another word."""
 ALONE = frozenset({"all", "file", "header", "ids", "login", "rules", "sheet", "term"})
 """The fields about which our sentences say everything."""
+_FIELDS: Mapping[type[Exception], str] = {
+    CodeRefused: "code",
+    FeedAddressConflict: "name",
+    KeyConflict: "name",
+}
+"""The field of a form that an error is about which names none."""
 _NAME = "gitpip"
 _ENDS = (".", "!", "?", "…")
 
@@ -61,6 +74,27 @@ def fault_words(error: Exception, labels: Mapping[str, str] | None = None) -> st
     if error.field in ALONE:
         return error.message
     return f"{(labels or {}).get(error.field) or label(error.field)}: {error.message}"
+
+
+@dataclass(frozen=True)
+class FormFault:
+    """Why a form was refused."""
+
+    words: str
+    field: str = ""
+    """The field that is wrong; empty if it is none of them alone."""
+    form: str = ""
+    """Which form of the page, where fields of several have the same name."""
+
+
+def form_fault(
+    error: Exception, labels: Mapping[str, str] | None = None, *, field: str = "", form: str = ""
+) -> FormFault:
+    """Return why a form was refused; `field` is that of an error that names none."""
+    if isinstance(error, InvalidInput):
+        # conditions.tags.0 is about the field "tags".
+        field = [part for part in error.field.split(".") if not part.isdigit()][-1]
+    return FormFault(fault_words(error, labels), field or _FIELDS.get(type(error), ""), form)
 
 
 def field_faults(errors: Sequence[Mapping[str, str]]) -> list[str]:
