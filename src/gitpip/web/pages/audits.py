@@ -6,16 +6,17 @@ from fastapi import Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import surveys as actions
-from gitpip.errors import InvalidInput
+from gitpip.errors import InvalidInput, UserNotTracked
 from gitpip.model import Role
 from gitpip.store.schema_surveys import Confidence, SurveyKind, Verdict
 from gitpip.store.surveys import lines, others, surveys
 from gitpip.store.surveys.others import ORDER
 from gitpip.validation import possible_login
 from gitpip.web.auth.roles import needs
-from gitpip.web.context import Context, CurrentActing
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field
 from gitpip.web.pages.router import page_router
+from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.jinja import render
 
 LINES_PER_PAGE = 100
@@ -29,19 +30,42 @@ Offset = Annotated[int, Query(ge=0, le=10**9)]
 @needs(Role.VIEWER)
 async def list_audits(context: Context) -> HTMLResponse:
     """The latest audits, and a form to request one."""
+    return await _audits(context)
+
+
+async def _audits(
+    context: AppContext,
+    fault: FormFault | None = None,
+    written: str = "",
+    *,
+    without_github: bool = False,
+) -> HTMLResponse:
     async with context.database.read() as transaction:
         listed = await surveys.listed(transaction, SurveyKind.AUDIT, offset=0, limit=20)
-    return HTMLResponse(render("audits.html", page="audits", listed=listed))
+    page = render(
+        "audits.html",
+        page="audits",
+        listed=listed,
+        fault=fault,
+        written=written,
+        without_github=without_github,
+    )
+    return HTMLResponse(page, status_code=422 if fault else 200)
 
 
 @router.post("/audits")
 @needs(Role.OPERATOR)
 async def request_audit(
-    acting: CurrentActing, login: Field = "", without_github: Field = ""
+    context: Context, acting: CurrentActing, login: Field = "", without_github: Field = ""
 ) -> Response:
     """Compare GitHub, store and Pipedrive."""
-    wanted = read_field("login", possible_login, login.strip())
-    made = await actions.request_audit(acting, login=wanted, with_github=without_github != "true")
+    with_github = without_github != "true"
+    try:
+        wanted = read_field("login", possible_login, login.strip())
+        made = await actions.request_audit(acting, login=wanted, with_github=with_github)
+    except UserNotTracked as error:
+        fault = form_fault(error, field="login")
+        return await _audits(context, fault, login, without_github=not with_github)
     return RedirectResponse(f"/audits/{made.id}", status_code=303)
 
 

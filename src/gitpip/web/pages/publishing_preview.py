@@ -15,7 +15,7 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.pages.publishing_settings import PATH as SETTINGS
 from gitpip.web.pages.router import page_router
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.jinja import render
 
 PATH = f"{SETTINGS}/preview"
@@ -55,7 +55,8 @@ async def _page(
     of: str = "",
     per: Per | None = None,
 ) -> HTMLResponse:
-    fault, found = "", tuple[Trial, ...]()
+    fault: FormFault | None = None
+    found: tuple[Trial, ...] = ()
     async with context.database.read() as transaction:
         present = await trials_of(transaction, context.settings)
         try:
@@ -66,7 +67,7 @@ async def _page(
                 await trials.stored(transaction, of, FILES_PREVIEWED) if of else trials.samples()
             )
         except (TemplateInvalid, GistNotFound, UserNotTracked) as error:
-            fault = fault_words(error)
+            fault = form_fault(error, field="of")
     page = render(
         "publishing_preview.html",
         page="publishing-settings",

@@ -15,7 +15,7 @@ from gitpip.model import Role
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.router import page_router
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.jinja import render
 
 PATH = "/settings/publishing"
@@ -58,7 +58,7 @@ async def change_settings(request: Request, context: Context, acting: CurrentAct
         given = context.settings.publishing
         done = await actions.change(acting, given, changed, context.check_settings)
     except (InvalidInput, SettingGiven) as error:
-        return await _page(context, written=written, fault=fault_words(error))
+        return await _page(context, written=written, fault=form_fault(error))
     if done.unchecked:
         return await _page(context, saved=True, unchecked=done.unchecked)
     return RedirectResponse(f"{PATH}?saved=true", 303)
@@ -68,7 +68,7 @@ async def _page(
     context: AppContext,
     *,
     written: dict[str, str] | None = None,
-    fault: str = "",
+    fault: FormFault | None = None,
     saved: bool = False,
     unchecked: str = "",
 ) -> HTMLResponse:
