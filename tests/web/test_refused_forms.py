@@ -102,6 +102,8 @@ async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.Asyn
         ("/settings/publishing/preview", {"note_template": "{{"}, "note_template", "Note"),
         ("/settings/publishing/preview", {"of": "no!such"}, "of", "no!such"),
         ("/audits", {"login": "no!such"}, "login", "no!such"),
+        ("/inbox/filters", {"name": LONG}, "name", "Name: "),
+        ("/inbox/filters", {"name": "mine", "user": "no!such"}, "user", "no!such"),
         ("/imports", {}, "file", "Choose a file"),
         ("/imports", {"users": '{"login": "ada"'}, "users", "Not imported: "),
     ],

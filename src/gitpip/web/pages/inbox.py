@@ -39,7 +39,7 @@ from gitpip.web.pages.lists import ShownList
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.untracked import not_tracked
 from gitpip.web.reader_zone import reader_now
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.highlight import PREVIEW_BOUNDS, shown
 from gitpip.web.render.inbox import ROW_PREVIEW, by_day, rows
 from gitpip.web.render.jinja import render
@@ -75,7 +75,7 @@ class _Written:
     """The name under which a filter is to be saved, and why it was not."""
 
     name: str = ""
-    fault: str = ""
+    fault: FormFault | None = None
 
 
 @router.get("/")
@@ -313,7 +313,7 @@ async def save_filter(request: Request, context: Context, acting: ReaderActing) 
     try:
         kept = await actions.save_filter(acting, viewer, name, asked)
     except (InvalidInput, UserNotTracked) as error:
-        written = _Written(name, fault_words(error))
+        written = _Written(name, form_fault(error, field="user"))
         return await _inbox(request, context, ShownList(asked=asked), written=written)
     response = RedirectResponse(f"/?{kept.query}", status_code=303)
     remember(request, response, viewer)
