@@ -142,6 +142,10 @@ class KeyConflict(GitpipError):
     """Another access key has this name already."""
 
 
+class LastAdminKey(GitpipError):
+    """Without this access key, or soon after, there is no key of an admin."""
+
+
 class FeedAddressNotFound(GitpipError):
     """No feed's secret address that is in use has this number."""
 

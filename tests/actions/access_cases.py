@@ -5,6 +5,10 @@ from tests.actions.cases import Case, api, post
 from tests.actions.doors import Refused
 
 NO_KEY = Refused(404, "key-not-found", "no key named none is in use")
+THEN = (
+    ". Then only gitpip keys create NAME --role admin, run on the machine that runs gitpip, could "
+    "create a new one. Create another admin key first"
+)
 KEYS = [
     Case(
         "a key is made",
@@ -60,6 +64,59 @@ KEYS = [
         api("DELETE", "/keys/none"),
         ("keys", "revoke", "none"),
         refused=NO_KEY,
+    ),
+    Case(
+        "the last admin key is to be revoked",
+        keys.revoke,
+        post("/keys/root/revoke"),
+        api("DELETE", "/keys/root"),
+        ("keys", "revoke", "root"),
+        locked=True,
+        refused=Refused(409, "last-admin-key", f"without root, no admin key would be left{THEN}"),
+        on_page="Without root, no admin key would be left. Then only",
+    ),
+    Case(
+        "the last admin key is revoked nevertheless",
+        keys.revoke,
+        post("/keys/root/revoke", confirmed="yes"),
+        api("DELETE", "/keys/root?force=true"),
+        ("keys", "revoke", "root", "--force"),
+        locked=True,
+        audit=(("key.revoked", "root"),),
+        tables=("access_keys",),
+    ),
+    Case(
+        "the last admin key is to be rotated and would soon expire",
+        keys.rotate,
+        post("/keys/root/rotate"),
+        api("POST", "/keys/root/rotate"),
+        ("keys", "rotate", "root"),
+        locked=True,
+        refused=Refused(
+            409,
+            "last-admin-key",
+            f"the last admin key, root, would expire within a day{THEN}",
+        ),
+        on_page="The last admin key, root, would expire within a day. Then only",
+    ),
+    Case(
+        "the last admin key is rotated nevertheless",
+        keys.rotate,
+        post("/keys/root/rotate", confirmed="yes"),
+        api("POST", "/keys/root/rotate", force=True),
+        ("keys", "rotate", "root", "--force"),
+        locked=True,
+        audit=(("key.rotated", "root"),),
+    ),
+    Case(
+        "another key is revoked where one admin key is left",
+        keys.revoke,
+        post("/keys/ops/revoke"),
+        api("DELETE", "/keys/ops"),
+        ("keys", "revoke", "ops"),
+        locked=True,
+        audit=(("key.revoked", "ops"),),
+        tables=("access_keys",),
     ),
 ]
 FEEDS = [

@@ -23,6 +23,8 @@ class Case:
     on_page: str = ""
     """How the page says why it is refused, where it names a field in its own words."""
     refused_by: tuple[str, ...] = ("page", "api", "command")
+    locked: bool = False
+    """Whether only the holder of the admin key root is let in."""
     file: tuple[str, bytes] | None = None
     """A file that the command finds in its folder."""
 

@@ -8,7 +8,7 @@ import asyncio
 import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from sqlalchemy import delete, select
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings, load_settings
+from gitpip.model import Role
 from gitpip.modes import PublishingMode
 from gitpip.runtime.worker import Worker, reaching
 from gitpip.store import ledger, schema_access
+from gitpip.store.access import keys
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import note_updates, outbox
 from gitpip.store.publications.permission import Present
@@ -112,13 +114,19 @@ class House:
     url: str
     before: Rows
     github_url: str
+    key: str = ""
+    """The access key that pages and the API are asked with, if the house is locked."""
+
+    def lock(self) -> None:
+        """From now on, only the admin key root lets admins in. It is valid for half a day."""
+        self.key, self.before = asyncio.run(_locked(self.url))
 
     @property
     def environment(self) -> dict[str, str]:
         return {
             "GITPIP_DATA_DIR": str(self.folder),
             "GITPIP_DATABASE_URL": self.url,
-            "GITPIP_ALLOW_ANONYMOUS": "all",
+            "GITPIP_ALLOW_ANONYMOUS": "" if self.key else "all",
             "GITHUB_API_URL": self.github_url,
             "GITPIP_HTTP_TIMEOUT": "30s",
         }
@@ -153,6 +161,8 @@ class House:
                 )
             )
             accept = {"accept": "text/html" if as_page else "application/json"}
+            if self.key:
+                accept["authorization"] = f"Bearer {self.key}"
             for before in request.earlier:
                 file = {"file": before.file} if before.file else None
                 made = await client.post(
@@ -208,6 +218,21 @@ async def furnished(url: str) -> Rows:
         async with database.read() as transaction:
             assert await _due(transaction) == set()
             return await _rows(transaction)
+    finally:
+        await database.close()
+
+
+async def _locked(url: str) -> tuple[str, Rows]:
+    """Make an admin key whose next use is no news; gives the key and all rows."""
+    database, now = open_database(url), utc_now()
+    try:
+        async with database.begin() as transaction:
+            issued = await keys.create(
+                transaction, name="root", role=Role.ADMIN, lifetime=timedelta(hours=12), now=now
+            )
+            await keys.note_use(transaction, issued.key, now + timedelta(days=1))
+        async with database.read() as transaction:
+            return issued.secret, await _rows(transaction)
     finally:
         await database.close()
 

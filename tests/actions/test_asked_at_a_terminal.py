@@ -45,3 +45,15 @@ def test_irreversible_commands_ask_first(house: Callable[[], House]) -> None:
     assert done == ["all people: latest:1, 1 file to send, 0 skipped"]
     code, asked, then, _ = answered(own, "", "users", "remove", "ada", "--yes")
     assert (code, asked, "Stopped tracking ada." in then) == (0, "", True)
+
+
+def test_the_last_admin_key_is_revoked_only_after_a_question(house: Callable[[], House]) -> None:
+    own = house()
+    own.lock()
+    revoke = ("keys", "revoke", "root")
+    code, asked, _, done = answered(own, "", *revoke)
+    assert (code, done) == (1, [])
+    assert asked.startswith("Without root, no admin key would be left. Then only gitpip keys")
+    assert asked.endswith("Create another admin key first.\r\nDo this anyway? [y/N]: ")
+    code, _, then, done = answered(own, "y", *revoke)
+    assert (code, "Revoked key root." in then, done) == (0, True, ["root"])

@@ -273,7 +273,7 @@ def test_the_first_key_must_be_an_admins_and_a_later_one_warns_where_none_is(wor
     assert first.stderr.startswith("gitpip: role: must be admin for the first key: ")
     assert admin.stderr == later.stderr == ""
 
-    world.gitpip.command("keys", "revoke", "ada")
+    world.gitpip.command("keys", "revoke", "ada", "--force")
     assert "Create one: gitpip keys create NAME --role admin" in create("eve", "viewer").stderr
 
 
@@ -413,7 +413,7 @@ def test_the_log_tells_what_commands_did(world: World) -> None:
         ("users", "change", "mona", "--pause"),
         ("users", "remove", "mona"),
         ("keys", "create", "ada", "--role", "admin"),
-        ("keys", "revoke", "ada"),
+        ("keys", "revoke", "ada", "--force"),
     )
     for command in commands:
         done = world.gitpip.command(*command)

@@ -306,7 +306,7 @@ def test_who_may_ask_is_told(world: World) -> None:
     assert world.gitpip.command("keys", "create", "ada", "--role", "admin").returncode == 0
     code, somebody = ask(world, GITPIP_ADMIN_KEY="")
     assert (code, somebody["access"]["verdict"]) == (0, "ok")
-    assert world.gitpip.command("keys", "revoke", "ada").returncode == 0
+    assert world.gitpip.command("keys", "revoke", "ada", "--force").returncode == 0
     code, nobody = ask(world)
     assert (code, nobody["access"]["verdict"]) == (1, "failure")
     code, nobody = ask(world, GITPIP_HOST="127.0.0.1")

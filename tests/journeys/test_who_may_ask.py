@@ -50,7 +50,7 @@ def test_it_listens_to_others_only_once_it_is_decided_who_may_ask(
         assert httpx2.get(f"{url}/users", headers=headers).json() == []
     network.stop()
 
-    network.command("keys", "revoke", "ada")
+    network.command("keys", "revoke", "ada", "--force")
     assert network.command("serve").returncode == 1
 
 
@@ -89,7 +89,7 @@ def test_the_first_key_closes_a_service_on_loopback(world: World) -> None:
     assert world.gitpip.get("/users").status_code == 401
     key = {"authorization": f"Bearer {made.json()['key']}"}
     assert world.gitpip.get("/users", key).status_code == 200
-    assert world.gitpip.command("keys", "revoke", "ada").returncode == 0
+    assert world.gitpip.command("keys", "revoke", "ada", "--force").returncode == 0
     # Revoked keys leave it closed: nobody is let in by taking a key away.
     assert world.gitpip.get("/users", key).status_code == 401
     assert world.gitpip.get("/users").status_code == 401

@@ -1,5 +1,6 @@
 """The commands about access keys, and the log of who did what."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,8 +10,10 @@ from gitpip.actions import keys as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.words_of_log import act_in_words
 from gitpip.bodies.keys import AuditEntryBody, IssuedKeyBody, KeyBody
+from gitpip.cli.asking import ask, asks
 from gitpip.cli.output import (
     Json,
+    Result,
     act,
     console,
     errors,
@@ -20,7 +23,8 @@ from gitpip.cli.output import (
     read,
 )
 from gitpip.clock import day_and_clock, utc_now
-from gitpip.config import parse_duration
+from gitpip.config import Settings, parse_duration
+from gitpip.errors import LastAdminKey
 from gitpip.model import Role
 from gitpip.store.access import audit_log, keys
 from gitpip.store.database import Transaction
@@ -34,6 +38,7 @@ NO_ADMIN = (
 keys_app = typer.Typer(help="Create, list, rotate and revoke access keys.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the key.")]
+Force = Annotated[bool, typer.Option("--force", help="Also if no admin key is left. Do not ask.")]
 Expires = Annotated[str | None, typer.Option(help="Expire after, e.g. 90d.")]
 
 
@@ -80,26 +85,30 @@ def list_keys(as_json: Json = False) -> None:
 
 
 @keys_app.command("rotate")
-def rotate_key(name: Name, expires: Expires = None, as_json: Json = False) -> None:
+def rotate_key(
+    name: Name, expires: Expires = None, force: Force = False, as_json: Json = False
+) -> None:
     """Replace a key's secret. The old one stops working immediately."""
+    settings = prepared_settings()
     lifetime = _lifetime(expires)
-    issued = act(
-        prepared_settings(), lambda acting: actions.rotate(acting, name, lifetime=lifetime)
-    )
-    _show_once(issued, as_json)
+
+    async def rotate(acting: Acting, force: bool) -> keys.IssuedKey:
+        return await actions.rotate(acting, name, lifetime=lifetime, settings=settings, force=force)
+
+    _show_once(_confirmed(settings, rotate, force=force, as_json=as_json), as_json)
 
 
 @keys_app.command("revoke")
-def revoke_key(name: Name, as_json: Json = False) -> None:
+def revoke_key(name: Name, force: Force = False, as_json: Json = False) -> None:
     """Revoke a key immediately."""
     settings = prepared_settings()
 
-    async def revoke(acting: Acting) -> tuple[keys.AccessKey, bool]:
-        revoked = await actions.revoke(acting, name)
+    async def revoke(acting: Acting, force: bool) -> tuple[keys.AccessKey, bool]:
+        revoked = await actions.revoke(acting, name, settings=settings, force=force)
         async with acting.database.read() as transaction:
             return revoked, await _has_admin(transaction)
 
-    key, has_admin = act(settings, revoke)
+    key, has_admin = _confirmed(settings, revoke, force=force, as_json=as_json)
     if as_json:
         print_json(KeyBody.of(key, utc_now()).model_dump() | {"revoked_at": key.revoked_at})
     else:
@@ -126,9 +135,26 @@ def show_log(
     print_rows(rows, as_json=False, none="The audit log is empty.")
 
 
+def _confirmed(
+    settings: Settings,
+    change: Callable[[Acting, bool], Awaitable[Result]],
+    *,
+    force: bool,
+    as_json: bool,
+) -> Result:
+    """Change a key; before the last key of an admin stops working, a person is asked."""
+    try:
+        return act(settings, lambda acting: change(acting, force))
+    except LastAdminKey as error:
+        told = str(error)
+        if not asks(yes=False, as_json=as_json):
+            raise LastAdminKey(f"{told}, or use --force") from None
+    ask(f"{told[:1].upper()}{told[1:]}.", "Do this anyway?")
+    return act(settings, lambda acting: change(acting, True))
+
+
 async def _has_admin(transaction: Transaction) -> bool:
-    everyone, now = await keys.everyone(transaction), utc_now()
-    return any(key.role is Role.ADMIN and key.state(now) == "active" for key in everyone)
+    return bool(await keys.admins(transaction, utc_now()))
 
 
 def _lifetime(text: str | None) -> timedelta | None:

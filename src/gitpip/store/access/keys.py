@@ -223,15 +223,28 @@ async def any_is_usable(transaction: Transaction, now: datetime) -> bool:
     return await transaction.scalar(usable_labels(now).limit(1)) is not None
 
 
+async def admins(
+    transaction: Transaction, now: datetime, *, for_change: bool = False
+) -> frozenset[int]:
+    """Return the ids of the keys of admins that are valid at `now`.
+
+    With `for_change` they are locked, so that of two acts at once the later one sees what the
+    earlier one left.
+    """
+    rows = (
+        select(access_keys.c.id)
+        .where(access_keys.c.role == Role.ADMIN, _is_usable(now))
+        .order_by(access_keys.c.id)
+    )
+    return frozenset(await transaction.scalars(rows.with_for_update() if for_change else rows))
+
+
 def usable_labels(now: datetime) -> Select[tuple[str]]:
     """Return the query of the labels of the keys that are valid at `now`.
 
     A label identifies a key with its present secret: a rotated key has another label.
     """
-    return select(access_keys.c.label).where(
-        access_keys.c.revoked_at.is_(None),
-        or_(access_keys.c.expires_at.is_(None), access_keys.c.expires_at > now),
-    )
+    return select(access_keys.c.label).where(_is_usable(now))
 
 
 def check_key_name(name: str) -> None:
@@ -244,6 +257,11 @@ def check_key_name(name: str) -> None:
             "must be at most 60 letters, digits and . _ @ -, beginning with a letter or digit, "
             f"e.g. ada, not {name[:80]!r}",
         )
+
+
+def _is_usable(now: datetime) -> ColumnElement[bool]:
+    never_ends = access_keys.c.expires_at.is_(None)
+    return access_keys.c.revoked_at.is_(None) & or_(never_ends, access_keys.c.expires_at > now)
 
 
 async def _labelled(transaction: Transaction, label: str) -> Row[Any] | None:

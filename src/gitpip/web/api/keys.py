@@ -42,9 +42,13 @@ class NewKey(RequestBody):
 
 
 class Rotation(RequestBody):
-    """The new secret expires after `expires`, e.g. `90d`, or after as long as the old one did."""
+    """The new secret expires after `expires`, e.g. `90d`, or after as long as the old one did.
+
+    With `force`, the last admin key may also expire within a day.
+    """
 
     expires: Lifetime | None = None
+    force: bool = False
 
 
 @router.get("/keys", tags=["keys"])
@@ -79,19 +83,31 @@ async def create_key(
 @router.post("/keys/{name}/rotate", tags=["keys"])
 @needs(Role.ADMIN)
 async def rotate_key(
-    name: str, acting: CurrentActing, rotation: Rotation | None = None
+    name: str, context: Context, acting: CurrentActing, rotation: Rotation | None = None
 ) -> IssuedKeyBody:
-    """Replace a key's secret. Only this answer shows it. The old one stops working immediately."""
-    expires = rotation.expires if rotation else None
-    lifetime = parse_duration(expires) if expires else None
-    return IssuedKeyBody.of(await actions.rotate(acting, name, lifetime=lifetime))
+    """Replace a key's secret. Only this answer shows it. The old one stops working immediately.
+
+    Answers 409 if the last admin key would expire within a day, unless with `force`.
+    """
+    asked = rotation or Rotation()
+    issued = await actions.rotate(
+        acting,
+        name,
+        lifetime=parse_duration(asked.expires) if asked.expires else None,
+        settings=context.settings,
+        force=asked.force,
+    )
+    return IssuedKeyBody.of(issued)
 
 
 @router.delete("/keys/{name}", tags=["keys"])
 @needs(Role.ADMIN)
-async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
-    """Revoke a key immediately."""
-    return KeyBody.of(await actions.revoke(acting, name), utc_now())
+async def revoke_key(
+    name: str, context: Context, acting: CurrentActing, force: bool = False
+) -> KeyBody:
+    """Revoke a key immediately. Answers 409 to the last admin key, unless with `force=true`."""
+    key = await actions.revoke(acting, name, settings=context.settings, force=force)
+    return KeyBody.of(key, utc_now())
 
 
 @router.get("/audit", tags=["keys"])

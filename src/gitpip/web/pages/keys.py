@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions import keys as actions
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
-from gitpip.errors import CodeRefused, InvalidInput, KeyConflict
+from gitpip.errors import CodeRefused, InvalidInput, KeyConflict, LastAdminKey
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
@@ -72,12 +72,25 @@ async def create_key(
 @router.post("/keys/{name}/{act}")
 @needs(Role.ADMIN)
 async def act_on_key(
-    name: Name, act: Literal["rotate", "revoke"], context: Context, acting: CurrentActing
+    name: Name,
+    act: Literal["rotate", "revoke"],
+    context: Context,
+    acting: CurrentActing,
+    confirmed: Field = "",
 ) -> Response:
-    """Replace the secret of a key and show it once, or revoke the key."""
-    if act == "rotate":
-        return await _keys(context, issued=await actions.rotate(acting, name, lifetime=None))
-    await actions.revoke(acting, name)
+    """Replace the secret of a key and show it once, or revoke the key; ask if it is the last."""
+    settings, force = context.settings, bool(confirmed)
+    try:
+        if act == "rotate":
+            issued = await actions.rotate(
+                acting, name, lifetime=None, settings=settings, force=force
+            )
+            return await _keys(context, issued=issued)
+        await actions.revoke(acting, name, settings=settings, force=force)
+    except LastAdminKey as error:
+        question = {"name": name, "act": act}
+        fault = form_fault(error)
+        return await _keys(context, question=question, fault=fault, status=HTTPStatus.CONFLICT)
     return RedirectResponse("/keys", 303)
 
 
@@ -88,6 +101,7 @@ async def _keys(
     fault: FormFault | None = None,
     status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
     issued: IssuedKey | None = None,
+    question: dict[str, str] | None = None,
 ) -> HTMLResponse:
     async with context.database.read() as transaction:
         everyone = await keys.everyone(transaction)
@@ -100,6 +114,7 @@ async def _keys(
         new=new or {"name": "", "role": Role.VIEWER if everyone else Role.ADMIN, "expires": ""},
         fault=fault,
         issued=issued,
+        question=question,
         takes_code=context.first_key.takes_code,
     )
     headers = {"cache-control": "no-store"} if issued else None
