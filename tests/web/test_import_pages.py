@@ -210,6 +210,17 @@ def test_a_pasted_list_is_previewed_too(served: Served, people: httpx2.Client) -
     assert tracked(served) == ["ada", "bob"]
 
 
+def test_a_pasted_list_can_be_as_long_as_its_field_takes(people: httpx2.Client) -> None:
+    """The field counts a line break as one character, and a browser sends it as two."""
+    field = re.search('name="users"[^>]* maxlength="([0-9]+)"', people.get("/imports").text)
+    assert field
+    longest = ("ada\nbob\n" * int(field[1]))[: int(field[1])]
+    page = people.post("/imports", data={"users": longest.replace("\n", "\r\n")})
+    assert "2 people will be added" in said(page)
+    refused = people.post("/imports", data={"users": longest + "!"})
+    assert refused.status_code == 422
+
+
 @pytest.mark.parametrize(
     "text",
     ["ada, bob, cleo", "ada; bob\r\ncleo; dan", "@ada\r\nhttps://github.com/bob/x\r\ncleo\tdan"],

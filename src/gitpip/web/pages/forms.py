@@ -6,14 +6,23 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Form
+from pydantic import BeforeValidator
 
 from gitpip.backfill import Backfill, BackfillKind
 from gitpip.errors import InvalidInput
 from gitpip.store.publications import held
 from gitpip.validation import checked_tags
 
+LONGEST_TEXT = 200_000
+
+
+def written_lines(text: str) -> str:
+    """The text of a text area as its page counts it: a browser sends each line break as CRLF."""
+    return text.replace("\r\n", "\n")
+
+
 Field = Annotated[str, Form(max_length=2_000)]
-LongText = Annotated[str, Form(max_length=200_000)]
+LongText = Annotated[str, Form(max_length=LONGEST_TEXT), BeforeValidator(written_lines)]
 Value = TypeVar("Value")
 
 

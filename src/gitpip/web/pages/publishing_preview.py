@@ -13,6 +13,7 @@ from gitpip.model import Role
 from gitpip.templates import TEMPLATE_LIMIT
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context
+from gitpip.web.pages.forms import written_lines
 from gitpip.web.pages.publishing_settings import PATH as SETTINGS
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import FormFault, form_fault
@@ -44,7 +45,7 @@ async def try_templates(
     per: Annotated[Per | None, Form()] = None,
 ) -> HTMLResponse:
     """The same under the templates of the form. Nothing is stored or sent."""
-    written = [text.replace("\r\n", "\n").strip() for text in (subject_template, note_template)]
+    written = [written_lines(text).strip() for text in (subject_template, note_template)]
     return await _page(context, written[0], written[1], of.strip(), per)
 
 

@@ -14,6 +14,7 @@ from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import Role
 from gitpip.web.auth.roles import needs
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.forms import written_lines
 from gitpip.web.pages.router import page_router
 from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.jinja import render
@@ -41,7 +42,7 @@ async def change_settings(request: Request, context: Context, acting: CurrentAct
     """Store what was changed; an empty field goes back to the default."""
     async with request.form(max_files=0, max_fields=MOST_FORM_FIELDS) as form:
         texts = {
-            name: text.replace("\r\n", "\n").strip()
+            name: written_lines(text).strip()
             for name, text in form.items()
             if isinstance(text, str)
         }
