@@ -90,6 +90,38 @@ def test_each_command_has_examples_that_it_takes(
     assert with_examples == set(EXAMPLES)
 
 
+def test_an_option_with_one_value_is_refused_if_it_is_given_twice() -> None:
+    group, tried = typer.main.get_command(app), 0
+    for path, command in _commands(group, ""):
+        for option in command.get_params(typer.Context(command)):
+            if not isinstance(option, TyperOption) or option.multiple:
+                continue
+            if option.is_flag and not option.secondary_opts:
+                continue
+            name = option.opts[0]
+            second = [option.secondary_opts[0]] if option.is_flag else [name, "1"]
+            first = [name] if option.is_flag else [name, "1"]
+            with pytest.raises(typer.BadParameter, match="given twice; give it once") as refused:
+                command.make_context(path, [*first, *second])
+            assert refused.value.param is option, (path, name)
+            tried += 1
+    assert tried > 80
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("rules add skip --name a --when names=*.env --when names=*.py", "--when"),
+        ("users change ada --tag vip --no-tags", "--no-tags"),
+        ("events --user ada --user bob", "--user"),
+    ],
+)
+def test_a_repeated_option_is_an_error_that_names_it(words: str, option: str) -> None:
+    asked = CliRunner().invoke(app, words.split(), prog_name="gitpip")
+    assert asked.exit_code == 2, asked.output
+    assert option in asked.output
+
+
 def test_examples_stand_below_the_options() -> None:
     text = CliRunner().invoke(app, ["users", "list", "--help"], prog_name="gitpip").output
     assert text.rstrip().endswith("$ gitpip users list --json login,tags")

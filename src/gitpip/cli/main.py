@@ -108,6 +108,8 @@ class Commands(TyperGroup):
         super().__init__(**attributes)
         for path, command in _each(self, ""):
             _improve_help(command, path)
+            if isinstance(command, TyperCommand):
+                _refuse_repeats(command)
         for panel, names in PANELS.items():
             for name in names:
                 self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
@@ -138,6 +140,24 @@ def _each(
     if isinstance(command, TyperGroup):
         for name, each in command.commands.items():
             yield from _each(each, f"{path} {name}".strip())  # type: ignore[arg-type]
+
+
+def _refuse_repeats(command: TyperCommand) -> None:
+    """Refuse an option that takes one value and is given twice: else the last would count."""
+    parse = command.parse_args
+
+    def parse_once(context: typer.Context, words: list[str]) -> list[str]:
+        if not context.resilient_parsing:
+            _, _, order = command.make_parser(context).parse_args([*words])
+            for option in order:
+                if not isinstance(option, TyperOption) or option.multiple:
+                    continue
+                is_choice = not option.is_flag or bool(option.secondary_opts)
+                if is_choice and order.count(option) > 1:
+                    raise typer.BadParameter("given twice; give it once", context, option)
+        return parse(context, words)
+
+    command.parse_args = parse_once  # type: ignore[method-assign, assignment]
 
 
 def _improve_help(command: TyperCommand | TyperGroup, path: str) -> None:

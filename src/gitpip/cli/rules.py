@@ -186,6 +186,10 @@ def _new(action: RuleAction, name: str, when: list[str] | None) -> NewRule:
             )
         if not text:
             raise without_value(asked.strip())
+        if asked.strip() in texts:
+            raise typer.BadParameter(
+                f"{asked.strip()} is given twice; give it once", param_hint="--when"
+            )
         texts[asked.strip()] = text
     return NewRule(name, Conditions.of_texts(texts).as_json(), action)
 

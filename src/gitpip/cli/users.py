@@ -217,6 +217,8 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
 
     A new target applies to new files. Activities that were already sent stay where they are.
     """
+    if no_tags and tag:
+        raise typer.BadParameter("give it without --tag", param_hint="--no-tags")
     settings = prepared_settings()
     target = _target((deal, lead, person, organization), by_title=deal_by_title)
     changes = users.Changes(
