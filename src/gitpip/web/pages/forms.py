@@ -13,8 +13,6 @@ from gitpip.errors import InvalidInput
 from gitpip.store.publications import held
 from gitpip.validation import checked_tags
 
-LONGEST_TEXT = 200_000
-
 
 def written_lines(text: str) -> str:
     """The text of a text area as its page counts it: a browser sends each line break as CRLF."""
@@ -22,7 +20,7 @@ def written_lines(text: str) -> str:
 
 
 Field = Annotated[str, Form(max_length=2_000)]
-LongText = Annotated[str, Form(max_length=LONGEST_TEXT), BeforeValidator(written_lines)]
+LongText = Annotated[str, Form(max_length=200_000), BeforeValidator(written_lines)]
 Value = TypeVar("Value")
 
 
