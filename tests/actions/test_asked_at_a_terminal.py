@@ -27,6 +27,7 @@ def answered(house: House, answer: str, *command: str) -> tuple[int, str, str, l
 HELD = ("held", "--everybody", "--approve", "latest:1")
 ASKING = {
     HELD: "The latest 1 gist of all people together. 1 file would be queued, 0 skipped.\r\nDo ",
+    ("held", "ada", "--approve", "none"): "0 files would be queued, 1 skipped.\r\nDo ",
     ("undo", "--user", "ada"): "Activities that a person has changed are kept.\r\nUndo this?",
     ("publications", "repair", "skip", "--all"): "1 pending\r\n",
     ("publications", "approve", "--all"): "1 held publication would be approved, and sent.",

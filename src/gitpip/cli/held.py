@@ -53,8 +53,8 @@ def show_or_decide(
     settings = prepared_settings()
     if approve is not None:
         approved = held.parse_answer(approve)
-        is_asked = everybody and asks(yes=yes, as_json=as_json)
-        number = _confirmed(settings, approved) if is_asked else None
+        is_asked = asks(yes=yes, as_json=as_json)
+        number = _confirmed(settings, login, approved) if is_asked else None
         answered = act(settings, lambda acting: _decide(acting, login, approved, number))
         _tell(answered, as_json=as_json)
         return
@@ -116,14 +116,20 @@ def _tell(answered: Answered, *, as_json: bool) -> None:
     say_left_for_credentials(answered.for_credentials)
 
 
-def _confirmed(settings: Settings, approved: Backfill) -> int:
+def _confirmed(settings: Settings, login: str | None, approved: Backfill) -> int:
     """Return the number of files that a person decides about, who agreed to the answer."""
-    tried = read(settings, lambda transaction: held.tried_for_all(transaction, approved))
+    tried = read(settings, lambda transaction: _tried(transaction, login, approved))
     latest = approved.count if approved.kind is BackfillKind.LATEST else None
-    about = f"The latest {count(latest, 'gist')} of all people together. " if latest else ""
+    whose = login or "all people together"
+    about = f"The latest {count(latest, 'gist')} of {whose}. " if latest else ""
     queued = count(tried.published, "file")
     ask(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
     return tried.published + tried.skipped
+
+
+async def _tried(transaction: Transaction, login: str | None, approved: Backfill) -> Answered:
+    user_key = (await users.find(transaction, possible_login(login))).key if login else None
+    return await held.tried(transaction, approved, user_key=user_key)
 
 
 async def _decide(
@@ -131,4 +137,4 @@ async def _decide(
 ) -> Answered:
     if login is None:
         return await decide_held_of_all(acting, approved, shown=shown)
-    return await decide_held(acting, login, approved)
+    return await decide_held(acting, login, approved, shown=shown)

@@ -298,10 +298,15 @@ async def answer_for_all(
     return Answered("", published=published, skipped=skipped, for_credentials=left)
 
 
-async def tried_for_all(transaction: Transaction, approved: Backfill) -> Answered:
-    """Return what an answer for all users would do; changes nothing. Raises InvalidInput."""
+async def tried(
+    transaction: Transaction, approved: Backfill, *, user_key: UserKey | None = None
+) -> Answered:
+    """Return what an answer for all users, or for one, would do; changes nothing.
+
+    Raises InvalidInput.
+    """
     parse_answer(str(approved))
-    held = _held_of(None)
+    held = _held_of(user_key)
     wanted = [held, *_approves(held, approved)]
     files = select(func.count()).select_from(publications)
     total = await transaction.scalar(files.where(held)) or 0

@@ -250,7 +250,7 @@ async def _read(context: AppContext, shown: SyncList, zone: tzinfo) -> dict[str,
         total, total_most = await _found(transaction, asked, wanted, counts)
         needing = await _attention(transaction, counts) if first else NO_ATTENTION
         answer = None if latest is None else Backfill(BackfillKind.LATEST, count=latest)
-        tried = await held.tried_for_all(transaction, answer) if first and answer else None
+        tried = await held.tried(transaction, answer) if first and answer else None
         waiting = progress.waiting_in(counts)
         left = await progress.time_left(transaction, waiting, now)
         stops = await context.stops(transaction)
