@@ -76,8 +76,10 @@ def parse_public_url(text: str) -> PublicUrl:
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as error:
-        raise ValueError(f"must be an address, {EXAMPLE} ({error})") from None
+    except ValueError:
+        raise ValueError(
+            f"must be an address with a host and, if it has one, a port up to 65535, {EXAMPLE}"
+        ) from None
     if parts.scheme not in DEFAULT_PORTS:
         raise ValueError(f"must begin with https:// or http://, {EXAMPLE}")
     host = parts.hostname or ""

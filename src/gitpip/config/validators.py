@@ -111,11 +111,20 @@ def proxies(text: str) -> tuple[str, ...]:
     for name in names:
         try:
             ip_network(name)
-        except ValueError as error:
+        except ValueError:
             raise ValueError(
-                f"must be addresses or networks separated by commas, e.g. 10.0.0.0/8 ({error})"
+                "must be addresses or networks separated by commas, e.g. 10.0.0.0/8, "
+                f"not {name[:60]!r}{_network_of(name)}"
             ) from None
     return names
+
+
+def _network_of(address: str) -> str:
+    """Return the advice for an address with the length of a network, such as 10.0.0.1/8."""
+    try:
+        return f"; write {ip_network(address, strict=False)}"
+    except ValueError:
+        return ""
 
 
 def request_limit(text: str) -> RateLimitItem | Literal["off"]:
@@ -146,8 +155,10 @@ def api_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         port_given = parts.port is not None
-    except ValueError as error:
-        raise ValueError(f"must be an address, {example} ({error})") from None
+    except ValueError:
+        raise ValueError(
+            f"must be an address with a host and, if it has one, a port up to 65535, {example}"
+        ) from None
     if not re.fullmatch(r"[!-~]+", text) or parts.scheme not in ("https", "http"):
         raise ValueError(f"must be an address that begins with https://, {example}")
     if not parts.hostname or (parts.netloc.endswith(":") and not port_given):
