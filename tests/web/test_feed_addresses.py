@@ -49,7 +49,7 @@ def test_an_address_by_command_is_that_of_a_key_and_ends_with_it(with_key: Serve
     issued = json.loads(made.stdout)
 
     assert without.returncode == 2
-    assert "choose the key that owns the link with --key NAME; " in without.stderr
+    assert "name the reader's key with --key NAME; " in without.stderr
     assert [read(with_key, issued[kind]) for kind in ("atom", "json_feed")] == [200, 200]
     [listed] = json.loads(command(with_key, "feeds", "list", "--json").stdout)
     assert (listed["id"], listed["name"]) == (issued["id"], "phone")

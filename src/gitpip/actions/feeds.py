@@ -63,8 +63,8 @@ async def owner_named(database: Database, settings: Settings, key_name: str | No
         if await access_mode_of(settings, database) not in OPEN:
             raise InvalidInput(
                 "key",
-                "feeds need an access key here; choose the key that owns the link with --key "
-                "NAME; gitpip keys list shows the names",
+                "each reader has an access key here, and an inbox and feed links of their own; "
+                "name the reader's key with --key NAME; gitpip keys list shows the names",
             )
         return FeedOwner(visits.SHARED_VIEWER, Parent(ANONYMOUS, None))
     async with database.read() as transaction:

@@ -32,7 +32,7 @@ from gitpip.store.visits.home import HomeVisit
 inbox_app = typer.Typer(
     help="List gists of the inbox, mark them as read, and save filters.", no_args_is_help=True
 )
-Key = Annotated[str | None, typer.Option(help="The access key of the reader.")]
+Key = Annotated[str | None, typer.Option(help="Name of the access key whose inbox it is.")]
 Tag = Annotated[str, typer.Option(help="Filter by tag of the person.")]
 Language = Annotated[str, typer.Option(help="Filter by language of a file.")]
 State = Annotated[str, typer.Option(help="Filter by state of a file in the CRM.")]

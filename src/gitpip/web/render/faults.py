@@ -54,9 +54,15 @@ _NAME = "gitpip"
 _ENDS = (".", "!", "?", "…")
 
 
+def _own_name(field: str) -> str:
+    """Return the last name in a field's place: `tags` for `conditions.tags.0`."""
+    names = [part for part in field.split(".") if not part.isdigit()]
+    return names[-1] if names else field
+
+
 def label(field: str) -> str:
-    """Return the name of a field on pages."""
-    name = field.rpartition(".")[2]
+    """Return the name of a field on pages; of an item of a list, that of the list."""
+    name = _own_name(field)
     if known := LABELS.get(name):
         return known
     if known_setting := registry().get(name):
@@ -92,8 +98,7 @@ def form_fault(
 ) -> FormFault:
     """Return why a form was refused; `field` is that of an error that names none."""
     if isinstance(error, InvalidInput):
-        # conditions.tags.0 is about the field "tags".
-        field = [part for part in error.field.split(".") if not part.isdigit()][-1]
+        field = _own_name(error.field)
     return FormFault(fault_words(error, labels), field or _FIELDS.get(type(error), ""), form)
 
 
