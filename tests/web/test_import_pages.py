@@ -303,7 +303,7 @@ def test_an_import_is_confirmed_once(served: Served, people: httpx2.Client) -> N
     ("content", "says"),
     [
         (b"", "the file has no username"),
-        (b"PK\x03\x04\x14\x00", "can't read this spreadsheet"),
+        (b"PK\x03\x04\x14\x00", "t read this spreadsheet"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "t a list. Upload"),
         (b"\x00\xff\xfe\n", "t a list. Upload"),
         (b'{"login": "ada"}', "a list was expected"),
