@@ -151,7 +151,7 @@ class FeedAddressNotFound(GitpipError):
 
 
 class FeedAddressConflict(GitpipError):
-    """Another secret address of a feed has this name already, or there are too many of them."""
+    """There are too many secret addresses of feeds for another one."""
 
 
 class AccountUnchanged(GitpipError):

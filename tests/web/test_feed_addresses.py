@@ -68,13 +68,10 @@ def test_an_address_by_api_is_its_makers_and_an_admin_sees_all(with_key: Served)
     bob, eve = key_of(with_key, "bob"), key_of(with_key, "eve")
 
     issued = asked(with_key, bob, "POST", "/feeds", name="reader").json()
-    twice = asked(with_key, bob, "POST", "/feeds", name=" reader")
     of_admin = asked(with_key, ADMIN_KEY, "POST", "/feeds", name="office").json()
 
     assert issued["atom"].startswith(f"{with_key.gitpip.url}/feeds/gitpip_feed_")
     assert [read(with_key, each["atom"]) for each in (issued, of_admin)] == [200, 200]
-    assert (twice.status_code, twice.json()["code"]) == (409, "feed-address-conflict")
-    assert "a feed link named reader exists already" in twice.json()["detail"]
     assert asked(with_key, eve, "GET", "/feeds").json() == []
     everyone = asked(with_key, ADMIN_KEY, "GET", "/feeds").json()
     assert [(each["name"], each["viewer"]) for each in everyone] == [

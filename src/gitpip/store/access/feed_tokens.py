@@ -74,8 +74,7 @@ async def create(
     """Make an address.
 
     Addresses that were revoked, or ended with their parent, are deleted. Raises InvalidInput for an
-    invalid name, FeedAddressConflict for one that the viewer has given to another address, and if
-    there are too many addresses already.
+    invalid name, FeedAddressConflict if there are too many addresses already.
     """
     if not name or len(name) > FEED_NAME_LIMIT or not name.isprintable():
         raise InvalidInput(
@@ -85,7 +84,6 @@ async def create(
         )
     await commit_order.one_at_a_time(transaction, f"feed addresses of {parent.label}")
     await transaction.execute(delete(feed_addresses).where(_has_ended(now)))
-    await _check_name(transaction, name, viewer, parent)
     await _check_number(transaction, parent)
     secret = f"{PREFIX}{secrets.token_hex(24)}"
     made = await transaction.execute(
@@ -187,21 +185,6 @@ def _has_ended(now: datetime) -> ColumnElement[bool]:
     of_key = address.key_id.is_not(None)
     key_ended = and_(of_key, address.parent.not_in(keys.usable_labels(now)))
     return or_(address.revoked_at.is_not(None), key_ended)
-
-
-async def _check_name(transaction: Transaction, name: str, viewer: str, parent: Parent) -> None:
-    """Raise FeedAddressConflict if the viewer has an address with this name.
-
-    A form that is sent twice must not make a second address, whose secret alone is seen.
-    """
-    address = feed_addresses.c
-    same = select(address.id).where(
-        address.parent == parent.label, address.viewer == viewer, address.name == name
-    )
-    if await transaction.scalar(same.limit(1)) is not None:
-        raise FeedAddressConflict(
-            f"a feed link named {name} exists already; revoke it, or choose another name"
-        )
 
 
 async def _check_number(transaction: Transaction, parent: Parent) -> None:
