@@ -41,7 +41,7 @@ def test_a_shell_without_tokens_does_not_judge_a_service_by_its_own(world: World
     status = json.loads(world.gitpip.command("status", "--json").stdout)
     assert status["publishing"] == "waits for PIPEDRIVE_TOKEN"
     assert status["problems"] == world.gitpip.get("/api/v1/status").json()["problems"] != []
-    assert "the running service has none" in (
+    assert "the running service has no PIPEDRIVE_TOKEN" in (
         changed(world, PIPEDRIVE_TOKEN="").gitpip.command("publish").stderr
     )
 
