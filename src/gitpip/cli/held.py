@@ -22,6 +22,7 @@ from gitpip.cli.output import (
 )
 from gitpip.config import Settings
 from gitpip.counts import count
+from gitpip.model import UserKey
 from gitpip.modes import HELD_WORDS
 from gitpip.store.database import Transaction
 from gitpip.store.publications import held
@@ -75,8 +76,13 @@ def say_left_for_credentials(number: int) -> None:
 
 
 async def _waiting(transaction: Transaction, login: str | None) -> Sequence[Held]:
-    key = (await users.find(transaction, possible_login(login))).key if login else None
+    key = await _key_of(transaction, login)
     return await held.with_credentials(transaction, key, limit=MOST_SHOWN)
+
+
+async def _key_of(transaction: Transaction, login: str | None) -> UserKey | None:
+    """Return the key of a user; None for all users."""
+    return (await users.find(transaction, possible_login(login))).key if login else None
 
 
 def _show(waiting: Sequence[Held]) -> None:
@@ -118,18 +124,18 @@ def _tell(answered: Answered, *, as_json: bool) -> None:
 
 def _confirmed(settings: Settings, login: str | None, approved: Backfill) -> int:
     """Return the number of files that a person decides about, who agreed to the answer."""
-    tried = read(settings, lambda transaction: _tried(transaction, login, approved))
+
+    async def answer(transaction: Transaction) -> Answered:
+        user_key = await _key_of(transaction, login)
+        return await held.tried(transaction, approved, user_key=user_key)
+
+    tried = read(settings, answer)
     latest = approved.count if approved.kind is BackfillKind.LATEST else None
     whose = login or "all people together"
     about = f"The latest {count(latest, 'gist')} of {whose}. " if latest else ""
     queued = count(tried.published, "file")
     ask(f"{about}{queued} would be queued, {tried.skipped:,} skipped.")
     return tried.published + tried.skipped
-
-
-async def _tried(transaction: Transaction, login: str | None, approved: Backfill) -> Answered:
-    user_key = (await users.find(transaction, possible_login(login))).key if login else None
-    return await held.tried(transaction, approved, user_key=user_key)
 
 
 async def _decide(
