@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from gitpip.config.publishing.policy import registry
 from gitpip.errors import (
     CodeRefused,
-    FeedAddressConflict,
     InvalidInput,
     KeyConflict,
     UserNotTracked,
@@ -46,7 +45,6 @@ ALONE = frozenset({"all", "file", "header", "ids", "login", "rules", "sheet", "t
 """The fields about which our sentences say everything."""
 _FIELDS: Mapping[type[Exception], str] = {
     CodeRefused: "code",
-    FeedAddressConflict: "name",
     KeyConflict: "name",
 }
 """The field of a form that an error is about which names none."""
