@@ -293,7 +293,7 @@ async def test_what_is_missing_is_said(postgres_dsn: str) -> None:
     scheduler = quick(postgres_dsn)
     with pytest.raises(SchedulerError, match="could not be told"):
         await scheduler.notify("publish")
-    with pytest.raises(SchedulerError, match="go on"):
+    with pytest.raises(SchedulerError, match="continue"):
         await scheduler.run()
     nowhere = quick("postgresql://user:secret@127.0.0.1:1/nowhere")
     for attempt in (nowhere.notify("publish"), nowhere.install(), nowhere.run()):

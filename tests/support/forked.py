@@ -4,6 +4,7 @@ Loading takes a second of a processor, more than all else that most tests do wit
 is a process nevertheless, with arguments, an environment, signals and an exit code of its own.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,9 @@ from typing import IO, Protocol
 
 INHERITED = ("PATH", "HOME", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 """What a gitpip gets from the environment of the tests."""
+
+_SIGNAL_WHEN_PARENT_ENDS = 1
+"""PR_SET_PDEATHSIG of prctl(2), which Linux alone has."""
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.support.loaded"])
@@ -100,6 +104,12 @@ class Forked:
                 os.kill(self.pid, number)
 
 
+def _end_with_the_server() -> None:
+    """Leave nothing running for tests that crash: their fork server ends as they do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SIGNAL_WHEN_PARENT_ENDS, signal.SIGKILL)
+
+
 @contextmanager
 def _only(env: Mapping[str, str]) -> Iterator[None]:
     """Some modules read the environment when they are loaded."""
@@ -114,6 +124,7 @@ def _only(env: Mapping[str, str]) -> Iterator[None]:
 
 
 def _run(arguments: list[str], cwd: Path, env: dict[str, str], streams: list[_Sent | None]) -> None:
+    _end_with_the_server()
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
