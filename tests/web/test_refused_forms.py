@@ -20,6 +20,9 @@ LONG = "x" * 400
 Fields = Mapping[str, str]
 
 
+VOID = {"input", "br", "link", "meta", "img", "hr", "wbr"}
+
+
 class FormFields(HTMLParser):
     """The fields of a page, with their attributes, and the text of each element with an id."""
 
@@ -27,14 +30,16 @@ class FormFields(HTMLParser):
         super().__init__()
         self.fields: list[dict[str, str]] = []
         self.texts: dict[str, str] = {}
-        self._open = ""
+        self._open: list[tuple[str, str]] = []
+        """The tags that are open, each with the id of its element."""
         self._is_written = False
         """Whether the text that follows is the value of a field."""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         had = {name: value or "" for name, value in attrs}
-        self._open = had.get("id", "")
+        if tag not in VOID:
+            self._open.append((tag, had.get("id", "")))
         if tag in {"input", "select", "textarea"}:
             self.fields.append(had)
         elif tag == "option" and "selected" in had and "value" in had:
@@ -44,15 +49,15 @@ class FormFields(HTMLParser):
         )
 
     def handle_data(self, data: str) -> None:
-        if self._open:
-            self.texts[self._open] = self.texts.get(self._open, "") + data
+        for _, name in self._open:
+            self.texts[name] = self.texts.get(name, "") + data
         if self._is_written:
             self.fields[-1]["value"] = self.fields[-1].get("value", "") + data
 
     def handle_endtag(self, tag: str) -> None:
         self._is_written = False
-        if tag != "textarea":
-            self._open = ""
+        while self._open and self._open.pop()[0] != tag:
+            pass
 
 
 @pytest.fixture
@@ -101,6 +106,17 @@ async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.Asyn
         ("/audits", {"login": "no!such"}, "login", "no!such"),
         ("/inbox/filters", {"name": LONG}, "name", "Name: "),
         ("/inbox/filters", {"name": "mine", "user": "no!such"}, "user", "no!such"),
+        ("/people", {"login": " ", "tags": "a"}, "login", "Enter at least one"),
+        ("/people", {"login": "grace", "tags": LONG}, "tags", "Tags: "),
+        ("/people", {"login": "grace", "id": LONG}, "id", "Customer ID: "),
+        ("/people", {"login": "grace", "backfill": "latest", "latest": "0"}, "latest", "Existing"),
+        ("/people/ada/change", {"tags": LONG}, "tags", "Tags: "),
+        ("/people/ada/change", {"tags": "a", "interval": "soon"}, "interval", "Check every: "),
+        ("/people/ada/target", {"target": "deal:x"}, "target", "Target: "),
+        ("/people/ada/targets", {"term": "x"}, "term", "Name in Pipedrive: "),
+        ("/status-page/publishing/pause", {"lasts": "soon", "reason": "a"}, "lasts", "For: "),
+        ("/status-page/publishing/pause", {"until": "then"}, "until", "Until: "),
+        ("/status-page/publishing/pause", {"lasts": "1h", "reason": LONG}, "reason", "Reason: "),
         ("/imports", {}, "file", "Choose a file"),
         ("/imports", {"users": '{"login": "ada"'}, "users", "Not imported: "),
     ],

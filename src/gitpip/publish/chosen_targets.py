@@ -50,7 +50,7 @@ async def search(term: str, ask: SearchTargets) -> Sequence[SearchHit]:
     if not SHORTEST_TERM <= len(words) <= LONGEST_TERM or not words.isprintable():
         raise InvalidInput(
             "term",
-            f"{words[:40]!r} can't be looked for; a term has {SHORTEST_TERM} to {LONGEST_TERM} "
-            "printable characters",
+            f"must be {SHORTEST_TERM} to {LONGEST_TERM} printable characters, e.g. Acme, not "
+            f"{words[:40]!r}",
         )
     return await ask(words)

@@ -17,7 +17,7 @@ from gitpip.web.pages.forms import Field, LongText, NewPeople, tags_of
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.selection import ADDED
 from gitpip.web.pages.users import EVERYBODY, Adding, show_users
-from gitpip.web.render.faults import as_sentence, fault_words
+from gitpip.web.render.faults import as_sentence, form_fault
 
 router = page_router()
 
@@ -70,8 +70,9 @@ async def add(
             find_account=context.find_account,
         )
     except InvalidInput as error:
-        faults = [as_sentence(fault_words(error))]
-        return await show_users(request, context, adding=Adding(new, faults))
+        fault = form_fault(error)
+        adding = Adding(new, [as_sentence(fault.words)], fault.field)
+        return await show_users(request, context, adding=adding)
     done.faults.update(told.faults)
     if done.faults:
         return await _not_all(request, context, new, done)

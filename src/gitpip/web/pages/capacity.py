@@ -20,7 +20,7 @@ from gitpip.web.auth.roles import needs
 from gitpip.web.context import Context
 from gitpip.web.pages.forms import read_field
 from gitpip.web.pages.router import page_router
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, form_fault
 from gitpip.web.render.jinja import render
 
 router = page_router()
@@ -50,12 +50,12 @@ async def capacity(context: Context, asked: Annotated[Form, Depends()]) -> HTMLR
         present = await today.read(transaction, utc_now())
     follows: Sizing | None = None
     rows: tuple[SizingRow, ...] = ()
-    fault = ""
+    fault: FormFault | None = None
     try:
         plan = wanted(_asked(asked), present, context.settings)
         rows = sizing_rows(plan, follows := sizing(plan), present)
     except InvalidInput as error:
-        fault = fault_words(error)
+        fault = form_fault(error)
     page = render(
         "capacity.html",
         page="capacity",

@@ -12,6 +12,7 @@ from gitpip.backfill import Backfill, BackfillKind
 from gitpip.errors import InvalidInput
 from gitpip.store.publications import held
 from gitpip.validation import checked_tags
+from gitpip.web.render.faults import FormFault
 
 
 def written_lines(text: str) -> str:
@@ -31,7 +32,7 @@ class PauseForm:
     lasts: str = ""
     until: str = ""
     reason: str = ""
-    fault: str = ""
+    fault: FormFault | None = None
 
 
 NEW_PAUSE = PauseForm()

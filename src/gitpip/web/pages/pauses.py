@@ -18,7 +18,7 @@ from gitpip.web.pages.repairs import Asked
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import status_page
 from gitpip.web.reader_zone import reader_zone, with_zone
-from gitpip.web.render.faults import as_sentence, fault_words
+from gitpip.web.render.faults import FormFault, form_fault
 
 LABELS = {"for": "For", "until": "Until"}
 """The names of the form's fields, which are those of other fields elsewhere."""
@@ -43,9 +43,7 @@ async def try_pause_now(
     try:
         await try_now(acting, (name,))
     except PauseKept as error:
-        return await _refused(
-            request, context, origin, PauseForm(fault=as_sentence(str(error))), 409
-        )
+        return await _refused(request, context, origin, PauseForm(fault=FormFault(str(error))), 409)
     return _to_page(origin, name)
 
 
@@ -66,7 +64,7 @@ async def pause_publishing(
     try:
         await publishing.pause_publishing(acting, until=end, lasts=lasts, reason=reason)
     except InvalidInput as error:
-        fault = as_sentence(fault_words(error, LABELS))
+        fault = form_fault(error, LABELS)
         return await _refused(request, context, origin, PauseForm(lasts, until, reason, fault), 422)
     return _to_page(origin)
 

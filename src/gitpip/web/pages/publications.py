@@ -52,7 +52,7 @@ from gitpip.web.pages.repairs import Asked, Numbers, RepairFilter, ask
 from gitpip.web.pages.router import page_router
 from gitpip.web.pages.status import PLACES
 from gitpip.web.reader_zone import reader_zone
-from gitpip.web.render.faults import as_sentence, fault_words
+from gitpip.web.render.faults import FormFault, fault_words
 from gitpip.web.render.jinja import render
 
 PUBLICATIONS_PER_PAGE = 50
@@ -205,7 +205,7 @@ async def sync_page(
     listed: SyncList = ALL_FILES,
     *,
     notice: str = "",
-    fault: str = "",
+    fault: FormFault | None = None,
     pausing: PauseForm = NEW_PAUSE,
 ) -> HTMLResponse:
     """Return the list, with a notice or with the reason why a form was refused."""
@@ -440,7 +440,7 @@ async def refused(
     listed: SyncList = ALL_FILES,
 ) -> Response:
     """Return the list with the reason why an act was refused, as after another person's act."""
-    fault = as_sentence(fault_words(error))
+    fault = FormFault(fault_words(error))
     page = await sync_page(request, context, listed, fault=fault)
     page.status_code = 422 if isinstance(error, InvalidInput) else 409
     return page

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -44,7 +44,7 @@ from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.router import page_router
 from gitpip.web.reader_zone import reader_zone
 from gitpip.web.render.charts import WEEKS, per_week
-from gitpip.web.render.faults import fault_words
+from gitpip.web.render.faults import FormFault, fault_words, form_fault
 from gitpip.web.render.inbox import ROW_PREVIEW, rows
 from gitpip.web.render.jinja import render
 
@@ -78,11 +78,12 @@ class FoundTargets:
 class RefusedForm:
     """The fields of a refused form, and why it was refused."""
 
-    fault: str
+    fault: FormFault
     tags: str | None = None
     interval: str | None = None
     publishing_mode: str | None = None
     target: str | None = None
+    term: str | None = None
     """None stands for a field that was not in the form."""
 
 
@@ -159,7 +160,7 @@ async def _person(
         rows=rows(await without_credentials(context.database, listed), ""),
         more=gists.next,
         links=links,
-        fault=refused.fault if refused else "",
+        fault=refused.fault if refused else None,
         saved=done.saved,
         found=found,
     )
@@ -181,18 +182,19 @@ def _wanted(user: User, show: str, now: datetime) -> pages.GistsWanted:
     )
 
 
-def _form(user: User, refused: RefusedForm | None) -> RefusedForm:
+def _form(user: User, refused: RefusedForm | None) -> dict[str, str]:
     """Return the contents of the forms: the refused fields, or the user's own."""
     has = {
         "tags": " ".join(user.tags),
         "interval": format_duration(user.check_interval) if user.check_interval else "",
         "publishing_mode": user.publishing_mode or users.GENERAL,
         "target": str(user.target or DEAL_BY_TITLE),
+        "term": "",
     }
-    written = asdict(refused or RefusedForm(""))
-    return RefusedForm(
-        **{**has, **{name: text for name, text in written.items() if text is not None}}
-    )
+    written = vars(refused) if refused else {}
+    return {
+        name: own if (text := written.get(name)) is None else str(text) for name, own in has.items()
+    }
 
 
 def _held_up(user: User, stops: ServiceCondition) -> str | None:
@@ -230,7 +232,7 @@ async def change_user(
         )
         user = await actions.change(acting, came_from.person, changes)
     except InvalidInput as error:
-        refused = RefusedForm(fault_words(error), tags, interval, publishing_mode)
+        refused = RefusedForm(form_fault(error), tags, interval, publishing_mode)
         return await _person(request, context, came_from, refused=refused)
     return _back(came_from, user, saved=True)
 
@@ -251,7 +253,7 @@ async def change_target(
         changes = await chosen_targets.checked(changes, context.check_target)
         user = await actions.change(acting, came_from.person, changes)
     except InvalidInput as error:
-        refused = RefusedForm(fault_words(error), target=target)
+        refused = RefusedForm(form_fault(error), target=target)
         return await _person(request, context, came_from, refused=refused)
     return _back(came_from, user, saved=True)
 
@@ -265,7 +267,7 @@ async def search_targets(
     try:
         hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, DestinationUnavailable) as error:
-        refused = RefusedForm(fault_words(error))
+        refused = RefusedForm(form_fault(error), term=term)
         return await _person(request, context, came_from, refused=refused)
     return await _person(request, context, came_from, found=FoundTargets(term, hits))
 
@@ -291,7 +293,7 @@ async def decide_held_files(
     except (InvalidInput, HeldChanged) as error:
         if back == "publications":
             return await refused_on_list(request, context, error)
-        refused = RefusedForm(fault_words(error))
+        refused = RefusedForm(FormFault(fault_words(error)))
         return await _person(request, context, came_from, refused=refused)
     done = urlencode({"approved": answered.published, "skipped": answered.skipped})
     own = replace(came_from, person=answered.login)

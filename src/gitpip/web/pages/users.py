@@ -27,6 +27,7 @@ from gitpip.web.pages.selection import (
     SelectedUsers,
 )
 from gitpip.web.pages.untracked import not_tracked
+from gitpip.web.render.faults import FormFault
 from gitpip.web.render.jinja import render
 
 router = page_router()
@@ -69,6 +70,8 @@ class Adding:
 
     new: NewPeople
     faults: Sequence[str] = ()
+    wrong: str = "login"
+    """The field that is wrong, if there are faults."""
     preview: PeoplePreview | None = None
     added: AddedPeople | None = None
     """Those who were added despite the faults."""
@@ -126,6 +129,7 @@ async def show_users(
         most=MAX_SELECTED,
         stranger=stranger,
         faults=adding.faults,
+        wrong=FormFault("", adding.wrong) if adding.faults else None,
         new=adding.new,
         preview=adding.preview,
         added=adding.added,

@@ -36,12 +36,13 @@ LABELS: Mapping[str, str] = {
     "shown": "Number of files",
     "since": "After",
     "state": "Status",
+    "term": "Name in Pipedrive",
     "until": "Before",
     "user": "Username",
     "users": "People",
 }
 """The names of fields on pages, where the form's name would be another word."""
-ALONE = frozenset({"all", "file", "header", "ids", "login", "rules", "sheet", "term"})
+ALONE = frozenset({"all", "file", "header", "ids", "login", "rules", "sheet"})
 """The fields about which our sentences say everything."""
 _FIELDS: Mapping[type[Exception], str] = {
     CodeRefused: "code",
