@@ -114,9 +114,15 @@ def test_an_option_with_one_value_is_refused_if_it_is_given_twice() -> None:
         ("rules add skip --name a --when names=*.env --when names=*.py", "--when"),
         ("users change ada --tag vip --no-tags", "--no-tags"),
         ("events --user ada --user bob", "--user"),
+        ("users import people.csv --column GitHub=login --column GitHub=id", "--column"),
+        ("publishing settings set activity_type=call activity_type=task", "activity_type"),
     ],
 )
-def test_a_repeated_option_is_an_error_that_names_it(words: str, option: str) -> None:
+def test_what_is_given_twice_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.csv").write_text("GitHub\nada\n")
     asked = CliRunner().invoke(app, words.split(), prog_name="gitpip")
     assert asked.exit_code == 2, asked.output
     assert option in asked.output

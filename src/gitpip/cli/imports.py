@@ -11,6 +11,7 @@ from gitpip.actions.acting import Acting
 from gitpip.actions.import_preview import ImportPreview, preview
 from gitpip.backfill import Backfill
 from gitpip.cli.asking import Yes, ask, asks
+from gitpip.cli.named_values import by_name
 from gitpip.cli.output import (
     Json,
     act,
@@ -153,7 +154,7 @@ def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | Non
         if header is None and sheet is None:
             return None
         raise typer.BadParameter("is given with --column alone", param_hint="--header, --sheet")
-    given = {}
+    given = []
     for one in columns:
         heading, separator, meaning = one.rpartition("=")
         if not separator:
@@ -161,8 +162,8 @@ def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | Non
                 f"{one!r} is not HEADING=COLUMN, such as 'GitHub account=login'",
                 param_hint="--column",
             )
-        given[heading] = meaning
-    return Choice(given, header, sheet, keeps_others=True)
+        given.append((heading, meaning))
+    return Choice(by_name(given, "--column"), header, sheet, keeps_others=True)
 
 
 def _confirmed(looked: ImportPreview, *, yes: bool) -> Choice | None:

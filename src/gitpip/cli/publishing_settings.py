@@ -8,6 +8,7 @@ import typer
 from gitpip.actions import publishing_settings as actions
 from gitpip.actions.publishing_settings import ShownSetting
 from gitpip.bodies.publishing_settings import PublishingSettingBody
+from gitpip.cli.named_values import by_name
 from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
 from gitpip.config import Settings
 from gitpip.runtime.account_lists import AccountLists
@@ -41,7 +42,7 @@ def set_settings(
         raise typer.BadParameter(
             f"must be NAME=VALUE, e.g. activity_type=meeting, not {missing[0]!r}"
         )
-    _change({name.strip(): value for name, _, value in pairs}, as_json=as_json)
+    _change(by_name((name.strip(), value) for name, _, value in pairs), as_json=as_json)
 
 
 @settings_app.command("unset")

@@ -7,6 +7,7 @@ import typer
 
 from gitpip.actions import rules as actions
 from gitpip.bodies.rules import OptOutBody, RuleBody, TakenBody
+from gitpip.cli.named_values import by_name
 from gitpip.cli.output import (
     Json,
     act,
@@ -175,7 +176,7 @@ def end_opt_out(
 
 
 def _new(action: RuleAction, name: str, when: list[str] | None) -> NewRule:
-    texts: dict[str, str] = {}
+    texts: list[tuple[str, str]] = []
     for one in when or []:
         asked, equals, text = one.partition("=")
         if not equals or asked.strip() not in Conditions.model_fields:
@@ -186,12 +187,9 @@ def _new(action: RuleAction, name: str, when: list[str] | None) -> NewRule:
             )
         if not text:
             raise without_value(asked.strip())
-        if asked.strip() in texts:
-            raise typer.BadParameter(
-                f"{asked.strip()} is given twice; give it once", param_hint="--when"
-            )
-        texts[asked.strip()] = text
-    return NewRule(name, Conditions.of_texts(texts).as_json(), action)
+        texts.append((asked.strip(), text))
+    conditions = Conditions.of_texts(by_name(texts, "--when"))
+    return NewRule(name, conditions.as_json(), action)
 
 
 def _told(rule: PublishingRule, as_json: bool) -> None:

@@ -1,0 +1,19 @@
+"""Values that a command line gives by name, such as `larger_than=100000`."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import typer
+
+
+def by_name(pairs: Iterable[tuple[str, str]], option: str | None = None) -> dict[str, str]:
+    """Return values by their names.
+
+    Raises BadParameter for a name that is given twice: otherwise the last value would count, and
+    the first be lost without a word.
+    """
+    given = [*pairs]
+    for name, times in Counter(name for name, _ in given).items():
+        if times > 1:
+            raise typer.BadParameter(f"{name} is given twice; give it once", param_hint=option)
+    return dict(given)
