@@ -1,11 +1,11 @@
 # Everything a newcomer needs: `make run`, `make demo`, `make test`.
 
 PYTHON ?= python3
-# Six workers, and each process that a test starts, would compile every module again.
+# Each worker, and each process that a test starts, would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Six tests at a time can be too much for two processors: what failed runs once more, alone. A tree
+# A busy machine makes some tests fail: what failed runs once more, alone. A tree
 # that is broken fails a few times again, and no rerun is worth more than ten minutes. pytest exits
 # with 1 for failed tests alone: no rerun mends too little coverage, or a run that did not end.
 ALONE := [ $$? -eq 1 ] && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -rA \
@@ -21,17 +21,17 @@ demo: .venv/ready ## the whole loop against built-in stand-ins, without any acco
 
 test: .venv/ready-dev ## every test, most cases on SQLite or PostgreSQL in turn
 	$(BIN)/python -m pytest -p tests.support.covered --covered 88 \
-		--numprocesses 6 --dist worksteal --one-database || { $(ALONE); }
+		--numprocesses 3 --dist worksteal --one-database || { $(ALONE); }
 
-test-both: .venv/ready-dev ## every test, every case on both databases
-	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal || { $(ALONE); }
+test-both: .venv/ready-dev ## every test, every case on both databases, with all trials by chance
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses 3 --dist worksteal || { $(ALONE); }
 
 test-fast: .venv/ready-dev ## tests without processes, browsers and long trials, in two minutes
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal -m "not processes and not long"
 
 coverage: .venv/ready-dev ## every test, and which lines and branches they reach, into htmlcov
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest --numprocesses 4 --dist worksteal
+	$(BIN)/coverage run -m pytest --numprocesses 3 --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet --skip-covered
 	$(BIN)/coverage report --skip-covered

@@ -1,4 +1,4 @@
-"""What all tests share: databases, and how hard Hypothesis tries."""
+"""What all tests share, such as databases."""
 
 import asyncio
 import gc
@@ -21,7 +21,6 @@ import pytest
 import structlog
 from httpx2._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
 from httpx2._transports import default
-from hypothesis import settings
 
 from gitpip.store.database import Database, open_database
 from tests.support.limits import pytest_exception_interact, pytest_timeout_set_timer
@@ -31,6 +30,7 @@ from tests.support.quick_sqlite import do_not_wait_for_the_disk
 from tests.support.running import GITPIP, Installation
 from tests.support.shared import made_once
 from tests.support.statements import compile_once
+from tests.support.trials import load_profile
 
 __all__ = ["pytest_addoption", "pytest_exception_interact", "pytest_timeout_set_timer"]
 
@@ -123,9 +123,7 @@ def _starts_processes(test: pytest.Function) -> bool:
     )
 
 
-settings.register_profile("default", deadline=None, max_examples=50)
-settings.register_profile("ci", deadline=None, max_examples=500, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+load_profile()
 
 
 class PostgresServer(Protocol):

@@ -20,6 +20,7 @@ from gitpip.store.users import bulk, imports
 from gitpip.store.users.bulk import UserToAdd
 from tests.support.scene import wake_nobody
 from tests.support.spreadsheets import xlsx
+from tests.support.trials import trials
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 ALL = Backfill.parse("all")
@@ -62,7 +63,9 @@ def test_the_import_does_what_its_preview_shows(database_url: str) -> None:
     with asyncio.Runner() as runner:
         database = open_database(database_url)
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(
+            max_examples=trials(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        )
         @given(rows=st.lists(CELLS, max_size=4), tracked=TRACKED, renamed=st.booleans())
         def agree(
             rows: list[tuple[str, str]], tracked: list[tuple[str, str]], renamed: bool

@@ -15,6 +15,7 @@ from gitpip.config.publishing.policy import (
     registry,
 )
 from gitpip.errors import SettingsError
+from tests.support.trials import trials
 
 
 def test_the_environment_wins_over_what_is_stored_and_that_over_the_default() -> None:
@@ -46,7 +47,7 @@ def test_a_misspelled_variable_names_the_one_that_may_be_meant() -> None:
         load_settings({"GITPIP_ACTIVITY_TIPE": "task"}, env_file=None)
 
 
-@settings(max_examples=100)
+@settings(max_examples=trials(100))
 @given(st.sampled_from(sorted(registry())), st.text(max_size=60))
 def test_the_one_spelling_of_any_text_stands_for_the_same_value(name: str, text: str) -> None:
     declared = registry()[name].declaration

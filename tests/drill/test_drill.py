@@ -68,7 +68,7 @@ def test_nothing_is_lost_or_doubled_on_sqlite_whatever_the_environment_says(tmp_
 
     code, report = reported(
         tmp_path,
-        *("--files", "12", "--users", "2", "--faults", "10", "--kill-every", "1s"),
+        *("--files", "8", "--users", "2", "--faults", "10", "--kill-every", "1s"),
         environment=REAL,
     )
 
@@ -89,7 +89,7 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
     try:
         code, report = reported(
             tmp_path,
-            *("--files", "12", "--users", "2", "--faults", "8", "--kill-every", "1s"),
+            *("--files", "8", "--users", "2", "--faults", "8", "--kill-every", "1s"),
             *("--replicas", "2", "--database", address),
         )
         assert (code, report["passed"], report["database"]) == (0, True, "PostgreSQL")

@@ -25,6 +25,7 @@ from tests.publish.test_activity import HOSTILE, PLAIN
 from tests.support.detectors import program, running
 from tests.support.planted import ordinary, planted
 from tests.support.tokens import LEAKED
+from tests.support.trials import trials
 
 
 def parts(content: str, *, filename: str = "notes.txt", description: str = "") -> Parts:
@@ -257,7 +258,7 @@ pieces = st.sampled_from([*HOSTILE, LEAKED, "\n", "\0", "x" * 90, "é", '"', "pa
 
 
 @given(st.lists(pieces, max_size=8).map("".join), st.lists(pieces, max_size=3).map("".join))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=trials(60), deadline=None)
 def test_no_text_breaks_it_and_no_token_is_left(content: str, description: str) -> None:
     file = GistFile(**{**vars(PLAIN), "content": content, "description": description})
     found = DETECTOR.find(Parts(file.filename, description, content))

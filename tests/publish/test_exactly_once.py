@@ -42,6 +42,7 @@ from tests.support.scene import (
     until_killed,
 )
 from tests.support.tokens import TOKEN
+from tests.support.trials import trials
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -376,7 +377,7 @@ def check(machine: type[ExactlyOnce], *, examples: int, steps: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=trials(examples),
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),

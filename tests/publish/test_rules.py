@@ -35,6 +35,7 @@ from gitpip.store.schema_rules import RuleAction
 from gitpip.store.status import pauses
 from gitpip.store.users.users import Changes
 from tests.support.scene import Scene, wake_nobody
+from tests.support.trials import trials
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 FILE = Facts(
@@ -158,7 +159,7 @@ facts_of_files = st.builds(
 
 
 @given(st.lists(few_asked, max_size=4), facts_of_files)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=trials(200), deadline=None)
 def test_the_first_rule_that_fits_decides(every: list[dict[str, object]], facts: Facts) -> None:
     ordered = [rule(at, one, RuleAction.SKIP) for at, one in enumerate(every, start=1)]
     expected = next(
@@ -174,7 +175,7 @@ def test_the_first_rule_that_fits_decides(every: list[dict[str, object]], facts:
 
 
 @given(asked)
-@settings(max_examples=50)
+@settings(max_examples=trials(50))
 def test_what_people_write_is_what_is_stored(conditions: dict[str, object]) -> None:
     stored = read(json.dumps(conditions))
     assert read(stored.as_json()) == stored

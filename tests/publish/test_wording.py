@@ -14,6 +14,7 @@ from gitpip.publish.activity import Wording, find_markers, render
 from gitpip.templates import Surroundings, Templates
 from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN, Reading, files
+from tests.support.trials import trials
 
 AROUND = Surroundings(("engine.py", "notes <b>.md"), "customer-7", ("beta", "eu & uk"))
 
@@ -118,7 +119,7 @@ BODIES = st.recursive(
 NOTES = st.builds("{}{{{{ content }}}}{}".format, BODIES, BODIES) | BODIES.filter(str.strip)
 
 
-@settings(max_examples=30)
+@settings(max_examples=trials(30))
 @given(files, NOTES, VALUES)
 def test_any_activity_is_ours_and_holds_no_markup_of_a_gist(
     file: GistFile, note: str, subject: str

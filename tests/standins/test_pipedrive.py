@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gitpip_standins import Pipedrive, Server
 from tests.support.clocks import Clock
+from tests.support.trials import trials
 
 ACTIVITIES = "/api/v2/activities"
 DEALS = "/api/v2/deals"
@@ -136,7 +137,7 @@ def test_lists_filter_and_sort(
     assert subjects(sort_by="update_time", sort_direction="desc", limit=1) == ["0"]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=trials(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     count=st.integers(0, 30),
     size=st.integers(1, 10),

@@ -42,6 +42,7 @@ from gitpip_standins.github.troubles import GistTroubles, UserTrouble
 from gitpip_standins.github.world import GistFile
 from tests.status.conftest import empty
 from tests.support.tokens import TOKEN
+from tests.support.trials import trials
 
 INTERVAL = timedelta(hours=1)
 LOGINS = ("ada", "bob", "cy")
@@ -390,7 +391,7 @@ def test_all_good_is_said_only_when_the_stand_ins_agree(database_url: str) -> No
 
         # The examples take seconds each, so there are few, and none is made smaller.
         @settings(
-            max_examples=15,
+            max_examples=trials(15),
             phases=(Phase.explicit, Phase.reuse, Phase.generate),
             suppress_health_check=list(HealthCheck),
             deadline=None,

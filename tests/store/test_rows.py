@@ -71,6 +71,7 @@ from gitpip.store.status.samples import QueueSample
 from gitpip.store.users import user_rows
 from gitpip.store.users.imports import Import
 from gitpip.store.visits.home import HomeVisit
+from tests.support.trials import trials
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -359,7 +360,7 @@ RULES = st.one_of(
     st.dictionaries(WORDS, st.datetimes(timezones=st.just(UTC))),
     RULES.map(Backfill.parse),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=trials(30), deadline=None)
 def test_every_value_comes_back(
     duration: timedelta,
     lines: Collection[str],

@@ -14,6 +14,7 @@ from tests.support.clocks import Clock
 from tests.support.databases import Copied, Databases
 from tests.support.scene import Machine, Process, Scene, until_killed
 from tests.support.tokens import TOKEN
+from tests.support.trials import trials
 
 
 class Installation(RuleBasedStateMachine):
@@ -81,7 +82,7 @@ def run(
     run_state_machine_as_test(
         type(kind.__name__, (kind,), {"databases": databases}),
         settings=settings(
-            max_examples=examples,
+            max_examples=trials(examples),
             stateful_step_count=steps,
             deadline=None,
             # To shrink a failure takes minutes.

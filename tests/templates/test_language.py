@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gitpip.errors import TemplateInvalid
 from gitpip.templates import TextKind, compile_template
 from gitpip.templates.template import NOTE_LIMIT
+from tests.support.trials import trials
 
 REFUSED = {
     "{{ file.name": (1, "unexpected end of template"),
@@ -111,7 +112,7 @@ def test_each_kind_has_its_own_variables(text: str, kind: TextKind, expected: st
         compile_template(text, kind)
 
 
-@settings(max_examples=150)
+@settings(max_examples=trials(150))
 @given(
     st.lists(
         st.sampled_from(

@@ -253,7 +253,7 @@ def names(text: str, login: str) -> bool:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("database_url", "seed"),
-    [("sqlite", 1), ("sqlite", 10), ("sqlite", 17), ("postgres", 19)],
+    [("sqlite", 10), ("postgres", 19)],
     indirect=["database_url"],
 )
 @pytest.mark.parametrize("by_graphql", [True, False])

@@ -10,12 +10,13 @@ from schemathesis import Case
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.support.trials import trials
 from tests.web.conftest import serving
 
 KEY = "key-of-the-contract-test-" + "k" * 16
 
 # Generating for every operation takes long enough to be found "too slow" on a busy machine.
-TRIALS = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+TRIALS = settings(max_examples=trials(8), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

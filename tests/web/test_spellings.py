@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import Role
+from tests.support.trials import trials
 from tests.web.conftest import Served, serving
 from tests.web.test_access import BY_SECRET, NEEDED, PATHS
 
@@ -311,7 +312,7 @@ REFUSED = [
         max_size=60,
     ),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=trials(100), deadline=None)
 def test_no_mark_at_any_place_passes_a_role(
     served: Served,
     keys: Mapping[Role | None, str | None],

@@ -27,6 +27,7 @@ from gitpip.store.visits import visits
 from gitpip.store.visits.visits import Visit
 from gitpip.web.pages.inbox import NEW_BROWSERS
 from tests.support.pages import on_one_line
+from tests.support.trials import trials
 from tests.web.conftest import Served, serving
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +76,7 @@ def test_every_file_is_shown_exactly_once(
     Visits.databases, Visits.runner = databases, runner
 
     run_state_machine_as_test(
-        Visits, settings=settings(max_examples=25, stateful_step_count=8, deadline=None)
+        Visits, settings=settings(max_examples=trials(25), stateful_step_count=8, deadline=None)
     )
 
 
