@@ -33,7 +33,7 @@ class Switch(RequestBody):
 @router.get("/accounts")
 @needs(Role.VIEWER)
 async def list_accounts(context: Context) -> list[AccountBody]:
-    """Every account that was met, and which ones the rows belong to."""
+    """List the accounts that gitpip has used, and to which ones the rows belong."""
     async with context.database.read() as transaction:
         return [AccountBody.of(account) for account in await accounts.everyone(transaction)]
 
@@ -51,7 +51,7 @@ async def switch_account(
 @router.get("/adoption")
 @needs(Role.VIEWER)
 async def get_adoption(context: Context) -> AdoptionBody:
-    """Return the result of comparing with Pipedrive."""
+    """Get the result of the comparison with Pipedrive."""
     async with context.database.read() as transaction:
         state = await ledger.read(transaction)
         account = await accounts.bound(transaction, Vendor.DESTINATION)
@@ -71,7 +71,7 @@ async def get_adoption(context: Context) -> AdoptionBody:
 @router.post("/adoption", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def adopt(context: Context, acting: CurrentActing) -> AdoptionBody:
-    """Have everything compared with what is in Pipedrive, before anything more is sent."""
+    """Compare everything with what is in Pipedrive before anything more is sent."""
     await request_comparison(acting)
     return await get_adoption(context)
 
@@ -79,9 +79,9 @@ async def adopt(context: Context, acting: CurrentActing) -> AdoptionBody:
 @router.post("/problems/{kind}/acknowledge")
 @needs(Role.OPERATOR)
 async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> AcknowledgedBody:
-    """Acknowledge what is missing, there twice, interrupted, or left by an undo.
+    """Acknowledge what is missing, duplicated, interrupted, or left by an undo.
 
-    The problem ends, and returns for something else. Nothing is sent or deleted.
+    The problem ends, and comes back for other files. Nothing is sent or deleted.
     """
     number = (await acknowledge(acting, (kind,))).get(kind, 0)
     if kind == "import-interrupted":

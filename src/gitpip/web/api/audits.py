@@ -59,7 +59,7 @@ class AdoptRequest(RequestBody):
 async def list_audits(
     context: Context, offset: Offset = 0, limit: Limit = 20
 ) -> ListBody[SurveyBody]:
-    """The audits, newest first."""
+    """List audits, newest first."""
     async with context.database.read() as transaction:
         page = await surveys.listed(transaction, SurveyKind.AUDIT, offset=offset, limit=limit)
     items = [SurveyBody.of(one) for one in page.items]
@@ -69,7 +69,10 @@ async def list_audits(
 @router.post("/audits", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def request_audit(acting: CurrentActing, asked: AuditRequest | None = None) -> SurveyBody:
-    """Compare GitHub, store and Pipedrive file by file, for 10 tokens per 500 activities."""
+    """Start an audit: compare GitHub, the database and Pipedrive file by file.
+
+    It costs 10 tokens per 500 activities.
+    """
     asked = asked or AuditRequest(login=None)
     made = await actions.request_audit(
         acting, login=asked.login, since=asked.since, with_github=asked.with_github
@@ -80,7 +83,7 @@ async def request_audit(acting: CurrentActing, asked: AuditRequest | None = None
 @router.get("/audits/{audit_id}")
 @needs(Role.VIEWER)
 async def get_audit(audit_id: Number, context: Context) -> AuditBody:
-    """Return the progress of an audit, and the number of files with each verdict."""
+    """Get the progress of an audit, and the number of files with each verdict."""
     async with context.database.read() as transaction:
         one = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         counts = await lines.summary(transaction, audit_id)
@@ -97,7 +100,7 @@ async def list_lines(
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[AuditLineBody]:
-    """Return the findings of an audit, a line for each gist file."""
+    """List the findings of an audit, one line per gist file."""
     async with context.database.read() as transaction:
         await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
         page = await lines.page(transaction, audit_id, verdict=verdict, offset=offset, limit=limit)
@@ -119,7 +122,10 @@ CSV_CONTENT: dict[int | str, dict[str, Any]] = {
 @router.get("/audits/{audit_id}/lines.csv", response_class=CsvResponse, responses=CSV_CONTENT)
 @needs(Role.VIEWER)
 async def download_lines(audit_id: Number, context: Context) -> CsvResponse:
-    """The same as CSV; a cell that a spreadsheet would run begins with an apostrophe."""
+    """Download the findings of an audit as CSV.
+
+    A cell that a spreadsheet would run begins with an apostrophe.
+    """
     async with context.database.read() as transaction:
         await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
     return CsvResponse(
@@ -144,7 +150,7 @@ async def _csv(database: Database, audit_id: int) -> AsyncIterator[str]:
 @router.get("/adoption/others")
 @needs(Role.VIEWER)
 async def get_search(context: Context, offset: Offset = 0, limit: Limit = 100) -> SearchBody:
-    """Return the activities of other tools for the same gists, as the last search found them."""
+    """Get the activities of other tools for the same gists that the last search found."""
     async with context.database.read() as transaction:
         one = await surveys.latest(transaction, SurveyKind.OTHERS)
         number = one.id if one else 0
@@ -163,13 +169,13 @@ async def get_search(context: Context, offset: Offset = 0, limit: Limit = 100) -
 @router.post("/adoption/others", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def search(acting: CurrentActing) -> SurveyBody:
-    """Search for what other tools made of the same gists; nothing is adopted yet."""
+    """Search for activities of other tools for the same gists. Nothing is adopted yet."""
     return SurveyBody.of(await actions.request_search(acting))
 
 
 @router.post("/adoption/others/adopt")
 @needs(Role.OPERATOR)
 async def adopt(acting: CurrentActing, asked: AdoptRequest | None = None) -> AdoptedBody:
-    """Adopt what the last search found, as far as it is so sure: it is never sent then."""
+    """Adopt what the last search found with at least this confidence. It is never sent."""
     least = (asked or AdoptRequest()).min_confidence
     return AdoptedBody(adopted=(await actions.adopt_others(acting, least)).adopted)

@@ -23,7 +23,7 @@ router = api_router()
 async def list_checks(
     context: Context, offset: Offset = 0, limit: Limit = 20
 ) -> ListBody[CheckBody]:
-    """The checks, newest first."""
+    """List checks, newest first."""
     async with context.database.read() as transaction:
         page = await checks.page(transaction, offset=offset, limit=limit)
     items = [CheckBody.of(check) for check in page.items]
@@ -40,6 +40,6 @@ async def request_check(acting: CurrentActing) -> CheckBody:
 @router.get("/checks/{check_id}", tags=["checks"])
 @needs(Role.VIEWER)
 async def get_check(check_id: Number, context: Context) -> CheckBody:
-    """One check."""
+    """Get a check."""
     async with context.database.read() as transaction:
         return CheckBody.of(await checks.get(transaction, CheckId(check_id)))

@@ -40,15 +40,15 @@ async def list_events(
     before: Before = None,
     limit: Limit = 100,
 ) -> EventsBody:
-    """Return events, oldest first: the first ones after `after`, else the last ones.
+    """List events, oldest first: the first after `after`, or without it the latest.
 
-    A program that gives the `last` of each answer as `after` of its next question gets every event
-    once. Events are kept for 90 days. Those of removed users are not shown, and that a user is
-    removed is no event: the audit tells it. A program that has read on does not get them later,
-    also when the user is added again.
+    To get every event once, pass the `last` of each answer as `after` of the next request. Events
+    are kept for 90 days. Events of removed users are left out, and removing a user is no event: the
+    audit log has it. A program that has read past them does not get them later, even if the user is
+    added again.
 
-    An `after` above every id that was given so far is answered with 409 (`event-unknown`): the
-    database was set back, as by a restore. Begin again without `after`.
+    An `after` above every known id is answered with 409 (`event-unknown`): the database was
+    restored from a backup. Start again without `after`.
     """
     if after is not None and before is not None:
         raise InvalidInput("before", "can't be given together with after")

@@ -33,7 +33,7 @@ class NewFeedAddress(RequestBody):
 async def list_addresses(
     request: Request, context: Context, identity: CurrentIdentity
 ) -> list[FeedAddressBody]:
-    """Your addresses (an admin sees all), newest first."""
+    """List your feed links, newest first. An admin sees all."""
     authentication: Authentication = request.app.state.authentication
     parents = await authentication.valid_parents(request)
     async with context.database.read() as transaction:
@@ -48,7 +48,7 @@ async def list_addresses(
 async def create_address(
     new: NewFeedAddress, request: Request, acting: CurrentActing, identity: CurrentIdentity
 ) -> IssuedAddressBody:
-    """Create an address; it is shown in this answer only, and ends with the key that made it."""
+    """Create a feed link. Only this answer shows it. It ends with the key that made it."""
     owner = FeedOwner(identity.viewer_for(None), Parent(identity.parent, identity.key_id))
     issued = await actions.create(acting, new.name, owner)
     return IssuedAddressBody.of(issued, public_base(request))
@@ -59,7 +59,7 @@ async def create_address(
 async def revoke_address(
     address_id: Number, acting: CurrentActing, identity: CurrentIdentity
 ) -> FeedAddressBody:
-    """Revoke an address: it is not found from now on."""
+    """Revoke a feed link immediately."""
     viewer = _whose(identity)
     return FeedAddressBody.of(
         await actions.revoke(acting, FeedAddressId(address_id), viewer=viewer)

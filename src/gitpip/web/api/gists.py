@@ -44,7 +44,7 @@ async def list_gists_of_user(
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[FileBody]:
-    """A user's gist files: all, newest first; or those since the last visit, oldest first."""
+    """List a user's gist files: all, newest first, or new ones since a visit, oldest first."""
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         if since is None:
@@ -75,7 +75,7 @@ async def list_gists_of_user(
 async def list_gists(
     context: Context, offset: Offset = 0, limit: Limit = 100
 ) -> ListBody[FileBody]:
-    """The gist files of all tracked users, newest found first."""
+    """List the gist files of all tracked users, most recently found first."""
     async with context.database.read() as transaction:
         page = await gists.page(transaction, offset=offset, limit=limit, content_limit=0)
     items = [FileBody.of(file) for file in page.items]
@@ -87,7 +87,7 @@ async def list_gists(
 async def get_gist(
     gist_id: Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")], context: Context
 ) -> Response:
-    """The files of one gist with their contents."""
+    """Get the files of a gist with their contents."""
     async with context.database.read() as transaction:
         keys = await gists.keys_of_gist(transaction, GistId(gist_id))
         if not keys:

@@ -32,7 +32,7 @@ async def list_held(
     context: Context,
     limit: Annotated[int, Query(ge=1, le=500, description="How many users at most.")] = 100,
 ) -> list[HeldBody]:
-    """The users with files that wait for a decision, the longest wait first."""
+    """List the users with files that wait for a decision, longest wait first."""
     async with context.database.read() as transaction:
         return [HeldBody.of(one) for one in await held.with_credentials(transaction, limit=limit)]
 
@@ -42,7 +42,7 @@ async def list_held(
 async def decide_held_of_all(answer: HeldAnswer, acting: CurrentActing) -> AnsweredBody:
     """Publish the held files of all users: all, the latest N gists, or none. The rest is skipped.
 
-    Files that are held for credentials are left: approve or skip each.
+    Files that are held for credentials stay held: approve or skip each.
     """
     approved = held.parse_answer(answer.approve)
     return AnsweredBody.of(await actions.decide_held_of_all(acting, approved, shown=answer.shown))
@@ -51,9 +51,9 @@ async def decide_held_of_all(answer: HeldAnswer, acting: CurrentActing) -> Answe
 @router.post("/users/{login}/held")
 @needs(Role.OPERATOR)
 async def decide_held(login: Login, answer: HeldAnswer, acting: CurrentActing) -> AnsweredBody:
-    """Publish what is held of a user: all, the latest N gists, or none. The rest is skipped.
+    """Publish the held files of a user: all, the latest N gists, or none. The rest is skipped.
 
-    Given again, it changes nothing.
+    Repeating the request changes nothing.
     """
     approved = held.parse_answer(answer.approve)
     return AnsweredBody.of(await actions.decide_held(acting, login, approved, shown=answer.shown))

@@ -106,15 +106,15 @@ async def import_file(
     choice: Chosen,
     rule: Rule,
 ) -> ImportBody:
-    """Take a file of users; they are added after the answer, and `GET` shows how far that is.
+    """Import a file of users. They are added after the answer; `GET` shows the progress.
 
-    Users who are tracked already (`known`) stay as they are. GitHub is asked for the logins after
-    the import. A user whose login it does not show counts as added here. `/api/v1/users` then shows
-    that user with the state `unavailable`.
+    Users who are tracked already (`known`) stay as they are. gitpip looks the logins up on GitHub
+    after the import. A user that GitHub does not know counts as added here, and `/api/v1/users`
+    shows that user with the state `unavailable`.
 
     Columns are never guessed: a table whose headings are not `login`, `id` and so on is refused
-    without `columns` (422), and so is a file without a list. `POST /api/v1/imports/preview` shows
-    what would be proposed.
+    without `columns` (422), and so is a file without a list. `POST /api/v1/imports/preview`
+    proposes columns.
     """
     with ExitStack() as closed:
         kept, size = await _kept(file)
@@ -131,7 +131,7 @@ async def import_file(
 @router.get("/imports/{import_id}")
 @needs(Role.VIEWER)
 async def get_import(import_id: Number, context: Context) -> ImportBody:
-    """Return the progress of an import, and the lines that were wrong."""
+    """Get the progress of an import, and the lines with errors."""
     async with context.database.read() as transaction:
         return _body(await imports.get(transaction, ImportId(import_id)))
 
@@ -139,7 +139,7 @@ async def get_import(import_id: Number, context: Context) -> ImportBody:
 @router.post("/imports/preview")
 @needs(Role.OPERATOR)
 async def preview_import(context: Context, file: ListFile, choice: Chosen) -> ImportPreviewBody:
-    """Return a preview of the import of a file; nothing is added, and nothing is kept."""
+    """Preview the import of a file. Nothing is added, and nothing is kept."""
     looked = await preview(context.database, file.file, choice)
     found = looked.understood
     return ImportPreviewBody(

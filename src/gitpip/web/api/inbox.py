@@ -65,7 +65,7 @@ async def list_gists(
     before: Annotated[str, Query(max_length=40)] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
 ) -> InboxBody:
-    """The gists that you have not read, or those that a filter finds."""
+    """List the gists that you have not read, or those that match a filter."""
     viewer = identity.viewer_for(None)
     start = start_of(before)
     async with context.database.read() as transaction:
@@ -94,14 +94,14 @@ async def mark(new: NewMark, acting: ReaderActing, identity: CurrentIdentity) ->
 @router.post("/inbox/marks/{visit_id}/undo")
 @needs(Role.VIEWER)
 async def undo(visit_id: Number, acting: ReaderActing, identity: CurrentIdentity) -> MarkBody:
-    """Undo what you marked last."""
+    """Undo your last mark."""
     return MarkBody.of(await actions.undo(acting, identity.viewer_for(None), VisitId(visit_id)))
 
 
 @router.get("/inbox/filters")
 @needs(Role.VIEWER)
 async def list_filters(context: Context, identity: CurrentIdentity) -> list[SavedFilterBody]:
-    """The filters that you saved, by name."""
+    """List your saved filters by name."""
     async with context.database.read() as transaction:
         kept = await saved.of_viewer(transaction, identity.viewer_for(None))
     return [SavedFilterBody.of(one) for one in kept]
@@ -112,7 +112,7 @@ async def list_filters(context: Context, identity: CurrentIdentity) -> list[Save
 async def save_filter(
     new: NewFilter, acting: ReaderActing, identity: CurrentIdentity
 ) -> SavedFilterBody:
-    """Save a filter; one of this name is replaced."""
+    """Save a filter. It replaces one with the same name."""
     asked = InboxFilter.of(new.model_dump(exclude={"name"}))
     viewer = identity.viewer_for(None)
     return SavedFilterBody.of(await actions.save_filter(acting, viewer, new.name, asked))
@@ -123,6 +123,6 @@ async def save_filter(
 async def delete_filter(
     filter_id: Number, acting: ReaderActing, identity: CurrentIdentity
 ) -> SavedFilterBody:
-    """Delete a filter that you saved."""
+    """Delete a saved filter."""
     viewer = identity.viewer_for(None)
     return SavedFilterBody.of(await actions.delete_filter(acting, viewer, FilterId(filter_id)))

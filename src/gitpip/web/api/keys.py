@@ -54,7 +54,7 @@ class Rotation(RequestBody):
 @router.get("/keys", tags=["keys"])
 @needs(Role.ADMIN)
 async def list_keys(context: Context) -> list[KeyBody]:
-    """The access keys, the revoked ones last."""
+    """List the access keys, revoked ones last."""
     now = utc_now()
     async with context.database.read() as transaction:
         return [KeyBody.of(key, now) for key in await keys.everyone(transaction)]
@@ -87,7 +87,7 @@ async def rotate_key(
 ) -> IssuedKeyBody:
     """Replace a key's secret. Only this answer shows it. The old one stops working immediately.
 
-    Answers 409 if the last admin key would expire within a day, unless with `force`.
+    Answers 409 if the last admin key would expire within a day, unless `force` is true.
     """
     asked = rotation or Rotation()
     issued = await actions.rotate(
@@ -105,7 +105,7 @@ async def rotate_key(
 async def revoke_key(
     name: str, context: Context, acting: CurrentActing, force: bool = False
 ) -> KeyBody:
-    """Revoke a key immediately. Answers 409 to the last admin key, unless with `force=true`."""
+    """Revoke a key immediately. Answers 409 for the last admin key, unless `force` is true."""
     key = await actions.revoke(acting, name, settings=context.settings, force=force)
     return KeyBody.of(key, utc_now())
 
@@ -115,7 +115,7 @@ async def revoke_key(
 async def list_audit(
     context: Context, offset: Offset = 0, limit: Limit = 100
 ) -> ListBody[AuditEntryBody]:
-    """Return who did what, latest first."""
+    """List who did what, newest first."""
     async with context.database.read() as transaction:
         page = await audit_log.page(transaction, offset=offset, limit=limit)
     items = [AuditEntryBody.of(entry) for entry in page.items]

@@ -38,7 +38,7 @@ LIST = TypeAdapter(list[TrackedUser])
 @router.get("/users", response_model=list[TrackedUser])
 @needs(Role.VIEWER)
 async def list_users(context: Context) -> Response:
-    """Every tracked user, in the order of adding."""
+    """List all tracked users, in the order in which they were added."""
     async with context.database.read() as transaction:
         return await json_array(_tracked(transaction), LIST)
 
@@ -64,7 +64,7 @@ async def track_user(
     acting: CurrentActing,
     response: Response,
 ) -> TrackedUser:
-    """Track a user under your own unique id."""
+    """Track a user under a unique id of yours."""
     added = await add_user(
         acting,
         login,
@@ -82,7 +82,7 @@ async def track_user(
 @router.post("/latestgists/{login}", response_model=list[FileBody])
 @needs(Role.VIEWER)
 async def latest_gists(login: Login, acting: ReaderActing) -> Response:
-    """The gist files added since the last visit, oldest first; records the visit."""
+    """List the gist files since the last visit, oldest first, and record a visit."""
     return await visit_actions.record(acting, login, SHARED_VIEWER, _files)
 
 

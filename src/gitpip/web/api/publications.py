@@ -34,7 +34,7 @@ async def list_publications(
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[PublicationBody]:
-    """The publications, newest first, all or those that a filter finds."""
+    """List publications, newest first: all of them, or those that match a filter."""
     async with context.database.read() as transaction:
         page = await publications.page(transaction, wanted, offset=offset, limit=limit)
         stops = await context.stops(transaction)
@@ -45,9 +45,9 @@ async def list_publications(
 @router.get("/publications/causes", tags=["publications"])
 @needs(Role.VIEWER)
 async def list_causes(context: Context, wanted: Wanted) -> list[CauseBody]:
-    """Return the causes of publications' states, the largest first.
+    """List the causes of publications' states, most frequent first.
 
-    At most a hundred; a filter finds the others.
+    At most 100. Use a filter to find others.
     """
     async with context.database.read() as transaction:
         return [CauseBody.of(one) for one in await causes.of(transaction, wanted)]
@@ -56,7 +56,7 @@ async def list_causes(context: Context, wanted: Wanted) -> list[CauseBody]:
 @router.get("/publications/{publication_id}", tags=["publications"])
 @needs(Role.VIEWER)
 async def get_publication(publication_id: Number, context: Context) -> PublicationBody:
-    """One publication."""
+    """Get a publication."""
     async with context.database.read() as transaction:
         found = await publications.get(transaction, PublicationId(publication_id))
         return PublicationBody.under(found, await context.stops(transaction))
@@ -69,9 +69,9 @@ async def preview_publication(
     context: Context,
     credentials: FoundCredentials = FoundCredentials.PUBLISH,
 ) -> ActivityPreview:
-    """Return what exactly would be sent to Pipedrive now.
+    """Get exactly what would be sent to Pipedrive now.
 
-    For a file that is held for credentials: what an approval with these `credentials` sends.
+    For a file held for credentials, this is what an approval with `credentials` would send.
     """
     async with context.database.read() as transaction:
         publication = await publications.get(transaction, PublicationId(publication_id))
@@ -134,9 +134,9 @@ class RetryBody(RequestBody):
 @router.post("/publications/approve", tags=["publications"])
 @needs(Role.OPERATOR)
 async def approve_publications(wanted: ApprovalBody, acting: CurrentActing) -> MovedBody:
-    """Approve held publications: they are sent, and nothing holds them again.
+    """Approve held publications. They are sent, and nothing holds them again.
 
-    Where none of those named is held, as after they were skipped, it is refused (409).
+    Answers 409 if none of them is held, for example because they were skipped.
     """
     return MovedBody.of(await actions.approve(acting, wanted.which, wanted.credentials))
 
@@ -144,7 +144,7 @@ async def approve_publications(wanted: ApprovalBody, acting: CurrentActing) -> M
 @router.post("/publications/hold", tags=["publications"])
 @needs(Role.OPERATOR)
 async def hold_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBody:
-    """Hold publications that wait and were never sent, until someone approves them."""
+    """Hold waiting publications that were never sent, until someone approves them."""
     return MovedBody.of(await actions.hold(acting, wanted.which))
 
 
@@ -153,7 +153,7 @@ async def hold_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBo
 async def retry_publication(
     publication_id: Number, context: Context, acting: CurrentActing, how: RetryBody | None = None
 ) -> PublicationBody:
-    """Send a publication that failed, was skipped or is held, or one that waits now."""
+    """Send a publication that failed, was skipped or is held, or send a waiting one now."""
     credentials = (how or RetryBody()).credentials
     retried = await actions.retry(acting, PublicationId(publication_id), credentials)
     return await _body(context, retried)
@@ -164,7 +164,7 @@ async def retry_publication(
 async def skip_publication(
     publication_id: Number, context: Context, acting: CurrentActing
 ) -> PublicationBody:
-    """Skip a publication: it is not sent."""
+    """Skip a publication. It is not sent."""
     return await _body(context, await actions.skip(acting, PublicationId(publication_id)))
 
 
@@ -176,6 +176,6 @@ async def _body(context: AppContext, publication: Publication) -> PublicationBod
 @router.post("/notes/{act}", tags=["publications"])
 @needs(Role.OPERATOR)
 async def act_on_failed_notes(act: NotesAct, acting: CurrentActing) -> NotesBody:
-    """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
+    """Try to update the notes that Pipedrive refused, or leave them as they are."""
     again = act == "retry"
     return NotesBody(notes=await actions.settle_failed_notes(acting, again=again))

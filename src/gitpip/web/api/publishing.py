@@ -35,7 +35,7 @@ async def show_plan(
     context: Context,
     limit: Annotated[int, Query(ge=1, le=500, description="How many items at most.")] = 100,
 ) -> PlanBody:
-    """Return what would be sent next, where, and what that costs."""
+    """Get what would be sent next, where it would go, and what that costs."""
     async with context.database.read() as transaction:
         policy = await Policies(context.settings.publishing).read(transaction)
         found = await plan(transaction, context.preview, policy, utc_now(), limit=limit)
@@ -47,7 +47,7 @@ async def show_plan(
 async def pause_publishing(wanted: PauseWanted, acting: CurrentActing) -> PersonsPauseBody:
     """Pause publishing in all replicas, until the pause ends or someone resumes it.
 
-    Given again, it counts as it was given last.
+    A second pause replaces the first.
     """
     return PersonsPauseBody.of(
         await actions.pause_publishing(
@@ -59,5 +59,5 @@ async def pause_publishing(wanted: PauseWanted, acting: CurrentActing) -> Person
 @router.post("/publishing/resume")
 @needs(Role.OPERATOR)
 async def resume_publishing(acting: CurrentActing) -> ResumedBody:
-    """End a person's pause. Pauses that gitpip made are not ended by it."""
+    """End a person's pause. Pauses that gitpip made go on."""
     return ResumedBody(resumed=await actions.resume_publishing(acting) is not None)

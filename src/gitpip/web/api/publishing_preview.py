@@ -31,7 +31,7 @@ class TrialRequest(RequestBody):
 @router.post("/preview")
 @needs(Role.OPERATOR)
 async def preview_templates(wanted: TrialRequest, context: Context) -> list[TrialBody]:
-    """Return what sample gists, or stored ones, would become. Nothing is stored or sent."""
+    """Preview the activities of sample gists or stored ones. Nothing is stored or sent."""
     async with context.database.read() as transaction:
         trials = await trials_of(
             transaction,

@@ -23,7 +23,7 @@ class SettingsChange(RequestBody):
 @router.get("/settings")
 @needs(Role.OPERATOR)
 async def list_publishing_settings(context: Context) -> list[PublishingSettingBody]:
-    """Every publishing setting with its value, and where that comes from."""
+    """List the publishing settings, with each value and where it comes from."""
     async with context.database.read() as transaction:
         found = await actions.shown(transaction, context.settings.publishing)
     return [PublishingSettingBody.of(one) for one in found]
@@ -34,7 +34,7 @@ async def list_publishing_settings(context: Context) -> list[PublishingSettingBo
 async def change_publishing_settings(
     change: SettingsChange, context: Context, acting: CurrentActing
 ) -> SettingsChanged:
-    """Change all of these settings, or none; what is sent from now on follows them."""
+    """Change all of these settings, or none. They apply to everything sent from now on."""
     texts = {name: _text(value) for name, value in change.settings.items()}
     given = context.settings.publishing
     changed = await actions.change(acting, given, texts, context.check_settings)

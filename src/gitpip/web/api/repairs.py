@@ -91,7 +91,7 @@ class RepairOrder(RequestBody):
 @router.post("/preview")
 @needs(Role.OPERATOR)
 async def preview_repair(wanted: RepairOrder, context: Context) -> CountedBody:
-    """Return how many publications a repair would change, by state and cause.
+    """Count the publications that a repair would change, by state and cause.
 
     Nothing is changed.
     """
@@ -104,10 +104,10 @@ async def preview_repair(wanted: RepairOrder, context: Context) -> CountedBody:
 async def begin_repair(
     wanted: RepairOrder, acting: CurrentActing, work: BackgroundTasks
 ) -> RepairBody:
-    """Do one act to many publications after the answer; `GET` shows how far that is.
+    """Start a repair: one act on many publications. It runs after the answer.
 
-    It is done to what is found now, and to nothing that the filter finds later. A publication that
-    changes before its turn, because it is sent, is left.
+    `GET` shows its progress. It changes the publications that match now, not those that match
+    later. A publication that changes before its turn, for example because it is sent, is left.
     """
     begun = await actions.begin(acting, wanted.order)
     work.add_task(actions.carry_out, acting, begun.id)
@@ -117,7 +117,7 @@ async def begin_repair(
 @router.get("")
 @needs(Role.VIEWER)
 async def list_repairs(context: Context) -> ListBody[RepairBody]:
-    """The last hundred repairs, newest first."""
+    """List the last 100 repairs, newest first."""
     async with context.database.read() as transaction:
         found = await repairs.latest(transaction, limit=repairs.MAX_REPAIRS_LISTED)
     items = [RepairBody.of(one) for one in found]
@@ -127,7 +127,7 @@ async def list_repairs(context: Context) -> ListBody[RepairBody]:
 @router.get("/{repair_id}")
 @needs(Role.VIEWER)
 async def get_repair(repair_id: Number, context: Context) -> RepairBody:
-    """Return the progress of a repair."""
+    """Get the progress of a repair."""
     async with context.database.read() as transaction:
         return RepairBody.of(await repairs.get(transaction, RepairId(repair_id)))
 
@@ -137,7 +137,7 @@ async def get_repair(repair_id: Number, context: Context) -> RepairBody:
 async def resume_repair(
     repair_id: Number, acting: CurrentActing, work: BackgroundTasks
 ) -> RepairBody:
-    """Go on with a repair that was cut short, after the answer; one that is over stays so."""
+    """Continue an interrupted repair after the answer. A finished repair stays finished."""
     found = await actions.resume(acting, RepairId(repair_id))
     work.add_task(actions.carry_out, acting, found.id)
     return RepairBody.of(found)

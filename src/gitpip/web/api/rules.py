@@ -60,7 +60,7 @@ class NewOptOut(RequestBody):
 @router.get("/publishing/rules")
 @needs(Role.VIEWER)
 async def list_rules(context: Context) -> list[RuleBody]:
-    """The rules, in the order in which they are asked; what none fits is published."""
+    """List the rules in the order they are applied. A file that no rule matches is published."""
     async with context.database.read() as transaction:
         return [RuleBody.of(rule) for rule in await rules.everything(transaction)]
 
@@ -74,11 +74,12 @@ async def try_rules(
         int, Query(ge=1, le=rule_trial.MAX_TRIED, description="How many at most.")
     ] = 100,
 ) -> list[TakenBody]:
-    """Return which rule fits each of the newest stored files, and the result. Nothing is changed.
+    """Test the rules on the newest stored files. Nothing is changed.
 
-    It takes some three seconds: if the rules are slow, the list ends earlier. The headers say so:
-    `gitpip-timed-out` is `true` then, `gitpip-slowest-rule` is the id of the slowest rule, and
-    `gitpip-slowest-seconds` the most that it took for a file.
+    The answer has the rule that matches each file, and the result. It takes up to three seconds: if
+    the rules are slow, the list ends earlier. Then the header `gitpip-timed-out` is `true`,
+    `gitpip-slowest-rule` is the id of the slowest rule, and `gitpip-slowest-seconds` the longest
+    time that it took for a file.
     """
     policies = Policies(context.settings.publishing)
     async with context.trials.place():
@@ -93,35 +94,35 @@ async def try_rules(
 @router.post("/publishing/rules", status_code=HTTPStatus.CREATED)
 @needs(Role.ADMIN)
 async def add_rule(new: RuleToAdd, acting: CurrentActing) -> RuleBody:
-    """Add a rule. Files that were held or skipped before stay so."""
+    """Add a rule. Files that are held or skipped already stay as they are."""
     return RuleBody.of(await actions.add(acting, new.rule, new.position))
 
 
 @router.put("/publishing/rules/{rule_id}")
 @needs(Role.ADMIN)
 async def change_rule(rule_id: Number, content: RuleContent, acting: CurrentActing) -> RuleBody:
-    """Give a rule another name, other conditions and another action."""
+    """Replace the name, the conditions and the action of a rule."""
     return RuleBody.of(await actions.change(acting, RuleId(rule_id), content.rule))
 
 
 @router.post("/publishing/rules/{rule_id}/move")
 @needs(Role.ADMIN)
 async def move_rule(rule_id: Number, place: RulePosition, acting: CurrentActing) -> RuleBody:
-    """Put a rule at another position; the others keep their order."""
+    """Move a rule to another position. The others keep their order."""
     return RuleBody.of(await actions.move(acting, RuleId(rule_id), place.position))
 
 
 @router.delete("/publishing/rules/{rule_id}")
 @needs(Role.ADMIN)
 async def remove_rule(rule_id: Number, acting: CurrentActing) -> RuleBody:
-    """Remove a rule. Files that it held or skipped stay so."""
+    """Remove a rule. Files that it held or skipped stay as they are."""
     return RuleBody.of(await actions.remove(acting, RuleId(rule_id)))
 
 
 @router.get("/opt-outs")
 @needs(Role.VIEWER)
 async def list_opt_outs(context: Context) -> list[OptOutBody]:
-    """The owners who opted out, by login."""
+    """List the owners who opted out, by login."""
     async with context.database.read() as transaction:
         return [OptOutBody.of(one) for one in await opt_outs.everyone(transaction)]
 
@@ -131,7 +132,7 @@ async def list_opt_outs(context: Context) -> list[OptOutBody]:
 async def add_opt_out(new: NewOptOut, acting: CurrentActing) -> OptOutBody:
     """Never publish anything of an owner. Files that wait are skipped.
 
-    The same again changes nothing. Another reason takes the place of the present one.
+    Repeating the request changes nothing. Another reason replaces the present one.
     """
     out, _ = await actions.opt_out(acting, new.login, new.reason)
     return OptOutBody.of(out)
@@ -142,5 +143,5 @@ async def add_opt_out(new: NewOptOut, acting: CurrentActing) -> OptOutBody:
 async def end_opt_out(
     login: Annotated[str, Path(max_length=100)], acting: CurrentActing
 ) -> OptOutBody:
-    """Publish what an owner makes from now on; what was skipped stays skipped."""
+    """End an opt-out. New files are published; skipped files stay skipped."""
     return OptOutBody.of(await actions.end_opt_out(acting, login))

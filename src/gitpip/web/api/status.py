@@ -17,7 +17,7 @@ router = api_router("status")
 @router.get("/status")
 @needs(Role.VIEWER)
 async def get_status(context: Context) -> StatusBody:
-    """Return the state of the service."""
+    """Get the state of the service."""
     async with context.database.read() as transaction:
         summary = await read_summary(transaction, context.process, utc_now())
     return StatusBody.of(summary, is_alive=context.scheduler_is_alive())
@@ -26,16 +26,16 @@ async def get_status(context: Context) -> StatusBody:
 @unversioned.get("/status")
 @needs(Role.VIEWER)
 async def status(context: Context) -> StatusBody:
-    """Return the state of the service."""
+    """Get the state of the service."""
     return await get_status(context)
 
 
 @router.post("/pauses/{name}/try")
 @needs(Role.OPERATOR)
 async def try_pause_now(name: Pausable, acting: CurrentActing) -> TriedBody:
-    """End a pause: one request is made, and it pauses again if that is refused.
+    """End a pause. gitpip makes one request, and pauses again if it is refused.
 
-    A pause during which GitHub asked to wait can't be ended (409).
+    A pause that GitHub asked for can't be ended (409).
     """
     tried = await try_now(acting, (name,))
     return TriedBody(name=name, ended=bool(tried.ended), reason=tried.reason)

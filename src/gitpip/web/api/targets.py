@@ -20,9 +20,9 @@ class TargetSearch(RequestBody):
 @router.post("/targets/search", tags=["users"])
 @needs(Role.OPERATOR)
 async def search_targets(wanted: TargetSearch, context: Context) -> FoundBody:
-    """Look for deals, leads, persons and organizations by a part of the name.
+    """Search deals, leads, persons and organizations by a part of their name.
 
-    It costs 20 tokens of Pipedrive's daily budget, so it is for operators, and no GET.
+    A search costs 20 tokens of Pipedrive's daily budget, so it is for operators, and no GET.
     """
     hits = await chosen_targets.search(wanted.term, context.search_targets)
     return FoundBody(items=[HitBody.of(hit) for hit in hits])

@@ -56,7 +56,7 @@ class UndoContent(RequestBody):
 @router.post("/undos/plan")
 @needs(Role.OPERATOR)
 async def plan_undo(wanted: UndoContent, context: Context) -> UndoPlanBody:
-    """Return what an undo would do now; nothing is changed."""
+    """Preview what an undo would do now. Nothing is changed."""
     async with context.database.read() as transaction:
         return UndoPlanBody.of(await actions.plan(transaction, wanted.what))
 
@@ -64,10 +64,10 @@ async def plan_undo(wanted: UndoContent, context: Context) -> UndoPlanBody:
 @router.post("/undos", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def begin_undo(wanted: UndoContent, acting: CurrentActing, context: Context) -> UndoBody:
-    """Undo what a check or an import caused, what a user has, or some publications.
+    """Start an undo of a check, an import, a user or some publications.
 
-    Their activities are deleted in Pipedrive one after another, and what a person has changed is
-    kept. If nothing is left to undo, it is refused (409).
+    Their activities are deleted in Pipedrive one by one. What a person has changed is kept. Answers
+    409 if nothing is left to undo.
     """
     return await _shown(await actions.undo(acting, wanted.what), context)
 
@@ -77,7 +77,7 @@ async def begin_undo(wanted: UndoContent, acting: CurrentActing, context: Contex
 async def list_undos(
     context: Context, offset: Offset = 0, limit: Limit = 100
 ) -> ListBody[UndoBody]:
-    """The undos, newest first."""
+    """List undos, newest first."""
     async with context.database.read() as transaction:
         page = await undos.page(transaction, offset=offset, limit=limit)
         stops = await context.stops(transaction)
@@ -88,7 +88,7 @@ async def list_undos(
 @router.get("/undos/{undo_id}")
 @needs(Role.VIEWER)
 async def get_undo(undo_id: Number, context: Context) -> UndoBody:
-    """One undo, and how far it is."""
+    """Get the progress of an undo."""
     async with context.database.read() as transaction:
         undo = await undos.get(transaction, UndoId(undo_id))
         return UndoBody.under(undo, await context.stops(transaction))
@@ -103,7 +103,7 @@ async def list_undone(
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> list[UndoneBody]:
-    """The publications of an undo, and what became of each."""
+    """List the publications of an undo, each with its result."""
     async with context.database.read() as transaction:
         one = await undos.get(transaction, UndoId(undo_id))
         found = await undos.files(transaction, one.id, offset=offset, limit=limit, state=state)
@@ -115,7 +115,7 @@ async def list_undone(
 async def list_undone_deals(
     undo_id: Number, context: Context, offset: Offset = 0, limit: Limit = 100
 ) -> list[UndoneDealBody]:
-    """The deals of an undo, and what became of each."""
+    """List the deals of an undo, each with its result."""
     async with context.database.read() as transaction:
         one = await undos.get(transaction, UndoId(undo_id))
         found = await undone_deals.of_undo(transaction, one.id, offset=offset, limit=limit)
@@ -125,7 +125,7 @@ async def list_undone_deals(
 @router.post("/undos/{undo_id}/resume")
 @needs(Role.OPERATOR)
 async def resume_undo(undo_id: Number, acting: CurrentActing, context: Context) -> UndoBody:
-    """Let an undo go on that was stopped, and try again what failed in it."""
+    """Continue a stopped undo, and try again what failed."""
     return await _shown(await actions.resume_undo(acting, UndoId(undo_id)), context)
 
 

@@ -96,7 +96,7 @@ async def list_users(
     q: Annotated[str, Query(max_length=100, description="A part of the login.")] = "",
     tag: Annotated[str | None, Query(max_length=100, description="Only those with it.")] = None,
 ) -> ListBody[UserBody]:
-    """The tracked users, by login."""
+    """List tracked users by login."""
     async with context.database.read() as transaction:
         page = await users.page(
             transaction,
@@ -150,7 +150,7 @@ async def add_user(
 async def forecast(wanted: ForecastRequest, context: Context) -> ForecastBody:
     """Preview what adding a user would send to Pipedrive, and how long that takes.
 
-    It spends requests of GitHub's rate limit, so it is for operators, and no GET: a page of
+    It uses up requests of GitHub's rate limit, so it is for operators, and no GET: a page of
     another site can make a browser send one.
     """
     check_login(wanted.login)
@@ -161,7 +161,7 @@ async def forecast(wanted: ForecastRequest, context: Context) -> ForecastBody:
 @router.get("/users/{login}", tags=["users"])
 @needs(Role.VIEWER)
 async def get_user(login: Login, context: Context) -> OneUserBody:
-    """One tracked user, by the login or a former one."""
+    """Get a tracked user by the login or a former login."""
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         unread = await unreadable.of_user(transaction, user.key)
@@ -176,9 +176,9 @@ async def get_user(login: Login, context: Context) -> OneUserBody:
 async def change_user(
     login: Login, change: UserChange, context: Context, acting: CurrentActing
 ) -> UserBody:
-    """Change a user's id, backfill rule, tags, interval, mode or target; pause, or resume.
+    """Change a user's id, backfill rule, tags, interval, mode or target; pause or resume.
 
-    Pipedrive is asked about a target, which costs one or two tokens.
+    Looking up a target in Pipedrive costs one or two tokens.
     """
     changes = Changes(
         external_id=change.id,
@@ -196,14 +196,14 @@ async def change_user(
 @router.post("/users/{login}/check", tags=["users"], status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
 async def check_user(login: Login, context: Context, acting: CurrentActing) -> UserBody:
-    """Check a user as soon as possible, and read what could not be read."""
+    """Check a user as soon as possible, and try again what could not be read."""
     return await _body(context, await actions.check(acting, login))
 
 
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
 @needs(Role.OPERATOR)
 async def remove_user(login: Login, acting: CurrentActing) -> None:
-    """Stop tracking. Gists that were found stay, so that nothing is published twice later."""
+    """Stop tracking a user. The gists found so far stay, so that none is published twice."""
     await actions.remove(acting, login)
 
 

@@ -24,7 +24,7 @@ router = api_router()
 @router.get("/users/{login}/visits", tags=["visits"])
 @needs(Role.VIEWER)
 async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list[VisitBody]:
-    """A user's latest visits, newest first, without what they showed."""
+    """List a user's latest visits, newest first, without the files that they showed."""
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         latest = await visits.of_user(transaction, user.key, limit=limit)
@@ -41,14 +41,14 @@ async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list
 async def record_visit(
     login: Login, acting: ReaderActing, identity: CurrentIdentity, viewer: Viewer = None
 ) -> Response:
-    """Record a visit, and show what was new."""
+    """Record a visit, and get the files that were new."""
     return await actions.record(acting, login, identity.viewer_for(viewer), _created)
 
 
 @router.get("/visits/{visit_id}", tags=["visits"], response_model=VisitBody)
 @needs(Role.VIEWER)
 async def get_visit(visit_id: Number, context: Context) -> Response:
-    """Show again what a visit showed."""
+    """Get the files that a visit showed."""
     async with context.database.read() as transaction:
         visit = await visits.get(transaction, VisitId(visit_id))
         return await visit_body(transaction, visit)

@@ -29,7 +29,7 @@ class ReadyBody(BaseModel):
 )
 @open_to_all()
 async def health(context: Context) -> PlainTextResponse:
-    """Say `Alive`, or what has been wrong for so long that a restart may help."""
+    """Return `Alive`, or the problems that a restart may solve."""
     health_problems = context.health_problems()
     if not health_problems:
         return PlainTextResponse("Alive")
@@ -41,7 +41,7 @@ async def health(context: Context) -> PlainTextResponse:
 @router.get("/ready", responses={503: {"model": ReadyBody}})
 @open_to_all()
 async def ready(context: Context, response: Response) -> ReadyBody:
-    """Say whether the database answers, migrations are in place and the scheduler runs."""
+    """Return whether the database answers, is migrated, and the scheduler runs."""
     answer = await context.readiness.ask()
     engine = context.scheduler_is_alive()
     body = ReadyBody(
