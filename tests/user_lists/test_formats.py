@@ -86,6 +86,24 @@ def test_our_own_headings_need_no_choice() -> None:
         assert [login for login, _ in users(content)] == ["ada", "Bob"]
 
 
+@pytest.mark.parametrize(
+    "title", [("Our developers, 2026",), ("Developers",), ("A title",), ("login",), ("ada",)]
+)
+@pytest.mark.parametrize("empty", [0, 3])
+def test_a_title_above_a_table_is_no_user(title: tuple[str], empty: int) -> None:
+    rows = (title, *[("", "")] * empty, ("GitHub", "Tags"), ("bob", "vip"), ("eve", ""))
+    for content in (xlsx({"People": rows}), ods({"People": rows})):
+        told = understood(content)
+        assert told.first == ("GitHub", "Tags")
+        assert users(content, Choice({"GitHub": "login"})) == [("bob", None), ("eve", None)]
+
+
+@pytest.mark.parametrize("first", ["login", "ada", "@ada", "https://github.com/ada"])
+def test_a_first_row_of_one_cell_stays_where_it_can_be_a_user_or_a_heading(first: str) -> None:
+    told = understood(xlsx({"People": ((first, ""), ("bob", "17"), ("eve", "18"))}))
+    assert told.first == (first, "")
+
+
 def test_the_first_visible_sheet_with_cells_is_read_unless_another_is_named() -> None:
     other = (("login",), ("eve",))
     sheets = {"old": other, "empty": (), "now": (("login",), ("ada",)), "later": other}

@@ -151,6 +151,11 @@ def is_heading(cell: str) -> bool:
     return _plain(cell) in LIST_HEADINGS
 
 
+def is_login_heading(cell: str) -> bool:
+    """Return whether people use this text as the heading of a column of logins."""
+    return _meaning(cell) == "login"
+
+
 def is_known_heading(cell: str) -> bool:
     """Return whether people use this text as the heading of a column."""
     return (is_heading(cell) or _meaning(cell) is not None) and not is_marked(cell)

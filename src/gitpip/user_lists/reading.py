@@ -161,6 +161,7 @@ def _open_sheet(sheet: Sheet, choice: Choice | None) -> UserList:
         (f"row {number}", row) for number, row in enumerate(sheet.rows, start=1)
     )
     what = f"sheet {sheet.name!r} of a spreadsheet"
+    cells = chain(_without_title(list(islice(cells, ROWS_OF_SAMPLE))), cells)
     return _open_table(cells, choice, Understood(what, (), _NONE, sheet.names, sheet.name))
 
 
@@ -208,6 +209,24 @@ def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood
     second = tuple(below[0]) if below else ()
     understood = replace(found, first=tuple(first), columns=held, second=second)
     return UserList(understood, _read_rows(rows, held))
+
+
+def _without_title(rows: list[Cells]) -> list[Cells]:
+    """Return the rows of a sheet without a title above its table, which has one cell in each row.
+
+    A row of one cell is no title if it can be a user without further cells, or a heading.
+    """
+    above: list[str] = []
+    for place, (_, row) in enumerate(rows):
+        if isinstance(row, RowError):
+            return rows
+        filled = [cell for cell in row if cell.strip()]
+        if len(filled) > 1:
+            is_title = not any(columns.is_login(cell) or columns.is_heading(cell) for cell in above)
+            names_logins = any(map(columns.is_login_heading, filled))
+            return rows[place:] if is_title or names_logins else rows
+        above += filled
+    return rows
 
 
 def _width(row: Sequence[str]) -> int:
