@@ -1,4 +1,4 @@
-"""Work beside a block: it ends with it, and hides nothing."""
+"""Work next to a block: it ends with it, and hides nothing."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A task that runs beside a block and ends with it."""
+"""A task that runs alongside a block and ends with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine

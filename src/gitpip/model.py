@@ -71,7 +71,7 @@ class UserState(StrEnum):
 
 
 class FailureKind(StrEnum):
-    """The kind of failure of a user's last check. The sentence beside it is for people."""
+    """The kind of failure of a user's last check. The sentence next to it is for people."""
 
     NOT_SHOWN = "not-shown"
     UNREACHABLE = "unreachable"

@@ -24,7 +24,7 @@ FOLDERS = ("folder_of_environment", "folder_of_env_file", "empty_folder_of_envir
 
 
 class Place:
-    """A current folder with a `.env`, an environment, and secrets beside the folder."""
+    """A current folder with a `.env`, an environment, and secrets next to the folder."""
 
     def __init__(self, root: Path) -> None:
         self.here = root / "here"

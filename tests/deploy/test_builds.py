@@ -72,7 +72,7 @@ def test_it_serves_with_nothing_but_a_python(build: Path, tmp_path: Path) -> Non
 
 
 def another_python() -> Path | None:
-    """A Python of another minor version, if this machine has one on its path or beside this one."""
+    """A Python of another minor version, if one is on the path or next to this one."""
     beside = [folder / "bin" for folder in Path(sys.base_prefix).parent.iterdir()]
     for minor in {9, 10, 11, 12, 13, 14} - {sys.version_info.minor}:
         for folder in [*map(Path, os.get_exec_path()), *beside]:

@@ -1,6 +1,6 @@
 """Pictures of every page for the documentation: `python -m tests.journeys.screenshots FOLDER`.
 
-They are taken in Chromium from the real service beside the stand-ins, with the demo's cast.
+They are taken in Chromium from the real service with the stand-ins, with the demo's cast.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Commands beside files they can not use: permissions, locks, foreign and newer databases."""
+"""Commands and files they can not use: permissions, locks, foreign and newer databases."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Nothing of a page lies beside a narrow window, or has the focus where it cannot be seen."""
+"""Nothing of a page lies outside a narrow window, or has the focus where it cannot be seen."""
 
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect

@@ -71,7 +71,7 @@ def forms(secret: str) -> Iterator[tuple[str, str]]:
     for before in range(3):
         for encode in (b64encode, urlsafe_b64encode):
             encoded = encode(b" " * before + secret.encode()).decode().rstrip("=")
-            # The ends depend on what stands beside it.
+            # The ends depend on what stands next to it.
             yield f"in base64 ({before})", encoded[(before and before + 1) : -1]
 
 

@@ -55,7 +55,7 @@ def backup(scene: Scene, tmp_path: Path, request: pytest.FixtureRequest) -> Back
 
 @pytest.fixture
 async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
-    """A new, empty database beside the same CRM."""
+    """A new, empty database for the same CRM."""
     url = make_url(scene.url)
     name = f"new_{uuid4().hex}"
     if url.get_backend_name() == "sqlite":

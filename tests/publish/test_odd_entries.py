@@ -36,7 +36,7 @@ def is_about(request: Request, name: str) -> bool:
 
 
 def with_odd_entries(name: str) -> Callable[[Request, JsonObject], JsonObject]:
-    """A list with everything odd that can stand beside what is true."""
+    """A list with everything odd that can stand next to what is true."""
 
     def odd(request: Request, body: JsonObject) -> JsonObject:
         data = body["data"]

@@ -243,7 +243,7 @@ def test_a_condition_without_a_value_never_lets_every_file_fit(name: str) -> Non
 def test_no_pattern_takes_long(expression: str) -> None:
     pattern = compiled(expression)
     hostile = "ax" * (EXAMINED_CHARACTERS // 2)
-    # What counts is the processor's time of this thread: other tests may run beside it.
+    # What counts is the processor's time of this thread: other tests may run alongside it.
     began = time.thread_time()
     assert not matches(pattern, hostile)
     assert time.thread_time() - began < 2

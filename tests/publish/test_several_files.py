@@ -20,7 +20,7 @@ FORGED = st.sampled_from(
 
 
 def rendered(contents: list[str], marker: str) -> tuple[Rendered, list[tuple[str, str]]]:
-    """An activity of files with these contents, and what its footer is to name beside the first."""
+    """An activity of files with these contents, and what its footer names besides the first."""
     files = [
         replace(FILE, filename=f"{number} {'<' * 200}.py", content=content, language="Python")
         for number, content in enumerate(contents)

@@ -156,7 +156,7 @@ async def test_another_replica_takes_over(shared: str, blow: signal.Signals) -> 
             if blow == signal.SIGSTOP:
                 process.send_signal(signal.SIGCONT)
                 await says(process, "cancelled")
-                # What thaws must not end the run of its successor, nor run beside it.
+                # What thaws must not end the run of its successor, nor run alongside it.
                 await scheduler.notify("publish")
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(says(process, "begun"), 1)

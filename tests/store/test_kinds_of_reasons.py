@@ -84,7 +84,7 @@ async def test_what_was_read_out_of_reasons_is_a_value_after(upgraded: Database)
 async def test_a_second_activity_that_a_former_version_left_may_be_a_persons(
     upgraded: Database,
 ) -> None:
-    """A process of before may run beside this one, and writes no kind."""
+    """A process of before may run alongside this one, and writes no kind."""
     mine = doubles.c.publication_id == 3
     async with upgraded.begin() as transaction:
         await transaction.execute(doubles.update().where(mine).values(left_because=None))

@@ -25,7 +25,7 @@ class Backups(Protocol):
         """Let the backup take the place of the database."""
 
     def empty(self) -> str:
-        """The address of a new database beside it."""
+        """The address of a new database next to it."""
 
 
 @dataclass

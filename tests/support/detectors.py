@@ -25,7 +25,7 @@ while size := sys.stdin.buffer.readline():
 def program(folder: Path, file: str, *, sample: str = FINDS) -> Path:
     """A program that does this, in Python, when it is asked about a file or about the sample.
 
-    It writes an `x` into the file `starts` beside it for each start.
+    It writes an `x` into the file `starts` next to it for each start.
     """
     path = folder / "program.py"
     path.write_text(_PROGRAM.format(file=file, sample=sample))

@@ -13,10 +13,10 @@ class Backup(Protocol):
     """A copy of a database, which can be written back into the database itself."""
 
     def make(self) -> None:
-        """Make it, beside whatever works on the database."""
+        """Make it, next to whatever works on the database."""
 
     def restore(self) -> None:
-        """Write it back, beside whatever works on the database."""
+        """Write it back, next to whatever works on the database."""
 
 
 class OfFile:

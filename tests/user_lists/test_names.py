@@ -72,7 +72,7 @@ marks = st.text(st.sampled_from(",; \t\n"), min_size=1, max_size=3)
 def test_usernames_are_read_however_they_are_joined(pairs: list[tuple[str, str]]) -> None:
     text = "".join(name + mark for name, mark in pairs)
     told = [line.strip(" ,;\t") for line in text.splitlines() if line.strip(" ,;\t")]
-    # Full names beside a username in each line are a table.
+    # Full names next to a username in each line are a table.
     assume(len(told) < 2 or not all(" " in line for line in told))
     assert logins(text) == [name for name, _ in pairs]
 

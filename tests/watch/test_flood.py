@@ -229,7 +229,7 @@ async def test_a_held_gist_that_was_secret_for_a_while_is_held_again(
 
 
 class OursIsAhead(Clock):
-    """Our clock, beside the world's."""
+    """Our clock, apart from the world's."""
 
     def __init__(self, worlds: Clock) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A refused form marks the field that is wrong, says why beside it, and keeps what was written."""
+"""A refused form marks the field that is wrong, says why next to it, and keeps what was written."""
 
 from collections.abc import AsyncIterator, Mapping
 from html.parser import HTMLParser

@@ -62,7 +62,7 @@ def world(tmp_path: Path, database_url: str) -> Iterator[Served]:
 
 
 def set_the_scene(served: Served) -> Known:
-    """A user with something to show at every route, beside one who stays tracked."""
+    """A user with something to show at every route, next to one who stays tracked."""
     gitpip = served.gitpip
     served.track("bystander", {"stays.py": "print('stays')\n"})
     github_id = served.github.add_user(FORMER)

@@ -1,4 +1,4 @@
-"""Repairs by page, API and command beside a running service: asked before, shown, done once."""
+"""Repairs by page, API and command alongside a running service: asked before, shown, done once."""
 
 import json
 import re

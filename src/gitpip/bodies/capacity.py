@@ -67,7 +67,7 @@ class TodayBody(BaseModel):
 
 
 class CapacityBody(BaseModel):
-    """A plan, beside the present numbers."""
+    """A plan, next to the present numbers."""
 
     plan: SizingBody
     today: TodayBody

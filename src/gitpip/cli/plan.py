@@ -1,4 +1,4 @@
-"""`gitpip plan`: what more users and gists would cost, beside what there is."""
+"""`gitpip plan`: what more users and gists would cost, next to what there is."""
 
 from typing import Annotated
 
@@ -49,7 +49,7 @@ def plan(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Estimate rate limits, API tokens and disk space for a number of users and gists.
 
-    Shows your current numbers beside the estimate, if there is a database. Works offline.
+    Shows your current numbers next to the estimate, if there is a database. Works offline.
     """
     settings = prepared_settings()
     asked = PlanOptions(

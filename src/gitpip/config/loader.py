@@ -184,7 +184,7 @@ def _in_folder(
             faults.append(f"{SECRETS_DIR}, {file.name}: {error}")
         else:
             found[name] = replace(secrets[name], value=value.get_secret_value())
-    # A copy of a secret, as editors leave them (github-token~), is not a misspelling beside it.
+    # A copy of a secret, as editors leave them (github-token~), is not a misspelling next to it.
     missing = [name for name, file in files.items() if file.name not in present]
     faults += [
         f"{SECRETS_DIR}, {one_line(other)}: not the name of a secret; use {files[meant].name}"

@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     admin_key: Annotated[SecretStr | None, AfterValidator(validators.admin_key)] = Field(
         None,
         alias="GITPIP_ADMIN_KEY",
-        description="an access key with the role `admin`, beside the keys that are created "
+        description="an access key with the role `admin`, besides the keys that are created "
         "by commands; at least 32 characters",
     )
     allow_anonymous: Annotated[Anonymous | None, BeforeValidator(validators.anonymous)] = Field(

@@ -61,7 +61,7 @@ def misdirected_secrets(
 
 
 def _belongs_to(env_file: Path, secret: SourcedValue) -> bool:
-    """Return whether the file gives the secret: itself, or in a file beside or below it."""
+    """Return whether the file gives the secret: itself, or in a file next to or below it."""
     if secret.layer != str(env_file):
         return False
     return secret.file is None or _lies_beside(env_file, secret.file)

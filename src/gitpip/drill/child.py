@@ -12,7 +12,7 @@ from typing import Any, Final
 from gitpip.errors import ServiceFailed
 
 INHERITED: Final = ("PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
-"""The variables of our environment that a process of the drill gets, beside libpq's variables.
+"""The variables of our environment that a process of the drill gets, besides libpq's variables.
 
 The addresses and tokens of the vendors are not among them, and no proxy.
 """

@@ -19,7 +19,7 @@ longer text."""
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Hide these in everything that is logged from now on, beside those hidden before."""
+    """Hide these in everything that is logged from now on, besides those hidden before."""
     _redaction.learn(secrets)
 
 

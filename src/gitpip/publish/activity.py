@@ -51,7 +51,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Wording:
-    """The wording of an activity: its templates, and what it says beside the file."""
+    """The wording of an activity: its templates, and what it says in addition to the file."""
 
     templates: Templates = DEFAULTS
     around: Surroundings = field(default_factory=Surroundings)

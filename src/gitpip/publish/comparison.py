@@ -1,6 +1,6 @@
 """The comparison of the ledger with Pipedrive: activities found there are adopted as published.
 
-The ledger can be younger than the CRM: after a restore or a move, with a new database, or beside a
+The ledger can be younger than the CRM: after a restore or a move, with a new database, or with a
 second installation. One list of all activities, newest first, costs 10 tokens for 500. It is read
 down to the ledger's last known activity, with a small overlap.
 """
@@ -25,7 +25,7 @@ from gitpip.store.publications.recognition import Sighting
 LEDGER_OVERLAP = timedelta(minutes=10)
 """The time before the ledger's last activity down to which the list is read in any case."""
 UNSETTLED_FOR = timedelta(minutes=5)
-"""The age below which a write may have others beside it that no list shows yet."""
+"""The age below which a write may have others with it that no list shows yet."""
 PAGES_AT_A_TIME = 20
 """The pages read in one step. Then other work has its turn: an account can hold hundreds of
 thousands of activities."""

@@ -99,7 +99,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Place:
-    """The place of an activity, and the links beside a deal or lead."""
+    """The place of an activity, and the links besides a deal or lead."""
 
     target: Target
     person_id: int | None = None
@@ -114,7 +114,7 @@ class Place:
 
     @property
     def links(self) -> DealLinks:
-        """The person and organization linked beside it."""
+        """The person and organization linked in addition to it."""
         return DealLinks(self.person_id, self.org_id)
 
     @property

@@ -31,7 +31,7 @@ NOT_JUDGED = "everything, as it could not be examined: "
 
 @dataclass(frozen=True)
 class PreviewedFields:
-    """The fields of an activity beside its text, as the publishing settings give them."""
+    """The fields of an activity besides its text, as the publishing settings give them."""
 
     type: str
     done: bool

@@ -326,7 +326,7 @@ class Publisher:
             run.running.look(self._look_for_doubles())
 
     def _start_undoing(self, run: _Run) -> None:
-        """Delete beside what is sent, but not instead of it: a pause is probed by a send."""
+        """Delete in addition to sending, not instead of it: a pause is probed by a send."""
         if run.undoes and not self._undoer.busy and not (self._pauses.probing and run.waiting):
             run.running.look(self._undo())
 

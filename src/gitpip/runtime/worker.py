@@ -59,7 +59,7 @@ class Worker:
     destination: Destination | None
     """The client of Pipedrive, or None if others do the work."""
     survey_client: Destination | None
-    """The client of surveys: they ask beside publishing, and before it is cleared."""
+    """The client of surveys: they ask alongside publishing, and before it is cleared."""
     task: asyncio.Task[None] | None
     """None if others do the work."""
 

@@ -1,4 +1,4 @@
-"""The rows of a plan for more users and gists, for people, beside the present numbers."""
+"""The rows of a plan for more users and gists, for people, next to the present numbers."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ class SizingRow(NamedTuple):
 
 
 def sizing_rows(wanted: PlanInput, follows: Sizing, present: Today | None) -> tuple[SizingRow, ...]:
-    """Return a row for each cost, with the plan beside the present numbers."""
+    """Return a row for each cost, with the plan next to the present numbers."""
     return (*_watching_rows(wanted, follows, present), *_publishing_rows(follows, present))
 
 

@@ -190,7 +190,7 @@ class Database:
     async def is_migrated(self) -> bool:
         """Return whether the schema is the one this gitpip was built for, or a newer one.
 
-        A newer gitpip that starts beside this one only adds to it.
+        A newer gitpip that starts alongside this one only adds to it.
         """
         async with self.read() as transaction:
             revision = await transaction.run_sync(_revision)

@@ -16,7 +16,7 @@ targets = Table(
     # The target as Pipedrive showed it, and when; NULL if Pipedrive was not asked yet.
     Column("title", Text),
     Column("checked_at", UTCDateTime),
-    # Of a deal or a lead: they are linked beside it.
+    # Of a deal or a lead: they are linked in addition to it.
     Column("person_id", BigInteger),
     Column("org_id", BigInteger),
     # The reason why nothing can be put there, and since when.

@@ -162,7 +162,7 @@ def prepare_file(path: Path) -> None:
 def _make_private(path: Path) -> None:
     """Create an empty file that only its owner can read: it can be read without an access key.
 
-    SQLite gives the files that it keeps beside it the same mode.
+    SQLite gives the files that it keeps next to it the same mode.
     """
     with contextlib.suppress(OSError):  # SQLite will fail at the same, and say so
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

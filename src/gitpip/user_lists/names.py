@@ -81,7 +81,7 @@ def _cells(lines: Sequence[str]) -> list[list[str]]:
 
 
 def _has_kinds(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether columns differ: numbers, or names of other words, beside usernames.
+    """Return whether columns differ: numbers, or names of other words, besides usernames.
 
     A column with empty cells counts only if it holds numbers: lines of a list are of different
     lengths, too.

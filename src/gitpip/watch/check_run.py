@@ -256,7 +256,7 @@ class CheckRun:
     async def _ask_graphql(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
         """Ask GraphQL about users, and check those that may have something new.
 
-        If an answer takes long, this returns, and the query continues beside the following work.
+        If an answer takes long, this returns, and the query continues alongside the following work.
         """
         if not claimed:
             return

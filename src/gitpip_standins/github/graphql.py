@@ -281,7 +281,7 @@ def _cursor(gist: Gist) -> str:
 
 
 def _problem(error: GraphQLError) -> JsonObject:
-    """An error in GitHub's form, which has the type beside the message."""
+    """An error in GitHub's form, which has the type next to the message."""
     problem: JsonObject = {"message": error.message}
     if error.extensions and "type" in error.extensions:
         problem["type"] = error.extensions["type"]

@@ -235,7 +235,7 @@ async def is_to_be_noted(transaction: Transaction, vendor: Vendor, key: int, now
 
 
 async def note_present(transaction: Transaction, vendor: Vendor, key: int, now: datetime) -> None:
-    """Record that a running process has this account set, beside what other processes have set."""
+    """Record that a running process has this account set, besides what other processes have set."""
     await transaction.execute(
         update(accounts)
         .where(

@@ -230,7 +230,7 @@ async def known(transaction: Transaction, publication: Publication) -> Double | 
 def _double_of(row: Row[Any]) -> Double:
     left = None
     if row.reason is not None:
-        # A gitpip of before 0051 may still run beside this one, and stores no kind: nothing is
+        # A gitpip of before 0051 may still run alongside this one, and stores no kind: nothing is
         # deleted that may be a person's.
         left = LeftActivity(row.left_because or ActivityLeftBecause.TOO_MANY, row.reason)
     return Double(row.publication_id, row.marker, ActivityId(row.activity_id), left)

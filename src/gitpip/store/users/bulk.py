@@ -157,7 +157,7 @@ async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
     """Return the tracked users with these logins, their rows locked until the transaction ends."""
     wanted = [login.lower() for login in logins]
     # In one order, so that two transactions that lock some of the same rows never deadlock. Read
-    # after that: what is stored beside a row, such as tags, is then as the last holder left it.
+    # after that: what is stored next to a row, such as tags, is then as the last holder left it.
     await transaction.execute(
         select(users.c.key)
         .where(tracked, func.lower(users.c.login).in_(wanted))

@@ -144,7 +144,7 @@ async def note_problem(
 
 
 async def unlink(transaction: Transaction, of: UserTarget) -> None:
-    """Stop sending the person and the organization beside a deal or lead."""
+    """Stop sending the person and the organization besides a deal or lead."""
     await transaction.execute(
         update(targets).where(*_still(of)).values(person_id=None, org_id=None)
     )

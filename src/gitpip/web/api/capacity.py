@@ -1,4 +1,4 @@
-"""`/api/v1/capacity`: what so many users and gists would cost, beside what there is."""
+"""`/api/v1/capacity`: what so many users and gists would cost, next to what there is."""
 
 from typing import Annotated
 

@@ -26,7 +26,7 @@ WRONG_CODES = RateLimitItemPerMinute(10)
 128 random bits, so that no number of guesses finds it, and a flood of wrong ones must lock out
 nobody."""
 WHERE = (
-    "it was printed when gitpip started, as a line beside its log (standard error; with systemd, "
+    "it was printed when gitpip started, next to its log (standard error; with systemd, "
     f"in the journal). Without it, create the key with `{COMMAND}` on the machine that runs gitpip"
 )
 

@@ -1,1 +1,1 @@
-"""The pages: one file each, beside their templates."""
+"""The pages: one file each, next to their templates."""

@@ -45,7 +45,7 @@ class Form:
 @router.get("/capacity")
 @needs(Role.VIEWER)
 async def capacity(context: Context, asked: Annotated[Form, Depends()]) -> HTMLResponse:
-    """Show what a given number of users and gists costs, beside the present numbers."""
+    """Show what a given number of users and gists costs, next to the present numbers."""
     async with context.database.read() as transaction:
         present = await today.read(transaction, utc_now())
     follows: Sizing | None = None

@@ -171,5 +171,5 @@ async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> R
 
 
 def _free(file: Path | None) -> int | None:
-    """Free bytes beside a database file; None where a server keeps the database."""
+    """Free bytes on the disk of a database file; None where a server keeps the database."""
     return shutil.disk_usage(file.parent).free if file and file.parent.exists() else None

@@ -36,7 +36,7 @@ class Side:
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """Two lines that stand beside each other."""
+    """Two lines that stand next to each other."""
 
     left: Side
     right: Side

@@ -26,7 +26,7 @@ LONGEST_SECONDS = 0.3
 CACHED = 8 * 2**20
 """Bytes of HTML that are kept for the next page."""
 OVERHEAD = 500
-"""Bytes that an entry of the cache takes beside its HTML."""
+"""Bytes that an entry of the cache takes besides its HTML."""
 
 _NEVER_SLOW = """
     AppleScript; Awk; Bash; Batchfile; C; C#; C++; CMake; CSS; Clojure; Common Lisp; Crystal; D;

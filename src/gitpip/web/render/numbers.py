@@ -19,7 +19,7 @@ class SyncPause:
 
 @dataclass(frozen=True)
 class NavigationNumbers:
-    """The numbers beside the entries of the navigation, as people read them; empty for none."""
+    """The numbers next to the entries of the navigation, as people read them; empty for none."""
 
     unread: str = ""
     """Gists that the viewer has not read."""
