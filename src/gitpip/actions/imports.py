@@ -34,7 +34,7 @@ from gitpip.user_lists.rows import ImportRow, RowError
 USERS_PER_TRANSACTION = 1000
 IMPORT_NAME_LIMIT = 100
 LOOK_UP_LIMIT = timedelta(seconds=10)
-"""The longest wait of an upload's answer for what GitHub says of its usernames."""
+"""The longest wait of an upload's answer for what GitHub says about its usernames."""
 FILE_PIECE_BYTES = 1024 * 1024
 """The bytes of each piece in which the database keeps a file."""
 

@@ -1,4 +1,4 @@
-"""The database as the doctor sees it, and what its rows say of access and of running services."""
+"""The database as the doctor sees it, and what its rows say about access and running services."""
 
 import asyncio
 import os
@@ -69,7 +69,7 @@ async def examine_database(settings: Settings) -> AsyncGenerator[Finding]:
 
 
 async def known_to_database(settings: Settings) -> VendorFacts:
-    """Return what the rows say of tokens and publishing settings, as far as they can be read."""
+    """Return what the rows say about tokens and publishing settings, as far as they can be read."""
     if (file := settings.sqlite_file) and not await asyncio.to_thread(os.access, file, os.F_OK):
         return NOTHING_KNOWN
     try:

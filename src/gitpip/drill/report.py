@@ -102,7 +102,7 @@ class Report:
 
 
 def counted(github: Any, pipedrive: Any) -> dict[str, Any]:
-    """Return what the two vendors' answers say of every file, as fields of a Report."""
+    """Return what the two vendors' answers say about every file, as fields of a Report."""
     owners = {name: owner for owner, name, _ in github["files"]}
     times = {name: at for _, name, at in github["files"]}
     arrived: defaultdict[str, list[float]] = defaultdict(list)

@@ -103,7 +103,7 @@ def render(
 
 
 def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple[str, ...]:
-    """Return what the note says of edits and of deletion under these rules. Dates are UTC."""
+    """Return what the note says about edits and deletion under these rules. Dates are UTC."""
     remarks = []
     if on_edit is OnEdit.UPDATE and file.revised_at is not None:
         remarks.append(f"Edited on GitHub (noticed {day_and_clock(file.revised_at)}).")

@@ -66,7 +66,7 @@ class DealDrift:
         return settled
 
     async def _settled(self, deal: Deal) -> Deal:
-        """Return the deal after applying what Pipedrive says of it. Raises LookFailed."""
+        """Return the deal after applying what Pipedrive says about it. Raises LookFailed."""
         deal_id = deal.deal_id
         if deal_id is None:
             return deal

@@ -71,7 +71,7 @@ class DealUndoer(UndoAttempts[DueDeal]):
         return await self._ended(due, outcome, request)
 
     async def _settled(self, due: DueDeal, state: UndoneState, reason: str) -> bool:
-        """Record what Pipedrive says of a deal that is not deleted now."""
+        """Record what Pipedrive says about a deal that is not deleted now."""
         match state:
             case UndoneState.DELETED:
                 return await self._deleted(due, reason)

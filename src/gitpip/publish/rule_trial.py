@@ -100,7 +100,7 @@ def _decided_later(ruling: Ruling, mode: PublishingMode) -> str | None:
 
 @dataclass(frozen=True)
 class TrialledFile:
-    """A stored file, what the rules say of it, and the result."""
+    """A stored file, what the rules say about it, and the result."""
 
     key: FileKey
     login: str
@@ -211,7 +211,7 @@ async def tried(
 def _decided(
     ordered: Sequence[PublishingRule], facts: Sequence[Facts], deadline: float
 ) -> list[Ruling]:
-    """Return what the rules say of these files, until time is over, but of one at least."""
+    """Return what the rules say about these files, until time is over, but about one at least."""
     rulings: list[Ruling] = []
     for one in facts:
         if rulings and time.monotonic() > deadline:

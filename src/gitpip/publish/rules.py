@@ -263,7 +263,7 @@ class Ruling:
 
 
 def ruling_of(rules: Iterable[PublishingRule], facts: Facts) -> Ruling:
-    """Return what the rules say of a file; after the time limit, no further one is tested.
+    """Return what the rules say about a file; after the time limit, no further one is tested.
 
     A rule that can't be read, as a newer gitpip may have stored it, could fit any file: it holds
     the file.

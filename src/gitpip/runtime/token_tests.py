@@ -33,7 +33,7 @@ class CachedTokenTests:
         return None
 
     async def test(self, vendor: Vendor, stored: Mapping[str, str]) -> tuple[Finding, ...]:
-        """Return what a vendor says of its token, and Pipedrive of these publishing settings."""
+        """Return what a vendor says about its token, and Pipedrive about these settings."""
         async with self._turn:
             if (known := self.last(vendor)) is not None:
                 return known

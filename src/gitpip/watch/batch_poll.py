@@ -111,7 +111,7 @@ class BatchPoller:
         return self._answered_last is not None
 
     async def ask(self, users: Sequence[User], *, probing: bool = False) -> Polled:
-        """Return what GraphQL says of each user. Answers are kept if other queries fail.
+        """Return what GraphQL says about each user. Answers are kept if other queries fail.
 
         A batch that fails is halved until the users that make it fail are found. One that takes too
         long is not repeated in this run: each such query costs seconds. Its users are asked about

@@ -1,4 +1,4 @@
-"""The gists to read in one check of a user, and what the rules say of them."""
+"""The gists to read in one check of a user, and what the rules say about them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -81,7 +81,7 @@ class TokenTests(Protocol):
         """Return what a vendor said of the present token within the last minute, or None."""
 
     async def test(self, vendor: Vendor, stored: Mapping[str, str]) -> Sequence[Finding]:
-        """Return what a vendor says of its token, and Pipedrive of these stored settings."""
+        """Return what a vendor says about its token, and Pipedrive about these stored settings."""
 
 
 @dataclass(frozen=True)

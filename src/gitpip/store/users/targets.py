@@ -111,7 +111,7 @@ async def put(
 async def note_seen(
     transaction: Transaction, of: UserTarget, seen: SeenTarget, now: datetime
 ) -> bool:
-    """Store what Pipedrive says of a target; return False if the user has another one by now."""
+    """Store what Pipedrive says about a target; return False if the user has another one by now."""
     result = await transaction.execute(
         update(targets)
         .where(*_still(of))

@@ -90,7 +90,7 @@ def build_look_up(logins: Sequence[str]) -> Mapping[str, object]:
 
 
 def parse_look_up(answer: GitHubAnswer, logins: Sequence[str], limits: GitHubLimits) -> LookedUp:
-    """Return what an answer says of these logins. Raises GitHubLimited and GraphQLFailed."""
+    """Return what an answer says about these logins. Raises GitHubLimited and GraphQLFailed."""
     body = _body_of(answer)
     if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
         raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
@@ -116,7 +116,7 @@ def _gist_count(given: object) -> int | None:
 def parse_response(
     answer: GitHubAnswer, users: Sequence[User], limits: GitHubLimits
 ) -> Mapping[UserKey, Snapshot | GitHubError]:
-    """Return what an answer says of each of the users asked about.
+    """Return what an answer says about each of the users asked about.
 
     Raises GitHubLimited, and GraphQLFailed if it says nothing about any user.
     """

@@ -147,7 +147,7 @@ class GitHubLimits:
             self._freed.set()
 
     def learn(self, headers: Mapping[str, str], server_now: datetime | None) -> None:
-        """Take in what an answer of the API says of the limits."""
+        """Take in what an answer of the API says about the limits."""
         remaining = header_number(headers.get("x-ratelimit-remaining"))
         window = headers.get("x-ratelimit-reset")
         if remaining is None:
