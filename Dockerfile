@@ -9,7 +9,7 @@ COPY requirements.txt requirements-build.txt ./
 RUN python -m venv /opt/gitpip \
     && /opt/gitpip/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         --require-hashes -r requirements.txt \
-    # A command of 32 MB that nothing runs: only the library beside it is used.
+    # A command of 32 MB that nothing runs: only the library next to it is used.
     && rm -f /opt/gitpip/bin/betterleaks /opt/gitpip/lib/python*/site-packages/betterleaks/bin/* \
     && python -m venv tools \
     && tools/bin/python -m pip install --no-cache-dir --disable-pip-version-check \

@@ -5,9 +5,9 @@ PYTHON ?= python3
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# A busy machine makes some tests fail: what failed runs once more, alone. A tree
-# that is broken fails a few times again, and no rerun is worth more than ten minutes. pytest exits
-# with 1 for failed tests alone: no rerun mends too little coverage, or a run that did not end.
+# A busy machine makes some tests fail: what failed runs once more, alone. A tree that is broken
+# fails a few times again, and no rerun is worth more than ten minutes. pytest exits with 1 for
+# failed tests alone: no rerun mends too little coverage, or a run that did not end.
 ALONE := [ $$? -eq 1 ] && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -rA \
 	--maxfail 5 --session-timeout 600
 
@@ -23,8 +23,9 @@ test: .venv/ready-dev ## every test, most cases on SQLite or PostgreSQL in turn
 	$(BIN)/python -m pytest -p tests.support.covered --covered 88 \
 		--numprocesses 3 --dist worksteal --one-database || { $(ALONE); }
 
-test-both: .venv/ready-dev ## every test, every case on both databases, with all trials by chance
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses 3 --dist worksteal || { $(ALONE); }
+test-both: export HYPOTHESIS_PROFILE = thorough
+test-both: .venv/ready-dev ## every test, every case on both databases, with all Hypothesis examples
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal || { $(ALONE); }
 
 test-fast: .venv/ready-dev ## tests without processes, browsers and long trials, in two minutes
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal -m "not processes and not long"

@@ -1,7 +1,7 @@
 """Whether a test fails for each guard of exactly once that is taken out, one after the other.
 
 `python -m benchmarks.guards` takes about ten minutes. It copies the package, takes one guard out of
-the copy, runs the tests that are named beside it, and expects one of them to fail. It exits with 1
+the copy, runs the tests that are named with it, and expects one of them to fail. It exits with 1
 if a guard is missed by its tests, or if its text is not found where it is said to be.
 `python -m benchmarks.guards hold` tries only those whose name contains a word.
 
@@ -332,7 +332,12 @@ def _tested(test: Sequence[str], folder: Path) -> int:
     done = subprocess.run(
         [*command, *options, str(TESTS / path)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HYPOTHESIS_PROFILE": "thorough",
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         timeout=900,

@@ -6,7 +6,7 @@ default settings; with the name of one situation it measures that one alone, in 
 - how long a file takes whose request meets one fault. What takes minutes is measured by a clock
   that jumps to the next thing to do;
 - how many files a second are published, in percent of the burst limit, by plan and by the time that
-  an answer takes, beside one request at a time, and while somebody else uses half of the limit;
+  an answer takes, next to one request at a time, and while somebody else uses half of the limit;
 - how much longer 120 files of one user take, and what they cost, while many writes fail.
 
 

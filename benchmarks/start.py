@@ -1,6 +1,6 @@
 """From start to ready, and resident memory, with 1,000 tracked users on SQLite.
 
-Each number stands beside that of a Python which only imports the same libraries, measured in the
+Each number stands next to that of a Python which only imports the same libraries, measured in the
 same run: `python -m benchmarks.start`. The users are looked at by a whole check against the
 stand-in before the memory is read.
 """

@@ -1,4 +1,4 @@
-"""What a round of looks costs: the batch poll beside the plain REST path, in one run.
+"""What a round of looks costs: the batch poll next to the plain REST path, in one run.
 
 `python -m benchmarks.watch [USERS ...]` prints, for each number of tracked users (1,000, 100,000
 and 1,000,000 unless given) and both databases: users looked at per second and per second of

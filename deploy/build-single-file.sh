@@ -30,7 +30,7 @@ packages=$folder/packages
 "$python" -m pip install --quiet --no-compile --disable-pip-version-check --target "$packages" --upgrade --no-deps \
     --no-build-isolation .
 
-# A command of 32 MB that nothing runs: only the library beside it is used.
+# A command of 32 MB that nothing runs: only the library next to it is used.
 rm -rf "$packages/betterleaks/bin" "$packages/bin/betterleaks"
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -1,4 +1,4 @@
-"""Work next to a block: it ends with it, and hides nothing."""
+"""Work alongside a block: it ends with it, and hides nothing."""
 
 import asyncio
 

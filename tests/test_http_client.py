@@ -38,7 +38,7 @@ from tests.support.network import (
 TOKEN = "a-token-that-must-not-travel"
 
 Ask = Callable[[str, timedelta], Awaitable[str]]
-"""Asks the vendor at this address within this time, and gives what it says of the failure."""
+"""Asks the vendor at this address within this time, and gives what it says about the failure."""
 
 
 async def ask_github(url: str, time_limit: timedelta) -> str:

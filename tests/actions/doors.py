@@ -79,7 +79,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Refused:
-    """The error of an act: what the API says of its kind, and the sentence that each door says."""
+    """The error of an act: what the API says about its kind, and the sentence of each door."""
 
     status: int
     code: str

@@ -80,7 +80,7 @@ def test_the_import_does_what_its_preview_shows(database_url: str) -> None:
 async def _agree(
     database: Database, file: io.BytesIO, tracked: list[tuple[str, str]], *, renamed: bool
 ) -> None:
-    """Preview and import a file next to these users; each was called cy before, if renamed."""
+    """Preview and import a file while these users are tracked; `renamed` ones were called cy."""
     async with database.begin() as transaction:
         await transaction.execute(users.delete())
         known = [UserToAdd(login, id_, ALL) for login, id_ in tracked]

@@ -93,7 +93,7 @@ def _another_companys_token_sends_nothing(served: Served) -> None:
 
 
 def _compare_again(served: Served) -> None:
-    """A person asks the running service, and then a command next to it."""
+    """A person asks the running service, and then a command while it runs."""
     before = served.api("GET", "/adoption").json()
     assert before["adopted"] + before["waiting"] <= 4
     assert served.api("POST", "/adoption").status_code == 202

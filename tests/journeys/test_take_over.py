@@ -106,5 +106,5 @@ def started_by(cluster: Cluster, check_id: int) -> Installation | None:
 
 
 def looks(cluster: Cluster) -> int:
-    """How often GitHub was asked by checks; the feed is read next to them."""
+    """How often GitHub was asked by checks; the feed is read in addition."""
     return sum(request.path != "/gists/public" for request in cluster.github.requests)

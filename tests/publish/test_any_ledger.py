@@ -87,7 +87,7 @@ class Ledgers(RuleBasedStateMachine):
         """The owner of each, and the names of its files."""
         self.targets = [{kind: made(crm, kind) for kind in KINDS} for crm in self.crms]
         self.given: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
-        """The targets that a user had in a company, next to the deal by its title."""
+        """The targets that a user had in a company, besides the deal by its title."""
         self.copies: list[tuple[Copied, int]] = []
         self.process: Process | None = None
         self.shown_at = self.vendors.now

@@ -51,7 +51,7 @@ outcomes = st.one_of(
 
 
 def attempt_of(change: Change, number: int = 1) -> Attempt:
-    """What the row says of an attempt after this change."""
+    """What the row says about an attempt after this change."""
     return Attempt(number, change.looks, change.in_flight_until, change.reason)
 
 

@@ -213,7 +213,7 @@ async def test_refusals_cost_no_more_than_the_resets_they_announce(busy: Scene) 
     assert len(refusals) >= 3
     waited = []
     for number in refusals:
-        # What was under way already arrives next to it.
+        # What was under way already still arrives.
         after = [r.at for r in requests[number + 1 :] if r.at > requests[number].at + UNDER_WAY]
         waited.append(after[0] - requests[number].at)
     assert min(waited) >= announced

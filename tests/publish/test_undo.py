@@ -74,7 +74,7 @@ async def carry_out(scene: Scene, process: Process) -> None:
 
 
 async def told(scene: Scene) -> dict[ProblemKind, int]:
-    """What the status says of undos, with numbers."""
+    """What the status says about undos, with numbers."""
     async with scene.database.read() as transaction:
         return {each.kind: each.count for each in await undo_problems(transaction)}
 

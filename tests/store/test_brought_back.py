@@ -43,7 +43,7 @@ def given(name: str) -> Changes:
 
 
 def shown(user: User) -> dict[str, object]:
-    """What a row says of each field of the changes."""
+    """What a row says about each field of the changes."""
     return {
         "external_id": user.external_id,
         "backfill": user.backfill,

@@ -105,7 +105,7 @@ class Forked:
 
 
 def _end_with_the_server() -> None:
-    """Leave nothing running for tests that crash: their fork server ends as they do."""
+    """Leave no gitpip running for tests that crash: their fork server ends as they do."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_WHEN_PARENT_ENDS, signal.SIGKILL)
 

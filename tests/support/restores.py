@@ -13,10 +13,10 @@ class Backup(Protocol):
     """A copy of a database, which can be written back into the database itself."""
 
     def make(self) -> None:
-        """Make it, next to whatever works on the database."""
+        """Make it, while others use the database."""
 
     def restore(self) -> None:
-        """Write it back, next to whatever works on the database."""
+        """Write it back, while others use the database."""
 
 
 class OfFile:

@@ -131,7 +131,7 @@ class Installation:
         return used.user + used.system
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another gitpip command next to it."""
+        """Run another gitpip command while it runs."""
         with NamedTemporaryFile() as output, NamedTemporaryFile() as errors:
             process = self.begin(*arguments, output=output, errors=errors)
             try:

@@ -1,4 +1,4 @@
-"""The page about templates says of variables, filters, tags and limits what holds."""
+"""The page about templates is right about variables, filters, tags and limits."""
 
 import re
 from pathlib import Path

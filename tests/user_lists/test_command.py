@@ -81,7 +81,7 @@ def test_columns_that_are_not_named_keep_what_their_headings_say(gitpip: Install
         (("--column", "Account=login"), "unknown column 'Account'. The file has 'Kunde', 'Konto'"),
         (("--column", "Konto=name"), "unknown column 'name'"),
         (("--column", "Konto=login", "--sheet", "kunden"), "no sheet 'kunden'"),
-        (("--no-header",), "with --column alone"),
+        (("--no-header",), "only be used with --column"),
     ],
 )
 def test_impossible_columns_are_refused(

@@ -86,22 +86,51 @@ def test_our_own_headings_need_no_choice() -> None:
         assert [login for login, _ in users(content)] == ["ada", "Bob"]
 
 
-@pytest.mark.parametrize(
-    "title", [("Our developers, 2026",), ("Developers",), ("A title",), ("login",), ("ada",)]
-)
+@pytest.mark.parametrize("title", ["Our developers, 2026", "Developers", "ada"])
 @pytest.mark.parametrize("empty", [0, 3])
-def test_a_title_above_a_table_is_no_user(title: tuple[str], empty: int) -> None:
-    rows = (title, *[("", "")] * empty, ("GitHub", "Tags"), ("bob", "vip"), ("eve", ""))
+def test_a_title_above_a_table_is_no_user(title: str, empty: int) -> None:
+    rows = ((title,), *[("", "")] * empty, ("GitHub", "Tags"), ("bob", "vip"), ("eve", ""))
     for content in (xlsx({"People": rows}), ods({"People": rows})):
         told = understood(content)
         assert told.first == ("GitHub", "Tags")
         assert users(content, Choice({"GitHub": "login"})) == [("bob", None), ("eve", None)]
 
 
-@pytest.mark.parametrize("first", ["login", "ada", "@ada", "https://github.com/ada"])
-def test_a_first_row_of_one_cell_stays_where_it_can_be_a_user_or_a_heading(first: str) -> None:
-    told = understood(xlsx({"People": ((first, ""), ("bob", "17"), ("eve", "18"))}))
-    assert told.first == (first, "")
+def test_a_title_of_words_stands_above_some_unknown_headings() -> None:
+    rows = (("Our developers",), ("As of July",), ("Name", "GitHub", "Company"), ("B", "bob", "C"))
+    assert understood(xlsx({"People": rows})).first == ("Name", "GitHub", "Company")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (("GitHub usernames", ""), ("ada", "vip"), ("eve", "")),
+        (("login", ""), ("ada", ""), ("github", "tags")),
+        (("ada", ""), ("eve", ""), ("bob", "user")),
+        (("@ada", ""), ("@github", "17"), ("@eve", "18")),
+        (("Ada Lovelace", ""), ("bob", "vip"), ("eve", "user")),
+        (("", "Customer ID"), ("bob", "17"), ("eve", "18")),
+        (("ada", ""), ("Name", "GitHub", "Company"), ("B", "bob", "C")),
+    ],
+)
+def test_no_row_is_a_title_that_can_be_a_user_or_a_heading(rows: tuple[tuple[str, ...]]) -> None:
+    told = understood(xlsx({"People": rows}))
+    assert told.first[: len(rows[0])] == rows[0]
+
+
+def test_nothing_is_a_title_where_the_first_row_is_a_user() -> None:
+    rows = (("Ada Lovelace", ""), ("github", "tags"))
+    content = xlsx({"People": rows})
+    assert understood(content).first == ("github", "tags")
+    read = read_list(io.BytesIO(content), Choice({"1": "login"}, header=False))
+    assert [row.place for row in read if isinstance(row, RowError)] == ["row 1"]
+
+
+@pytest.mark.parametrize("second", ["name", "NAME ", "1"])
+def test_a_column_is_chosen_once_however_it_is_named(second: str) -> None:
+    content = xlsx({"People": (("Name", "GitHub"), ("B", "bob"))})
+    with pytest.raises(InvalidInput, match="given twice"):
+        understood(content, Choice({"Name": "tags", second: "id", "GitHub": "login"}))
 
 
 def test_the_first_visible_sheet_with_cells_is_read_unless_another_is_named() -> None:

@@ -28,7 +28,7 @@ async def github(
 
 
 async def renames(database: Database) -> list[str | None]:
-    """What the events say of renames."""
+    """What the events say about renames."""
     happened = await events.latest(database, EventsWanted(), limit=500)
     return [one.detail for one in happened if one.kind is EventKind.USER_RENAMED]
 

@@ -1,4 +1,4 @@
-"""A gitpip that serves over a socket next to both stand-ins, and checks only when asked to."""
+"""A gitpip that serves over a socket with both stand-ins, and checks only when asked to."""
 
 import shutil
 from collections.abc import Iterator

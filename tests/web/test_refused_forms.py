@@ -1,4 +1,4 @@
-"""A refused form marks the field that is wrong, says why next to it, and keeps what was written."""
+"""A refused form marks the field that is wrong, says why, and keeps what was written."""
 
 from collections.abc import AsyncIterator, Mapping
 from html.parser import HTMLParser
@@ -135,3 +135,13 @@ async def test_the_field_that_is_wrong_is_marked(
     assert told in messages[0]
     kept = {(each.get("name"), each.get("value")) for each in page.fields}
     assert {*form.items()} <= kept
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_search_that_fails_keeps_its_term_in_sight(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/people/ada/targets", data={"term": "Acme"}, headers=ORIGIN)
+
+    assert answer.status_code == 422, answer.text
+    terms = [each["value"] for each in FormFields(answer.text).fields if each.get("name") == "term"]
+    assert terms == ["Acme"]
+    assert '<details id="target" open>' in answer.text

@@ -35,7 +35,7 @@ class CauseBody(NounBody[Cause]):
     """Publications in one state for one reason. Times are UTC."""
 
     key: str
-    """The value of the filter `reason` that finds this cause."""
+    """The value of the filter `cause` that finds this cause."""
     state: PublicationState
     example: str
     """The reason of one of them; numbers in it differ."""

@@ -24,7 +24,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "publications causes": ["publications causes --state failed"],
     "publications repair": ["publications repair retry --state failed --dry-run"],
     "publications repairs": ["publications repairs"],
-    "inbox list": ["inbox list", "inbox list --json id,login,description"],
+    "inbox list": ["inbox list", "inbox list --json gist_id,login,title"],
     "inbox read": ["inbox read c4ca4238a0b923820dcc509a6f75849b", "inbox read --all"],
     "inbox unread": ["inbox unread c4ca4238a0b923820dcc509a6f75849b"],
     "inbox undo": ["inbox undo 12"],

@@ -93,7 +93,8 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
             _show(run(_looked_at(settings, stream, choice)), as_json)
             return
         if not understood(stream, choice).certain:
-            choice = _confirmed(run(_looked_at(settings, stream, choice)), yes=yes)
+            looked = run(_looked_at(settings, stream, choice))
+            choice = _confirmed(looked, yes=yes, as_json=as_json)
         imported = _carry_out(settings, file, stream, choice, rule, as_json=as_json)
     faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
     if as_json:
@@ -153,7 +154,7 @@ def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | Non
     if not columns:
         if header is None and sheet is None:
             return None
-        raise typer.BadParameter("is given with --column alone", param_hint="--header, --sheet")
+        raise typer.BadParameter("can only be used with --column", param_hint="--header, --sheet")
     given = []
     for one in columns:
         heading, separator, meaning = one.rpartition("=")
@@ -166,13 +167,14 @@ def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | Non
     return Choice(by_name(given, "--column"), header, sheet, keeps_others=True)
 
 
-def _confirmed(looked: ImportPreview, *, yes: bool) -> Choice | None:
+def _confirmed(looked: ImportPreview, *, yes: bool, as_json: bool) -> Choice | None:
     """The columns as they are proposed, once a person takes them; None leaves them refused."""
     told = looked.understood
     meanings = {
         str(place): meaning for place, meaning in enumerate(told.columns.meanings, 1) if meaning
     }
-    if not (told.is_list or "login" in meanings.values()) or not (yes or asks(yes=yes)):
+    may_guess = yes or asks(yes=yes, as_json=as_json)
+    if not (may_guess and (told.is_list or "login" in meanings.values())):
         return None
     if not yes:
         _show(looked, as_json=False)

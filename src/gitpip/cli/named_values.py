@@ -15,5 +15,7 @@ def by_name(pairs: Iterable[tuple[str, str]], option: str | None = None) -> dict
     given = [*pairs]
     for name, times in Counter(name for name, _ in given).items():
         if times > 1:
-            raise typer.BadParameter(f"{name} is given twice; give it once", param_hint=option)
+            raise typer.BadParameter(
+                f"{name or repr(name)} is given twice; give it once", param_hint=option
+            )
     return dict(given)

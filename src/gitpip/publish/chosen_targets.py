@@ -29,7 +29,7 @@ SearchTargets = Callable[[str], Awaitable[Sequence[SearchHit]]]
 
 
 async def checked(changes: Changes, check: CheckTarget) -> Changes:
-    """Return the changes with what Pipedrive says about it; raises InvalidInput if unusable.
+    """Return the changes with what Pipedrive says about the target.
 
     If Pipedrive can't be asked, the target is accepted, and checked before it is first used.
     """

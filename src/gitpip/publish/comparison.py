@@ -25,7 +25,7 @@ from gitpip.store.publications.recognition import Sighting
 LEDGER_OVERLAP = timedelta(minutes=10)
 """The time before the ledger's last activity down to which the list is read in any case."""
 UNSETTLED_FOR = timedelta(minutes=5)
-"""The age below which a write may have others with it that no list shows yet."""
+"""The age of a write below which there may be others that no list shows yet."""
 PAGES_AT_A_TIME = 20
 """The pages read in one step. Then other work has its turn: an account can hold hundreds of
 thousands of activities."""

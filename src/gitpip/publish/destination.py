@@ -99,7 +99,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Place:
-    """The place of an activity, and the links besides a deal or lead."""
+    """The place of an activity, and what is linked in addition to a deal or lead."""
 
     target: Target
     person_id: int | None = None

@@ -252,7 +252,7 @@ def _words_around(text: str, told: Collection[str]) -> frozenset[str]:
 
 
 def _remark(written: ActivityTexts) -> str:
-    """Return the text of a note besides its links."""
+    """Return the text of a note without its links."""
     return _spaced(_LINK.sub(" ", written.bare))
 
 

@@ -9,7 +9,7 @@ from gitpip.model import UserKey
 LOOKS_AT_ONCE = 2
 """The most searches under way at once, and the most lists of deals read by all of them together."""
 SENDS_PER_LOOK = 5
-"""The sends for each search, after the first few: searches go with sends, not instead of them."""
+"""The sends for each search, after the first few: searches run with sends, not instead of them."""
 
 
 class RunningTasks:

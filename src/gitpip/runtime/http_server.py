@@ -88,7 +88,7 @@ class ClientLimits:
 
 
 def connection_limit(database_connections: int) -> int:
-    """Return how many clients may be connected with that many connections to the database.
+    """Return how many clients may be connected, in addition to so many database connections.
 
     More would use up the file handles of the process.
     """

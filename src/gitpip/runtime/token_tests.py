@@ -25,7 +25,7 @@ class CachedTokenTests:
         self._known: dict[Vendor, tuple[SecretStr | None, datetime, tuple[Finding, ...]]] = {}
 
     def last(self, vendor: Vendor) -> tuple[Finding, ...] | None:
-        """Return what a vendor said of the present token within the last minute, or None."""
+        """Return what a vendor said about the present token within the last minute, or None."""
         if known := self._known.get(vendor):
             of, at, findings = known
             if of == self._token(vendor) and timedelta(0) <= utc_now() - at < RESULT_KEPT_FOR:

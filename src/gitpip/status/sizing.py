@@ -126,7 +126,7 @@ class Sizing:
     tokens_once: int
     """The tokens for a deal for each user."""
     backlog_days: float | None
-    """The days for the backlog and the deals, besides new files; None if they never end."""
+    """The days for the backlog and the deals, while new files come; None if they never end."""
     bytes_per_year: float
     freshness_p95_seconds: float | None
     """The age of a new gist when it reaches the CRM, by the public feed; None beyond a limit."""

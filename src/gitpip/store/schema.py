@@ -84,7 +84,7 @@ users = Table(
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failure", Text),
-    # The kind of `failure`, and the tracked user whose account it is: valid only next to it.
+    # The kind of `failure`, and the tracked user whose account it is: valid only together with it.
     Column("failure_kind", OneOfOr(FailureKind, 20, other=FailureKind.OTHER)),
     Column("same_account_as", Key),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),

@@ -212,7 +212,7 @@ doubles = Table(
     Column("activity_id", BigInteger, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
     Column("reason", Text),
-    # What `reason` says; NULL next to a reason that a gitpip of before 0051 wrote.
+    # What `reason` says; NULL with a reason that a gitpip of before 0051 wrote.
     Column("left_because", OneOfOr(ActivityLeftBecause, 20, other=None)),
     Column("marker", String(40)),  # of both; NULL where a gitpip of before 0059 wrote it
 )

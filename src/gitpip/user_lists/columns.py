@@ -126,6 +126,8 @@ def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
             raise InvalidInput(
                 "columns", f"unknown column {meaning[:60]!r}. Allowed: {', '.join(COLUMNS)}"
             )
+        if place in named_places:
+            raise InvalidInput("columns", f"column {name[:60]!r} is given twice. Give it once")
         meanings[place] = meaning or None
         named_places.add(place)
     given = [meaning for meaning in meanings if meaning]
@@ -153,7 +155,7 @@ def is_heading(cell: str) -> bool:
 
 def is_login_heading(cell: str) -> bool:
     """Return whether people use this text as the heading of a column of logins."""
-    return _meaning(cell) == "login"
+    return _meaning(cell) == "login" and not is_marked(cell)
 
 
 def is_known_heading(cell: str) -> bool:

@@ -161,7 +161,8 @@ def _open_sheet(sheet: Sheet, choice: Choice | None) -> UserList:
         (f"row {number}", row) for number, row in enumerate(sheet.rows, start=1)
     )
     what = f"sheet {sheet.name!r} of a spreadsheet"
-    cells = chain(_without_title(list(islice(cells, ROWS_OF_SAMPLE))), cells)
+    if choice is None or choice.header is not False:
+        cells = chain(_without_title(list(islice(cells, ROWS_OF_SAMPLE))), cells)
     return _open_table(cells, choice, Understood(what, (), _NONE, sheet.names, sheet.name))
 
 
@@ -214,7 +215,8 @@ def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood
 def _without_title(rows: list[Cells]) -> list[Cells]:
     """Return the rows of a sheet without a title above its table, which has one cell in each row.
 
-    A row of one cell is no title if it can be a user without further cells, or a heading.
+    The first row of several cells must be the header, as its headings tell: what stands above a
+    table without one can be users. So can logins above headings of which some are not known.
     """
     above: list[str] = []
     for place, (_, row) in enumerate(rows):
@@ -222,9 +224,14 @@ def _without_title(rows: list[Cells]) -> list[Cells]:
             return rows
         filled = [cell for cell in row if cell.strip()]
         if len(filled) > 1:
-            is_title = not any(columns.is_login(cell) or columns.is_heading(cell) for cell in above)
-            names_logins = any(map(columns.is_login_heading, filled))
-            return rows[place:] if is_title or names_logins else rows
+            known = [cell for cell in filled if columns.is_known_heading(cell)]
+            is_header = len(known) > 1 and any(map(columns.is_login_heading, known))
+            if not is_header or any(map(columns.is_login_heading, above)):
+                return rows
+            is_title = len(known) == len(filled) or not any(
+                columns.is_login(cell) or columns.is_known_heading(cell) for cell in above
+            )
+            return rows[place:] if is_title else rows
         above += filled
     return rows
 

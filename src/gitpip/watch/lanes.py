@@ -66,7 +66,7 @@ class Lanes:
         self._began: list[float] = []
         """The times at which checks under way began, in seconds of the event loop's clock.
 
-        Not by user: one whose claim ends before the check does can be checked again alongside it.
+        Not by user: one whose claim ends before the check does can be checked again meanwhile.
         """
 
     async def put(self, user: User, snapshot: Snapshot | None) -> None:

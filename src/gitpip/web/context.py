@@ -78,7 +78,7 @@ class TokenTests(Protocol):
     """Ask the vendors about the tokens of this service."""
 
     def last(self, vendor: Vendor) -> Sequence[Finding] | None:
-        """Return what a vendor said of the present token within the last minute, or None."""
+        """Return what a vendor said about the present token within the last minute, or None."""
 
     async def test(self, vendor: Vendor, stored: Mapping[str, str]) -> Sequence[Finding]:
         """Return what a vendor says about its token, and Pipedrive about these stored settings."""

@@ -71,7 +71,7 @@ class Pipedrive:
         self.company_name = "Example"
         self.company_domain: object = "example"
         self.held: dict[int, dict[str, int]] = {}
-        """The contents of deals next to activities, as `notes_count`, by their ids."""
+        """The contents of deals besides activities, as `notes_count`, by their ids."""
         self.deletions_allowed = True
         """Whether the token's user may delete deals."""
         self.fields_allowed = True

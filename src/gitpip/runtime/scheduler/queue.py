@@ -86,7 +86,7 @@ async def install(queries: Queries) -> None:
 
 
 # PgQueuer finishes, retries and keeps alive a job by its id alone. A process that was frozen and
-# thawed would delete the row under its successor, and a third one could start with that. So its
+# thawed would delete the row under its successor, and a third one could start besides. So its
 # statements are sent within a transaction that has locked those rows that are still held.
 HELD = f"""
     SELECT id FROM {NAMES.queue_table}

@@ -1,4 +1,4 @@
-"""The instances: the processes that serve on one database, each with a heartbeat."""
+"""The instances: the processes that share one database, each with a heartbeat."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Instance:
-    """A process that serves on this database."""
+    """A process that uses this database."""
 
     id: str
     version: str

@@ -87,7 +87,7 @@ async def put(
     seen: SeenTarget | None,
     now: datetime,
 ) -> None:
-    """Set a user's target, with what Pipedrive has just said of it, if it was asked.
+    """Set a user's target, with what Pipedrive has just said about it, if it was asked.
 
     None restores the deal found by its title. Activities that were sent stay where they are. Call
     `ledger.lock` first.
@@ -96,7 +96,7 @@ async def put(
     if target is not None:
         bound = await accounts.bound(transaction, Vendor.DESTINATION)
         if await accounts.change(transaction, Vendor.DESTINATION) is not None:
-            seen = None  # it was said of another account than the rows belong to
+            seen = None  # it was said about another account than the rows belong to
         await transaction.execute(
             insert(targets).values(
                 user_key=user_key,
@@ -144,7 +144,7 @@ async def note_problem(
 
 
 async def unlink(transaction: Transaction, of: UserTarget) -> None:
-    """Stop sending the person and the organization besides a deal or lead."""
+    """Stop sending the person and the organization along with a deal or lead."""
     await transaction.execute(
         update(targets).where(*_still(of)).values(person_id=None, org_id=None)
     )

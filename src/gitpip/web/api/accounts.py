@@ -81,7 +81,7 @@ async def adopt(context: Context, acting: CurrentActing) -> AdoptionBody:
 async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> AcknowledgedBody:
     """Acknowledge what is missing, duplicated, interrupted, or left by an undo.
 
-    The problem ends, and comes back for other files. Nothing is sent or deleted.
+    The problem ends. It comes back if it happens again. Nothing is sent or deleted.
     """
     number = (await acknowledge(acting, (kind,))).get(kind, 0)
     if kind == "import-interrupted":

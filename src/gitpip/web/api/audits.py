@@ -176,6 +176,6 @@ async def search(acting: CurrentActing) -> SurveyBody:
 @router.post("/adoption/others/adopt")
 @needs(Role.OPERATOR)
 async def adopt(acting: CurrentActing, asked: AdoptRequest | None = None) -> AdoptedBody:
-    """Adopt what the last search found with at least this confidence. It is never sent."""
+    """Adopt what the last search found with at least `min_confidence`. It is never sent."""
     least = (asked or AdoptRequest()).min_confidence
     return AdoptedBody(adopted=(await actions.adopt_others(acting, least)).adopted)

@@ -50,7 +50,7 @@ async def show_capacity(
         str, Query(max_length=100, description="classic, fine-grained or none.")
     ] = PlanOptions.github_token,
 ) -> CapacityBody:
-    """Estimate what a number of users and gists costs, next to the present numbers."""
+    """Estimate what a number of users and gists cost, next to the present numbers."""
     asked = PlanOptions(
         users=users,
         gists_per_day=gists_per_day,

@@ -40,7 +40,7 @@ async def list_events(
     before: Before = None,
     limit: Limit = 100,
 ) -> EventsBody:
-    """List events, oldest first: the first after `after`, or without it the latest.
+    """List events, oldest first: the first ones after `after`, or else the latest ones.
 
     To get every event once, pass the `last` of each answer as `after` of the next request. Events
     are kept for 90 days. Events of removed users are left out, and removing a user is no event: the

@@ -61,7 +61,7 @@ async def _choice_of(
     if not columns:
         if header is None and not sheet:
             return None
-        raise InvalidInput("columns", "header and sheet are given with columns alone")
+        raise InvalidInput("columns", "header and sheet can only be used with columns")
     try:
         given = TypeAdapter(dict[str, str]).validate_json(columns)
     except ValidationError:

@@ -64,7 +64,7 @@ async def track_user(
     acting: CurrentActing,
     response: Response,
 ) -> TrackedUser:
-    """Track a user under a unique id of yours."""
+    """Track a user under your own unique id."""
     added = await add_user(
         acting,
         login,

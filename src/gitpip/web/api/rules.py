@@ -76,8 +76,8 @@ async def try_rules(
 ) -> list[TakenBody]:
     """Test the rules on the newest stored files. Nothing is changed.
 
-    The answer has the rule that matches each file, and the result. It takes up to three seconds: if
-    the rules are slow, the list ends earlier. Then the header `gitpip-timed-out` is `true`,
+    The answer has the rule that matches each file, and the result. It takes about three seconds: if
+    the rules are slow, the list ends earlier, and the header `gitpip-timed-out` is `true`.
     `gitpip-slowest-rule` is the id of the slowest rule, and `gitpip-slowest-seconds` the longest
     time that it took for a file.
     """

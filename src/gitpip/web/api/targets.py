@@ -22,7 +22,7 @@ class TargetSearch(RequestBody):
 async def search_targets(wanted: TargetSearch, context: Context) -> FoundBody:
     """Search deals, leads, persons and organizations by a part of their name.
 
-    A search costs 20 tokens of Pipedrive's daily budget, so it is for operators, and no GET.
+    A search costs 20 tokens of Pipedrive's daily budget, so it needs an operator, and is no GET.
     """
     hits = await chosen_targets.search(wanted.term, context.search_targets)
     return FoundBody(items=[HitBody.of(hit) for hit in hits])

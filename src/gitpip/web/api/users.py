@@ -150,7 +150,7 @@ async def add_user(
 async def forecast(wanted: ForecastRequest, context: Context) -> ForecastBody:
     """Preview what adding a user would send to Pipedrive, and how long that takes.
 
-    It uses up requests of GitHub's rate limit, so it is for operators, and no GET: a page of
+    It uses up requests of GitHub's rate limit, so it needs an operator, and is no GET: a page of
     another site can make a browser send one.
     """
     check_login(wanted.login)

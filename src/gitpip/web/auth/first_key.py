@@ -26,8 +26,9 @@ WRONG_CODES = RateLimitItemPerMinute(10)
 128 random bits, so that no number of guesses finds it, and a flood of wrong ones must lock out
 nobody."""
 WHERE = (
-    "it was printed when gitpip started, next to its log (standard error; with systemd, "
-    f"in the journal). Without it, create the key with `{COMMAND}` on the machine that runs gitpip"
+    "it was printed when gitpip started, in the same place as its log (standard error; with "
+    f"systemd, in the journal). Without it, create the key with `{COMMAND}` on the machine that "
+    "runs gitpip"
 )
 
 

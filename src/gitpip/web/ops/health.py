@@ -41,7 +41,7 @@ async def health(context: Context) -> PlainTextResponse:
 @router.get("/ready", responses={503: {"model": ReadyBody}})
 @open_to_all()
 async def ready(context: Context, response: Response) -> ReadyBody:
-    """Return whether the database answers, is migrated, and the scheduler runs."""
+    """Return whether the database answers and is migrated, and the scheduler runs."""
     answer = await context.readiness.ask()
     engine = context.scheduler_is_alive()
     body = ReadyBody(

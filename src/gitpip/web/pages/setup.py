@@ -40,7 +40,7 @@ TOKENS = (
 
 @dataclass(frozen=True)
 class _Tested:
-    """A token, and what its vendor said of it."""
+    """A token, and what its vendor said about it."""
 
     token: _Token
     is_here: bool

@@ -35,7 +35,7 @@ WORDS: Mapping[str, str] = {
     "changed-since-check": "changed on GitHub since the last check",
     "not-checked-yet": "the person was not checked yet",
     "unreadable": "GitHub did not show it",
-    "github-not-read": "GitHub was not asked",
+    "github-not-read": "GitHub did not answer",
     "user-paused": "the person is paused",
     "user-unavailable": "the person can't be found on GitHub",
     "user-removed": "the person is no longer tracked",
