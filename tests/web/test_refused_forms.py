@@ -130,7 +130,9 @@ async def test_the_field_that_is_wrong_is_marked(
     page = FormFields(answer.text)
     [wrong] = [each for each in page.fields if "aria-invalid" in each]
     assert (wrong["name"], wrong["aria-invalid"]) == (field, "true")
-    assert [each for each in page.fields if "autofocus" in each] == [wrong]
+    # Adding people leads to the place of the form, which keeps a browser from focusing a field.
+    focused = [] if path == "/people" else [wrong]
+    assert [each for each in page.fields if "autofocus" in each] == focused
     messages = [page.texts[each] for each in wrong["aria-describedby"].split()]
     assert told in messages[0]
     kept = {(each.get("name"), each.get("value")) for each in page.fields}

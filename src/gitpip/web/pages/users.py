@@ -129,7 +129,7 @@ async def show_users(
         most=MAX_SELECTED,
         stranger=stranger,
         faults=adding.faults,
-        wrong=FormFault("", adding.wrong) if adding.faults else None,
+        wrong=FormFault("", adding.wrong, takes_focus=False) if adding.faults else None,
         new=adding.new,
         preview=adding.preview,
         added=adding.added,

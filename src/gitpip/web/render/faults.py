@@ -90,6 +90,8 @@ class FormFault:
     """The field that is wrong; empty if it is none of them alone."""
     form: str = ""
     """Which form of the page, where fields of several have the same name."""
+    takes_focus: bool = True
+    """Whether the field gets the focus; browsers refuse that where the address leads to a place."""
 
 
 def form_fault(
