@@ -85,16 +85,15 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
     Users who are already tracked are unchanged. gitpip looks up the usernames on GitHub after the
     import. Users it cannot find are shown as unavailable in gitpip users list.
     """
-    settings = prepared_settings()
     choice = _choice(column, header, sheet)
+    settings = prepared_settings()
     rule = parsed_backfill(backfill) or settings.backfill
     with file.open("rb") as stream:
         if dry_run:
             _show(run(_looked_at(settings, stream, choice)), as_json)
             return
         if not understood(stream, choice).certain:
-            looked = run(_looked_at(settings, stream, choice))
-            choice = _confirmed(looked, yes=yes, as_json=as_json)
+            choice = _confirmed(run(_looked_at(settings, stream, choice)), yes, as_json)
         imported = _carry_out(settings, file, stream, choice, rule, as_json=as_json)
     faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
     if as_json:
@@ -167,7 +166,7 @@ def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | Non
     return Choice(by_name(given, "--column"), header, sheet, keeps_others=True)
 
 
-def _confirmed(looked: ImportPreview, *, yes: bool, as_json: bool) -> Choice | None:
+def _confirmed(looked: ImportPreview, yes: bool, as_json: bool) -> Choice | None:
     """The columns as they are proposed, once a person takes them; None leaves them refused."""
     told = looked.understood
     meanings = {
