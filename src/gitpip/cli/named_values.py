@@ -1,6 +1,5 @@
 """Values that a command line gives by name, such as `larger_than=100000`."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 import typer
@@ -12,10 +11,11 @@ def by_name(pairs: Iterable[tuple[str, str]], option: str | None = None) -> dict
     Raises BadParameter for a name that is given twice: otherwise the last value would count, and
     the first be lost without a word.
     """
-    given = [*pairs]
-    for name, times in Counter(name for name, _ in given).items():
-        if times > 1:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given:
             raise typer.BadParameter(
                 f"{name or repr(name)} is given twice; give it once", param_hint=option
             )
-    return dict(given)
+        given[name] = value
+    return given
